@@ -1,0 +1,78 @@
+# virt7. `make help` lists the targets; everything that is built goes to build/.
+
+CROSS   ?= arm-none-eabi-
+BUILD   ?= build
+PYTHON  ?= /usr/bin/python3
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+
+# The target's libraries: Debian's armel packages by default (tools/deps target-libs); bring your own with these.
+DEPS    ?= $(BUILD)/deps
+LIBFDT  ?= $(DEPS)/armel/usr/lib/arm-linux-gnueabi/libfdt.a
+LIBZ    ?= $(DEPS)/armel/usr/lib/arm-linux-gnueabi/libz.a
+LIBMD   ?= $(DEPS)/armel/usr/lib/arm-linux-gnueabi/libmd.a
+DEPINC  ?= $(DEPS)/armel/usr/include
+
+Q       := $(if $(V),,@)
+CC      := $(CROSS)gcc
+WARN    := -Wall -Wextra -Wno-override-init -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Werror
+TARGET  := -mcpu=cortex-a15 -mfloat-abi=soft -mno-unaligned-access
+CFLAGS   = -std=gnu11 $(TARGET) $(MODE) -g $(WARN) -ffreestanding -fno-common -funwind-tables -fstack-protector-strong -fno-jump-tables -fomit-frame-pointer \
+	   -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns
+CPPFLAGS := -I. -Ihyp/arm/include -isystem $(DEPINC) -DVIRT7_VERSION='"$(VERSION)"'
+LDFLAGS := $(TARGET) -nostartfiles -static -Wl,--gc-sections -Wl,--no-enum-size-warning -Wl,-z,max-page-size=4096 \
+	   -Wl,--build-id=none -Wl,--no-warn-rwx-segments,--no-warn-execstack
+
+SRCS := $(sort $(wildcard boot/*.c hyp/*.c hyp/arm/*.c hyp/lib/*.c hyp/dev/*.c hyp/vdev/*.c mm/*.c vgic/*.c vtimer/*.c \
+	psci/*.c coproc/*.c))
+ASMS := boot/head.S boot/demo-guest.S hyp/vectors.S
+OBJS := $(SRCS:%.c=$(BUILD)/obj/%.o) $(ASMS:%.S=$(BUILD)/obj/%.o)
+
+# What a guest's exit runs through is compiled for speed, the rest (boot, parsing, loading) for size, in Thumb. The first
+# tables are written at the load address, where the stack protector's guard is not.
+FAST := hyp/exit hyp/abort hyp/mmio hyp/irq hyp/switch hyp/dev/gic \
+	mm/cache vgic/vgic vgic/dist vtimer/vtimer coproc/coproc coproc/cp15 psci/psci
+$(FAST:%=$(BUILD)/obj/%.o): MODE := -mthumb -O2
+$(BUILD)/obj/boot/early.o: CFLAGS += -fno-stack-protector
+MODE := -mthumb -Os
+
+all: $(BUILD)/virt7.bin $(BUILD)/virt7.uimg ## build virt7.bin, .elf and .uimg
+
+-include tests/unit/unit.mk
+-include tests/guests/guests.mk
+
+$(LIBFDT) $(LIBZ) $(LIBMD):
+	tools/deps target-libs
+
+$(BUILD)/obj/%.o: %.c | $(LIBFDT)
+	@mkdir -p $(@D)
+	$(Q)echo "  CC   $<"; $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/obj/%.o: %.S
+	@mkdir -p $(@D)
+	$(Q)echo "  AS   $<"; $(CC) $(CPPFLAGS) $(TARGET) -g -MMD -MP -c $< -o $@
+
+$(BUILD)/virt7.lds: boot/virt7.lds.S mm/layout.h
+	$(Q)$(CC) -E -P -x assembler-with-cpp -I. $< -o $@
+
+# Twice: the symbol table of the first link goes into the second, behind the text, and so moves none of it.
+LINK = $(CC) $(LDFLAGS) -T $(BUILD)/virt7.lds $(OBJS) $(1) -Wl,--start-group $(LIBFDT) $(LIBZ) $(LIBMD) -lc -lgcc -Wl,--end-group
+$(BUILD)/virt7.elf: $(OBJS) $(BUILD)/virt7.lds tools/symtab $(LIBFDT) $(LIBZ) $(LIBMD)
+	$(Q)tools/symtab </dev/null >$(BUILD)/symtab0.S
+	$(Q)$(CC) -c $(BUILD)/symtab0.S -o $(BUILD)/symtab0.o
+	$(Q)echo "  LD   $@"; $(call LINK,$(BUILD)/symtab0.o) -o $(BUILD)/virt7.first
+	$(Q)$(CROSS)nm -n $(BUILD)/virt7.first | tools/symtab >$(BUILD)/symtab.S
+	$(Q)$(CC) -c $(BUILD)/symtab.S -o $(BUILD)/symtab.o
+	$(Q)$(call LINK,$(BUILD)/symtab.o) -Wl,-Map=$(BUILD)/virt7.map -o $@
+
+$(BUILD)/virt7.bin: $(BUILD)/virt7.elf
+	$(Q)$(CROSS)objcopy -O binary $< $@
+
+# Loaded anywhere on a 4 KiB boundary; this is where QEMU's and most boards' RAM has room.
+$(BUILD)/virt7.uimg: $(BUILD)/virt7.bin
+	$(Q)mkimage -A arm -O linux -T kernel -C none -a 0x48000000 -e 0x48000000 -n virt7 -d $< $@ >/dev/null
+
+clean: ## remove what was built; fetched packages stay (build/deps)
+	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+
+-include $(OBJS:.o=.d)
+.PHONY: all clean

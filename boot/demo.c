@@ -1,0 +1,18 @@
+/* Configuration of the built-in demo guest. */
+#include <string.h>
+
+#include "boot/demo.h"
+
+extern const uint8_t demo_guest[], demo_guest_end[];
+
+void demo_config(struct vm_config *cfg)
+{
+	*cfg = (struct vm_config){
+		.name = "demo",
+		.cpus = 1,
+		.ram_size = MIB(8),
+		.autostart = true,
+		.bootargs = "",
+		.kernel = {.name = "demo", .data = demo_guest, .size = (size_t)(demo_guest_end - demo_guest)},
+	};
+}

@@ -1,0 +1,76 @@
+/*
+ * The first page tables, written with the MMU off: this file runs at the load address, not at the link address, and must
+ * therefore touch no global but through here(). It is built without the stack protector, whose guard is a global.
+ */
+#include <arm/hypregs.h>
+
+#include "boot/early.h"
+#include "hyp/lib/addr.h"
+#include "mm/layout.h"
+#include "mm/tables.h"
+
+extern char image_start[], _text_end[], _rodata_end[], _image_end[], boot_stacks[], boot_stacks_end[];
+
+uint64_t hyp_l1[4] __attribute__((aligned(32)));
+uint64_t boot_l1[4] __attribute__((aligned(32)));
+uint64_t hyp_l2[4][TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
+uint64_t boot_l2[2][TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
+uint64_t image_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
+
+uint64_t device_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
+
+#define NORMAL (DESC_VALID | DESC_AF | DESC_SH_INNER | DESC_S1_AP1 | DESC_S1_ATTR(MAIR_WB))
+#define TOP    3U /* the GiB of image and DTB */
+
+/* Where a symbol is now, before the MMU is on. */
+static uint32_t here(const void *symbol, uint32_t load)
+{
+	return (uint32_t)symbol - LAYOUT_IMAGE + load;
+}
+
+static void map_pages(uint64_t *l3, uint32_t load, const char *start, const char *end, uint64_t attr)
+{
+	for (uint32_t va = (uint32_t)start; va < (uint32_t)end; va += PAGE_SIZE)
+		l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES] = here((const void *)va, load) | attr | DESC_TABLE | DESC_VALID;
+}
+
+static void map_image(uint64_t *l3, uint32_t load)
+{
+	map_pages(l3, load, image_start, _text_end, NORMAL | DESC_S1_RO);
+	map_pages(l3, load, _text_end, _rodata_end, NORMAL | DESC_S1_RO | DESC_XN);
+	map_pages(l3, load, _rodata_end, _image_end, NORMAL | DESC_XN);
+	/* The lowest page of each stack slot is its guard. */
+	for (uint32_t va = (uint32_t)boot_stacks; va < (uint32_t)boot_stacks_end; va += PAGE_SIZE + HYP_STACK_SIZE)
+		l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES] = 0;
+}
+
+uint32_t early_tables(uint32_t load, uint32_t dtb)
+{
+	uint64_t *top = (uint64_t *)here(hyp_l2[TOP], load);
+	uint64_t *boot_top = (uint64_t *)here(boot_l2[0], load);
+	uint64_t *identity = (uint64_t *)here(boot_l2[1], load);
+	uint64_t *l1 = (uint64_t *)here(hyp_l1, load);
+	uint64_t *boot = (uint64_t *)here(boot_l1, load);
+	uint32_t index = (LAYOUT_IMAGE >> BLOCK_SHIFT) % TABLE_ENTRIES;
+
+	map_image((uint64_t *)here(image_l3, load), load);
+	top[index] = boot_top[index] = here(image_l3, load) | DESC_TABLE | DESC_VALID;
+
+	index = (LAYOUT_DTB >> BLOCK_SHIFT) % TABLE_ENTRIES;
+	for (uint32_t i = 0; i < LAYOUT_DTB_SIZE / BLOCK_SIZE; i++)
+		top[index + i] = boot_top[index + i] = ((dtb & ~(BLOCK_SIZE - 1U)) + i * BLOCK_SIZE) | NORMAL | DESC_S1_RO | DESC_XN;
+
+	index = (LAYOUT_DEVICES >> BLOCK_SHIFT) % TABLE_ENTRIES;
+	top[index] = here(device_l3, load) | DESC_TABLE | DESC_VALID;
+
+	for (uint32_t i = 0; i < 4; i++)
+		l1[i] = here(hyp_l2[i], load) | DESC_TABLE | DESC_VALID;
+	boot[TOP] = (uint32_t)boot_top | DESC_TABLE | DESC_VALID;
+	if (load >> 30 != TOP) {
+		boot[load >> 30] = (uint32_t)identity | DESC_TABLE | DESC_VALID;
+		boot_top = identity;
+	}
+	/* head.S lies in the image's first page. */
+	boot_top[(load >> BLOCK_SHIFT) % TABLE_ENTRIES] = (load & ~(BLOCK_SIZE - 1U)) | NORMAL | DESC_S1_RO;
+	return (uint32_t)boot;
+}

@@ -1,0 +1,215 @@
+/*
+ * Entry. The image is position-independent up to the point where the MMU goes on: it may lie at any 4 KiB boundary below
+ * 4 GiB, and from then on runs at its link address (mm/layout.h). The header is a zImage's, so that whatever starts a
+ * Linux kernel (QEMU -kernel, bootz, bootm) starts virt7.
+ */
+#include "mm/layout.h"
+
+#define MODE_MASK 0x1f
+#define MODE_HYP  0x1a
+#define MODE_SVC  0x13
+
+	.arch	armv7ve
+	.arm
+	.syntax unified
+
+	.section .text.head, "ax"
+	.global	image_start
+image_start:
+	.rept	8
+	nop
+	.endr
+	b	entry
+	.word	0x016f2818			@ zImage magic
+	.word	0				@ start: anywhere
+	.word	_image_end - image_start	@ end: .bss included, so that loaders keep clear of it
+	.word	0x04030201			@ little-endian
+
+/*
+ * Entered by the boot CPU. MMU and D-cache off, r2 = PA of the host's DTB. Any mode.
+ *   r4 entry mode, r5 DTB, r6 load address; all live until boot_main().
+ */
+entry:
+	mrs	r4, cpsr
+	and	r4, r4, #MODE_MASK
+	mov	r5, r2
+	adr	r6, image_start
+	cpsid	aif
+
+	@ Vectors before anything can fault, and no stale instruction from before the image was loaded.
+	adr	r0, early_vectors
+	bl	set_vectors
+	mov	r0, #0
+	mcr	p15, 0, r0, c7, c5, 0		@ ICIALLU
+	mcr	p15, 0, r0, c7, c5, 6		@ BPIALL
+	dsb
+	isb
+
+	@ Push out what a loader may have left in the caches over the image and its .bss, so that neither a late
+	@ write-back nor a stale clean line meets what is written below with the caches off.
+	mov	r0, r6
+	ldr	r1, =_image_end
+	ldr	r2, =image_start
+	sub	r1, r1, r2
+	add	r1, r1, r6
+	bl	clean_invalidate
+
+	ldr	r0, =__bss_start
+	ldr	r1, =_image_end
+	sub	r0, r0, r2
+	sub	r1, r1, r2
+	add	r0, r0, r6
+	add	r1, r1, r6
+	mov	r3, #0
+1:	cmp	r0, r1
+	strlo	r3, [r0], #4
+	blo	1b
+
+	ldr	r0, =boot_stack_top
+	sub	r0, r0, r2
+	add	sp, r0, r6
+	mov	r0, r6
+	mov	r1, r5
+	bl	early_tables			@ r0 = PA of the boot tables
+
+	ldr	lr, =boot_virtual
+	b	mmu_on
+
+/* At the link address now, on the boot tables. Go over to the final ones, which lack the identity map. */
+boot_virtual:
+	ldr	sp, =boot_stack_top
+	ldr	r0, =hyp_vectors
+	bl	set_vectors
+	ldr	r0, =hyp_l1
+	ldr	r1, =image_start
+	sub	r0, r0, r1
+	add	r0, r0, r6
+	bl	set_tables
+	mov	r0, r6
+	mov	r1, r5
+	mov	r2, r4
+	bl	boot_main
+1:	wfi					@ boot_main() does not return
+	b	1b
+
+/*
+ * A secondary CPU, entered as PSCI CPU_ON enters it: HYP, MMU and caches off, r0 = the context id: its stack's top
+ * (a link address).
+ */
+	.global	secondary_entry
+secondary_entry:
+	cpsid	aif
+	mrs	r4, cpsr
+	and	r4, r4, #MODE_MASK
+	mov	r7, r0
+	adr	r6, image_start
+	adr	r0, early_vectors
+	bl	set_vectors
+	mov	r0, #0
+	mcr	p15, 0, r0, c7, c5, 0		@ ICIALLU
+	mcr	p15, 0, r0, c7, c5, 6		@ BPIALL
+	dsb
+	isb
+	cmp	r4, #MODE_HYP
+	bne	early_park			@ the boot CPU reports it missing
+	ldr	r0, =boot_l1
+	ldr	r1, =image_start
+	sub	r0, r0, r1
+	add	r0, r0, r6
+	ldr	lr, =secondary_virtual
+	b	mmu_on
+
+secondary_virtual:
+	mov	sp, r7
+	ldr	r0, =hyp_vectors
+	bl	set_vectors
+	ldr	r0, =hyp_l1
+	ldr	r1, =image_start
+	sub	r0, r0, r1
+	add	r0, r0, r6
+	bl	set_tables
+	mov	r0, r7
+	bl	secondary_main
+1:	wfi
+	b	1b
+
+/* r0 = vectors, r4 = mode. Clobbers nothing else. */
+set_vectors:
+	cmp	r4, #MODE_HYP
+	mcreq	p15, 4, r0, c12, c0, 0		@ HVBAR
+	mcrne	p15, 0, r0, c12, c0, 0		@ VBAR
+	isb
+	bx	lr
+
+/* r0 = PA of level-1 tables, r4 = mode. Clobbers r1. In PL1 the LPAE format serves too: just enough to print. */
+set_tables:
+	mov	r1, #0
+	dsb
+	cmp	r4, #MODE_HYP
+	mcrreq	p15, 4, r0, r1, c2		@ HTTBR
+	mcrrne	p15, 0, r0, r1, c2		@ TTBR0
+	isb
+	mcreq	p15, 4, r1, c8, c7, 0		@ TLBIALLH
+	mcrne	p15, 0, r1, c8, c7, 0		@ TLBIALL
+	mcr	p15, 0, r1, c7, c5, 6		@ BPIALL
+	dsb
+	isb
+	bx	lr
+
+/* r0 = PA of boot_l1, r4 = mode, lr = link address to go on at. DDI 0406C B3.10.2: tables and TLB first, then M. */
+mmu_on:
+	mov	r8, lr
+	ldr	r1, =0x0044ff04			@ MAIR0_VALUE
+	ldr	r2, =0x80003500			@ HTCR_VALUE
+	cmp	r4, #MODE_HYP
+	mcreq	p15, 4, r1, c10, c2, 0		@ HMAIR0
+	mcrne	p15, 0, r1, c10, c2, 0		@ MAIR0
+	mcreq	p15, 4, r2, c2, c0, 2		@ HTCR
+	mcrne	p15, 0, r2, c2, c0, 2		@ TTBCR, EAE
+	isb
+	bl	set_tables
+	ldr	r1, =0x30cd187d			@ HSCTLR_RES1 | WXN | I | C | M
+	ldr	r2, =0x00cd187d			@ SCTLR likewise, U and nTWE/nTWI as at reset
+	cmp	r4, #MODE_HYP
+	mcreq	p15, 4, r1, c1, c0, 0		@ HSCTLR
+	mcrne	p15, 0, r2, c1, c0, 0		@ SCTLR
+	isb
+	bx	r8
+
+/* [r0, r1): clean and invalidate to PoC by VA, by the smallest line (CTR.DminLine). Clobbers r0, r3, r12. */
+clean_invalidate:
+	mrc	p15, 0, r3, c0, c0, 1
+	ubfx	r3, r3, #16, #4
+	mov	r12, #4
+	lsl	r3, r12, r3
+	sub	r12, r3, #1
+	bic	r0, r0, r12
+1:	mcr	p15, 0, r0, c7, c14, 1		@ DCCIMVAC
+	add	r0, r0, r3
+	cmp	r0, r1
+	blo	1b
+	dsb
+	bx	lr
+
+	.ltorg
+
+/* Before the MMU is on there is no console: nothing can be said. */
+	.balign	32
+early_vectors:
+	.rept	8
+	b	early_park
+	.endr
+early_park:
+	wfi
+	b	early_park
+
+	.section .bss.stacks, "aw", %nobits
+	.balign	4096
+	.global	boot_stacks
+boot_stacks:					@ CPU_MAX times a guard page and a stack; CPU 0's first
+	.space	4096 + HYP_STACK_SIZE
+	.global	boot_stack_top
+boot_stack_top:
+	.space	(CPU_MAX - 1) * (4096 + HYP_STACK_SIZE)
+	.global	boot_stacks_end
+boot_stacks_end:

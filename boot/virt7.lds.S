@@ -1,0 +1,40 @@
+/* The image: code, constants, data, each on pages of its own, so that boot/early.c can map them W^X. */
+#include "mm/layout.h"
+
+OUTPUT_ARCH(arm)
+ENTRY(image_start)
+
+SECTIONS
+{
+	. = LAYOUT_IMAGE;
+	.text : {
+		*(.text.head)
+		*(.text.vectors)
+		*(.text .text.*)
+	}
+	. = ALIGN(4096);
+	_text_end = .;
+	.rodata : { *(.rodata .rodata.*) }
+	.ARM.extab : { *(.ARM.extab*) }
+	. = ALIGN(4);
+	__exidx_start = .;
+	.ARM.exidx : { *(.ARM.exidx*) }
+	__exidx_end = .;
+	.symtab_text : { KEEP(*(.symtab_text)) }
+	. = ALIGN(4096);
+	_rodata_end = .;
+	.data : ALIGN(8) { *(.data .data.*) *(.got*) }
+	. = ALIGN(8);
+	_load_end = .;
+	.bss (NOLOAD) : ALIGN(4096) {
+		__bss_start = .;
+		*(.bss.pages)
+		*(.bss.stacks)
+		*(.bss .bss.*)
+		*(COMMON)
+		. = ALIGN(4096);
+	}
+	_image_end = .;
+	ASSERT(_image_end - LAYOUT_IMAGE <= LAYOUT_IMAGE_SIZE, "image too large for its window")
+	/DISCARD/ : { *(.comment) *(.ARM.attributes) *(.note*) *(.eh_frame*) }
+}

@@ -1,0 +1,18 @@
+/* Set/way cache maintenance: the policy of docs/setway.md. */
+#ifndef COPROC_SETWAY_H
+#define COPROC_SETWAY_H
+
+#include <stdint.h>
+
+struct vcpu;
+
+/* A guest executed DCISW, DCCSW or DCCISW. */
+void setway_operation(struct vcpu *vcpu);
+
+/* A guest writes SCTLR while HCR.TVM traps it; the write itself is done here. */
+void setway_write_sctlr(struct vcpu *vcpu, uint32_t value);
+
+/* Power-on: caches off, waiting for them to go on. */
+void setway_reset(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,20 @@
+/* VFP and NEON registers: whole-file save and restore, and the ID registers. HYP itself uses none of them. */
+#ifndef ARM_VFP_H
+#define ARM_VFP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vfp_context {
+	uint64_t d[32];
+	uint32_t fpscr, fpexc;
+};
+
+/* The coprocessors are open (HCPTR); FPEXC.EN is handled here. */
+void vfp_save(struct vfp_context *vfp);
+void vfp_load(const struct vfp_context *vfp);
+
+/* FPSID, MVFR0, MVFR1 by their VMRS register number; false: no such ID register. */
+bool vfp_read_id(uint32_t number, uint32_t *value);
+
+#endif

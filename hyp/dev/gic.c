@@ -1,0 +1,118 @@
+/* GICv2 driver, IHI 0048B chapter 4. HYP takes every physical interrupt of the non-secure side. */
+#include <errno.h>
+
+#include <arm/barrier.h>
+#include <arm/io.h>
+
+#include "hyp/dev/gic.h"
+#include "hyp/lib/bits.h"
+#include "hyp/lib/cpu.h"
+#include "hyp/log.h"
+#include "mm/hypmap.h"
+
+#define GICD_CTLR       0x000U
+#define GICD_TYPER      0x004U
+#define GICD_ISENABLER  0x100U
+#define GICD_ICENABLER  0x180U
+#define GICD_ICPENDR    0x280U
+#define GICD_ISACTIVER  0x300U
+#define GICD_ICACTIVER  0x380U
+#define GICD_IPRIORITYR 0x400U
+#define GICD_ITARGETSR  0x800U
+#define GICD_SGIR       0xf00U
+
+#define GICC_CTLR 0x0000U
+#define GICC_PMR  0x0004U
+#define GICC_BPR  0x0008U
+#define GICC_IAR  0x000cU
+#define GICC_EOIR 0x0010U
+#define GICC_DIR  0x1000U
+
+#define GICC_CTLR_ENABLE   BIT(0)
+#define GICC_CTLR_EOIMODE  BIT(9) /* the non-secure copy's */
+#define GIC_HYP_PRIORITY   0xa0a0a0a0U
+#define GIC_REGION         0x1000U
+
+volatile uint8_t *gic_gich, *gic_gicc;
+static volatile uint8_t *gicd;
+static uint8_t cpu_target[CPU_MAX]; /* the GIC's number of each CPU, as a mask */
+
+static uint32_t interrupt_lines(void)
+{
+	return 32U * (FIELD(io_read32(gicd + GICD_TYPER), 0, 5) + 1U);
+}
+
+int gic_init(const struct host *host)
+{
+	gicd = hyp_map_device(host->gicd, GIC_REGION);
+	gic_gicc = hyp_map_device(host->gicc, 2 * GIC_REGION);
+	gic_gich = hyp_map_device(host->gich, GIC_REGION);
+	if (!gicd || !gic_gicc || !gic_gich) {
+		log_err("host: no room to map the GIC");
+		return -ENODEV;
+	}
+	io_write32(gicd + GICD_CTLR, 0);
+	for (uint32_t id = 32; id < interrupt_lines(); id += 32) {
+		io_write32(gicd + GICD_ICENABLER + id / 8, ~0U);
+		io_write32(gicd + GICD_ICPENDR + id / 8, ~0U);
+		io_write32(gicd + GICD_ICACTIVER + id / 8, ~0U);
+	}
+	for (uint32_t id = 32; id < interrupt_lines(); id += 4)
+		io_write32(gicd + GICD_IPRIORITYR + id, GIC_HYP_PRIORITY);
+	io_write32(gicd + GICD_CTLR, 1);
+	return 0;
+}
+
+void gic_init_cpu(void)
+{
+	cpu_target[cpu_id()] = io_read8(gicd + GICD_ITARGETSR); /* banked: this CPU's own mask; 0 where there is one CPU */
+	if (cpu_target[cpu_id()] == 0)
+		cpu_target[cpu_id()] = 1;
+	io_write32(gicd + GICD_ICENABLER, 0xffff0000U);
+	io_write32(gicd + GICD_ICACTIVER, ~0U);
+	for (uint32_t id = 0; id < 32; id += 4)
+		io_write32(gicd + GICD_IPRIORITYR + id, GIC_HYP_PRIORITY);
+	io_write32(gicd + GICD_ISENABLER, 0x0000ffffU);
+	io_write32(gic_gicc + GICC_PMR, 0xf0);
+	io_write32(gic_gicc + GICC_BPR, 7); /* no preemption among HYP's interrupts: it runs masked anyway */
+	io_write32(gic_gicc + GICC_CTLR, GICC_CTLR_ENABLE | GICC_CTLR_EOIMODE);
+	io_write32(gic_gich + GICH_HCR, 0);
+}
+
+uint32_t gic_list_registers(void)
+{
+	return FIELD(io_read32(gic_gich + GICH_VTR), 0, 6) + 1U;
+}
+
+uint32_t gic_acknowledge(void)
+{
+	return io_read32(gic_gicc + GICC_IAR);
+}
+
+void gic_drop(uint32_t iar)
+{
+	io_write32(gic_gicc + GICC_EOIR, iar);
+}
+
+void gic_deactivate(uint32_t iar)
+{
+	io_write32(gic_gicc + GICC_DIR, iar);
+}
+
+void gic_enable(uint32_t id)
+{
+	if (id >= 32)
+		io_write8(gicd + GICD_ITARGETSR + id, cpu_target[cpu_id()]);
+	io_write32(gicd + GICD_ISENABLER + id / 32 * 4, BIT(id % 32));
+}
+
+void gic_set_active(uint32_t id, bool active)
+{
+	io_write32(gicd + (active ? GICD_ISACTIVER : GICD_ICACTIVER), BIT(id));
+}
+
+void gic_send_sgi(uint32_t cpu, uint32_t sgi)
+{
+	dsb_ish(); /* what the other CPU shall see is written */
+	io_write32(gicd + GICD_SGIR, (uint32_t)cpu_target[cpu] << 16 | sgi);
+}

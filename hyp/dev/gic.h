@@ -1,0 +1,65 @@
+/*
+ * The host's GICv2 as HYP uses it (IHI 0048B): acknowledge, priority drop and deactivation apart (EOImode 1), so that an
+ * interrupt handed to a guest stays active until the guest ends it.
+ */
+#ifndef HYP_DEV_GIC_H
+#define HYP_DEV_GIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hyp/dev/host.h"
+
+#define GIC_SPURIOUS 1020U /* IDs from here on are no interrupts, IHI 0048B 3.2.5 */
+#define GIC_SGI_KICK 0U    /* "look at your work": needs no handler */
+
+/* GICH registers, offsets in bytes (IHI 0048B 5.3) */
+#define GICH_HCR   0x000U
+#define GICH_VTR   0x004U
+#define GICH_VMCR  0x008U
+#define GICH_MISR  0x010U
+#define GICH_EISR0 0x020U
+#define GICH_ELRSR0 0x030U
+#define GICH_APR   0x0f0U
+#define GICH_LR0   0x100U
+
+#define GICH_HCR_EN  BIT(0)
+#define GICH_HCR_UIE BIT(1)
+
+#define GICH_LR_PENDING  BIT(28)
+#define GICH_LR_ACTIVE   BIT(29)
+#define GICH_LR_STATE    (GICH_LR_PENDING | GICH_LR_ACTIVE)
+#define GICH_LR_GROUP1   BIT(30)
+#define GICH_LR_HW       BIT(31)
+#define GICH_LR_EOI      BIT(19)
+#define GICH_LR_PRIORITY(p) (((uint32_t)(p) >> 3) << 23) /* five bits */
+#define GICH_LR_PHYS(id) ((uint32_t)(id) << 10)
+#define GICH_LR_CPU(cpu) ((uint32_t)(cpu) << 10)
+
+extern volatile uint8_t *gic_gich, *gic_gicc; /* mapped; the vGIC's and the exit path's registers */
+
+/* Map the GIC and set up the distributor; all SPIs off. Boot CPU, once. 0, or -ENODEV after a logged line. */
+int gic_init(const struct host *host);
+
+/* This CPU's interface and private interrupts. Each CPU. */
+void gic_init_cpu(void);
+
+/* List registers that exist (1 ... 64). */
+uint32_t gic_list_registers(void);
+
+/* Acknowledge: the IAR (CPU ID in bits 12:10 for SGIs), ID >= GIC_SPURIOUS when there is none. */
+uint32_t gic_acknowledge(void);
+/* Priority drop of what gic_acknowledge() returned; then deactivation, unless a guest will do that. */
+void gic_drop(uint32_t iar);
+void gic_deactivate(uint32_t iar);
+
+/* Enable an interrupt (SPIs: on the calling CPU) at HYP's priority. */
+void gic_enable(uint32_t id);
+
+/* Active state of a private interrupt of the calling CPU. */
+void gic_set_active(uint32_t id, bool active);
+
+/* SGI to one CPU by its virt7 number. */
+void gic_send_sgi(uint32_t cpu, uint32_t sgi);
+
+#endif

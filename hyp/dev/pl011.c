@@ -1,0 +1,62 @@
+/* PL011 (ARM DDI 0183): the UART of virt, vexpress and midway. */
+#include <arm/io.h>
+
+#include "hyp/dev/uart.h"
+#include "hyp/lib/bits.h"
+
+#define DR   0x00U
+#define FR   0x18U
+#define LCRH 0x2cU
+#define CR   0x30U
+#define IMSC 0x38U
+#define ICR  0x44U
+
+#define FR_RXFE    BIT(4)
+#define FR_TXFF    BIT(5)
+#define LCRH_FEN   BIT(4)
+#define LCRH_8BIT  (3U << 5)
+#define CR_ON      (BIT(0) | BIT(8) | BIT(9)) /* UART, transmit, receive */
+#define INT_RX     BIT(4)
+#define INT_TX     BIT(5)
+#define INT_RT     BIT(6)
+
+static void pl011_init(volatile uint8_t *base)
+{
+	io_write32(base + IMSC, 0);
+	io_write32(base + ICR, 0x7ff);
+	io_write32(base + LCRH, LCRH_8BIT | LCRH_FEN);
+	io_write32(base + CR, CR_ON);
+}
+
+static bool pl011_can_send(volatile uint8_t *base)
+{
+	return !(io_read32(base + FR) & FR_TXFF);
+}
+
+static void pl011_send(volatile uint8_t *base, uint8_t c)
+{
+	io_write32(base + DR, c);
+}
+
+static int pl011_receive(volatile uint8_t *base)
+{
+	if (io_read32(base + FR) & FR_RXFE)
+		return -1;
+	return (int)(io_read32(base + DR) & 0xffU);
+}
+
+static void pl011_irq_enable(volatile uint8_t *base, bool tx)
+{
+	io_write32(base + IMSC, INT_RX | INT_RT | (tx ? INT_TX : 0));
+}
+
+static const char *const compatible[] = {"arm,pl011", "arm,sbsa-uart", NULL};
+
+const struct uart_ops uart_pl011 = {
+	.compatible = compatible,
+	.init = pl011_init,
+	.can_send = pl011_can_send,
+	.send = pl011_send,
+	.receive = pl011_receive,
+	.irq_enable = pl011_irq_enable,
+};

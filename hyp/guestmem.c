@@ -1,0 +1,63 @@
+/* Guest memory through this CPU's window, one 2 MiB block at a time. */
+#include <errno.h>
+#include <string.h>
+
+#include "hyp/guestmem.h"
+#include "hyp/lib/bits.h"
+#include "hyp/vm.h"
+#include "mm/cache.h"
+#include "mm/hypmap.h"
+
+enum direction { FROM_GUEST, TO_GUEST, LOAD };
+
+static int check(const struct vm *vm, uint64_t at, size_t len)
+{
+	uint64_t base = MACHINE_RAM_BASE, size = vm->config.ram_size;
+
+	return at >= base && at - base <= size && len <= size - (at - base) ? 0 : -EFAULT;
+}
+
+static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, enum direction direction)
+{
+	int ret = check(vm, at, len);
+
+	while (!ret && len > 0) {
+		size_t offset = (size_t)(at & (BLOCK_SIZE - 1U)), step = MIN(len, BLOCK_SIZE - offset);
+		uint8_t *window;
+		pa_t block;
+
+		ret = vm_touch(vm, ipa(at));
+		if (ret || !vm_ram_pa(vm, ipa(at - offset), &block))
+			return ret ? ret : -EFAULT;
+		window = hyp_window_open(block) + offset;
+		if (direction == FROM_GUEST)
+			memcpy(buffer, window, step);
+		else
+			memcpy(window, buffer, step);
+		if (direction == LOAD)
+			cache_clean(window, step);
+		hyp_window_close();
+		at += step;
+		buffer += step;
+		len -= step;
+	}
+	return ret;
+}
+
+int guest_read(struct vm *vm, ipa_t from, void *to, size_t len)
+{
+	return copy(vm, from.v, to, len, FROM_GUEST);
+}
+
+int guest_write(struct vm *vm, ipa_t to, const void *from, size_t len)
+{
+	return copy(vm, to.v, (uint8_t *)(uintptr_t)from, len, TO_GUEST);
+}
+
+int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len)
+{
+	int ret = copy(vm, to.v, (uint8_t *)(uintptr_t)from, len, LOAD);
+
+	cache_invalidate_icache();
+	return ret;
+}

@@ -1,0 +1,22 @@
+/*
+ * Checked access to a guest's memory by IPA: the only way in. No pointer into guest RAM outlives a call. A range that is
+ * not wholly inside the VM's RAM is refused before the first byte moves. Blocks that the guest has not touched yet are
+ * scrubbed and mapped on the way (guest RAM then counts as touched).
+ */
+#ifndef HYP_GUESTMEM_H
+#define HYP_GUESTMEM_H
+
+#include <stddef.h>
+
+#include "hyp/lib/addr.h"
+
+struct vm;
+
+/* Copy `len` bytes out of or into guest RAM. 0, or -EFAULT where the range is not the guest's RAM. */
+int guest_read(struct vm *vm, ipa_t from, void *to, size_t len);
+int guest_write(struct vm *vm, ipa_t to, const void *from, size_t len);
+
+/* As guest_write(), and make the bytes visible to a guest that runs with its caches off (clean to PoC). */
+int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len);
+
+#endif

@@ -1,0 +1,35 @@
+/* Physical interrupt dispatch. */
+#include "hyp/dev/gic.h"
+#include "hyp/irq.h"
+#include "hyp/lib/bits.h"
+
+#define IRQ_MAX 1020U
+
+/* An SGI only makes the CPU look at its work, and an interrupt nobody asked for is ended. */
+static bool irq_ignore(uint32_t id)
+{
+	(void)id;
+	return true;
+}
+
+static irq_fn handler[IRQ_MAX];
+
+void irq_register(uint32_t id, irq_fn fn)
+{
+	handler[id] = fn;
+	gic_enable(id);
+}
+
+bool irq_handle_one(void)
+{
+	uint32_t iar = gic_acknowledge(), id = iar & 0x3ffU;
+	irq_fn fn;
+
+	if (id >= GIC_SPURIOUS)
+		return false;
+	fn = handler[id] ? handler[id] : irq_ignore;
+	gic_drop(iar);
+	if (fn(id))
+		gic_deactivate(iar);
+	return true;
+}

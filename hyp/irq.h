@@ -1,0 +1,20 @@
+/* Physical interrupts: who handles which. All are taken in HYP, on exits from guests or polled by the idle loop. */
+#ifndef HYP_IRQ_H
+#define HYP_IRQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A handler returns true when it has ended the interrupt; false leaves it active until a guest's EOI deactivates it
+ * (GICH_LR.HW) or somebody calls gic_deactivate().
+ */
+typedef bool (*irq_fn)(uint32_t id);
+
+/* Register the handler of `id` and enable the interrupt on this CPU. */
+void irq_register(uint32_t id, irq_fn fn);
+
+/* Take one interrupt, if one is pending; false: none was. */
+bool irq_handle_one(void);
+
+#endif

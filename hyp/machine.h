@@ -1,0 +1,46 @@
+/*
+ * The guest's machine: the addresses and interrupt IDs of QEMU's `virt` board. A public contract (docs/guest-machine.md):
+ * a change here breaks guests.
+ */
+#ifndef HYP_MACHINE_H
+#define HYP_MACHINE_H
+
+#include "hyp/lib/bits.h"
+
+#define MACHINE_GICD_BASE    UINT32_C(0x08000000)
+#define MACHINE_GICD_SIZE    UINT32_C(0x00001000) /* registers */
+#define MACHINE_GICD_WINDOW  UINT32_C(0x00010000) /* as the device tree states it */
+#define MACHINE_GICC_BASE    UINT32_C(0x08010000)
+#define MACHINE_GICC_SIZE    UINT32_C(0x00002000) /* GICC_DIR lies in the second page */
+#define MACHINE_GICC_WINDOW  UINT32_C(0x00010000)
+#define MACHINE_UART_BASE    UINT32_C(0x09000000)
+#define MACHINE_UART_SIZE    UINT32_C(0x00001000)
+#define MACHINE_RTC_BASE     UINT32_C(0x09010000)
+#define MACHINE_RTC_SIZE     UINT32_C(0x00001000)
+#define MACHINE_GPIO_BASE    UINT32_C(0x09030000)
+#define MACHINE_GPIO_SIZE    UINT32_C(0x00001000)
+#define MACHINE_VIRTIO_BASE  UINT32_C(0x0a000000)
+#define MACHINE_VIRTIO_SIZE  UINT32_C(0x00000200) /* each */
+#define MACHINE_VIRTIO_COUNT 32U
+#define MACHINE_RAM_BASE     UINT64_C(0x40000000)
+#define MACHINE_RAM_MIN      UINT64_C(0x00800000) /* 8 MiB */
+#define MACHINE_RAM_END      BIT64(40)            /* 40-bit IPA */
+
+/* Interrupt IDs as the GIC numbers them: PPI n is n + 16, SPI n is n + 32. */
+#define MACHINE_PPI_TIMER_HYP   26U
+#define MACHINE_PPI_TIMER_VIRT  27U
+#define MACHINE_PPI_TIMER_SEC   29U
+#define MACHINE_PPI_TIMER_PHYS  30U
+#define MACHINE_SPI_UART        33U
+#define MACHINE_SPI_RTC         34U
+#define MACHINE_SPI_GPIO        39U
+#define MACHINE_SPI_VIRTIO(n)   (48U + (n))
+#define MACHINE_GPIO_POWER_LINE 3U
+
+#define MACHINE_MAX_CPUS 8U /* GICv2 */
+
+/* Where QEMU's -kernel puts things: the raw image's offset, and the device tree at half of RAM, at most here. */
+#define MACHINE_RAW_OFFSET UINT32_C(0x00010000)
+#define MACHINE_DTB_OFFSET UINT32_C(0x08000000)
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * Per-CPU data. HTPIDR points to the CPU's own.
+ *
+ * Lock order, outermost first; a lock is taken only while holding locks above it:
+ *   vm->lock  ->  s2.lock  ->  vgic.lock  ->  device locks (vpl011)  ->  console  ->  cpu->rq_lock  ->  heap, ram, map
+ * No lock is held when a guest is entered. HYP runs with interrupts masked, so none needs an interrupt-safe form.
+ */
+#ifndef HYP_PERCPU_H
+#define HYP_PERCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <arm/spinlock.h>
+#include <arm/sysreg.h>
+
+#include "hyp/lib/cpu.h"
+#include "hyp/lib/list.h"
+#include "hyp/timer.h"
+#include "mm/layout.h"
+
+#define SCHED_PRIORITIES 8U
+
+struct vcpu;
+
+struct percpu {
+	struct cpu_head head;
+	/* this CPU's only */
+	struct vcpu *vcpu;   /* whose thread runs here; NULL: idle */
+	struct vcpu *loaded; /* whose state is in the hardware */
+	struct vcpu *vfp_owner;
+	uint32_t *idle_sp;
+	struct timer_heap timers;
+	struct timer slice;
+	/* others may read */
+	uint32_t mpidr, midr;
+	uint32_t timer_hz;
+	bool online;
+	const char *unfit; /* why it was left out */
+	uint32_t assigned; /* vCPUs that live here */
+	/* under rq_lock */
+	struct spinlock rq_lock;
+	uint32_t ready; /* bit p: queue[p] is not empty */
+	struct list queue[SCHED_PRIORITIES];
+};
+
+extern struct percpu percpu[CPU_MAX];
+
+static inline struct percpu *this_cpu(void)
+{
+	return (struct percpu *)(uintptr_t)read_htpidr();
+}
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * A guest's general registers as the vectors push them. The rest of its state (banked registers, cp15, PC and PSR in
+ * ELR_hyp and SPSR_hyp) stays in the hardware while the vCPU has the CPU.
+ */
+#ifndef HYP_REGS_H
+#define HYP_REGS_H
+
+#include <stdint.h>
+
+struct regs {
+	uint32_t r[13]; /* r0-r12 of the current mode but FIQ's r8-r12, which are banked */
+	uint32_t lr;    /* LR_usr, which is HYP's own too */
+};
+
+/*
+ * Register `n` (0 ... 14) as the guest's current mode (`spsr`) sees it: banked registers come from and go to the
+ * hardware. Register 15 reads as the PC does in an instruction (+8, Thumb +4); writing it is ignored.
+ */
+uint32_t regs_read(const struct regs *regs, uint32_t spsr, unsigned int n);
+void regs_write(struct regs *regs, uint32_t spsr, unsigned int n, uint32_t value);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * A vCPU: a HYP thread with a stack of its own, at whose top the vectors push the guest's registers. It leaves the
+ * guest's world only through hyp/exit.c and may block inside HYP; its state may be thrown away only at the checkpoint
+ * on the way back into the guest (hyp/vmctl.c).
+ */
+#ifndef HYP_VCPU_H
+#define HYP_VCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <arm/vfp.h>
+
+#include "coproc/state.h"
+#include "hyp/lib/list.h"
+#include "hyp/percpu.h"
+#include "hyp/regs.h"
+#include "vgic/state.h"
+#include "vtimer/state.h"
+
+struct vm;
+struct mmio_region;
+
+/* Reasons to leave the fast way back into the guest; set by any CPU (vcpu_request()), cleared by the vCPU. */
+#define WORK_VGIC    (1U << 0) /* interrupts to put into list registers */
+#define WORK_RESCHED (1U << 1) /* another vCPU should run */
+#define WORK_STOP    (1U << 2) /* the VM wants its vCPUs at the checkpoint */
+#define WORK_TIMER   (1U << 3) /* an expired timer's line has to be sampled */
+
+enum vcpu_power { VCPU_OFF, VCPU_ON };
+
+/* State that is in the hardware while the vCPU is loaded, and here otherwise. */
+struct vcpu_context {
+	uint32_t elr, spsr;
+	uint32_t sp_usr;
+	uint32_t svc[3], abt[3], und[3], irq[3]; /* sp, lr, spsr */
+	uint32_t fiq[8];                         /* r8-r12, sp, lr, spsr */
+	uint32_t sctlr, cpacr, ttbcr, dacr, dfsr, ifsr, adfsr, aifsr, dfar, ifar;
+	uint32_t prrr, nmrr, amair0, amair1, vbar, contextidr, tpidrurw, tpidruro, tpidrprw, csselr;
+	uint64_t ttbr0, ttbr1, par;
+};
+
+struct vcpu {
+	struct regs *regs; /* at the top of the stack */
+	struct vm *vm;
+	volatile uint32_t work;
+	uint32_t index;   /* in the VM; also the affinity 0 of its MPIDR */
+	uint32_t vmpidr, vpidr;
+	uint32_t hcr;     /* as last written, or to be written at load */
+	const struct mmio_region *mmio_hint; /* the region last accessed */
+	uint32_t exits[64];                  /* by exception class */
+	uint32_t irq_exits;
+
+	/* scheduler: under cpu->rq_lock */
+	struct percpu *cpu; /* where it lives */
+	struct list node;
+	bool queued, running, wake_pending;
+	uint32_t priority;
+	uint32_t *sp; /* of the switched-out thread */
+
+	/* under vm->lock */
+	enum vcpu_power power;
+
+	bool fresh;                /* was switched on: resets itself at the checkpoint */
+	uint32_t entry;            /* where it starts; bit 0: Thumb */
+	uint32_t entry_args[3];    /* its r0-r2 */
+
+	struct vgic_cpu vgic;
+	struct vtimer_cpu vtimer;
+	struct coproc_cpu coproc;
+	struct vcpu_context ctx;
+	struct vfp_context vfp;
+};
+
+/* The vCPU whose thread runs on this CPU. Not from the idle thread. */
+static inline struct vcpu *current_vcpu(void)
+{
+	return this_cpu()->vcpu;
+}
+
+/* Make the vCPU do `work` (WORK_*) before it next runs guest code, wherever it is now: kicks it out of the guest or wakes it. */
+void vcpu_request(struct vcpu *vcpu, uint32_t work);
+
+/* hyp/switch.c: put `next`'s state into the hardware, saving that of whoever was there; NULL saves only. */
+void vcpu_load(struct vcpu *next);
+
+/* Make the guest's registers those of an architectural reset, entered at `pc` (bit 0: Thumb). The vCPU is not running. */
+void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2);
+
+/* Inject exceptions as the hardware would take them (hyp/inject.c); the vCPU is the current one. */
+void inject_undef(struct vcpu *vcpu);
+void inject_data_abort(struct vcpu *vcpu, uint32_t va);
+void inject_prefetch_abort(struct vcpu *vcpu, uint32_t va);
+
+#endif

@@ -1,0 +1,449 @@
+/*
+ * PL011 (ARM DDI 0183, chapters 2 and 3). The line has no speed: a character leaves as soon as the console takes it,
+ * and the receive timeout (2.8) has passed as soon as no more input is there. As QEMU's, it sends and receives whatever
+ * UARTEN and TXE say, and hardware flow control never stops it; RXE is honoured. No DMA, no IrDA.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include <arm/spinlock.h>
+
+#include "hyp/console.h"
+#include "hyp/lib/bits.h"
+#include "hyp/machine.h"
+#include "hyp/mmio.h"
+#include "hyp/vdev/vpl011.h"
+#include "hyp/vm.h"
+#include "mm/page.h"
+#include "vgic/vgic.h"
+
+#define DR    0x000U
+#define RSR   0x004U /* writes: ECR */
+#define FR    0x018U
+#define ILPR  0x020U
+#define IBRD  0x024U
+#define FBRD  0x028U
+#define LCR_H 0x02cU
+#define CR    0x030U
+#define IFLS  0x034U
+#define IMSC  0x038U
+#define RIS   0x03cU
+#define MIS   0x040U
+#define ICR   0x044U
+#define DMACR 0x048U
+#define ID    0xfe0U /* PeriphID0-3, PCellID0-3 */
+
+#define DR_BE BIT(10)
+#define DR_OE BIT(11)
+
+#define RSR_OE BIT(3)
+
+#define FR_CTS	BIT(0)
+#define FR_DSR	BIT(1)
+#define FR_DCD	BIT(2)
+#define FR_BUSY BIT(3)
+#define FR_RXFE BIT(4)
+#define FR_TXFF BIT(5)
+#define FR_RXFF BIT(6)
+#define FR_TXFE BIT(7)
+#define FR_RI	BIT(8)
+
+#define LCR_H_BRK BIT(0)
+#define LCR_H_FEN BIT(4)
+
+#define CR_LBE	 BIT(7)
+#define CR_RXE	 BIT(9)
+#define CR_DTR	 BIT(10)
+#define CR_RTS	 BIT(11)
+#define CR_OUT1	 BIT(12)
+#define CR_OUT2	 BIT(13)
+#define CR_RESET 0x300U
+
+#define IFLS_RESET 0x12U
+
+#define INT_RI	BIT(0)
+#define INT_CTS BIT(1)
+#define INT_DCD BIT(2)
+#define INT_DSR BIT(3)
+#define INT_RX	BIT(4)
+#define INT_TX	BIT(5)
+#define INT_RT	BIT(6)
+#define INT_BE	BIT(9)
+#define INT_OE	BIT(10)
+#define INT_ALL 0x7ffU
+
+#define FIFO_MAX 16U
+
+struct fifo {
+	uint32_t head, count;
+	uint16_t entry[FIFO_MAX];
+};
+
+struct vpl011 {
+	uint32_t fr; /* made anew by settle(), read without the lock */
+	struct spinlock lock;
+	struct vm *vm;
+	uint32_t rsr, ilpr, ibrd, fbrd, lcr_h, cr, ifls, imsc, ris, dmacr;
+	uint32_t modem; /* FR's CTS, DSR, DCD, RI: nothing is connected, so only loopback moves them */
+	bool overrun;	/* a character was lost; the next one received says so (table 2-3) */
+	bool line;	/* as the vGIC was last told */
+	struct fifo rx, tx;
+};
+
+static_assert(sizeof(struct vpl011) <= PAGE_SIZE, "one page");
+
+static void fifo_push(struct fifo *fifo, uint32_t value)
+{
+	fifo->entry[(fifo->head + fifo->count++) % FIFO_MAX] = (uint16_t)value;
+}
+
+/* An empty FIFO gives what was read last. */
+static uint32_t fifo_pop(struct fifo *fifo)
+{
+	if (fifo->count == 0)
+		return fifo->entry[(fifo->head - 1U) % FIFO_MAX];
+	fifo->count--;
+	return fifo->entry[fifo->head++ % FIFO_MAX];
+}
+
+/* With the FIFOs off each is a holding register (3.3.7, FEN). */
+static uint32_t depth(const struct vpl011 *u)
+{
+	return u->lcr_h & LCR_H_FEN ? FIFO_MAX : 1U;
+}
+
+/* 3.3.9: 1/8, 1/4, 1/2, 3/4, 7/8 of the FIFO; reserved values as the last. */
+static uint32_t level(uint32_t select)
+{
+	static const uint8_t levels[] = {2, 4, 8, 12, 14};
+
+	return levels[MIN(select, ARRAY_SIZE(levels) - 1U)];
+}
+
+static uint32_t rx_trigger(const struct vpl011 *u)
+{
+	return u->lcr_h & LCR_H_FEN ? level(FIELD(u->ifls, 3, 3)) : 1U;
+}
+
+static uint32_t tx_trigger(const struct vpl011 *u)
+{
+	return u->lcr_h & LCR_H_FEN ? level(FIELD(u->ifls, 0, 3)) : 0;
+}
+
+/* A character, with its error bits, from the console or from our own transmitter in loopback (2.4.3, table 2-3). */
+static void receive(struct vpl011 *u, uint32_t value)
+{
+	if (u->rx.count >= depth(u)) {
+		u->overrun = true;
+		u->rsr |= RSR_OE;
+		u->ris |= INT_OE;
+		return;
+	}
+	fifo_push(&u->rx, value | (u->overrun ? DR_OE : 0));
+	u->overrun = false;
+	if (u->rx.count == rx_trigger(u))
+		u->ris |= INT_RX;
+	if (value & DR_BE)
+		u->ris |= INT_BE;
+}
+
+/*
+ * After characters came or went (2.8.2, 2.8.4): reading below the trigger takes the receive interrupt away, and what is
+ * then left nobody adds to within 32 bit periods: the timeout interrupt.
+ */
+static void rx_update(struct vpl011 *u)
+{
+	if (u->rx.count >= rx_trigger(u))
+		return;
+	u->ris &= ~INT_RX;
+	if (u->rx.count)
+		u->ris |= INT_RT;
+	else
+		u->ris &= ~INT_RT;
+}
+
+/* Fill the receive FIFO from the console. In loopback its input is disconnected and stays there. */
+static void rx_pull(struct vpl011 *u)
+{
+	int c;
+
+	if ((u->cr & (CR_RXE | CR_LBE)) == CR_RXE)
+		while (u->rx.count < depth(u) && (c = console_getc(&u->vm->console)) >= 0)
+			receive(u, (uint32_t)c);
+	rx_update(u);
+}
+
+/* One character onto the line. False: the console is full, keep it. */
+static bool transmit(struct vpl011 *u, uint32_t value)
+{
+	if (!console_putc(&u->vm->console, (uint8_t)value))
+		return false;
+	if (u->cr & CR_LBE) {
+		receive(u, value);
+		rx_update(u);
+	}
+	return true;
+}
+
+/*
+ * Characters leave. The TRM raises the interrupt where the level passes the trigger downwards (2.8.3); here every
+ * departure at or below it does, as in QEMU, or a driver that sends a single character and waits would wait for ever.
+ */
+static void tx_drain(struct vpl011 *u)
+{
+	while (u->tx.count && transmit(u, u->tx.entry[u->tx.head % FIFO_MAX])) {
+		fifo_pop(&u->tx);
+		if (u->tx.count <= tx_trigger(u))
+			u->ris |= INT_TX;
+	}
+}
+
+/* A write to a full FIFO is lost. */
+static void tx_write(struct vpl011 *u, uint32_t value)
+{
+	if (u->tx.count >= depth(u))
+		return;
+	fifo_push(&u->tx, value & 0xffU);
+	if (u->tx.count > tx_trigger(u))
+		u->ris &= ~INT_TX;
+	tx_drain(u);
+}
+
+/* What is seen from outside follows the state: flags and interrupt line. Ends every change, under the lock. */
+static void settle(struct vpl011 *u)
+{
+	uint32_t fr = u->modem;
+	bool line = u->ris & u->imsc;
+
+	fr |= u->rx.count == 0 ? FR_RXFE : 0;
+	fr |= u->rx.count >= depth(u) ? FR_RXFF : 0;
+	fr |= u->tx.count == 0 ? FR_TXFE : FR_BUSY;
+	fr |= u->tx.count >= depth(u) ? FR_TXFF : 0;
+	__atomic_store_n(&u->fr, fr, __ATOMIC_RELAXED);
+	if (line != u->line) {
+		u->line = line;
+		vgic_set_line(u->vm, 0, MACHINE_SPI_UART, line);
+	}
+}
+
+static uint32_t dr_read(struct vpl011 *u)
+{
+	uint32_t value = fifo_pop(&u->rx);
+
+	u->rsr = (u->rsr & RSR_OE) | FIELD(value, 8, 3);
+	rx_pull(u);
+	return value;
+}
+
+/* Either change of FEN empties both FIFOs, as in QEMU. In loopback a break is received as one (3.3.7). */
+static void lcr_h_write(struct vpl011 *u, uint32_t value)
+{
+	uint32_t changed = u->lcr_h ^ value;
+
+	u->lcr_h = value;
+	if (changed & LCR_H_FEN) {
+		u->rx.count = u->tx.count = 0;
+		rx_update(u);
+	}
+	if ((changed & value & LCR_H_BRK) && (u->cr & CR_LBE))
+		receive(u, DR_BE);
+	rx_pull(u);
+}
+
+/* In loopback the modem outputs drive the inputs (3.3.8, LBE); a change of an input is an interrupt (2.8.1). */
+static void cr_write(struct vpl011 *u, uint32_t value)
+{
+	uint32_t modem = 0, changed;
+
+	if (value & CR_LBE)
+		modem = (value & CR_RTS ? FR_CTS : 0) | (value & CR_DTR ? FR_DSR : 0) | (value & CR_OUT1 ? FR_DCD : 0) |
+			(value & CR_OUT2 ? FR_RI : 0);
+	changed = u->modem ^ modem;
+	u->ris |= (changed & FR_CTS ? INT_CTS : 0) | (changed & FR_DSR ? INT_DSR : 0) |
+		  (changed & FR_DCD ? INT_DCD : 0) | (changed & FR_RI ? INT_RI : 0);
+	u->modem = modem;
+	u->cr = value;
+	rx_pull(u);
+}
+
+/* A lower trigger may have been passed already. */
+static void ifls_write(struct vpl011 *u, uint32_t value)
+{
+	uint32_t old = rx_trigger(u);
+
+	u->ifls = value;
+	if (u->rx.count < old && u->rx.count >= rx_trigger(u))
+		u->ris |= INT_RX;
+	rx_update(u);
+}
+
+static uint32_t read_id(uint32_t offset)
+{
+	static const uint8_t id[8] = {0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
+
+	return offset >= ID ? id[(offset - ID) / 4U] : 0;
+}
+
+static uint32_t read_register(struct vpl011 *u, uint32_t offset)
+{
+	switch (offset) {
+	case DR:
+		return dr_read(u);
+	case RSR:
+		return u->rsr;
+	case FR:
+		return u->fr;
+	case ILPR:
+		return u->ilpr;
+	case IBRD:
+		return u->ibrd;
+	case FBRD:
+		return u->fbrd;
+	case LCR_H:
+		return u->lcr_h;
+	case CR:
+		return u->cr;
+	case IFLS:
+		return u->ifls;
+	case IMSC:
+		return u->imsc;
+	case RIS:
+		return u->ris;
+	case MIS:
+		return u->ris & u->imsc;
+	case DMACR:
+		return u->dmacr;
+	default:
+		return read_id(offset);
+	}
+}
+
+static void write_register(struct vpl011 *u, uint32_t offset, uint32_t value)
+{
+	switch (offset) {
+	case DR:
+		tx_write(u, value);
+		break;
+	case RSR:
+		u->rsr = 0;
+		break;
+	case ILPR:
+		u->ilpr = value & 0xffU;
+		break;
+	case IBRD:
+		u->ibrd = value & 0xffffU;
+		break;
+	case FBRD:
+		u->fbrd = value & 0x3fU;
+		break;
+	case LCR_H:
+		lcr_h_write(u, value & 0xffU);
+		break;
+	case CR:
+		cr_write(u, value & 0xff87U);
+		break;
+	case IFLS:
+		ifls_write(u, value & 0x3fU);
+		break;
+	case IMSC:
+		u->imsc = value & INT_ALL;
+		break;
+	case ICR:
+		u->ris &= ~value;
+		break;
+	case DMACR:
+		u->dmacr = value & 7U;
+		break;
+	}
+}
+
+/*
+ * Registers are words of 16 bits or less on an APB without byte strobes: an access of any width at a word's address
+ * reaches its low bytes, and a narrow write clears the bytes that it does not bring. Elsewhere in a word a read gets
+ * those bytes; a write has nothing to say.
+ */
+static __attribute__((noinline)) enum mmio_result access_locked(struct vpl011 *u, struct mmio_access *access)
+{
+	uint32_t shift = 8U * (access->offset & 3U), value;
+
+	spin_lock(&u->lock);
+	if (!access->write) {
+		value = read_register(u, access->offset & ~3U) >> shift;
+		access->value = access->size == 1U ? value & 0xffU : value;
+	} else if (shift == 0) {
+		write_register(u, access->offset, access->value);
+	}
+	settle(u);
+	spin_unlock(&u->lock);
+	return MMIO_DONE;
+}
+
+/* Drivers poll FR: no lock, no search, no frame. */
+static enum mmio_result vpl011_access(struct vcpu *vcpu, void *device, struct mmio_access *access)
+{
+	struct vpl011 *u = device;
+	uint32_t fr;
+
+	(void)vcpu;
+	if (unlikely(access->offset != FR || access->write))
+		return access_locked(u, access);
+	fr = __atomic_load_n(&u->fr, __ATOMIC_RELAXED);
+	access->value = access->size == 1U ? fr & 0xffU : fr;
+	return MMIO_DONE;
+}
+
+void vpl011_input_ready(struct vm *vm)
+{
+	struct vpl011 *u = vm->uart;
+
+	spin_lock(&u->lock);
+	rx_pull(u);
+	settle(u);
+	spin_unlock(&u->lock);
+}
+
+void vpl011_tx_room(struct vm *vm)
+{
+	struct vpl011 *u = vm->uart;
+
+	spin_lock(&u->lock);
+	tx_drain(u);
+	settle(u);
+	spin_unlock(&u->lock);
+}
+
+/* What was typed meanwhile has waited in the console: a guest that only polls gets it without another key. */
+void vpl011_reset(struct vm *vm)
+{
+	struct vpl011 *u = vm->uart;
+
+	spin_lock(&u->lock);
+	u->rsr = u->ilpr = u->ibrd = u->fbrd = u->lcr_h = 0;
+	u->imsc = u->ris = u->dmacr = u->modem = 0;
+	u->cr = CR_RESET;
+	u->ifls = IFLS_RESET;
+	u->overrun = false;
+	u->rx = u->tx = (struct fifo){0};
+	rx_pull(u);
+	settle(u);
+	spin_unlock(&u->lock);
+}
+
+int vpl011_create(struct vm *vm)
+{
+	struct vpl011 *u = page_alloc(0);
+	int err;
+
+	if (!u)
+		return -ENOMEM;
+	err = mmio_add(&vm->bus, MACHINE_UART_BASE, MACHINE_UART_SIZE, vpl011_access, u);
+	if (err) {
+		page_free(u, 0);
+		return err;
+	}
+	u->vm = vm;
+	vm->uart = u;
+	vm->console.input_ready = vpl011_input_ready;
+	vpl011_reset(vm);
+	return 0;
+}

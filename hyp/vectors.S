@@ -1,0 +1,87 @@
+/*
+ * HYP's vectors (DDI 0406C B1.8.1) and the thread switch. A guest's exit pushes r0-r12 and LR_usr, nothing else, and
+ * calls C; the rest of its state is in the hardware. HYP's own faults go to a stack of their own, because the stack may
+ * be what failed.
+ */
+	.arch	armv7ve
+	.arm
+	.syntax unified
+
+	.section .text.vectors, "ax"
+	.balign	32
+	.global	hyp_vectors
+hyp_vectors:
+	b	vector_reset
+	b	vector_undef
+	b	vector_hvc
+	b	vector_prefetch
+	b	vector_data
+	b	vector_trap
+	b	vector_irq
+	b	vector_fiq
+
+vector_trap:
+	push	{r0-r12, lr}
+	mov	r0, sp
+	bl	exit_trap
+	pop	{r0-r12, lr}
+	eret
+
+/* Physical interrupts come from guests only: HYP runs with them masked. */
+vector_fiq:
+vector_irq:
+	push	{r0-r12, lr}
+	bl	exit_irq
+	pop	{r0-r12, lr}
+	eret
+
+/* A new vCPU's thread: SP is at its registers. */
+	.global	thread_start
+thread_start:
+	bl	exit_first
+	pop	{r0-r12, lr}
+	eret
+
+/* void thread_switch(uint32_t **from, uint32_t *to): nine words and a pad, SP stays 8-byte aligned. */
+	.global	thread_switch
+thread_switch:
+	push	{r3, r4-r11, lr}
+	str	sp, [r0]
+	mov	sp, r1
+	pop	{r3, r4-r11, pc}
+
+/*
+ * HYP's own exception. There is one stack pointer and it may be bad, so r0 and r1 wait in HMAIR1 and TPIDRPRW (the
+ * guest's, lost: HYP does not survive this) until SP is the CPU's panic stack. Frame: struct panic_frame.
+ */
+	.macro	fault name, number
+\name:
+	mcr	p15, 4, r0, c10, c2, 1		@ HMAIR1: no table uses attributes 4-7
+	mcr	p15, 0, r1, c13, c0, 4		@ TPIDRPRW
+	mov	r1, #\number
+	b	fault_common
+	.endm
+
+	fault	vector_reset, 0
+	fault	vector_undef, 1
+	fault	vector_hvc, 2
+	fault	vector_prefetch, 3
+	fault	vector_data, 4
+
+fault_common:
+	mov	r0, sp
+	mrc	p15, 4, sp, c13, c0, 2		@ HTPIDR: struct cpu_head
+	ldr	sp, [sp, #4]			@ .panic_sp
+	push	{r1}				@ vector
+	mrs	r1, spsr
+	push	{r1}
+	mrs	r1, elr_hyp
+	push	{r1}
+	push	{r0, lr}			@ SP, LR
+	mrc	p15, 4, r0, c10, c2, 1
+	mrc	p15, 0, r1, c13, c0, 4
+	push	{r0-r12}
+	mov	r0, sp
+	bl	panic_exception
+1:	wfi
+	b	1b

@@ -1,0 +1,209 @@
+/*
+ * VM states. Who changes what, all of it under vm->lock:
+ *
+ *   from       to        by
+ *   CREATED    RUNNING   vmctl_start()
+ *   RUNNING    STOPPING  vmctl_request(), any vCPU (PSCI SYSTEM_*) or virt7 (crash)
+ *   STOPPING   RUNNING   the last vCPU to reach the checkpoint, for a reset whose images load again
+ *   STOPPING   OFF       likewise, for power-off or a reset that failed
+ *   STOPPING   CRASHED   likewise, for a crash
+ *   OFF        RUNNING   vmctl_start()
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "coproc/coproc.h"
+#include "hyp/image.h"
+#include "hyp/sched.h"
+#include "hyp/vdev/vpl011.h"
+#include "hyp/vmctl.h"
+#include "psci/host.h"
+#include "psci/smccc.h"
+#include "vgic/vgic.h"
+#include "vtimer/vtimer.h"
+
+static void set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
+{
+	vcpu->entry = pc;
+	vcpu->entry_args[0] = r0;
+	vcpu->entry_args[1] = r1;
+	vcpu->entry_args[2] = r2;
+	vcpu->power = VCPU_ON;
+	vcpu->fresh = true;
+}
+
+/* Devices as at power-on, memory as loaded, vCPU 0 about to start. No vCPU runs. */
+static int prepare(struct vm *vm)
+{
+	struct image_entry entry;
+	struct vcpu *v;
+	int ret;
+
+	s2_clear(&vm->s2);
+	vgic_reset(vm);
+	vpl011_reset(vm);
+	vm->cntvoff = timer_now();
+	ret = image_load_vm(vm, &vm->config, &entry);
+	if (ret)
+		return ret;
+	vm_for_each_vcpu(v, vm)
+		v->power = VCPU_OFF;
+	set_entry(vm->vcpu[0], (uint32_t)entry.pc, 0, ~0U, (uint32_t)entry.dtb); /* Linux Documentation/arm/booting */
+	return 0;
+}
+
+static void wake_all(struct vm *vm)
+{
+	struct vcpu *v;
+
+	vm_for_each_vcpu(v, vm)
+		sched_wake(v);
+}
+
+int vmctl_start(struct vm *vm)
+{
+	int ret = prepare(vm);
+
+	if (ret)
+		return ret;
+	spin_lock(&vm->lock);
+	vm->state = VM_RUNNING;
+	spin_unlock(&vm->lock);
+	wake_all(vm);
+	return 0;
+}
+
+void vmctl_request(struct vm *vm, enum vm_request request)
+{
+	struct vcpu *v;
+
+	spin_lock(&vm->lock);
+	if (vm->state == VM_RUNNING) {
+		vm->state = VM_STOPPING;
+		vm->request = request;
+	}
+	spin_unlock(&vm->lock);
+	vm_for_each_vcpu(v, vm)
+		vcpu_request(v, WORK_STOP);
+}
+
+void vmctl_crash(struct vm *vm, const char *why, uint64_t at)
+{
+	log_err("vm %s: stopped: %s (0x%llx)", vm->config.name, why, (unsigned long long)at);
+	vmctl_request(vm, VM_REQUEST_CRASH);
+}
+
+/* The machine has nothing left to do. */
+static void power_off_if_last(void)
+{
+	for (uint32_t i = 0; i < vm_count; i++)
+		if (vms[i]->state == VM_RUNNING || vms[i]->state == VM_STOPPING)
+			return;
+	log_info("no VM is running: power off");
+	psci_host_system_off();
+	log_warn("this host cannot be switched off by software; it is safe to cut the power");
+}
+
+/* Every vCPU is at the checkpoint. Called without the lock by the one that came last; nobody else can change anything. */
+static void perform(struct vm *vm)
+{
+	enum vm_state state = vm->request == VM_REQUEST_CRASH ? VM_CRASHED : VM_OFF;
+
+	if (vm->request == VM_REQUEST_RESET) {
+		log_info("vm %s: reset", vm->config.name);
+		if (!prepare(vm))
+			state = VM_RUNNING;
+	} else {
+		log_info("vm %s: %s", vm->config.name, state == VM_OFF ? "off" : "crashed");
+	}
+	spin_lock(&vm->lock);
+	vm->request = VM_REQUEST_NONE;
+	vm->state = state;
+	spin_unlock(&vm->lock);
+	if (state == VM_RUNNING)
+		wake_all(vm);
+	else
+		power_off_if_last();
+}
+
+/* A vCPU that was switched on resets itself, on its own CPU: after this nothing writes to it but itself. */
+static void start_fresh(struct vcpu *vcpu)
+{
+	vgic_reset_cpu(vcpu);
+	vtimer_reset_cpu(vcpu);
+	coproc_reset(vcpu);
+	vcpu_reset_context(vcpu, vcpu->entry, vcpu->entry_args[0], vcpu->entry_args[1], vcpu->entry_args[2]);
+}
+
+void vmctl_checkpoint(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	bool fresh;
+
+	spin_lock(&vm->lock);
+	vm->parked_count++;
+	while (vm->state != VM_RUNNING || vcpu->power != VCPU_ON) {
+		bool last = vm->state == VM_STOPPING && vm->parked_count == vm->vcpu_count;
+
+		if (last)
+			vm->parked_count = 0; /* nobody else performs */
+		spin_unlock(&vm->lock);
+		if (last)
+			perform(vm);
+		else
+			sched_block();
+		spin_lock(&vm->lock);
+		if (last)
+			vm->parked_count += vm->vcpu_count;
+	}
+	vm->parked_count--;
+	fresh = vcpu->fresh;
+	vcpu->fresh = false;
+	spin_unlock(&vm->lock);
+	if (fresh)
+		start_fresh(vcpu);
+}
+
+/* The vCPU whose MPIDR affinity is `target`, NULL: none. */
+static struct vcpu *by_affinity(struct vm *vm, uint32_t target)
+{
+	return target < vm->vcpu_count ? vm->vcpu[target] : NULL;
+}
+
+uint32_t vmctl_cpu_on(struct vm *vm, uint32_t target, uint32_t entry, uint32_t context)
+{
+	struct vcpu *vcpu = by_affinity(vm, target);
+	uint32_t result = PSCI_ALREADY_ON;
+	pa_t unused;
+
+	if (!vcpu)
+		return PSCI_INVALID_PARAMETERS;
+	if (!vm_ram_pa(vm, ipa(entry & ~1U), &unused))
+		return PSCI_INVALID_ADDRESS;
+	spin_lock(&vm->lock);
+	if (vcpu->power == VCPU_OFF) {
+		set_entry(vcpu, entry, context, 0, 0);
+		result = PSCI_SUCCESS;
+	}
+	spin_unlock(&vm->lock);
+	if (result == PSCI_SUCCESS)
+		sched_wake(vcpu);
+	return result;
+}
+
+void vmctl_cpu_off(struct vcpu *vcpu)
+{
+	spin_lock(&vcpu->vm->lock);
+	vcpu->power = VCPU_OFF;
+	spin_unlock(&vcpu->vm->lock);
+	vcpu_request(vcpu, WORK_STOP);
+}
+
+uint32_t vmctl_affinity_info(struct vm *vm, uint32_t target, uint32_t level)
+{
+	struct vcpu *vcpu = by_affinity(vm, target);
+
+	if (level != 0 || !vcpu)
+		return PSCI_INVALID_PARAMETERS;
+	return vcpu->power == VCPU_ON ? 0 : 1;
+}

@@ -1,0 +1,58 @@
+/* Cache maintenance by VA (DDI 0406C B2.2.6, B4.2.1). */
+#include <stdint.h>
+
+#include <arm/barrier.h>
+#include <arm/sysreg.h>
+#include <arm/zero.h>
+
+#include "hyp/lib/addr.h"
+#include "hyp/lib/bits.h"
+#include "mm/cache.h"
+
+static uint32_t line = 64; /* bytes, the smallest data cache line of all CPUs */
+
+void cache_init(void)
+{
+	uint32_t mine = 4U << FIELD(read_ctr(), 16, 4); /* CTR.DminLine, log2 of words */
+
+	if (mine < line)
+		line = mine;
+}
+
+void cache_clean(const void *start, size_t len)
+{
+	uint32_t end = (uint32_t)(uintptr_t)start + (uint32_t)len;
+
+	for (uint32_t va = (uint32_t)(uintptr_t)start & ~(line - 1U); va < end; va += line)
+		write_dccmvac(va);
+	dsb();
+}
+
+void cache_clean_invalidate(const void *start, size_t len)
+{
+	uint32_t end = (uint32_t)(uintptr_t)start + (uint32_t)len;
+
+	for (uint32_t va = (uint32_t)(uintptr_t)start & ~(line - 1U); va < end; va += line)
+		write_dccimvac(va);
+	dsb();
+}
+
+void cache_invalidate_icache(void)
+{
+	write_icialluis(0); /* also the branch predictors', B4.2.1 */
+	dsb_ish();
+	isb();
+}
+
+/* The zeroes go out line by line behind the stores, while they are in the cache: half the traffic of two passes. */
+void cache_scrub_block(void *block)
+{
+	uint32_t start = (uint32_t)(uintptr_t)block;
+
+	for (uint32_t va = start; va != start + BLOCK_SIZE; va += 256) {
+		zero_256(va);
+		for (uint32_t i = 0; i < 256; i += line)
+			write_dccimvac(va + i);
+	}
+	dsb();
+}

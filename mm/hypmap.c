@@ -1,0 +1,136 @@
+/* HYP stage 1 (DDI 0406C B3.6, B3.10): long descriptors, one address space for all CPUs. */
+#include <errno.h>
+
+#include <arm/barrier.h>
+#include <arm/hypregs.h>
+#include <arm/pte.h>
+#include <arm/spinlock.h>
+#include <arm/sysreg.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/lib/cpu.h"
+#include "mm/hypmap.h"
+#include "mm/layout.h"
+#include "mm/page.h"
+#include "mm/tables.h"
+
+static struct spinlock map_lock;
+
+static uint64_t attributes(enum hyp_mem kind)
+{
+	uint64_t attr = DESC_VALID | DESC_AF | DESC_S1_AP1 | DESC_SH_INNER | DESC_XN;
+
+	switch (kind) {
+	case HYP_MEM_RO:
+		return attr | DESC_S1_RO | DESC_S1_ATTR(MAIR_WB);
+	case HYP_MEM_DEVICE:
+		return attr | DESC_S1_ATTR(MAIR_DEVICE);
+	case HYP_MEM_RW:
+	default:
+		return attr | DESC_S1_ATTR(MAIR_WB);
+	}
+}
+
+static uint64_t *l2_entry(uint32_t va)
+{
+	return &hyp_l2[va >> 30][(va >> BLOCK_SHIFT) % TABLE_ENTRIES];
+}
+
+/* The level-3 entry of `va`, with a new table where there is none; NULL when the heap is empty. */
+static uint64_t *l3_entry(uint32_t va)
+{
+	uint64_t *l2 = l2_entry(va), *l3;
+
+	if (va >> BLOCK_SHIFT == (uint32_t)LAYOUT_DEVICES >> BLOCK_SHIFT)
+		return &device_l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES];
+	if (!(*l2 & DESC_VALID)) {
+		l3 = page_alloc(0);
+		if (!l3)
+			return NULL;
+		dsb_ish(); /* the table's zeroes before the table */
+		pte_write(l2, page_pa(l3).v | DESC_TABLE | DESC_VALID);
+	}
+	l3 = page_va(pa(*l2 & DESC_ADDR_MASK));
+	return &l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES];
+}
+
+int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)
+{
+	uint64_t attr = attributes(kind);
+	int ret = 0;
+
+	spin_lock(&map_lock);
+	while (size > 0) {
+		size_t step = PAGE_SIZE;
+
+		if (((va | base.v) & (BLOCK_SIZE - 1U)) == 0 && size >= BLOCK_SIZE) {
+			step = BLOCK_SIZE;
+			pte_write(l2_entry(va), base.v | attr);
+		} else {
+			uint64_t *entry = l3_entry(va);
+
+			if (!entry) {
+				ret = -ENOMEM;
+				break;
+			}
+			pte_write(entry, base.v | attr | DESC_TABLE);
+		}
+		va += step;
+		base = pa_add(base, step);
+		size -= MIN(size, step);
+	}
+	spin_unlock(&map_lock);
+	dsb_ish(); /* invalid entries are not cached in a TLB: no maintenance is due (B3.9.3) */
+	isb();
+	return ret;
+}
+
+void *hyp_map_device(uint64_t base, size_t size)
+{
+	static uint32_t next = LAYOUT_DEVICES;
+	uint32_t offset = (uint32_t)base & (PAGE_SIZE - 1U), va = next;
+	size_t bytes = (size_t)align_up(size + offset, PAGE_SIZE);
+
+	if (va + bytes > LAYOUT_DEVICES_END || hyp_map(va, pa(base - offset), bytes, HYP_MEM_DEVICE))
+		return NULL;
+	next += (uint32_t)bytes;
+	return (void *)(uintptr_t)(va + offset);
+}
+
+void hyp_unmap_page(uint32_t va)
+{
+	spin_lock(&map_lock);
+	pte_write(l3_entry(va), 0);
+	spin_unlock(&map_lock);
+	dsb_ish();
+	write_tlbimvahis(va);
+	dsb_ish();
+	isb();
+}
+
+static uint32_t window_va(void)
+{
+	return LAYOUT_WINDOWS + cpu_id() * BLOCK_SIZE;
+}
+
+uint8_t *hyp_window_open(pa_t address)
+{
+	uint32_t va = window_va();
+
+	pte_write(l2_entry(va), align_down(address.v, BLOCK_SIZE) | attributes(HYP_MEM_RW));
+	dsb_ish();
+	isb();
+	return (uint8_t *)(uintptr_t)va;
+}
+
+/* Other CPUs never use this window but may walk it speculatively, hence the broadcast (B3.10.1). */
+void hyp_window_close(void)
+{
+	uint32_t va = window_va();
+
+	pte_write(l2_entry(va), 0);
+	dsb_ish();
+	write_tlbimvahis(va);
+	dsb_ish();
+	isb();
+}

@@ -1,0 +1,118 @@
+/*
+ * The heap: a bitmap of pages, first fit from where the last search ended. Allocation happens when a VM is made, when a
+ * guest touches a GiB for the first time, and at boot: never on a path that is measured in instructions.
+ */
+#include <string.h>
+
+#include <arm/spinlock.h>
+
+#include "hyp/lib/bits.h"
+#include "mm/layout.h"
+#include "mm/page.h"
+
+#define HEAP_PAGES_MAX ((LAYOUT_HEAP_END - LAYOUT_HEAP) / PAGE_SIZE)
+
+static struct {
+	struct spinlock lock;
+	uint64_t base; /* PA */
+	size_t pages, free, next;
+	uint8_t *va;
+	uint32_t used[HEAP_PAGES_MAX / 32];
+} heap;
+
+void page_init_at(void *va, pa_t base, size_t size);
+
+/* The unit tests put the heap elsewhere. */
+void page_init_at(void *va, pa_t base, size_t size)
+{
+	memset(&heap, 0, sizeof(heap));
+	heap.base = base.v;
+	heap.pages = heap.free = MIN(size / PAGE_SIZE, (size_t)HEAP_PAGES_MAX);
+	heap.va = va;
+}
+
+#ifdef __arm__
+void page_init(pa_t base, size_t size)
+{
+	page_init_at((void *)LAYOUT_HEAP, base, size);
+}
+#endif
+
+static bool is_used(size_t page)
+{
+	return heap.used[page / 32] & BIT(page % 32);
+}
+
+static void mark(size_t page, size_t count, bool used)
+{
+	for (; count--; page++)
+		if (used)
+			heap.used[page / 32] |= BIT(page % 32);
+		else
+			heap.used[page / 32] &= ~BIT(page % 32);
+}
+
+/* The first free run of `count` pages aligned to `count` in [from, to); heap.pages: none. */
+static size_t find(size_t from, size_t to, size_t count)
+{
+	for (size_t page = (from + count - 1) & ~(count - 1); page + count <= to; page += count) {
+		size_t n = 0;
+
+		while (n < count && !is_used(page + n))
+			n++;
+		if (n == count)
+			return page;
+	}
+	return heap.pages;
+}
+
+void *page_alloc(unsigned int order)
+{
+	size_t count = (size_t)1 << order, page;
+	uint8_t *va = NULL;
+
+	spin_lock(&heap.lock);
+	page = find(heap.next, heap.pages, count);
+	if (page == heap.pages)
+		page = find(0, heap.pages, count);
+	if (page != heap.pages) {
+		mark(page, count, true);
+		heap.next = page + count;
+		heap.free -= count;
+		va = heap.va + page * PAGE_SIZE;
+	}
+	spin_unlock(&heap.lock);
+	if (va)
+		memset(va, 0, count * PAGE_SIZE);
+	return va;
+}
+
+void page_free(void *page, unsigned int order)
+{
+	if (!page)
+		return;
+	spin_lock(&heap.lock);
+	mark((size_t)((uint8_t *)page - heap.va) / PAGE_SIZE, (size_t)1 << order, false);
+	heap.free += (size_t)1 << order;
+	spin_unlock(&heap.lock);
+}
+
+pa_t page_pa(const void *page)
+{
+	return pa(heap.base + (size_t)((const uint8_t *)page - heap.va));
+}
+
+void *page_va(pa_t address)
+{
+	return heap.va + (address.v - heap.base);
+}
+
+size_t page_total(void)
+{
+	return heap.pages * PAGE_SIZE;
+}
+
+size_t page_available(void)
+{
+	return heap.free * PAGE_SIZE;
+}

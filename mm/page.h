@@ -1,0 +1,28 @@
+/*
+ * virt7's own heap: 4 KiB pages out of one physically contiguous region, mapped linearly. Tables, VMs and vCPUs live
+ * here; guest RAM does not (mm/ram.h).
+ */
+#ifndef MM_PAGE_H
+#define MM_PAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hyp/lib/addr.h"
+
+/* Give the allocator its region: `size` bytes at `base`, both 2 MiB aligned, mapped at LAYOUT_HEAP. Once. */
+void page_init(pa_t base, size_t size);
+
+/* 2^order pages, zeroed, aligned to their size; NULL when there are none. */
+void *page_alloc(unsigned int order);
+void page_free(void *page, unsigned int order);
+
+/* Heap address to physical and back. */
+pa_t page_pa(const void *page);
+void *page_va(pa_t address);
+
+/* Bytes of the heap, and those that are free. */
+size_t page_total(void);
+size_t page_available(void);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * The host's RAM that guests may get: what the device tree gives, less what is reserved, virt7 and the bundle. Handed
+ * out in 2 MiB blocks, whole VMs at a time.
+ */
+#ifndef MM_RAM_H
+#define MM_RAM_H
+
+#include <stdint.h>
+
+#include "hyp/lib/addr.h"
+
+/* Boot: add a range of RAM, then take parts of it away. Bytes; any alignment; partial blocks are lost. */
+void ram_add(uint64_t base, uint64_t size);
+void ram_remove(uint64_t base, uint64_t size);
+
+/*
+ * Take up to `size` bytes (a multiple of 2 MiB) in one piece, below 4 GiB where `low`. Returns the bytes taken, 0 when
+ * nothing is left, and their address in *base: the largest free piece where none is large enough.
+ */
+uint64_t ram_take(uint64_t size, bool low, pa_t *base);
+
+/* Give a piece back. */
+void ram_release(pa_t base, uint64_t size);
+
+/* Free bytes now, and all that ram_add()/ram_remove() left for guests. */
+uint64_t ram_available(void);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * Stage 2: a VM's IPA space (DDI 0406C B3.6.2, VTCR: 40-bit input, level 1 of two concatenated tables). Memory is mapped
+ * in 2 MiB blocks, devices in 4 KiB pages. What is not mapped faults to HYP.
+ */
+#ifndef MM_S2_H
+#define MM_S2_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arm/spinlock.h>
+
+#include "hyp/lib/addr.h"
+
+struct s2 {
+	struct spinlock lock; /* writers of the tables; the hardware walks without it */
+	uint64_t *root;       /* level 1, 1024 entries */
+	uint64_t vttbr;       /* root and VMID */
+	uint32_t blocks;      /* 2 MiB blocks of RAM mapped so far: the touched set */
+};
+
+enum s2_kind { S2_RAM, S2_DEVICE };
+
+/* Make an empty IPA space with a VMID of its own. 0, -ENOMEM, or -ENOSPC when all 255 VMIDs are taken. */
+int s2_init(struct s2 *s2);
+
+/* Free the tables and the VMID; no CPU may be running on them. */
+void s2_destroy(struct s2 *s2);
+
+/* Map the 2 MiB block (S2_RAM, aligned) or `size` bytes in pages (S2_DEVICE). Holder of s2->lock. 0 or -ENOMEM. */
+int s2_map_block(struct s2 *s2, ipa_t at, pa_t to);
+int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size);
+
+/* The physical address behind `at`, if it is mapped. */
+bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out);
+
+/*
+ * The next mapped block of RAM at or after *at: true with *at and *to set. Walks the touched set without a lock: blocks
+ * are added while the VM lives, never taken away.
+ */
+bool s2_next_block(const struct s2 *s2, ipa_t *at, pa_t *to);
+
+/* Take all RAM blocks away again: the VM's memory counts as untouched. No vCPU of it may be running. */
+void s2_clear(struct s2 *s2);
+
+/* Forget every cached translation of this IPA space, on all CPUs. */
+void s2_flush_tlb(const struct s2 *s2);
+
+#endif

@@ -1,0 +1,17 @@
+/* The host's own PSCI: secondaries, power. The calling side of DEN 0022. */
+#ifndef PSCI_HOST_H
+#define PSCI_HOST_H
+
+#include "hyp/dev/host.h"
+
+/* Remember conduit and function ids. */
+void psci_host_init(const struct host *host);
+
+/* Start the CPU with affinity `mpidr` at PA `entry` with `context` in r0. 0, or -EIO (PSCI refused), -ENOSYS (no PSCI). */
+int psci_host_cpu_on(uint32_t mpidr, uint32_t entry, uint32_t context);
+
+/* Switch the machine off, or restart it. Returns only where the host has no such call. */
+void psci_host_system_off(void);
+void psci_host_system_reset(void);
+
+#endif

@@ -1,0 +1,110 @@
+/* Guest PSCI (DEN 0022): one row a function. The caller's r1-r3 are untouched, as SMCCC 1.1 has it. */
+#include "hyp/lib/bits.h"
+#include "hyp/vm.h"
+#include "hyp/vmctl.h"
+#include "psci/psci.h"
+#include "psci/smccc.h"
+
+struct row {
+	uint32_t id;
+	uint32_t (*call)(struct vcpu *vcpu, const struct regs *regs);
+};
+
+static uint32_t version(struct vcpu *vcpu, const struct regs *regs)
+{
+	(void)vcpu, (void)regs;
+	return PSCI_VERSION_1_1;
+}
+
+static uint32_t smccc_version(struct vcpu *vcpu, const struct regs *regs)
+{
+	(void)vcpu, (void)regs;
+	return SMCCC_VERSION_1_1;
+}
+
+static uint32_t system_off(struct vcpu *vcpu, const struct regs *regs)
+{
+	(void)regs;
+	vmctl_request(vcpu->vm, VM_REQUEST_OFF);
+	return PSCI_SUCCESS;
+}
+
+static uint32_t system_reset(struct vcpu *vcpu, const struct regs *regs)
+{
+	(void)regs;
+	vmctl_request(vcpu->vm, VM_REQUEST_RESET);
+	return PSCI_SUCCESS;
+}
+
+static uint32_t cpu_on(struct vcpu *vcpu, const struct regs *regs)
+{
+	return vmctl_cpu_on(vcpu->vm, regs->r[1], regs->r[2], regs->r[3]);
+}
+
+static uint32_t cpu_off(struct vcpu *vcpu, const struct regs *regs)
+{
+	(void)regs;
+	vmctl_cpu_off(vcpu);
+	return PSCI_DENIED; /* seen by nobody: the vCPU stops at the checkpoint */
+}
+
+static uint32_t affinity_info(struct vcpu *vcpu, const struct regs *regs)
+{
+	return vmctl_affinity_info(vcpu->vm, regs->r[1], regs->r[2]);
+}
+
+static uint32_t migrate_info_type(struct vcpu *vcpu, const struct regs *regs)
+{
+	(void)vcpu, (void)regs;
+	return PSCI_MIGRATE_NOT_PRESENT;
+}
+
+static uint32_t features(struct vcpu *vcpu, const struct regs *regs);
+
+static uint32_t arch_features(struct vcpu *vcpu, const struct regs *regs)
+{
+	(void)vcpu;
+	return regs->r[1] == SMCCC_VERSION || regs->r[1] == SMCCC_ARCH_FEATURES ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
+}
+
+static const struct row rows[] = {
+	{SMCCC_VERSION, smccc_version},
+	{SMCCC_ARCH_FEATURES, arch_features},
+	{PSCI_VERSION, version},
+	{PSCI_CPU_OFF, cpu_off},
+	{PSCI_CPU_ON, cpu_on},
+	{PSCI_AFFINITY_INFO, affinity_info},
+	{PSCI_MIGRATE_INFO_TYPE, migrate_info_type},
+	{PSCI_SYSTEM_OFF, system_off},
+	{PSCI_SYSTEM_RESET, system_reset},
+	{PSCI_FEATURES, features},
+};
+
+static const struct row *find(uint32_t id)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].id == id)
+			return &rows[i];
+	return NULL;
+}
+
+/* PSCI_FEATURES is asked about PSCI's own functions and SMCCC_VERSION (DEN 0022, 5.15). */
+static uint32_t features(struct vcpu *vcpu, const struct regs *regs)
+{
+	uint32_t id = regs->r[1];
+
+	(void)vcpu;
+	return find(id) && id != SMCCC_ARCH_FEATURES ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
+}
+
+void psci_call(struct vcpu *vcpu, struct regs *regs)
+{
+	const struct row *row;
+
+	if (likely(regs->r[0] == PSCI_VERSION)) {
+		regs->r[0] = PSCI_VERSION_1_1;
+		return;
+	}
+	row = find(regs->r[0]);
+	regs->r[0] = row ? row->call(vcpu, regs) : PSCI_NOT_SUPPORTED;
+}

@@ -1,0 +1,34 @@
+/* SMC Calling Convention (DEN 0028) and PSCI (DEN 0022) function ids and results. */
+#ifndef PSCI_SMCCC_H
+#define PSCI_SMCCC_H
+
+#include <stdint.h>
+
+#define SMCCC_VERSION       0x80000000U
+#define SMCCC_ARCH_FEATURES 0x80000001U
+#define SMCCC_VERSION_1_1   0x00010001U
+
+#define PSCI_VERSION           0x84000000U
+#define PSCI_CPU_SUSPEND       0x84000001U
+#define PSCI_CPU_OFF           0x84000002U
+#define PSCI_CPU_ON            0x84000003U
+#define PSCI_AFFINITY_INFO     0x84000004U
+#define PSCI_MIGRATE_INFO_TYPE 0x84000006U
+#define PSCI_SYSTEM_OFF        0x84000008U
+#define PSCI_SYSTEM_RESET      0x84000009U
+#define PSCI_FEATURES          0x8400000aU
+#define PSCI_SYSTEM_SUSPEND    0x8400000eU
+
+#define PSCI_VERSION_1_1 0x00010001U
+
+#define PSCI_SUCCESS            0U
+#define PSCI_NOT_SUPPORTED      ((uint32_t)-1)
+#define PSCI_INVALID_PARAMETERS ((uint32_t)-2)
+#define PSCI_DENIED             ((uint32_t)-3)
+#define PSCI_ALREADY_ON         ((uint32_t)-4)
+#define PSCI_ON_PENDING         ((uint32_t)-5)
+#define PSCI_INVALID_ADDRESS    ((uint32_t)-9)
+
+#define PSCI_MIGRATE_NOT_PRESENT 2U /* no trusted OS to migrate */
+
+#endif

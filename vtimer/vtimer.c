@@ -1,0 +1,111 @@
+/* Guest timers. CNTP is a deadline on HYP's own timer; CNTV belongs to whoever is loaded. */
+#include <arm/barrier.h>
+#include <arm/hypregs.h>
+#include <arm/sysreg.h>
+
+#include "hyp/irq.h"
+#include "hyp/machine.h"
+#include "vgic/vgic.h"
+#include "vtimer/vtimer.h"
+
+/* The physical PPI stays active until the guest ends its virtual twin (GICH_LR.HW). */
+static bool virt_irq(uint32_t id)
+{
+	struct vcpu *vcpu = this_cpu()->loaded;
+
+	(void)id;
+	if (!vcpu)
+		return true;
+	vgic_set_line(vcpu->vm, vcpu->index, MACHINE_PPI_TIMER_VIRT, true);
+	return false;
+}
+
+void vtimer_init_cpu(uint32_t irq)
+{
+	write_cntv_ctl(0);
+	write_cnthctl(0); /* CNTPCT and CNTP_* trap */
+	irq_register(irq, virt_irq);
+}
+
+static void phys_expired(struct timer *timer)
+{
+	vcpu_request(container_of(timer, struct vcpu, vtimer.phys), WORK_TIMER);
+}
+
+/* The virtual timer of a vCPU that is not loaded is due: the hardware will raise it once loaded. */
+static void virt_expired(struct timer *timer)
+{
+	vcpu_request(container_of(timer, struct vcpu, vtimer.virt), WORK_TIMER);
+}
+
+uint64_t vtimer_count(const struct vcpu *vcpu)
+{
+	return timer_now() - vcpu->vm->cntvoff;
+}
+
+uint32_t vtimer_phys_ctl(struct vcpu *vcpu)
+{
+	struct vtimer_cpu *t = &vcpu->vtimer;
+	bool met = (t->cntp_ctl & CNT_ENABLE) && vtimer_count(vcpu) >= t->cntp_cval;
+
+	return t->cntp_ctl | (met ? CNT_ISTATUS : 0);
+}
+
+/* The line follows the condition; a deadline is armed while it is still to come. */
+void vtimer_sample(struct vcpu *vcpu)
+{
+	struct vtimer_cpu *t = &vcpu->vtimer;
+	uint32_t ctl = vtimer_phys_ctl(vcpu);
+
+	if ((ctl & (CNT_ENABLE | CNT_IMASK | CNT_ISTATUS)) == CNT_ENABLE)
+		timer_arm(&t->phys, t->cntp_cval + vcpu->vm->cntvoff);
+	else
+		timer_disarm(&t->phys);
+	vgic_set_line(vcpu->vm, vcpu->index, MACHINE_PPI_TIMER_PHYS, (ctl & CNT_ISTATUS) && !(ctl & CNT_IMASK));
+}
+
+void vtimer_set_phys_ctl(struct vcpu *vcpu, uint32_t ctl)
+{
+	vcpu->vtimer.cntp_ctl = ctl & (CNT_ENABLE | CNT_IMASK);
+	vtimer_sample(vcpu);
+}
+
+void vtimer_set_phys_cval(struct vcpu *vcpu, uint64_t cval)
+{
+	vcpu->vtimer.cntp_cval = cval;
+	vtimer_sample(vcpu);
+}
+
+void vtimer_reset_cpu(struct vcpu *vcpu)
+{
+	struct vtimer_cpu *t = &vcpu->vtimer;
+
+	timer_disarm(&t->phys);
+	timer_disarm(&t->virt);
+	*t = (struct vtimer_cpu){.phys = {.expired = phys_expired}, .virt = {.expired = virt_expired}};
+}
+
+void vtimer_save(struct vcpu *vcpu)
+{
+	struct vtimer_cpu *t = &vcpu->vtimer;
+
+	t->cntkctl = read_cntkctl();
+	t->cntv_ctl = read_cntv_ctl();
+	t->cntv_cval = read_cntv_cval();
+	write_cntv_ctl(0);
+	isb();
+	if ((t->cntv_ctl & (CNT_ENABLE | CNT_IMASK)) == CNT_ENABLE)
+		timer_arm(&t->virt, t->cntv_cval + vcpu->vm->cntvoff);
+}
+
+void vtimer_load(struct vcpu *vcpu)
+{
+	struct vtimer_cpu *t = &vcpu->vtimer;
+
+	timer_disarm(&t->virt);
+	write_cntvoff(vcpu->vm->cntvoff);
+	write_cntkctl(t->cntkctl);
+	write_cntv_cval(t->cntv_cval);
+	isb();
+	write_cntv_ctl(t->cntv_ctl & (CNT_ENABLE | CNT_IMASK));
+}
