@@ -22,14 +22,35 @@ static uint64_t read_cells(const fdt32_t *cell, int count)
 	return value;
 }
 
+/* #address-cells or #size-cells of a bus (devicetree specification 2.3.5); -1 where it is absurd. */
+static int cells(const void *fdt, int bus, const char *name, int missing)
+{
+	int len;
+	const fdt32_t *p = fdt_getprop(fdt, bus, name, &len);
+
+	if (!p)
+		return missing;
+	return len == 4 && fdt32_to_cpu(*p) <= 4 ? (int)fdt32_to_cpu(*p) : -1;
+}
+
+static int address_cells(const void *fdt, int bus)
+{
+	return cells(fdt, bus, "#address-cells", 2);
+}
+
+static int size_cells(const void *fdt, int bus)
+{
+	return cells(fdt, bus, "#size-cells", 1);
+}
+
 /* One step up: translate `*addr` by the ranges of `bus`, whose parent has `parent_cells`. An empty ranges is 1:1. */
 static int translate(const void *fdt, int bus, int parent_cells, uint64_t *addr)
 {
-	int len, ac = fdt_address_cells(fdt, bus), sc = fdt_size_cells(fdt, bus);
+	int len, ac = address_cells(fdt, bus), sc = size_cells(fdt, bus);
 	const fdt32_t *p = fdt_getprop(fdt, bus, "ranges", &len);
 	int row = ac + parent_cells + sc;
 
-	if (!p || ac < 1 || sc < 0)
+	if (!p || ac < 1 || sc < 0 || parent_cells < 1)
 		return -ENODEV;
 	if (len == 0)
 		return 0;
@@ -52,8 +73,8 @@ static int node_reg(const void *fdt, int node, int index, struct host_range *out
 
 	if (!reg || bus < 0)
 		return -ENODEV;
-	ac = fdt_address_cells(fdt, bus);
-	sc = fdt_size_cells(fdt, bus);
+	ac = address_cells(fdt, bus);
+	sc = size_cells(fdt, bus);
 	if (ac < 1 || sc < 0 || len / 4 < (index + 1) * (ac + sc))
 		return -ENODEV;
 	reg += index * (ac + sc);
@@ -62,7 +83,7 @@ static int node_reg(const void *fdt, int node, int index, struct host_range *out
 	for (int depth = 0; bus > 0 && depth < REG_DEPTH_MAX; depth++) {
 		int parent = fdt_parent_offset(fdt, bus);
 
-		if (parent < 0 || translate(fdt, bus, fdt_address_cells(fdt, parent), &out->base))
+		if (parent < 0 || translate(fdt, bus, address_cells(fdt, parent), &out->base))
 			return -ENODEV;
 		bus = parent;
 	}

@@ -1,4 +1,4 @@
-/* Stage-2 tables. A new entry replaces an invalid one, which no TLB holds, so mapping needs no TLB maintenance (B3.9.3). */
+/* Stage-2 tables. A new entry replaces an invalid one, which no TLB holds: mapping needs no TLB flush (B3.9.3). */
 #include <errno.h>
 
 #include <arm/barrier.h>
@@ -79,7 +79,7 @@ static void free_tables(uint64_t *l2)
 	page_free(l2, 0);
 }
 
-/* Invalid entries first, then the TLBs, then the pages: no walk, not even a speculative one, reads a page given away. */
+/* Invalid entries first, then the TLBs, then the pages: no walk, not even a speculative one, reads a freed page. */
 void s2_destroy(struct s2 *s2)
 {
 	for (uint32_t i = 0; i < ROOT_ENTRIES; i++)
