@@ -191,8 +191,8 @@ static bool zimage_read_sizes(struct loader *l, uint64_t start, uint64_t size, s
 	    le32(header + ZIMAGE_MAGIC2) != ZIMAGE_MAGIC2_VALUE)
 		return false;
 	table = le32(header + ZIMAGE_TABLE);
-	if (table > size - sizeof(header) || size - table < sizeof(tag) ||
-	    guest_read(l->vm, ipa(start + table), tag, sizeof(tag)) || le32(tag + 4) != ZIMAGE_TAG_SIZES)
+	if (table > size - sizeof(tag) || guest_read(l->vm, ipa(start + table), tag, sizeof(tag)) ||
+	    le32(tag + 4) != ZIMAGE_TAG_SIZES)
 		return false;
 	where = le32(tag + 8);
 	if (where > size - sizeof(kernel) || guest_read(l->vm, ipa(start + where), kernel, sizeof(kernel)))

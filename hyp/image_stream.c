@@ -8,7 +8,7 @@
 #include "hyp/guestmem.h"
 #include "hyp/image_stream.h"
 
-/* RFC 1952 2.3: ten bytes of header, CRC32 and ISIZE behind the data. */
+/* RFC 1952 2.3: ten bytes of header, CRC32 and ISIZE behind the data. One member only. */
 #define GZIP_MIN    18U
 #define GZIP_WINDOW (16 + MAX_WBITS) /* zlib: 16 means "gzip, not zlib" */
 #define ARENA_ALIGN 16U
@@ -41,7 +41,7 @@ static void rewind_gzip(struct image_stream *s)
 
 static int open_gzip(struct image_stream *s)
 {
-	if (s->size < GZIP_MIN || s->size > UINT32_MAX || s->data[0] != 0x1f || s->data[1] != 0x8b)
+	if (s->size < GZIP_MIN || s->size > UINT32_MAX)
 		return -EBADMSG;
 	/* ISIZE, the inflated length; only a claim until image_stream_end(). */
 	s->length = s->data[s->size - 4] | (size_t)s->data[s->size - 3] << 8 | (size_t)s->data[s->size - 2] << 16 |
@@ -72,7 +72,7 @@ static int inflate_exactly(struct image_stream *s, void *buf, size_t len)
 	while (s->z.avail_out) {
 		int err = inflate(&s->z, Z_NO_FLUSH);
 
-		/* Z_STREAM_END with room left: the trailer promised more than there is. */
+		/* Z_STREAM_END with room left: the last four bytes of the file are not this member's ISIZE. */
 		if (err != Z_OK && !(err == Z_STREAM_END && !s->z.avail_out))
 			return -EBADMSG;
 	}
@@ -159,7 +159,7 @@ int image_stream_end(struct image_stream *s)
 
 	if (err || !s->gzip)
 		return err;
-	/* No room, so that a byte more than ISIZE said is an error; zlib compares the CRC and the length itself. */
+	/* No room, so that a byte more than expected is an error; zlib compares the CRC and the length itself. */
 	s->z.next_out = s->work->chunk;
 	s->z.avail_out = 0;
 	return inflate(&s->z, Z_NO_FLUSH) == Z_STREAM_END ? 0 : -EBADMSG;

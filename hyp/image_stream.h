@@ -37,7 +37,7 @@ struct image_stream {
 /*
  * Start at position 0. The stream keeps pointers into itself: do not copy it. Streams that share `work` exclude one
  * another: opening one ends the other.
- * 0, or -EBADMSG where `data` should be gzip and is not.
+ * 0, or -EBADMSG where `data` is too short for gzip; other damage shows when it is read.
  */
 int image_stream_open(struct image_stream *s, struct image_work *work, const void *data, size_t size,
 		      enum image_compression compression);

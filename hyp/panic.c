@@ -20,9 +20,10 @@
 
 #define BACKTRACE_MAX 16U
 
-/* Made by tools/symtab: addresses ascending, and the names in the same order, each with its 0. */
-extern const uint32_t symtab_count, symtab_address[];
-extern const char symtab_names[];
+/* Made by tools/symtab, which says how. */
+extern const uint32_t symtab_count;
+extern const uint16_t symtab_address[];
+extern const uint8_t symtab_pairs[], symtab_names[];
 extern const char image_start[], _text_end[];
 
 /* What libgcc's unwinder starts from (its own name and layout; EHABI 7.5). */
@@ -43,20 +44,36 @@ static void stop(void)
 		wfi();
 }
 
+/* Append what one byte of a compressed name stands for. Pairs nest at most as deep as there are pairs. */
+static char *expand(uint8_t byte, char *to, const char *end)
+{
+	if (byte >= 0x80) {
+		to = expand(symtab_pairs[2 * (byte - 0x80)], to, end);
+		return expand(symtab_pairs[2 * (byte - 0x80) + 1], to, end);
+	}
+	if (to < end)
+		*to++ = (char)byte;
+	return to;
+}
+
 const char *panic_symbol(uint32_t pc, uint32_t *offset)
 {
-	const char *name = symtab_names;
-	uint32_t i = 0;
+	static char text[40];
+	const uint8_t *name = symtab_names;
+	uint32_t i = 0, place = (pc - (uint32_t)(uintptr_t)image_start) / 2;
+	char *end = text;
 
 	*offset = 0;
-	if (symtab_count == 0 || pc < symtab_address[0] || pc >= (uint32_t)(uintptr_t)_text_end)
+	if (symtab_count == 0 || pc >= (uint32_t)(uintptr_t)_text_end || pc < (uint32_t)(uintptr_t)image_start)
 		return "?";
-	while (i + 1 < symtab_count && symtab_address[i + 1] <= pc) {
-		name += strlen(name) + 1;
-		i++;
-	}
-	*offset = pc - symtab_address[i];
-	return name;
+	for (; i + 1 < symtab_count && symtab_address[i + 1] <= place; i++)
+		while (*name++)
+			;
+	while (*name)
+		end = expand(*name++, end, text + sizeof(text) - 1);
+	*end = '\0';
+	*offset = (place - symtab_address[i]) * 2;
+	return text;
 }
 
 static _Unwind_Reason_Code trace_frame(struct _Unwind_Context *context, void *arg)
