@@ -16,6 +16,8 @@
 	.section .text.head, "ax"
 	.global	image_start
 image_start:
+	.fnstart				@ where every backtrace ends
+	.cantunwind
 	.rept	8
 	nop
 	.endr
@@ -97,6 +99,7 @@ boot_virtual:
  * (a link address).
  */
 	.global	secondary_entry
+	.type	secondary_entry, %function
 secondary_entry:
 	cpsid	aif
 	mrs	r4, cpsr
@@ -202,6 +205,7 @@ early_vectors:
 early_park:
 	wfi
 	b	early_park
+	.fnend
 
 	.section .bss.stacks, "aw", %nobits
 	.balign	4096

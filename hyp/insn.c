@@ -147,7 +147,7 @@ static int arm_immediate(const struct decoder *d)
 	return arm_single(d, FIELD(d->op, 0, 12));
 }
 
-/* A8.4.1 DecodeImmShift(): a shift of 0 means 32 for LSR and ASR. ROR by 0 is RRX, which wants the carry: refused. */
+/* A8.4.3 DecodeImmShift(): a shift of 0 means 32 for LSR and ASR. ROR by 0 is RRX, which wants the carry: refused. */
 static int arm_register(const struct decoder *d)
 {
 	uint32_t rm = FIELD(d->op, 0, 4), type = FIELD(d->op, 5, 2), n = FIELD(d->op, 7, 5), value;
@@ -158,9 +158,9 @@ static int arm_register(const struct decoder *d)
 	if (type == 0)
 		value <<= n;
 	else if (type == 1U)
-		value = n ? value >> n : 0;
+		value = (uint32_t)((uint64_t)value >> (n ? n : 32U));
 	else if (type == 2U)
-		value = (uint32_t)((int32_t)value >> (n ? n : 31U));
+		value = (uint32_t)((int64_t)(int32_t)value >> (n ? n : 32U));
 	else
 		value = value >> n | value << (32U - n);
 	return arm_single(d, value);
@@ -250,7 +250,7 @@ static int thumb_literal(const struct decoder *d)
 	return set_single(d, &x, FIELD(d->op, 8, 3), 4, true);
 }
 
-/* LDM writes back unless it loads the base (A8.8.58 T1). */
+/* LDM writes back unless it loads the base (A8.8.57 T1). */
 static int thumb_multiple(const struct decoder *d)
 {
 	uint32_t list = FIELD(d->op, 0, 8);

@@ -79,7 +79,7 @@ const char *panic_symbol(uint32_t pc, uint32_t *offset)
 static _Unwind_Reason_Code trace_frame(struct _Unwind_Context *context, void *arg)
 {
 	uint32_t *count = arg, pc = (uint32_t)_Unwind_GetIP(context), offset;
-	const char *name = panic_symbol(pc, &offset);
+	const char *name = panic_symbol(pc - 1, &offset); /* a call may be a function's last instruction */
 
 	log_err("  [%u] 0x%08x %s+0x%x", (unsigned)*count, (unsigned)pc, name, (unsigned)offset);
 	return ++*count < BACKTRACE_MAX ? _URC_NO_REASON : _URC_FAILURE;

@@ -11,6 +11,8 @@
 	.balign	32
 	.global	hyp_vectors
 hyp_vectors:
+	.fnstart				@ a backtrace through an exit ends here
+	.cantunwind
 	b	vector_reset
 	b	vector_undef
 	b	vector_hvc
@@ -37,6 +39,7 @@ vector_irq:
 
 /* A new vCPU's thread: SP is at its registers. */
 	.global	thread_start
+	.type	thread_start, %function
 thread_start:
 	bl	exit_first
 	pop	{r0-r12, lr}
@@ -44,6 +47,7 @@ thread_start:
 
 /* void thread_switch(uint32_t **from, uint32_t *to): nine words and a pad, SP stays 8-byte aligned. */
 	.global	thread_switch
+	.type	thread_switch, %function
 thread_switch:
 	push	{r3, r4-r11, lr}
 	str	sp, [r0]
@@ -85,3 +89,4 @@ fault_common:
 	bl	panic_exception
 1:	wfi
 	b	1b
+	.fnend

@@ -139,16 +139,17 @@ static bool name_is_valid(const char *name)
 
 static int parse_name(const struct bundle *b, int vms, int node, struct vm_config *cfg)
 {
-	const char *name = fdt_get_name(b->fdt, node, NULL), *other;
+	const char *name = fdt_get_name(b->fdt, node, NULL);
 	unsigned int number = 1;
 	bool taken = false;
 	int before;
 
 	fdt_for_each_subnode(before, b->fdt, vms) {
+		const char *other = fdt_get_name(b->fdt, before, NULL);
+
 		if (before == node)
 			break;
 		number++;
-		other = fdt_get_name(b->fdt, before, NULL);
 		taken = taken || (name && other && !strcmp(name, other));
 	}
 	/* What the node says is not printed here: it may be anything. */

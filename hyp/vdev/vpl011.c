@@ -85,7 +85,7 @@ struct vpl011 {
 	struct vm *vm;
 	uint32_t rsr, ilpr, ibrd, fbrd, lcr_h, cr, ifls, imsc, ris, dmacr;
 	uint32_t modem; /* FR's CTS, DSR, DCD, RI: nothing is connected, so only loopback moves them */
-	bool overrun;	/* a character was lost; the next one received says so (table 2-3) */
+	bool overrun;	/* a character was lost; the next one received says so (2.4.3) */
 	bool line;	/* as the vGIC was last told */
 	struct fifo rx, tx;
 };
@@ -130,7 +130,7 @@ static uint32_t tx_trigger(const struct vpl011 *u)
 	return u->lcr_h & LCR_H_FEN ? level(FIELD(u->ifls, 0, 3)) : 0;
 }
 
-/* A character, with its error bits, from the console or from our own transmitter in loopback (2.4.3, table 2-3). */
+/* A character, with its error bits, from the console or from our own transmitter in loopback (2.4.3). */
 static void receive(struct vpl011 *u, uint32_t value)
 {
 	if (u->rx.count >= depth(u)) {
@@ -284,6 +284,7 @@ static uint32_t read_id(uint32_t offset)
 	return offset >= ID ? id[(offset - ID) / 4U] : 0;
 }
 
+/* `offset` of a word */
 static uint32_t read_register(struct vpl011 *u, uint32_t offset)
 {
 	switch (offset) {
@@ -354,6 +355,8 @@ static void write_register(struct vpl011 *u, uint32_t offset, uint32_t value)
 	case DMACR:
 		u->dmacr = value & 7U;
 		break;
+	default: /* read-only, reserved, or not the low byte of a register */
+		break;
 	}
 }
 
@@ -370,7 +373,7 @@ static __attribute__((noinline)) enum mmio_result access_locked(struct vpl011 *u
 	if (!access->write) {
 		value = read_register(u, access->offset & ~3U) >> shift;
 		access->value = access->size == 1U ? value & 0xffU : value;
-	} else if (shift == 0) {
+	} else {
 		write_register(u, access->offset, access->value);
 	}
 	settle(u);

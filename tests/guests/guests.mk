@@ -1,0 +1,40 @@
+# Bare-metal test guests: one image per source file here, all with the library in lib/. Included by the top Makefile;
+# also works alone: make -f tests/guests/guests.mk guests
+CROSS ?= arm-none-eabi-
+BUILD ?= build
+
+GUESTS := exceptions gic mmio mmu pl011 psci timer vfp
+
+# Soft float: only the vfp guest touches the VFP registers, in assembly of its own. With the MMU off all memory is
+# Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).
+GUEST_CFLAGS := -march=armv7ve -marm -mfloat-abi=soft -mno-unaligned-access -O2 -g -std=gnu11 -ffreestanding \
+	-fno-common -fno-tree-loop-distribute-patterns -fno-stack-protector -Wall -Wextra -Werror -Wshadow \
+	-Wmissing-prototypes -I. -MMD -MP
+GUEST_LDFLAGS := -nostdlib -Wl,-T,tests/guests/lib/guest.lds -Wl,--build-id=none -Wl,--fatal-warnings
+
+GUEST_LIB := start.o cache.o console.o exception.o gic.o main.o mmu.o smp.o timer.o
+GUEST_LIB_OBJS := $(addprefix $(BUILD)/guests/obj/lib/,$(GUEST_LIB))
+GUEST_ELFS := $(GUESTS:%=$(BUILD)/guests/%.elf)
+GUEST_BINS := $(GUESTS:%=$(BUILD)/guests/%.bin)
+
+.PHONY: guests
+guests: $(GUEST_BINS)
+
+$(BUILD)/guests/obj/%.o: tests/guests/%.c tests/guests/guests.mk
+	@mkdir -p $(@D)
+	$(CROSS)gcc $(GUEST_CFLAGS) -c -o $@ $<
+
+$(BUILD)/guests/obj/%.o: tests/guests/%.S tests/guests/guests.mk
+	@mkdir -p $(@D)
+	$(CROSS)gcc $(GUEST_CFLAGS) -c -o $@ $<
+
+$(GUEST_ELFS): $(BUILD)/guests/%.elf: $(BUILD)/guests/obj/%.o $(GUEST_LIB_OBJS) tests/guests/lib/guest.lds
+	$(CROSS)gcc $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^) -lgcc
+
+# The instructions under test of these are in a file of assembly.
+$(foreach g,exceptions mmio psci vfp,$(eval $(BUILD)/guests/$(g).elf: $(BUILD)/guests/obj/$(g)-insn.o))
+
+$(GUEST_BINS): %.bin: %.elf
+	$(CROSS)objcopy -O binary $< $@
+
+-include $(wildcard $(BUILD)/guests/obj/*.d $(BUILD)/guests/obj/lib/*.d)

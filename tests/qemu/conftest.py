@@ -1,0 +1,142 @@
+"""What the system tests share: QEMU under pexpect, the native and the virt7 machine, bundles.
+
+Every fixture here is a function to call. Each QEMU's console goes to BUILD/test-logs/NAME.log; when a test fails its
+last lines are part of the report. A test that ends ends its QEMUs, and no others. BUILD in the environment names the
+build folder.
+"""
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pexpect
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
+QEMU = os.environ.get("QEMU", "qemu-system-arm")
+CPUS = ("cortex-a15", "cortex-a7", "max")
+TAIL_LINES = 40
+
+
+class Qemu:
+    """One run of QEMU with its console (serial port and monitor multiplexed, -nographic) on a pseudo terminal."""
+
+    def __init__(self, name, args, timeout):
+        self.command = [QEMU, *map(str, args)]
+        self.log_path = BUILD / "test-logs" / f"{name}.log"
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.log = self.log_path.open("w", encoding="utf-8", newline="")
+        self.child = pexpect.spawn(self.command[0], self.command[1:], timeout=timeout, encoding="utf-8",
+                                   codec_errors="replace", echo=False, cwd=str(ROOT))
+        self.child.logfile_read = self.log
+        self.status = None
+
+    def expect(self, pattern, timeout=-1):
+        """Wait for a regular expression (or a list) on the console; returns the match. TIMEOUT and EOF are failures."""
+        try:
+            self.child.expect(pattern, timeout=timeout)
+        except (pexpect.TIMEOUT, pexpect.EOF) as error:
+            raise AssertionError(f"{type(error).__name__} waiting for {pattern!r}") from None
+        return self.child.match
+
+    def send(self, text):
+        self.child.send(text)
+
+    def wait(self, timeout=-1):
+        """Wait until QEMU ends by itself; returns its exit status, or minus the signal that ended it."""
+        try:
+            self.child.expect(pexpect.EOF, timeout=timeout)
+        except pexpect.TIMEOUT:
+            limit = self.child.timeout if timeout == -1 else timeout
+            raise AssertionError(f"QEMU still runs after {limit} s") from None
+        self.close()
+        return self.status
+
+    def output(self):
+        """All of the console so far."""
+        self.log.flush()
+        return self.log_path.read_text(encoding="utf-8").replace("\r\n", "\n")
+
+    def close(self):
+        """End this child, if it has not ended, and keep its status."""
+        if self.status is None:
+            self.child.close(force=True)
+            self.status = self.child.exitstatus if self.child.signalstatus is None else -self.child.signalstatus
+            self.child.logfile_read = None
+            self.log.flush()
+
+    def tail(self):
+        lines = self.output().splitlines()[-TAIL_LINES:]
+        return "\n".join([" ".join(self.command), f"log: {self.log_path}", *lines])
+
+
+@pytest.fixture
+def qemu(request):
+    """qemu(*args, timeout=60) -> Qemu."""
+    name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
+    runs = request.node.stash.setdefault(RUNS, [])
+
+    def start(*args, timeout=60):
+        suffix = f"-{len(runs)}" if runs else ""
+        runs.append(Qemu(name + suffix, args, timeout))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.close()
+        run.log.close()
+
+
+RUNS = pytest.StashKey()
+
+
+@pytest.fixture
+def native(qemu):
+    """native(image, ...) -> Qemu: the image on QEMU's own virt board, the machine that virt7 promises to its guests."""
+
+    def start(image, *args, cpu="cortex-a15", smp=1, mem="256M", timeout=60):
+        return qemu("-M", "virt,gic-version=2", "-cpu", cpu, "-smp", smp, "-m", mem, "-nographic", "-kernel", image,
+                    *args, timeout=timeout)
+
+    return start
+
+
+@pytest.fixture
+def virt7(qemu):
+    """virt7(bundle, ...) -> Qemu: virt7 on the virt board with HYP mode; a bundle of None is no -initrd at all."""
+
+    def start(bundle, *args, cpu="cortex-a15", smp=1, mem="512M", timeout=120):
+        initrd = [] if bundle is None else ["-initrd", bundle]
+        return qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", cpu, "-smp", smp, "-m", mem, "-nographic",
+                    "-kernel", BUILD / "virt7.bin", *initrd, *args, timeout=timeout)
+
+    return start
+
+
+@pytest.fixture
+def mkbundle(tmp_path):
+    """mkbundle("name=a,cpus=1,...", ...) or mkbundle(Path("x.its")) -> path of the bundle."""
+
+    def make(*vms):
+        bundle = tmp_path / "test.itb"
+        args = []
+        for vm in vms:
+            args += [vm] if isinstance(vm, Path) else ["--vm", vm]
+        done = subprocess.run([ROOT / "tools" / "mkbundle", "-o", bundle, *args], cwd=ROOT, text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, f"mkbundle {' '.join(map(str, args))}:\n{done.stdout}"
+        return bundle
+
+    return make
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Show the consoles of a test that failed."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for run in item.stash.get(RUNS, []):
+            if not run.log.closed:
+                report.sections.append(("console, last lines", run.tail()))

@@ -1,0 +1,2 @@
+/* Constants only: the target's own. */
+#include "hyp/arm/include/arm/psr.h"

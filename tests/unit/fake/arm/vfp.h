@@ -1,0 +1,2 @@
+/* Declarations only: the target's own. */
+#include "hyp/arm/include/arm/vfp.h"

@@ -1,0 +1,16 @@
+/* The log, kept for the test to look at. fake_log_reset() forgets it; counts are by level. */
+#ifndef FAKE_LOG_H
+#define FAKE_LOG_H
+
+#include "hyp/log.h"
+
+void fake_log_reset(void);
+unsigned int fake_log_count(enum log_level level);
+
+/* The last line of a level; "" where there is none. Valid until the next line. */
+const char *fake_log_last(enum log_level level);
+
+/* Fails the test unless exactly one error line was logged, and `part` is in it. */
+void fake_log_expect_error(const char *part);
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * The generated device tree against what QEMU 7.2 says of `-M virt,gic-version=2 -cpu cortex-a15` (dumpdtb): whole
+ * properties, byte by byte, and nothing that the VM does not have.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libfdt.h>
+
+#include "hyp/guestdtb.h"
+#include "hyp/lib/bits.h"
+
+static uint64_t buffer[GUESTDTB_MAX / 8];
+
+static const struct vm_config one = {.name = "a", .cpus = 1, .ram_size = MIB(512), .bootargs = ""};
+
+static void make(const struct vm_config *cfg, const struct guestdtb_params *params)
+{
+	int size;
+
+	memset(buffer, 0xa5, sizeof(buffer));
+	size = guestdtb_make(cfg, params, buffer, sizeof(buffer));
+	assert_in_range(size, 1, GUESTDTB_MAX);
+	assert_int_equal(fdt_check_full(buffer, (size_t)size), 0);
+	assert_int_equal(fdt_totalsize(buffer), size);
+}
+
+static void expect(const char *path, const char *name, const void *value, size_t len)
+{
+	int node = fdt_path_offset(buffer, path), actual;
+	const void *p = fdt_getprop(buffer, node, name, &actual);
+
+	if (!p)
+		fail_msg("%s has no %s", path, name);
+	if ((size_t)actual != len || memcmp(p, value, len) != 0)
+		fail_msg("%s: %s is not as expected (%d bytes)", path, name, actual);
+}
+
+/* Strings with \0 between them; the last one's is added. */
+#define expect_text(path, name, text) expect((path), (name), (text), sizeof(text))
+
+static void expect_cells(const char *path, const char *name, const uint32_t *cells, size_t count)
+{
+	fdt32_t value[16];
+
+	for (size_t i = 0; i < count; i++)
+		value[i] = cpu_to_fdt32(cells[i]);
+	expect(path, name, value, count * 4);
+}
+
+#define expect_list(path, name, ...) \
+	expect_cells((path), (name), (const uint32_t[]){__VA_ARGS__}, ARRAY_SIZE(((const uint32_t[]){__VA_ARGS__})))
+
+static void expect_absent(const char *path, const char *name)
+{
+	assert_null(fdt_getprop(buffer, fdt_path_offset(buffer, path), name, NULL));
+}
+
+static unsigned int count_subnodes(const char *path)
+{
+	unsigned int count = 0;
+	int node;
+
+	fdt_for_each_subnode(node, buffer, fdt_path_offset(buffer, path))
+		count++;
+	return count;
+}
+
+static void test_as_qemu(void **state)
+{
+	const struct guestdtb_params params = {0};
+
+	(void)state;
+	make(&one, &params);
+	assert_int_equal(count_subnodes("/"), 9);
+	expect_text("/", "compatible", "linux,dummy-virt");
+	expect_text("/", "model", "linux,dummy-virt");
+	expect_list("/", "#address-cells", 2);
+	expect_list("/", "#size-cells", 2);
+	expect_list("/", "interrupt-parent", 0x8002);
+	expect_text("/psci", "compatible", "arm,psci-1.0\0arm,psci-0.2\0arm,psci");
+	expect_text("/psci", "method", "hvc");
+	expect_list("/psci", "cpu_suspend", 0x84000001);
+	expect_list("/psci", "cpu_off", 0x84000002);
+	expect_list("/psci", "cpu_on", 0x84000003);
+	expect_list("/psci", "migrate", 0x84000005);
+	expect_text("/memory@40000000", "device_type", "memory");
+	expect_list("/memory@40000000", "reg", 0, 0x40000000, 0, 0x20000000);
+	expect_text("/timer", "compatible", "arm,armv7-timer");
+	expect("/timer", "always-on", "", 0);
+	expect_list("/timer", "interrupts", 1, 13, 0x104, 1, 14, 0x104, 1, 11, 0x104, 1, 10, 0x104);
+	expect_absent("/timer", "clock-frequency");
+	expect_text("/intc@8000000", "compatible", "arm,cortex-a15-gic");
+	expect_list("/intc@8000000", "reg", 0, 0x8000000, 0, 0x10000, 0, 0x8010000, 0, 0x10000);
+	expect("/intc@8000000", "interrupt-controller", "", 0);
+	expect("/intc@8000000", "ranges", "", 0);
+	expect_list("/intc@8000000", "#interrupt-cells", 3);
+	expect_list("/intc@8000000", "#address-cells", 2);
+	expect_list("/intc@8000000", "#size-cells", 2);
+	expect_list("/intc@8000000", "phandle", 0x8002);
+	expect_text("/apb-pclk", "compatible", "fixed-clock");
+	expect_list("/apb-pclk", "#clock-cells", 0);
+	expect_list("/apb-pclk", "clock-frequency", 24000000);
+	expect_text("/apb-pclk", "clock-output-names", "clk24mhz");
+	expect_list("/apb-pclk", "phandle", 0x8000);
+	expect_text("/pl011@9000000", "compatible", "arm,pl011\0arm,primecell");
+	expect_list("/pl011@9000000", "reg", 0, 0x9000000, 0, 0x1000);
+	expect_list("/pl011@9000000", "interrupts", 0, 1, 4);
+	expect_list("/pl011@9000000", "clocks", 0x8000, 0x8000);
+	expect_text("/pl011@9000000", "clock-names", "uartclk\0apb_pclk");
+	expect_text("/aliases", "serial0", "/pl011@9000000");
+	expect_text("/chosen", "stdout-path", "/pl011@9000000");
+	expect_absent("/chosen", "bootargs");
+	expect_absent("/chosen", "linux,initrd-start");
+	expect_absent("/chosen", "linux,initrd-end");
+}
+
+static void test_one_cpu(void **state)
+{
+	const struct guestdtb_params params = {0};
+
+	(void)state;
+	make(&one, &params);
+	expect_list("/cpus", "#address-cells", 1);
+	expect_list("/cpus", "#size-cells", 0);
+	assert_int_equal(count_subnodes("/cpus"), 2);
+	expect_text("/cpus/cpu@0", "device_type", "cpu");
+	expect_text("/cpus/cpu@0", "compatible", "arm,cortex-a15");
+	expect_list("/cpus/cpu@0", "reg", 0);
+	expect_list("/cpus/cpu@0", "phandle", 0x8001);
+	expect_absent("/cpus/cpu@0", "enable-method");
+	expect_list("/cpus/cpu-map/socket0/cluster0/core0", "cpu", 0x8001);
+}
+
+static void test_eight_cpus(void **state)
+{
+	const struct guestdtb_params params = {.cpu_compatible = "arm,cortex-a7"};
+	struct vm_config cfg = one;
+
+	(void)state;
+	cfg.cpus = 8;
+	make(&cfg, &params);
+	assert_int_equal(count_subnodes("/cpus"), 9);
+	expect_text("/cpus/cpu@0", "enable-method", "psci");
+	expect_text("/cpus/cpu@7", "enable-method", "psci");
+	expect_text("/cpus/cpu@7", "compatible", "arm,cortex-a7");
+	expect_list("/cpus/cpu@7", "reg", 7);
+	expect_list("/cpus/cpu@0", "phandle", 0x8008);
+	expect_list("/cpus/cpu@7", "phandle", 0x8001);
+	expect_list("/cpus/cpu-map/socket0/cluster0/core7", "cpu", 0x8001);
+	expect_list("/intc@8000000", "phandle", 0x8009);
+	expect_list("/", "interrupt-parent", 0x8009);
+	expect_list("/timer", "interrupts", 1, 13, 0xff04, 1, 14, 0xff04, 1, 11, 0xff04, 1, 10, 0xff04);
+}
+
+static void test_what_the_caller_says(void **state)
+{
+	const struct guestdtb_params params = {
+		.ramdisk_start = 0x47ff0000, .ramdisk_end = 0x48000000, .clock_hz = 19200000};
+	struct vm_config cfg = one;
+
+	(void)state;
+	cfg.ram_size = GIB(5) + MIB(2);
+	cfg.bootargs = "console=ttyAMA0 quiet";
+	make(&cfg, &params);
+	expect_list("/memory@40000000", "reg", 0, 0x40000000, 1, 0x40200000);
+	expect_text("/chosen", "bootargs", "console=ttyAMA0 quiet");
+	expect_list("/chosen", "linux,initrd-start", 0, 0x47ff0000);
+	expect_list("/chosen", "linux,initrd-end", 0, 0x48000000);
+	expect_list("/timer", "clock-frequency", 19200000);
+}
+
+/* The largest that a configuration can ask for fits; each size too small is an error and stays inside the buffer. */
+static void test_sizes(void **state)
+{
+	static char bootargs[VM_BOOTARGS_MAX];
+	const struct guestdtb_params params = {.ramdisk_start = 0x47ff0000, .ramdisk_end = 0x48000000, .clock_hz = 1};
+	struct vm_config cfg = one;
+	int size, needed;
+
+	(void)state;
+	memset(bootargs, 'x', sizeof(bootargs) - 1);
+	cfg.bootargs = bootargs;
+	cfg.cpus = 8;
+	needed = guestdtb_make(&cfg, &params, buffer, sizeof(buffer));
+	assert_in_range(needed, 1, GUESTDTB_MAX);
+	for (size = 0; size < needed; size += 13) {
+		void *small = malloc((size_t)size + 1);
+
+		assert_non_null(small);
+		assert_int_equal(guestdtb_make(&cfg, &params, small, (size_t)size), -ENOSPC);
+		free(small);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_as_qemu),	   cmocka_unit_test(test_one_cpu),
+		cmocka_unit_test(test_eight_cpus), cmocka_unit_test(test_what_the_caller_says),
+		cmocka_unit_test(test_sizes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

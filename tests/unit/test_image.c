@@ -1,0 +1,868 @@
+/* The image loader: each format plain and gzip, where things land, what is refused, and headers damaged at random. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libfdt.h>
+#include <zlib.h>
+
+#include "fake/fake_guestmem.h"
+#include "fake/fake_log.h"
+#include "fake/fake_page.h"
+#include "hyp/guestdtb.h"
+#include "hyp/image.h"
+#include "hyp/lib/bits.h"
+
+#define RAM	 MACHINE_RAM_BASE
+#define RAM_SIZE MIB(16)
+#define DTB	 (RAM + RAM_SIZE / 2)
+#define RAW	 (RAM + MACHINE_RAW_OFFSET)
+
+struct test {
+	struct vm *vm;
+	struct vm_config cfg;
+	struct image_entry entry;
+	uint8_t *blobs[8]; /* to free */
+	unsigned int blob_count;
+};
+
+static int setup(void **state)
+{
+	static struct test t;
+
+	t = (struct test){.vm = fake_guestmem_new(RAM_SIZE)};
+	t.cfg = (struct vm_config){.name = "a", .cpus = 1, .ram_size = RAM_SIZE, .bootargs = "quiet"};
+	fake_log_reset();
+	*state = &t;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct test *t = *state;
+
+	while (t->blob_count)
+		free(t->blobs[--t->blob_count]);
+	fake_guestmem_free(t->vm);
+	return (int)fake_page_live();
+}
+
+/* A block of exactly `size` bytes that lives as long as the test. */
+static uint8_t *blob(struct test *t, size_t size)
+{
+	uint8_t *p = calloc(1, size ? size : 1);
+
+	assert_non_null(p);
+	assert_true(t->blob_count < ARRAY_SIZE(t->blobs));
+	t->blobs[t->blob_count++] = p;
+	return p;
+}
+
+static void fill(uint8_t *p, size_t size)
+{
+	uint32_t x = 12345;
+
+	for (size_t i = 0; i < size; i++) {
+		x = x * 1103515245 + 12345;
+		p[i] = (uint8_t)(x >> 24) & 0x3f;
+	}
+}
+
+static void put32(uint8_t *p, uint32_t value)
+{
+	for (unsigned int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(value >> 8 * i);
+}
+
+static struct bundle_image plain(const char *name, const uint8_t *data, size_t size)
+{
+	return (struct bundle_image){.name = name, .data = data, .size = size};
+}
+
+static struct bundle_image zipped(struct test *t, const char *name, const uint8_t *data, size_t size)
+{
+	struct bundle_image image = {.name = name, .compression = IMAGE_GZIP};
+	z_stream z = {.next_in = (uint8_t *)(uintptr_t)data, .avail_in = (uInt)size};
+	uLong bound;
+	uint8_t *scratch, *out;
+
+	assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	bound = deflateBound(&z, size);
+	scratch = malloc(bound);
+	z.next_out = scratch;
+	z.avail_out = (uInt)bound;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	image.size = z.total_out;
+	out = blob(t, image.size);
+	memcpy(out, scratch, image.size);
+	image.data = out;
+	free(scratch);
+	deflateEnd(&z);
+	return image;
+}
+
+static int load(struct test *t)
+{
+	int err;
+
+	fake_log_reset();
+	err = image_load_vm(t->vm, &t->cfg, &t->entry);
+	assert_int_equal(fake_page_live(), 0);
+	assert_int_equal(fake_log_count(LOG_ERR), err ? 1 : 0);
+	return err;
+}
+
+static void expect_load(struct test *t, uint64_t pc)
+{
+	if (load(t))
+		fail_msg("refused: %s", fake_log_last(LOG_ERR));
+	assert_int_equal(t->entry.pc, pc);
+	assert_int_equal(t->entry.dtb, MACHINE_RAM_BASE + MIN(t->cfg.ram_size / 2, (uint64_t)MACHINE_DTB_OFFSET));
+	assert_int_equal(fdt_check_full(fake_guestmem_at(t->vm, t->entry.dtb, GUESTDTB_MAX), GUESTDTB_MAX), 0);
+}
+
+static void expect_refusal(struct test *t, int err, const char *line)
+{
+	assert_int_equal(load(t), err);
+	fake_log_expect_error(line);
+}
+
+static void expect_at(struct test *t, uint64_t at, const uint8_t *data, size_t size)
+{
+	assert_memory_equal(fake_guestmem_at(t->vm, at, size), data, size);
+}
+
+static void expect_untouched(struct test *t, uint64_t at, size_t size)
+{
+	const uint8_t *p = fake_guestmem_at(t->vm, at, size);
+
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal(p[i], 0xa5);
+}
+
+static uint64_t initrd_property(struct test *t, const char *name)
+{
+	const void *fdt = fake_guestmem_at(t->vm, t->entry.dtb, GUESTDTB_MAX);
+	const void *p = fdt_getprop(fdt, fdt_path_offset(fdt, "/chosen"), name, NULL);
+
+	return p ? fdt64_ld(p) : 0;
+}
+
+/* ---- raw and zImage ---- */
+
+static void test_raw(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 5001);
+
+	fill(data, 5001);
+	t->cfg.kernel = plain("linux", data, 5001);
+	expect_load(t, RAW);
+	expect_at(t, RAW, data, 5001);
+	expect_untouched(t, RAW + 5001, 4096);
+	expect_untouched(t, RAM, MACHINE_RAW_OFFSET);
+	/* One copy for the image, one for the device tree. */
+	assert_int_equal(fake_guestmem_loads(t->vm), 2);
+	assert_int_equal(initrd_property(t, "linux,initrd-start"), 0);
+}
+
+static void test_raw_smallest(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 1);
+
+	data[0] = 0x42;
+	t->cfg.kernel = plain("linux", data, 1);
+	expect_load(t, RAW);
+	expect_at(t, RAW, data, 1);
+}
+
+static void test_raw_gzip(void **state)
+{
+	struct test *t = *state;
+	size_t size = KIB(300) + 17;
+	uint8_t *data = blob(t, size);
+
+	fill(data, size);
+	t->cfg.kernel = zipped(t, "linux", data, size);
+	expect_load(t, RAW);
+	expect_at(t, RAW, data, size);
+	expect_untouched(t, RAW + size, 4096);
+}
+
+static void test_load_and_entry(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 4096);
+
+	fill(data, 4096);
+	t->cfg.kernel = plain("linux", data, 4096);
+	t->cfg.kernel.has_load = true;
+	t->cfg.kernel.load = RAM + 0x123000;
+	expect_load(t, RAM + 0x123000);
+	expect_at(t, RAM + 0x123000, data, 4096);
+	t->cfg.kernel.has_entry = true;
+	t->cfg.kernel.entry = RAM + 0x123081;
+	expect_load(t, RAM + 0x123081);
+	t->cfg.kernel.entry = 0x1000;
+	expect_refusal(t, -EINVAL,
+		       "vm a: kernel \"linux\": entry point 0x1000 is not inside RAM (0x40000000 to 0x41000000)");
+	t->cfg.kernel.has_entry = false;
+	t->cfg.kernel.load = 0x8000;
+	expect_refusal(t, -ENOSPC,
+		       "vm a: kernel \"linux\": 4 KiB at 0x8000 are not inside RAM (0x40000000 to 0x41000000)");
+	t->cfg.kernel.load = RAM + RAM_SIZE - 4095;
+	expect_refusal(t, -ENOSPC, "are not inside RAM");
+	t->cfg.kernel.load = UINT64_MAX - 100;
+	expect_refusal(t, -ENOSPC, "are not inside RAM");
+	t->cfg.kernel.load = DTB - 4095;
+	expect_refusal(t, -ENOSPC, "overlap the device tree, 16 KiB at 0x40800000; give the VM more memory");
+	t->cfg.kernel.load = RAM + RAM_SIZE - 4096;
+	expect_load(t, RAM + RAM_SIZE - 4096);
+}
+
+static uint8_t *make_zimage(struct test *t, size_t size, uint32_t start)
+{
+	uint8_t *data = blob(t, size);
+
+	fill(data, size);
+	put32(data + 0x24, 0x016f2818);
+	put32(data + 0x28, start);
+	put32(data + 0x2c, start + (uint32_t)size);
+	put32(data + 0x34, 0);
+	return data;
+}
+
+/* The table of Linux 4.15 and later: unpacked size, bss, text offset. */
+static void add_table(uint8_t *data, size_t size, uint32_t kernel, uint32_t bss, uint32_t text_offset)
+{
+	uint8_t *table = data + 0x100;
+
+	put32(data + 0x34, 0x45454545);
+	put32(data + 0x38, 0x100);
+	put32(table, 6);
+	put32(table + 4, 0x5a534c4b);
+	put32(table + 8, (uint32_t)size - 4);
+	put32(table + 12, bss);
+	put32(table + 16, text_offset);
+	put32(data + size - 4, kernel);
+}
+
+static void test_zimage(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = make_zimage(t, KIB(100), 0);
+
+	t->cfg.kernel = plain("linux", data, KIB(100));
+	expect_load(t, RAW);
+	expect_at(t, RAW, data, KIB(100));
+	assert_int_equal(fake_guestmem_loads(t->vm), 2);
+	t->cfg.kernel = zipped(t, "linux", data, KIB(100));
+	expect_load(t, RAW);
+	expect_at(t, RAW, data, KIB(100));
+}
+
+static void test_zimage_start(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = make_zimage(t, KIB(100), (uint32_t)RAM + 0x200000);
+
+	t->cfg.kernel = plain("linux", data, KIB(100));
+	expect_load(t, RAM + 0x200000);
+	expect_at(t, RAM + 0x200000, data, KIB(100));
+	t->cfg.kernel.has_load = true;
+	t->cfg.kernel.load = RAM + 0x300000;
+	expect_load(t, RAM + 0x300000);
+}
+
+/* A device tree appended to the zImage is loaded with it; a bss counted in the header needs room. */
+static void test_zimage_end(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = make_zimage(t, KIB(100), 0);
+
+	put32(data + 0x2c, KIB(90));
+	t->cfg.kernel = plain("linux", data, KIB(100));
+	expect_load(t, RAW);
+	expect_at(t, RAW, data, KIB(100));
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+	put32(data + 0x2c, KIB(200));
+	expect_load(t, RAW);
+	assert_string_equal(fake_log_last(LOG_WARN),
+			    "vm a: kernel \"linux\": has 100 of the 200 KiB that its zImage header states");
+	put32(data + 0x2c, MIB(8));
+	expect_refusal(t, -ENOSPC, "vm a: kernel \"linux\": 8192 KiB at 0x40010000 overlap the device tree");
+}
+
+static void test_zimage_growth_exact(void **state)
+{
+	struct test *t = *state;
+	size_t size = KIB(100);
+	uint8_t *data = make_zimage(t, size, 0);
+	uint32_t room = RAM_SIZE / 2 - 0x8000;
+
+	/* It moves itself behind the unpacked kernel, with 68 KiB of heap and stack. */
+	add_table(data, size, room - KIB(168), 0, 0x8000);
+	t->cfg.kernel = plain("linux", data, size);
+	expect_load(t, RAW);
+	add_table(data, size, room - KIB(168) + 1, 0, 0x8000);
+	expect_refusal(t, -ENOSPC,
+		       "vm a: kernel \"linux\": 8161 KiB (unpacking) at 0x40008000 overlap the device tree, 16 KiB at "
+		       "0x40800000; give the VM more memory");
+	add_table(data, size, room - KIB(500), KIB(500), 0x8000);
+	expect_load(t, RAW);
+	add_table(data, size, room - KIB(500), KIB(500) + 1, 0x8000);
+	expect_refusal(t, -ENOSPC, "(unpacking)");
+	add_table(data, size, room - KIB(168), 0, 0x208000);
+	expect_refusal(t, -ENOSPC, "(unpacking) at 0x40208000");
+	add_table(data, size, UINT32_MAX, UINT32_MAX, UINT32_MAX);
+	expect_refusal(t, -ENOSPC, "(unpacking)");
+}
+
+/* Without the table, and with tables that make no sense, the kernel is given the benefit of the doubt. */
+static void test_zimage_growth_estimated(void **state)
+{
+	struct test *t = *state;
+	size_t size = MIB(2);
+	uint8_t *data = make_zimage(t, size, 0);
+
+	t->cfg.kernel = plain("linux", data, size);
+	expect_load(t, RAW);
+	add_table(data, size, UINT32_MAX, 0, 0x8000);
+	put32(data + 0x38, 0xfffffffc);
+	expect_load(t, RAW);
+	put32(data + 0x38, (uint32_t)size - 8);
+	expect_load(t, RAW);
+	put32(data + 0x38, 0x100);
+	put32(data + 0x108, (uint32_t)size - 3);
+	expect_load(t, RAW);
+}
+
+/* A table beyond the image, in what RAM held before, is not believed. */
+static void test_zimage_stale_table(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = make_zimage(t, 5000, 0);
+
+	add_table(data, 5000, 0, 0, 0x8000);
+	put32(data + 0x108, 0x64);
+	put32(data + 0x64, UINT32_MAX);
+	put32(data + 0x2c, 0x100);
+	t->cfg.kernel = plain("linux", data, 5000);
+	expect_refusal(t, -ENOSPC, "(unpacking)");
+	t->cfg.kernel.size = 0x100;
+	expect_load(t, RAW);
+}
+
+/* ---- uImage ---- */
+
+static void put_be32(uint8_t *p, uint32_t value)
+{
+	fdt32_st(p, value);
+}
+
+static void seal_uimage(uint8_t *image)
+{
+	put_be32(image + 4, 0);
+	put_be32(image + 4, (uint32_t)crc32(0, image, 64));
+}
+
+static uint8_t *make_uimage(struct test *t, const uint8_t *data, size_t size, uint8_t type, uint8_t compression)
+{
+	uint8_t *image = blob(t, 64 + size);
+
+	memcpy(image + 64, data, size);
+	put_be32(image, 0x27051956);
+	put_be32(image + 12, (uint32_t)size);
+	put_be32(image + 16, (uint32_t)RAM + 0x8000);
+	put_be32(image + 20, (uint32_t)RAM + 0x8040);
+	put_be32(image + 24, (uint32_t)crc32(0, data, (uInt)size));
+	image[28] = 5;
+	image[29] = 2;
+	image[30] = type;
+	image[31] = compression;
+	seal_uimage(image);
+	return image;
+}
+
+static void test_uimage(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 50000), *image;
+	struct bundle_image inner;
+
+	fill(data, 50000);
+	image = make_uimage(t, data, 50000, 2, 0);
+	t->cfg.kernel = plain("linux", image, 50064);
+	expect_load(t, RAM + 0x8040);
+	expect_at(t, RAM + 0x8000, data, 50000);
+	expect_untouched(t, RAM + 0x8000 + 50000, 64);
+
+	teardown(state);
+	setup(state);
+	data = blob(t, 50000);
+	fill(data, 50000);
+	image = make_uimage(t, data, 50000, 2, 0);
+	t->cfg.kernel = zipped(t, "linux", image, 50064);
+	expect_load(t, RAM + 0x8040);
+	expect_at(t, RAM + 0x8000, data, 50000);
+
+	inner = zipped(t, "x", data, 50000);
+	image = make_uimage(t, inner.data, inner.size, 2, 1);
+	t->cfg.kernel = plain("linux", image, 64 + inner.size);
+	memset(fake_guestmem_at(t->vm, RAM, RAM_SIZE), 0xa5, RAM_SIZE);
+	expect_load(t, RAM + 0x8040);
+	expect_at(t, RAM + 0x8000, data, 50000);
+	t->cfg.kernel = zipped(t, "linux", image, 64 + inner.size);
+	expect_refusal(t, -EINVAL, "compressed twice, by uImage and by the bundle");
+}
+
+static void test_uimage_noload(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 500), *image;
+
+	fill(data, 500);
+	image = make_uimage(t, data, 500, 14, 0);
+	put_be32(image + 20, 0x40);
+	seal_uimage(image);
+	t->cfg.kernel = plain("linux", image, 564);
+	expect_load(t, RAW + 0x40);
+	expect_at(t, RAW, data, 500);
+}
+
+/* A zImage in a uImage has to unpack as any other. */
+static void test_uimage_zimage(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = make_zimage(t, KIB(100), 0), *image;
+
+	add_table(data, KIB(100), MIB(8), 0, 0x8000);
+	image = make_uimage(t, data, KIB(100), 2, 0);
+	t->cfg.kernel = plain("linux", image, KIB(100) + 64);
+	expect_refusal(t, -ENOSPC, "(unpacking)");
+}
+
+static void test_uimage_errors(void **state)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+		bool seal;
+		const char *line;
+	} rows[] = {
+		{40, 0x01, false, "damaged uImage header"},
+		{5, 0x5a, false, "damaged uImage header"},
+		{29, 22, true, "uImage for another architecture"},
+		{30, 4, true, "uImage of type 4; a kernel is type 2"},
+		{30, 3, true, "uImage of type 3; a kernel is type 2"},
+		{31, 2, true, "uImage with a compression other than none and gzip"},
+		{31, 1, true, "not a gzip stream, or a damaged one"},
+		{14, 0x02, true, "uImage shorter than its header says"},
+		{12, 0xff, true, "uImage shorter than its header says"},
+		{80, 0xff, false, "damaged data in uImage, its CRC does not match"},
+		{24, 0x01, true, "damaged data in uImage, its CRC does not match"},
+		{16, 0x00, true, "are not inside RAM"},
+		{20, 0x00, true, "entry point 0x8040 is not inside RAM"},
+	};
+	struct test *t = *state;
+	uint8_t *data = blob(t, 500), *image, *copy = blob(t, 564);
+
+	fill(data, 500);
+	image = make_uimage(t, data, 500, 2, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		memcpy(copy, image, 564);
+		copy[rows[i].at] = rows[i].value;
+		if (rows[i].seal)
+			seal_uimage(copy);
+		t->cfg.kernel = plain("linux", copy, 564);
+		assert_true(load(t) < 0);
+		fake_log_expect_error(rows[i].line);
+	}
+}
+
+/* ---- ELF ---- */
+
+struct segment {
+	uint32_t type, offset, vaddr, paddr, filesz, memsz;
+};
+
+static uint8_t *make_elf(struct test *t, size_t size, uint32_t entry, const struct segment *segments, size_t count)
+{
+	uint8_t *data = blob(t, size), *ph = data + 52;
+
+	fill(data, size);
+	memset(data, 0, 52);
+	put32(data, 0x464c457f);
+	put32(data + 4, 0x00010101);
+	put32(data + 16, 40 << 16 | 2);
+	put32(data + 24, entry);
+	put32(data + 28, 52);
+	put32(data + 40, 32 << 16 | 52);
+	put32(data + 44, (uint32_t)count);
+	for (size_t i = 0; i < count; i++, ph += 32) {
+		put32(ph, segments[i].type);
+		put32(ph + 4, segments[i].offset);
+		put32(ph + 8, segments[i].vaddr);
+		put32(ph + 12, segments[i].paddr);
+		put32(ph + 16, segments[i].filesz);
+		put32(ph + 20, segments[i].memsz);
+	}
+	return data;
+}
+
+/* The second segment lies before the first in the file, and a note is not loaded at all. */
+static const struct segment segments[] = {
+	{1, 40000, 0x40100000, 0x40100000, 9000, 30000},
+	{4, 0, 0x1000, 0x1000, 100, 100},
+	{1, 0, 0xc0000000, 0x40000000, 20000, 20000},
+	{1, 0, 0, 0, 0, 0},
+};
+
+static void expect_elf(struct test *t, const uint8_t *data)
+{
+	static const uint8_t zero[21000];
+
+	memset(fake_guestmem_at(t->vm, RAM, RAM_SIZE), 0xa5, RAM_SIZE);
+	expect_load(t, RAM + 0x1234);
+	expect_at(t, RAM, data, 20000);
+	expect_at(t, RAM + 0x100000, data + 40000, 9000);
+	expect_at(t, RAM + 0x100000 + 9000, zero, 21000);
+	expect_untouched(t, RAM + 20000, 4096);
+	expect_untouched(t, RAM + 0x100000 + 30000, 4096);
+}
+
+static void test_elf(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = make_elf(t, 50000, 0xc0001234, segments, ARRAY_SIZE(segments));
+
+	t->cfg.kernel = plain("linux", data, 50000);
+	expect_elf(t, data);
+	t->cfg.kernel = zipped(t, "linux", data, 50000);
+	expect_elf(t, data);
+}
+
+static void test_elf_thumb_entry(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = make_elf(t, 50000, 0x40100101, segments, 1);
+
+	t->cfg.kernel = plain("linux", data, 50000);
+	expect_load(t, RAM + 0x100101);
+}
+
+static void test_elf_errors(void **state)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+		const char *line;
+	} rows[] = {
+		{4, 2, "ELF, but not for 32-bit ARM"},
+		{18, 62, "ELF, but not for 32-bit ARM"},
+		{5, 2, "big-endian ELF"},
+		{16, 3, "ELF, but not an executable with fixed addresses"},
+		{42, 40, "ELF with no program headers, or with more than 16"},
+		{44, 0, "ELF with no program headers, or with more than 16"},
+		{44, 17, "ELF with no program headers, or with more than 16"},
+		{31, 1, "shorter than its headers say"},		/* e_phoff */
+		{52 + 7, 0x10, "shorter than its headers say"},		/* p_offset */
+		{52 + 19, 0x10, "damaged ELF: a segment has"},		/* p_filesz */
+		{52 + 15, 0x80, "are not inside RAM"},			/* p_paddr */
+		{52 + 22, 0xff, "are not inside RAM"},			/* p_memsz */
+		{52 + 14, 0x80, "overlap the device tree"},		/* p_paddr */
+		{27, 0x10, "entry point 0x10100000 is not inside RAM"}, /* e_entry */
+	};
+	struct test *t = *state;
+	uint8_t *data = make_elf(t, 50000, 0x40100000, segments, 1), *copy = blob(t, 50000);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		memcpy(copy, data, 50000);
+		copy[rows[i].at] = rows[i].value;
+		t->cfg.kernel = plain("linux", copy, 50000);
+		assert_true(load(t) < 0);
+		fake_log_expect_error(rows[i].line);
+	}
+	/* Nothing to load: the entry is in RAM, but not in the image. */
+	put32(data + 52, 0);
+	t->cfg.kernel = plain("linux", data, 50000);
+	expect_refusal(t, -EINVAL, "ELF without anything to load");
+}
+
+/* ---- gzip ---- */
+
+static void test_gzip_errors(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 100000), *copy;
+	struct bundle_image good;
+
+	fill(data, 100000);
+	good = zipped(t, "linux", data, 100000);
+	copy = blob(t, good.size);
+	memcpy(copy, good.data, good.size);
+	t->cfg.kernel = good;
+	t->cfg.kernel.data = copy;
+	for (size_t size = 0; size < good.size; size += 1 + size / 16) {
+		uint8_t *cut = malloc(size ? size : 1);
+
+		memcpy(cut, good.data, size);
+		t->cfg.kernel.data = cut;
+		t->cfg.kernel.size = size;
+		assert_true(load(t) < 0);
+		free(cut);
+	}
+	t->cfg.kernel.size = good.size;
+	t->cfg.kernel.data = copy;
+	copy[good.size - 6] ^= 1; /* the CRC */
+	expect_refusal(t, -EBADMSG,
+		       "vm a: kernel \"linux\": not a gzip stream, or a damaged one; make the bundle again");
+	copy[good.size - 6] ^= 1;
+	put32(copy + good.size - 4, 100001);
+	expect_refusal(t, -EBADMSG, "damaged one");
+	put32(copy + good.size - 4, 99999);
+	expect_refusal(t, -EBADMSG, "damaged one");
+	put32(copy + good.size - 4, UINT32_MAX);
+	expect_refusal(t, -ENOSPC, "kernel \"linux\": 4194304 KiB at 0x40010000 are not inside RAM");
+	put32(copy + good.size - 4, 0);
+	expect_refusal(t, -EBADMSG, "damaged one");
+	put32(copy + good.size - 4, 100000);
+	copy[good.size / 2] ^= 0x10;
+	expect_refusal(t, -EBADMSG, "damaged one");
+	t->cfg.kernel = plain("linux", data, 1000);
+	t->cfg.kernel.compression = IMAGE_GZIP;
+	expect_refusal(t, -EBADMSG, "not a gzip stream");
+}
+
+/* RFC 1952 allows several members in a file; ISIZE is then the last one's only. Refused, in either order. */
+static void test_gzip_members(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 60000), *both;
+	struct bundle_image large, small;
+
+	fill(data, 60000);
+	large = zipped(t, "linux", data, 60000);
+	small = zipped(t, "linux", data, 59950);
+	both = blob(t, large.size + small.size);
+	memcpy(both, large.data, large.size);
+	memcpy(both + large.size, small.data, small.size);
+	t->cfg.kernel = large;
+	t->cfg.kernel.data = both;
+	t->cfg.kernel.size += small.size;
+	expect_refusal(t, -EBADMSG, "damaged one");
+	memcpy(both, small.data, small.size);
+	memcpy(both + small.size, large.data, large.size);
+	expect_refusal(t, -EBADMSG, "damaged one");
+}
+
+static void test_gzip_forgotten(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 1000);
+
+	t->cfg.kernel = zipped(t, "linux", data, 1000);
+	t->cfg.kernel.compression = IMAGE_PLAIN;
+	expect_load(t, RAW);
+	assert_string_equal(fake_log_last(LOG_WARN),
+			    "vm a: kernel \"linux\": looks gzip-compressed: should it say compression = \"gzip\"?");
+}
+
+/* ---- ramdisk ---- */
+
+static void expect_ramdisk(struct test *t, uint64_t start, const uint8_t *data, size_t size)
+{
+	expect_load(t, RAW);
+	assert_int_equal(initrd_property(t, "linux,initrd-start"), start);
+	assert_int_equal(initrd_property(t, "linux,initrd-end"), start + size);
+	expect_at(t, start, data, size);
+}
+
+static void test_ramdisk(void **state)
+{
+	struct test *t = *state;
+	size_t size = KIB(40) + 5;
+	uint8_t *kernel = blob(t, 100), *data = blob(t, size), *image;
+	struct bundle_image gz;
+
+	fill(data, size);
+	t->cfg.kernel = plain("linux", kernel, 100);
+	t->cfg.ramdisk = plain("initrd", data, size);
+	expect_ramdisk(t, DTB - KIB(44), data, size);
+	expect_untouched(t, DTB - KIB(44) - 4096, 4096);
+	/* What the bundle compressed is undone; what only looks compressed is passed on. */
+	gz = zipped(t, "initrd", data, size);
+	t->cfg.ramdisk = gz;
+	expect_ramdisk(t, DTB - KIB(44), data, size);
+	t->cfg.ramdisk.compression = IMAGE_PLAIN;
+	expect_ramdisk(t, align_down(DTB - gz.size, 4096), gz.data, gz.size);
+	image = make_uimage(t, data, size, 3, 0);
+	t->cfg.ramdisk = plain("initrd", image, size + 64);
+	expect_ramdisk(t, DTB - KIB(44), data, size);
+	image[70] ^= 1;
+	expect_refusal(t, -EINVAL, "vm a: ramdisk \"initrd\": damaged data in uImage");
+}
+
+static void test_ramdisk_load(void **state)
+{
+	struct test *t = *state;
+	uint8_t *kernel = blob(t, 100), *data = blob(t, 5000);
+
+	fill(data, 5000);
+	t->cfg.kernel = plain("linux", kernel, 100);
+	t->cfg.ramdisk = plain("initrd", data, 5000);
+	t->cfg.ramdisk.has_load = true;
+	t->cfg.ramdisk.load = RAM + 0x300000;
+	expect_ramdisk(t, RAM + 0x300000, data, 5000);
+	t->cfg.ramdisk.load = RAW - 4999;
+	expect_refusal(t, -ENOSPC,
+		       "vm a: ramdisk \"initrd\": 5 KiB at 0x4000ec79 overlap the kernel, 1 KiB at 0x40010000");
+	t->cfg.ramdisk.load = 0x1000;
+	expect_refusal(t, -ENOSPC, "vm a: ramdisk \"initrd\": 5 KiB at 0x1000 are not inside RAM");
+}
+
+static void test_ramdisk_above(void **state)
+{
+	struct test *t = *state;
+	size_t size = RAM_SIZE / 2 - MACHINE_RAW_OFFSET - KIB(4);
+	uint8_t *kernel = blob(t, KIB(4) + 1), *data = blob(t, RAM_SIZE / 2);
+
+	fill(data, RAM_SIZE / 2);
+	t->cfg.kernel = plain("linux", kernel, KIB(4));
+	t->cfg.ramdisk = plain("initrd", data, size);
+	expect_ramdisk(t, RAW + KIB(4), data, size);
+	/* A byte more of kernel, and there is no room below. */
+	t->cfg.kernel.size++;
+	expect_ramdisk(t, DTB + GUESTDTB_MAX, data, size);
+	t->cfg.ramdisk.size = RAM_SIZE / 2 - GUESTDTB_MAX;
+	expect_ramdisk(t, DTB + GUESTDTB_MAX, data, RAM_SIZE / 2 - GUESTDTB_MAX);
+	t->cfg.ramdisk.size++;
+	expect_refusal(t, -ENOSPC,
+		       "vm a: ramdisk \"initrd\": 8177 KiB fit neither between the kernel and the device tree at "
+		       "0x40800000 nor above it (RAM ends at 0x41000000)");
+}
+
+/* The kernel will unpack to where the ramdisk would otherwise be. */
+static void test_ramdisk_and_growth(void **state)
+{
+	struct test *t = *state;
+	size_t size = KIB(100);
+	uint8_t *data = make_zimage(t, size, 0), *ramdisk = blob(t, KIB(64));
+
+	fill(ramdisk, KIB(64));
+	t->cfg.kernel = plain("linux", data, size);
+	t->cfg.ramdisk = plain("initrd", ramdisk, KIB(64));
+	add_table(data, size, RAM_SIZE / 2 - 0x8000 - KIB(168) - KIB(64), 0, 0x8000);
+	expect_ramdisk(t, DTB - KIB(64), ramdisk, KIB(64));
+	add_table(data, size, RAM_SIZE / 2 - 0x8000 - KIB(168) - KIB(64) + 1, 0, 0x8000);
+	expect_ramdisk(t, DTB + GUESTDTB_MAX, ramdisk, KIB(64));
+	/* The estimate keeps it away as well. */
+	put32(data + 0x34, 0);
+	expect_ramdisk(t, DTB - KIB(64), ramdisk, KIB(64));
+}
+
+/* ---- the rest ---- */
+
+static void test_large_ram(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 100);
+
+	fake_guestmem_free(t->vm);
+	t->vm = fake_guestmem_new(MIB(512));
+	t->cfg.ram_size = GIB(8);
+	t->cfg.kernel = plain("linux", data, 100);
+	expect_load(t, RAW);
+	assert_int_equal(t->entry.dtb, RAM + MIB(128));
+	t->cfg.kernel.has_entry = true;
+	t->cfg.kernel.entry = GIB(4);
+	expect_refusal(t, -EINVAL, "entry point 0x100000000 is not inside RAM");
+}
+
+static void test_no_memory(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 100);
+
+	t->cfg.kernel = plain("linux", data, 100);
+	fake_page_set_empty(true);
+	expect_refusal(t, -ENOMEM, "vm a: no memory to load its images with");
+	fake_page_set_empty(false);
+	t->cfg.ramdisk = plain("initrd", data, 100);
+	fake_guestmem_fail_after(t->vm, 2);
+	expect_refusal(t, -EFAULT, "vm a: device tree at 0x40800000: error -14");
+	fake_guestmem_fail_after(t->vm, fake_guestmem_loads(t->vm) + 1);
+	expect_refusal(t, -EFAULT, "vm a: ramdisk \"initrd\": guest RAM cannot be written");
+}
+
+static void test_random_damage(void **state)
+{
+	struct test *t = *state;
+	uint8_t *elf = make_elf(t, 50000, 0x40100101, segments, ARRAY_SIZE(segments));
+	uint8_t *zimage = make_zimage(t, 5000, 0), *uimage, *copy = blob(t, 50000);
+	struct bundle_image images[4];
+
+	add_table(zimage, 5000, 30000, 5000, 0x8000);
+	uimage = make_uimage(t, zimage, 5000, 2, 0);
+	images[0] = plain("elf", elf, 50000);
+	images[1] = plain("zimage", zimage, 5000);
+	images[2] = plain("uimage", uimage, 5064);
+	images[3] = zipped(t, "gz", zimage, 5000);
+	srandom(10);
+	for (unsigned int round = 0; round < 20000; round++) {
+		const struct bundle_image *image = &images[round % 4];
+
+		memcpy(copy, image->data, image->size);
+		for (long flips = 1 + random() % 3; flips; flips--)
+			copy[(size_t)random() % (round % 8 < 4 ? 320 : image->size)] ^= (uint8_t)(1U << random() % 8);
+		if (round % 4 == 2)
+			seal_uimage(copy);
+		t->cfg.kernel = *image;
+		t->cfg.kernel.data = copy;
+		t->cfg.ramdisk = plain("initrd", copy, 1000);
+		if (!load(t))
+			assert_in_range(t->entry.pc, RAM, RAM + RAM_SIZE - 1);
+	}
+}
+
+#define row(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		row(test_raw),
+		row(test_raw_smallest),
+		row(test_raw_gzip),
+		row(test_load_and_entry),
+		row(test_zimage),
+		row(test_zimage_start),
+		row(test_zimage_end),
+		row(test_zimage_growth_exact),
+		row(test_zimage_growth_estimated),
+		row(test_zimage_stale_table),
+		row(test_uimage),
+		row(test_uimage_noload),
+		row(test_uimage_zimage),
+		row(test_uimage_errors),
+		row(test_elf),
+		row(test_elf_thumb_entry),
+		row(test_elf_errors),
+		row(test_gzip_errors),
+		row(test_gzip_members),
+		row(test_gzip_forgotten),
+		row(test_ramdisk),
+		row(test_ramdisk_load),
+		row(test_ramdisk_above),
+		row(test_ramdisk_and_growth),
+		row(test_large_ram),
+		row(test_no_memory),
+		row(test_random_damage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

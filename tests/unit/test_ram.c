@@ -1,0 +1,184 @@
+/* Free RAM for guests: rounding, holes, joining, what is handed out and where, and device trees that say strange
+ * things. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_log.h"
+#include "hyp/lib/bits.h"
+#include "mm/ram.h"
+
+#define B ((uint64_t)BLOCK_SIZE)
+
+/* Each test starts without RAM. */
+static int setup(void **state)
+{
+	(void)state;
+	ram_remove(0, UINT64_MAX);
+	fake_log_reset();
+	return ram_available() == 0 ? 0 : -1;
+}
+
+static void assert_take(uint64_t size, bool low, uint64_t expected_size, uint64_t expected_base)
+{
+	pa_t base = pa(0);
+
+	assert_int_equal(ram_take(size, low, &base), expected_size);
+	if (expected_size)
+		assert_int_equal(base.v, expected_base);
+}
+
+static void test_rounds_inwards(void **state)
+{
+	(void)state;
+	ram_add(0x40000001, 4 * B);
+	assert_int_equal(ram_available(), 3 * B);
+	assert_take(8 * B, false, 3 * B, 0x40000000 + B);
+	ram_add(0x40000001, B);
+	assert_int_equal(ram_available(), 0);
+	ram_add(0x40000000, 0);
+	assert_int_equal(ram_available(), 0);
+}
+
+/* A reserved byte costs its block. */
+static void test_remove_rounds_outwards(void **state)
+{
+	(void)state;
+	ram_add(0x40000000, 8 * B);
+	ram_remove(0x40000000 + 2 * B + 5, 1);
+	assert_int_equal(ram_available(), 7 * B);
+	assert_take(8 * B, false, 5 * B, 0x40000000 + 3 * B);
+	assert_take(8 * B, false, 2 * B, 0x40000000);
+	assert_take(8 * B, false, 0, 0);
+}
+
+static void test_remove_across_ranges(void **state)
+{
+	(void)state;
+	ram_add(0x40000000, 4 * B);
+	ram_add(0x50000000, 4 * B);
+	ram_add(0x60000000, 4 * B);
+	ram_remove(0x40000000 + 3 * B, 0x60000000 + B - (0x40000000 + 3 * B));
+	assert_int_equal(ram_available(), 6 * B);
+	assert_take(8 * B, false, 3 * B, 0x40000000);
+	assert_take(8 * B, false, 3 * B, 0x60000000 + B);
+}
+
+static void test_remove_nothing(void **state)
+{
+	(void)state;
+	ram_add(0x40000000, 4 * B);
+	ram_remove(0x40000000 + B, 0);
+	ram_remove(0x40000000 + B + 1, 0);
+	ram_remove(0x80000000, 4 * B);
+	ram_remove(0x40000000 - B, B);
+	ram_remove(0x40000000 + 4 * B, B);
+	assert_take(4 * B, false, 4 * B, 0x40000000);
+}
+
+/* Pieces come back in any order and are one again. */
+static void test_release_joins(void **state)
+{
+	pa_t piece[4];
+
+	(void)state;
+	ram_add(0x40000000, 4 * B);
+	for (size_t i = 0; i < ARRAY_SIZE(piece); i++)
+		assert_int_equal(ram_take(B, false, &piece[i]), B);
+	ram_release(piece[0], B);
+	ram_release(piece[2], B);
+	ram_release(piece[3], B);
+	ram_release(piece[1], B);
+	assert_take(4 * B, false, 4 * B, 0x40000000);
+}
+
+/* The first piece that is large enough; else the largest. */
+static void test_take_chooses(void **state)
+{
+	(void)state;
+	ram_add(0x40000000, 2 * B);
+	ram_add(0x50000000, 6 * B);
+	ram_add(0x60000000, 4 * B);
+	assert_take(4 * B, false, 4 * B, 0x50000000);
+	assert_take(8 * B, false, 4 * B, 0x60000000);
+	assert_take(2 * B, false, 2 * B, 0x40000000);
+	assert_take(2 * B, false, 2 * B, 0x50000000 + 4 * B);
+	assert_take(B, false, 0, 0);
+}
+
+/* Below 4 GiB: also out of a range that goes on above. */
+static void test_take_low(void **state)
+{
+	(void)state;
+	ram_add(UINT64_C(0xff000000), 0x02000000);
+	ram_add(UINT64_C(0x880000000), 0x10000000);
+	assert_take(0x10000000, true, 0x01000000, UINT64_C(0xff000000));
+	assert_take(B, true, 0, 0);
+	assert_take(0x10000000, false, 0x10000000, UINT64_C(0x880000000));
+	assert_take(0x10000000, false, 0x01000000, UINT64_C(0x100000000));
+}
+
+/* Memory stated twice, or in parts that overlap, is not handed out twice. */
+static void test_overlapping_memory(void **state)
+{
+	(void)state;
+	ram_add(0x40000000, 4 * B);
+	ram_add(0x40000000, 4 * B);
+	ram_add(0x40000000 + 2 * B, 4 * B);
+	ram_add(0x40000000 + B, B);
+	assert_int_equal(ram_available(), 6 * B);
+	assert_take(8 * B, false, 6 * B, 0x40000000);
+}
+
+/* 40 bits of physical address, whatever the device tree says. */
+static void test_address_limits(void **state)
+{
+	(void)state;
+	ram_add(BIT64(40) - 2 * B, 8 * B);
+	ram_add(BIT64(40), 8 * B);
+	ram_add(UINT64_MAX - 5, 3);
+	ram_add(UINT64_MAX - 5, UINT64_MAX);
+	ram_add(UINT64_MAX - 4 * B, 8 * B);
+	assert_int_equal(ram_available(), 2 * B);
+	ram_add(BIT64(40) - 4 * B, UINT64_MAX - 5);
+	assert_int_equal(ram_available(), 4 * B);
+	ram_remove(BIT64(40) - B, UINT64_MAX);
+	assert_int_equal(ram_available(), 3 * B);
+	ram_remove(UINT64_MAX, UINT64_MAX);
+	assert_take(8 * B, false, 3 * B, BIT64(40) - 4 * B);
+}
+
+/* The list is full: the rest is lost and said, nothing is overrun. */
+static void test_too_many_pieces(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 130; i++)
+		ram_add(0x40000000 + i * 2 * B, B);
+	assert_int_equal(ram_available(), 128 * B);
+	assert_int_equal(fake_log_count(LOG_WARN), 2);
+	assert_string_equal(fake_log_last(LOG_WARN), "host: RAM in more than 128 pieces, lost 2048 KiB");
+	ram_remove(0x40000000, B);
+	assert_int_equal(ram_available(), 127 * B);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_rounds_inwards, setup),
+		cmocka_unit_test_setup(test_remove_rounds_outwards, setup),
+		cmocka_unit_test_setup(test_remove_across_ranges, setup),
+		cmocka_unit_test_setup(test_remove_nothing, setup),
+		cmocka_unit_test_setup(test_release_joins, setup),
+		cmocka_unit_test_setup(test_take_chooses, setup),
+		cmocka_unit_test_setup(test_take_low, setup),
+		cmocka_unit_test_setup(test_overlapping_memory, setup),
+		cmocka_unit_test_setup(test_address_limits, setup),
+		cmocka_unit_test_setup(test_too_many_pieces, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,316 @@
+/*
+ * Stage 2 over the real heap: descriptors bit by bit (DDI 0406C B3.6.2, figure B3-17 ff.), the concatenated root of a
+ * 40-bit IPA space, lookups, and the order of table writes, barriers and TLB maintenance.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arm/sysreg.h>
+
+#include "hyp/lib/bits.h"
+#include "mm/page.h"
+#include "mm/s2.h"
+
+#define HEAP_SIZE (2U * BLOCK_SIZE)
+#define HEAP_BASE UINT64_C(0x880000000) /* above 4 GiB: bits 39:32 of a table's address count */
+
+/* Written from the manual, not taken from arm/hypregs.h. */
+#define RAM_BLOCK   (0x1ULL | 0xfULL << 2 | 3ULL << 6 | 3ULL << 8 | 1ULL << 10)
+#define DEVICE_PAGE (0x3ULL | 0x1ULL << 2 | 3ULL << 6 | 1ULL << 10 | 1ULL << 54)
+#define TABLE	    0x3ULL
+
+void page_init_at(void *va, pa_t base, size_t size);
+
+static uint8_t *heap;
+static struct s2 s2;
+
+static int setup(void **state)
+{
+	(void)state;
+	heap = aligned_alloc(BLOCK_SIZE, HEAP_SIZE);
+	if (!heap)
+		return -1;
+	page_init_at(heap, pa(HEAP_BASE), HEAP_SIZE);
+	fake_machine_reset();
+	return s2_init(&s2);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (s2.root)
+		s2_destroy(&s2);
+	assert_int_equal(page_available(), HEAP_SIZE); /* nothing leaks in any test */
+	free(heap);
+	return 0;
+}
+
+static uint64_t *table_at(uint64_t entry)
+{
+	return page_va(pa(entry & 0xfffffff000ULL));
+}
+
+static void assert_event(uint32_t i, uint32_t op, uint64_t value)
+{
+	assert_in_range(i, 0, fake_machine.events - 1U);
+	assert_int_equal(fake_machine.event[i].op, op);
+	assert_int_equal(fake_machine.event[i].value, value);
+}
+
+/* TLBIALLIS under the VMID in question, complete before the old VTTBR is back. Returns the index after the sequence. */
+static uint32_t assert_flush(uint32_t i, uint64_t vttbr, uint64_t before)
+{
+	static const uint32_t ops[] = {
+		FAKE_DSB_ISH, SYSREG_vttbr, FAKE_ISB, SYSREG_tlbiallis, FAKE_DSB_ISH, FAKE_ISB, SYSREG_vttbr, FAKE_ISB,
+	};
+
+	for (uint32_t n = 0; n < ARRAY_SIZE(ops); n++)
+		assert_event(i + n, ops[n], n == 1 ? vttbr : n == 6 ? before : 0);
+	return i + ARRAY_SIZE(ops);
+}
+
+static void test_root(void **state)
+{
+	(void)state;
+	assert_int_equal(s2.vttbr & 0x1fff, 0); /* B4.1.159: BADDR of two concatenated tables, aligned to 8 KiB */
+	assert_int_equal(s2.vttbr & 0xfffffff000ULL, page_pa(s2.root).v);
+	assert_in_range(s2.vttbr >> 48, 1, 255);
+	assert_int_equal(s2.vttbr >> 40 & 0xff, 0);
+	for (uint32_t i = 0; i < 1024; i++)
+		assert_int_equal(s2.root[i], 0);
+	assert_int_equal(assert_flush(0, s2.vttbr, 0), fake_machine.events); /* of the VMID's last owner */
+}
+
+static void test_block_descriptor(void **state)
+{
+	uint64_t l1, l2;
+
+	(void)state;
+	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(0xab80600000)), 0);
+	l1 = s2.root[1];
+	assert_int_equal(l1 & 0xfff, TABLE);
+	assert_int_equal(l1 >> 40, 0); /* no hierarchical attributes in stage 2 */
+	l2 = table_at(l1)[1];
+	assert_int_equal(l2, 0xab80600000ULL | RAM_BLOCK);
+	assert_int_equal(s2.blocks, 1);
+	for (uint32_t i = 0; i < 1024; i++)
+		if (i != 1)
+			assert_int_equal(s2.root[i], 0);
+}
+
+static void test_device_descriptor(void **state)
+{
+	uint64_t *l2, *l3;
+
+	(void)state;
+	assert_int_equal(s2_map_device(&s2, ipa(0x08010000), pa(0x2c006000), 0x2000), 0);
+	l2 = table_at(s2.root[0]);
+	assert_int_equal(l2[0x40] & 0xfff, TABLE);
+	l3 = table_at(l2[0x40]);
+	assert_int_equal(l3[0x10], 0x2c006000ULL | DEVICE_PAGE);
+	assert_int_equal(l3[0x11], 0x2c007000ULL | DEVICE_PAGE);
+	assert_int_equal(l3[0x0f] | l3[0x12], 0);
+	assert_int_equal(s2.blocks, 0); /* no part of the touched set */
+}
+
+/* Pages on both sides of a 2 MiB border, and of a 1 GiB one. */
+static void test_device_across_tables(void **state)
+{
+	pa_t out;
+
+	(void)state;
+	assert_int_equal(s2_map_device(&s2, ipa(0x3ffff000), pa(0xc0000000), 0x2000), 0);
+	assert_true(s2_lookup(&s2, ipa(0x3ffff004), &out));
+	assert_int_equal(out.v, 0xc0000004);
+	assert_true(s2_lookup(&s2, ipa(0x40000ffc), &out));
+	assert_int_equal(out.v, 0xc0001ffc);
+	assert_false(s2_lookup(&s2, ipa(0x40001000), &out));
+}
+
+/* IPA[39:30] picks one of 1024 root entries: the second table of the two from 512 GiB on (B3.6). */
+static void test_concatenated_root(void **state)
+{
+	static const uint64_t at[] = {0, 0x40000000, 0x7fffe00000, 0x8000000000, 0xffffe00000};
+	pa_t out;
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(at); i++)
+		assert_int_equal(s2_map_block(&s2, ipa(at[i]), pa(0x100000000ULL + i * BLOCK_SIZE)), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(at); i++) {
+		assert_true(s2.root[at[i] >> 30] & 1);
+		assert_true(s2_lookup(&s2, ipa(at[i] + 0x1fffff), &out));
+		assert_int_equal(out.v, 0x100000000ULL + i * BLOCK_SIZE + 0x1fffff);
+	}
+	assert_false(s2_lookup(&s2, ipa(BIT64(40)), &out));
+	assert_false(s2_lookup(&s2, ipa(UINT64_MAX), &out));
+	assert_false(s2_lookup(&s2, ipa(BIT64(40) + 0x40000000), &out));
+}
+
+static void test_lookup_misses(void **state)
+{
+	pa_t out = pa(0x1234);
+
+	(void)state;
+	assert_false(s2_lookup(&s2, ipa(0x40000000), &out));
+	assert_int_equal(s2_map_block(&s2, ipa(0x40000000), pa(0x80000000)), 0);
+	assert_false(s2_lookup(&s2, ipa(0x40200000), &out));
+	assert_false(s2_lookup(&s2, ipa(0x3fffffff), &out));
+	assert_int_equal(out.v, 0x1234);
+}
+
+static void test_next_block(void **state)
+{
+	static const uint64_t at[] = {0x40000000, 0x40400000, 0x7fe00000, 0x100000000, 0xffffe00000};
+	ipa_t found = ipa(0);
+	pa_t to;
+
+	(void)state;
+	assert_false(s2_next_block(&s2, &found, &to));
+	assert_int_equal(s2_map_device(&s2, ipa(0x08010000), pa(0x2c006000), 0x2000), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(at); i++)
+		assert_int_equal(s2_map_block(&s2, ipa(at[i]), pa(0x8000000000ULL + i * BLOCK_SIZE)), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(at); i++) {
+		assert_true(s2_next_block(&s2, &found, &to));
+		assert_int_equal(found.v, at[i]);
+		assert_int_equal(to.v, 0x8000000000ULL + i * BLOCK_SIZE);
+		found = ipa_add(found, BLOCK_SIZE);
+	}
+	assert_false(s2_next_block(&s2, &found, &to));
+	found = ipa(0x40400fff); /* inside a block: that one */
+	assert_true(s2_next_block(&s2, &found, &to));
+	assert_int_equal(found.v, 0x40400000);
+	assert_int_equal(s2.blocks, ARRAY_SIZE(at));
+}
+
+/* A new table's zeroes are visible before it is linked; the entry is visible before the guest tries again. */
+static void test_map_order(void **state)
+{
+	uint32_t i = fake_machine.events;
+
+	(void)state;
+	assert_int_equal(s2_map_block(&s2, ipa(0x40000000), pa(0x80000000)), 0);
+	assert_event(i, FAKE_DSB_ISH, 0);
+	assert_event(i + 1, FAKE_PTE, s2.root[1]);
+	assert_ptr_equal(fake_machine.event[i + 1].at, &s2.root[1]);
+	assert_event(i + 2, FAKE_PTE, 0x80000000ULL | RAM_BLOCK);
+	assert_event(i + 3, FAKE_DSB_ISH, 0);
+	assert_int_equal(fake_machine.events, i + 4); /* no TLB maintenance: nothing was there */
+}
+
+static void test_flush(void **state)
+{
+	uint32_t i = fake_machine.events;
+
+	(void)state;
+	fake_machine.reg[SYSREG_vttbr] = 0x0077000812340000;
+	s2_flush_tlb(&s2);
+	assert_int_equal(assert_flush(i, s2.vttbr, 0x0077000812340000), fake_machine.events);
+	assert_int_equal(read_vttbr(), 0x0077000812340000);
+}
+
+/* How many of the root's entries are valid while the TLBs are flushed. */
+static uint32_t valid_at_flush;
+static size_t available_at_flush;
+
+static void look_at_flush(uint32_t reg, uint64_t value)
+{
+	(void)reg;
+	(void)value;
+	available_at_flush = page_available();
+	valid_at_flush = 0;
+	for (uint32_t i = 0; i < 1024; i++)
+		valid_at_flush += s2.root[i] & 1U;
+}
+
+/* Out of reach, then out of the TLBs, only then free: a walk never sees a page that somebody else writes. */
+static void test_destroy(void **state)
+{
+	uint64_t vttbr = s2.vttbr;
+	uint32_t flush;
+
+	(void)state;
+	assert_int_equal(s2_map_block(&s2, ipa(0x40000000), pa(0x80000000)), 0);
+	assert_int_equal(s2_map_block(&s2, ipa(0xffffe00000), pa(0x80200000)), 0);
+	assert_int_equal(s2_map_device(&s2, ipa(0x08010000), pa(0x2c006000), 0x2000), 0);
+	assert_int_equal(page_available(), HEAP_SIZE - 6U * PAGE_SIZE);
+	fake_machine.events = 0;
+	fake_machine.on_write[SYSREG_tlbiallis] = look_at_flush;
+	s2_destroy(&s2);
+	flush = fake_find(FAKE_DSB_ISH, 0);
+	assert_int_equal(flush, 3); /* after three root entries */
+	assert_int_equal(assert_flush(flush, vttbr, 0), fake_machine.events);
+	assert_int_equal(valid_at_flush, 0);
+	assert_int_equal(available_at_flush, HEAP_SIZE - 6U * PAGE_SIZE);
+	assert_int_equal(page_available(), HEAP_SIZE);
+	assert_null(s2.root);
+}
+
+/* Every VMID but 0, each once; with the last one taken a VM is refused; one given back is found. */
+static void test_vmids(void **state)
+{
+	static struct s2 other[255];
+	bool seen[256] = {[0] = true};
+
+	(void)state;
+	seen[s2.vttbr >> 48] = true;
+	for (uint32_t i = 0; i < 254; i++) {
+		assert_int_equal(s2_init(&other[i]), 0);
+		assert_false(seen[other[i].vttbr >> 48]);
+		seen[other[i].vttbr >> 48] = true;
+	}
+	assert_int_equal(s2_init(&other[254]), -ENOSPC);
+	for (uint32_t i = 0; i < 254; i++)
+		s2_destroy(&other[i]);
+	assert_int_equal(s2_init(&other[254]), 0);
+	s2_destroy(&other[254]);
+}
+
+/* No memory at each step: an error, nothing half-linked, no VMID lost. */
+static void test_no_memory(void **state)
+{
+	struct s2 other;
+	pa_t out;
+
+	(void)state;
+	s2_destroy(&s2);
+	page_init_at(heap, pa(HEAP_BASE), 4 * PAGE_SIZE);
+	assert_int_equal(s2_init(&s2), 0);
+	assert_int_equal(s2_map_device(&s2, ipa(0), pa(0), PAGE_SIZE), 0);
+	for (uint32_t i = 0; i < 300; i++)
+		assert_int_equal(s2_init(&other), -ENOMEM);
+	assert_int_equal(s2_map_block(&s2, ipa(0x40000000), pa(0x80000000)), -ENOMEM);
+	assert_int_equal(s2_map_device(&s2, ipa(0x200000), pa(0), PAGE_SIZE), -ENOMEM);
+	assert_int_equal(s2.root[1], 0);
+	assert_false(s2_lookup(&s2, ipa(0x40000000), &out));
+	assert_int_equal(s2.blocks, 0);
+	s2_destroy(&s2);
+	assert_int_equal(page_available(), page_total());
+	page_init_at(heap, pa(HEAP_BASE), HEAP_SIZE); /* for teardown() */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_root, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_block_descriptor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_device_descriptor, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_device_across_tables, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_concatenated_root, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lookup_misses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_next_block, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_map_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_destroy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vmids, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

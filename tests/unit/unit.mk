@@ -1,0 +1,50 @@
+# Host unit tests: each is one executable from tests/unit/NAME.c and the sources in NAME_SRCS, under ASan and UBSan.
+# To add one: a line "NAME_SRCS := ..." below, nothing else. Included by the top Makefile; works alone as well:
+#   make -f tests/unit/unit.mk unit [UNIT=test_image]
+
+BUILD       ?= build
+HOSTCC      ?= gcc
+UNIT_BUILD  := $(BUILD)/unit
+UNIT_CFLAGS ?= -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Werror
+UNIT_CPPFLAGS := -I. -Itests/unit -Itests/unit/fake
+UNIT_LIBS   ?= -lcmocka -lfdt -lz -lmd
+
+FAKE := tests/unit/fake
+
+test_bundle_SRCS   := hyp/bundle.c $(FAKE)/fake_log.c tests/unit/fit.c
+test_vmcfg_SRCS    := hyp/vmcfg.c hyp/bundle.c $(FAKE)/fake_log.c tests/unit/fit.c
+test_image_SRCS    := hyp/image.c hyp/image_stream.c hyp/guestdtb.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
+	$(FAKE)/fake_page.c
+test_guestdtb_SRCS := hyp/guestdtb.c
+test_insn_SRCS     := hyp/insn.c
+test_mmio_SRCS     := hyp/mmio.c $(FAKE)/fake_machine.c
+test_vpl011_SRCS   := hyp/vdev/vpl011.c hyp/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_machine.c
+test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
+test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_machine.c
+
+UNIT_TESTS := $(patsubst %_SRCS,%,$(filter test_%_SRCS,$(.VARIABLES)))
+UNIT       ?= $(sort $(UNIT_TESTS))
+
+define unit_rule
+$(UNIT_BUILD)/$(1): $(patsubst %.c,$(UNIT_BUILD)/obj/%.o,tests/unit/$(1).c $($(1)_SRCS))
+	@mkdir -p $$(@D)
+	$$(HOSTCC) $$(UNIT_CFLAGS) $$^ $$(UNIT_LIBS) -o $$@
+endef
+$(foreach test,$(UNIT_TESTS),$(eval $(call unit_rule,$(test))))
+
+$(UNIT_BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(UNIT_CFLAGS) $(UNIT_CPPFLAGS) -MMD -MP -c $< -o $@
+
+# cmocka's closing lines of each test; the whole output where one fails.
+.PHONY: unit
+unit: $(addprefix $(UNIT_BUILD)/,$(UNIT))
+	@failed=0; for test in $(UNIT); do \
+		if $(UNIT_BUILD)/$$test >$(UNIT_BUILD)/$$test.log 2>&1; then \
+			grep -h '^\[  PASSED' $(UNIT_BUILD)/$$test.log | sed "s/^/$$test: /"; \
+		else cat $(UNIT_BUILD)/$$test.log; echo "$$test: FAILED"; failed=1; fi; \
+	done; exit $$failed
+
+-include $(shell find $(UNIT_BUILD)/obj -name '*.d' 2>/dev/null)
