@@ -71,8 +71,61 @@ $(BUILD)/virt7.bin: $(BUILD)/virt7.elf
 $(BUILD)/virt7.uimg: $(BUILD)/virt7.bin
 	$(Q)mkimage -A arm -O linux -T kernel -C none -a 0x48000000 -e 0x48000000 -n virt7 -d $< $@ >/dev/null
 
+# Debian's kernel and an initramfs of busybox: what `make run` boots. crc32, because sha256 costs many times as much.
+GUEST_KERNEL := $(DEPS)/armhf/vmlinuz
+$(GUEST_KERNEL):
+	tools/deps guest
+$(BUILD)/initramfs.cpio: tools/mkinitramfs tools/initramfs-init $(GUEST_KERNEL)
+	tools/mkinitramfs -o $@
+$(BUILD)/debian.itb: $(GUEST_KERNEL) $(BUILD)/initramfs.cpio tools/mkbundle
+	tools/mkbundle -o $@ --vm \
+	name=debian,cpus=1,memory=512M,kernel=$(GUEST_KERNEL),ramdisk=$(BUILD)/initramfs.cpio,bootargs=console=ttyAMA0
+all: $(BUILD)/debian.itb
+
+deps: ## install what the build and the tests need (apt), fetch the target's packages
+	tools/deps host target
+
+# What these need is installed first; then make starts over, because the compilers may be new.
+RUN_VARS := CPU CPUS MEM RUN BOOTARGS SMP HOSTMEM BUNDLE GDB ARGS
+run: deps ## boot Debian in a VM. CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" BUNDLE= SMP= HOSTMEM= ARGS=
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/debian.itb
+	$(Q)$(foreach v,$(RUN_VARS),$(if $($(v)),$(v)='$($(v))')) tools/run
+
+gdb: ## like run, but QEMU waits for a debugger on port 1234
+	$(Q)$(MAKE) --no-print-directory run GDB=1
+
+test: deps ## unit tests and system tests; K=expr runs the system tests that match
+	$(Q)$(MAKE) --no-print-directory -j2 all guests $(if $(K),,unit)
+	$(Q)$(if $(K),,tests/model/run)
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
+
+soak: deps ## the long form of the tests: thousands of rounds
+	$(Q)$(MAKE) --no-print-directory -j2 all guests unit
+	SOAK=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
+
+FORMATTED := $(wildcard boot/*.[ch] hyp/*.[ch] hyp/*/*.[ch] hyp/arm/include/arm/*.h mm/*.[ch] vgic/*.[ch] vtimer/*.[ch] \
+	psci/*.[ch] coproc/*.[ch] tests/unit/*.[ch] tests/unit/fake/*.[ch] tests/guests/*.[ch] tests/guests/lib/*.[ch] \
+	tests/bench/*.c)
+check: deps ## format, include direction, headers alone, cppcheck, warnings as errors
+	$(Q)$(MAKE) --no-print-directory -j2 all
+	clang-format --dry-run -Werror $(FORMATTED)
+	tools/check-includes
+	tools/check-headers $(CC) $(CPPFLAGS) $(CFLAGS)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
+	--suppressions-list=tools/cppcheck.txt -I. -Ihyp/arm/include -I$(DEPINC) -D__arm__ -DVIRT7_VERSION='""' \
+	boot hyp mm vgic vtimer psci coproc
+
+size: $(BUILD)/virt7.bin ## image size against its limit, the longest functions and files
+	tools/size
+
+format: ## apply .clang-format
+	clang-format -i $(FORMATTED)
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
 clean: ## remove what was built; fetched packages stay (build/deps)
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
 -include $(OBJS:.o=.d)
-.PHONY: all clean
+.PHONY: all clean deps run gdb test soak check size format help unit guests

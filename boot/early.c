@@ -1,6 +1,6 @@
 /*
- * The first page tables, written with the MMU off: this file runs at the load address, not at the link address, and must
- * therefore touch no global but through here(). It is built without the stack protector, whose guard is a global.
+ * The first page tables, written with the MMU off: this file runs at the load address, not at the link address, and
+ * must therefore touch no global but through here(). It is built without the stack protector, whose guard is a global.
  */
 #include <arm/hypregs.h>
 
@@ -58,7 +58,8 @@ uint32_t early_tables(uint32_t load, uint32_t dtb)
 
 	index = (LAYOUT_DTB >> BLOCK_SHIFT) % TABLE_ENTRIES;
 	for (uint32_t i = 0; i < LAYOUT_DTB_SIZE / BLOCK_SIZE; i++)
-		top[index + i] = boot_top[index + i] = ((dtb & ~(BLOCK_SIZE - 1U)) + i * BLOCK_SIZE) | NORMAL | DESC_S1_RO | DESC_XN;
+		top[index + i] = boot_top[index + i] =
+			((dtb & ~(BLOCK_SIZE - 1U)) + i * BLOCK_SIZE) | NORMAL | DESC_S1_RO | DESC_XN;
 
 	index = (LAYOUT_DEVICES >> BLOCK_SHIFT) % TABLE_ENTRIES;
 	top[index] = here(device_l3, load) | DESC_TABLE | DESC_VALID;

@@ -1,6 +1,6 @@
 /*
- * Host discovery: one function for each thing virt7 needs of the machine, each of which says what it missed. The tree is
- * the firmware's and trusted to describe the machine, yet it is parsed with libfdt's checks throughout.
+ * Host discovery: one function for each thing virt7 needs of the machine, each of which says what it missed. The tree
+ * is the firmware's and trusted to describe the machine, yet it is parsed with libfdt's checks throughout.
  */
 #include <errno.h>
 #include <libfdt.h>
@@ -161,7 +161,8 @@ static void add_range(struct host_ranges *ranges, const char *what, uint64_t bas
 	if (size == 0 || base >= BIT64(ADDR_BITS))
 		return;
 	if (ranges->count == HOST_RANGES_MAX) {
-		log_warn("host: more than %u %s ranges, ignored 0x%llx", HOST_RANGES_MAX, what, (unsigned long long)base);
+		log_warn("host: more than %u %s ranges, ignored 0x%llx", HOST_RANGES_MAX, what,
+			 (unsigned long long)base);
 		return;
 	}
 	ranges->range[ranges->count++] = (struct host_range){base, size};
@@ -213,7 +214,8 @@ static int discover_cpus(const void *fdt, struct host *host)
 
 static int discover_gic(const void *fdt, struct host *host)
 {
-	static const char *const compatible[] = {"arm,cortex-a15-gic", "arm,cortex-a7-gic", "arm,gic-400", "arm,eb11mp-gic"};
+	static const char *const compatible[] = {"arm,cortex-a15-gic", "arm,cortex-a7-gic", "arm,gic-400",
+						 "arm,eb11mp-gic"};
 	int node = find_compatible(fdt, compatible, ARRAY_SIZE(compatible));
 	struct host_range reg[4];
 
@@ -223,7 +225,8 @@ static int discover_gic(const void *fdt, struct host *host)
 	}
 	for (int i = 0; i < 4; i++)
 		if (node_reg(fdt, node, i, &reg[i])) {
-			log_err("host: GIC node %s has no region %d (GICH and GICV are needed); on QEMU add virtualization=on",
+			log_err("host: GIC node %s has no region %d (GICH and GICV are needed); on QEMU add "
+				"virtualization=on",
 				fdt_get_name(fdt, node, NULL), i);
 			return -EINVAL;
 		}
@@ -303,7 +306,8 @@ int host_discover(const void *fdt, struct host *host)
 	host->fdt = fdt;
 	discover_psci(fdt, host);
 	discover_chosen(fdt, host);
-	if (discover_memory(fdt, host) || discover_cpus(fdt, host) || discover_gic(fdt, host) || discover_timer(fdt, host))
+	if (discover_memory(fdt, host) || discover_cpus(fdt, host) || discover_gic(fdt, host) ||
+	    discover_timer(fdt, host))
 		return -EINVAL;
 	return 0;
 }

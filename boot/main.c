@@ -121,8 +121,10 @@ static int init_bundle(void)
 		log_warn("no bundle (no linux,initrd-start in /chosen; on QEMU: -initrd X.itb): the demo guest runs");
 		return 0;
 	}
-	if (end - base > LAYOUT_BUNDLE_END - LAYOUT_BUNDLE || hyp_map(LAYOUT_BUNDLE, pa(base), (size_t)(end - base), HYP_MEM_RO)) {
-		log_err("bundle: %llu MiB are too many; 1 GiB is the limit", (unsigned long long)(host.bundle_size >> 20));
+	if (end - base > LAYOUT_BUNDLE_END - LAYOUT_BUNDLE ||
+	    hyp_map(LAYOUT_BUNDLE, pa(base), (size_t)(end - base), HYP_MEM_RO)) {
+		log_err("bundle: %llu MiB are too many; 1 GiB is the limit",
+			(unsigned long long)(host.bundle_size >> 20));
 		return 0;
 	}
 	blob = (const uint8_t *)LAYOUT_BUNDLE + (host.bundle - base);
@@ -141,12 +143,13 @@ static int make_vm(const struct vm_config *cfg)
 	if (!ret)
 		ret = vpl011_create(vm);
 	for (uint32_t i = 0; !ret && i < vm->vcpu_count; i++) {
-		vgic_map_hw(vm->vcpu[i], MACHINE_PPI_TIMER_VIRT);
+		vgic_map_hw(vm->vcpu[i], MACHINE_PPI_TIMER_VIRT, vtimer_virt_line);
 		vgic_reset_cpu(vm->vcpu[i]);
 		vtimer_reset_cpu(vm->vcpu[i]);
 		ret = sched_attach(vm->vcpu[i], cfg->affinity);
 		if (ret)
-			log_err("vm %s: cpu-affinity 0x%x names no CPU that is online", cfg->name, (unsigned)cfg->affinity);
+			log_err("vm %s: cpu-affinity 0x%x names no CPU that is online", cfg->name,
+				(unsigned)cfg->affinity);
 	}
 	if (!ret) {
 		console_attach(&vm->console);
@@ -188,15 +191,9 @@ static const struct step {
 	const char *what;
 	int (*run)(void);
 } steps[] = {
-	{"trap tables", coproc_init},
-	{"memory", init_memory},
-	{"interrupt controller", init_gic},
-	{"boot CPU", init_cpu},
-	{"other CPUs", start_cpus},
-	{"console interrupt", init_console_irq},
-	{"bundle", init_bundle},
-	{"virtual machines", make_vms},
-	{"start", start_vms},
+	{"trap tables", coproc_init}, {"memory", init_memory},        {"interrupt controller", init_gic},
+	{"boot CPU", init_cpu},       {"other CPUs", start_cpus},     {"console interrupt", init_console_irq},
+	{"bundle", init_bundle},      {"virtual machines", make_vms}, {"start", start_vms},
 };
 
 /* Whatever is wrong from here on can be said. */

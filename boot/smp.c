@@ -15,8 +15,8 @@
 #include "psci/host.h"
 #include "vtimer/vtimer.h"
 
-#define ARRIVAL_MS   500U
-#define STACK_SLOT   (PAGE_SIZE + HYP_STACK_SIZE)
+#define ARRIVAL_MS     500U
+#define STACK_SLOT     (PAGE_SIZE + HYP_STACK_SIZE)
 #define MPIDR_AFFINITY 0x00ffffffU
 
 extern char image_start[], boot_stack_top[], secondary_entry[];
@@ -78,7 +78,8 @@ int cpu_init(const struct host *host)
 	cpu->timer_hz = timer_hz();
 	cpu->unfit = examine();
 	if (cpu->unfit) {
-		log_err("host: CPU %u (MIDR 0x%08x) is left out: %s", (unsigned)cpu->head.id, (unsigned)cpu->midr, cpu->unfit);
+		log_err("host: CPU %u (MIDR 0x%08x) is left out: %s", (unsigned)cpu->head.id, (unsigned)cpu->midr,
+			cpu->unfit);
 		return -ENODEV;
 	}
 	cache_init();
@@ -112,7 +113,7 @@ static void start(uint32_t id, uint32_t mpidr, uint32_t entry)
 			ret = -ETIMEDOUT;
 	if (ret)
 		log_warn("host: CPU %u (MPIDR 0x%x) is left out: %s", (unsigned)id, (unsigned)mpidr,
-			 ret == -ENOSYS	     ? "the device tree has no PSCI to start it with"
+			 ret == -ENOSYS      ? "the device tree has no PSCI to start it with"
 			 : ret == -ETIMEDOUT ? "it did not arrive in HYP mode"
 					     : "PSCI CPU_ON refused");
 }

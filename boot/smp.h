@@ -10,8 +10,8 @@
 int cpu_init(const struct host *host);
 
 /*
- * Start the others. One that does not come, or that fails its examination, is left out with a line that names it; that is
- * not an error. `load`: PA of the image.
+ * Start the others. One that does not come, or that fails its examination, is left out with a line that names it; that
+ * is not an error. `load`: PA of the image.
  */
 int smp_start(const struct host *host, uint32_t load);
 

@@ -20,25 +20,25 @@ static void wi(struct vcpu *vcpu, uint64_t value)
 }
 
 /* A register that traps but holds nothing to hide: read it, or write it, for the guest. */
-#define READ(name)                                                                                                     \
-	static uint64_t name##_access(struct vcpu *vcpu)                                                               \
-	{                                                                                                              \
-		(void)vcpu;                                                                                            \
-		return read_##name();                                                                                  \
+#define READ(name)                                       \
+	static uint64_t name##_access(struct vcpu *vcpu) \
+	{                                                \
+		(void)vcpu;                              \
+		return read_##name();                    \
 	}
-#define RW(name)                                                                                                       \
-	READ(name)                                                                                                     \
-	static void name##_set(struct vcpu *vcpu, uint64_t value)                                                      \
-	{                                                                                                              \
-		(void)vcpu;                                                                                            \
-		write_##name((uint32_t)value);                                                                         \
+#define RW(name)                                                  \
+	READ(name)                                                \
+	static void name##_set(struct vcpu *vcpu, uint64_t value) \
+	{                                                         \
+		(void)vcpu;                                       \
+		write_##name((uint32_t)value);                    \
 	}
-#define RW64(name)                                                                                                     \
-	READ(name)                                                                                                     \
-	static void name##_set(struct vcpu *vcpu, uint64_t value)                                                      \
-	{                                                                                                              \
-		(void)vcpu;                                                                                            \
-		write_##name(value);                                                                                   \
+#define RW64(name)                                                \
+	READ(name)                                                \
+	static void name##_set(struct vcpu *vcpu, uint64_t value) \
+	{                                                         \
+		(void)vcpu;                                       \
+		write_##name(value);                              \
 	}
 
 READ(ctr)
@@ -155,9 +155,18 @@ static uint64_t cntpct_access(struct vcpu *vcpu)
 	return vtimer_count(vcpu);
 }
 
-#define ID(crm, op2, name) {CP_KEY(0, 0, crm, op2), #name, name##_access, NULL}
-#define ID_RAZ(crm, op2)   {CP_KEY(0, 0, crm, op2), "reserved ID", raz, NULL}
-#define VM(crn, op1, crm, op2, name) {CP_KEY(crn, op1, crm, op2), #name, name##_access, name##_set}
+#define ID(crm, op2, name)                                         \
+	{                                                          \
+		CP_KEY(0, 0, crm, op2), #name, name##_access, NULL \
+	}
+#define ID_RAZ(crm, op2)                                         \
+	{                                                        \
+		CP_KEY(0, 0, crm, op2), "reserved ID", raz, NULL \
+	}
+#define VM(crn, op1, crm, op2, name)                                         \
+	{                                                                    \
+		CP_KEY(crn, op1, crm, op2), #name, name##_access, name##_set \
+	}
 
 static const struct cp_row cp15_rows[] = {
 	/* HCR.TID2, TID1, TID3: identification, B4.1 by name */
@@ -233,10 +242,10 @@ static const struct cp_row cp15_rows64[] = {
 
 /* HDCR.TDA, TDOSA, TDRA. DBGDIDR reads as a version that nobody knows: tools and kernels then leave debug alone. */
 static const struct cp_row cp14_rows[] = {
-	{CP_KEY(0, 0, 0, 0), "dbgdidr", raz, NULL},   {CP_KEY(0, 0, 1, 0), "dbgdscrint", raz, NULL},
-	{CP_KEY(1, 0, 0, 0), "dbgdrar", raz, NULL},   {CP_KEY(1, 0, 0, 4), "dbgoslar", NULL, wi},
-	{CP_KEY(1, 0, 1, 4), "dbgoslsr", raz, NULL},  {CP_KEY(1, 0, 3, 4), "dbgosdlr", raz, wi},
-	{CP_KEY(1, 0, 4, 4), "dbgprcr", raz, wi},     {CP_KEY(2, 0, 0, 0), "dbgdsar", raz, NULL},
+	{CP_KEY(0, 0, 0, 0), "dbgdidr", raz, NULL},        {CP_KEY(0, 0, 1, 0), "dbgdscrint", raz, NULL},
+	{CP_KEY(1, 0, 0, 0), "dbgdrar", raz, NULL},        {CP_KEY(1, 0, 0, 4), "dbgoslar", NULL, wi},
+	{CP_KEY(1, 0, 1, 4), "dbgoslsr", raz, NULL},       {CP_KEY(1, 0, 3, 4), "dbgosdlr", raz, wi},
+	{CP_KEY(1, 0, 4, 4), "dbgprcr", raz, wi},          {CP_KEY(2, 0, 0, 0), "dbgdsar", raz, NULL},
 	{CP_KEY(7, 0, 14, 6), "dbgauthstatus", raz, NULL},
 };
 

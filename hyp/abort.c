@@ -44,7 +44,8 @@ static enum mmio_result transfer(struct vcpu *vcpu, struct regs *regs, uint64_t 
 	uint32_t spsr = 0;
 	enum mmio_result result;
 
-	if (unlikely(reg > 12) || unlikely(read_spsr_hyp() & PSR_E) || unlikely((read_spsr_hyp() & PSR_MODE_MASK) == PSR_MODE_FIQ))
+	if (unlikely(reg > 12) || unlikely(read_spsr_hyp() & PSR_E) ||
+	    unlikely((read_spsr_hyp() & PSR_MODE_MASK) == PSR_MODE_FIQ))
 		spsr = read_spsr_hyp();
 	if (write) {
 		access.value = spsr ? regs_read(regs, spsr, reg) : regs->r[reg];
@@ -102,7 +103,8 @@ static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t v
 		/* The fault may be any element's; all of them lie in its page, or the rest is not ours to guess. */
 		if ((element ^ va) & ~(PAGE_SIZE - 1U))
 			goto abort;
-		if (transfer(vcpu, regs, at - va + element, insn.size, insn.write, insn.sign_extend, insn.reg[i]) != MMIO_DONE)
+		if (transfer(vcpu, regs, at - va + element, insn.size, insn.write, insn.sign_extend, insn.reg[i]) !=
+		    MMIO_DONE)
 			goto abort;
 	}
 	if (insn.write_back >= 0)
@@ -136,10 +138,13 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 	} else if (FSC_TYPE(hsr) == FSC_TRANSLATION) {
 		if (touch(vcpu, at))
 			return EXIT_AGAIN;
+		if (hsr & ISS_S1PTW) {
+			inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), false);
+			return EXIT_AGAIN;
+		}
 		if (hsr & ISS_DABT_CM)
 			return EXIT_NEXT; /* maintenance of an address without memory */
-		if (!(hsr & ISS_S1PTW))
-			return emulate(vcpu, regs, va, at);
+		return emulate(vcpu, regs, va, at);
 	}
 	inject_data_abort(vcpu, va);
 	return EXIT_AGAIN;
@@ -148,9 +153,14 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 enum exit_action abort_prefetch(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	uint32_t va = read_hifar();
+	uint64_t at = fault_ipa(va);
 
 	(void)regs;
-	if (FSC_TYPE(hsr) != FSC_TRANSLATION || !touch(vcpu, fault_ipa(va)))
+	if (FSC_TYPE(hsr) == FSC_TRANSLATION && touch(vcpu, at))
+		return EXIT_AGAIN;
+	if (hsr & ISS_S1PTW)
+		inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), true);
+	else
 		inject_prefetch_abort(vcpu, va);
 	return EXIT_AGAIN;
 }

@@ -15,7 +15,7 @@ enum image_compression { IMAGE_PLAIN, IMAGE_GZIP };
 
 struct bundle {
 	const void *fdt; /* NULL: no bundle */
-	size_t size;	 /* bytes from `fdt`, external data included */
+	size_t size;     /* bytes from `fdt`, external data included */
 };
 
 struct bundle_image {

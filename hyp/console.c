@@ -1,6 +1,6 @@
 /*
- * Console multiplexer. Output goes through one ring to the host's UART, drained by its interrupt, so that no guest waits
- * for a slow line inside HYP. With one VM its output is raw; with several, each line starts with the VM's name.
+ * Console multiplexer. Output goes through one ring to the host's UART, drained by its interrupt, so that no guest
+ * waits for a slow line inside HYP. With one VM its output is raw; with several, each line starts with the VM's name.
  */
 #include <string.h>
 
@@ -12,8 +12,8 @@
 #include "hyp/lib/bits.h"
 #include "hyp/vm.h"
 
-#define TX_SIZE 4096U /* power of two */
-#define TX_SPARE 64U  /* kept back from guests for a name and virt7's own lines */
+#define TX_SIZE  4096U /* power of two */
+#define TX_SPARE 64U   /* kept back from guests for a name and virt7's own lines */
 
 static struct {
 	struct spinlock lock;

@@ -1,6 +1,6 @@
 /*
- * The console multiplexer: one host UART, a stream of output for each VM, the keyboard to one of them. virt7's own lines
- * pass through it too.
+ * The console multiplexer: one host UART, a stream of output for each VM, the keyboard to one of them. virt7's own
+ * lines pass through it too.
  */
 #ifndef HYP_CONSOLE_H
 #define HYP_CONSOLE_H

@@ -1,7 +1,7 @@
 /*
- * Exit dispatch: vectors -> here -> one handler an exception class -> back. The condition check and the advance of PC and
- * ITSTATE happen here and nowhere else. A guest's exit ends in exactly one of: handled, UNDEF injected, abort injected,
- * that VM stopped.
+ * Exit dispatch: vectors -> here -> one handler an exception class -> back. The condition check and the advance of PC
+ * and ITSTATE happen here and nowhere else. A guest's exit ends in exactly one of: handled, UNDEF injected, abort
+ * injected, that VM stopped.
  */
 #include <arm/atomic.h>
 #include <arm/hypregs.h>
@@ -20,9 +20,10 @@
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
-/* Exception classes whose ISS holds a condition (DDI 0406C B3.13.6): the instruction may have been one that fails it. */
-#define CONDITIONAL                                                                                                    \
-	(BIT(EC_WFI_WFE) | BIT(EC_CP15_32) | BIT(EC_CP15_64) | BIT(EC_CP14_32) | BIT(EC_CP14_LDC) | BIT(EC_HCPTR) |    \
+/* Exception classes whose ISS holds a condition (DDI 0406C B3.13.6): the instruction may have been one that fails it.
+ */
+#define CONDITIONAL                                                                                                 \
+	(BIT(EC_WFI_WFE) | BIT(EC_CP15_32) | BIT(EC_CP15_64) | BIT(EC_CP14_32) | BIT(EC_CP14_LDC) | BIT(EC_HCPTR) | \
 	 BIT(EC_CP10_ID) | BIT(EC_BXJ) | BIT(EC_CP14_64))
 
 static enum exit_action unknown_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)

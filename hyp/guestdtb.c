@@ -12,8 +12,8 @@
 #include "hyp/lib/bits.h"
 
 /* Cells of the arm,gic binding. */
-#define GIC_SPI	     0U
-#define GIC_PPI	     1U
+#define GIC_SPI      0U
+#define GIC_PPI      1U
 #define GIC_EDGE_HI  1U
 #define GIC_LEVEL_HI 4U
 #define GIC_PPI_CPUS 8U /* shift of the mask of CPUs, in the flags of a PPI */
@@ -21,8 +21,8 @@
 #define PPI_FIRST    16U
 
 /* QEMU gives out phandles in the order of creation: the clock, the CPUs from the last to the first, the GIC. */
-#define PHANDLE_CLOCK	  0x8000U
-#define PHANDLE_GIC(t)	  (PHANDLE_CLOCK + 1U + (t)->cfg->cpus)
+#define PHANDLE_CLOCK     0x8000U
+#define PHANDLE_GIC(t)    (PHANDLE_CLOCK + 1U + (t)->cfg->cpus)
 #define PHANDLE_CPU(t, n) (PHANDLE_CLOCK + (t)->cfg->cpus - (n))
 
 #define APB_CLOCK_HZ 24000000U
@@ -261,7 +261,7 @@ static void uart_node(struct tree *t)
 
 static void (*const groups[])(struct tree *t) = {
 	root_properties, /* first: properties come before subnodes */
-	aliases_node,	 chosen_node, memory_node, psci_node, cpus_node, timer_node, gic_node, clock_node, uart_node,
+	aliases_node,    chosen_node, memory_node, psci_node, cpus_node, timer_node, gic_node, clock_node, uart_node,
 };
 
 int guestdtb_make(const struct vm_config *cfg, const struct guestdtb_params *params, void *buf, size_t size)

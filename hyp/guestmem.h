@@ -1,7 +1,7 @@
 /*
- * Checked access to a guest's memory by IPA: the only way in. No pointer into guest RAM outlives a call. A range that is
- * not wholly inside the VM's RAM is refused before the first byte moves. Blocks that the guest has not touched yet are
- * scrubbed and mapped on the way (guest RAM then counts as touched).
+ * Checked access to a guest's memory by IPA: the only way in. No pointer into guest RAM outlives a call. A range that
+ * is not wholly inside the VM's RAM is refused before the first byte moves. Blocks that the guest has not touched yet
+ * are scrubbed and mapped on the way (guest RAM then counts as touched).
  */
 #ifndef HYP_GUESTMEM_H
 #define HYP_GUESTMEM_H

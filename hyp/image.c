@@ -21,31 +21,31 @@
 
 /* Linux, Documentation/arch/arm/booting.rst 4, and arch/arm/boot/compressed/head.S. */
 #define ZIMAGE_MAGIC_OFFSET 0x24U
-#define ZIMAGE_MAGIC	    UINT32_C(0x016f2818)
-#define ZIMAGE_START	    0x28U
-#define ZIMAGE_END	    0x2cU
-#define ZIMAGE_MAGIC2	    0x34U /* says that a table of tags follows */
+#define ZIMAGE_MAGIC        UINT32_C(0x016f2818)
+#define ZIMAGE_START        0x28U
+#define ZIMAGE_END          0x2cU
+#define ZIMAGE_MAGIC2       0x34U /* says that a table of tags follows */
 #define ZIMAGE_MAGIC2_VALUE UINT32_C(0x45454545)
-#define ZIMAGE_TABLE	    0x38U
-#define ZIMAGE_HEADER	    0x3cU
+#define ZIMAGE_TABLE        0x38U
+#define ZIMAGE_HEADER       0x3cU
 #define ZIMAGE_TAG_SIZES    UINT32_C(0x5a534c4b)
 #define ZIMAGE_TEXT_OFFSET  UINT32_C(0x8000)
-#define ZIMAGE_SCRATCH	    KIB(68)  /* the decompressor's heap and stack, behind it */
-#define ZIMAGE_REACH	    MIB(128) /* it unpacks to pc & ~(this - 1) */
-#define ZIMAGE_RATIO	    4U	     /* what kexec assumes for kernels without the table */
+#define ZIMAGE_SCRATCH      KIB(68)  /* the decompressor's heap and stack, behind it */
+#define ZIMAGE_REACH        MIB(128) /* it unpacks to pc & ~(this - 1) */
+#define ZIMAGE_RATIO        4U       /* what kexec assumes for kernels without the table */
 
 /* U-Boot, include/image.h: struct legacy_img_hdr, big-endian. */
-#define UIMAGE_MAGIC	   UINT32_C(0x27051956)
-#define UIMAGE_HCRC	   4U
-#define UIMAGE_TIME	   8U
-#define UIMAGE_SIZE	   12U
-#define UIMAGE_LOAD	   16U
-#define UIMAGE_ENTRY	   20U
-#define UIMAGE_DCRC	   24U
-#define UIMAGE_ARCH	   29U
-#define UIMAGE_TYPE	   30U
+#define UIMAGE_MAGIC       UINT32_C(0x27051956)
+#define UIMAGE_HCRC        4U
+#define UIMAGE_TIME        8U
+#define UIMAGE_SIZE        12U
+#define UIMAGE_LOAD        16U
+#define UIMAGE_ENTRY       20U
+#define UIMAGE_DCRC        24U
+#define UIMAGE_ARCH        29U
+#define UIMAGE_TYPE        30U
 #define UIMAGE_COMPRESSION 31U
-#define UIMAGE_HEADER	   64U
+#define UIMAGE_HEADER      64U
 enum uimage_type { UIMAGE_KERNEL = 2, UIMAGE_RAMDISK = 3, UIMAGE_KERNEL_NOLOAD = 14 };
 #define UIMAGE_ARCH_ARM 2U
 
@@ -61,15 +61,15 @@ enum uimage_type { UIMAGE_KERNEL = 2, UIMAGE_RAMDISK = 3, UIMAGE_KERNEL_NOLOAD =
 #define ELF_PHNUM     44U
 #define ELF_HEADER    52U
 #define ELF_EXEC      2U
-#define ELF_ARM	      40U
-#define PH_TYPE	      0U
+#define ELF_ARM       40U
+#define PH_TYPE       0U
 #define PH_OFFSET     4U
 #define PH_VADDR      8U
 #define PH_PADDR      12U
 #define PH_FILESZ     16U
 #define PH_MEMSZ      20U
-#define PH_SIZE	      32U
-#define PH_LOAD	      1U
+#define PH_SIZE       32U
+#define PH_LOAD       1U
 #define ELF_PH_MAX    16U
 
 #define HEADER_MAX    64U /* the most that any format needs to be recognised */

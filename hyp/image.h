@@ -1,6 +1,6 @@
 /*
- * Guest images, loaded the way QEMU's -kernel loads them: zImage, raw, ELF32 and legacy uImage, each of them as it is or
- * gzip-compressed by the bundle.
+ * Guest images, loaded the way QEMU's -kernel loads them: zImage, raw, ELF32 and legacy uImage, each of them as it is
+ * or gzip-compressed by the bundle.
  */
 #ifndef HYP_IMAGE_H
 #define HYP_IMAGE_H
@@ -12,7 +12,7 @@ struct vm;
 
 /* What the first vCPU starts with. */
 struct image_entry {
-	uint64_t pc; /* IPA; bit 0 set: Thumb */
+	uint64_t pc;  /* IPA; bit 0 set: Thumb */
 	uint64_t dtb; /* IPA, also in r2 */
 };
 

@@ -6,7 +6,8 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
-#include "hyp/vcpu.h"
+#include "hyp/guestmem.h"
+#include "hyp/vm.h"
 
 #define VECTOR_UNDEF    0x04U
 #define VECTOR_PREFETCH 0x0cU
@@ -14,9 +15,14 @@
 
 #define TTBCR_EAE BIT(31)
 
-/* Synchronous external abort, not on a walk: FSR encodings of both table formats (B4.1.51, B4.1.96). ExT (bit 12): 0. */
+/* Synchronous external abort, not on a walk: FSR encodings of both table formats (B4.1.51, B4.1.96). ExT (bit 12): 0.
+ */
 #define FSR_EXTERNAL_SHORT 0x008U
 #define FSR_EXTERNAL_LONG  0x210U
+#define FSR_WALK_SHORT_1   0x00cU
+#define FSR_WALK_SHORT_2   0x00eU
+#define FSR_WALK_LONG      0x214U /* plus the level */
+#define FSR_WNR            BIT(11)
 
 static void enter(uint32_t mode, uint32_t vector, uint32_t psr_set)
 {
@@ -48,24 +54,74 @@ static uint32_t external_fsr(void)
 	return read_ttbcr() & TTBCR_EAE ? FSR_EXTERNAL_LONG : FSR_EXTERNAL_SHORT;
 }
 
-void inject_data_abort(struct vcpu *vcpu, uint32_t va)
+static void data_abort(uint32_t va, uint32_t fsr)
 {
-	uint32_t write = read_hsr() & ISS_DABT_WNR ? BIT(11) : 0; /* DFSR.WnR */
-
-	(void)vcpu;
 	write_dfar(va);
-	write_dfsr(external_fsr() | write);
+	write_dfsr(fsr | (read_hsr() & ISS_DABT_WNR ? FSR_WNR : 0));
 	write_spsr_abt(read_spsr_hyp());
 	write_lr_abt(read_elr_hyp() + 8U);
 	enter(PSR_MODE_ABT, VECTOR_DATA, PSR_A);
 }
 
-void inject_prefetch_abort(struct vcpu *vcpu, uint32_t va)
+static void prefetch_abort(uint32_t va, uint32_t fsr)
 {
-	(void)vcpu;
 	write_ifar(va);
-	write_ifsr(external_fsr());
+	write_ifsr(fsr);
 	write_spsr_abt(read_spsr_hyp());
 	write_lr_abt(read_elr_hyp() + 4U);
 	enter(PSR_MODE_ABT, VECTOR_PREFETCH, PSR_A);
+}
+
+void inject_data_abort(struct vcpu *vcpu, uint32_t va)
+{
+	(void)vcpu;
+	data_abort(va, external_fsr());
+}
+
+void inject_prefetch_abort(struct vcpu *vcpu, uint32_t va)
+{
+	(void)vcpu;
+	prefetch_abort(va, external_fsr());
+}
+
+/* Short descriptors (B3.5): level 1 lies at TTBR0 or TTBR1, up to 16 KiB; anything else is level 2. */
+static uint32_t short_level(uint64_t table)
+{
+	uint32_t n = FIELD(read_ttbcr(), 0, 3), size = 16384U >> n;
+	uint64_t base0 = read_ttbr0() & ~(size - 1U), base1 = read_ttbr1() & ~16383U;
+
+	return ranges_overlap(table, PAGE_SIZE, base0, size) || (n && ranges_overlap(table, PAGE_SIZE, base1, 16384))
+		       ? 1
+		       : 2;
+}
+
+/* Long descriptors (B3.6): follow the walk as far as its pages show. */
+static uint32_t long_level(struct vcpu *vcpu, uint32_t va, uint64_t table)
+{
+	uint32_t ttbcr = read_ttbcr(), t0sz = FIELD(ttbcr, 0, 3), t1sz = FIELD(ttbcr, 16, 3);
+	bool high = (t1sz && va >> (32 - t1sz) == BIT(t1sz) - 1U) || (!t1sz && t0sz && va >> (32 - t0sz) != 0);
+	uint64_t base = (high ? read_ttbr1_64() : read_ttbr0_64()) & 0xffffffffe0ULL, entry;
+	uint32_t start = (high ? t1sz : t0sz) > 1 ? 2 : 1;
+
+	if (align_down(base, PAGE_SIZE) == table)
+		return start;
+	if (start == 2)
+		return 3;
+	if (guest_read(vcpu->vm, ipa(base + (va >> 30) * 8U), &entry, sizeof(entry)))
+		return 2;
+	return (entry & DESC_ADDR_MASK) == table ? 2 : 3;
+}
+
+void inject_walk_abort(struct vcpu *vcpu, uint32_t va, ipa_t table, bool prefetch)
+{
+	uint32_t fsr;
+
+	if (read_ttbcr() & TTBCR_EAE)
+		fsr = FSR_WALK_LONG | long_level(vcpu, va, table.v);
+	else
+		fsr = short_level(table.v) == 1 ? FSR_WALK_SHORT_1 : FSR_WALK_SHORT_2;
+	if (prefetch)
+		prefetch_abort(va, fsr);
+	else
+		data_abort(va, fsr);
 }

@@ -350,9 +350,9 @@ static int thumb2_single(const struct decoder *d)
 
 static const struct row arm_rows[] = {
 	{0x0e000000, 0x04000000, arm_immediate}, /* LDR, STR, A5.3 */
-	{0x0e000010, 0x06000000, arm_register},	 /* LDR, STR */
-	{0x0e000090, 0x00000090, arm_extra},	 /* LDRH, LDRD, ..., A5.2.8 */
-	{0x0e000000, 0x08000000, arm_multiple},	 /* LDM, STM, A5.5 */
+	{0x0e000010, 0x06000000, arm_register},  /* LDR, STR */
+	{0x0e000090, 0x00000090, arm_extra},     /* LDRH, LDRD, ..., A5.2.8 */
+	{0x0e000000, 0x08000000, arm_multiple},  /* LDM, STM, A5.5 */
 };
 
 static const struct row thumb_rows[] = {
@@ -362,8 +362,8 @@ static const struct row thumb_rows[] = {
 	{0xf000, 0x7000, thumb_immediate},   /* LDRB, STRB */
 	{0xf000, 0x8000, thumb_immediate},   /* LDRH, STRH */
 	{0xf000, 0x9000, thumb_sp_relative}, /* LDR, STR */
-	{0xfe00, 0xb400, thumb_push},	     /* PUSH, A6.2.5 */
-	{0xfe00, 0xbc00, thumb_pop},	     /* POP */
+	{0xfe00, 0xb400, thumb_push},        /* PUSH, A6.2.5 */
+	{0xfe00, 0xbc00, thumb_pop},         /* POP */
 	{0xf000, 0xc000, thumb_multiple},    /* LDM, STM */
 };
 

@@ -13,11 +13,11 @@
 #include "hyp/lib/bits.h"
 
 #define INSN_ELEMENTS_MAX 16U
-#define INSN_COND_AL	  14U
+#define INSN_COND_AL      14U
 
 /* One load or store: `count` elements, one after the other in memory from `va` up, each to or from a register. */
 struct insn_access {
-	uint32_t va;	      /* of the lowest element; the one that faulted may be another */
+	uint32_t va;          /* of the lowest element; the one that faulted may be another */
 	uint32_t count, size; /* elements (1 ... 16), and bytes each (1, 2 or 4) */
 	bool write;
 	bool sign_extend;

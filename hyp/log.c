@@ -24,6 +24,9 @@ void log_line(enum log_level level, const char *fmt, ...)
 	n = vsniprintf(line + len, LOG_LINE_MAX - len, fmt, ap);
 	va_end(ap);
 	len += n < 0 ? 0 : MIN((size_t)n, LOG_LINE_MAX - len - 1);
+	for (size_t i = 0; i < len; i++) /* names come from the bundle */
+		if ((uint8_t)line[i] < ' ' || (uint8_t)line[i] > '~')
+			line[i] = '?';
 	line[len++] = '\n';
 	console_write(line, len);
 }

@@ -1,6 +1,6 @@
 /*
- * The guest's machine: the addresses and interrupt IDs of QEMU's `virt` board. A public contract (docs/guest-machine.md):
- * a change here breaks guests.
+ * The guest's machine: the addresses and interrupt IDs of QEMU's `virt` board. A public contract
+ * (docs/guest-machine.md): a change here breaks guests.
  */
 #ifndef HYP_MACHINE_H
 #define HYP_MACHINE_H

@@ -1,6 +1,6 @@
 /*
- * The MMIO bus of a VM: regions sorted by IPA, one handler each. A handler gets offsets relative to its region and accesses
- * that lie wholly inside it; it runs on the vCPU that made the access, in HYP, and must not block.
+ * The MMIO bus of a VM: regions sorted by IPA, one handler each. A handler gets offsets relative to its region and
+ * accesses that lie wholly inside it; it runs on the vCPU that made the access, in HYP, and must not block.
  */
 #ifndef HYP_MMIO_H
 #define HYP_MMIO_H

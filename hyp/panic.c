@@ -103,8 +103,8 @@ void panic_exception(const struct panic_frame *f)
 	const char *name = panic_symbol(f->pc, &offset);
 
 	console_panic();
-	log_err("PANIC: %s in virt7 on CPU %u at 0x%08x %s+0x%x", vector[f->vector], (unsigned)cpu_id(), (unsigned)f->pc,
-		name, (unsigned)offset);
+	log_err("PANIC: %s in virt7 on CPU %u at 0x%08x %s+0x%x", vector[f->vector], (unsigned)cpu_id(),
+		(unsigned)f->pc, name, (unsigned)offset);
 	log_err("  HSR 0x%08x HDFAR 0x%08x HIFAR 0x%08x PSR 0x%08x", (unsigned)read_hsr(), (unsigned)read_hdfar(),
 		(unsigned)read_hifar(), (unsigned)f->psr);
 	for (uint32_t i = 0; i < 12; i += 4)

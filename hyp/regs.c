@@ -4,9 +4,9 @@
 
 #include "hyp/regs.h"
 
-#define BANKED(name)                                                                                                   \
-	{                                                                                                              \
-		read_##name, write_##name                                                                              \
+#define BANKED(name)                      \
+	{                                 \
+		read_##name, write_##name \
 	}
 
 struct banked {
@@ -15,7 +15,8 @@ struct banked {
 };
 
 static const struct banked fiq_registers[] = {
-	BANKED(r8_fiq), BANKED(r9_fiq), BANKED(r10_fiq), BANKED(r11_fiq), BANKED(r12_fiq), BANKED(sp_fiq), BANKED(lr_fiq),
+	BANKED(r8_fiq),  BANKED(r9_fiq), BANKED(r10_fiq), BANKED(r11_fiq),
+	BANKED(r12_fiq), BANKED(sp_fiq), BANKED(lr_fiq),
 };
 
 /* r13 and r14 by mode; NULL: LR_usr, which lies in the frame. */

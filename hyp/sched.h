@@ -12,7 +12,8 @@ struct vcpu;
 /* This CPU's run queue and idle thread. */
 void sched_init_cpu(struct percpu *cpu);
 
-/* Let `vcpu` live on the least loaded online CPU in `affinity` (0: any) and make it ready. 0, or -ENODEV: none is online. */
+/* Let `vcpu` live on the least loaded online CPU in `affinity` (0: any) and make it ready. 0, or -ENODEV: none is
+ * online. */
 int sched_attach(struct vcpu *vcpu, uint32_t affinity);
 
 /* Give up the CPU until sched_wake(); returns at once if that came since the last block. May wake without cause. */

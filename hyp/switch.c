@@ -11,57 +11,57 @@
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
-#define BANK3(verb, m, slot)                                                                                           \
-	do {                                                                                                           \
-		verb(sp_##m, slot[0]);                                                                                 \
-		verb(lr_##m, slot[1]);                                                                                 \
-		verb(spsr_##m, slot[2]);                                                                               \
+#define BANK3(verb, m, slot)             \
+	do {                             \
+		verb(sp_##m, slot[0]);   \
+		verb(lr_##m, slot[1]);   \
+		verb(spsr_##m, slot[2]); \
 	} while (0)
 
-#define CP15_LIST(verb, c)                                                                                             \
-	do {                                                                                                           \
-		verb(sctlr, c->sctlr);                                                                                 \
-		verb(cpacr, c->cpacr);                                                                                 \
-		verb(ttbcr, c->ttbcr);                                                                                 \
-		verb(ttbr0_64, c->ttbr0);                                                                              \
-		verb(ttbr1_64, c->ttbr1);                                                                              \
-		verb(dacr, c->dacr);                                                                                   \
-		verb(dfsr, c->dfsr);                                                                                   \
-		verb(ifsr, c->ifsr);                                                                                   \
-		verb(adfsr, c->adfsr);                                                                                 \
-		verb(aifsr, c->aifsr);                                                                                 \
-		verb(dfar, c->dfar);                                                                                   \
-		verb(ifar, c->ifar);                                                                                   \
-		verb(par_64, c->par);                                                                                  \
-		verb(prrr, c->prrr);                                                                                   \
-		verb(nmrr, c->nmrr);                                                                                   \
-		verb(amair0, c->amair0);                                                                               \
-		verb(amair1, c->amair1);                                                                               \
-		verb(vbar, c->vbar);                                                                                   \
-		verb(contextidr, c->contextidr);                                                                       \
-		verb(tpidrurw, c->tpidrurw);                                                                           \
-		verb(tpidruro, c->tpidruro);                                                                           \
-		verb(tpidrprw, c->tpidrprw);                                                                           \
-		verb(csselr, c->csselr);                                                                               \
+#define CP15_LIST(verb, c)                       \
+	do {                                     \
+		verb(sctlr, c->sctlr);           \
+		verb(cpacr, c->cpacr);           \
+		verb(ttbcr, c->ttbcr);           \
+		verb(ttbr0_64, c->ttbr0);        \
+		verb(ttbr1_64, c->ttbr1);        \
+		verb(dacr, c->dacr);             \
+		verb(dfsr, c->dfsr);             \
+		verb(ifsr, c->ifsr);             \
+		verb(adfsr, c->adfsr);           \
+		verb(aifsr, c->aifsr);           \
+		verb(dfar, c->dfar);             \
+		verb(ifar, c->ifar);             \
+		verb(par_64, c->par);            \
+		verb(prrr, c->prrr);             \
+		verb(nmrr, c->nmrr);             \
+		verb(amair0, c->amair0);         \
+		verb(amair1, c->amair1);         \
+		verb(vbar, c->vbar);             \
+		verb(contextidr, c->contextidr); \
+		verb(tpidrurw, c->tpidrurw);     \
+		verb(tpidruro, c->tpidruro);     \
+		verb(tpidrprw, c->tpidrprw);     \
+		verb(csselr, c->csselr);         \
 	} while (0)
 
-#define BANKED_LIST(verb, c)                                                                                           \
-	do {                                                                                                           \
-		verb(elr_hyp, c->elr);                                                                                 \
-		verb(spsr_hyp, c->spsr);                                                                               \
-		verb(sp_usr, c->sp_usr);                                                                               \
-		BANK3(verb, svc, c->svc);                                                                              \
-		BANK3(verb, abt, c->abt);                                                                              \
-		BANK3(verb, und, c->und);                                                                              \
-		BANK3(verb, irq, c->irq);                                                                              \
-		verb(r8_fiq, c->fiq[0]);                                                                               \
-		verb(r9_fiq, c->fiq[1]);                                                                               \
-		verb(r10_fiq, c->fiq[2]);                                                                              \
-		verb(r11_fiq, c->fiq[3]);                                                                              \
-		verb(r12_fiq, c->fiq[4]);                                                                              \
-		verb(sp_fiq, c->fiq[5]);                                                                               \
-		verb(lr_fiq, c->fiq[6]);                                                                               \
-		verb(spsr_fiq, c->fiq[7]);                                                                             \
+#define BANKED_LIST(verb, c)               \
+	do {                               \
+		verb(elr_hyp, c->elr);     \
+		verb(spsr_hyp, c->spsr);   \
+		verb(sp_usr, c->sp_usr);   \
+		BANK3(verb, svc, c->svc);  \
+		BANK3(verb, abt, c->abt);  \
+		BANK3(verb, und, c->und);  \
+		BANK3(verb, irq, c->irq);  \
+		verb(r8_fiq, c->fiq[0]);   \
+		verb(r9_fiq, c->fiq[1]);   \
+		verb(r10_fiq, c->fiq[2]);  \
+		verb(r11_fiq, c->fiq[3]);  \
+		verb(r12_fiq, c->fiq[4]);  \
+		verb(sp_fiq, c->fiq[5]);   \
+		verb(lr_fiq, c->fiq[6]);   \
+		verb(spsr_fiq, c->fiq[7]); \
 	} while (0)
 
 #define SAVE(name, slot)    ((slot) = read_##name())

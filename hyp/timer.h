@@ -13,8 +13,8 @@ struct percpu;
 struct timer {
 	uint64_t deadline; /* CNTPCT */
 	void (*expired)(struct timer *timer);
-	struct percpu *cpu;  /* where it is armed, NULL: not armed */
-	uint32_t index; /* in the heap of that CPU */
+	struct percpu *cpu; /* where it is armed, NULL: not armed */
+	uint32_t index;     /* in the heap of that CPU */
 };
 
 #define TIMER_HEAP_MAX 512U

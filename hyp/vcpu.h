@@ -12,6 +12,7 @@
 #include <arm/vfp.h>
 
 #include "coproc/state.h"
+#include "hyp/lib/addr.h"
 #include "hyp/lib/list.h"
 #include "hyp/percpu.h"
 #include "hyp/regs.h"
@@ -27,7 +28,10 @@ struct mmio_region;
 #define WORK_STOP    (1U << 2) /* the VM wants its vCPUs at the checkpoint */
 #define WORK_TIMER   (1U << 3) /* an expired timer's line has to be sampled */
 
-enum vcpu_power { VCPU_OFF, VCPU_ON };
+/* SUSPENDED: in a PSCI power-down state, on again when an interrupt is pending for it. */
+enum vcpu_power { VCPU_OFF, VCPU_ON, VCPU_SUSPENDED };
+
+enum vcpu_start { START_NONE, START_RESET, START_RESUME };
 
 /* State that is in the hardware while the vCPU is loaded, and here otherwise. */
 struct vcpu_context {
@@ -44,9 +48,9 @@ struct vcpu {
 	struct regs *regs; /* at the top of the stack */
 	struct vm *vm;
 	volatile uint32_t work;
-	uint32_t index;   /* in the VM; also the affinity 0 of its MPIDR */
+	uint32_t index; /* in the VM; also the affinity 0 of its MPIDR */
 	uint32_t vmpidr, vpidr;
-	uint32_t hcr;     /* as last written, or to be written at load */
+	uint32_t hcr;                        /* as last written, or to be written at load */
 	const struct mmio_region *mmio_hint; /* the region last accessed */
 	uint32_t exits[64];                  /* by exception class */
 	uint32_t irq_exits;
@@ -61,9 +65,9 @@ struct vcpu {
 	/* under vm->lock */
 	enum vcpu_power power;
 
-	bool fresh;                /* was switched on: resets itself at the checkpoint */
-	uint32_t entry;            /* where it starts; bit 0: Thumb */
-	uint32_t entry_args[3];    /* its r0-r2 */
+	enum vcpu_start start;  /* what it does to itself when it leaves the checkpoint */
+	uint32_t entry;         /* where it starts; bit 0: Thumb */
+	uint32_t entry_args[3]; /* its r0-r2 */
 
 	struct vgic_cpu vgic;
 	struct vtimer_cpu vtimer;
@@ -78,18 +82,24 @@ static inline struct vcpu *current_vcpu(void)
 	return this_cpu()->vcpu;
 }
 
-/* Make the vCPU do `work` (WORK_*) before it next runs guest code, wherever it is now: kicks it out of the guest or wakes it. */
+/* Make the vCPU do `work` (WORK_*) before it next runs guest code, wherever it is now: kicks it out of the guest or
+ * wakes it. */
 void vcpu_request(struct vcpu *vcpu, uint32_t work);
 
 /* hyp/switch.c: put `next`'s state into the hardware, saving that of whoever was there; NULL saves only. */
 void vcpu_load(struct vcpu *next);
 
-/* Make the guest's registers those of an architectural reset, entered at `pc` (bit 0: Thumb). The vCPU is not running. */
+/* Make the guest's registers those of an architectural reset, entered at `pc` (bit 0: Thumb). The vCPU is not running.
+ */
 void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2);
 
 /* Inject exceptions as the hardware would take them (hyp/inject.c); the vCPU is the current one. */
 void inject_undef(struct vcpu *vcpu);
 void inject_data_abort(struct vcpu *vcpu, uint32_t va);
 void inject_prefetch_abort(struct vcpu *vcpu, uint32_t va);
+
+/* The same for an external abort on the guest's own table walk for `va`, whose descriptor lies in the page at `table`.
+ */
+void inject_walk_abort(struct vcpu *vcpu, uint32_t va, ipa_t table, bool prefetch);
 
 #endif

@@ -19,8 +19,8 @@ uint32_t vm_count;
 /* hyp/vectors.S: where a vCPU's thread begins. */
 void thread_start(void);
 
-#define HCR_GUEST                                                                                                      \
-	(HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_INNER | HCR_TID3 | HCR_TSC |     \
+#define HCR_GUEST                                                                                                  \
+	(HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_INNER | HCR_TID3 | HCR_TSC | \
 	 HCR_TIDCP | HCR_TAC | HCR_TSW)
 
 static unsigned int order_of(size_t size)

@@ -55,8 +55,7 @@ struct vm {
 	struct log_budget log_budget;
 };
 
-#define vm_for_each_vcpu(v, vm_) \
-	for (uint32_t i_ = 0; i_ < (vm_)->vcpu_count && ((v) = (vm_)->vcpu[i_]) != NULL; i_++)
+#define vm_for_each_vcpu(v, vm_) for (uint32_t i_ = 0; i_ < (vm_)->vcpu_count && ((v) = (vm_)->vcpu[i_]) != NULL; i_++)
 
 extern struct vm *vms[VM_MAX];
 extern uint32_t vm_count;

@@ -14,7 +14,7 @@
 #include "hyp/vmcfg.h"
 
 #define PRIORITY_DEFAULT 4U
-#define PRIORITY_MAX	 7U
+#define PRIORITY_MAX     7U
 
 struct property {
 	const char *name;

@@ -11,7 +11,7 @@
 #include "hyp/bundle.h"
 #include "hyp/machine.h"
 
-#define VM_NAME_MAX	32U   /* with the terminating 0 */
+#define VM_NAME_MAX     32U   /* with the terminating 0 */
 #define VM_BOOTARGS_MAX 4096U /* with the terminating 0; Linux on ARM takes 1024 */
 
 struct vm_config {
@@ -28,7 +28,7 @@ struct vm_config {
 	/* Not from the bundle: vmcfg_next() leaves 0, who creates the VM sets them, the generated device tree says
 	 * them. */
 	const char *cpu_compatible; /* of the CPU model that the VM got; NULL: "arm,cortex-a15" */
-	uint32_t clock_hz;	    /* of the timer; 0: CNTFRQ is right */
+	uint32_t clock_hz;          /* of the timer; 0: CNTFRQ is right */
 };
 
 /*

@@ -29,7 +29,7 @@ static void set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, 
 	vcpu->entry_args[1] = r1;
 	vcpu->entry_args[2] = r2;
 	vcpu->power = VCPU_ON;
-	vcpu->fresh = true;
+	vcpu->start = START_RESET;
 }
 
 /* Devices as at power-on, memory as loaded, vCPU 0 about to start. No vCPU runs. */
@@ -104,7 +104,8 @@ static void power_off_if_last(void)
 	log_warn("this host cannot be switched off by software; it is safe to cut the power");
 }
 
-/* Every vCPU is at the checkpoint. Called without the lock by the one that came last; nobody else can change anything. */
+/* Every vCPU is at the checkpoint. Called without the lock by the one that came last; nobody else can change anything.
+ */
 static void perform(struct vm *vm)
 {
 	enum vm_state state = vm->request == VM_REQUEST_CRASH ? VM_CRASHED : VM_OFF;
@@ -126,23 +127,38 @@ static void perform(struct vm *vm)
 		power_off_if_last();
 }
 
-/* A vCPU that was switched on resets itself, on its own CPU: after this nothing writes to it but itself. */
-static void start_fresh(struct vcpu *vcpu)
+/*
+ * A vCPU that was switched on, or that comes out of a power-down, resets itself, on its own CPU: after this nothing
+ * writes to it but itself. A power-down keeps the interrupt controller and the timers, or nothing could wake it.
+ */
+static void start_over(struct vcpu *vcpu, enum vcpu_start start)
 {
-	vgic_reset_cpu(vcpu);
-	vtimer_reset_cpu(vcpu);
+	if (start == START_RESET) {
+		vgic_reset_cpu(vcpu);
+		vtimer_reset_cpu(vcpu);
+	}
 	coproc_reset(vcpu);
 	vcpu_reset_context(vcpu, vcpu->entry, vcpu->entry_args[0], vcpu->entry_args[1], vcpu->entry_args[2]);
+}
+
+/* May the vCPU leave the checkpoint? Holder of vm->lock. A suspended one comes back to life here. */
+static bool may_run(struct vcpu *vcpu)
+{
+	if (vcpu->vm->state != VM_RUNNING)
+		return false;
+	if (vcpu->power == VCPU_SUSPENDED && vgic_has_pending(vcpu))
+		vcpu->power = VCPU_ON;
+	return vcpu->power == VCPU_ON;
 }
 
 void vmctl_checkpoint(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	bool fresh;
+	enum vcpu_start start;
 
 	spin_lock(&vm->lock);
 	vm->parked_count++;
-	while (vm->state != VM_RUNNING || vcpu->power != VCPU_ON) {
+	while (!may_run(vcpu)) {
 		bool last = vm->state == VM_STOPPING && vm->parked_count == vm->vcpu_count;
 
 		if (last)
@@ -152,16 +168,18 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 			perform(vm);
 		else
 			sched_block();
+		if (vcpu->power == VCPU_SUSPENDED && (vcpu->work & WORK_TIMER))
+			vtimer_sample(vcpu); /* its deadline may be what wakes it */
 		spin_lock(&vm->lock);
 		if (last)
 			vm->parked_count += vm->vcpu_count;
 	}
 	vm->parked_count--;
-	fresh = vcpu->fresh;
-	vcpu->fresh = false;
+	start = vcpu->start;
+	vcpu->start = START_NONE;
 	spin_unlock(&vm->lock);
-	if (fresh)
-		start_fresh(vcpu);
+	if (start != START_NONE)
+		start_over(vcpu, start);
 }
 
 /* The vCPU whose MPIDR affinity is `target`, NULL: none. */
@@ -170,15 +188,21 @@ static struct vcpu *by_affinity(struct vm *vm, uint32_t target)
 	return target < vm->vcpu_count ? vm->vcpu[target] : NULL;
 }
 
+static bool valid_entry(const struct vm *vm, uint32_t entry)
+{
+	pa_t unused;
+
+	return vm_ram_pa(vm, ipa(entry & ~1U), &unused);
+}
+
 uint32_t vmctl_cpu_on(struct vm *vm, uint32_t target, uint32_t entry, uint32_t context)
 {
 	struct vcpu *vcpu = by_affinity(vm, target);
 	uint32_t result = PSCI_ALREADY_ON;
-	pa_t unused;
 
 	if (!vcpu)
 		return PSCI_INVALID_PARAMETERS;
-	if (!vm_ram_pa(vm, ipa(entry & ~1U), &unused))
+	if (!valid_entry(vm, entry))
 		return PSCI_INVALID_ADDRESS;
 	spin_lock(&vm->lock);
 	if (vcpu->power == VCPU_OFF) {
@@ -199,11 +223,49 @@ void vmctl_cpu_off(struct vcpu *vcpu)
 	vcpu_request(vcpu, WORK_STOP);
 }
 
+void vmctl_standby(struct vcpu *vcpu)
+{
+	/* A request (vcpu->work) is served at the boundary; PSCI allows a return without cause. */
+	if (!vcpu->work && !vgic_has_pending(vcpu))
+		sched_block();
+}
+
+/* Power down with a wake-up: the checkpoint holds the vCPU until an interrupt is pending, then starts it at `entry`. */
+static uint32_t power_down(struct vcpu *vcpu, uint32_t entry, uint32_t context)
+{
+	if (!valid_entry(vcpu->vm, entry))
+		return PSCI_INVALID_ADDRESS;
+	spin_lock(&vcpu->vm->lock);
+	if (vcpu->vm->state == VM_RUNNING) {
+		set_entry(vcpu, entry, context, 0, 0);
+		vcpu->power = VCPU_SUSPENDED;
+		vcpu->start = START_RESUME;
+	}
+	spin_unlock(&vcpu->vm->lock);
+	vcpu_request(vcpu, WORK_STOP);
+	return PSCI_SUCCESS; /* seen by nobody */
+}
+
+uint32_t vmctl_cpu_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t context)
+{
+	return power_down(vcpu, entry, context);
+}
+
+uint32_t vmctl_system_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t context)
+{
+	struct vcpu *v;
+
+	vm_for_each_vcpu(v, vcpu->vm)
+		if (v != vcpu && v->power != VCPU_OFF)
+			return PSCI_DENIED;
+	return power_down(vcpu, entry, context);
+}
+
 uint32_t vmctl_affinity_info(struct vm *vm, uint32_t target, uint32_t level)
 {
 	struct vcpu *vcpu = by_affinity(vm, target);
 
 	if (level != 0 || !vcpu)
 		return PSCI_INVALID_PARAMETERS;
-	return vcpu->power == VCPU_ON ? 0 : 1;
+	return vcpu->power == VCPU_OFF ? 1 : 0;
 }

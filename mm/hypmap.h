@@ -1,6 +1,6 @@
 /*
- * HYP's own address space after boot/early.c: maps devices, heap, bundle and stacks into their windows (mm/layout.h) and
- * gives each CPU one 2 MiB window onto any physical block.
+ * HYP's own address space after boot/early.c: maps devices, heap, bundle and stacks into their windows (mm/layout.h)
+ * and gives each CPU one 2 MiB window onto any physical block.
  */
 #ifndef MM_HYPMAP_H
 #define MM_HYPMAP_H
@@ -13,8 +13,8 @@
 enum hyp_mem { HYP_MEM_RW, HYP_MEM_RO, HYP_MEM_DEVICE }; /* none is executable */
 
 /*
- * Map [base, base + size) at `va`; page-aligned. 2 MiB blocks where alignment allows, else pages, whose tables come from
- * the heap. Nothing may be mapped there yet. 0 or -ENOMEM.
+ * Map [base, base + size) at `va`; page-aligned. 2 MiB blocks where alignment allows, else pages, whose tables come
+ * from the heap. Nothing may be mapped there yet. 0 or -ENOMEM.
  */
 int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind);
 

@@ -1,6 +1,6 @@
 /*
- * Stage 2: a VM's IPA space (DDI 0406C B3.6.2, VTCR: 40-bit input, level 1 of two concatenated tables). Memory is mapped
- * in 2 MiB blocks, devices in 4 KiB pages. What is not mapped faults to HYP.
+ * Stage 2: a VM's IPA space (DDI 0406C B3.6.2, VTCR: 40-bit input, level 1 of two concatenated tables). Memory is
+ * mapped in 2 MiB blocks, devices in 4 KiB pages. What is not mapped faults to HYP.
  */
 #ifndef MM_S2_H
 #define MM_S2_H
@@ -19,8 +19,6 @@ struct s2 {
 	uint64_t vttbr;       /* root and VMID */
 	uint32_t blocks;      /* 2 MiB blocks of RAM mapped so far: the touched set */
 };
-
-enum s2_kind { S2_RAM, S2_DEVICE };
 
 /* Make an empty IPA space with a VMID of its own. 0, -ENOMEM, or -ENOSPC when all 255 VMIDs are taken. */
 int s2_init(struct s2 *s2);

@@ -7,7 +7,8 @@
 /* Remember conduit and function ids. */
 void psci_host_init(const struct host *host);
 
-/* Start the CPU with affinity `mpidr` at PA `entry` with `context` in r0. 0, or -EIO (PSCI refused), -ENOSYS (no PSCI). */
+/* Start the CPU with affinity `mpidr` at PA `entry` with `context` in r0. 0, or -EIO (PSCI refused), -ENOSYS (no PSCI).
+ */
 int psci_host_cpu_on(uint32_t mpidr, uint32_t entry, uint32_t context);
 
 /* Switch the machine off, or restart it. Returns only where the host has no such call. */

@@ -22,6 +22,33 @@ static uint32_t smccc_version(struct vcpu *vcpu, const struct regs *regs)
 	return SMCCC_VERSION_1_1;
 }
 
+/* Any power state that fits the original format; state ids and power levels make no difference here. */
+static uint32_t cpu_suspend(struct vcpu *vcpu, const struct regs *regs)
+{
+	if (regs->r[1] & ~0x0301ffffU)
+		return PSCI_INVALID_PARAMETERS;
+	if (regs->r[1] & PSCI_POWER_DOWN)
+		return vmctl_cpu_suspend(vcpu, regs->r[2], regs->r[3]);
+	vmctl_standby(vcpu);
+	return PSCI_SUCCESS;
+}
+
+static uint32_t system_suspend(struct vcpu *vcpu, const struct regs *regs)
+{
+	return vmctl_system_suspend(vcpu, regs->r[1], regs->r[2]);
+}
+
+/* Warm reset is the only architectural type; vendor types have bit 31 set (DEN 0022 5.13). */
+static uint32_t system_reset2(struct vcpu *vcpu, const struct regs *regs)
+{
+	if (regs->r[1] & BIT(31))
+		return PSCI_NOT_SUPPORTED;
+	if (regs->r[1] != 0)
+		return PSCI_INVALID_PARAMETERS;
+	vmctl_request(vcpu->vm, VM_REQUEST_RESET);
+	return PSCI_SUCCESS;
+}
+
 static uint32_t system_off(struct vcpu *vcpu, const struct regs *regs)
 {
 	(void)regs;
@@ -71,6 +98,7 @@ static const struct row rows[] = {
 	{SMCCC_VERSION, smccc_version},
 	{SMCCC_ARCH_FEATURES, arch_features},
 	{PSCI_VERSION, version},
+	{PSCI_CPU_SUSPEND, cpu_suspend},
 	{PSCI_CPU_OFF, cpu_off},
 	{PSCI_CPU_ON, cpu_on},
 	{PSCI_AFFINITY_INFO, affinity_info},
@@ -78,6 +106,8 @@ static const struct row rows[] = {
 	{PSCI_SYSTEM_OFF, system_off},
 	{PSCI_SYSTEM_RESET, system_reset},
 	{PSCI_FEATURES, features},
+	{PSCI_SYSTEM_SUSPEND, system_suspend},
+	{PSCI_SYSTEM_RESET2, system_reset2},
 };
 
 static const struct row *find(uint32_t id)

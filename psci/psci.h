@@ -6,7 +6,8 @@
 
 struct vcpu;
 
-/* Serve one call of the current vCPU: function id in r0, result there. Calls that stop the vCPU do so at the checkpoint. */
+/* Serve one call of the current vCPU: function id in r0, result there. Calls that stop the vCPU do so at the
+ * checkpoint. */
 void psci_call(struct vcpu *vcpu, struct regs *regs);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "hyp/lib/bits.h"
+
 #define SMCCC_VERSION       0x80000000U
 #define SMCCC_ARCH_FEATURES 0x80000001U
 #define SMCCC_VERSION_1_1   0x00010001U
@@ -18,6 +20,7 @@
 #define PSCI_SYSTEM_RESET      0x84000009U
 #define PSCI_FEATURES          0x8400000aU
 #define PSCI_SYSTEM_SUSPEND    0x8400000eU
+#define PSCI_SYSTEM_RESET2     0x84000012U
 
 #define PSCI_VERSION_1_1 0x00010001U
 
@@ -28,6 +31,8 @@
 #define PSCI_ALREADY_ON         ((uint32_t)-4)
 #define PSCI_ON_PENDING         ((uint32_t)-5)
 #define PSCI_INVALID_ADDRESS    ((uint32_t)-9)
+
+#define PSCI_POWER_DOWN BIT(16) /* of power_state, DEN 0022 5.4.2 */
 
 #define PSCI_MIGRATE_NOT_PRESENT 2U /* no trusted OS to migrate */
 

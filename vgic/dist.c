@@ -1,6 +1,6 @@
 /*
- * The distributor's registers (IHI 0048B 4.3), one row each: where it is, which widths it takes, what a read and a write
- * do. Without the Security Extensions, as on QEMU's virt: IGROUPR is RAZ/WI.
+ * The distributor's registers (IHI 0048B 4.3), one row each: where it is, which widths it takes, what a read and a
+ * write do. As a GICv2 without the Security Extensions: two interrupt groups that software may use, as on QEMU's virt.
  */
 #include "hyp/dev/gic.h"
 #include "vgic/vgic.h"
@@ -39,8 +39,8 @@ static void ctlr_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32
 	if (offset != 0)
 		return;
 	spin_lock(&vm->vgic.lock);
-	if (vm->vgic.enabled != (value & 1U)) {
-		vm->vgic.enabled = value & 1U;
+	if (vm->vgic.enabled != (value & 3U)) {
+		vm->vgic.enabled = value & 3U;
 		vgic_update_all(vm);
 	}
 	spin_unlock(&vm->vgic.lock);
@@ -58,22 +58,25 @@ static void wi(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value
 }
 
 /* One bit an interrupt: collect, or apply to the bits that are set. */
-#define READ_BITS(name, expression)                                                                                    \
-	static uint32_t name(struct vcpu *vcpu, uint32_t offset, uint32_t size)                                        \
-	{                                                                                                              \
-		uint32_t value = 0, first = offset * 8U;                                                               \
-                                                                                                                       \
-		(void)size;                                                                                            \
-		for (uint32_t i = 0; i < 32 && first + i < VGIC_IRQS; i++) {                                           \
-			const struct vgic_irq *irq = vgic_irq(vcpu, first + i);                                        \
-                                                                                                                       \
-			value |= (uint32_t)((expression) ? 1U : 0U) << i;                                              \
-		}                                                                                                      \
-		return value;                                                                                          \
+#define READ_BITS(name, expression)                                             \
+	static uint32_t name(struct vcpu *vcpu, uint32_t offset, uint32_t size) \
+	{                                                                       \
+		uint32_t value = 0, first = offset * 8U;                        \
+                                                                                \
+		(void)size;                                                     \
+		for (uint32_t i = 0; i < 32 && first + i < VGIC_IRQS; i++) {    \
+			uint32_t id = first + i;                                \
+			const struct vgic_irq *irq = vgic_irq(vcpu, id);        \
+                                                                                \
+			(void)irq;                                              \
+			value |= (uint32_t)((expression) ? 1U : 0U) << i;       \
+		}                                                               \
+		return value;                                                   \
 	}
 
 READ_BITS(enable_read, irq->enabled)
-READ_BITS(pending_read, vgic_irq_pending(irq) || (vgic_lr_state(vcpu, irq) & GICH_LR_PENDING))
+READ_BITS(group_read, irq->group1)
+READ_BITS(pending_read, vgic_read_pending(vcpu, id))
 READ_BITS(active_read, irq->active || (vgic_lr_state(vcpu, irq) & GICH_LR_ACTIVE))
 
 /* Call `apply` for each interrupt whose bit is written as 1. */
@@ -123,11 +126,11 @@ static void clear_active(struct vcpu *vcpu, uint32_t id)
 	vgic_set_active(vcpu, id, false);
 }
 
-#define WRITE_BITS(name, apply)                                                                                        \
-	static void name(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)                            \
-	{                                                                                                              \
-		(void)size;                                                                                            \
-		for_written(vcpu, offset, value, apply);                                                               \
+#define WRITE_BITS(name, apply)                                                             \
+	static void name(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value) \
+	{                                                                                   \
+		(void)size;                                                                 \
+		for_written(vcpu, offset, value, apply);                                    \
 	}
 
 WRITE_BITS(isenabler_write, set_enable)
@@ -136,6 +139,19 @@ WRITE_BITS(ispendr_write, set_pending)
 WRITE_BITS(icpendr_write, clear_pending)
 WRITE_BITS(isactiver_write, set_active)
 WRITE_BITS(icactiver_write, clear_active)
+
+/* Both values of the bit count: not just the ones. */
+static void igroupr_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
+{
+	uint32_t first = offset * 8U;
+
+	(void)size;
+	for (uint32_t i = 0; i < 32 && first + i < VGIC_IRQS; i++)
+		if (vgic_irq(vcpu, first + i)->group1 != (value >> i & 1U)) {
+			vgic_irq(vcpu, first + i)->group1 = value >> i & 1U;
+			vgic_update(vcpu, first + i);
+		}
+}
 
 /* One byte an interrupt. */
 static uint32_t priority_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
@@ -150,7 +166,10 @@ static uint32_t priority_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 static void priority_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
 {
 	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++, value >>= 8)
-		vgic_irq(vcpu, offset + i)->priority = value & 0xf8U; /* five bits, what a list register holds */
+		if (vgic_irq(vcpu, offset + i)->priority != (value & 0xf8U)) {
+			vgic_irq(vcpu, offset + i)->priority = value & 0xf8U; /* what a list register holds */
+			vgic_update(vcpu, offset + i);
+		}
 }
 
 /* Private interrupts: the reader's own mask, on a uniprocessor 0 (RAZ/WI); SPIs: existing CPUs only. */
@@ -213,7 +232,7 @@ static uint32_t high_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 
 	if (offset >= 0x10 && offset < 0x30)
 		for (uint32_t i = 0; i < size; i++)
-			value |= (uint32_t)vcpu->vgic.irq[(offset + i) & 15U].sources << (8U * i);
+			value |= vgic_sgi_sources(vcpu, (offset + i) & 15U) << (8U * i);
 	else if (offset >= 0xd0)
 		return id[(offset - 0xd0) / 4U];
 	return value;
@@ -252,7 +271,7 @@ static void high_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32
 		struct vgic_irq *irq = &vcpu->vgic.irq[id];
 
 		if (offset < 0x20)
-			irq->sources &= (uint8_t)~(value & 0xffU);
+			vgic_clear_sources(vcpu, id, value & 0xffU);
 		else
 			irq->sources |= (uint8_t)(value & (BIT(vcpu->vm->vcpu_count) - 1U));
 		vgic_update(vcpu, id);
@@ -263,7 +282,7 @@ static void high_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32
 static const struct row rows[] = {
 	{raz, wi, WORD, true}, /* reserved */
 	{id_read, ctlr_write, WORD, true},
-	{raz, wi, WORD, true}, /* IGROUPR */
+	{group_read, igroupr_write, WORD, false},
 	{enable_read, isenabler_write, WORD, false},
 	{enable_read, icenabler_write, WORD, false},
 	{pending_read, ispendr_write, WORD, false},

@@ -22,10 +22,11 @@ struct vgic_irq {
 	bool enabled;
 	bool group1;
 	bool edge;
-	bool latch;  /* pending, independent of the line: edge seen, or set by the guest */
-	bool line;   /* level input */
-	bool active; /* only while not in a list register: then the register tells */
-	bool hw;     /* backed by the physical interrupt of the same ID: deactivated through LR.HW */
+	bool latch;       /* pending, independent of the line: edge seen, or set by the guest */
+	bool line;        /* level input */
+	bool active;      /* only while not in a list register: then the register tells */
+	bool (*hw)(void); /* backed by the physical interrupt of the same ID (LR.HW); samples its line on the loaded
+			     vCPU */
 };
 
 struct vgic_cpu {
@@ -44,7 +45,7 @@ struct vgic_cpu {
 
 struct vgic {
 	struct spinlock lock; /* all of the VM's vGIC state, list registers of the calling CPU included */
-	bool enabled;         /* GICD_CTLR */
+	uint32_t enabled;     /* GICD_CTLR: bit g: group g is forwarded */
 	uint32_t cpus;
 	struct vgic_irq spi[VGIC_IRQS - VGIC_PRIVATE];
 };

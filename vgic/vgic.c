@@ -11,7 +11,8 @@
 #include "hyp/machine.h"
 #include "vgic/vgic.h"
 
-#define PRIORITY_IDLE 0x100U
+#define PRIORITY_IDLE    0x100U
+#define LR_PRIORITY_MASK GICH_LR_PRIORITY(0xf8)
 
 static uint32_t lr_mask; /* list registers that exist */
 
@@ -42,9 +43,17 @@ bool vgic_irq_pending(const struct vgic_irq *irq)
 	return irq->latch || irq->sources || (irq->line && !irq->edge);
 }
 
+/* Enabled, and its group forwarded. */
+static bool may_signal(const struct vm *vm, const struct vgic_irq *irq)
+{
+	return (vm->vgic.enabled & BIT(irq->group1)) && irq->enabled;
+}
+
 /* The vCPU that gets an SPI: the lowest of its targets (IHI 0048B 3.1.1 leaves the choice to us). NULL: none. */
 static struct vcpu *spi_target(struct vm *vm, const struct vgic_irq *irq)
 {
+	if (vm->vcpu_count == 1)
+		return vm->vcpu[0]; /* a uniprocessor has no target registers, 4.3.12 */
 	return irq->targets ? vm->vcpu[lowest_bit(irq->targets)] : NULL;
 }
 
@@ -86,7 +95,7 @@ void vgic_update(struct vcpu *vcpu, uint32_t id)
 				unqueue(v, id);
 	if (!target)
 		return;
-	if (vm->vgic.enabled && irq->enabled && !irq->active && vgic_irq_pending(irq))
+	if (may_signal(vm, irq) && !irq->active && vgic_irq_pending(irq))
 		queue(target, id);
 	else
 		unqueue(target, id);
@@ -162,6 +171,12 @@ static void withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 	retire(vcpu, lr);
 }
 
+/* A level fell before the guest took the interrupt. */
+static bool line_fell(const struct vgic_irq *irq, uint32_t id)
+{
+	return id >= 16 && !irq->edge && !irq->hw && !irq->line && !irq->latch;
+}
+
 /* An interrupt in a list register has changed (enabled, line, target, another edge): bring the register in line. */
 static void resample(struct vcpu *vcpu, uint32_t lr)
 {
@@ -175,12 +190,18 @@ static void resample(struct vcpu *vcpu, uint32_t lr)
 		retire(vcpu, lr);
 		break;
 	case GICH_LR_PENDING:
-		if (!irq->enabled || !vcpu->vm->vgic.enabled || !ours)
+		if (!ours || !may_signal(vcpu->vm, irq) || !(value & GICH_LR_GROUP1) == irq->group1 ||
+		    line_fell(irq, id)) {
 			withdraw(vcpu, lr, value);
-		else if (!irq->edge && !irq->hw && id >= 16 && !irq->line && !irq->latch)
-			withdraw(vcpu, lr, value); /* the line fell before the guest took it */
-		else if (irq->edge)
-			irq->latch = false; /* two edges are one pending interrupt */
+			break;
+		}
+		if ((value & LR_PRIORITY_MASK) != GICH_LR_PRIORITY(irq->priority))
+			lr_write(lr, (value & ~LR_PRIORITY_MASK) | GICH_LR_PRIORITY(irq->priority));
+		/* What came again meanwhile is one pending interrupt with what waits here. */
+		if (irq->edge)
+			irq->latch = false;
+		if (id < 16)
+			irq->sources &= (uint8_t)~BIT(FIELD(value, 10, 3));
 		break;
 	default: /* active: another one is due after the EOI */
 		if (irq->edge && irq->latch) {
@@ -197,11 +218,46 @@ static void resample(struct vcpu *vcpu, uint32_t lr)
 	}
 }
 
+/*
+ * A hardware interrupt waits with its physical twin active, so nobody says when its line falls again: look. True when
+ * it has fallen; the physical interrupt is ready to fire anew.
+ */
+static bool drop_fallen(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	if (!irq->line || this_cpu()->loaded != vcpu || irq->hw())
+		return false;
+	irq->line = false;
+	gic_set_active(id, false);
+	vgic_update(vcpu, id);
+	return true;
+}
+
+bool vgic_read_pending(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+	uint32_t lr = irq->lr;
+
+	if (irq->hw && id < VGIC_PRIVATE && lr != VGIC_NO_LR && vgic_lr_state(vcpu, irq) == GICH_LR_PENDING &&
+	    !irq->hw())
+		withdraw(vcpu, lr, lr_read(lr)); /* nobody took it in time */
+	if (irq->hw && irq->lr == VGIC_NO_LR)
+		drop_fallen(vcpu, id);
+	else if (irq->hw && irq->owner == vcpu->index && irq->hw())
+		return true; /* active, and the level still stands */
+	return vgic_irq_pending(irq) || (vgic_lr_state(vcpu, irq) & GICH_LR_PENDING);
+}
+
 static void put(struct vcpu *vcpu, uint32_t lr, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 	uint32_t value = GICH_LR_PENDING | GICH_LR_PRIORITY(irq->priority) | id;
 
+	if (irq->hw && drop_fallen(vcpu, id))
+		return;
+	if (irq->group1)
+		value |= GICH_LR_GROUP1;
 	if (id < 16) {
 		uint32_t source = lowest_bit(irq->sources);
 
@@ -333,6 +389,25 @@ void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active)
 	vgic_update(vcpu, id);
 }
 
+uint32_t vgic_sgi_sources(struct vcpu *vcpu, uint32_t id)
+{
+	const struct vgic_irq *irq = vgic_irq(vcpu, id);
+	uint32_t sources = irq->sources;
+
+	if (vgic_lr_state(vcpu, irq) & GICH_LR_PENDING)
+		sources |= BIT(FIELD(lr_read(irq->lr), 10, 3));
+	return sources;
+}
+
+void vgic_clear_sources(struct vcpu *vcpu, uint32_t id, uint32_t sources)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	irq->sources &= (uint8_t)~sources;
+	if (vgic_lr_state(vcpu, irq) & GICH_LR_PENDING && sources & BIT(FIELD(lr_read(irq->lr), 10, 3)))
+		lr_write(irq->lr, lr_read(irq->lr) & ~GICH_LR_PENDING);
+}
+
 void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
@@ -343,9 +418,9 @@ void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
 	vgic_update(vcpu, id);
 }
 
-void vgic_map_hw(struct vcpu *vcpu, uint32_t id)
+void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
 {
-	vcpu->vgic.irq[id].hw = true;
+	vcpu->vgic.irq[id].hw = line;
 }
 
 bool vgic_has_pending(struct vcpu *vcpu)
@@ -403,7 +478,7 @@ static void reset_irq(struct vgic_irq *irq, bool edge, bool enabled)
 void vgic_reset(struct vm *vm)
 {
 	spin_lock(&vm->vgic.lock);
-	vm->vgic.enabled = false;
+	vm->vgic.enabled = 0;
 	vm->vgic.cpus = vm->vcpu_count;
 	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
 		reset_irq(&vm->vgic.spi[i], false, false);

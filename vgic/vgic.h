@@ -1,5 +1,6 @@
 /*
- * The virtual GICv2 (IHI 0048B): distributor emulated, CPU interface the hardware's GICV, in between the list registers.
+ * The virtual GICv2 (IHI 0048B): distributor emulated, CPU interface the hardware's GICV, in between the list
+ * registers.
  *
  * An interrupt's state is in its struct vgic_irq, except while a list register holds it: then the register is the
  * master of pending and active. Only the CPU on which the owner is loaded touches its list registers; everybody else
@@ -43,16 +44,24 @@ void vgic_load(struct vcpu *vcpu);
 /* True when an interrupt would wake this (loaded) vCPU from WFI. */
 bool vgic_has_pending(struct vcpu *vcpu);
 
-/* Hand a private interrupt to the hardware's active state: GICH_LR.HW with the physical ID `id`. Set at creation. */
-void vgic_map_hw(struct vcpu *vcpu, uint32_t id);
+/*
+ * Hand a private interrupt to the hardware's active state: GICH_LR.HW with the physical ID `id`. `line` tells the level
+ * of its input for the vCPU that is loaded. Set at creation.
+ */
+void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void));
 
 /* For vgic/dist.c, under vgic.lock. */
 struct vgic_irq *vgic_irq(struct vcpu *vcpu, uint32_t id);
 void vgic_update(struct vcpu *vcpu, uint32_t id);
 void vgic_update_all(struct vm *vm);
 bool vgic_irq_pending(const struct vgic_irq *irq);
+/* Pending as the guest reads it, list register and hardware line included. */
+bool vgic_read_pending(struct vcpu *vcpu, uint32_t id);
 /* State of an interrupt in a list register of the calling vCPU; GICH_LR_STATE bits. */
 uint32_t vgic_lr_state(struct vcpu *vcpu, const struct vgic_irq *irq);
+/* SGIs: the vCPUs whose SGI `id` is pending on this one; take some of them back. */
+uint32_t vgic_sgi_sources(struct vcpu *vcpu, uint32_t id);
+void vgic_clear_sources(struct vcpu *vcpu, uint32_t id, uint32_t sources);
 void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active);
 void vgic_clear_pending(struct vcpu *vcpu, uint32_t id);
 

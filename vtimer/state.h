@@ -12,8 +12,8 @@ struct vtimer_cpu {
 	uint64_t cntv_cval;
 	uint32_t cntp_ctl; /* the emulated physical timer: ENABLE and IMASK */
 	uint64_t cntp_cval;
-	struct timer phys;    /* expires the physical timer */
-	struct timer virt;    /* stands in for the virtual timer while the vCPU is not loaded */
+	struct timer phys; /* expires the physical timer */
+	struct timer virt; /* stands in for the virtual timer while the vCPU is not loaded */
 };
 
 #endif

@@ -20,6 +20,11 @@ static bool virt_irq(uint32_t id)
 	return false;
 }
 
+bool vtimer_virt_line(void)
+{
+	return (read_cntv_ctl() & (CNT_ENABLE | CNT_IMASK | CNT_ISTATUS)) == (CNT_ENABLE | CNT_ISTATUS);
+}
+
 void vtimer_init_cpu(uint32_t irq)
 {
 	write_cntv_ctl(0);
@@ -43,6 +48,14 @@ uint64_t vtimer_count(const struct vcpu *vcpu)
 	return timer_now() - vcpu->vm->cntvoff;
 }
 
+/* A deadline of the VM's time on the host's counter; what lies beyond its end never comes. */
+static uint64_t host_deadline(const struct vcpu *vcpu, uint64_t cval)
+{
+	uint64_t deadline = cval + vcpu->vm->cntvoff;
+
+	return deadline < cval ? UINT64_MAX : deadline;
+}
+
 uint32_t vtimer_phys_ctl(struct vcpu *vcpu)
 {
 	struct vtimer_cpu *t = &vcpu->vtimer;
@@ -58,7 +71,7 @@ void vtimer_sample(struct vcpu *vcpu)
 	uint32_t ctl = vtimer_phys_ctl(vcpu);
 
 	if ((ctl & (CNT_ENABLE | CNT_IMASK | CNT_ISTATUS)) == CNT_ENABLE)
-		timer_arm(&t->phys, t->cntp_cval + vcpu->vm->cntvoff);
+		timer_arm(&t->phys, host_deadline(vcpu, t->cntp_cval));
 	else
 		timer_disarm(&t->phys);
 	vgic_set_line(vcpu->vm, vcpu->index, MACHINE_PPI_TIMER_PHYS, (ctl & CNT_ISTATUS) && !(ctl & CNT_IMASK));
@@ -95,7 +108,7 @@ void vtimer_save(struct vcpu *vcpu)
 	write_cntv_ctl(0);
 	isb();
 	if ((t->cntv_ctl & (CNT_ENABLE | CNT_IMASK)) == CNT_ENABLE)
-		timer_arm(&t->virt, t->cntv_cval + vcpu->vm->cntvoff);
+		timer_arm(&t->virt, host_deadline(vcpu, t->cntv_cval));
 }
 
 void vtimer_load(struct vcpu *vcpu)

@@ -1,16 +1,20 @@
 /*
- * The guest's architected timers (DDI 0406C B8.1). The virtual timer is the hardware's, with CNTVOFF so that a VM's time
- * starts at 0; the physical timer and counter are emulated on the same time.
+ * The guest's architected timers (DDI 0406C B8.1). The virtual timer is the hardware's, with CNTVOFF so that a VM's
+ * time starts at 0; the physical timer and counter are emulated on the same time.
  */
 #ifndef VTIMER_VTIMER_H
 #define VTIMER_VTIMER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "hyp/vm.h"
 
 /* Each CPU: take the virtual timer's interrupt `irq` (PPI ID) and trap the physical timer. */
 void vtimer_init_cpu(uint32_t irq);
+
+/* The virtual timer's output now, for the loaded vCPU: vgic_map_hw()'s. */
+bool vtimer_virt_line(void);
 
 /* As at power-on, for a vCPU that is not loaded or is the current one. */
 void vtimer_reset_cpu(struct vcpu *vcpu);

@@ -48,6 +48,9 @@ bool vfp_read_id(uint32_t number, uint32_t *value)
 	case 0:
 		__asm__ volatile(FPU "vmrs %0, fpsid" : "=r"(*value));
 		return true;
+	case 5: /* MVFR2, ARMv8 in AArch32; by its encoding, as no ARMv7 assembler knows it */
+		__asm__ volatile(".arch armv7-a\n\tmrc p10, 7, %0, c5, c0, 0" : "=r"(*value));
+		return true;
 	case 6:
 		__asm__ volatile(FPU "vmrs %0, mvfr1" : "=r"(*value));
 		return true;

@@ -28,10 +28,10 @@
 #define GICC_EOIR 0x0010U
 #define GICC_DIR  0x1000U
 
-#define GICC_CTLR_ENABLE   BIT(0)
-#define GICC_CTLR_EOIMODE  BIT(9) /* the non-secure copy's */
-#define GIC_HYP_PRIORITY   0xa0a0a0a0U
-#define GIC_REGION         0x1000U
+#define GICC_CTLR_ENABLE  BIT(0)
+#define GICC_CTLR_EOIMODE BIT(9) /* the non-secure copy's */
+#define GIC_HYP_PRIORITY  0xa0a0a0a0U
+#define GIC_REGION        0x1000U
 
 volatile uint8_t *gic_gich, *gic_gicc;
 static volatile uint8_t *gicd;
@@ -65,7 +65,8 @@ int gic_init(const struct host *host)
 
 void gic_init_cpu(void)
 {
-	cpu_target[cpu_id()] = io_read8(gicd + GICD_ITARGETSR); /* banked: this CPU's own mask; 0 where there is one CPU */
+	cpu_target[cpu_id()] =
+		io_read8(gicd + GICD_ITARGETSR); /* banked: this CPU's own mask; 0 where there is one CPU */
 	if (cpu_target[cpu_id()] == 0)
 		cpu_target[cpu_id()] = 1;
 	io_write32(gicd + GICD_ICENABLER, 0xffff0000U);

@@ -1,6 +1,6 @@
 /*
- * The host's GICv2 as HYP uses it (IHI 0048B): acknowledge, priority drop and deactivation apart (EOImode 1), so that an
- * interrupt handed to a guest stays active until the guest ends it.
+ * The host's GICv2 as HYP uses it (IHI 0048B): acknowledge, priority drop and deactivation apart (EOImode 1), so that
+ * an interrupt handed to a guest stays active until the guest ends it.
  */
 #ifndef HYP_DEV_GIC_H
 #define HYP_DEV_GIC_H
@@ -14,27 +14,27 @@
 #define GIC_SGI_KICK 0U    /* "look at your work": needs no handler */
 
 /* GICH registers, offsets in bytes (IHI 0048B 5.3) */
-#define GICH_HCR   0x000U
-#define GICH_VTR   0x004U
-#define GICH_VMCR  0x008U
-#define GICH_MISR  0x010U
-#define GICH_EISR0 0x020U
+#define GICH_HCR    0x000U
+#define GICH_VTR    0x004U
+#define GICH_VMCR   0x008U
+#define GICH_MISR   0x010U
+#define GICH_EISR0  0x020U
 #define GICH_ELRSR0 0x030U
-#define GICH_APR   0x0f0U
-#define GICH_LR0   0x100U
+#define GICH_APR    0x0f0U
+#define GICH_LR0    0x100U
 
 #define GICH_HCR_EN  BIT(0)
 #define GICH_HCR_UIE BIT(1)
 
-#define GICH_LR_PENDING  BIT(28)
-#define GICH_LR_ACTIVE   BIT(29)
-#define GICH_LR_STATE    (GICH_LR_PENDING | GICH_LR_ACTIVE)
-#define GICH_LR_GROUP1   BIT(30)
-#define GICH_LR_HW       BIT(31)
-#define GICH_LR_EOI      BIT(19)
+#define GICH_LR_PENDING     BIT(28)
+#define GICH_LR_ACTIVE      BIT(29)
+#define GICH_LR_STATE       (GICH_LR_PENDING | GICH_LR_ACTIVE)
+#define GICH_LR_GROUP1      BIT(30)
+#define GICH_LR_HW          BIT(31)
+#define GICH_LR_EOI         BIT(19)
 #define GICH_LR_PRIORITY(p) (((uint32_t)(p) >> 3) << 23) /* five bits */
-#define GICH_LR_PHYS(id) ((uint32_t)(id) << 10)
-#define GICH_LR_CPU(cpu) ((uint32_t)(cpu) << 10)
+#define GICH_LR_PHYS(id)    ((uint32_t)(id) << 10)
+#define GICH_LR_CPU(cpu)    ((uint32_t)(cpu) << 10)
 
 extern volatile uint8_t *gic_gich, *gic_gicc; /* mapped; the vGIC's and the exit path's registers */
 

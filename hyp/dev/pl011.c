@@ -11,14 +11,14 @@
 #define IMSC 0x38U
 #define ICR  0x44U
 
-#define FR_RXFE    BIT(4)
-#define FR_TXFF    BIT(5)
-#define LCRH_FEN   BIT(4)
-#define LCRH_8BIT  (3U << 5)
-#define CR_ON      (BIT(0) | BIT(8) | BIT(9)) /* UART, transmit, receive */
-#define INT_RX     BIT(4)
-#define INT_TX     BIT(5)
-#define INT_RT     BIT(6)
+#define FR_RXFE   BIT(4)
+#define FR_TXFF   BIT(5)
+#define LCRH_FEN  BIT(4)
+#define LCRH_8BIT (3U << 5)
+#define CR_ON     (BIT(0) | BIT(8) | BIT(9)) /* UART, transmit, receive */
+#define INT_RX    BIT(4)
+#define INT_TX    BIT(5)
+#define INT_RT    BIT(6)
 
 static void pl011_init(volatile uint8_t *base)
 {

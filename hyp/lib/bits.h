@@ -17,11 +17,11 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-#define KIB(n) ((n) * UINT32_C(1024))
-#define MIB(n) ((n) * UINT32_C(1048576))
-#define GIB(n) ((n) * UINT64_C(1073741824))
+#define KIB(n) ((n)*UINT32_C(1024))
+#define MIB(n) ((n)*UINT32_C(1048576))
+#define GIB(n) ((n)*UINT64_C(1073741824))
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))

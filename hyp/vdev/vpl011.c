@@ -38,38 +38,38 @@
 
 #define RSR_OE BIT(3)
 
-#define FR_CTS	BIT(0)
-#define FR_DSR	BIT(1)
-#define FR_DCD	BIT(2)
+#define FR_CTS  BIT(0)
+#define FR_DSR  BIT(1)
+#define FR_DCD  BIT(2)
 #define FR_BUSY BIT(3)
 #define FR_RXFE BIT(4)
 #define FR_TXFF BIT(5)
 #define FR_RXFF BIT(6)
 #define FR_TXFE BIT(7)
-#define FR_RI	BIT(8)
+#define FR_RI   BIT(8)
 
 #define LCR_H_BRK BIT(0)
 #define LCR_H_FEN BIT(4)
 
-#define CR_LBE	 BIT(7)
-#define CR_RXE	 BIT(9)
-#define CR_DTR	 BIT(10)
-#define CR_RTS	 BIT(11)
-#define CR_OUT1	 BIT(12)
-#define CR_OUT2	 BIT(13)
+#define CR_LBE   BIT(7)
+#define CR_RXE   BIT(9)
+#define CR_DTR   BIT(10)
+#define CR_RTS   BIT(11)
+#define CR_OUT1  BIT(12)
+#define CR_OUT2  BIT(13)
 #define CR_RESET 0x300U
 
 #define IFLS_RESET 0x12U
 
-#define INT_RI	BIT(0)
+#define INT_RI  BIT(0)
 #define INT_CTS BIT(1)
 #define INT_DCD BIT(2)
 #define INT_DSR BIT(3)
-#define INT_RX	BIT(4)
-#define INT_TX	BIT(5)
-#define INT_RT	BIT(6)
-#define INT_BE	BIT(9)
-#define INT_OE	BIT(10)
+#define INT_RX  BIT(4)
+#define INT_TX  BIT(5)
+#define INT_RT  BIT(6)
+#define INT_BE  BIT(9)
+#define INT_OE  BIT(10)
 #define INT_ALL 0x7ffU
 
 #define FIFO_MAX 16U
@@ -85,8 +85,8 @@ struct vpl011 {
 	struct vm *vm;
 	uint32_t rsr, ilpr, ibrd, fbrd, lcr_h, cr, ifls, imsc, ris, dmacr;
 	uint32_t modem; /* FR's CTS, DSR, DCD, RI: nothing is connected, so only loopback moves them */
-	bool overrun;	/* a character was lost; the next one received says so (2.4.3) */
-	bool line;	/* as the vGIC was last told */
+	bool overrun;   /* a character was lost; the next one received says so (2.4.3) */
+	bool line;      /* as the vGIC was last told */
 	struct fifo rx, tx;
 };
 
@@ -447,6 +447,7 @@ int vpl011_create(struct vm *vm)
 	u->vm = vm;
 	vm->uart = u;
 	vm->console.input_ready = vpl011_input_ready;
+	vm->console.room = vpl011_tx_room;
 	vpl011_reset(vm);
 	return 0;
 }

@@ -1,9 +1,13 @@
 /*
- * A QEMU TCG plugin that counts the instructions which the emulated CPUs execute and writes the total to the file named by
- * its argument `out=FILE` when QEMU exits. Idle time costs nothing; an instruction that faults counts again when it is
- * restarted. Use it with -icount, which makes timer interrupts, and so the total, repeatable (tools/icount).
+ * A QEMU TCG plugin that counts the instructions which the emulated CPUs execute and writes the total to the file named
+ * by its argument `out=FILE` when QEMU exits. Idle time costs nothing; an instruction that faults counts again when it
+ * is restarted. Use it with -icount, which makes timer interrupts, and so the total, repeatable (tools/icount).
  *
- * Debian packages no qemu-plugin.h, so the part of the API used here is declared by hand: version 1, that of QEMU 6 to 8.
+ * With `marks=FILE` it also writes a line "N count" each time an A32 `dbg #N` instruction is reached, at once: a hint
+ * that nothing else uses, with which the bench guest (tests/bench/bench.c) marks the pieces to be measured.
+ *
+ * Debian packages no qemu-plugin.h, so the part of the API used here is declared by hand: version 1, that of QEMU 6
+ * to 8.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +18,7 @@ typedef uint64_t qemu_plugin_id_t;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
+enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
 
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
 void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, void (*cb)(qemu_plugin_id_t, void *), void *data);
@@ -21,19 +26,49 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, enum qemu_plugin_op op, void *counter,
 						uint64_t addend);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, void (*cb)(unsigned int cpu, void *data),
+					    enum qemu_plugin_cb_flags flags, void *data);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
+#define DBG_HINT UINT32_C(0xe320f0f0) /* dbg #0, DDI 0406C A8.8.42 */
+
 static uint64_t executed; /* not atomic: under -icount one emulated CPU runs at a time */
 static char path[4096];
+static FILE *marks;
+
+static void mark_reached(unsigned int cpu, void *data)
+{
+	(void)cpu;
+	fprintf(marks, "%u %llu\n", (unsigned int)(uintptr_t)data, (unsigned long long)executed);
+	fflush(marks);
+}
+
+static void look_for_mark(struct qemu_plugin_insn *insn)
+{
+	uint32_t code;
+
+	if (qemu_plugin_insn_size(insn) != sizeof(code))
+		return;
+	memcpy(&code, qemu_plugin_insn_data(insn), sizeof(code));
+	if ((code & ~UINT32_C(15)) == DBG_HINT)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, mark_reached, QEMU_PLUGIN_CB_NO_REGS,
+						       (void *)(uintptr_t)(code & 15U));
+}
 
 /* Per instruction, not per block: a block can be left in the middle, by an exception or by -icount. */
 static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
 	(void)id;
-	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++)
-		qemu_plugin_register_vcpu_insn_exec_inline(qemu_plugin_tb_get_insn(tb, i), QEMU_PLUGIN_INLINE_ADD_U64,
-							   &executed, 1);
+	for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
+		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+
+		if (marks)
+			look_for_mark(insn);
+		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &executed, 1);
+	}
 }
 
 static void qemu_exits(qemu_plugin_id_t id, void *data)
@@ -54,11 +89,16 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
 int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv)
 {
 	(void)info;
-	if (argc != 1 || strncmp(argv[0], "out=", 4) != 0) {
+	for (int i = 0; i < argc; i++) {
+		if (strncmp(argv[i], "out=", 4) == 0)
+			snprintf(path, sizeof(path), "%s", argv[i] + 4);
+		else if (strncmp(argv[i], "marks=", 6) == 0)
+			marks = fopen(argv[i] + 6, "w");
+	}
+	if (!path[0]) {
 		fprintf(stderr, "insncount: needs out=FILE\n");
 		return -1;
 	}
-	snprintf(path, sizeof(path), "%s", argv[0] + 4);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, block_translated);
 	qemu_plugin_register_atexit_cb(id, qemu_exits, NULL);
 	return 0;

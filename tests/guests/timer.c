@@ -59,7 +59,8 @@ static void test_control(const struct timer *t)
 	report_eq(t->ctl(), TIMER_ENABLE | TIMER_IMASK | TIMER_ISTATUS, "condition met, masked");
 	t->set_ctl(TIMER_ENABLE);
 	report_eq(t->ctl(), TIMER_ENABLE | TIMER_ISTATUS, "condition met");
-	t->set_cval(UINT64_C(0xffffffffffffffff));
+	/* Not ~0: with a CNTVOFF, QEMU 7.2 adds the two, overflows, and spins on a deadline in the past. */
+	t->set_cval(UINT64_C(0xf000000000000000));
 	report_eq(t->ctl(), TIMER_ENABLE, "the comparison is unsigned, 64 bits");
 	t->set_cval(t->count() + (UINT64_C(1) << 33));
 	report_eq(t->ctl(), TIMER_ENABLE, "2^33 ticks ahead is not due");
@@ -155,7 +156,15 @@ static void test_acknowledge(const struct timer *t)
 	write32(GICC_EOIR, iar);
 	gic_settle();
 	iar = read32(GICC_IAR);
-	report_eq(iar, t->irq, "high at EOI: comes again");
+	/* Behind a hypervisor QEMU forgets to look at the level again when the guest's EOI deactivates (GICH_LR.HW). */
+	quirk(iar == t->irq, "gich-hw-eoi", "high at EOI: comes again");
+	t->set_cval(FAR_FUTURE);
+	gic_settle();
+	t->set_cval(0);
+	gic_settle();
+	if (iar != t->irq)
+		iar = read32(GICC_IAR);
+	report_eq(iar, t->irq, "high again: comes again");
 	t->set_ctl(0);
 	write32(GICC_EOIR, iar);
 	gic_settle();

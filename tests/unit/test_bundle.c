@@ -465,15 +465,15 @@ static void test_random_damage_external(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good_image),	     cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_good_image),           cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_gzip_is_reported),     cmocka_unit_test(test_image_errors),
-		cmocka_unit_test(test_no_such_image),	     cmocka_unit_test(test_hash_mismatch),
+		cmocka_unit_test(test_no_such_image),        cmocka_unit_test(test_hash_mismatch),
 		cmocka_unit_test(test_every_hash_counts),    cmocka_unit_test(test_hash_value_malformed),
-		cmocka_unit_test(test_external_data),	     cmocka_unit_test(test_external_data_is_aligned),
+		cmocka_unit_test(test_external_data),        cmocka_unit_test(test_external_data_is_aligned),
 		cmocka_unit_test(test_external_data_beyond), cmocka_unit_test(test_external_data_malformed),
-		cmocka_unit_test(test_open_errors),	     cmocka_unit_test(test_no_vms),
-		cmocka_unit_test(test_too_many_vms),	     cmocka_unit_test(test_truncated_anywhere),
-		cmocka_unit_test(test_random_damage),	     cmocka_unit_test(test_random_damage_external),
+		cmocka_unit_test(test_open_errors),          cmocka_unit_test(test_no_vms),
+		cmocka_unit_test(test_too_many_vms),         cmocka_unit_test(test_truncated_anywhere),
+		cmocka_unit_test(test_random_damage),        cmocka_unit_test(test_random_damage_external),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

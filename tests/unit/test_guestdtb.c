@@ -201,7 +201,7 @@ static void test_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_qemu),	   cmocka_unit_test(test_one_cpu),
+		cmocka_unit_test(test_as_qemu),    cmocka_unit_test(test_one_cpu),
 		cmocka_unit_test(test_eight_cpus), cmocka_unit_test(test_what_the_caller_says),
 		cmocka_unit_test(test_sizes),
 	};

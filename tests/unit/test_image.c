@@ -17,10 +17,10 @@
 #include "hyp/image.h"
 #include "hyp/lib/bits.h"
 
-#define RAM	 MACHINE_RAM_BASE
+#define RAM      MACHINE_RAM_BASE
 #define RAM_SIZE MIB(16)
-#define DTB	 (RAM + RAM_SIZE / 2)
-#define RAW	 (RAM + MACHINE_RAW_OFFSET)
+#define DTB      (RAM + RAM_SIZE / 2)
+#define RAW      (RAM + MACHINE_RAW_OFFSET)
 
 struct test {
 	struct vm *vm;
@@ -570,12 +570,12 @@ static void test_elf_errors(void **state)
 		{42, 40, "ELF with no program headers, or with more than 16"},
 		{44, 0, "ELF with no program headers, or with more than 16"},
 		{44, 17, "ELF with no program headers, or with more than 16"},
-		{31, 1, "shorter than its headers say"},		/* e_phoff */
-		{52 + 7, 0x10, "shorter than its headers say"},		/* p_offset */
-		{52 + 19, 0x10, "damaged ELF: a segment has"},		/* p_filesz */
-		{52 + 15, 0x80, "are not inside RAM"},			/* p_paddr */
-		{52 + 22, 0xff, "are not inside RAM"},			/* p_memsz */
-		{52 + 14, 0x80, "overlap the device tree"},		/* p_paddr */
+		{31, 1, "shorter than its headers say"},                /* e_phoff */
+		{52 + 7, 0x10, "shorter than its headers say"},         /* p_offset */
+		{52 + 19, 0x10, "damaged ELF: a segment has"},          /* p_filesz */
+		{52 + 15, 0x80, "are not inside RAM"},                  /* p_paddr */
+		{52 + 22, 0xff, "are not inside RAM"},                  /* p_memsz */
+		{52 + 14, 0x80, "overlap the device tree"},             /* p_paddr */
 		{27, 0x10, "entry point 0x10100000 is not inside RAM"}, /* e_entry */
 	};
 	struct test *t = *state;

@@ -31,7 +31,7 @@ struct refused {
 };
 
 /* Bases with all digits in use, offsets in r3 (negative), r9, r12; the PC of Thumb code is not word-aligned. */
-#define ARM_PC	 0x40008008U
+#define ARM_PC   0x40008008U
 #define THUMB_PC 0x4000800eU
 
 static const uint32_t regs[15] = {
@@ -640,10 +640,10 @@ static void test_conditions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arm),	   cmocka_unit_test(test_thumb),
-		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_every_condition),
-		cmocka_unit_test(test_random),	   cmocka_unit_test(test_length),
-		cmocka_unit_test(test_it),	   cmocka_unit_test(test_it_block),
+		cmocka_unit_test(test_arm),        cmocka_unit_test(test_thumb),
+		cmocka_unit_test(test_refused),    cmocka_unit_test(test_every_condition),
+		cmocka_unit_test(test_random),     cmocka_unit_test(test_length),
+		cmocka_unit_test(test_it),         cmocka_unit_test(test_it_block),
 		cmocka_unit_test(test_conditions),
 	};
 

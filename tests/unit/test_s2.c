@@ -24,7 +24,7 @@
 /* Written from the manual, not taken from arm/hypregs.h. */
 #define RAM_BLOCK   (0x1ULL | 0xfULL << 2 | 3ULL << 6 | 3ULL << 8 | 1ULL << 10)
 #define DEVICE_PAGE (0x3ULL | 0x1ULL << 2 | 3ULL << 6 | 1ULL << 10 | 1ULL << 54)
-#define TABLE	    0x3ULL
+#define TABLE       0x3ULL
 
 void page_init_at(void *va, pa_t base, size_t size);
 

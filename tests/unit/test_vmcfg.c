@@ -409,9 +409,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_everything_set),
-		cmocka_unit_test(test_numbers),	      cmocka_unit_test(test_values_arrive),
-		cmocka_unit_test(test_strings),	      cmocka_unit_test(test_unknown_things_are_warned_of),
-		cmocka_unit_test(test_names),	      cmocka_unit_test(test_bad_among_good),
+		cmocka_unit_test(test_numbers),       cmocka_unit_test(test_values_arrive),
+		cmocka_unit_test(test_strings),       cmocka_unit_test(test_unknown_things_are_warned_of),
+		cmocka_unit_test(test_names),         cmocka_unit_test(test_bad_among_good),
 		cmocka_unit_test(test_random_damage),
 	};
 

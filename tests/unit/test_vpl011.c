@@ -34,10 +34,10 @@
 #define ICR   0x44
 #define DMACR 0x48
 
-#define FEN	0x10
-#define WLEN8	0x60
-#define BRK	0x01
-#define LBE	0x080
+#define FEN     0x10
+#define WLEN8   0x60
+#define BRK     0x01
+#define LBE     0x080
 #define ENABLED 0x301 /* UARTEN, TXE, RXE */
 
 #define BUSY 0x08
@@ -160,10 +160,10 @@ static void check_reset_values(void)
 	static const struct {
 		uint32_t offset, value;
 	} reset[] = {
-		{RSR, 0},      {FR, TXFE | RXFE}, {ILPR, 0},	 {IBRD, 0},	{FBRD, 0},     {LCR_H, 0},
-		{CR, 0x300},   {IFLS, 0x12},	  {IMSC, 0},	 {RIS, 0},	{MIS, 0},      {ICR, 0},
-		{DMACR, 0},    {0x08, 0},	  {0x1c, 0},	 {0x80, 0},	{0x8c, 0},     {0xfdc, 0},
-		{0xfe0, 0x11}, {0xfe4, 0x10},	  {0xfe8, 0x14}, {0xfec, 0x00}, {0xff0, 0x0d}, {0xff4, 0xf0},
+		{RSR, 0},      {FR, TXFE | RXFE}, {ILPR, 0},     {IBRD, 0},     {FBRD, 0},     {LCR_H, 0},
+		{CR, 0x300},   {IFLS, 0x12},      {IMSC, 0},     {RIS, 0},      {MIS, 0},      {ICR, 0},
+		{DMACR, 0},    {0x08, 0},         {0x1c, 0},     {0x80, 0},     {0x8c, 0},     {0xfdc, 0},
+		{0xfe0, 0x11}, {0xfe4, 0x10},     {0xfe8, 0x14}, {0xfec, 0x00}, {0xff0, 0x0d}, {0xff4, 0xf0},
 		{0xff8, 0x05}, {0xffc, 0xb1},
 	};
 

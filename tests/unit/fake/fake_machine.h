@@ -36,7 +36,7 @@ struct fake_machine {
 	uint64_t reg[FAKE_REGS];
 	uint64_t (*on_read[FAKE_REGS])(uint32_t reg);
 	void (*on_write[FAKE_REGS])(uint32_t reg, uint64_t value); /* instead of storing it */
-	void (*on_wait)(void);					   /* in wfi() and wfe() */
+	void (*on_wait)(void);                                     /* in wfi() and wfe() */
 	uint32_t (*io_read)(const volatile void *addr, size_t size);
 	void (*io_write)(volatile void *addr, size_t size, uint32_t value);
 	uint32_t events; /* more than FAKE_LOG_MAX are counted, not kept */

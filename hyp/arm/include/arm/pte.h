@@ -1,4 +1,5 @@
-/* Page table entries are 64-bit single-copy atomic (DDI 0406C A3.5.3, with LPAE): written by one STRD, never in halves. */
+/* Page table entries are 64-bit single-copy atomic (DDI 0406C A3.5.3, with LPAE): written by one STRD, never in halves.
+ */
 #ifndef ARM_PTE_H
 #define ARM_PTE_H
 

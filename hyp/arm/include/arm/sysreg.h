@@ -7,45 +7,45 @@
 
 #include <stdint.h>
 
-#define CP15_READ32(name, opc1, crn, crm, opc2)                                                                        \
-	static inline uint32_t read_##name(void)                                                                       \
-	{                                                                                                              \
-		uint32_t v_;                                                                                           \
-		__asm__ volatile("mrc p15, " #opc1 ", %0, " #crn ", " #crm ", " #opc2 : "=r"(v_)::"memory");           \
-		return v_;                                                                                             \
+#define CP15_READ32(name, opc1, crn, crm, opc2)                                                              \
+	static inline uint32_t read_##name(void)                                                             \
+	{                                                                                                    \
+		uint32_t v_;                                                                                 \
+		__asm__ volatile("mrc p15, " #opc1 ", %0, " #crn ", " #crm ", " #opc2 : "=r"(v_)::"memory"); \
+		return v_;                                                                                   \
 	}
-#define CP15_WRITE32(name, opc1, crn, crm, opc2)                                                                       \
-	static inline void write_##name(uint32_t v_)                                                                   \
-	{                                                                                                              \
-		__asm__ volatile("mcr p15, " #opc1 ", %0, " #crn ", " #crm ", " #opc2 ::"r"(v_) : "memory");           \
+#define CP15_WRITE32(name, opc1, crn, crm, opc2)                                                             \
+	static inline void write_##name(uint32_t v_)                                                         \
+	{                                                                                                    \
+		__asm__ volatile("mcr p15, " #opc1 ", %0, " #crn ", " #crm ", " #opc2 ::"r"(v_) : "memory"); \
 	}
-#define CP15_RW32(name, opc1, crn, crm, opc2)                                                                          \
-	CP15_READ32(name, opc1, crn, crm, opc2)                                                                        \
+#define CP15_RW32(name, opc1, crn, crm, opc2)   \
+	CP15_READ32(name, opc1, crn, crm, opc2) \
 	CP15_WRITE32(name, opc1, crn, crm, opc2)
-#define CP15_READ64(name, opc1, crm)                                                                                   \
-	static inline uint64_t read_##name(void)                                                                       \
-	{                                                                                                              \
-		uint64_t v_;                                                                                           \
-		__asm__ volatile("mrrc p15, " #opc1 ", %Q0, %R0, " #crm : "=r"(v_)::"memory");                         \
-		return v_;                                                                                             \
+#define CP15_READ64(name, opc1, crm)                                                           \
+	static inline uint64_t read_##name(void)                                               \
+	{                                                                                      \
+		uint64_t v_;                                                                   \
+		__asm__ volatile("mrrc p15, " #opc1 ", %Q0, %R0, " #crm : "=r"(v_)::"memory"); \
+		return v_;                                                                     \
 	}
-#define CP15_RW64(name, opc1, crm)                                                                                     \
-	CP15_READ64(name, opc1, crm)                                                                                   \
-	static inline void write_##name(uint64_t v_)                                                                   \
-	{                                                                                                              \
-		__asm__ volatile("mcrr p15, " #opc1 ", %Q0, %R0, " #crm ::"r"(v_) : "memory");                         \
+#define CP15_RW64(name, opc1, crm)                                                             \
+	CP15_READ64(name, opc1, crm)                                                           \
+	static inline void write_##name(uint64_t v_)                                           \
+	{                                                                                      \
+		__asm__ volatile("mcrr p15, " #opc1 ", %Q0, %R0, " #crm ::"r"(v_) : "memory"); \
 	}
 #define SPECIAL_RW(name, reg) SPECIAL_RW2(name, reg, reg)
-#define SPECIAL_RW2(name, reg, write_reg)                                                                                        \
-	static inline uint32_t read_##name(void)                                                                       \
-	{                                                                                                              \
-		uint32_t v_;                                                                                           \
-		__asm__ volatile("mrs %0, " #reg : "=r"(v_)::"memory");                                                \
-		return v_;                                                                                             \
-	}                                                                                                              \
-	static inline void write_##name(uint32_t v_)                                                                   \
-	{                                                                                                              \
-		__asm__ volatile("msr " #write_reg ", %0" ::"r"(v_) : "memory");                                             \
+#define SPECIAL_RW2(name, reg, write_reg)                                        \
+	static inline uint32_t read_##name(void)                                 \
+	{                                                                        \
+		uint32_t v_;                                                     \
+		__asm__ volatile("mrs %0, " #reg : "=r"(v_)::"memory");          \
+		return v_;                                                       \
+	}                                                                        \
+	static inline void write_##name(uint32_t v_)                             \
+	{                                                                        \
+		__asm__ volatile("msr " #write_reg ", %0" ::"r"(v_) : "memory"); \
 	}
 
 /* Identification */

@@ -1,0 +1,19 @@
+# The bench guest and `make bench`. Included by the top Makefile, after tests/guests/guests.mk; also works alone:
+# make -f tests/guests/guests.mk -f tests/bench/bench.mk build/bench/bench.bin
+BENCH_OBJS := $(patsubst %,$(BUILD)/bench/obj/%.o,bench fdt rows)
+
+$(BUILD)/bench/obj/%.o: tests/bench/%.c tests/bench/bench.mk
+	@mkdir -p $(@D)
+	$(Q)echo "  CC   $<"; $(CROSS)gcc $(GUEST_CFLAGS) -c -o $@ $<
+
+$(BUILD)/bench/obj/%.o: tests/bench/%.S tests/bench/bench.mk
+	@mkdir -p $(@D)
+	$(Q)echo "  AS   $<"; $(CROSS)gcc $(GUEST_CFLAGS) -c -o $@ $<
+
+$(BUILD)/bench/bench.elf: $(BENCH_OBJS) $(GUEST_LIB_OBJS) tests/guests/lib/guest.lds
+	$(Q)echo "  LD   $@"; $(CROSS)gcc $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^) -lgcc
+
+$(BUILD)/bench/bench.bin: $(BUILD)/bench/bench.elf
+	$(Q)$(CROSS)objcopy -O binary $< $@
+
+-include $(BENCH_OBJS:.o=.d)

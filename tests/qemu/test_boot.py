@@ -1,0 +1,183 @@
+"""Starting virt7: Debian to its shell and off again, every size of memory, no bundle, and entered in the wrong mode."""
+import os
+
+import pexpect
+import pytest
+
+from conftest import BUILD, CPUS, ROOT
+
+DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
+KERNEL = DEPS / "armhf" / "vmlinuz"
+INITRAMFS = BUILD / "initramfs.cpio"
+PROMPT = r"~ # "
+BOOT = 240  # seconds: the machine that runs the tests may be slow and shared
+
+
+@pytest.fixture
+def debian(virt7, mkbundle):
+    """debian(vm, ...) -> Qemu: virt7 with one Debian VM; `memory` and `bootargs` are the VM's, the rest QEMU's."""
+
+    def start(memory="256M", bootargs="", **machine):
+        bundle = mkbundle(f"name=debian,cpus=1,memory={memory},kernel={KERNEL},ramdisk={INITRAMFS},"
+                          f"bootargs=console=ttyAMA0 {bootargs}".rstrip())
+        return virt7(bundle, **machine, timeout=BOOT)
+
+    return start
+
+
+def expect_userspace(run, mib, cpus=1):
+    run.expect(rf"userspace up: {cpus} cpus, {mib} MiB\r")
+
+
+def power_off(run):
+    """Type it, and see the machine end as it should."""
+    run.expect(PROMPT)
+    run.send("poweroff -f\n")
+    run.expect("virt7: vm debian: off\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+def check_clean(run):
+    """Neither virt7 nor Debian's kernel had anything to complain about."""
+    bad = ("virt7: error", "virt7: warning", "PANIC", "------------[ cut here ]", "BUG: ", "Internal error",
+           "Unable to handle", "rcu_sched self-detected")
+    assert [line for line in run.output().splitlines() if any(text in line for text in bad)] == []
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_shell(debian, cpu):
+    run = debian(cpu=cpu)
+    expect_userspace(run, 256)
+    run.expect(PROMPT)
+    run.send("echo $((6*7))\n")
+    run.expect(r"\n42\r")
+    # More than the UART's 16 characters at once, and every one of them arrives.
+    run.expect(PROMPT)
+    run.send("echo " + "0123456789" * 20 + " | wc -c\n")
+    run.expect(r"\n201\r")
+    power_off(run)
+    check_clean(run)
+
+
+def test_stable_command(qemu):
+    """The command that users' scripts rely on, word for word."""
+    run = qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-m", "1G", "-nographic",
+               "-kernel", BUILD / "virt7.bin", "-initrd", BUILD / "debian.itb", timeout=BOOT)
+    expect_userspace(run, 512)
+    power_off(run)
+    check_clean(run)
+
+
+def test_reboot(debian):
+    run = debian()
+    for _ in range(2):
+        expect_userspace(run, 256)
+        run.expect(PROMPT)
+        run.send("reboot -f\n")
+        run.expect("virt7: vm debian: reset\r")
+    expect_userspace(run, 256)
+    power_off(run)
+    check_clean(run)
+
+
+def test_run_command(debian):
+    run = debian(bootargs='virt7.run="uname -m; echo $((6*7))"')
+    expect_userspace(run, 256)
+    run.expect(r"\narmv7l\s+42\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+    check_clean(run)
+
+
+def test_run_command_that_fails(debian):
+    run = debian(bootargs='virt7.run="exit 3"')
+    run.expect(r"virt7\.run: exit status 3\r")
+    assert run.wait() == 0
+
+
+@pytest.mark.parametrize("memory, host, mib", [("64M", "512M", 64), ("1G", "2G", 1024)])
+def test_memory(debian, memory, host, mib):
+    run = debian(memory=memory, mem=host)
+    expect_userspace(run, mib)
+    power_off(run)
+    check_clean(run)
+
+
+def expect_refusal(run, pattern):
+    """One VM, and it cannot be had: its line, then the two with which virt7 stops."""
+    run.expect("virt7: error: " + pattern + "\r")
+    run.expect("virt7: error: no VM could be started: see the lines above\r")
+    run.expect("virt7: error: stopped at: start\r")
+    assert run.output().count("virt7: error: ") == 3
+
+
+def test_more_memory_than_the_host_has(debian):
+    run = debian(memory="2G", mem="1G")
+    expect_refusal(run, r"vm debian: memory: 2048 MiB asked for, the host has \d+ MiB free; "
+                        r"lower memory in /vms/debian")
+
+
+def test_too_little_memory_for_the_kernel(debian):
+    run = debian(memory="16M")
+    expect_refusal(run, r'vm debian: kernel "vmlinuz[^"]*": \d+ KiB \(unpacking\) at 0x[0-9a-f]+ '
+                        r"(overlap the device tree, .*; give the VM more memory|are not inside RAM .*)")
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_no_bundle(virt7, cpu):
+    run = virt7(None, cpu=cpu)
+    run.expect(r"virt7: warning: no bundle \(no linux,initrd-start in /chosen; on QEMU: -initrd X\.itb\): "
+               r"the demo guest runs\r")
+    run.expect(r"\nHello from a virtual machine under virt7\.\r")
+    run.expect("virt7: vm demo: off\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_entered_in_svc(qemu, cpu):
+    """QEMU's virt board without virtualization=on starts a kernel in SVC mode, where a hypervisor cannot run."""
+    run = qemu("-M", "virt,gic-version=2", "-cpu", cpu, "-m", "256M", "-nographic", "-kernel", BUILD / "virt7.bin")
+    run.expect("virt7: error: entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on "
+               "to -M virt\r")
+    run.expect("virt7: error: stopped\r")
+    said = run.output()
+    run.send("x")
+    run.child.expect(pexpect.TIMEOUT, timeout=3)
+    assert run.output() == said
+    assert [line for line in said.splitlines() if "virt7: " in line][1:] == [
+        "virt7: error: entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on to -M virt",
+        "virt7: error: stopped",
+    ]
+
+
+def test_gicv3_host(qemu):
+    """A host without what virt7 needs: it says what is missing."""
+    run = qemu("-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a15", "-m", "256M", "-nographic",
+               "-kernel", BUILD / "virt7.bin")
+    run.expect("virt7: error: host: no GICv2 in the device tree; on QEMU add gic-version=2 to -M virt\r")
+    run.expect("virt7: error: this board's device tree lacks what virt7 needs\r")
+    run.expect("virt7: error: stopped\r")
+
+
+def test_four_cpus_one_vcpu(debian):
+    run = debian(smp=4)
+    run.expect("virt7: host: 4 of 4 CPUs online\r")
+    expect_userspace(run, 256)
+    power_off(run)
+    check_clean(run)
+
+
+def test_cpu_affinity(virt7, mkbundle):
+    """The VM on the last of four CPUs; the psci guest is enough to see it run and end there."""
+    bundle = mkbundle(f"name=test,memory=64M,cpu-affinity=0x8,kernel={BUILD}/guests/psci.bin")
+    run = virt7(bundle, smp=4)
+    run.expect("virt7: host: 4 of 4 CPUs online\r")
+    run.expect(r"summary: \d+ passed, \d+ failed\r")
+    assert run.wait() == 0
+
+
+def test_cpu_affinity_without_a_cpu(virt7, mkbundle):
+    bundle = mkbundle(f"name=test,memory=64M,cpu-affinity=0x10,kernel={BUILD}/guests/psci.bin")
+    expect_refusal(virt7(bundle, smp=4), "vm test: cpu-affinity 0x10 names no CPU that is online")

@@ -1,0 +1,331 @@
+"""Bad bundles on the real binary: each gives its one line (docs/configuration.md), and virt7 then stops where it says it
+does or runs the VMs that are good. Never a panic, never silence.
+"""
+import gzip
+import random
+import re
+import subprocess
+
+import pytest
+
+from conftest import BUILD
+
+GUEST = BUILD / "guests" / "psci.bin"  # small; prints a summary and powers off
+NO_VM = "virt7: error: no VM could be started: see the lines above"
+STOPPED = "virt7: error: stopped at: start"
+DAMAGED = "does not match, the image is damaged; make or load the bundle again"
+
+
+def image(name, path=GUEST, compression="none", hashes=("crc32",), extra=""):
+    nodes = " ".join(f'hash-{n} {{ algo = "{algo}"; }};' for n, algo in enumerate(hashes, 1))
+    return (f'{name} {{ data = /incbin/("{path}"); type = "kernel"; arch = "arm"; os = "linux"; '
+            f'compression = "{compression}"; {extra} {nodes} }};')
+
+
+def vm(name, kernel='kernel = "guest";', memory="memory = <65536>;", extra=""):
+    return f'{name} {{ compatible = "virt7,vm"; {memory} {kernel} {extra} }};'
+
+
+@pytest.fixture
+def fit(mkbundle, tmp_path):
+    """fit(vms, images) -> path of a bundle made from these nodes; vms of None is no /vms at all."""
+
+    def make(vms, images=None):
+        source = tmp_path / "test.its"
+        body = image("guest") if images is None else images
+        source.write_text('/dts-v1/;\n/ { description = "test"; images { %s }; %s };\n'
+                          % (body, "" if vms is None else "vms { %s };" % vms))
+        return mkbundle(source)
+
+    return make
+
+
+@pytest.fixture
+def good(fit):
+    return fit(vm("test"))
+
+
+@pytest.fixture
+def patched(tmp_path):
+    """patched(path, old, new): a copy with the bytes `old`, which occur exactly once, replaced."""
+
+    def make(path, old, new):
+        data = path.read_bytes()
+        assert len(old) == len(new) and data.count(old) == 1
+        copy = tmp_path / "patched.itb"
+        copy.write_bytes(data.replace(old, new))
+        return copy
+
+    return make
+
+
+def errors(run):
+    return [line for line in run.output().splitlines() if line.startswith("virt7: error: ")]
+
+
+def expect_stopped(run, *patterns):
+    """Exactly these error lines, then the two with which virt7 stops, and nothing more."""
+    run.expect(re.escape(STOPPED) + "\r")
+    lines = errors(run)
+    assert lines[-2:] == [NO_VM, STOPPED]
+    assert len(lines) == len(patterns) + 2, lines
+    for line, pattern in zip(lines, patterns):
+        assert re.fullmatch("virt7: error: " + pattern, line), line
+    assert run.child.isalive() and "PANIC" not in run.output()
+
+
+def expect_run(run):
+    """A good VM ran to its end, and with it the machine."""
+    assert run.wait() == 0
+    assert re.search(r"summary: \d+ passed, \d+ failed", run.output())
+    assert "PANIC" not in run.output()
+
+
+def test_good(virt7, good):
+    run = virt7(good)
+    expect_run(run)
+    assert errors(run) == []
+
+
+# The bundle as a whole.
+
+@pytest.mark.parametrize("length", [1, 7, 39, 40, 64, 1000, 4096, -1, -100])
+def test_truncated(virt7, good, length):
+    data = good.read_bytes()[:length]
+    good.write_bytes(data)
+    expect_stopped(virt7(good), rf"bundle: truncated: {len(data)} bytes were handed over; load the whole file")
+
+
+@pytest.mark.parametrize("data", [bytes(65536), random.Random(7).randbytes(65536), b"\x7fELF" + bytes(60),
+                                  b"just a text file\n" * 10], ids=["zeros", "random", "elf", "text"])
+def test_not_a_fit(virt7, tmp_path, data):
+    path = tmp_path / "bad.itb"
+    path.write_bytes(data)
+    expect_stopped(virt7(path), r"bundle: not a FIT image; make one with mkbundle or mkimage -f")
+
+
+def test_device_tree_that_is_no_fit(virt7, tmp_path):
+    path = tmp_path / "board.dtb"
+    subprocess.run(["dtc", "-q", "-o", path], input='/dts-v1/; / { model = "board"; };', text=True, check=True)
+    expect_stopped(virt7(path), r"bundle: no /images node: a device tree, but not a FIT image")
+
+
+def test_no_vms(virt7, fit):
+    expect_stopped(virt7(fit(None)), r"bundle: no /vms node; describe the virtual machines there")
+
+
+def test_vms_empty(virt7, fit):
+    expect_stopped(virt7(fit("")), r"bundle: /vms is empty; add a node for each virtual machine")
+
+
+def test_too_many_vms(virt7, fit):
+    vms = " ".join(vm(f"vm{n}") for n in range(65))
+    expect_stopped(virt7(fit(vms)), r"bundle: /vms has 65 nodes; 64 is the limit")
+
+
+def test_broken_structure(virt7, good):
+    """Where the root node should begin there is a token that does not exist."""
+    data = bytearray(good.read_bytes())
+    start = int.from_bytes(data[8:12], "big")  # off_dt_struct
+    data[start:start + 4] = b"\0\0\0\x77"
+    good.write_bytes(data)
+    expect_stopped(virt7(good), r"bundle: damaged \(libfdt error -\d+\); make it again")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_damage(virt7, good, seed):
+    """Flips in the tree outside the guest's data: whatever comes of it, an end that virt7 has chosen."""
+    data = bytearray(good.read_bytes())
+    kernel = data.find(GUEST.read_bytes())
+    places = [*range(40), *range(40, kernel), *range(kernel + GUEST.stat().st_size, len(data))]
+    chance = random.Random(seed)
+    for place in chance.sample(places, 4):
+        data[place] ^= 1 << chance.randrange(8)
+    good.write_bytes(data)
+    run = virt7(good)
+    run.expect(f"{re.escape(STOPPED)}\r|summary: \\d+ passed, \\d+ failed\r|virt7: vm test: stopped: ")
+    assert "PANIC" not in run.output()
+
+
+# One VM.
+
+BAD_VMS = {
+    "cpus-0": (vm("test", extra="cpus = <0>;"), r"/vms/test: cpus: not a number from 1 to 8"),
+    "cpus-9": (vm("test", extra="cpus = <9>;"), r"/vms/test: cpus: not a number from 1 to 8"),
+    "cpus-string": (vm("test", extra='cpus = "two";'), r"/vms/test: cpus: not a number from 1 to 8"),
+    "memory-missing": (vm("test", memory=""), r"/vms/test: memory: missing; say how much RAM the VM has, in KiB"),
+    "memory-small": (vm("test", memory="memory = <512>;"),
+                     r"/vms/test: memory: less than 8 MiB \(the number is in KiB\)"),
+    "memory-odd": (vm("test", memory="memory = <9000>;"),
+                   r"/vms/test: memory: not a multiple of 2048 \(the number is in KiB\)"),
+    "memory-swapped": (vm("test", memory="memory = <0x80000 0>;"),
+                       r"/vms/test: memory: more than 1023 GiB \(the number is in KiB\)"),
+    "memory-string": (vm("test", memory='memory = "64 MiB";'),
+                      r"/vms/test: memory: not a number of one or two cells, in KiB"),
+    "kernel-missing": (vm("test", kernel=""), r"/vms/test: kernel: missing; name the image under /images to start"),
+    "kernel-empty": (vm("test", kernel='kernel = "";'), r"/vms/test: kernel: not the name of a node under /images"),
+    "kernel-unknown": (vm("test", kernel='kernel = "nothere";'),
+                       r'/vms/test: kernel: no image "nothere" under /images; add it or correct the name'),
+    "ramdisk-unknown": (vm("test", extra='ramdisk = "nothere";'),
+                        r'/vms/test: ramdisk: no image "nothere" under /images; add it or correct the name'),
+    "compatible": (vm("test").replace("virt7,vm", "xen,domain"), r'/vms/test: compatible: not "virt7,vm"'),
+    "affinity-0": (vm("test", extra="cpu-affinity = <0>;"),
+                   r"/vms/test: cpu-affinity: not a mask of physical CPUs \(32 bits, at least one set\)"),
+    "priority-8": (vm("test", extra="priority = <8>;"), r"/vms/test: priority: not a number from 0 to 7"),
+    "autostart-2": (vm("test", extra="autostart = <2>;"), r"/vms/test: autostart: not <0> or <1>"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_VMS)
+def test_bad_vm(virt7, fit, kind):
+    vms, line = BAD_VMS[kind]
+    expect_stopped(virt7(fit(vms)), "vm test: " + line)
+
+
+# A node's name follows the token FDT_BEGIN_NODE, which ends in a byte of 1.
+
+def test_bad_name(virt7, good, patched):
+    bad = patched(good, b"\1test\0", b"\1te\nt\0")
+    expect_stopped(virt7(bad), r"vm number 1: /vms: name: use 1 to 31 letters, digits and \._\+- "
+                               r"\(and no \. or - at the start\)")
+
+
+def test_duplicate_names(virt7, fit, patched):
+    """dtc makes no such bundle. The first of the two runs."""
+    run = virt7(patched(fit(vm("twin1") + vm("twin2")), b"\1twin2\0", b"\1twin1\0"))
+    expect_run(run)
+    assert errors(run) == ["virt7: error: vm twin1: /vms/twin1: name: taken by an earlier VM; choose another"]
+
+
+def test_unknown_property(virt7, fit):
+    """A warning, and the VM runs."""
+    run = virt7(fit(vm("test", extra="cpu = <2>; net0 { };")))
+    expect_run(run)
+    assert [line for line in run.output().splitlines() if "warning" in line] == [
+        "virt7: warning: vm test: /vms/test: cpu: unknown property, ignored",
+        "virt7: warning: vm test: /vms/test/net0: unknown node, ignored",
+    ]
+
+
+# Its images.
+
+@pytest.mark.parametrize("algo", ["crc32", "sha256"])
+def test_flipped_byte(virt7, fit, algo):
+    path = fit(vm("test"), image("guest", hashes=[algo]))
+    data = bytearray(path.read_bytes())
+    data[data.find(GUEST.read_bytes()) + GUEST.stat().st_size // 2] ^= 0x10
+    path.write_bytes(data)
+    expect_stopped(virt7(path), rf"vm test: kernel: /images/guest/hash-1: value: {DAMAGED}")
+
+
+def test_second_hash_counts_too(virt7, fit):
+    path = fit(vm("test"), image("guest", hashes=["crc32", "sha256"]))
+    data = path.read_bytes()
+    value = subprocess.run(["sha256sum", GUEST], check=True, capture_output=True, text=True).stdout.split()[0]
+    place = data.find(bytes.fromhex(value))
+    assert place > 0
+    path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1:])
+    expect_stopped(virt7(path), rf"vm test: kernel: /images/guest/hash-2: value: {DAMAGED}")
+
+
+def test_no_hash(virt7, fit):
+    run = virt7(fit(vm("test"), image("guest", hashes=[])))
+    expect_run(run)
+    assert "virt7: warning: vm test: kernel: /images/guest: no hash node: damage would go unnoticed" in run.output()
+
+
+def test_unknown_hash(virt7, good, patched):
+    bad = patched(good, b"crc32\0", b"crc99\0")
+    expect_stopped(virt7(bad), r'vm test: kernel: /images/guest/hash-1: algo: not supported; use "crc32" or "sha256"')
+
+
+BAD_IMAGES = {
+    "arch": (image("guest").replace('arch = "arm"', 'arch = "arm64"'),
+             r'kernel: /images/guest: arch: not "arm"; a guest is a 32-bit ARM program'),
+    "compression": (image("guest", compression="lzma"),
+                    r'kernel: /images/guest: compression: not supported; use "none" or "gzip"'),
+    "load": (image("guest", extra='load = "high";'),
+             r"kernel: /images/guest: load: not a number of one or two cells"),
+    "load-outside": (image("guest", extra="load = <0x80000000>;"),
+                     r'kernel "guest": \d+ KiB at 0x80000000 are not inside RAM \(0x40000000 to 0x44000000\)'),
+    "entry-outside": (image("guest", extra="entry = <0x100>;"),
+                      r'kernel "guest": entry point 0x100 is not inside RAM \(0x40000000 to 0x44000000\)'),
+    "not-gzip": (image("guest", compression="gzip"),
+                 r'kernel "guest": not a gzip stream, or a damaged one; make the bundle again'),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_IMAGES)
+def test_bad_image(virt7, fit, kind):
+    images, line = BAD_IMAGES[kind]
+    expect_stopped(virt7(fit(vm("test"), images)), "vm test: " + line)
+
+
+def damaged_gzip(tmp_path):
+    """Compressed, then damaged in the middle: the hash that mkimage makes of it is right."""
+    data = bytearray(gzip.compress(GUEST.read_bytes(), mtime=0))
+    data[len(data) // 2] ^= 0x55
+    path = tmp_path / "guest.gz"
+    path.write_bytes(data)
+    return path
+
+
+def test_gzip(virt7, fit, tmp_path):
+    path = tmp_path / "guest.gz"
+    path.write_bytes(gzip.compress(GUEST.read_bytes()))
+    expect_run(virt7(fit(vm("test"), image("guest", path, "gzip"))))
+
+
+def test_damaged_gzip(virt7, fit, tmp_path):
+    run = virt7(fit(vm("test"), image("guest", damaged_gzip(tmp_path), "gzip")))
+    expect_stopped(run, r'vm test: kernel "guest": (not a gzip stream, or a damaged one|shorter than its headers say); '
+                        r"make the bundle again")
+
+
+def test_kernel_larger_than_ram(virt7, fit, tmp_path):
+    path = tmp_path / "large.bin"
+    path.write_bytes(bytes(16 << 20))
+    run = virt7(fit(vm("test", memory="memory = <8192>;"), image("guest", path)))
+    expect_stopped(run, r'vm test: kernel "guest": 16384 KiB at 0x40010000 are not inside RAM '
+                        r"\(0x40000000 to 0x40800000\)")
+
+
+# A bad VM beside a good one: the good one runs, before the bad one in the bundle or behind it.
+
+def bad_neighbours(tmp_path):
+    return {
+        "property": (vm("bad", extra="cpus = <99>;"), "", r"/vms/bad: cpus: not a number from 1 to 8"),
+        "no-image": (vm("bad", kernel='kernel = "nothere";'), "",
+                     r'/vms/bad: kernel: no image "nothere" under /images; add it or correct the name'),
+        "gzip": (vm("bad", kernel='kernel = "other";'), image("other", damaged_gzip(tmp_path), "gzip"),
+                 r'kernel "other": (not a gzip stream, or a damaged one|shorter than its headers say); '
+                 r"make the bundle again"),
+        "memory": (vm("bad", memory="memory = <0x400000>;"), "",
+                   r"memory: 4096 MiB asked for, the host has \d+ MiB free; lower memory in /vms/bad"),
+    }
+
+
+@pytest.mark.parametrize("first", ["bad", "good"])
+@pytest.mark.parametrize("kind", ["property", "no-image", "gzip", "memory"])
+def test_bad_beside_good(virt7, fit, tmp_path, kind, first):
+    bad, images, line = bad_neighbours(tmp_path)[kind]
+    vms = bad + vm("good") if first == "bad" else vm("good") + bad
+    run = virt7(fit(vms, image("guest") + images))
+    expect_run(run)
+    lines = errors(run)
+    assert len(lines) == 1 and re.fullmatch("virt7: error: vm bad: " + line, lines[0])
+    assert "virt7: vm good: off" in run.output()
+
+
+def test_damaged_image_beside_good(virt7, fit, tmp_path):
+    """Its own copy of the kernel, with a byte flipped."""
+    other = tmp_path / "other.bin"
+    other.write_bytes(GUEST.read_bytes() + b"other")
+    path = fit(vm("bad", kernel='kernel = "other";') + vm("good"), image("guest") + image("other", other))
+    data = path.read_bytes()
+    place = data.find(other.read_bytes())
+    assert place > 0
+    path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1:])
+    run = virt7(path)
+    expect_run(run)
+    assert errors(run) == [f"virt7: error: vm bad: kernel: /images/other/hash-1: value: {DAMAGED}"]

@@ -1,0 +1,133 @@
+"""virt7's own bugs: what it says of them, and that it then stops. Each test breaks a copy of the real image: code that
+boot_main() calls on CPU 0, directly (make_vms) or not (vm_create), is overwritten with something that goes wrong.
+"""
+import os
+import re
+import subprocess
+
+import pytest
+
+from conftest import BUILD, CPUS
+
+CROSS = os.environ.get("CROSS", "arm-none-eabi-")
+IMAGE_BASE = 0xfe000000  # LAYOUT_IMAGE of mm/layout.h: where virt7.bin is linked and its first byte is
+VICTIM = "make_vms"
+CHAIN = ("boot_main", "make_vms", "make_vm", "vm_create")  # who calls whom; the compiler may have inlined some
+
+UDF = b"\x00\xde"  # Thumb instructions, little-endian
+
+
+def run_tool(tool, *args):
+    return subprocess.run([CROSS + tool, *map(str, args)], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def symbols():
+    """The addresses of virt7.elf's symbols."""
+    rows = [line.split() for line in run_tool("nm", BUILD / "virt7.elf").splitlines()]
+    return {row[2]: int(row[0], 16) for row in rows if len(row) == 3}
+
+
+def find_call(function):
+    """Address of the function's first BL: behind the prologue, where a backtrace is exact."""
+    listing = run_tool("objdump", "-d", f"--disassemble={function}", BUILD / "virt7.elf")
+    return int(re.search(r"^ *([0-9a-f]+):\t[0-9a-f ]+\tbl\t", listing, re.MULTILINE)[1], 16)
+
+
+@pytest.fixture(scope="module")
+def first_call():
+    return find_call(VICTIM)
+
+
+@pytest.fixture
+def broken(qemu, tmp_path):
+    """broken(address, code) -> Qemu that runs virt7 with `code` at `address`."""
+
+    def start(address, code, cpu="cortex-a15"):
+        image = bytearray((BUILD / "virt7.bin").read_bytes())
+        offset = address - IMAGE_BASE
+        assert 0 < offset < len(image)
+        image[offset:offset + len(code)] = code
+        copy = tmp_path / "virt7-broken.bin"
+        copy.write_bytes(image)
+        return qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", cpu, "-m", "256M", "-nographic",
+                    "-kernel", copy)
+
+    return start
+
+
+def expect_panic(run, what):
+    """Wait for the report's end; returns its lines. One panic, and nothing after it."""
+    run.expect("virt7: error: PANIC: ")
+    run.expect("virt7: error: stopped; please report the lines above\r", timeout=20)
+    lines = [line.removeprefix("virt7: error: ") for line in run.output().splitlines() if "virt7: error: " in line]
+    assert re.fullmatch("PANIC: " + what, lines[0]), lines[0]
+    assert sum("PANIC" in line for line in lines) == 1
+    return lines
+
+
+def check_backtrace(lines, *functions):
+    """The frames are these functions, innermost first; the first, where the exception was, may be left to its line."""
+    frames = [line for line in lines if re.match(r" *\[\d+\] ", line)]
+    names = [re.fullmatch(r" *\[\d+\] 0x[0-9a-f]{8} (\S+)\+0x[0-9a-f]+", frame)[1] for frame in frames]
+    assert names in (list(functions), list(functions[1:]))
+
+
+def register(lines, name):
+    return int(re.search(rf"\b{name} 0x([0-9a-f]{{8}})\b", "\n".join(lines))[1], 16)
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_undefined_instruction(broken, first_call, cpu):
+    lines = expect_panic(broken(first_call, UDF * 2, cpu),
+                         rf"undefined instruction in virt7 on CPU 0 at 0x{first_call:08x} {VICTIM}\+0x[0-9a-f]+")
+    assert register(lines, "PSR") & 0x1f == 0x1a  # HYP mode
+    assert len([line for line in lines if re.match(r" *r(0|4|8|12) ", line)]) == 4
+    check_backtrace(lines, VICTIM, "boot_main")
+
+
+def test_deep_backtrace(broken, symbols):
+    """Every frame between boot_main() and a function that has saved registers and made room for locals."""
+    chain = [name for name in reversed(CHAIN) if name in symbols]
+    lines = expect_panic(broken(find_call(chain[0]), UDF * 2), f"undefined instruction in virt7 on CPU 0 at .* {chain[0]}.*")
+    check_backtrace(lines, *chain)
+
+
+def test_null_pointer(broken, first_call):
+    code = b"\x00\x20" b"\x00\x68"  # movs r0, #0; ldr r0, [r0]
+    lines = expect_panic(broken(first_call, code), rf"data abort in virt7 on CPU 0 at .* {VICTIM}\+.*")
+    assert register(lines, "HDFAR") == 0
+    check_backtrace(lines, VICTIM, "boot_main")
+
+
+def test_code_is_read_only(broken, first_call):
+    code = b"\x78\x46" b"\x00\x60"  # mov r0, pc; str r0, [r0]
+    lines = expect_panic(broken(first_call, code), rf"data abort in virt7 on CPU 0 at .* {VICTIM}\+.*")
+    assert register(lines, "HDFAR") == first_call + 4
+    assert register(lines, "HSR") & 0x3c == 0x0c  # a permission fault (DDI 0406C B3.13.6)
+
+
+def test_stack_is_not_executable(broken, first_call):
+    code = b"\x68\x46" b"\x00\x47"  # mov r0, sp; bx r0
+    lines = expect_panic(broken(first_call, code), r"prefetch abort in virt7 on CPU 0 at 0x[0-9a-f]{8} .*")
+    assert register(lines, "HIFAR") == register(lines, "sp")
+    assert register(lines, "HSR") & 0x3c == 0x0c
+
+
+def test_stack_overflow(broken, symbols):
+    """The guard page below the stack stops it, and the report has a stack of its own."""
+    code = b"\xff\xb5" b"\xfd\xe7"  # push {r0-r7, lr}; b .-2
+    lines = expect_panic(broken(symbols[VICTIM], code), rf"data abort in virt7 on CPU 0 at .* {VICTIM}\+.*")
+    guard = symbols["boot_stacks"]
+    assert guard <= register(lines, "HDFAR") < guard + 0x1000
+
+
+def test_stack_protector(broken, symbols, first_call):
+    """A call of what the compiler's check calls; panic() itself makes the backtrace."""
+    distance = symbols["__stack_chk_fail"] - (first_call + 4)  # BL, DDI 0406C A8.8.25, encoding T1
+    sign = distance >> 24 & 1
+    j1, j2 = 1 ^ sign ^ (distance >> 23 & 1), 1 ^ sign ^ (distance >> 22 & 1)
+    code = ((0xf000 | sign << 10 | distance >> 12 & 0x3ff).to_bytes(2, "little")
+            + (0xd000 | j1 << 13 | j2 << 11 | distance >> 1 & 0x7ff).to_bytes(2, "little"))
+    lines = expect_panic(broken(first_call, code), "stack overwritten")
+    check_backtrace(lines, "panic", "__stack_chk_fail", VICTIM, "boot_main")

@@ -1,0 +1,173 @@
+"""The tools, without QEMU: what they say to somebody who made a mistake, and that nothing missing means no network."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import BUILD, ROOT
+
+DEPS = (ROOT / os.environ.get("DEPS", BUILD / "deps")).resolve()
+
+
+def run(*command, **environment):
+    """(status, stdout, stderr) of a tool, started at the project's root."""
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, env={**os.environ, **environment}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120)
+    return done.returncode, done.stdout, done.stderr
+
+
+# tools/mkbundle
+
+@pytest.fixture
+def kernel(tmp_path):
+    path = tmp_path / "kernel.bin"
+    path.write_bytes(b"a guest" * 100)
+    return path
+
+
+@pytest.mark.parametrize("text, error", [
+    ("memory=64M,kernel={kernel}", "--vm: name= is not 1 to 31 letters, digits or ,._+-"),
+    ("name=a b,memory=64M,kernel={kernel}", "--vm: name=a b is not 1 to 31 letters, digits or ,._+-"),
+    ("name=a,kernel={kernel}", "VM a: memory= is missing"),
+    ("name=a,memory=lots,kernel={kernel}", "VM a: memory=lots is not a size such as 512M or 1G"),
+    ("name=a,memory=0,kernel={kernel}", "VM a: memory=0 is not a size such as 512M or 1G"),
+    ("name=a,memory=64M,cpus=two,kernel={kernel}", "VM a: cpus=two is not a number"),
+    ("name=a,memory=64M,kernel=/nowhere/vmlinuz", "VM a: kernel=/nowhere/vmlinuz: No such file or directory"),
+    ("name=a,memory=64M,ramdisk=/dev/null,kernel={kernel}", "VM a: ramdisk=/dev/null: the file is empty"),
+    ("name=a,memory=64M,kernel={kernel},kernel-compression=xz",
+     "VM a: kernel-compression=xz: only none and gzip are known"),
+    ("name=a,memory=64M,kernel={kernel},kernel-load=low", "VM a: kernel-load=low is not a number"),
+    ("name=a,memory=64M,kernel-load=0x40000000", "VM a: kernel-load without kernel="),
+    ("name=a,memory=64M,memory=32M,kernel={kernel}", "--vm: memory is given twice"),
+    ("name=a,memory=64M,!,kernel={kernel}", "--vm: '!' is not KEY=VALUE"),
+])
+def test_mkbundle_refuses(kernel, tmp_path, text, error):
+    output = tmp_path / "x.itb"
+    status, _, stderr = run("tools/mkbundle", "-o", output, "--vm", text.format(kernel=kernel))
+    assert (status, stderr) == (1, f"mkbundle: {error}\n")
+    assert not output.exists()
+
+
+def test_mkbundle_refuses_two_vms_of_one_name(kernel, tmp_path):
+    text = f"name=a,memory=64M,kernel={kernel}"
+    status, _, stderr = run("tools/mkbundle", "-o", tmp_path / "x.itb", "--vm", text, "--vm", text)
+    assert (status, stderr) == (1, "mkbundle: two VMs are named a\n")
+
+
+@pytest.mark.parametrize("arguments, error", [
+    ([], "give either --vm or one FILE.its"),
+    (["--vm", "name=a,memory=64M", "x.its"], "give either --vm or one FILE.its"),
+    (["nowhere.its"], "nowhere.its: no such file"),
+    (["--hash", "md5", "--vm", "name=a,memory=64M"], "--hash md5: not one of crc32, sha256, none"),
+])
+def test_mkbundle_refuses_arguments(tmp_path, arguments, error):
+    status, _, stderr = run("tools/mkbundle", "-o", tmp_path / "x.itb", *arguments)
+    assert (status, stderr) == (1, f"mkbundle: {error}\n")
+
+
+def test_mkbundle_names_the_line_of_a_broken_its(tmp_path):
+    source = tmp_path / "broken.its"
+    source.write_text("/dts-v1/;\n/ {\n\timages { linux { data = ; }; };\n};\n")
+    status, _, stderr = run("tools/mkbundle", "-o", tmp_path / "x.itb", source)
+    assert status == 1
+    assert stderr.startswith("mkbundle: mkimage: Error: ") and ":3." in stderr and stderr.count("\n") == 1
+
+
+def test_mkbundle_is_repeatable(kernel, tmp_path):
+    """Equal input, equal bundle; an image that two VMs use is in it once."""
+    vms = [part for name in "ab" for part in ("--vm", f"name={name},memory=64M,kernel={kernel},bootargs=x,y z=\"1\"")]
+    bundles = []
+    for number in range(2):
+        output = tmp_path / f"{number}.itb"
+        assert run("tools/mkbundle", "-o", output, *vms) == (0, "", "")
+        bundles.append(output.read_bytes())
+    assert bundles[0] == bundles[1]
+    assert bundles[0].count(kernel.read_bytes()) == 1
+    assert bundles[0].count(b'x,y z="1"\0') == 2
+
+
+# tools/run
+
+@pytest.mark.parametrize("argument", ["CPU", "cpu=max", "--wrong", "kernel"])
+def test_run_refuses_unknown_arguments(argument):
+    status, stdout, stderr = run("tools/run", argument)
+    assert status == 2 and stdout == "" and stderr.startswith("usage: tools/run ")
+
+
+def test_run_refuses_an_unknown_name():
+    """A misspelt name would otherwise be a run with the default."""
+    status, _, stderr = run("tools/run", "CPUZ=cortex-a7", IMAGE="/nowhere/virt7.bin")
+    assert status != 0 and "CPUZ" in stderr
+
+
+@pytest.mark.parametrize("argument, error", [
+    ("MEM=lots", "MEM=lots is not a size such as 512M or 1G"),
+    ("MEM=512", "MEM=512 is not a size such as 512M or 1G"),
+    ("MEM=1T", "MEM=1T is not a size such as 512M or 1G"),
+    ("RUN=echo \"hi\"", "RUN may not contain double quotes"),
+    ("RUN=" + "x" * 1024, "the kernel's command line is longer than 1023 bytes"),
+    ("IMAGE=/nowhere/virt7.bin", "no /nowhere/virt7.bin; run make"),
+    ("BUNDLE=/nowhere/x.itb", "no /nowhere/x.itb; run make"),
+])
+def test_run_refuses(argument, error):
+    status, stdout, stderr = run("tools/run", argument, IMAGE=BUILD / "virt7.bin")
+    assert (status, stdout, stderr) == (1, "", f"run: {error}\n")
+
+
+# tools/deps
+
+def fake_tools(folder, **scripts):
+    """A PATH with these programs in front: each is a shell script."""
+    folder.mkdir()
+    for name, body in scripts.items():
+        path = folder / name.replace("_", "-")
+        path.write_text(f"#!/bin/bash\n{body}\n")
+        path.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+@pytest.fixture
+def offline(tmp_path):
+    """A PATH on which every program of apt's that would use the network leaves a trace and fails."""
+    trace = tmp_path / "network"
+    body = f'echo "$0 $*" >>{trace}; exit 100'
+    path = fake_tools(tmp_path / "offline", apt_get=body, apt_cache=body, apt=body, wget=body, curl=body)
+    yield path
+    assert not trace.exists(), trace.read_text()
+
+
+def test_deps_host_installed(offline, tmp_path):
+    """Every package is there (as dpkg-query is made to say): nothing is asked of anybody."""
+    path = fake_tools(tmp_path / "dpkg", dpkg_query='shift 3; printf "installed %s\\n" "$@"')
+    status, stdout, stderr = run("tools/deps", "host", PATH=f"{path}:{offline}")
+    assert (status, stdout, stderr) == (0, "deps: all host packages are installed\n", "")
+
+
+def test_deps_host_without_root(offline, tmp_path):
+    """Packages are missing and there is no right to install them: the command to type, nothing tried."""
+    path = fake_tools(tmp_path / "dpkg", dpkg_query='printf "installed gcc\\n"', id="echo 1000", sudo="exit 1")
+    status, _, stderr = run("tools/deps", "host", PATH=f"{path}:{offline}")
+    assert status == 1
+    assert stderr.startswith("deps: missing host packages; as root, run:\n"
+                             "apt-get update && apt-get install -y --no-install-recommends ")
+    assert " qemu-system-arm " in stderr and " gcc " not in stderr
+
+
+def test_deps_target_unpacked(offline):
+    """The fetched packages are there: a second run does nothing and says nothing."""
+    assert run("tools/deps", "target", PATH=offline, DEPS=DEPS) == (0, "", "")
+
+
+def test_deps_target_cached(offline, tmp_path):
+    """Only the .deb files are there: they are unpacked again, still without the network."""
+    deps = tmp_path / "deps"
+    (deps / "debs").mkdir(parents=True)
+    (deps / "debs" / "armel").symlink_to(DEPS / "debs" / "armel")
+    status, stdout, _ = run("tools/deps", "target-libs", PATH=offline, DEPS=deps)
+    assert status == 0 and stdout.count("deps: unpacked ") == 3
+    assert list(deps.glob("armel/**/libfdt.a"))
+
+
+def test_deps_refuses_an_unknown_name():
+    status, _, stderr = run("tools/deps", "everything")
+    assert status == 2 and stderr.startswith("usage: tools/deps ")
