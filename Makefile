@@ -29,9 +29,9 @@ OBJS := $(SRCS:%.c=$(BUILD)/obj/%.o) $(ASMS:%.S=$(BUILD)/obj/%.o)
 
 # What a guest's exit runs through is compiled for speed, the rest (boot, parsing, loading) for size, in Thumb. The first
 # tables are written at the load address, where the stack protector's guard is not.
-FAST := hyp/exit hyp/abort hyp/mmio hyp/irq hyp/switch hyp/dev/gic \
-	mm/cache vgic/vgic vgic/dist vtimer/vtimer coproc/coproc coproc/cp15 psci/psci
-$(FAST:%=$(BUILD)/obj/%.o): MODE := -mthumb -O2
+FAST := hyp/exit hyp/abort hyp/mmio hyp/irq hyp/dev/gic \
+	mm/cache vgic/vgic vtimer/vtimer coproc/coproc psci/psci
+$(FAST:%=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions
 $(BUILD)/obj/boot/early.o: CFLAGS += -fno-stack-protector
 MODE := -mthumb -Os
 
@@ -43,11 +43,11 @@ all: $(BUILD)/virt7.bin $(BUILD)/virt7.uimg ## build virt7.bin, .elf and .uimg
 $(LIBFDT) $(LIBZ) $(LIBMD):
 	tools/deps target-libs
 
-$(BUILD)/obj/%.o: %.c | $(LIBFDT)
+$(BUILD)/obj/%.o: %.c Makefile | $(LIBFDT)
 	@mkdir -p $(@D)
 	$(Q)echo "  CC   $<"; $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/obj/%.o: %.S
+$(BUILD)/obj/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(Q)echo "  AS   $<"; $(CC) $(CPPFLAGS) $(TARGET) -g -MMD -MP -c $< -o $@
 

@@ -5,7 +5,7 @@
 #ifndef COPROC_COPROC_H
 #define COPROC_COPROC_H
 
-#include "hyp/exit.h"
+#include "hyp/trap.h"
 
 /* Check the tables' order once at boot; -EINVAL and a line where they are wrong. */
 int coproc_init(void);

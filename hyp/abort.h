@@ -2,7 +2,7 @@
 #ifndef HYP_ABORT_H
 #define HYP_ABORT_H
 
-#include "hyp/exit.h"
+#include "hyp/trap.h"
 
 enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr);
 enum exit_action abort_prefetch(struct vcpu *vcpu, struct regs *regs, uint32_t hsr);

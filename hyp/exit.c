@@ -14,6 +14,7 @@
 #include "hyp/insn.h"
 #include "hyp/irq.h"
 #include "hyp/sched.h"
+#include "hyp/trap.h"
 #include "hyp/vcpu.h"
 #include "hyp/vmctl.h"
 #include "psci/psci.h"

@@ -5,6 +5,7 @@
 #ifndef MM_RAM_H
 #define MM_RAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "hyp/lib/addr.h"

@@ -2,7 +2,7 @@
  * The bench guest: what the common reasons to leave a guest cost. The same image runs natively, under virt7 and as a
  * Xen domain; tests/bench/bench.py runs the three and compares. On a board it prints cycles (docs/performance.md).
  *
- * bootargs: bench=GROUP[,GROUP]... of micro, timer, touch, smp, share, or idle (sleep for ever), none (power off).
+ * bootargs: bench=GROUP[,GROUP]... of micro, timer, touch, smp, pair, share; late (wait first); idle (sleep for ever); none.
  */
 #include "tests/bench/fdt.h"
 #include "tests/bench/rows.h"
@@ -24,7 +24,7 @@ _Static_assert(BENCH_TIMER_VIRT == MACHINE_PPI_TIMER_VIRT && BENCH_TIMER_PHYS ==
 
 #define NAP 8000U /* ticks */
 
-enum group { MICRO = 1, TIMER = 2, TOUCH = 4, SMP = 8, SHARE = 16 };
+enum group { MICRO = 1, TIMER = 2, TOUCH = 4, SMP = 8, PAIR = 16, SHARE = 32 };
 
 struct row {
 	const char *name;
@@ -179,7 +179,7 @@ static const struct row rows[] = {
 	{"timer_phys", MICRO, 4096, row_timer_phys},
 	{"wfi_timer", MICRO, 1024, row_wfi_timer},
 	{"touch_2m", TOUCH, (TOUCH_END - TOUCH_FIRST) / BLOCK, touch_blocks},
-	{"sgi_ping", SMP, 2048, row_sgi_ping},
+	{"sgi_ping", SMP | PAIR, 2048, row_sgi_ping},
 	{"cpu_on_off", SMP, 256, cpu_on_off},
 	{"slice", SHARE, 20000000, slice},
 };
@@ -238,7 +238,7 @@ static uint32_t wanted(void)
 	if (!has("bench="))
 		return MICRO | TOUCH;
 	return (has("micro") ? MICRO : 0U) | (has("timer") ? TIMER : 0U) | (has("touch") ? TOUCH : 0U) |
-	       (has("smp") ? SMP : 0U) | (has("share") ? SHARE : 0U);
+	       (has("smp") ? SMP : 0U) | (has("pair") ? PAIR : 0U) | (has("share") ? SHARE : 0U);
 }
 
 static void prepare(const struct row *row)
@@ -267,7 +267,7 @@ static bool can_run(const struct row *row, uint32_t groups)
 		return false;
 	if (row->groups == TOUCH)
 		return machine.ram_size >= TOUCH_END;
-	return !(row->groups & (SMP | SHARE)) || smp_count() > 1;
+	return !(row->groups & (SMP | PAIR | SHARE)) || smp_count() > 1;
 }
 
 void guest_main(void)
@@ -285,6 +285,8 @@ void guest_main(void)
 		wfi();
 	gic_enable(MACHINE_PPI_TIMER_VIRT);
 	gic_enable(MACHINE_PPI_TIMER_PHYS);
+	if (has("late"))
+		nap(read_cntfrq() / 4);
 	printf("bench: gicd %08x uart %08x ram %u MiB, %u CPU(s)\n", (unsigned int)machine.gicd,
 	       (unsigned int)machine.uart, (unsigned int)(machine.ram_size >> 20), (unsigned int)smp_count());
 	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -1,5 +1,6 @@
 """The tools, without QEMU: what they say to somebody who made a mistake, and that nothing missing means no network."""
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -161,11 +162,10 @@ def test_deps_target_unpacked(offline):
 def test_deps_target_cached(offline, tmp_path):
     """Only the .deb files are there: they are unpacked again, still without the network."""
     deps = tmp_path / "deps"
-    (deps / "debs").mkdir(parents=True)
-    (deps / "debs" / "armel").symlink_to(DEPS / "debs" / "armel")
+    shutil.copytree(DEPS / "debs" / "armel", deps / "debs" / "armel")
     status, stdout, _ = run("tools/deps", "target-libs", PATH=offline, DEPS=deps)
     assert status == 0 and stdout.count("deps: unpacked ") == 3
-    assert list(deps.glob("armel/**/libfdt.a"))
+    assert list(deps.glob("armel/usr/lib/*/libfdt.a"))
 
 
 def test_deps_refuses_an_unknown_name():

@@ -1,0 +1,473 @@
+#!/usr/bin/python3
+"""`make bench`: the same work natively, under virt7 and under Xen, in instructions.
+
+  tests/bench/bench.py [--quick] [--update] [--build build] [--fresh]
+
+Prints one table, writes BUILD/bench.json, and compares virt7's instruction counts with tests/bench/baseline.json: more than
+3 % above it, or a row that no longer runs, is a failure. --update rewrites the baseline with what was measured. --quick
+measures the guest's micro rows only. What was measured natively and under Xen is kept in BUILD/bench-cache.json, by the
+contents of everything that went into a run (images, options, QEMU's version), and not measured again; --fresh forgets it.
+
+Method: docs/performance.md. Every count is of one emulated processor under -icount, so it is the same in every run.
+"""
+import argparse
+import hashlib
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BASELINE = ROOT / "tests/bench/baseline.json"
+QEMU = os.environ.get("QEMU", "qemu-system-arm")
+MARK_BEGIN, MARK_END, MARK_BOOT = 1, 2, 3
+TOLERANCE = 1.03
+MIB = 1 << 20
+CLOCK = ["-rtc", "base=2026-01-01,clock=vm"]
+GUEST_ARGS = "console=ttyAMA0 virt7.run="  # to userspace, and off
+UP = "userspace up"
+
+# key: (operation, target). The order is the table's.
+ROWS = {
+    "psci_version": ("PSCI_VERSION by HVC", 50),
+    "gicd_typer": ("GICD_TYPER read", 100),
+    "gicd_isenabler": ("GICD_ISENABLER write", 140),
+    "uart_fr": ("UART FR read", 100),
+    "actlr": ("ACTLR read", 80),
+    "sgi_self": ("self-SGI, handler, EOI", 200),
+    "timer_virt": ("expired virtual timer, handler, EOI", 200),
+    "timer_phys": ("expired physical timer, handler, EOI", None),
+    "wfi_timer": ("WFI with timer wake, own CPU", 240),
+    "wfi_timer_native": ("the same with Xen's vwfi=native", 240),
+    "touch_2m": ("first touch of 2 MiB", None),
+    "sgi_ping": ("SGI to another CPU's sleeper", None),
+    "cpu_on_off": ("CPU_ON, CPU_OFF, nap, AFFINITY_INFO", None),
+    "switch_sgi": ("SGI to a sleeper on the same CPU", None),
+    "switch_slice": ("switch of two vCPUs, one CPU", 400),
+    "boot": ("reset to first guest instruction", 2_000_000),
+    "load_none": ("image load, per MiB", None),
+    "load_crc32": ("image load with crc32, per MiB", None),
+    "load_sha256": ("image load with sha256, per MiB", None),
+    "debian": ("Debian to userspace", 1.005),
+    "debian_crc32": ("Debian to userspace, crc32", 1.01),
+    "wall_1": ("Debian, 1 CPU, wall time, ms", 1.10),
+    "wall_4": ("Debian, 4 CPUs, wall time, ms", 1.10),
+}
+RATIO_TARGET = ("debian", "debian_crc32", "wall_1", "wall_4")  # of virt7 / native
+NOT_JUDGED = ("wall_1", "wall_4")
+MICRO = [key for key in ROWS if key not in ("wfi_timer_native", "sgi_ping", "cpu_on_off", "switch_sgi", "switch_slice")]
+VM_COUNTS = (1, 2, 4, 8, 16)
+
+
+class Failed(Exception):
+    """A run that did not do what it should; shown, and its rows are missing."""
+
+
+def file_hash(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+class Bench:
+    """The runs. Each is one QEMU; nothing runs beside it."""
+
+    def __init__(self, build, fresh):
+        self.build = build
+        self.folder = build / "bench"
+        self.image = self.folder / "bench.bin"
+        self.virt7 = build / "virt7.bin"
+        self.xen = ROOT / "build/deps/armhf/boot/xen-4.17-armhf"
+        self.kernel = ROOT / "build/deps/armhf/vmlinuz"
+        self.initramfs = ROOT / "build/initramfs.cpio"
+        self.plugin = build / "insncount.so"
+        self.cache_path = build / "bench-cache.json"
+        self.cache = {} if fresh or not self.cache_path.exists() else json.loads(self.cache_path.read_text())
+        self.reused = 0
+        self.version = subprocess.run([QEMU, "--version"], check=True, capture_output=True, text=True).stdout
+        self.build_plugin()
+
+    def build_plugin(self):
+        source = ROOT / "tests/bench/insncount.c"
+        if self.plugin.exists() and self.plugin.stat().st_mtime >= source.stat().st_mtime:
+            return
+        subprocess.run([os.environ.get("HOSTCC", "gcc"), "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o",
+                        str(self.plugin), str(source)], check=True)
+
+    # --- one QEMU
+
+    def execute(self, options, until, timeout, counted):
+        """{"marks": [[number, count]...], "total": n, "output": text, "seconds": s} of one run that prints `until`."""
+        with tempfile.TemporaryDirectory(prefix="bench-") as name:
+            total, marks = Path(name) / "total", Path(name) / "marks"
+            command = [QEMU, *options, "-nographic", *CLOCK]
+            if counted:
+                command += ["-icount", "shift=0,sleep=off", "-plugin", f"{self.plugin},out={total},marks={marks}"]
+            start = time.monotonic()
+            output = self.watch(command, until, timeout)
+            seconds = time.monotonic() - start
+            result = {"output": output, "seconds": seconds, "marks": [], "total": 0}
+            if counted:
+                result["marks"] = [[int(field) for field in line.split()] for line in marks.read_text().splitlines()]
+                result["total"] = int(total.read_text()) if total.exists() else 0
+            return result
+
+    @staticmethod
+    def watch(command, until, timeout):
+        """Run until it ends; a hypervisor that stays on after `until` (Xen does) is ended by its console's silence."""
+        stays = "xen" in " ".join(command)
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              cwd=ROOT) as child:
+            guard = threading.Timer(timeout, child.send_signal, (signal.SIGTERM,))
+            guard.start()
+            output = []
+            try:
+                for line in child.stdout:
+                    output.append(line.decode(errors="replace").rstrip())
+                    if stays and until in output[-1]:
+                        child.send_signal(signal.SIGTERM)
+                        stays = False
+            finally:
+                guard.cancel()
+        text = "\n".join(output)
+        if until not in text:
+            raise Failed("no '" + until + "' in:\n  " + "\n  ".join(output[-8:]) + "\n  " + " ".join(command))
+        return text
+
+    def run(self, options, until, files, timeout=60, counted=True, cached=False):
+        """execute(), or what an equal run gave before. `files` are those whose contents matter."""
+        key = hashlib.sha256(json.dumps([self.version, options, until, counted, file_hash(self.plugin),
+                                         [file_hash(f) for f in files]]).encode()).hexdigest()
+        if cached and key in self.cache:
+            self.reused += 1
+            return self.cache[key]
+        result = self.execute(options, until, timeout, counted)
+        if cached:
+            self.cache[key] = result
+            self.cache_path.write_text(json.dumps(self.cache))
+        return result
+
+    # --- the three platforms, running the bench guest
+
+    def native(self, groups, cpus=1):
+        options = ["-M", "virt,gic-version=2,dtb-randomness=off", "-cpu", "cortex-a15", "-smp", str(cpus), "-m", "128M",
+                   "-kernel", str(self.image), "-append", f"bench={groups}"]
+        return self.run(options, "bench: done", [self.image], cached=True)
+
+    def bundle(self, vms, hashes="none"):
+        path = self.folder / "bench.itb"
+        subprocess.run(["tools/mkbundle", "-o", str(path), "--hash", hashes,
+                        *[part for vm in vms for part in ("--vm", vm)]], check=True, cwd=ROOT)
+        return path
+
+    def under_virt7(self, vms, smp=1, hashes="none", until="bench: done", **more):
+        bundle = self.bundle(vms, hashes)
+        return self.run(self.virt7_options(bundle, smp), until, [self.virt7, bundle], **more)
+
+    def virt7_options(self, bundle, smp=1, memory="1G"):
+        return ["-M", "virt,virtualization=on,gic-version=2,dtb-randomness=off", "-cpu", "cortex-a15", "-smp", str(smp),
+                "-m", memory, "-kernel", str(self.virt7), "-initrd", str(bundle)]
+
+    def vm(self, groups, name="bench", cpus=1, memory="128M", extra=""):
+        return f"name={name},cpus={cpus},memory={memory},kernel={self.image}{extra},bootargs=bench={groups}"
+
+    def zimage(self):
+        """Xen takes no raw image: put a zImage's header before it, whose start field says where."""
+        start, size = 0x4000F000, 0x1000
+        data = self.image.read_bytes()
+        header = bytearray(size)
+        struct.pack_into("<I", header, 0, 0xEA000000 | (size - 8) >> 2)  # b image
+        struct.pack_into("<III", header, 0x24, 0x016F2818, start, start + size + len(data))
+        path = self.folder / "bench.zimage"
+        path.write_bytes(header + data)
+        return path
+
+    def under_xen(self, modules, bootargs, cpus=1, memory=128, xen_args="", until="bench: done", timeout=120):
+        """A domain without a dom0 (Xen's "dom0less"). `modules`: (kind, file)."""
+        dtb = self.folder / "xen.dtb"
+        machine = "virt,virtualization=on,gic-version=2,highmem=off,dtb-randomness=off"
+        common = ["-cpu", "cortex-a15", "-smp", "1", "-m", "1G"]
+        subprocess.run([QEMU, "-M", f"{machine},dumpdtb={dtb}", *common, "-display", "none"], check=True,
+                       capture_output=True, stdin=subprocess.DEVNULL)
+
+        def put(node, name, kind, *values):
+            subprocess.run(["fdtput", "-t", kind, str(dtb), node, name, *map(str, values)], check=True)
+
+        options = ["-M", machine, *common, "-kernel", str(self.xen), "-dtb", str(dtb)]
+        domain = "/chosen/domU1"
+        put("/chosen", "xen,xen-bootargs", "s", f"console=dtuart dtuart=/pl011@9000000 {xen_args}".strip())
+        subprocess.run(["fdtput", "-c", str(dtb), domain], check=True)
+        for node in ("/chosen", domain):
+            put(node, "#address-cells", "u", 2)
+            put(node, "#size-cells", "u", 2)
+        put(domain, "compatible", "s", "xen,domain")
+        put(domain, "cpus", "u", cpus)
+        put(domain, "memory", "u", 0, memory * 1024)
+        put(domain, "vpl011", "s", "")
+        address = 0x50000000
+        for kind, path in modules:
+            node = f"{domain}/module@{address:x}"
+            subprocess.run(["fdtput", "-c", str(dtb), node], check=True)
+            put(node, "compatible", "s", f"multiboot,{kind}", "multiboot,module")
+            put(node, "reg", "u", 0, address, 0, Path(path).stat().st_size)
+            if kind == "kernel":
+                put(node, "bootargs", "s", bootargs)
+            options += ["-device", f"loader,file={path},addr=0x{address:x},force-raw=on"]
+            address += 0x02000000
+        return self.run(options, until, [self.xen, dtb, *[path for _, path in modules]], timeout=timeout, cached=True)
+
+    def bench_under_xen(self, groups, **more):
+        return self.under_xen([("kernel", self.zimage())], f"bench={groups}", **more)
+
+
+def boot_mark(run, which=0):
+    return [count for number, count in run["marks"] if number == MARK_BOOT][which]
+
+
+def per_round(run):
+    """{row: instructions a round}: the guest's lines and the marks come in the same order."""
+    lines = re.findall(r"row (\w+) rounds (\d+) own (\d+)", run["output"])
+    begins = [count for number, count in run["marks"] if number == MARK_BEGIN]
+    ends = [count for number, count in run["marks"] if number == MARK_END]
+    return {name: (end - begin - int(own)) / int(rounds)
+            for (name, rounds, own), begin, end in zip(lines, begins, ends) if int(rounds)}
+
+
+class Table:
+    """What was measured: rows[key][platform]."""
+
+    def __init__(self):
+        self.rows = {}
+        self.notes = []
+
+    def put(self, key, platform, value):
+        self.rows.setdefault(key, {})[platform] = round(value, 2) if value < 1e4 else round(value)
+
+    def attempt(self, what, function, *args):
+        try:
+            function(*args)
+        except Failed as error:
+            self.notes.append(f"{what}: {error}")
+
+    def print(self):
+        print(f"{'operation':38}{'native':>14}{'virt7':>14}{'Xen':>14}{'virt7/Xen':>11}{'target':>13}")
+        for key, (title, target) in ROWS.items():
+            if key not in self.rows:
+                continue
+            row = self.rows[key]
+            ratio = f"{row['virt7'] / row['xen']:.3f}" if "virt7" in row and row.get("xen") else ""
+            print(f"{title:38}{show(row.get('native')):>14}{show(row.get('virt7')):>14}{show(row.get('xen')):>14}{ratio:>11}"
+                  f"{self.verdict(key, target):>13}")
+
+    def verdict(self, key, target):
+        row = self.rows[key]
+        if target is None or "virt7" not in row:
+            return ""
+        value = row["virt7"]
+        if key in RATIO_TARGET:
+            value = row["virt7"] / row["native"] if row.get("native") else 0
+            return f"{value:.4f} {'<=' if value <= target else '>'} {target}"
+        return f"{'<=' if value <= target else '>'} {show(target)}"
+
+
+def show(value):
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}".removesuffix(".0")
+
+
+# --- what is measured
+
+
+def micro_native(bench, table):
+    for key, value in per_round(bench.native("micro,touch")).items():
+        table.put(key, "native", value)
+    table.put("wfi_timer_native", "native", table.rows["wfi_timer"]["native"])
+
+
+def micro_virt7(bench, table):
+    for key, value in per_round(bench.under_virt7([bench.vm("micro,touch")])).items():
+        table.put(key, "virt7", value)
+    table.put("wfi_timer_native", "virt7", table.rows["wfi_timer"]["virt7"])
+
+
+def micro_xen(bench, table):
+    # Xen scrubs free memory while idle, which would be counted in the WFI rows; not asked to, it does not.
+    for key, value in per_round(bench.bench_under_xen("micro,touch", xen_args="bootscrub=0")).items():
+        table.put(key, "xen", value)
+    run = bench.bench_under_xen("micro", xen_args="bootscrub=0 vwfi=native")
+    table.put("wfi_timer_native", "xen", per_round(run)["wfi_timer"])
+
+
+def smp_native(bench, table):
+    for key, value in per_round(bench.native("smp", cpus=2)).items():
+        table.put(key, "native", value)
+
+
+def smp_virt7(bench, table):
+    for key, value in per_round(bench.under_virt7([bench.vm("smp", cpus=2)], smp=2)).items():
+        table.put(key, "virt7", value)
+
+
+SHARED = {"sgi_ping": "switch_sgi", "slice": "switch_slice"}  # the guest's names of rows on one CPU
+
+
+def shared_virt7(bench, table):
+    for groups in ("pair", "share"):
+        for key, value in per_round(bench.under_virt7([bench.vm(groups, cpus=2)], timeout=20)).items():
+            table.put(SHARED[key], "virt7", value)
+
+
+def shared_xen(bench, table):
+    for groups in ("pair", "share"):
+        for key, value in per_round(bench.bench_under_xen(groups, cpus=2, xen_args="bootscrub=0")).items():
+            table.put(SHARED[key], "xen", value)
+
+
+def boot_rows(bench, table):
+    """The guest's first mark comes after its start code, which a native run has too."""
+    native = boot_mark(bench.native("none"))
+    table.put("boot", "virt7", boot_mark(bench.under_virt7([bench.vm("none")])) - native)
+    table.put("boot", "xen", boot_mark(bench.bench_under_xen("none")) - native)
+
+
+def load_rows(bench, table):
+    for hashes in ("none", "crc32", "sha256"):
+        marks = []
+        for mib in (1, 5):
+            ramdisk = bench.folder / "ramdisk"
+            ramdisk.write_bytes(hashlib.shake_256(b"virt7").digest(mib * MIB))
+            run = bench.under_virt7([bench.vm("none", extra=f",ramdisk={ramdisk}")], hashes=hashes)
+            marks.append(boot_mark(run))
+        table.put(f"load_{hashes}", "virt7", (marks[1] - marks[0]) / 4)
+
+
+def debian_native(bench, memory="512M", cpus=1):
+    return ["-M", "virt,gic-version=2,dtb-randomness=off", "-cpu", "cortex-a15", "-smp", str(cpus), "-m", memory, "-kernel",
+            str(bench.kernel), "-initrd", str(bench.initramfs), "-append", GUEST_ARGS]
+
+
+def debian_vm(bench, cpus=1):
+    return f"name=debian,cpus={cpus},memory=512M,kernel={bench.kernel},ramdisk={bench.initramfs},bootargs={GUEST_ARGS}"
+
+
+def debian_rows(bench, table):
+    files = [bench.kernel, bench.initramfs]
+    native = bench.run(debian_native(bench), UP, files, timeout=120, cached=True)["total"]
+    plain = bench.under_virt7([debian_vm(bench)], until=UP, timeout=120)["total"]
+    # The hash's cost is exact without a second boot: the same images, and a guest that ends at once.
+    extra = f",ramdisk={bench.kernel}", f",ramdisk={bench.initramfs}"
+    crc = sum(boot_mark(bench.under_virt7([bench.vm("none", extra=e)], hashes="crc32")) -
+              boot_mark(bench.under_virt7([bench.vm("none", extra=e)])) for e in extra)
+    table.put("debian", "native", native)
+    table.put("debian_crc32", "native", native)
+    table.put("debian", "virt7", plain)
+    table.put("debian_crc32", "virt7", plain + crc)
+
+
+def debian_xen(bench, table):
+    modules = [("kernel", bench.kernel), ("ramdisk", bench.initramfs)]
+    total = bench.under_xen(modules, GUEST_ARGS, memory=512, until=UP, timeout=180)["total"]
+    table.put("debian", "xen", total)
+
+
+def wall_rows(bench, table):
+    for cpus in (1, 4):
+        run = bench.run(debian_native(bench, cpus=cpus), UP, [], timeout=120, counted=False)
+        table.put(f"wall_{cpus}", "native", run["seconds"] * 1000)
+        run = bench.under_virt7([debian_vm(bench, cpus)], smp=cpus, until=UP, timeout=120, counted=False)
+        table.put(f"wall_{cpus}", "virt7", run["seconds"] * 1000)
+
+
+def vms_rows(bench, table, counts):
+    """One VM measures, the others sleep; and what each more VM costs until its first instruction."""
+    for number in VM_COUNTS:
+        others = [bench.vm("idle", name=f"idle{i}", memory="16M") for i in range(number - 1)]
+        run = bench.under_virt7([*others, bench.vm("late,timer", memory="16M")], timeout=30)
+        boots = [count for mark, count in run["marks"] if mark == MARK_BOOT]
+        counts[number] = {**per_round(run), "boot": round(boots[-1] / number)}
+    table.notes += [f"{number:2} VMs: virtual timer {show(row['timer_virt'])}, self-SGI {show(row['sgi_self'])}, boot "
+                    f"{row['boot']:,} a VM" for number, row in counts.items()]
+
+
+def sizes(bench):
+    """Text, data, image, and the RAM virt7 keeps, which it says itself at boot."""
+    result = {"image": bench.virt7.stat().st_size}
+    elf = bench.virt7.with_suffix(".elf")
+    if elf.exists():
+        size = os.environ.get("CROSS", "arm-none-eabi-") + "size"
+        fields = subprocess.run([size, str(elf)], check=True, capture_output=True, text=True).stdout.split()
+        result.update(zip(("text", "data", "bss"), map(int, fields[6:9])))
+    output = bench.under_virt7([bench.vm("none")])["output"]
+    match = re.search(r"host: (\d+) MiB of RAM, (\d+) MiB free", output)
+    if match:
+        result["ram_taken_mib"] = int(match[1]) - int(match[2])
+    return result
+
+
+def compare(table, baseline):
+    """Complaints about rows that are worse than the baseline."""
+    complaints = []
+    for key, old in baseline.items():
+        new = table.rows.get(key, {}).get("virt7")
+        if new is None:
+            complaints.append(f"{ROWS[key][0]}: no result; the baseline has {show(old)}")
+        elif new > old * TOLERANCE:
+            complaints.append(f"{ROWS[key][0]}: {show(new)}, was {show(old)} ({new / old - 1:+.1%})")
+    return complaints
+
+
+def measure(bench, table, quick):
+    extras = {}
+    parts = [("micro, native", micro_native), ("micro, virt7", micro_virt7), ("micro, Xen", micro_xen)]
+    if not quick:
+        parts += [("SMP, native", smp_native), ("SMP, virt7", smp_virt7), ("shared CPU, virt7", shared_virt7),
+                  ("shared CPU, Xen", shared_xen), ("boot", boot_rows), ("load", load_rows), ("Debian", debian_rows),
+                  ("Debian, Xen", debian_xen), ("wall time", wall_rows)]
+    for what, function in parts:
+        print(f"bench: {what}", file=sys.stderr, flush=True)
+        table.attempt(what, function, bench, table)
+    if not quick:
+        extras["vms"] = {}
+        table.attempt("number of VMs", vms_rows, bench, table, extras["vms"])
+    extras["sizes"] = sizes(bench)
+    return extras
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="micro rows only")
+    parser.add_argument("--update", action="store_true", help="rewrite the baseline")
+    parser.add_argument("--fresh", action="store_true", help="forget what was measured natively and under Xen")
+    parser.add_argument("--build", type=Path, default=ROOT / "build")
+    args = parser.parse_args()
+    bench, table = Bench(args.build.resolve(), args.fresh), Table()
+    extras = measure(bench, table, args.quick)
+    table.print()
+    for note in table.notes:
+        print(note)
+    print(", ".join(f"{name} {value:,}" for name, value in extras["sizes"].items()))
+    if bench.reused:
+        print(f"native and Xen: {bench.reused} runs taken from {bench.cache_path.name}; --fresh measures them again")
+    (bench.build / "bench.json").write_text(json.dumps({"rows": table.rows, **extras}, indent=1) + "\n")
+    baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+    if args.quick:
+        baseline = {key: value for key, value in baseline.items() if key in MICRO[:9] + ["touch_2m"]}
+    complaints = compare(table, baseline)
+    if args.update:
+        merged = json.loads(BASELINE.read_text()) if args.quick and BASELINE.exists() else {}
+        merged.update({key: row["virt7"] for key, row in table.rows.items()
+                       if "virt7" in row and key not in NOT_JUDGED and key != "wfi_timer_native"})
+        BASELINE.write_text(json.dumps(merged, indent=1) + "\n")
+        print(f"baseline of {len(merged)} rows written")
+    elif complaints:
+        sys.exit("\n".join(["bench: worse than the baseline by more than 3 %:", *complaints]))
+
+
+if __name__ == "__main__":
+    main()
