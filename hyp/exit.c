@@ -108,6 +108,8 @@ static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 			vmctl_checkpoint(vcpu);
 		if (work & WORK_RESCHED)
 			sched_yield();
+		if (work & WORK_SLICE)
+			sched_check_slice();
 		if (work & WORK_TIMER)
 			vtimer_sample(vcpu);
 		if (work & WORK_VGIC)

@@ -49,6 +49,14 @@ static void slice_expired(struct timer *timer)
 		atomic_or(&vcpu->work, WORK_RESCHED);
 }
 
+void sched_check_slice(void)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (cpu->vcpu && cpu->ready >= BIT(cpu->vcpu->priority) && !cpu->slice.cpu)
+		timer_arm(&cpu->slice, timer_now() + timer_hz() / SLICE_HZ);
+}
+
 /* Run `next`, which pick() gave, or the idle thread. Comes back when this thread is picked again. */
 static void switch_to(struct percpu *cpu, struct vcpu *next)
 {
@@ -57,11 +65,9 @@ static void switch_to(struct percpu *cpu, struct vcpu *next)
 
 	if (next == prev)
 		return;
-	if (next && cpu->ready)
-		timer_arm(&cpu->slice, timer_now() + timer_hz() / SLICE_HZ);
-	else
-		timer_disarm(&cpu->slice);
+	timer_disarm(&cpu->slice);
 	cpu->vcpu = next;
+	sched_check_slice();
 	if (next)
 		vcpu_load(next);
 	thread_switch(from, next ? next->sp : cpu->idle_sp);
@@ -144,7 +150,7 @@ void sched_wake(struct vcpu *vcpu)
 		current = cpu->vcpu;
 		kick = !current || current->priority <= vcpu->priority;
 		if (kick && current)
-			atomic_or(&current->work, current->priority < vcpu->priority ? WORK_RESCHED : 0);
+			atomic_or(&current->work, current->priority < vcpu->priority ? WORK_RESCHED : WORK_SLICE);
 	}
 	spin_unlock(&cpu->rq_lock);
 	if (kick && cpu != this_cpu())

@@ -23,6 +23,9 @@ void sched_wake(struct vcpu *vcpu);
 /* Let others of at least the same priority run first. */
 void sched_yield(void);
 
+/* Start a time slice for the running vCPU if another one of its priority waits and none runs yet (WORK_SLICE). */
+void sched_check_slice(void);
+
 /* The idle thread of this CPU: never returns. */
 void sched_idle(void) __attribute__((noreturn));
 

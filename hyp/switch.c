@@ -64,6 +64,8 @@
 		verb(spsr_fiq, c->fiq[7]); \
 	} while (0)
 
+#define WAIT_TRAPS (HCR_TWI | HCR_TWE)
+
 #define SAVE(name, slot)    ((slot) = read_##name())
 #define RESTORE(name, slot) write_##name(slot)
 
@@ -85,6 +87,8 @@ static void restore(struct vcpu *vcpu)
 {
 	struct vcpu_context *c = &vcpu->ctx;
 
+	/* Who shares a CPU gives it up while it waits; who has one alone waits in the hardware, without an exit. */
+	vcpu->hcr = (vcpu->hcr & ~WAIT_TRAPS) | (vcpu->cpu->assigned > 1 ? WAIT_TRAPS : 0);
 	write_sctlr(SCTLR_RESET);
 	isb();
 	write_hcr(vcpu->hcr);

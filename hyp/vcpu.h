@@ -26,6 +26,7 @@ struct mmio_region;
 #define WORK_VGIC    (1U << 0) /* interrupts to put into list registers */
 #define WORK_RESCHED (1U << 1) /* another vCPU should run */
 #define WORK_STOP    (1U << 2) /* the VM wants its vCPUs at the checkpoint */
+#define WORK_SLICE   (1U << 4) /* another vCPU of its priority waits: it has a time slice from now on */
 #define WORK_TIMER   (1U << 3) /* an expired timer's line has to be sampled */
 
 /* SUSPENDED: in a PSCI power-down state, on again when an interrupt is pending for it. */

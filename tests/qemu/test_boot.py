@@ -27,8 +27,8 @@ def debian(virt7, mkbundle):
 
 def expect_userspace(run, mib, cpus=1):
     """Without waiting for the time limit where there will be no userspace."""
-    match = run.expect(r"userspace up: [^\r]*|Kernel panic[^\r]*|PANIC: [^\r]*|virt7: error: stopped[^\r]*")
-    assert match[0] == f"userspace up: {cpus} cpus, {mib} MiB"
+    match = run.expect(r"(userspace up: |Kernel panic|PANIC: |virt7: error: stopped)[^\r]*\r")
+    assert match[0].strip() == f"userspace up: {cpus} cpus, {mib} MiB"
 
 
 def power_off(run):
