@@ -31,7 +31,7 @@ OBJS := $(SRCS:%.c=$(BUILD)/obj/%.o) $(ASMS:%.S=$(BUILD)/obj/%.o)
 # tables are written at the load address, where the stack protector's guard is not.
 FAST := hyp/exit hyp/abort hyp/mmio hyp/irq hyp/dev/gic \
 	mm/cache vgic/vgic vtimer/vtimer coproc/coproc psci/psci
-$(FAST:%=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions
+$(FAST:%=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions -falign-functions=2 -falign-loops=1 -falign-jumps=1 -falign-labels=1
 $(BUILD)/obj/boot/early.o: CFLAGS += -fno-stack-protector
 MODE := -mthumb -Os
 
