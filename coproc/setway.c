@@ -22,7 +22,7 @@
 static void set_tvm(struct vcpu *vcpu, bool on)
 {
 	vcpu->hcr = on ? vcpu->hcr | HCR_TVM : vcpu->hcr & ~HCR_TVM;
-	write_hcr(vcpu->hcr);
+	write_hcr(vcpu->hcr | (read_hcr() & HCR_VA));
 }
 
 /* Clean and invalidate to the point of coherency: 2 MiB a block, and no more blocks than the guest has touched. */

@@ -145,6 +145,9 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 		if (hsr & ISS_DABT_CM)
 			return EXIT_NEXT; /* maintenance of an address without memory */
 		return emulate(vcpu, regs, va, at);
+	} else if (ISS_FSC(hsr) == FSC_ASYNC) {
+		write_hcr(read_hcr() | HCR_VA); /* taken from this guest: its own, when it unmasks them (B1.9.12) */
+		return EXIT_AGAIN;
 	}
 	inject_data_abort(vcpu, va);
 	return EXIT_AGAIN;

@@ -247,8 +247,9 @@ static int load_flat(struct loader *l, const uint8_t *header, uint64_t load, siz
 	if (zimage && le32(header + ZIMAGE_END) - le32(header + ZIMAGE_START) > size) {
 		/* Some payloads count their bss in. A file that was cut looks the same. */
 		size = le32(header + ZIMAGE_END) - le32(header + ZIMAGE_START);
-		log_warn("vm %s: %s \"%.40s\": has %u of the %u KiB that its zImage header states", l->cfg->name,
-			 l->what, l->image->name, kib(len), kib(size));
+		if (!l->cfg->quiet)
+			log_warn("vm %s: %s \"%.40s\": has %u of the %u KiB that its zImage header states",
+				 l->cfg->name, l->what, l->image->name, kib(len), kib(size));
 	}
 	err = claim(l, load, size, "");
 	if (err)
@@ -462,7 +463,8 @@ static int open_image(struct loader *l, const char *what, const struct bundle_im
 		err = image_stream_seek(&l->stream, 0);
 	if (err)
 		return fail(l, err);
-	log_info("vm %s: loading %s \"%.40s\", %u KiB", l->cfg->name, what, image->name, kib(l->stream.length));
+	if (!l->cfg->quiet)
+		log_info("vm %s: loading %s \"%.40s\", %u KiB", l->cfg->name, what, image->name, kib(l->stream.length));
 	return 0;
 }
 
@@ -482,8 +484,10 @@ static int load_kernel(struct loader *l, struct image_entry *entry)
 	if (err)
 		return err;
 	if (header[0] == 0x1f && header[1] == 0x8b)
-		log_warn("vm %s: kernel \"%.40s\": looks gzip-compressed: should it say compression = \"gzip\"?",
-			 l->cfg->name, l->image->name);
+		if (!l->cfg->quiet)
+			log_warn(
+				"vm %s: kernel \"%.40s\": looks gzip-compressed: should it say compression = \"gzip\"?",
+				l->cfg->name, l->image->name);
 	/* The PC has 32 bits, RAM may go beyond them. */
 	if (!is_in_ram(l, entry->pc, 1) || entry->pc > UINT32_MAX) {
 		refuse(l, "entry point 0x%llx is not inside RAM (0x%llx to 0x%llx)", (ull)entry->pc,

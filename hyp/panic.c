@@ -1,12 +1,11 @@
 /*
- * The end: what virt7 says of its own bugs. The backtrace is libgcc's unwinder on the image's exception tables, the
+ * The end: what virt7 says of its own bugs. The backtrace follows the image's exception tables, the
  * names come from the table that tools/symtab puts into the image.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unwind.h>
 
 #include <arm/barrier.h>
 #include <arm/hypregs.h>
@@ -17,6 +16,7 @@
 #include "hyp/lib/cpu.h"
 #include "hyp/log.h"
 #include "hyp/panic.h"
+#include "hyp/unwind.h"
 
 #define BACKTRACE_MAX 16U
 
@@ -25,13 +25,6 @@ extern const uint32_t symtab_count;
 extern const uint16_t symtab_address[];
 extern const uint8_t symtab_pairs[], symtab_names[];
 extern const char image_start[], _text_end[];
-
-/* What libgcc's unwinder starts from (its own name and layout; EHABI 7.5). */
-struct unwind_registers {
-	uint32_t demand_save;
-	uint32_t r[16];
-};
-_Unwind_Reason_Code __gnu_Unwind_Backtrace(_Unwind_Trace_Fn trace, void *arg, struct unwind_registers *registers);
 
 uintptr_t __stack_chk_guard = 0x7a3e11d4U;
 void __stack_chk_fail(void) __attribute__((noreturn));
@@ -76,29 +69,23 @@ const char *panic_symbol(uint32_t pc, uint32_t *offset)
 	return text;
 }
 
-static _Unwind_Reason_Code trace_frame(struct _Unwind_Context *context, void *arg)
+static void backtrace(struct unwind_frame *frame)
 {
-	uint32_t *count = arg, pc = (uint32_t)_Unwind_GetIP(context), offset;
-	const char *name = panic_symbol(pc - 1, &offset); /* a call may be a function's last instruction */
+	for (unsigned int i = 0; i < BACKTRACE_MAX; i++) {
+		uint32_t offset, pc = frame->r[15];
+		const char *name = panic_symbol(pc - 1, &offset); /* a call may be a function's last instruction */
 
-	log_err("  [%u] 0x%08x %s+0x%x", (unsigned)*count, (unsigned)pc, name, (unsigned)offset);
-	return ++*count < BACKTRACE_MAX ? _URC_NO_REASON : _URC_FAILURE;
-}
-
-static void backtrace(const uint32_t *r13_to_15, const uint32_t *r0_to_12)
-{
-	struct unwind_registers registers = {.demand_save = 0};
-	uint32_t count = 0;
-
-	memcpy(registers.r, r0_to_12, 13 * sizeof(uint32_t));
-	memcpy(&registers.r[13], r13_to_15, 3 * sizeof(uint32_t));
-	__gnu_Unwind_Backtrace(trace_frame, &count, &registers);
+		log_err("  [%u] 0x%08x %s+0x%x", i, (unsigned)pc, name, (unsigned)offset + 1);
+		if (!unwind_step(frame))
+			break;
+	}
 }
 
 void panic_exception(const struct panic_frame *f)
 {
 	static const char *const vector[] = {"reset", "undefined instruction", "hypervisor call", "prefetch abort",
 					     "data abort"};
+	struct unwind_frame frame;
 	uint32_t offset;
 	const char *name = panic_symbol(f->pc, &offset);
 
@@ -111,19 +98,18 @@ void panic_exception(const struct panic_frame *f)
 		log_err("  r%-2u 0x%08x 0x%08x 0x%08x 0x%08x", (unsigned)i, (unsigned)f->r[i], (unsigned)f->r[i + 1],
 			(unsigned)f->r[i + 2], (unsigned)f->r[i + 3]);
 	log_err("  r12 0x%08x sp 0x%08x lr 0x%08x", (unsigned)f->r[12], (unsigned)f->sp, (unsigned)f->lr);
-	backtrace((const uint32_t[]){f->sp, f->lr, f->pc}, f->r);
+	memcpy(frame.r, f->r, sizeof(f->r));
+	frame.r[13] = f->sp;
+	frame.r[14] = f->lr;
+	frame.r[15] = f->pc;
+	backtrace(&frame);
 	stop();
-}
-
-static _Unwind_Reason_Code trace_here(struct _Unwind_Context *context, void *arg)
-{
-	return trace_frame(context, arg);
 }
 
 void panic(const char *fmt, ...)
 {
 	char text[LOG_LINE_MAX];
-	uint32_t count = 0;
+	struct unwind_frame frame = {.r = {0}};
 	va_list ap;
 
 	console_panic();
@@ -131,7 +117,10 @@ void panic(const char *fmt, ...)
 	vsniprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_err("PANIC: %s", text);
-	_Unwind_Backtrace(trace_here, &count);
+	/* From our own caller on: its frame is what GCC says, ours starts here. */
+	__asm__ volatile("mov %0, sp\n\tmov %1, r7\n\tmov %2, r11" : "=r"(frame.r[13]), "=r"(frame.r[7]), "=r"(frame.r[11]));
+	__asm__ volatile("mov %0, pc" : "=r"(frame.r[15]));
+	backtrace(&frame);
 	stop();
 }
 

@@ -73,6 +73,7 @@ static void save(struct vcpu *vcpu)
 {
 	struct vcpu_context *c = &vcpu->ctx;
 
+	vcpu->hcr = (vcpu->hcr & ~HCR_VA) | (read_hcr() & HCR_VA); /* an abort it has not taken yet */
 	BANKED_LIST(SAVE, c);
 	CP15_LIST(SAVE, c);
 	vgic_save(vcpu);

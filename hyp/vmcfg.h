@@ -21,6 +21,7 @@ struct vm_config {
 	uint32_t affinity;     /* physical CPUs, bit n = CPU n */
 	unsigned int priority; /* 0 (lowest) ... 7 */
 	bool autostart;
+	bool quiet; /* load without progress lines: a guest that resets without end must not fill the console */
 	const char *bootargs; /* into the bundle; "" where absent */
 	struct bundle_image kernel;
 	struct bundle_image ramdisk; /* name is NULL where absent */

@@ -111,7 +111,9 @@ static void perform(struct vm *vm)
 	enum vm_state state = vm->request == VM_REQUEST_CRASH ? VM_CRASHED : VM_OFF;
 
 	if (vm->request == VM_REQUEST_RESET) {
-		log_info("vm %s: reset", vm->config.name);
+		vm->config.quiet = !log_ratelimit(&vm->log_budget);
+		if (!vm->config.quiet)
+			log_info("vm %s: reset", vm->config.name);
 		if (!prepare(vm))
 			state = VM_RUNNING;
 	} else {

@@ -5,6 +5,7 @@
 #ifndef ARM_SYSREG_H
 #define ARM_SYSREG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CP15_READ32(name, opc1, crn, crm, opc2)                                                              \
@@ -184,6 +185,16 @@ SPECIAL_RW(r12_fiq, r12_fiq)
 SPECIAL_RW(sp_fiq, sp_fiq)
 SPECIAL_RW(lr_fiq, lr_fiq)
 SPECIAL_RW(spsr_fiq, spsr_fiq)
+
+CP15_WRITE32(ats1hr, 4, c7, c8, 0)
+
+/* May HYP read the word at `va`? By its own tables, without touching it. */
+static inline bool hyp_readable(uint32_t va)
+{
+	write_ats1hr(va);
+	__asm__ volatile("isb" ::: "memory");
+	return !(read_par_64() & 1U);
+}
 
 static inline uint32_t read_cpsr(void)
 {
