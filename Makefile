@@ -15,7 +15,7 @@ DEPINC  ?= $(DEPS)/armel/usr/include
 Q       := $(if $(V),,@)
 CC      := $(CROSS)gcc
 WARN    := -Wall -Wextra -Wno-override-init -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Werror
-TARGET  := -mcpu=cortex-a15 -mfloat-abi=soft -mno-unaligned-access
+TARGET  := -mcpu=cortex-a15 -mtune=cortex-a7 -mfloat-abi=soft -mno-unaligned-access
 CFLAGS   = -std=gnu11 $(TARGET) $(MODE) -g $(WARN) -ffreestanding -fno-common -funwind-tables -fstack-protector-strong -fno-jump-tables -fomit-frame-pointer \
 	   -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns
 CPPFLAGS := -I. -Ihyp/arm/include -isystem $(DEPINC) -DVIRT7_VERSION='"$(VERSION)"'

@@ -95,8 +95,8 @@ boot_virtual:
 	b	1b
 
 /*
- * A secondary CPU, entered as PSCI CPU_ON enters it: HYP, MMU and caches off, r0 = the context id: its stack's top
- * (a link address).
+ * A secondary CPU: HYP, MMU and caches off, registers unknown (a spin table passes none). Its place in smp_mpidr, found
+ * by MPIDR, says which stack is its own; a CPU that is not there was not asked for.
  */
 	.global	secondary_entry
 	.type	secondary_entry, %function
@@ -104,7 +104,6 @@ secondary_entry:
 	cpsid	aif
 	mrs	r4, cpsr
 	and	r4, r4, #MODE_MASK
-	mov	r7, r0
 	adr	r6, image_start
 	adr	r0, early_vectors
 	bl	set_vectors
@@ -115,8 +114,24 @@ secondary_entry:
 	isb
 	cmp	r4, #MODE_HYP
 	bne	early_park			@ the boot CPU reports it missing
-	ldr	r0, =boot_l1
 	ldr	r1, =image_start
+	ldr	r2, =smp_mpidr
+	sub	r2, r2, r1
+	add	r2, r2, r6
+	mrc	p15, 0, r0, c0, c0, 5		@ MPIDR
+	bic	r0, r0, #0xff000000
+	mov	r3, #0
+	ldr	r7, =boot_stack_top
+1:	ldr	r12, [r2, r3, lsl #2]
+	cmp	r12, r0
+	beq	2f
+	add	r3, r3, #1
+	add	r7, r7, #4096
+	add	r7, r7, #HYP_STACK_SIZE
+	cmp	r3, #CPU_MAX
+	bne	1b
+	b	early_park
+2:	ldr	r0, =boot_l1
 	sub	r0, r0, r1
 	add	r0, r0, r6
 	ldr	lr, =secondary_virtual

@@ -192,6 +192,19 @@ static int discover_memory(const void *fdt, struct host *host)
 	return 0;
 }
 
+/* cpu-release-addr, of one or two cells, where the enable-method is a spin table. */
+static uint64_t release_address(const void *fdt, int cpu)
+{
+	int len;
+	const char *method = fdt_getprop(fdt, cpu, "enable-method", &len);
+	const fdt32_t *p;
+
+	if (!method || strcmp(method, "spin-table") != 0)
+		return 0;
+	p = fdt_getprop(fdt, cpu, "cpu-release-addr", &len);
+	return p && (len == 4 || len == 8) ? read_cells(p, len / 4) : 0;
+}
+
 static int discover_cpus(const void *fdt, struct host *host)
 {
 	int node, cpus = fdt_path_offset(fdt, "/cpus");
@@ -203,7 +216,8 @@ static int discover_cpus(const void *fdt, struct host *host)
 
 			if (!type || strcmp(type, "cpu") != 0 || host->cpu_count == CPU_MAX)
 				continue;
-			host->cpu_mpidr[host->cpu_count++] = node_u32(fdt, node, "reg", 0) & 0xffffffU;
+			host->cpu[host->cpu_count].mpidr = node_u32(fdt, node, "reg", 0) & 0xffffffU;
+			host->cpu[host->cpu_count++].release = release_address(fdt, node);
 		}
 	if (host->cpu_count == 0) {
 		log_err("host: the device tree has no /cpus/cpu@* node");

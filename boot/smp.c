@@ -1,8 +1,10 @@
 /* Bringing up CPUs: each examines itself as it arrives, and reports in its struct percpu. */
 #include <errno.h>
+#include <libfdt.h>
 
 #include <arm/barrier.h>
 #include <arm/hypregs.h>
+#include <arm/io.h>
 #include <arm/sysreg.h>
 
 #include "boot/smp.h"
@@ -12,18 +14,22 @@
 #include "hyp/sched.h"
 #include "hyp/vcpu.h"
 #include "mm/cache.h"
+#include "mm/hypmap.h"
 #include "psci/host.h"
 #include "vtimer/vtimer.h"
 
 #define ARRIVAL_MS     500U
 #define STACK_SLOT     (PAGE_SIZE + HYP_STACK_SIZE)
 #define MPIDR_AFFINITY 0x00ffffffU
+#define MPIDR_NOBODY   0xffffffffU
 
 extern char image_start[], boot_stack_top[], secondary_entry[];
 
 struct percpu percpu[CPU_MAX];
 static uint8_t panic_stack[CPU_MAX][KIB(2)] __attribute__((aligned(8)));
 static const struct host *machine;
+
+uint32_t smp_mpidr[CPU_MAX]; /* by CPU number; boot/head.S looks itself up, with the caches off */
 
 void cpu_enter(uint32_t id)
 {
@@ -102,18 +108,69 @@ void secondary_main(uint32_t stack)
 	sched_idle();
 }
 
-static void start(uint32_t id, uint32_t mpidr, uint32_t entry)
+/* enable-method "spin-table": the CPU waits for an address at cpu-release-addr (devicetree specification 3.8.1). */
+static int release(uint64_t address, uint32_t entry)
+{
+	volatile uint8_t *slot = hyp_window_open(pa(address)) + (address & (BLOCK_SIZE - 1U));
+
+	*(volatile uint32_t *)(volatile void *)slot = entry;
+	cache_clean((const void *)(uintptr_t)slot, sizeof(uint32_t));
+	hyp_window_close();
+	sev();
+	return 0;
+}
+
+/* Versatile Express: the CPUs poll SYS_FLAGS at every SGI (Arm DUI 0447, motherboard registers). */
+static int start_vexpress(uint32_t entry)
+{
+	static volatile uint8_t *flags;
+
+	if (!flags)
+		flags = hyp_map_device(0x1c010030U, 8);
+	if (!flags)
+		return -ENODEV;
+	io_write32(flags + 4, ~0U); /* SYS_FLAGSCLR */
+	io_write32(flags, entry);
+	gic_send_sgi_others(GIC_SGI_KICK);
+	return 0;
+}
+
+/* Boards that start their CPUs by registers of their own, by the root node's compatible. */
+static const struct board {
+	const char *compatible;
+	int (*start)(uint32_t entry);
+} boards[] = {
+	{"arm,vexpress", start_vexpress},
+};
+
+static int start_cpu(const struct host_cpu *cpu, uint32_t entry)
+{
+	if (cpu->release)
+		return release(cpu->release, entry);
+	if (machine->psci_cpu_on)
+		return psci_host_cpu_on(cpu->mpidr, entry, 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(boards); i++)
+		if (!fdt_node_check_compatible(machine->fdt, 0, boards[i].compatible))
+			return boards[i].start(entry);
+	return -ENOSYS;
+}
+
+static void start(uint32_t id, const struct host_cpu *host_cpu, uint32_t entry)
 {
 	uint64_t deadline = timer_now() + (uint64_t)timer_hz() / 1000U * ARRIVAL_MS;
-	int ret = psci_host_cpu_on(mpidr, entry, (uint32_t)(uintptr_t)boot_stack_top + id * STACK_SLOT);
 	volatile struct percpu *cpu = &percpu[id];
+	int ret;
+
+	smp_mpidr[id] = host_cpu->mpidr;
+	cache_clean(smp_mpidr, sizeof(smp_mpidr));
+	ret = start_cpu(host_cpu, entry);
 
 	while (!ret && !cpu->online && !cpu->unfit)
 		if (timer_now() > deadline)
 			ret = -ETIMEDOUT;
 	if (ret)
-		log_warn("host: CPU %u (MPIDR 0x%x) is left out: %s", (unsigned)id, (unsigned)mpidr,
-			 ret == -ENOSYS      ? "the device tree has no PSCI to start it with"
+		log_warn("host: CPU %u (MPIDR 0x%x) is left out: %s", (unsigned)id, (unsigned)host_cpu->mpidr,
+			 ret == -ENOSYS      ? "the device tree has neither PSCI nor cpu-release-addr to start it with"
 			 : ret == -ETIMEDOUT ? "it did not arrive in HYP mode"
 					     : "PSCI CPU_ON refused");
 }
@@ -123,10 +180,11 @@ int smp_start(const struct host *host, uint32_t load)
 	uint32_t entry = load + (uint32_t)(secondary_entry - image_start), online = 0;
 
 	machine = host;
-	dsb();
+	for (uint32_t id = 0; id < CPU_MAX; id++)
+		smp_mpidr[id] = MPIDR_NOBODY;
 	for (uint32_t i = 0, id = 1; i < host->cpu_count; i++)
-		if (host->cpu_mpidr[i] != percpu[0].mpidr)
-			start(id++, host->cpu_mpidr[i], entry);
+		if (host->cpu[i].mpidr != percpu[0].mpidr)
+			start(id++, &host->cpu[i], entry);
 	for (uint32_t id = 0; id < CPU_MAX; id++)
 		online += percpu[id].online;
 	log_info("host: %u of %u CPUs online", (unsigned)online, host->cpu_count);

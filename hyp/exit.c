@@ -44,21 +44,6 @@ static enum exit_action wfx_exit(struct vcpu *vcpu, struct regs *regs, uint32_t 
 	return EXIT_NEXT;
 }
 
-/* ELR_hyp is behind an HVC already (B1.9.3); an SMC that traps is still to be skipped. */
-static enum exit_action hvc_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
-{
-	(void)hsr;
-	psci_call(vcpu, regs);
-	return EXIT_AGAIN;
-}
-
-static enum exit_action smc_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
-{
-	(void)hsr;
-	psci_call(vcpu, regs);
-	return EXIT_NEXT;
-}
-
 static const exit_fn handlers[EC_COUNT] = {
 	[0 ... EC_COUNT - 1] = unknown_exit,
 	[EC_WFI_WFE] = wfx_exit,
@@ -68,8 +53,8 @@ static const exit_fn handlers[EC_COUNT] = {
 	[EC_CP14_64] = coproc_cp14_64,
 	[EC_HCPTR] = coproc_hcptr,
 	[EC_CP10_ID] = coproc_cp10_id,
-	[EC_HVC] = hvc_exit,
-	[EC_SMC] = smc_exit,
+	[EC_HVC] = psci_hvc,
+	[EC_SMC] = psci_smc,
 	[EC_PABT_GUEST] = abort_prefetch,
 	[EC_DABT_GUEST] = abort_data,
 };

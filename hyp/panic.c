@@ -118,7 +118,8 @@ void panic(const char *fmt, ...)
 	va_end(ap);
 	log_err("PANIC: %s", text);
 	/* From our own caller on: its frame is what GCC says, ours starts here. */
-	__asm__ volatile("mov %0, sp\n\tmov %1, r7\n\tmov %2, r11" : "=r"(frame.r[13]), "=r"(frame.r[7]), "=r"(frame.r[11]));
+	__asm__ volatile("mov %0, sp\n\tmov %1, r7\n\tmov %2, r11"
+			 : "=r"(frame.r[13]), "=r"(frame.r[7]), "=r"(frame.r[11]));
 	__asm__ volatile("mov %0, pc" : "=r"(frame.r[15]));
 	backtrace(&frame);
 	stop();

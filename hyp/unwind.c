@@ -119,7 +119,8 @@ static bool execute(struct unwind_frame *frame, struct code *code)
 		else if (op == 0xb1)
 			mask = next_byte(code) & 15U;
 		else if (op == 0xb2)
-			frame->r[SP] += 0x204U + ((uint32_t)next_byte(code) << 2); /* uleb128 of one byte: no frame is larger */
+			frame->r[SP] +=
+				0x204U + ((uint32_t)next_byte(code) << 2); /* uleb128 of one byte: no frame is larger */
 		else
 			return false;
 		if (op >= 0x80 && op < 0x90 && mask == 0)

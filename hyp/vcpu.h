@@ -65,6 +65,7 @@ struct vcpu {
 
 	/* under vm->lock */
 	enum vcpu_power power;
+	bool parked; /* sits at the checkpoint */
 
 	enum vcpu_start start;  /* what it does to itself when it leaves the checkpoint */
 	uint32_t entry;         /* where it starts; bit 0: Thumb */

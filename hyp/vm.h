@@ -46,6 +46,7 @@ struct vm {
 	enum vm_state state;
 	enum vm_request request;
 	uint32_t parked_count;
+	struct timer stop_watch; /* reports vCPUs that do not come to the checkpoint */
 
 	struct vm_config config;
 	uint32_t extent_count;

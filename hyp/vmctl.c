@@ -22,6 +22,8 @@
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
+#define STOP_SECONDS 5U
+
 static void set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
 {
 	vcpu->entry = pc;
@@ -73,6 +75,25 @@ int vmctl_start(struct vm *vm)
 	return 0;
 }
 
+/*
+ * A vCPU that cannot be stopped is a bug of virt7's: say so, and go on waiting. Armed at the first request and left to
+ * expire, as it may be armed on another CPU than the one that wants it off.
+ */
+static void stop_overdue(struct timer *timer)
+{
+	struct vm *vm = container_of(timer, struct vm, stop_watch);
+	struct vcpu *v;
+
+	if (vm->state != VM_STOPPING)
+		return;
+	vm_for_each_vcpu(v, vm)
+		if (!v->parked)
+			log_err("vm %s: vCPU %u on CPU %u has not stopped for %u s (work 0x%x): a bug, please report "
+				"it",
+				vm->config.name, (unsigned)v->index, (unsigned)v->cpu->head.id, STOP_SECONDS,
+				(unsigned)v->work);
+}
+
 void vmctl_request(struct vm *vm, enum vm_request request)
 {
 	struct vcpu *v;
@@ -81,6 +102,9 @@ void vmctl_request(struct vm *vm, enum vm_request request)
 	if (vm->state == VM_RUNNING) {
 		vm->state = VM_STOPPING;
 		vm->request = request;
+		vm->stop_watch.expired = stop_overdue;
+		if (!vm->stop_watch.cpu)
+			timer_arm(&vm->stop_watch, timer_now() + (uint64_t)STOP_SECONDS * timer_hz());
 	}
 	spin_unlock(&vm->lock);
 	vm_for_each_vcpu(v, vm)
@@ -159,6 +183,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	enum vcpu_start start;
 
 	spin_lock(&vm->lock);
+	vcpu->parked = true;
 	vm->parked_count++;
 	while (!may_run(vcpu)) {
 		bool last = vm->state == VM_STOPPING && vm->parked_count == vm->vcpu_count;
@@ -177,6 +202,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 			vm->parked_count += vm->vcpu_count;
 	}
 	vm->parked_count--;
+	vcpu->parked = false;
 	start = vcpu->start;
 	vcpu->start = START_NONE;
 	spin_unlock(&vm->lock);

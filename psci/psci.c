@@ -127,14 +127,26 @@ static uint32_t features(struct vcpu *vcpu, const struct regs *regs)
 	return find(id) && id != SMCCC_ARCH_FEATURES ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
 }
 
-void psci_call(struct vcpu *vcpu, struct regs *regs)
+static void __attribute__((noinline)) call(struct vcpu *vcpu, struct regs *regs)
 {
-	const struct row *row;
+	const struct row *row = find(regs->r[0]);
 
-	if (likely(regs->r[0] == PSCI_VERSION)) {
-		regs->r[0] = PSCI_VERSION_1_1;
-		return;
-	}
-	row = find(regs->r[0]);
 	regs->r[0] = row ? row->call(vcpu, regs) : PSCI_NOT_SUPPORTED;
+}
+
+enum exit_action psci_hvc(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	(void)hsr;
+	if (likely(regs->r[0] == PSCI_VERSION))
+		regs->r[0] = PSCI_VERSION_1_1; /* the call that benchmarks count */
+	else
+		call(vcpu, regs);
+	return EXIT_AGAIN; /* ELR_hyp is behind an HVC already (B1.9.3) */
+}
+
+enum exit_action psci_smc(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	(void)hsr;
+	call(vcpu, regs);
+	return EXIT_NEXT; /* a trapped SMC is still to be skipped */
 }

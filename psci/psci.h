@@ -2,12 +2,13 @@
 #ifndef PSCI_PSCI_H
 #define PSCI_PSCI_H
 
-#include "hyp/regs.h"
+#include "hyp/trap.h"
 
-struct vcpu;
-
-/* Serve one call of the current vCPU: function id in r0, result there. Calls that stop the vCPU do so at the
- * checkpoint. */
-void psci_call(struct vcpu *vcpu, struct regs *regs);
+/*
+ * HVC and trapped SMC of the current vCPU: function id in r0, result there, r1-r3 as they were. Calls that stop the
+ * vCPU do so at the checkpoint.
+ */
+enum exit_action psci_hvc(struct vcpu *vcpu, struct regs *regs, uint32_t hsr);
+enum exit_action psci_smc(struct vcpu *vcpu, struct regs *regs, uint32_t hsr);
 
 #endif

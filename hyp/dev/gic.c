@@ -117,3 +117,9 @@ void gic_send_sgi(uint32_t cpu, uint32_t sgi)
 	dsb_ish(); /* what the other CPU shall see is written */
 	io_write32(gicd + GICD_SGIR, (uint32_t)cpu_target[cpu] << 16 | sgi);
 }
+
+void gic_send_sgi_others(uint32_t sgi)
+{
+	dsb_ish();
+	io_write32(gicd + GICD_SGIR, 1U << 24 | sgi);
+}

@@ -62,4 +62,7 @@ void gic_set_active(uint32_t id, bool active);
 /* SGI to one CPU by its virt7 number. */
 void gic_send_sgi(uint32_t cpu, uint32_t sgi);
 
+/* SGI to all CPUs but this one, also to those that virt7 does not know yet. */
+void gic_send_sgi_others(uint32_t sgi);
+
 #endif

@@ -22,6 +22,11 @@ struct host_ranges {
 	struct host_range range[HOST_RANGES_MAX];
 };
 
+struct host_cpu {
+	uint32_t mpidr;   /* affinity fields */
+	uint64_t release; /* cpu-release-addr of a spin table; 0: none */
+};
+
 enum host_conduit { CONDUIT_NONE, CONDUIT_SMC, CONDUIT_HVC };
 
 struct host_uart {
@@ -37,12 +42,13 @@ struct host {
 	struct host_ranges memory;   /* RAM, sorted */
 	struct host_ranges reserved; /* parts of it that are not ours */
 	unsigned int cpu_count;
-	uint32_t cpu_mpidr[CPU_MAX]; /* affinity fields; [0] need not be the boot CPU */
+	struct host_cpu cpu[CPU_MAX]; /* [0] need not be the boot CPU */
 	uint64_t gicd, gicc, gich, gicv;
 	uint32_t gic_maintenance_irq;
 	uint32_t timer_virt_irq, timer_hyp_irq;
 	uint32_t timer_hz; /* 0: CNTFRQ holds it */
 	struct host_uart uart;
+
 	enum host_conduit conduit;
 	uint32_t psci_cpu_on; /* function id; 0: the host has no PSCI */
 	uint32_t psci_system_off, psci_system_reset;
