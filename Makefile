@@ -39,6 +39,7 @@ all: $(BUILD)/virt7.bin $(BUILD)/virt7.uimg ## build virt7.bin, .elf and .uimg
 
 -include tests/unit/unit.mk
 -include tests/guests/guests.mk
+-include tests/bench/bench.mk
 
 $(LIBFDT) $(LIBZ) $(LIBMD):
 	tools/deps target-libs

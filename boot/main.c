@@ -136,10 +136,16 @@ static int init_bundle(void)
 static int make_vm(const struct vm_config *cfg)
 {
 	struct vm *vm;
-	int ret = vm_create(cfg, &vm);
+	int ret;
 
-	if (!ret)
-		ret = vgic_create(vm, host.gicv);
+	if (!sched_can_run(cfg->affinity)) {
+		log_err("vm %s: cpu-affinity 0x%x names no CPU that is online", cfg->name, (unsigned)cfg->affinity);
+		return -ENODEV;
+	}
+	ret = vm_create(cfg, &vm);
+	if (ret)
+		return ret;
+	ret = vgic_create(vm, host.gicv);
 	if (!ret)
 		ret = vpl011_create(vm);
 	for (uint32_t i = 0; !ret && i < vm->vcpu_count; i++) {
@@ -147,11 +153,12 @@ static int make_vm(const struct vm_config *cfg)
 		vgic_reset_cpu(vm->vcpu[i]);
 		vtimer_reset_cpu(vm->vcpu[i]);
 		ret = sched_attach(vm->vcpu[i], cfg->affinity);
-		if (ret)
-			log_err("vm %s: cpu-affinity 0x%x names no CPU that is online", cfg->name,
-				(unsigned)cfg->affinity);
 	}
-	if (!ret) {
+	if (ret) {
+		vm->state = VM_CRASHED; /* never started */
+		log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left", cfg->name, -ret,
+			(unsigned)(page_available() / 1024U));
+	} else {
 		console_attach(&vm->console);
 		log_info("vm %s: %u vCPU%s, %llu MiB", cfg->name, cfg->cpus, cfg->cpus == 1 ? "" : "s",
 			 (unsigned long long)(cfg->ram_size >> 20));
@@ -179,7 +186,7 @@ static int start_vms(void)
 	uint32_t started = 0;
 
 	for (uint32_t i = 0; i < vm_count; i++)
-		if (vms[i]->config.autostart && !vmctl_start(vms[i]))
+		if (vms[i]->config.autostart && vms[i]->state == VM_CREATED && !vmctl_start(vms[i]))
 			started++;
 	if (started > 0)
 		return 0;

@@ -16,6 +16,7 @@
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "psci/host.h"
+#include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
 #define ARRIVAL_MS     500U
@@ -44,7 +45,7 @@ static bool maintenance_irq(uint32_t id)
 
 	(void)id;
 	if (vcpu)
-		vcpu_request(vcpu, WORK_VGIC);
+		vgic_flush(vcpu); /* the cause goes before the interrupt is ended, or it would come twice */
 	return true;
 }
 

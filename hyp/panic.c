@@ -72,10 +72,11 @@ const char *panic_symbol(uint32_t pc, uint32_t *offset)
 static void backtrace(struct unwind_frame *frame)
 {
 	for (unsigned int i = 0; i < BACKTRACE_MAX; i++) {
-		uint32_t offset, pc = frame->r[15];
-		const char *name = panic_symbol(pc - 1, &offset); /* a call may be a function's last instruction */
+		uint32_t offset, pc = frame->r[15],
+				 back = frame->exact ? 0 : 1; /* a call may be a function's last instruction */
+		const char *name = panic_symbol(pc - back, &offset);
 
-		log_err("  [%u] 0x%08x %s+0x%x", i, (unsigned)pc, name, (unsigned)offset + 1);
+		log_err("  [%u] 0x%08x %s+0x%x", i, (unsigned)pc, name, (unsigned)(offset + back));
 		if (!unwind_step(frame))
 			break;
 	}
@@ -102,6 +103,7 @@ void panic_exception(const struct panic_frame *f)
 	frame.r[13] = f->sp;
 	frame.r[14] = f->lr;
 	frame.r[15] = f->pc;
+	frame.exact = true;
 	backtrace(&frame);
 	stop();
 }

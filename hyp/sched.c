@@ -81,6 +81,14 @@ void sched_init_cpu(struct percpu *cpu)
 	cpu->online = true;
 }
 
+bool sched_can_run(uint32_t affinity)
+{
+	for (uint32_t i = 0; i < CPU_MAX; i++)
+		if (percpu[i].online && (affinity == 0 || (affinity & BIT(i))))
+			return true;
+	return false;
+}
+
 int sched_attach(struct vcpu *vcpu, uint32_t affinity)
 {
 	struct percpu *best = NULL;

@@ -12,6 +12,9 @@ struct vcpu;
 /* This CPU's run queue and idle thread. */
 void sched_init_cpu(struct percpu *cpu);
 
+/* Is a CPU of `affinity` (0: any) online? */
+bool sched_can_run(uint32_t affinity);
+
 /* Let `vcpu` live on the least loaded online CPU in `affinity` (0: any) and make it ready. 0, or -ENODEV: none is
  * online. */
 int sched_attach(struct vcpu *vcpu, uint32_t affinity);

@@ -139,8 +139,9 @@ bool unwind_step(struct unwind_frame *frame)
 	uint32_t pc = frame->r[PC], sp = frame->r[SP];
 	struct code code;
 
-	if (!find_code(pc - 1, &code) || !execute(frame, &code))
+	if (!find_code(frame->exact ? pc : pc - 1, &code) || !execute(frame, &code))
 		return false;
+	frame->exact = false;
 	frame->r[PC] &= ~1U; /* the Thumb bit */
 	return frame->r[PC] != pc || frame->r[SP] != sp;
 }

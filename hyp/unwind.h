@@ -11,6 +11,7 @@
 /* Registers r0-r15 of a frame. Where r15 is a return address it points behind the call. */
 struct unwind_frame {
 	uint32_t r[16];
+	bool exact; /* r15 is the place itself, not behind a call */
 };
 
 /* Go to the caller's frame. False at the root, or where tables or stack make no sense: *frame is then undefined. */

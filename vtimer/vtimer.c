@@ -3,10 +3,45 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
+#include "hyp/dev/gic.h"
 #include "hyp/irq.h"
+#include "hyp/log.h"
 #include "hyp/machine.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
+
+/*
+ * For a GIC that forgets levels (hyp/dev/gic.h): if the virtual timer fires again before the guest has ended its last
+ * interrupt, nobody hears of it. So somebody looks a little later, once for each time that it has fired.
+ */
+#define CHECK_HZ 200U
+
+static struct check {
+	struct timer timer;
+	uint32_t fired, seen;
+} checks[CPU_MAX];
+
+static void check_expired(struct timer *timer)
+{
+	struct check *check = container_of(timer, struct check, timer);
+
+	if (check->seen == check->fired && !vtimer_virt_line())
+		return;
+	check->seen = check->fired;
+	gic_look_again();
+	timer_arm(timer, timer_now() + timer_hz() / CHECK_HZ);
+}
+
+static void check_later(void)
+{
+	struct check *check = &checks[cpu_id()];
+
+	check->fired++;
+	if (check->timer.cpu)
+		return;
+	check->timer.expired = check_expired;
+	timer_arm(&check->timer, timer_now() + timer_hz() / CHECK_HZ);
+}
 
 /* The physical PPI stays active until the guest ends its virtual twin (GICH_LR.HW). */
 static bool virt_irq(uint32_t id)
@@ -16,6 +51,8 @@ static bool virt_irq(uint32_t id)
 	(void)id;
 	if (!vcpu)
 		return true;
+	if (unlikely(gic_forgets_level))
+		check_later();
 	vgic_set_line(vcpu->vm, vcpu->index, MACHINE_PPI_TIMER_VIRT, true);
 	return false;
 }
@@ -30,6 +67,18 @@ void vtimer_init_cpu(uint32_t irq)
 	write_cntv_ctl(0);
 	write_cnthctl(0); /* CNTPCT and CNTP_* trap */
 	irq_register(irq, virt_irq);
+	if (cpu_id() == 0) {
+		write_cntvoff(0);
+		write_cntv_cval(0);
+		write_cntv_ctl(CNT_ENABLE);
+		isb();
+		gic_probe_level(irq);
+		if (gic_forgets_level)
+			log_info("host: the GIC forgets levels at a guest's EOI (QEMU does): virt7 looks after the "
+				 "timer");
+		write_cntv_ctl(0);
+		isb();
+	}
 }
 
 static void phys_expired(struct timer *timer)

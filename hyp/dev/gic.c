@@ -28,13 +28,15 @@
 #define GICC_EOIR 0x0010U
 #define GICC_DIR  0x1000U
 
+#define GICC_PMR_ALL      0xf0U
 #define GICC_CTLR_ENABLE  BIT(0)
 #define GICC_CTLR_EOIMODE BIT(9) /* the non-secure copy's */
 #define GIC_HYP_PRIORITY  0xa0a0a0a0U
 #define GIC_REGION        0x1000U
 
 volatile uint8_t *gic_gich, *gic_gicc;
-static volatile uint8_t *gicd;
+bool gic_forgets_level;
+static volatile uint8_t *gicd, *gicv;
 static uint8_t cpu_target[CPU_MAX]; /* the GIC's number of each CPU, as a mask */
 
 static uint32_t interrupt_lines(void)
@@ -47,7 +49,8 @@ int gic_init(const struct host *host)
 	gicd = hyp_map_device(host->gicd, GIC_REGION);
 	gic_gicc = hyp_map_device(host->gicc, 2 * GIC_REGION);
 	gic_gich = hyp_map_device(host->gich, GIC_REGION);
-	if (!gicd || !gic_gicc || !gic_gich) {
+	gicv = hyp_map_device(host->gicv, GIC_REGION);
+	if (!gicd || !gic_gicc || !gic_gich || !gicv) {
 		log_err("host: no room to map the GIC");
 		return -ENODEV;
 	}
@@ -74,7 +77,7 @@ void gic_init_cpu(void)
 	for (uint32_t id = 0; id < 32; id += 4)
 		io_write32(gicd + GICD_IPRIORITYR + id, GIC_HYP_PRIORITY);
 	io_write32(gicd + GICD_ISENABLER, 0x0000ffffU);
-	io_write32(gic_gicc + GICC_PMR, 0xf0);
+	io_write32(gic_gicc + GICC_PMR, GICC_PMR_ALL);
 	io_write32(gic_gicc + GICC_BPR, 7); /* no preemption among HYP's interrupts: it runs masked anyway */
 	io_write32(gic_gicc + GICC_CTLR, GICC_CTLR_ENABLE | GICC_CTLR_EOIMODE);
 	io_write32(gic_gich + GICH_HCR, 0);
@@ -98,6 +101,34 @@ void gic_drop(uint32_t iar)
 void gic_deactivate(uint32_t iar)
 {
 	io_write32(gic_gicc + GICC_DIR, iar);
+}
+
+void gic_look_again(void)
+{
+	io_write32(gic_gicc + GICC_PMR, GICC_PMR_ALL); /* changes nothing; any write makes QEMU's GIC update */
+}
+
+void gic_probe_level(uint32_t id)
+{
+	uint32_t iar = gic_acknowledge();
+
+	if ((iar & 0x3ffU) != id)
+		return; /* the line is not up: nothing to learn */
+	gic_drop(iar);
+	io_write32(gic_gich + GICH_LR0, GICH_LR_HW | GICH_LR_PENDING | GICH_LR_PHYS(id) | id);
+	io_write32(gic_gich + GICH_HCR, GICH_HCR_EN);
+	io_write32(gicv + GICC_PMR, GICC_PMR_ALL);
+	io_write32(gicv + GICC_CTLR, GICC_CTLR_ENABLE);
+	io_write32(gicv + GICC_EOIR, io_read32(gicv + GICC_IAR));
+	dsb();
+	iar = gic_acknowledge();
+	gic_forgets_level = (iar & 0x3ffU) != id;
+	if (!gic_forgets_level) {
+		gic_drop(iar);
+		gic_deactivate(iar);
+	}
+	io_write32(gicv + GICC_CTLR, 0);
+	io_write32(gic_gich + GICH_HCR, 0);
 }
 
 void gic_enable(uint32_t id)

@@ -2,7 +2,8 @@
  * The bench guest: what the common reasons to leave a guest cost. The same image runs natively, under virt7 and as a
  * Xen domain; tests/bench/bench.py runs the three and compares. On a board it prints cycles (docs/performance.md).
  *
- * bootargs: bench=GROUP[,GROUP]... of micro, timer, touch, smp, pair, share; late (wait first); idle (sleep for ever); none.
+ * bootargs: bench=GROUP[,GROUP]... of micro, timer, touch, smp, pair, share; late (wait first); idle (sleep for ever);
+ * none.
  */
 #include "tests/bench/fdt.h"
 #include "tests/bench/rows.h"

@@ -16,4 +16,10 @@ $(BUILD)/bench/bench.elf: $(BENCH_OBJS) $(GUEST_LIB_OBJS) tests/guests/lib/guest
 $(BUILD)/bench/bench.bin: $(BUILD)/bench/bench.elf
 	$(Q)$(CROSS)objcopy -O binary $< $@
 
+# BENCHFLAGS=--quick for the guest's micro rows alone, --update for a new baseline, --fresh to measure the peers again.
+bench: $(BUILD)/virt7.bin $(BUILD)/bench/bench.bin $(BUILD)/initramfs.cpio ## native, virt7 and Xen side by side; BENCHFLAGS=--quick|--update|--fresh
+	tools/deps xen
+	$(Q)DEPS=$(DEPS) CROSS=$(CROSS) $(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCHFLAGS)
+.PHONY: bench
+
 -include $(BENCH_OBJS:.o=.d)

@@ -62,7 +62,7 @@ ROWS = {
 }
 RATIO_TARGET = ("debian", "debian_crc32", "wall_1", "wall_4")  # of virt7 / native
 NOT_JUDGED = ("wall_1", "wall_4")
-MICRO = [key for key in ROWS if key not in ("wfi_timer_native", "sgi_ping", "cpu_on_off", "switch_sgi", "switch_slice")]
+QUICK = list(ROWS)[:11]  # what --quick measures
 VM_COUNTS = (1, 2, 4, 8, 16)
 
 
@@ -82,9 +82,10 @@ class Bench:
         self.folder = build / "bench"
         self.image = self.folder / "bench.bin"
         self.virt7 = build / "virt7.bin"
-        self.xen = ROOT / "build/deps/armhf/boot/xen-4.17-armhf"
-        self.kernel = ROOT / "build/deps/armhf/vmlinuz"
-        self.initramfs = ROOT / "build/initramfs.cpio"
+        deps = Path(os.environ.get("DEPS", ROOT / "build/deps")).resolve()
+        self.xen = deps / "armhf/boot/xen-4.17-armhf"
+        self.kernel = deps / "armhf/vmlinuz"
+        self.initramfs = build / "initramfs.cpio"
         self.plugin = build / "insncount.so"
         self.cache_path = build / "bench-cache.json"
         self.cache = {} if fresh or not self.cache_path.exists() else json.loads(self.cache_path.read_text())
@@ -119,8 +120,8 @@ class Bench:
 
     @staticmethod
     def watch(command, until, timeout):
-        """Run until it ends; a hypervisor that stays on after `until` (Xen does) is ended by its console's silence."""
-        stays = "xen" in " ".join(command)
+        """Run until it ends; Xen, which stays on after its last domain, until the line with `until`."""
+        stays = "-dtb" in command
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               cwd=ROOT) as child:
             guard = threading.Timer(timeout, child.send_signal, (signal.SIGTERM,))
@@ -255,29 +256,33 @@ class Table:
             self.notes.append(f"{what}: {error}")
 
     def print(self):
-        print(f"{'operation':38}{'native':>14}{'virt7':>14}{'Xen':>14}{'virt7/Xen':>11}{'target':>13}")
+        print(f"{'operation':40}{'native':>14}{'virt7':>14}{'Xen':>14}{'virt7/Xen':>11}  target")
         for key, (title, target) in ROWS.items():
             if key not in self.rows:
                 continue
             row = self.rows[key]
             ratio = f"{row['virt7'] / row['xen']:.3f}" if "virt7" in row and row.get("xen") else ""
-            print(f"{title:38}{show(row.get('native')):>14}{show(row.get('virt7')):>14}{show(row.get('xen')):>14}{ratio:>11}"
-                  f"{self.verdict(key, target):>13}")
+            print(f"{title:40}{show(row.get('native')):>14}{show(row.get('virt7')):>14}{show(row.get('xen')):>14}{ratio:>11}"
+                  f"  {self.verdict(key, target)}".rstrip())
 
     def verdict(self, key, target):
         row = self.rows[key]
         if target is None or "virt7" not in row:
             return ""
         value = row["virt7"]
-        if key in RATIO_TARGET:
-            value = row["virt7"] / row["native"] if row.get("native") else 0
-            return f"{value:.4f} {'<=' if value <= target else '>'} {target}"
-        return f"{'<=' if value <= target else '>'} {show(target)}"
+        if key not in RATIO_TARGET:
+            return f"{show(target)}{' MISSED' if value > target else ''}"
+        if not row.get("native"):
+            return ""
+        ratio = value / row["native"]
+        return f"{target} x native: {ratio:.4f}{' MISSED' if ratio > target else ''}"
 
 
 def show(value):
     if value is None:
         return ""
+    if value < 10 and value != round(value):
+        return f"{value:.4g}"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}".removesuffix(".0")
 
 
@@ -410,11 +415,18 @@ def sizes(bench):
     return result
 
 
+def judged(table):
+    """{row: number} for the baseline: instructions, but virt7 / native for Debian, whose kernel package changes."""
+    return {key: round(row["virt7"] / row["native"], 4) if key in RATIO_TARGET else row["virt7"]
+            for key, row in table.rows.items()
+            if "virt7" in row and key not in NOT_JUDGED and key != "wfi_timer_native"}
+
+
 def compare(table, baseline):
     """Complaints about rows that are worse than the baseline."""
-    complaints = []
+    complaints, results = [], judged(table)
     for key, old in baseline.items():
-        new = table.rows.get(key, {}).get("virt7")
+        new = results.get(key)
         if new is None:
             complaints.append(f"{ROWS[key][0]}: no result; the baseline has {show(old)}")
         elif new > old * TOLERANCE:
@@ -457,12 +469,11 @@ def main():
     (bench.build / "bench.json").write_text(json.dumps({"rows": table.rows, **extras}, indent=1) + "\n")
     baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     if args.quick:
-        baseline = {key: value for key, value in baseline.items() if key in MICRO[:9] + ["touch_2m"]}
+        baseline = {key: value for key, value in baseline.items() if key in QUICK}
     complaints = compare(table, baseline)
     if args.update:
         merged = json.loads(BASELINE.read_text()) if args.quick and BASELINE.exists() else {}
-        merged.update({key: row["virt7"] for key, row in table.rows.items()
-                       if "virt7" in row and key not in NOT_JUDGED and key != "wfi_timer_native"})
+        merged.update(judged(table))
         BASELINE.write_text(json.dumps(merged, indent=1) + "\n")
         print(f"baseline of {len(merged)} rows written")
     elif complaints:

@@ -3,7 +3,7 @@
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
-GUESTS := exceptions gic mmio mmu pl011 psci timer vfp
+GUESTS := cpuon-race exceptions gic mmio mmu pl011 psci reset smp suspend timer vfp
 
 # Soft float: only the vfp guest touches the VFP registers, in assembly of its own. With the MMU off all memory is
 # Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).

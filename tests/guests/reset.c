@@ -189,12 +189,18 @@ static void check_secondaries(void)
 static void storm_irq(void)
 {
 	uint32_t iar = read32(GICC_IAR);
+	bool tick = (iar & 0x3ff) == timer_virt.irq;
 
-	if ((iar & 0x3ff) == timer_virt.irq)
-		timer_virt.set_cval(timer_virt.count() + timer_ticks(200));
+	/* The line is down at the EOI: QEMU does not look again at one that stands (quirk gich-hw-eoi). */
+	if (tick)
+		timer_virt.set_ctl(0);
 	/* An SPI stays active: the reset finds it so. */
 	if ((iar & 0x3ff) < 32)
 		write32(GICC_EOIR, iar);
+	if (tick) {
+		timer_virt.set_cval(timer_virt.count() + timer_ticks(200));
+		timer_virt.set_ctl(TIMER_ENABLE);
+	}
 }
 
 static void ask_for_reset(void)

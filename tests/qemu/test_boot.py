@@ -11,6 +11,7 @@ KERNEL = DEPS / "armhf" / "vmlinuz"
 INITRAMFS = BUILD / "initramfs.cpio"
 PROMPT = r"~ # "
 BOOT = 240  # seconds: the machine that runs the tests may be slow and shared
+TYPED = 60  # for what is typed to have its effect
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def power_off(run):
     """Type it, and see the machine end as it should."""
     run.expect(PROMPT)
     run.send("poweroff -f\n")
-    run.expect("virt7: vm debian: off\r")
+    run.expect("virt7: vm debian: off\r", timeout=TYPED)
     run.expect("virt7: no VM is running: power off\r")
     assert run.wait() == 0
 
@@ -53,11 +54,11 @@ def test_shell(debian, cpu):
     expect_userspace(run, 256)
     run.expect(PROMPT)
     run.send("echo $((6*7))\n")
-    run.expect(r"\n42\r")
+    run.expect(r"\n42\r", timeout=TYPED)
     # More than the UART's 16 characters at once, and every one of them arrives.
     run.expect(PROMPT)
     run.send("echo " + "0123456789" * 20 + " | wc -c\n")
-    run.expect(r"\n201\r")
+    run.expect(r"\n201\r", timeout=TYPED)
     power_off(run)
     check_clean(run)
 
@@ -77,7 +78,7 @@ def test_reboot(debian):
         expect_userspace(run, 256)
         run.expect(PROMPT)
         run.send("reboot -f\n")
-        run.expect("virt7: vm debian: reset\r")
+        run.expect("virt7: vm debian: reset\r", timeout=TYPED)
     expect_userspace(run, 256)
     power_off(run)
     check_clean(run)
