@@ -98,7 +98,11 @@ gdb: ## like run, but QEMU waits for a debugger on port 1234
 test: deps ## unit tests and system tests; K=expr runs the system tests that match
 	$(Q)$(MAKE) --no-print-directory -j2 all guests $(if $(K),,unit)
 	$(Q)$(if $(K),,tests/model/run)
-	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu --ignore=tests/qemu/test_smp.py $(if $(K),-k '$(K)')
+
+smp: deps ## the tests of several vCPUs, hotplug, suspend and reset, not yet part of test; K=expr
+	$(Q)$(MAKE) --no-print-directory -j2 all guests
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu/test_smp.py $(if $(K),-k '$(K)')
 
 soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(MAKE) --no-print-directory -j2 all guests unit
@@ -129,4 +133,4 @@ clean: ## remove what was built; fetched packages stay (build/deps)
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
 -include $(OBJS:.o=.d)
-.PHONY: all clean deps run gdb test soak check size format help unit guests
+.PHONY: all clean deps run gdb test smp soak check size format help unit guests

@@ -150,8 +150,7 @@ static int make_vm(const struct vm_config *cfg)
 		ret = vpl011_create(vm);
 	for (uint32_t i = 0; !ret && i < vm->vcpu_count; i++) {
 		vgic_map_hw(vm->vcpu[i], MACHINE_PPI_TIMER_VIRT, vtimer_virt_line);
-		vgic_reset_cpu(vm->vcpu[i]);
-		vtimer_reset_cpu(vm->vcpu[i]);
+		vtimer_init_vcpu(vm->vcpu[i]);
 		ret = sched_attach(vm->vcpu[i], cfg->affinity);
 	}
 	if (ret) {
@@ -186,8 +185,12 @@ static int start_vms(void)
 	uint32_t started = 0;
 
 	for (uint32_t i = 0; i < vm_count; i++)
-		if (vms[i]->config.autostart && vms[i]->state == VM_CREATED && !vmctl_start(vms[i]))
-			started++;
+		if (vms[i]->state == VM_CREATED) {
+			if (vms[i]->config.autostart && !vmctl_start(vms[i]))
+				started++;
+			else
+				vms[i]->state = VM_OFF;
+		}
 	if (started > 0)
 		return 0;
 	log_err("no VM could be started: see the lines above");

@@ -27,6 +27,10 @@
 	(BIT(EC_WFI_WFE) | BIT(EC_CP15_32) | BIT(EC_CP15_64) | BIT(EC_CP14_32) | BIT(EC_CP14_LDC) | BIT(EC_HCPTR) | \
 	 BIT(EC_CP10_ID) | BIT(EC_BXJ) | BIT(EC_CP14_64))
 
+/* Condition field valid, and "always". */
+#define ISS_ALWAYS_MASK (ISS_CV | 0xfU << 20)
+#define ISS_ALWAYS      (ISS_CV | 0xeU << 20)
+
 static enum exit_action unknown_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	(void)regs, (void)hsr;
@@ -114,7 +118,7 @@ void exit_trap(struct regs *regs)
 	uint32_t hsr = read_hsr(), ec = HSR_EC(hsr);
 
 	vcpu->exits[ec]++;
-	if (ec < 32 && (CONDITIONAL >> ec & 1U) && ISS_COND(hsr) != 0xeU && !condition_passed(hsr))
+	if (ec < 32 && (CONDITIONAL >> ec & 1U) && (hsr & ISS_ALWAYS_MASK) != ISS_ALWAYS && !condition_passed(hsr))
 		next_instruction(hsr);
 	else if (handlers[ec](vcpu, regs, hsr) == EXIT_NEXT)
 		next_instruction(hsr);

@@ -57,16 +57,21 @@ void sched_check_slice(void)
 		timer_arm(&cpu->slice, timer_now() + timer_hz() / SLICE_HZ);
 }
 
-/* Run `next`, which pick() gave, or the idle thread. Comes back when this thread is picked again. */
-static void switch_to(struct percpu *cpu, struct vcpu *next)
+/* The next to run here, as everybody sees it from now on. Holder of rq_lock; switch_to() follows at once. */
+static struct vcpu *choose(struct percpu *cpu)
 {
-	struct vcpu *prev = cpu->vcpu;
+	cpu->vcpu = pick(cpu);
+	return cpu->vcpu;
+}
+
+/* Go from `prev`'s thread to that of `next`, NULL: the idle thread. Comes back when this thread is picked again. */
+static void switch_to(struct percpu *cpu, struct vcpu *prev, struct vcpu *next)
+{
 	uint32_t **from = prev ? &prev->sp : &cpu->idle_sp;
 
 	if (next == prev)
 		return;
 	timer_disarm(&cpu->slice);
-	cpu->vcpu = next;
 	sched_check_slice();
 	if (next)
 		vcpu_load(next);
@@ -122,9 +127,9 @@ void sched_block(void)
 		return;
 	}
 	vcpu->running = false;
-	next = pick(cpu);
+	next = choose(cpu);
 	spin_unlock(&cpu->rq_lock);
-	switch_to(cpu, next);
+	switch_to(cpu, vcpu, next);
 }
 
 void sched_yield(void)
@@ -139,9 +144,9 @@ void sched_yield(void)
 	}
 	vcpu->running = false;
 	enqueue(cpu, vcpu);
-	next = pick(cpu);
+	next = choose(cpu);
 	spin_unlock(&cpu->rq_lock);
-	switch_to(cpu, next);
+	switch_to(cpu, vcpu, next);
 }
 
 void sched_wake(struct vcpu *vcpu)
@@ -153,6 +158,7 @@ void sched_wake(struct vcpu *vcpu)
 	spin_lock(&cpu->rq_lock);
 	if (vcpu->running) {
 		vcpu->wake_pending = true;
+		kick = true; /* it may be in the guest */
 	} else if (!vcpu->queued) {
 		enqueue(cpu, vcpu);
 		current = cpu->vcpu;
@@ -167,14 +173,10 @@ void sched_wake(struct vcpu *vcpu)
 
 void vcpu_request(struct vcpu *vcpu, uint32_t work)
 {
-	struct percpu *cpu = vcpu->cpu;
-
 	atomic_or(&vcpu->work, work);
 	if (vcpu == this_cpu()->vcpu)
 		return;
 	sched_wake(vcpu);
-	if (cpu != this_cpu() && cpu->vcpu == vcpu)
-		gic_send_sgi(cpu->head.id, GIC_SGI_KICK);
 }
 
 void sched_idle(void)
@@ -185,10 +187,10 @@ void sched_idle(void)
 		struct vcpu *next;
 
 		spin_lock(&cpu->rq_lock);
-		next = pick(cpu);
+		next = choose(cpu);
 		spin_unlock(&cpu->rq_lock);
 		if (next)
-			switch_to(cpu, next);
+			switch_to(cpu, NULL, next);
 		else if (!irq_handle_one())
 			wfi(); /* wakes for masked interrupts too (B1.8.13); the next round takes them */
 	}

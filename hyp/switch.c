@@ -127,7 +127,7 @@ void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1
 	*vcpu->regs = (struct regs){.r = {r0, r1, r2}};
 	vcpu->ctx = (struct vcpu_context){
 		.elr = pc & ~1U,
-		.spsr = PSR_MODE_SVC | PSR_A | PSR_I | PSR_F | (pc & 1U ? PSR_T : 0),
+		.spsr = PSR_MODE_SVC | PSR_A | PSR_I | PSR_F | (pc & 1U ? PSR_T : 0) | vcpu->entry_psr_e,
 		.sctlr = SCTLR_RESET,
 	};
 	vcpu->vfp = (struct vfp_context){0};

@@ -69,6 +69,7 @@ struct vcpu {
 
 	enum vcpu_start start;  /* what it does to itself when it leaves the checkpoint */
 	uint32_t entry;         /* where it starts; bit 0: Thumb */
+	uint32_t entry_psr_e;   /* PSR.E that it starts with */
 	uint32_t entry_args[3]; /* its r0-r2 */
 
 	struct vgic_cpu vgic;

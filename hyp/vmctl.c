@@ -12,8 +12,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include <arm/psr.h>
+#include <arm/sysreg.h>
+
 #include "coproc/coproc.h"
 #include "hyp/image.h"
+#include "hyp/irq.h"
 #include "hyp/sched.h"
 #include "hyp/vdev/vpl011.h"
 #include "hyp/vmctl.h"
@@ -30,6 +34,7 @@ static void set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, 
 	vcpu->entry_args[0] = r0;
 	vcpu->entry_args[1] = r1;
 	vcpu->entry_args[2] = r2;
+	vcpu->entry_psr_e = 0;
 	vcpu->power = VCPU_ON;
 	vcpu->start = START_RESET;
 }
@@ -121,7 +126,7 @@ void vmctl_crash(struct vm *vm, const char *why, uint64_t at)
 static void power_off_if_last(void)
 {
 	for (uint32_t i = 0; i < vm_count; i++)
-		if (vms[i]->state == VM_RUNNING || vms[i]->state == VM_STOPPING)
+		if (vms[i]->state == VM_RUNNING || vms[i]->state == VM_STOPPING || vms[i]->state == VM_CREATED)
 			return;
 	log_info("no VM is running: power off");
 	psci_host_system_off();
@@ -160,8 +165,11 @@ static void perform(struct vm *vm)
 static void start_over(struct vcpu *vcpu, enum vcpu_start start)
 {
 	if (start == START_RESET) {
-		vgic_reset_cpu(vcpu);
 		vtimer_reset_cpu(vcpu);
+		vgic_reset_cpu(vcpu);
+	} else { /* alive in the hardware, and about to be loaded from memory */
+		vgic_save(vcpu);
+		vtimer_save(vcpu);
 	}
 	coproc_reset(vcpu);
 	vcpu_reset_context(vcpu, vcpu->entry, vcpu->entry_args[0], vcpu->entry_args[1], vcpu->entry_args[2]);
@@ -175,6 +183,19 @@ static bool may_run(struct vcpu *vcpu)
 	if (vcpu->power == VCPU_SUSPENDED && vgic_has_pending(vcpu))
 		vcpu->power = VCPU_ON;
 	return vcpu->power == VCPU_ON;
+}
+
+/*
+ * Sleep at the checkpoint. What is suspended stays in the hardware, where its timer may wake it: the interrupt is taken
+ * here, because HYP runs with interrupts masked. Anything else leaves the hardware, so that nothing of it can fire.
+ */
+static void wait_parked(struct vcpu *vcpu)
+{
+	if (vcpu->power != VCPU_SUSPENDED)
+		vcpu_load(NULL);
+	sched_block();
+	while (vcpu->power == VCPU_SUSPENDED && irq_handle_one())
+		;
 }
 
 void vmctl_checkpoint(struct vcpu *vcpu)
@@ -194,7 +215,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 		if (last)
 			perform(vm);
 		else
-			sched_block();
+			wait_parked(vcpu);
 		if (vcpu->power == VCPU_SUSPENDED && (vcpu->work & WORK_TIMER))
 			vtimer_sample(vcpu); /* its deadline may be what wakes it */
 		spin_lock(&vm->lock);
@@ -206,6 +227,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	start = vcpu->start;
 	vcpu->start = START_NONE;
 	spin_unlock(&vm->lock);
+	vcpu_load(vcpu);
 	if (start != START_NONE)
 		start_over(vcpu, start);
 }
@@ -235,6 +257,7 @@ uint32_t vmctl_cpu_on(struct vm *vm, uint32_t target, uint32_t entry, uint32_t c
 	spin_lock(&vm->lock);
 	if (vcpu->power == VCPU_OFF) {
 		set_entry(vcpu, entry, context, 0, 0);
+		vcpu->entry_psr_e = read_spsr_hyp() & PSR_E; /* the caller's, DEN 0022 6.4 */
 		result = PSCI_SUCCESS;
 	}
 	spin_unlock(&vm->lock);
@@ -245,6 +268,8 @@ uint32_t vmctl_cpu_on(struct vm *vm, uint32_t target, uint32_t entry, uint32_t c
 
 void vmctl_cpu_off(struct vcpu *vcpu)
 {
+	vtimer_reset_cpu(vcpu);
+	vgic_reset_cpu(vcpu);
 	spin_lock(&vcpu->vm->lock);
 	vcpu->power = VCPU_OFF;
 	spin_unlock(&vcpu->vm->lock);
@@ -266,6 +291,7 @@ static uint32_t power_down(struct vcpu *vcpu, uint32_t entry, uint32_t context)
 	spin_lock(&vcpu->vm->lock);
 	if (vcpu->vm->state == VM_RUNNING) {
 		set_entry(vcpu, entry, context, 0, 0);
+		vcpu->entry_psr_e = read_spsr_hyp() & PSR_E;
 		vcpu->power = VCPU_SUSPENDED;
 		vcpu->start = START_RESUME;
 	}

@@ -23,6 +23,7 @@ struct vgic_irq {
 	bool group1;
 	bool edge;
 	bool latch;       /* pending, independent of the line: edge seen, or set by the guest */
+	bool soft;        /* level, in a list register: pending there because the guest said so */
 	bool line;        /* level input */
 	bool active;      /* only while not in a list register: then the register tells */
 	bool (*hw)(void); /* backed by the physical interrupt of the same ID (LR.HW); samples its line on the loaded

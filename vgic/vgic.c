@@ -147,34 +147,63 @@ static void retire(struct vcpu *vcpu, uint32_t lr)
 	struct vgic_cpu *cpu = &vcpu->vgic;
 	uint32_t id = cpu->lr_irq[lr];
 
-	if (cpu->lr_eoi & BIT(lr))
+	if (cpu->lr_eoi & BIT(lr)) {
 		lr_write(lr, 0); /* ends the EOI maintenance request */
+		if (vgic_irq(vcpu, id)->hw)
+			gic_set_active(id, false); /* had to do without LR.HW */
+	}
 	cpu->lr_used &= ~BIT(lr);
 	cpu->lr_eoi &= ~BIT(lr);
 	cpu->resample &= ~BIT(lr);
 	vgic_irq(vcpu, id)->lr = VGIC_NO_LR;
+	vgic_irq(vcpu, id)->soft = false;
 	vgic_update(vcpu, id);
 }
 
-/* Take a pending interrupt out of its list register again; what was pending there becomes the latch's. */
-static void withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+/* Have the list register ask for an interrupt at its EOI. */
+static void ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+{
+	if (value & GICH_LR_EOI && !(value & GICH_LR_HW))
+		return;
+	if (value & GICH_LR_HW)
+		value &= ~(GICH_LR_HW | GICH_LR_PHYS(0x3ff));
+	lr_write(lr, value | GICH_LR_EOI);
+	vcpu->vgic.lr_eoi |= BIT(lr);
+}
+
+/* What is pending in a list register becomes the latch's again. */
+static void unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
 	if (vcpu->vgic.lr_irq[lr] < 16)
 		irq->sources |= (uint8_t)BIT(FIELD(value, 10, 3));
+	else if (irq->edge || irq->soft)
+		irq->latch = true;
 	else if (irq->hw)
 		irq->line = true;
-	else if (irq->edge)
-		irq->latch = true;
+}
+
+/* Take a pending interrupt out of its list register again. */
+static void withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+{
+	unpend(vcpu, lr, value);
 	lr_write(lr, 0);
+	vcpu->vgic.lr_eoi &= ~BIT(lr);
 	retire(vcpu, lr);
 }
 
 /* A level fell before the guest took the interrupt. */
 static bool line_fell(const struct vgic_irq *irq, uint32_t id)
 {
-	return id >= 16 && !irq->edge && !irq->hw && !irq->line && !irq->latch;
+	return id >= 16 && !irq->edge && !irq->hw && !irq->line && !irq->latch && !irq->soft;
+}
+
+/* The list register has the interrupt's priority and group. */
+static bool same_rank(const struct vgic_irq *irq, uint32_t value)
+{
+	return (value & LR_PRIORITY_MASK) == GICH_LR_PRIORITY(irq->priority) &&
+	       !(value & GICH_LR_GROUP1) == !irq->group1;
 }
 
 /* An interrupt in a list register has changed (enabled, line, target, another edge): bring the register in line. */
@@ -183,6 +212,7 @@ static void resample(struct vcpu *vcpu, uint32_t lr)
 	uint32_t id = vcpu->vgic.lr_irq[lr], value = lr_read(lr);
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 	bool ours = id < VGIC_PRIVATE || spi_target(vcpu->vm, irq) == vcpu;
+	bool deliver = ours && may_signal(vcpu->vm, irq);
 
 	vcpu->vgic.resample &= ~BIT(lr);
 	switch (value & GICH_LR_STATE) {
@@ -190,29 +220,45 @@ static void resample(struct vcpu *vcpu, uint32_t lr)
 		retire(vcpu, lr);
 		break;
 	case GICH_LR_PENDING:
-		if (!ours || !may_signal(vcpu->vm, irq) || !(value & GICH_LR_GROUP1) == irq->group1 ||
-		    line_fell(irq, id)) {
+		if (!deliver || !(value & GICH_LR_GROUP1) == irq->group1 || line_fell(irq, id)) {
 			withdraw(vcpu, lr, value);
 			break;
 		}
-		if ((value & LR_PRIORITY_MASK) != GICH_LR_PRIORITY(irq->priority))
-			lr_write(lr, (value & ~LR_PRIORITY_MASK) | GICH_LR_PRIORITY(irq->priority));
+		if ((value & LR_PRIORITY_MASK) != GICH_LR_PRIORITY(irq->priority)) {
+			value = (value & ~LR_PRIORITY_MASK) | GICH_LR_PRIORITY(irq->priority);
+			lr_write(lr, value);
+		}
 		/* What came again meanwhile is one pending interrupt with what waits here. */
-		if (irq->edge)
-			irq->latch = false;
+		irq->soft = irq->soft || (irq->latch && !irq->edge);
+		irq->latch = false;
 		if (id < 16)
 			irq->sources &= (uint8_t)~BIT(FIELD(value, 10, 3));
+		if (irq->sources)
+			ask_eoi(vcpu, lr, value);
 		break;
 	default: /* active: another one is due after the EOI */
+		if (!deliver || !same_rank(irq, value)) {
+			if (value & GICH_LR_PENDING)
+				unpend(vcpu, lr, value);
+			value &= ~GICH_LR_PENDING;
+			lr_write(lr, value);
+			if (!irq->hw)
+				ask_eoi(vcpu, lr, value);
+			break;
+		}
 		if (irq->edge && irq->latch) {
 			irq->latch = false;
 			lr_write(lr, value | GICH_LR_PENDING);
 		} else if (vgic_irq_pending(irq) && !irq->hw && !(value & GICH_LR_EOI) && id >= 16) {
 			lr_write(lr, value | GICH_LR_EOI);
 			vcpu->vgic.lr_eoi |= BIT(lr);
-		} else if (irq->sources & BIT(FIELD(value, 10, 3)) && id < 16) {
+		} else if (id < 16) {
+			if (irq->sources & BIT(FIELD(value, 10, 3)))
+				value |= GICH_LR_PENDING;
 			irq->sources &= (uint8_t)~BIT(FIELD(value, 10, 3));
-			lr_write(lr, value | GICH_LR_PENDING);
+			lr_write(lr, value);
+			if (irq->sources)
+				ask_eoi(vcpu, lr, value);
 		}
 		break;
 	}
@@ -270,6 +316,7 @@ static void put(struct vcpu *vcpu, uint32_t lr, uint32_t id)
 	} else if (!irq->edge) {
 		value |= GICH_LR_EOI; /* sample the line again then */
 	}
+	irq->soft = irq->latch && !irq->edge;
 	irq->latch = false;
 	irq->lr = (uint8_t)lr;
 	irq->owner = (uint8_t)vcpu->index;
@@ -342,6 +389,39 @@ static void set_hcr(struct vcpu *vcpu, uint32_t hcr)
 	}
 }
 
+/* Pending behind its own active: nobody would hear when it comes up; so let it queue again at the EOI. */
+static void split_pending_active(struct vcpu *vcpu, uint32_t lr)
+{
+	uint32_t value = lr_read(lr);
+
+	if ((value & GICH_LR_STATE) != GICH_LR_STATE)
+		return;
+	unpend(vcpu, lr, value);
+	value &= ~GICH_LR_PENDING;
+	lr_write(lr, value);
+	ask_eoi(vcpu, lr, value);
+}
+
+/*
+ * The list registers are full and more waits: come back when the guest has taken the last pending one (the best are
+ * there), or, where all are active, when it ends one. Returns bits of GICH_HCR.
+ */
+static uint32_t ask_room(struct vcpu *vcpu)
+{
+	uint32_t hcr = 0;
+
+	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
+		split_pending_active(vcpu, lowest_bit(used));
+		if (lr_read(lowest_bit(used)) & GICH_LR_PENDING)
+			hcr = GICH_HCR_NPIE;
+	}
+	if (hcr)
+		return hcr;
+	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U)
+		ask_eoi(vcpu, lowest_bit(used), lr_read(lowest_bit(used)));
+	return 0;
+}
+
 void vgic_flush(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
@@ -356,7 +436,7 @@ void vgic_flush(struct vcpu *vcpu)
 		uint32_t id = best_queued(vcpu), space = lr_mask & ~cpu->lr_used;
 
 		if (!space && !evict_for(vcpu, id)) {
-			hcr |= GICH_HCR_UIE; /* come back when they have drained */
+			hcr |= ask_room(vcpu);
 			break;
 		}
 		put(vcpu, lowest_bit(lr_mask & ~cpu->lr_used), id);
@@ -380,9 +460,17 @@ void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active)
 	if (irq->lr != VGIC_NO_LR && irq->owner == vcpu->index) {
 		uint32_t value = lr_read(irq->lr);
 
-		lr_write(irq->lr, active ? value | GICH_LR_ACTIVE : value & ~GICH_LR_ACTIVE);
-		if (irq->hw && !active)
-			gic_set_active(id, false);
+		if (!active) {
+			lr_write(irq->lr, value & ~GICH_LR_ACTIVE);
+			if (irq->hw)
+				gic_set_active(id, false);
+		} else if (!(value & GICH_LR_ACTIVE)) {
+			irq->active = true;
+			if (value & GICH_LR_PENDING)
+				withdraw(vcpu, irq->lr, value);
+			else
+				retire(vcpu, irq->lr);
+		}
 	} else {
 		irq->active = active;
 	}
@@ -412,7 +500,7 @@ void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-	irq->latch = false;
+	irq->latch = irq->soft = false;
 	if (irq->lr != VGIC_NO_LR && irq->owner == vcpu->index && irq->edge)
 		lr_write(irq->lr, lr_read(irq->lr) & ~GICH_LR_PENDING);
 	vgic_update(vcpu, id);
@@ -433,14 +521,14 @@ bool vgic_has_pending(struct vcpu *vcpu)
 	return false;
 }
 
-/* A hardware interrupt that a list register still holds keeps its physical twin active, on this CPU only. */
+/* A hardware interrupt that waits here or in a list register keeps its physical twin active, on this CPU only. */
 static void move_hw_active(struct vcpu *vcpu, bool load)
 {
-	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
-		uint32_t lr = lowest_bit(used);
+	for (uint32_t id = 16; id < VGIC_PRIVATE; id++) {
+		const struct vgic_irq *irq = &vcpu->vgic.irq[id];
 
-		if ((vcpu->vgic.lr[lr] & GICH_LR_HW) && (vcpu->vgic.lr[lr] & GICH_LR_STATE))
-			gic_set_active(vcpu->vgic.lr_irq[lr], load);
+		if (irq->hw && (irq->lr == VGIC_NO_LR ? irq->line : (vcpu->vgic.lr[irq->lr] & GICH_LR_STATE) != 0))
+			gic_set_active(id, load);
 	}
 }
 
@@ -475,36 +563,57 @@ static void reset_irq(struct vgic_irq *irq, bool edge, bool enabled)
 	*irq = (struct vgic_irq){.lr = VGIC_NO_LR, .edge = edge, .enabled = enabled, .hw = irq->hw, .line = irq->line};
 }
 
+/* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
 void vgic_reset(struct vm *vm)
 {
+	struct vcpu *v;
+
 	spin_lock(&vm->vgic.lock);
 	vm->vgic.enabled = 0;
 	vm->vgic.cpus = vm->vcpu_count;
 	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
 		reset_irq(&vm->vgic.spi[i], false, false);
+	vm_for_each_vcpu(v, vm) {
+		for (uint32_t id = 0; id < VGIC_PRIVATE; id++) {
+			reset_irq(&v->vgic.irq[id], id < 16, id < 16); /* SGIs are always enabled, as on QEMU's GIC */
+			if (v->vgic.irq[id].hw)
+				v->vgic.irq[id].line = false;
+		}
+		for (uint32_t w = 0; w < VGIC_WORDS; w++)
+			v->vgic.queued[w] = 0;
+		v->vgic.queued_words = v->vgic.lr_used = v->vgic.lr_eoi = v->vgic.resample = 0;
+	}
 	spin_unlock(&vm->vgic.lock);
 }
 
+/* What a list register holds is the distributor's again. */
+static void give_back(struct vcpu *vcpu, uint32_t lr)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
+	uint32_t value = lr_read(lr);
+
+	if (value & GICH_LR_PENDING)
+		unpend(vcpu, lr, value);
+	irq->active = (value & GICH_LR_ACTIVE) != 0;
+	lr_write(lr, 0);
+	retire(vcpu, lr);
+}
+
+/* The CPU interface, as at power-on; the vCPU is the current one. The distributor is not the CPU's: what waits waits
+ * on. */
 void vgic_reset_cpu(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
 
 	spin_lock(&vcpu->vm->vgic.lock);
-	for (uint32_t used = cpu->lr_used; used; used &= used - 1U) {
-		uint32_t id = cpu->lr_irq[lowest_bit(used)];
-
-		vgic_irq(vcpu, id)->lr = VGIC_NO_LR;
-	}
-	for (uint32_t id = 0; id < VGIC_PRIVATE; id++) {
-		reset_irq(&cpu->irq[id], id < 16, id < 16); /* SGIs are always enabled, as on QEMU's GIC */
+	for (uint32_t used = cpu->lr_used; used; used &= used - 1U)
+		give_back(vcpu, lowest_bit(used));
+	for (uint32_t id = 16; id < VGIC_PRIVATE; id++)
 		if (cpu->irq[id].hw) {
 			gic_set_active(id, false);
-			cpu->irq[id].line = false;
+			cpu->irq[id].line = cpu->irq[id].active = false;
+			vgic_update(vcpu, id);
 		}
-	}
-	for (uint32_t w = 0; w < VGIC_WORDS; w++)
-		cpu->queued[w] = 0;
-	cpu->queued_words = cpu->lr_used = cpu->lr_eoi = cpu->resample = 0;
 	cpu->hcr = GICH_HCR_EN;
 	cpu->vmcr = cpu->apr = 0;
 	spin_unlock(&vcpu->vm->vgic.lock);

@@ -20,7 +20,7 @@ void vgic_init(void);
 /* Map GICV, add the distributor to the bus. 0 or -Exxx. `gicv`: PA of the host's GICV. */
 int vgic_create(struct vm *vm, uint64_t gicv);
 
-/* As at power-on. vgic_reset(): the distributor and SPIs; vgic_reset_cpu(): one vCPU's part, on the CPU it lives on. */
+/* As at power-on. vgic_reset(): the distributor, no vCPU runs; vgic_reset_cpu(): the current vCPU's CPU interface. */
 void vgic_reset(struct vm *vm);
 void vgic_reset_cpu(struct vcpu *vcpu);
 

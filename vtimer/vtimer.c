@@ -138,13 +138,19 @@ void vtimer_set_phys_cval(struct vcpu *vcpu, uint64_t cval)
 	vtimer_sample(vcpu);
 }
 
+void vtimer_init_vcpu(struct vcpu *vcpu)
+{
+	vcpu->vtimer = (struct vtimer_cpu){.phys = {.expired = phys_expired}, .virt = {.expired = virt_expired}};
+}
+
 void vtimer_reset_cpu(struct vcpu *vcpu)
 {
-	struct vtimer_cpu *t = &vcpu->vtimer;
-
-	timer_disarm(&t->phys);
-	timer_disarm(&t->virt);
-	*t = (struct vtimer_cpu){.phys = {.expired = phys_expired}, .virt = {.expired = virt_expired}};
+	write_cntv_ctl(0);
+	isb();
+	timer_disarm(&vcpu->vtimer.phys);
+	timer_disarm(&vcpu->vtimer.virt);
+	vtimer_init_vcpu(vcpu);
+	vgic_set_line(vcpu->vm, vcpu->index, MACHINE_PPI_TIMER_PHYS, false);
 }
 
 void vtimer_save(struct vcpu *vcpu)

@@ -16,7 +16,10 @@ void vtimer_init_cpu(uint32_t irq);
 /* The virtual timer's output now, for the loaded vCPU: vgic_map_hw()'s. */
 bool vtimer_virt_line(void);
 
-/* As at power-on, for a vCPU that is not loaded or is the current one. */
+/* A new vCPU's. */
+void vtimer_init_vcpu(struct vcpu *vcpu);
+
+/* As at power-on, for the current vCPU. */
 void vtimer_reset_cpu(struct vcpu *vcpu);
 
 /* World switch. A saved vCPU's timers go on, by virt7's own, and wake it. */

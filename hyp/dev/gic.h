@@ -23,8 +23,9 @@
 #define GICH_APR    0x0f0U
 #define GICH_LR0    0x100U
 
-#define GICH_HCR_EN  BIT(0)
-#define GICH_HCR_UIE BIT(1)
+#define GICH_HCR_EN   BIT(0)
+#define GICH_HCR_UIE  BIT(1)
+#define GICH_HCR_NPIE BIT(3)
 
 #define GICH_LR_PENDING     BIT(28)
 #define GICH_LR_ACTIVE      BIT(29)

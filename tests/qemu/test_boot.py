@@ -124,7 +124,7 @@ def test_more_memory_than_the_host_has(debian):
 def test_too_little_memory_for_the_kernel(debian):
     run = debian(memory="16M")
     expect_refusal(run, r'vm debian: kernel "vmlinuz[^"]*": \d+ KiB \(unpacking\) at 0x[0-9a-f]+ '
-                        r"(overlap the device tree, .*; give the VM more memory|are not inside RAM .*)")
+                        r"(overlap the device tree, [^\r]*; give the VM more memory|are not inside RAM [^\r]*)")
 
 
 @pytest.mark.parametrize("cpu", CPUS)

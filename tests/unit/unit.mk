@@ -6,7 +6,7 @@ BUILD       ?= build
 HOSTCC      ?= gcc
 UNIT_BUILD  := $(BUILD)/unit
 UNIT_CFLAGS ?= -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Werror
+	-Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wno-override-init -Werror
 UNIT_CPPFLAGS := -I. -Itests/unit -Itests/unit/fake
 UNIT_LIBS   ?= -lcmocka -lfdt -lz -lmd
 
@@ -23,6 +23,13 @@ test_vpl011_SRCS   := hyp/vdev/vpl011.c hyp/mmio.c $(FAKE)/fake_page.c $(FAKE)/f
 test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
 test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_machine.c
+test_vgic_SRCS     := vgic/vgic.c vgic/dist.c hyp/mmio.c tests/unit/vgic_rig.c $(FAKE)/fake_gich.c \
+	$(FAKE)/fake_machine.c
+test_vgic_model_SRCS := $(test_vgic_SRCS)
+test_coproc_SRCS   := coproc/coproc.c coproc/cp15.c coproc/setway.c hyp/inject.c hyp/regs.c $(FAKE)/fake_machine.c
+test_exit_SRCS     := hyp/exit.c hyp/inject.c hyp/insn.c $(FAKE)/fake_machine.c
+test_timer_SRCS    := hyp/timer.c vtimer/vtimer.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_sched_SRCS    := hyp/sched.c $(FAKE)/fake_machine.c
 
 UNIT_TESTS := $(patsubst %_SRCS,%,$(filter test_%_SRCS,$(.VARIABLES)))
 UNIT       ?= $(sort $(UNIT_TESTS))

@@ -1,0 +1,550 @@
+/*
+ * The way through HYP of a trapped instruction: condition check, dispatch, PC and ITSTATE (hyp/exit.c), and the
+ * exceptions that HYP takes to PL1 in the hardware's stead (hyp/inject.c, DDI 0406C B1.9).
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arm/hypregs.h>
+#include <arm/psr.h>
+#include <arm/sysreg.h>
+
+#include "coproc/coproc.h"
+#include "hyp/abort.h"
+#include "hyp/exit.h"
+#include "hyp/guestmem.h"
+#include "hyp/irq.h"
+#include "hyp/sched.h"
+#include "hyp/vmctl.h"
+#include "psci/psci.h"
+#include "vgic/vgic.h"
+#include "vtimer/vtimer.h"
+
+#define PC 0x40001000U
+
+static struct percpu cpu;
+static struct vm vm;
+static struct vcpu vcpu = {.vm = &vm};
+static struct regs regs;
+
+/* --- what the code under test calls ---------------------------------------------------------------------------------
+ */
+
+static struct {
+	uint32_t handled, hsr; /* calls of a fake handler, and what the last one saw */
+	const char *name;
+	enum exit_action action;
+	uint32_t yields, slices, blocks, flushes, samples, checkpoints, irqs;
+	uint32_t raise; /* work that comes up during the next flush */
+	bool pending;
+} seen;
+
+#define HANDLER(fn)                                                                 \
+	enum exit_action fn(struct vcpu *of, struct regs *guest_regs, uint32_t hsr) \
+	{                                                                           \
+		assert_ptr_equal(of, &vcpu);                                        \
+		assert_ptr_equal(guest_regs, &regs);                                \
+		seen.handled++;                                                     \
+		seen.hsr = hsr;                                                     \
+		seen.name = #fn;                                                    \
+		return seen.action;                                                 \
+	}
+
+HANDLER(coproc_cp15_32)
+HANDLER(coproc_cp15_64)
+HANDLER(coproc_cp14_32)
+HANDLER(coproc_cp14_64)
+HANDLER(coproc_hcptr)
+HANDLER(coproc_cp10_id)
+HANDLER(abort_data)
+HANDLER(abort_prefetch)
+HANDLER(psci_hvc)
+HANDLER(psci_smc)
+
+void sched_check_slice(void)
+{
+	seen.slices++;
+}
+
+void sched_yield(void)
+{
+	seen.yields++;
+}
+
+void sched_block(void)
+{
+	seen.blocks++;
+}
+
+bool vgic_has_pending(struct vcpu *of)
+{
+	(void)of;
+	return seen.pending;
+}
+
+void vgic_flush(struct vcpu *of)
+{
+	seen.flushes++;
+	of->work |= seen.raise;
+	seen.raise = 0;
+}
+
+void vtimer_sample(struct vcpu *of)
+{
+	(void)of;
+	seen.samples++;
+}
+
+void vmctl_checkpoint(struct vcpu *of)
+{
+	(void)of;
+	seen.checkpoints++;
+}
+
+bool irq_handle_one(void)
+{
+	seen.irqs++;
+	return true;
+}
+
+static uint64_t table_entry, table_at;
+
+int guest_read(struct vm *of, ipa_t from, void *to, size_t len)
+{
+	(void)of;
+	if (from.v != table_at)
+		return -EFAULT;
+	memcpy(to, &table_entry, len);
+	return 0;
+}
+
+/* --- driving it
+ * -------------------------------------------------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_machine_reset();
+	memset(&cpu, 0, sizeof(cpu));
+	memset(&seen, 0, sizeof(seen));
+	memset(&regs, 0, sizeof(regs));
+	seen.action = EXIT_NEXT;
+	vcpu.work = 0;
+	table_at = UINT64_MAX;
+	cpu.vcpu = cpu.loaded = &vcpu;
+	write_htpidr((uintptr_t)&cpu);
+	write_vbar(0x40008000);
+	return 0;
+}
+
+#define HSR(ec, il32, iss) ((uint32_t)(ec) << 26 | ((il32) ? HSR_IL : 0) | (iss))
+#define COND(c)            (ISS_CV | (uint32_t)(c) << 20)
+
+/* One exit from PC. */
+static void trap(uint32_t hsr, uint32_t spsr)
+{
+	write_elr_hyp(PC);
+	write_spsr_hyp(spsr);
+	write_hsr(hsr);
+	seen.handled = 0;
+	seen.name = "";
+	fake_machine.events = 0;
+	exit_trap(&regs);
+}
+
+/* SPSR with ITSTATE. */
+static uint32_t it(uint32_t state)
+{
+	return (state & 0xfcU) << 8 | (state & 3U) << 25;
+}
+
+/* The condition by A8.3, from its text. */
+static bool passes(uint32_t cond, uint32_t psr)
+{
+	bool n = psr & PSR_N, z = psr & PSR_Z, c = psr & PSR_C, v = psr & PSR_V, result;
+
+	switch (cond >> 1) {
+	case 0:
+		result = z;
+		break;
+	case 1:
+		result = c;
+		break;
+	case 2:
+		result = n;
+		break;
+	case 3:
+		result = v;
+		break;
+	case 4:
+		result = c && !z;
+		break;
+	case 5:
+		result = n == v;
+		break;
+	case 6:
+		result = n == v && !z;
+		break;
+	default:
+		return true;
+	}
+	return cond & 1 ? !result : result;
+}
+
+static void test_dispatch(void **state)
+{
+	static const struct {
+		uint32_t ec;
+		const char *name;
+	} classes[] = {
+		{EC_CP15_32, "coproc_cp15_32"},
+		{EC_CP15_64, "coproc_cp15_64"},
+		{EC_CP14_32, "coproc_cp14_32"},
+		{EC_CP14_64, "coproc_cp14_64"},
+		{EC_HCPTR, "coproc_hcptr"},
+		{EC_CP10_ID, "coproc_cp10_id"},
+		{EC_PABT_GUEST, "abort_prefetch"},
+		{EC_DABT_GUEST, "abort_data"},
+		{EC_HVC, "psci_hvc"},
+		{EC_SMC, "psci_smc"},
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(classes); i++) {
+		uint32_t before = vcpu.exits[classes[i].ec], hsr = HSR(classes[i].ec, true, COND(14) | 0x1234);
+
+		trap(hsr, PSR_MODE_SVC);
+		assert_string_equal(seen.name, classes[i].name);
+		assert_int_equal(seen.handled, 1);
+		assert_int_equal(vcpu.exits[classes[i].ec], before + 1);
+		assert_int_equal(read_elr_hyp(), PC + 4);
+		assert_int_equal(seen.hsr, hsr);
+	}
+}
+
+/* Every class that nobody serves ends in the guest, as UNDEF, and nowhere else. */
+static void test_unknown(void **state)
+{
+	(void)state;
+	for (uint32_t ec = 0; ec < EC_COUNT; ec++) {
+		switch (ec) {
+		case EC_WFI_WFE:
+		case EC_CP15_32:
+		case EC_CP15_64:
+		case EC_CP14_32:
+		case EC_CP14_64:
+		case EC_HCPTR:
+		case EC_CP10_ID:
+		case EC_HVC:
+		case EC_SMC:
+		case EC_PABT_GUEST:
+		case EC_DABT_GUEST:
+			continue;
+		default:
+			break;
+		}
+		trap(HSR(ec, true, COND(14)), PSR_MODE_SVC | PSR_C);
+		assert_int_equal(seen.handled, 0);
+		assert_int_equal(read_elr_hyp(), 0x40008004);
+		assert_int_equal(read_spsr_hyp(), PSR_MODE_UND | PSR_I | PSR_C);
+		assert_int_equal(read_lr_und(), PC + 4);
+		assert_int_equal(read_spsr_und(), PSR_MODE_SVC | PSR_C);
+	}
+}
+
+/* EXIT_AGAIN: nothing moves. */
+static void test_again(void **state)
+{
+	(void)state;
+	seen.action = EXIT_AGAIN;
+	trap(HSR(EC_CP15_32, true, COND(14)), PSR_MODE_SVC | PSR_T | it(0x1c));
+	assert_int_equal(seen.handled, 1);
+	assert_int_equal(read_elr_hyp(), PC);
+	assert_int_equal(read_spsr_hyp(), PSR_MODE_SVC | PSR_T | it(0x1c));
+}
+
+/* ARM: all conditions with all flags, in each class that has a condition. */
+static void test_condition_arm(void **state)
+{
+	static const uint32_t classes[] = {EC_CP15_32, EC_CP15_64, EC_CP14_32, EC_CP14_64, EC_HCPTR, EC_CP10_ID};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(classes); i++)
+		for (uint32_t cond = 0; cond < 15; cond++)
+			for (uint32_t flags = 0; flags < 16; flags++) {
+				uint32_t spsr = PSR_MODE_SVC | flags << 28;
+
+				trap(HSR(classes[i], true, COND(cond)), spsr);
+				assert_int_equal(seen.handled, passes(cond, spsr));
+				assert_int_equal(read_elr_hyp(), PC + 4); /* done or a NOP */
+				assert_int_equal(read_spsr_hyp(), spsr);
+			}
+}
+
+/* Aborts have no condition: those bits mean something else. */
+static void test_abort_is_unconditional(void **state)
+{
+	(void)state;
+	trap(HSR(EC_DABT_GUEST, true, ISS_DABT_ISV | 0x00000000), PSR_MODE_SVC);
+	assert_string_equal(seen.name, "abort_data");
+	trap(HSR(EC_PABT_GUEST, true, 0), PSR_MODE_SVC | PSR_T | it(0x08));
+	assert_string_equal(seen.name, "abort_prefetch");
+}
+
+/* Thumb in an IT block: 2 or 4 bytes, ITSTATE one on, whether it was executed or not (A2.5.2). */
+static void test_it_advance(void **state)
+{
+	(void)state;
+	for (uint32_t itstate = 0; itstate < 0x100; itstate++)
+		for (uint32_t il = 0; il < 2; il++) {
+			uint32_t cond = itstate >> 4, next, spsr = PSR_MODE_USR | PSR_T | PSR_Z | PSR_E | it(itstate);
+
+			if ((itstate & 0xf) == 0 && itstate != 0)
+				continue; /* no state of an IT block */
+			if (itstate == 0)
+				cond = 14;
+			next = (itstate & 7) ? (itstate & 0xe0) | (itstate << 1 & 0x1f) : 0;
+			trap(HSR(EC_CP15_32, il, COND(cond == 15 ? 14 : cond)), spsr);
+			assert_int_equal(seen.handled, passes(cond, spsr));
+			assert_int_equal(read_elr_hyp(), PC + (il ? 4 : 2));
+			assert_int_equal(read_spsr_hyp(), PSR_MODE_USR | PSR_T | PSR_Z | PSR_E | it(next));
+		}
+}
+
+/* Without a valid condition in HSR the IT block tells (B3.13.6). */
+static void test_it_condition(void **state)
+{
+	(void)state;
+	for (uint32_t cond = 0; cond < 15; cond++)
+		for (uint32_t flags = 0; flags < 16; flags++) {
+			uint32_t spsr = PSR_MODE_SVC | PSR_T | flags << 28 | it(cond << 4 | 8);
+
+			trap(HSR(EC_CP15_32, true, 0), spsr);
+			assert_int_equal(seen.handled, passes(cond, spsr));
+			assert_int_equal(read_elr_hyp(), PC + 4);
+			assert_int_equal(read_spsr_hyp(), PSR_MODE_SVC | PSR_T | flags << 28);
+		}
+	trap(HSR(EC_CP15_32, true, 0), PSR_MODE_SVC | PSR_T); /* no IT block: always */
+	assert_int_equal(seen.handled, 1);
+	trap(HSR(EC_CP15_32, true, 0), PSR_MODE_SVC);
+	assert_int_equal(seen.handled, 1);
+}
+
+/* ... and then the condition field is UNKNOWN: 0b1110 there says nothing. */
+static void test_it_condition_unknown(void **state)
+{
+	(void)state;
+	trap(HSR(EC_CP15_32, true, 14U << 20), PSR_MODE_SVC | PSR_T | it(0x08)); /* EQ, Z clear */
+	assert_int_equal(seen.handled, 0);
+	assert_int_equal(read_elr_hyp(), PC + 4);
+}
+
+static void test_wfx(void **state)
+{
+	(void)state;
+	trap(HSR(EC_WFI_WFE, true, COND(14)), PSR_MODE_SVC);
+	assert_int_equal(seen.blocks, 1);
+	assert_int_equal(read_elr_hyp(), PC + 4);
+	seen.pending = true;
+	trap(HSR(EC_WFI_WFE, false, COND(14)), PSR_MODE_SVC | PSR_T);
+	assert_int_equal(seen.blocks, 1);
+	assert_int_equal(read_elr_hyp(), PC + 2);
+	trap(HSR(EC_WFI_WFE, true, COND(14) | 1), PSR_MODE_SVC);
+	assert_int_equal(seen.yields, 1);
+	seen.pending = false;
+	trap(HSR(EC_WFI_WFE, true, COND(0)), PSR_MODE_SVC); /* WFIEQ, Z clear: does not wait */
+	assert_int_equal(seen.blocks, 1);
+	assert_int_equal(read_elr_hyp(), PC + 4);
+}
+
+/* Work is done on the way back, also what comes up meanwhile; without any the way back does nothing. */
+static void test_work(void **state)
+{
+	(void)state;
+	trap(HSR(EC_HVC, true, 0), PSR_MODE_SVC);
+	exit_irq();
+	assert_int_equal(seen.irqs, 1);
+	assert_int_equal(seen.flushes + seen.samples + seen.checkpoints + seen.yields + seen.slices, 0);
+	vcpu.work = WORK_VGIC | WORK_TIMER | WORK_SLICE;
+	seen.raise = WORK_STOP | WORK_RESCHED;
+	exit_irq();
+	assert_int_equal(seen.flushes, 1);
+	assert_int_equal(seen.samples, 1);
+	assert_int_equal(seen.checkpoints, 1);
+	assert_int_equal(seen.yields, 1);
+	assert_int_equal(seen.slices, 1);
+	assert_int_equal(vcpu.work, 0);
+	vcpu.work = WORK_STOP;
+	exit_first();
+	assert_int_equal(seen.checkpoints, 2);
+}
+
+/* --- exceptions
+ * -------------------------------------------------------------------------------------------------------- */
+
+#define FLAGS (PSR_N | PSR_C | 0x08000000U /* Q */ | 0x000f0000U /* GE */)
+
+static const struct {
+	uint32_t sctlr, psr, base;
+} worlds[] = {
+	{0, 0, 0x40008000},
+	{SCTLR_TE, PSR_T, 0x40008000},
+	{SCTLR_EE, PSR_E, 0x40008000},
+	{SCTLR_V, 0, 0xffff0000},
+	{SCTLR_V | SCTLR_TE | SCTLR_EE, PSR_T | PSR_E, 0xffff0000},
+};
+
+/* From ARM, big-endian, and from the middle of an IT block: none of that goes on into the handler. */
+static const uint32_t origins[] = {
+	PSR_MODE_USR | FLAGS,
+	PSR_MODE_SVC | FLAGS | PSR_E,
+	PSR_MODE_SVC | FLAGS | PSR_T | 0x0600fc00U,
+	PSR_MODE_IRQ | FLAGS | PSR_F | PSR_A | PSR_I,
+};
+
+/* Run `inject` in each world from each origin; LR is PC plus `arm` or `thumb`. */
+static void check_exception(void (*inject)(void), uint32_t mode, uint32_t vector, uint32_t masks, uint32_t arm,
+			    uint32_t thumb, uint32_t (*lr)(void), uint32_t (*spsr)(void))
+{
+	for (uint32_t w = 0; w < ARRAY_SIZE(worlds); w++)
+		for (uint32_t o = 0; o < ARRAY_SIZE(origins); o++) {
+			write_sctlr(worlds[w].sctlr);
+			write_elr_hyp(PC);
+			write_spsr_hyp(origins[o]);
+			inject();
+			assert_int_equal(read_elr_hyp(), worlds[w].base + vector);
+			assert_int_equal(read_spsr_hyp(),
+					 mode | FLAGS | masks | worlds[w].psr | (origins[o] & (PSR_A | PSR_F | PSR_I)));
+			assert_int_equal(lr(), PC + (origins[o] & PSR_T ? thumb : arm));
+			assert_int_equal(spsr(), origins[o]);
+		}
+}
+
+static void undef(void)
+{
+	inject_undef(&vcpu);
+}
+
+static void data_abort(void)
+{
+	inject_data_abort(&vcpu, 0x12345678);
+}
+
+static void prefetch_abort(void)
+{
+	inject_prefetch_abort(&vcpu, 0x12345678);
+}
+
+static void test_undef(void **state)
+{
+	(void)state;
+	check_exception(undef, PSR_MODE_UND, 0x04, PSR_I, 4, 2, read_lr_und, read_spsr_und);
+}
+
+static void test_data_abort(void **state)
+{
+	(void)state;
+	check_exception(data_abort, PSR_MODE_ABT, 0x10, PSR_I | PSR_A, 8, 8, read_lr_abt, read_spsr_abt);
+	assert_int_equal(read_dfar(), 0x12345678);
+	assert_int_equal(read_dfsr(), 0x008); /* synchronous external, short format */
+	write_hsr(ISS_DABT_WNR);
+	data_abort();
+	assert_int_equal(read_dfsr(), 0x808);
+	write_ttbcr(BIT(31)); /* EAE */
+	data_abort();
+	assert_int_equal(read_dfsr(), 0xa10);
+	write_hsr(0);
+	data_abort();
+	assert_int_equal(read_dfsr(), 0x210);
+}
+
+static void test_prefetch_abort(void **state)
+{
+	(void)state;
+	check_exception(prefetch_abort, PSR_MODE_ABT, 0x0c, PSR_I | PSR_A, 4, 4, read_lr_abt, read_spsr_abt);
+	assert_int_equal(read_ifar(), 0x12345678);
+	assert_int_equal(read_ifsr(), 0x008);
+	write_hsr(ISS_DABT_WNR); /* no such thing as a fetch that writes */
+	write_ttbcr(BIT(31));
+	prefetch_abort();
+	assert_int_equal(read_ifsr(), 0x210);
+}
+
+static uint32_t walk_fsr(uint32_t va, uint64_t table)
+{
+	inject_walk_abort(&vcpu, va, ipa(table), false);
+	assert_int_equal(read_dfar(), va);
+	inject_walk_abort(&vcpu, va, ipa(table), true);
+	assert_int_equal(read_ifar(), va);
+	assert_int_equal(read_ifsr(), read_dfsr());
+	return read_dfsr();
+}
+
+/* Short descriptors: level 1 lies at TTBR0 (16 KiB >> N) or TTBR1 (16 KiB); the rest is level 2. */
+static void test_walk_short(void **state)
+{
+	(void)state;
+	write_ttbr0(0x4000406a);
+	write_ttbr1(0x4000806a);
+	for (uint32_t page = 0; page < 4; page++)
+		assert_int_equal(walk_fsr(0x1000, 0x40004000 + page * 0x1000), 0x00c);
+	assert_int_equal(walk_fsr(0x1000, 0x40003000), 0x00e);
+	assert_int_equal(walk_fsr(0x1000, 0x40008000), 0x00e); /* N = 0: TTBR1 is not used */
+	write_ttbcr(2);
+	assert_int_equal(walk_fsr(0x1000, 0x40004000), 0x00c);
+	assert_int_equal(walk_fsr(0x1000, 0x40005000), 0x00e); /* 4 KiB now */
+	assert_int_equal(walk_fsr(0xf0000000, 0x4000b000), 0x00c);
+}
+
+/* Long descriptors: the walk is followed as far as its tables can be read. */
+static void test_walk_long(void **state)
+{
+	(void)state;
+	write_ttbcr(BIT(31));
+	write_ttbr0_64(0x0001000040004000);
+	assert_int_equal(walk_fsr(0x40000000, 0x40004000), 0x215);
+	table_at = 0x40004008;
+	table_entry = 0x40006003;
+	assert_int_equal(walk_fsr(0x40000000, 0x40006000), 0x216);
+	assert_int_equal(walk_fsr(0x40000000, 0x40007000), 0x217);
+	write_ttbcr(BIT(31) | 1U << 16 | 1U); /* two halves, T1SZ = T0SZ = 1: level 1 still */
+	write_ttbr1_64(0x40009000);
+	assert_int_equal(walk_fsr(0x80000000, 0x40009000), 0x215);
+	assert_int_equal(walk_fsr(0x7fffffff, 0x40004000), 0x215);
+	write_ttbcr(BIT(31) | 2U << 16 | 2U); /* a quarter each: they start at level 2 */
+	assert_int_equal(walk_fsr(0xc0000000, 0x40009000), 0x216);
+	assert_int_equal(walk_fsr(0xc0000000, 0x4000a000), 0x217);
+	write_ttbcr(BIT(31) | 3U); /* T1SZ = 0: everything above TTBR0's is TTBR1's, from level 1 */
+	assert_int_equal(walk_fsr(0x20000000, 0x40009000), 0x215);
+	assert_int_equal(walk_fsr(0x1fffffff, 0x40004000), 0x216);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_dispatch, setup),
+		cmocka_unit_test_setup(test_unknown, setup),
+		cmocka_unit_test_setup(test_again, setup),
+		cmocka_unit_test_setup(test_condition_arm, setup),
+		cmocka_unit_test_setup(test_abort_is_unconditional, setup),
+		cmocka_unit_test_setup(test_it_advance, setup),
+		cmocka_unit_test_setup(test_it_condition, setup),
+		cmocka_unit_test_setup(test_it_condition_unknown, setup),
+		cmocka_unit_test_setup(test_wfx, setup),
+		cmocka_unit_test_setup(test_work, setup),
+		cmocka_unit_test_setup(test_undef, setup),
+		cmocka_unit_test_setup(test_data_abort, setup),
+		cmocka_unit_test_setup(test_prefetch_abort, setup),
+		cmocka_unit_test_setup(test_walk_short, setup),
+		cmocka_unit_test_setup(test_walk_long, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,399 @@
+/*
+ * The deadline heap (hyp/timer.c) with hundreds of random timers, and the guest's timers on top of it (vtimer/): the
+ * emulated physical timer (DDI 0406C B8.1.5), and the virtual timer of a vCPU that is not loaded.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arm/hypregs.h>
+#include <arm/sysreg.h>
+
+#include "hyp/dev/gic.h"
+#include "hyp/irq.h"
+#include "hyp/vm.h"
+#include "vgic/vgic.h"
+#include "vtimer/vtimer.h"
+
+#define TIMERS   300U
+#define HYP_PPI  26U
+#define VIRT_PPI 27U
+
+static struct percpu cpu;
+static irq_fn handler[32];
+
+void irq_register(uint32_t id, irq_fn fn)
+{
+	handler[id] = fn;
+}
+
+bool gic_forgets_level;
+
+void gic_look_again(void)
+{
+}
+
+void gic_probe_level(uint32_t id)
+{
+	assert_int_equal(id, VIRT_PPI);
+}
+
+static struct vm vm;
+static struct vcpu vcpu;
+static bool line[32];
+static uint32_t line_calls;
+
+void vgic_set_line(struct vm *of, uint32_t index, uint32_t id, bool level)
+{
+	assert_ptr_equal(of, &vm);
+	assert_int_equal(index, vcpu.index);
+	line[id] = level;
+	line_calls++;
+}
+
+void vcpu_request(struct vcpu *of, uint32_t work)
+{
+	of->work |= work;
+}
+
+static struct timer timer[TIMERS];
+static uint64_t order[TIMERS * 2]; /* deadlines as they expired */
+static uint32_t expired;
+static uint32_t seed;
+
+static uint32_t rnd(uint32_t below)
+{
+	seed = seed * 1664525U + 1013904223U;
+	return (seed >> 8) % below;
+}
+
+static void set_now(uint64_t now)
+{
+	fake_machine.reg[SYSREG_cntpct] = now;
+}
+
+static void on_expiry(struct timer *t)
+{
+	assert_null(t->cpu); /* may be armed again from here */
+	assert_true(t->deadline <= fake_machine.reg[SYSREG_cntpct]);
+	assert_in_range(expired, 0, ARRAY_SIZE(order) - 1);
+	order[expired++] = t->deadline;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_machine_reset();
+	memset(&cpu, 0, sizeof(cpu));
+	memset(&vcpu, 0, sizeof(vcpu));
+	memset(&vm, 0, sizeof(vm));
+	memset(timer, 0, sizeof(timer));
+	memset(line, 0, sizeof(line));
+	line_calls = 0;
+	write_htpidr((uintptr_t)&cpu);
+	for (uint32_t i = 0; i < TIMERS; i++)
+		timer[i].expired = on_expiry;
+	expired = 0;
+	seed = 42;
+	timer_init_cpu(HYP_PPI);
+	vtimer_init_cpu(VIRT_PPI);
+	vcpu.vm = &vm;
+	vcpu.index = 3;
+	vm.cntvoff = 1000000;
+	set_now(vm.cntvoff);
+	vtimer_reset_cpu(&vcpu);
+	cpu.vcpu = cpu.loaded = &vcpu;
+	return 0;
+}
+
+/* CNTHP says the earliest deadline, or is off. */
+static void assert_programmed(void)
+{
+	uint64_t earliest = UINT64_MAX;
+	uint32_t armed = 0;
+
+	for (uint32_t i = 0; i < TIMERS; i++)
+		if (timer[i].cpu) {
+			assert_ptr_equal(cpu.timers.slot[timer[i].index], &timer[i]);
+			earliest = MIN(earliest, timer[i].deadline);
+			armed++;
+		}
+	assert_int_equal(cpu.timers.count, armed);
+	assert_int_equal(read_cnthp_ctl(), armed ? CNT_ENABLE : 0);
+	if (armed)
+		assert_int_equal(read_cnthp_cval(), earliest);
+}
+
+static void test_order(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < TIMERS; i++) {
+		timer_arm(&timer[i], 2000000 + rnd(1000)); /* many alike */
+		assert_programmed();
+	}
+	set_now(1999999);
+	assert_true(handler[HYP_PPI](HYP_PPI));
+	assert_int_equal(expired, 0); /* none early */
+	set_now(2000500);
+	handler[HYP_PPI](HYP_PPI);
+	for (uint32_t i = 0; i < TIMERS; i++)
+		assert_int_equal(timer[i].cpu == NULL, timer[i].deadline <= 2000500);
+	assert_programmed();
+	set_now(3000000);
+	handler[HYP_PPI](HYP_PPI);
+	assert_int_equal(expired, TIMERS);
+	for (uint32_t i = 1; i < TIMERS; i++)
+		assert_true(order[i - 1] <= order[i]);
+	assert_programmed();
+}
+
+static void test_random(void **state)
+{
+	uint64_t now = 2000000;
+
+	(void)state;
+	set_now(now);
+	for (uint32_t step = 0; step < 20000; step++) {
+		struct timer *t = &timer[rnd(TIMERS)];
+
+		fake_machine.events = 0;
+		switch (rnd(8)) {
+		case 0:
+			timer_disarm(t);
+			assert_null(t->cpu);
+			break;
+		case 1:
+			set_now(now += rnd(2000));
+			expired = 0;
+			handler[HYP_PPI](HYP_PPI);
+			for (uint32_t i = 0; i < TIMERS; i++)
+				assert_true(!timer[i].cpu || timer[i].deadline > now); /* none lost */
+			for (uint32_t i = 1; i < expired; i++)
+				assert_true(order[i - 1] <= order[i]);
+			break;
+		default: /* arm, or move */
+			timer_arm(t, now + rnd(100000));
+			assert_ptr_equal(t->cpu, &cpu);
+			break;
+		}
+		assert_programmed();
+	}
+}
+
+static void test_disarm_unarmed(void **state)
+{
+	(void)state;
+	timer_disarm(&timer[0]);
+	timer_arm(&timer[1], 5);
+	timer_disarm(&timer[0]);
+	assert_programmed();
+	timer_disarm(&timer[1]);
+	timer_disarm(&timer[1]);
+	assert_programmed();
+}
+
+static uint32_t periods;
+
+static void periodic(struct timer *t)
+{
+	periods++;
+	timer_arm(t, t->deadline + 10);
+}
+
+/* A timer that arms itself again, and one due at the end of time. */
+static void test_rearm(void **state)
+{
+	(void)state;
+	periods = 0;
+	timer[0].expired = periodic;
+	timer_arm(&timer[0], 1000010);
+	timer_arm(&timer[1], UINT64_MAX);
+	set_now(1000055);
+	handler[HYP_PPI](HYP_PPI);
+	assert_int_equal(periods, 5);
+	assert_int_equal(read_cnthp_cval(), 1000060);
+	assert_int_equal(expired, 0);
+}
+
+/* --- the guest's physical timer
+ * --------------------------------------------------------------------------------------- */
+
+static void fire(uint64_t now)
+{
+	set_now(now);
+	handler[HYP_PPI](HYP_PPI);
+	if (vcpu.work & WORK_TIMER)
+		vtimer_sample(&vcpu);
+	vcpu.work = 0;
+}
+
+static void test_count(void **state)
+{
+	(void)state;
+	assert_int_equal(vtimer_count(&vcpu), 0); /* a VM's time starts at 0 */
+	set_now(1000123);
+	assert_int_equal(vtimer_count(&vcpu), 123);
+}
+
+static void test_phys(void **state)
+{
+	(void)state;
+	vtimer_set_phys_cval(&vcpu, 500);
+	assert_int_equal(read_cnthp_ctl(), 0); /* disabled */
+	vtimer_set_phys_ctl(&vcpu, 0xffffffff & ~CNT_IMASK);
+	assert_int_equal(vtimer_phys_ctl(&vcpu), CNT_ENABLE); /* ISTATUS is read-only, the rest does not exist */
+	assert_int_equal(read_cnthp_cval(), 1000500);
+	assert_false(line[MACHINE_PPI_TIMER_PHYS]);
+	fire(1000499);
+	assert_false(line[MACHINE_PPI_TIMER_PHYS]);
+	fire(1000500);
+	assert_true(line[MACHINE_PPI_TIMER_PHYS]);
+	assert_int_equal(vtimer_phys_ctl(&vcpu), CNT_ENABLE | CNT_ISTATUS);
+	assert_int_equal(read_cnthp_ctl(), 0); /* it stands: nothing more to wait for */
+	vtimer_set_phys_ctl(&vcpu, CNT_ENABLE | CNT_IMASK);
+	assert_false(line[MACHINE_PPI_TIMER_PHYS]); /* masked, but the status shows */
+	assert_int_equal(vtimer_phys_ctl(&vcpu), CNT_ENABLE | CNT_IMASK | CNT_ISTATUS);
+	vtimer_set_phys_ctl(&vcpu, CNT_ENABLE);
+	assert_true(line[MACHINE_PPI_TIMER_PHYS]);
+	vtimer_set_phys_cval(&vcpu, 900); /* into the future: the line falls, the deadline counts */
+	assert_false(line[MACHINE_PPI_TIMER_PHYS]);
+	assert_int_equal(vtimer_phys_ctl(&vcpu), CNT_ENABLE);
+	assert_int_equal(read_cnthp_cval(), 1000900);
+	vtimer_set_phys_ctl(&vcpu, 0);
+	fire(1002000);
+	assert_false(line[MACHINE_PPI_TIMER_PHYS]);
+	assert_int_equal(vtimer_phys_ctl(&vcpu), 0); /* no status while off */
+	vtimer_set_phys_ctl(&vcpu, CNT_ENABLE);
+	assert_true(line[MACHINE_PPI_TIMER_PHYS]); /* CVAL passed long ago: at once */
+}
+
+/* Masked: no deadline, no interrupt; the condition is met when somebody looks. */
+static void test_phys_masked(void **state)
+{
+	(void)state;
+	vtimer_set_phys_cval(&vcpu, 500);
+	vtimer_set_phys_ctl(&vcpu, CNT_ENABLE | CNT_IMASK);
+	assert_int_equal(read_cnthp_ctl(), 0);
+	set_now(1000600);
+	assert_int_equal(vtimer_phys_ctl(&vcpu), CNT_ENABLE | CNT_IMASK | CNT_ISTATUS);
+}
+
+/* The comparison is unsigned and 64 bits wide: a deadline behind the end of the host's count never comes. */
+static void test_phys_far(void **state)
+{
+	(void)state;
+	vtimer_set_phys_ctl(&vcpu, CNT_ENABLE);
+	line[MACHINE_PPI_TIMER_PHYS] = false;
+	vtimer_set_phys_cval(&vcpu, UINT64_MAX - 5);
+	assert_false(line[MACHINE_PPI_TIMER_PHYS]);
+	assert_int_equal(read_cnthp_cval(), UINT64_MAX);
+	assert_int_equal(vtimer_phys_ctl(&vcpu), CNT_ENABLE);
+}
+
+static void test_phys_reset(void **state)
+{
+	(void)state;
+	vtimer_set_phys_cval(&vcpu, 500);
+	vtimer_set_phys_ctl(&vcpu, CNT_ENABLE);
+	vtimer_reset_cpu(&vcpu);
+	assert_int_equal(cpu.timers.count, 0);
+	assert_int_equal(read_cnthp_ctl(), 0);
+	assert_int_equal(vtimer_phys_ctl(&vcpu), 0);
+}
+
+/* The output of a timer that is off is low: a reset must not leave it standing in the vGIC. */
+static void test_phys_reset_line(void **state)
+{
+	(void)state;
+	vtimer_set_phys_ctl(&vcpu, CNT_ENABLE);
+	assert_true(line[MACHINE_PPI_TIMER_PHYS]);
+	vtimer_reset_cpu(&vcpu);
+	assert_false(line[MACHINE_PPI_TIMER_PHYS]);
+}
+
+/* --- the virtual timer
+ * -------------------------------------------------------------------------------------------------- */
+
+static void test_virt_line(void **state)
+{
+	(void)state;
+	for (uint32_t ctl = 0; ctl < 8; ctl++) {
+		write_cntv_ctl(ctl);
+		assert_int_equal(vtimer_virt_line(), ctl == (CNT_ENABLE | CNT_ISTATUS));
+	}
+}
+
+/* The interrupt goes to the loaded vCPU and stays active for it; nobody's is ended at once. */
+static void test_virt_irq(void **state)
+{
+	(void)state;
+	assert_false(handler[VIRT_PPI](VIRT_PPI));
+	assert_true(line[MACHINE_PPI_TIMER_VIRT]);
+	cpu.loaded = NULL;
+	line_calls = 0;
+	assert_true(handler[VIRT_PPI](VIRT_PPI));
+	assert_int_equal(line_calls, 0);
+}
+
+static void test_switch(void **state)
+{
+	(void)state;
+	write_cntkctl(0x3);
+	write_cntv_cval(700);
+	write_cntv_ctl(CNT_ENABLE);
+	vtimer_save(&vcpu);
+	assert_int_equal(read_cntv_ctl(), 0); /* the next vCPU does not take it */
+	assert_int_equal(read_cnthp_cval(), 1000700);
+	write_cntkctl(0);
+	write_cntv_cval(1);
+	set_now(1000700);
+	handler[HYP_PPI](HYP_PPI);
+	assert_int_equal(vcpu.work, WORK_TIMER); /* wakes it up */
+	vtimer_load(&vcpu);
+	assert_int_equal(read_cntvoff(), 1000000);
+	assert_int_equal(read_cntkctl(), 0x3);
+	assert_int_equal(read_cntv_cval(), 700);
+	assert_int_equal(read_cntv_ctl(), CNT_ENABLE);
+	assert_int_equal(cpu.timers.count, 0);
+}
+
+/* Masked or off: no stand-in. Loaded before its time: the stand-in is off again. */
+static void test_switch_quiet(void **state)
+{
+	static const uint32_t ctls[] = {0, CNT_IMASK, CNT_ENABLE | CNT_IMASK, CNT_ENABLE | CNT_IMASK | CNT_ISTATUS};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(ctls); i++) {
+		write_cntv_ctl(ctls[i]);
+		vtimer_save(&vcpu);
+		assert_int_equal(cpu.timers.count, 0);
+		vtimer_load(&vcpu);
+		assert_int_equal(read_cntv_ctl(), ctls[i] & ~CNT_ISTATUS);
+	}
+	write_cntv_cval(700);
+	write_cntv_ctl(CNT_ENABLE);
+	vtimer_save(&vcpu);
+	vtimer_load(&vcpu);
+	fire(1000800);
+	assert_int_equal(vcpu.work, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_order, setup),          cmocka_unit_test_setup(test_random, setup),
+		cmocka_unit_test_setup(test_disarm_unarmed, setup), cmocka_unit_test_setup(test_rearm, setup),
+		cmocka_unit_test_setup(test_count, setup),          cmocka_unit_test_setup(test_phys, setup),
+		cmocka_unit_test_setup(test_phys_masked, setup),    cmocka_unit_test_setup(test_phys_far, setup),
+		cmocka_unit_test_setup(test_phys_reset, setup),     cmocka_unit_test_setup(test_phys_reset_line, setup),
+		cmocka_unit_test_setup(test_virt_line, setup),      cmocka_unit_test_setup(test_virt_irq, setup),
+		cmocka_unit_test_setup(test_switch, setup),         cmocka_unit_test_setup(test_switch_quiet, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,597 @@
+/*
+ * The vGIC against a model of IHI 0048B: random guest and device activity on several vCPUs. After every step each
+ * CPU's list registers must offer what the model says that CPU may take next: nothing lost, doubled, stale, or behind
+ * something less urgent. 100,000 steps; a million with SOAK in the environment. SEED repeats a run.
+ *
+ * What stays open by nature: while every list register holds an active interrupt, none can be offered.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hyp/lib/bits.h"
+#include "vgic_rig.h"
+
+#define IRQS    256U
+#define NONE    ~0U
+#define IDLE    0x100U
+#define NESTING 40U
+
+struct model_irq {
+	bool enabled, group1, edge, line, active;
+	bool latch; /* edge seen, or ISPENDR written */
+	uint8_t priority, targets, sources;
+};
+
+/* What a CPU has taken and not yet ended, innermost last; then what only waits for its deactivation. */
+struct model_cpu {
+	struct model_irq irq[32];
+	uint32_t taken[NESTING], priority[NESTING], count;
+	uint32_t dropped[NESTING], dropped_count;
+	bool split; /* EOImode */
+};
+
+static struct {
+	uint32_t cpus, lrs, forwarded;
+	struct model_cpu cpu[MACHINE_MAX_CPUS];
+	struct model_irq spi[IRQS - 32];
+	uint32_t taken, blocked; /* statistics */
+} m;
+
+/* Few of each kind, so that they meet. 27 is the hardware-backed one. */
+static const uint32_t ids[] = {0, 1, 2, 15, 20, 22, 27, 30, 32, 33, 34, 35, 36, 47, 63, 64, 255};
+
+static uint64_t seed;
+
+static uint32_t rnd(uint32_t below)
+{
+	seed ^= seed << 13; /* xorshift64 */
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 32) % below;
+}
+
+/* --- the model -------------------------------------------------------------------------------------------------- */
+
+static struct model_irq *irq_of(uint32_t cpu, uint32_t id)
+{
+	return id < 32 ? &m.cpu[cpu].irq[id] : &m.spi[id - 32];
+}
+
+static bool pending(const struct model_irq *irq)
+{
+	return irq->latch || irq->sources || (irq->line && !irq->edge);
+}
+
+/* May `cpu` acknowledge it, priorities aside? Of several targets the lowest takes an SPI: an implementation's choice.
+ */
+static bool candidate(uint32_t cpu, uint32_t id)
+{
+	const struct model_irq *irq = irq_of(cpu, id);
+
+	if (!pending(irq) || irq->active || !irq->enabled || !(m.forwarded & BIT(irq->group1)))
+		return false;
+	return id < 32 || m.cpus == 1 || (irq->targets && lowest_bit(irq->targets) == cpu);
+}
+
+/* The most urgent interrupt that it may; NONE. */
+static uint32_t best_candidate(uint32_t cpu)
+{
+	uint32_t best = NONE;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(ids); i++)
+		if (candidate(cpu, ids[i]) &&
+		    (best == NONE || irq_of(cpu, ids[i])->priority < irq_of(cpu, best)->priority))
+			best = ids[i];
+	return best;
+}
+
+static void model_reset(void)
+{
+	for (uint32_t c = 0; c < m.cpus; c++) {
+		bool phys = m.cpu[c].irq[30].line, line20 = m.cpu[c].irq[20].line, line22 = m.cpu[c].irq[22].line;
+		bool hw = m.cpu[c].irq[27].line;
+
+		m.cpu[c] = (struct model_cpu){0};
+		for (uint32_t id = 0; id < 16; id++)
+			m.cpu[c].irq[id] = (struct model_irq){.edge = true, .enabled = true};
+		m.cpu[c].irq[30].line = phys;
+		m.cpu[c].irq[20].line = line20;
+		m.cpu[c].irq[22].line = line22;
+		m.cpu[c].irq[27].line = hw;
+	}
+	for (uint32_t i = 0; i < ARRAY_SIZE(m.spi); i++)
+		m.spi[i] = (struct model_irq){.line = m.spi[i].line};
+	m.forwarded = 0;
+}
+
+static void model_ack(uint32_t cpu, uint32_t iar)
+{
+	uint32_t id = iar & 0x3ffU;
+	struct model_irq *irq = irq_of(cpu, id);
+	struct model_cpu *c = &m.cpu[cpu];
+
+	if (id < 16)
+		irq->sources &= (uint8_t)~BIT(iar >> 10);
+	irq->latch = false;
+	irq->active = true;
+	assert_in_range(c->count, 0, NESTING - 1);
+	c->taken[c->count] = iar;
+	c->priority[c->count++] = irq->priority;
+	m.taken++;
+}
+
+static void model_deactivate(uint32_t cpu, uint32_t iar)
+{
+	irq_of(cpu, iar & 0x3ffU)->active = false;
+}
+
+/* --- what the list registers say against it ------------------------------------------------------------------------
+ */
+
+static void check_lr(uint32_t cpu, uint32_t lr)
+{
+	uint32_t value = fake_gich[cpu].lr[lr], id = FIELD(value, 0, 10);
+	const struct model_irq *irq = irq_of(cpu, id);
+
+	if (value & GICH_LR_ACTIVE) {
+		if (!irq->active)
+			fail_msg("cpu %u: %u is active in list register %u only", cpu, id, lr);
+		return;
+	}
+	if (!candidate(cpu, id))
+		fail_msg("cpu %u: %u is offered, and is not to be", cpu, id);
+	if (FIELD(value, 23, 5) << 3 != irq->priority || !(value & GICH_LR_GROUP1) == irq->group1)
+		fail_msg("cpu %u: %u is offered as 0x%08x", cpu, id, value);
+	if (id < 16 && !(irq->sources & BIT(FIELD(value, 10, 3))))
+		fail_msg("cpu %u: SGI %u is offered from %u", cpu, id, FIELD(value, 10, 3));
+}
+
+static void check_cpu(uint32_t cpu)
+{
+	const struct fake_gich *g = &fake_gich[cpu];
+	uint32_t active = 0, best = best_candidate(cpu), priority;
+	int offered = fake_gich_best(g);
+
+	for (uint32_t lr = 0; lr < m.lrs; lr++)
+		if (g->lr[lr] & GICH_LR_STATE) {
+			check_lr(cpu, lr);
+			active += !!(g->lr[lr] & GICH_LR_ACTIVE);
+		}
+	if (best == NONE)
+		return;
+	if (active == m.lrs) {
+		m.blocked++;
+		return;
+	}
+	priority = irq_of(cpu, best)->priority;
+	if (offered < 0)
+		fail_msg("cpu %u: nothing is offered, but %u waits", cpu, best);
+	if (FIELD(g->lr[offered], 23, 5) << 3 != priority)
+		fail_msg("cpu %u: 0x%08x is offered, but %u with priority 0x%02x waits", cpu, g->lr[offered], best,
+			 priority);
+}
+
+/* --- steps -----------------------------------------------------------------------------------------------------------
+ */
+
+static uint32_t any_id(void)
+{
+	return ids[rnd(ARRAY_SIZE(ids))];
+}
+
+static uint32_t any_spi(void)
+{
+	uint32_t id;
+
+	do
+		id = any_id();
+	while (id < 32);
+	return id;
+}
+
+static void step_line(uint32_t cpu)
+{
+	uint32_t id = any_id();
+	bool level = rnd(2);
+	struct model_irq *irq = irq_of(cpu, id);
+
+	if (id < 16 || id == RIG_HW_ID)
+		return;
+	if (level && !irq->line && irq->edge)
+		irq->latch = true;
+	irq->line = level;
+	vgic_set_line(&rig.vm, cpu, id, level);
+}
+
+/* The timer's line falls where a guest makes it fall: in its handler, or while the interrupt cannot be taken. */
+static void step_timer(uint32_t cpu)
+{
+	struct model_irq *irq = irq_of(cpu, RIG_HW_ID);
+
+	if (!irq->line)
+		irq->line = true;
+	else if (!candidate(cpu, RIG_HW_ID))
+		irq->line = false;
+	rig.hw_line[cpu] = irq->line;
+}
+
+static void step_enable(uint32_t cpu)
+{
+	uint32_t id = any_id();
+	bool on = rnd(3);
+
+	rig_write(cpu, (on ? 0x100U : 0x180U) + id / 32 * 4, BIT(id % 32));
+	irq_of(cpu, id)->enabled = on || id < 16;
+}
+
+static void step_priority(uint32_t cpu)
+{
+	uint32_t id = any_id(), value = rnd(0xf8); /* 0xf8 is below every priority mask */
+
+	rig_write8(cpu, 0x400 + id, value);
+	irq_of(cpu, id)->priority = value & 0xf8U;
+}
+
+static void step_target(uint32_t cpu)
+{
+	uint32_t id = any_spi(), value = rnd(256);
+
+	rig_write8(cpu, 0x800 + id, value);
+	if (m.cpus > 1)
+		irq_of(cpu, id)->targets = (uint8_t)(value & (BIT(m.cpus) - 1U));
+}
+
+static void step_sgi(uint32_t cpu)
+{
+	uint32_t id = rnd(4) ? rnd(3) : 15, filter = rnd(4), list = rnd(256), to;
+
+	to = filter == 0 ? list : filter == 1 ? ~BIT(cpu) : filter == 2 ? BIT(cpu) : 0;
+	rig_write(cpu, 0xf00, filter << 24 | list << 16 | id);
+	for (uint32_t c = 0; c < m.cpus; c++)
+		if (to & BIT(c))
+			m.cpu[c].irq[id].sources |= (uint8_t)BIT(cpu);
+}
+
+static void step_sgi_bytes(uint32_t cpu)
+{
+	uint32_t id = rnd(4) ? rnd(3) : 15, mask = rnd(256);
+	struct model_irq *irq = irq_of(cpu, id);
+
+	if (rnd(2)) {
+		rig_write8(cpu, 0xf20 + id, mask);
+		irq->sources |= (uint8_t)(mask & (BIT(m.cpus) - 1U));
+	} else {
+		rig_write8(cpu, 0xf10 + id, mask);
+		irq->sources &= (uint8_t)~mask;
+	}
+	assert_int_equal(rig_read8(cpu, 0xf10 + id), irq->sources);
+}
+
+static void step_set_pending(uint32_t cpu)
+{
+	uint32_t id = any_id();
+
+	if (id < 16 || id == RIG_HW_ID)
+		return;
+	rig_write(cpu, 0x200 + id / 32 * 4, BIT(id % 32));
+	irq_of(cpu, id)->latch = true;
+}
+
+/* The interrupt is in a list register of another CPU: its pending and active state are out of the vGIC's reach. */
+static bool elsewhere(uint32_t cpu, uint32_t id)
+{
+	const struct vgic_irq *irq = vgic_irq(&rig.vcpu[cpu], id);
+
+	return id >= 32 && irq->lr != VGIC_NO_LR && irq->owner != cpu;
+}
+
+static void step_clear_pending(uint32_t cpu)
+{
+	uint32_t id = any_id();
+
+	if (id < 16 || id == RIG_HW_ID || elsewhere(cpu, id))
+		return;
+	rig_write(cpu, 0x280 + id / 32 * 4, BIT(id % 32));
+	irq_of(cpu, id)->latch = false;
+}
+
+static void step_group(uint32_t cpu)
+{
+	uint32_t id = any_id(), at = 0x80 + id / 32 * 4, value = rig_read(cpu, at) ^ BIT(id % 32);
+
+	rig_write(cpu, at, value);
+	irq_of(cpu, id)->group1 = value >> (id % 32) & 1U;
+}
+
+static void step_forward(uint32_t cpu)
+{
+	m.forwarded = rnd(4) ? 3 : rnd(4);
+	rig_write(cpu, 0, m.forwarded);
+}
+
+/* Software may set and clear it only while the interrupt is disabled and idle (4.3.13). */
+static void step_config(uint32_t cpu)
+{
+	uint32_t id = any_spi(), at = 0xc00 + id / 16 * 4;
+	struct model_irq *irq = irq_of(cpu, id);
+
+	if (irq->enabled || irq->active || irq->latch || irq->line || rig.vm.vgic.spi[id - 32].lr != VGIC_NO_LR)
+		return;
+	irq->edge = rnd(2);
+	rig_write(cpu, at, (rig_read(cpu, at) & ~(2U << id % 16 * 2)) | (irq->edge ? 2U << id % 16 * 2 : 0));
+}
+
+static bool is_taken(uint32_t id)
+{
+	for (uint32_t c = 0; c < m.cpus; c++) {
+		for (uint32_t i = 0; i < m.cpu[c].count; i++)
+			if ((m.cpu[c].taken[i] & 0x3ffU) == id)
+				return true;
+		for (uint32_t i = 0; i < m.cpu[c].dropped_count; i++)
+			if ((m.cpu[c].dropped[i] & 0x3ffU) == id)
+				return true;
+	}
+	return false;
+}
+
+/* ISACTIVER and ICACTIVER of what no CPU has acknowledged. */
+static void step_active(uint32_t cpu)
+{
+	uint32_t id = any_id();
+	bool set = rnd(2);
+
+	if (id == RIG_HW_ID || is_taken(id) || elsewhere(cpu, id))
+		return;
+	rig_write(cpu, (set ? 0x300U : 0x380U) + id / 32 * 4, BIT(id % 32));
+	irq_of(cpu, id)->active = set;
+}
+
+static void step_ack(uint32_t cpu)
+{
+	uint32_t iar, running = IDLE;
+	struct model_cpu *c = &m.cpu[cpu];
+
+	for (uint32_t i = 0; i < c->count; i++)
+		running = MIN(running, c->priority[i]);
+	iar = fake_gich_ack(&fake_gich[cpu]);
+	if ((iar & 0x3ffU) != FAKE_GICH_SPURIOUS) {
+		assert_true(irq_of(cpu, iar & 0x3ffU)->priority < running);
+		model_ack(cpu, iar);
+	} else if (best_candidate(cpu) != NONE && irq_of(cpu, best_candidate(cpu))->priority < running) {
+		for (uint32_t lr = 0; lr < m.lrs; lr++)
+			assert_true(fake_gich[cpu].lr[lr] & GICH_LR_ACTIVE);
+	}
+}
+
+static void step_eoi(uint32_t cpu)
+{
+	struct model_cpu *c = &m.cpu[cpu];
+	uint32_t iar;
+
+	if (c->count == 0)
+		return;
+	iar = c->taken[--c->count];
+	fake_gich_eoi(&fake_gich[cpu], iar);
+	if (c->split) {
+		assert_in_range(c->dropped_count, 0, NESTING - 1);
+		c->dropped[c->dropped_count++] = iar;
+	} else {
+		model_deactivate(cpu, iar);
+	}
+}
+
+static void step_dir(uint32_t cpu)
+{
+	struct model_cpu *c = &m.cpu[cpu];
+	uint32_t i, iar;
+
+	if (c->dropped_count == 0)
+		return;
+	i = rnd(c->dropped_count);
+	iar = c->dropped[i];
+	c->dropped[i] = c->dropped[--c->dropped_count];
+	fake_gich_dir(&fake_gich[cpu], iar);
+	model_deactivate(cpu, iar);
+}
+
+/* EOImode changes while nothing is active here. */
+static void step_split(uint32_t cpu)
+{
+	struct model_cpu *c = &m.cpu[cpu];
+
+	if (c->count || c->dropped_count)
+		return;
+	c->split = !c->split;
+	fake_gich[cpu].vmcr ^= FAKE_VMCR_EOIMODE;
+}
+
+/* Another vCPU has this CPU for a while; what it leaves in the list registers is no business of ours. */
+static void step_switch(uint32_t cpu)
+{
+	struct fake_gich *g = &fake_gich[cpu];
+	uint32_t before = g->phys_active;
+
+	rig_on(cpu);
+	vgic_save(&rig.vcpu[cpu]);
+	for (uint32_t lr = 0; lr < m.lrs; lr++) {
+		assert_int_equal(g->lr[lr] & GICH_LR_STATE, 0);
+		g->lr[lr] = GICH_LR_PENDING | (100 + lr);
+	}
+	g->vmcr = g->apr = ~0U;
+	vgic_load(&rig.vcpu[cpu]);
+	assert_int_equal(g->phys_active, before);
+}
+
+static void step_read(uint32_t cpu)
+{
+	uint32_t id = any_id(), word = id / 32 * 4, bit = BIT(id % 32);
+	const struct model_irq *irq = irq_of(cpu, id);
+
+	assert_int_equal(!!(rig_read(cpu, 0x100 + word) & bit), irq->enabled);
+	assert_int_equal(!!(rig_read(cpu, 0x180 + word) & bit), irq->enabled);
+	assert_int_equal(!!(rig_read(cpu, 0x080 + word) & bit), irq->group1);
+	assert_int_equal(rig_read8(cpu, 0x400 + id), irq->priority);
+	if (id >= 32 && m.cpus > 1)
+		assert_int_equal(rig_read8(cpu, 0x800 + id), irq->targets);
+	if (elsewhere(cpu, id))
+		return;
+	assert_int_equal(!!(rig_read(cpu, 0x200 + word) & bit), pending(irq));
+	assert_int_equal(!!(rig_read(cpu, 0x300 + word) & bit), irq->active);
+}
+
+/* Everything enabled, SPIs spread over the CPUs. */
+static void open_all(void)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(ids); i++)
+		for (uint32_t c = 0; c < (ids[i] < 32 ? m.cpus : 1); c++) {
+			rig_write(c, 0x100 + ids[i] / 32 * 4, BIT(ids[i] % 32));
+			irq_of(c, ids[i])->enabled = true;
+			if (ids[i] < 32 || m.cpus == 1)
+				continue;
+			irq_of(c, ids[i])->targets = (uint8_t)BIT(i % m.cpus);
+			rig_write8(c, 0x800 + ids[i], BIT(i % m.cpus));
+		}
+}
+
+/* The whole machine starts over, as hyp/vmctl.c does it. */
+static void step_reset(uint32_t cpu)
+{
+	if (rnd(100))
+		return;
+	vgic_reset(&rig.vm);
+	for (uint32_t c = 0; c < m.cpus; c++) {
+		rig_on(c);
+		vgic_reset_cpu(&rig.vcpu[c]);
+		vgic_load(&rig.vcpu[c]);
+		for (uint32_t lr = 0; lr < m.lrs; lr++)
+			assert_int_equal(fake_gich[c].lr[lr] & GICH_LR_STATE, 0);
+		assert_int_equal(fake_gich[c].apr, 0);
+		assert_int_equal(fake_gich[c].vmcr, 0);
+		assert_int_equal(fake_gich[c].phys_active, 0);
+		fake_gich[c].vmcr = FAKE_VMCR_OPEN;
+	}
+	model_reset();
+	rig_write(cpu, 0, m.forwarded = 3);
+	open_all();
+}
+
+/* By weight. */
+static const struct {
+	void (*run)(uint32_t cpu);
+	uint32_t weight;
+	const char *name;
+} steps[] = {
+	{step_ack, 45, "acknowledge"},
+	{step_eoi, 50, "EOI"},
+	{step_dir, 30, "DIR"},
+	{step_line, 20, "line"},
+	{step_timer, 6, "timer"},
+	{step_sgi, 8, "SGIR"},
+	{step_sgi_bytes, 4, "xPENDSGIR"},
+	{step_enable, 10, "enable"},
+	{step_priority, 6, "priority"},
+	{step_target, 5, "target"},
+	{step_set_pending, 8, "ISPENDR"},
+	{step_clear_pending, 3, "ICPENDR"},
+	{step_active, 2, "xACTIVER"},
+	{step_group, 2, "group"},
+	{step_forward, 1, "CTLR"},
+	{step_config, 3, "ICFGR"},
+	{step_split, 2, "EOImode"},
+	{step_switch, 3, "switch"},
+	{step_read, 6, "read"},
+	{step_reset, 1, "reset"},
+};
+
+static uint32_t any_step(void)
+{
+	uint32_t total = 0, at;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(steps); i++)
+		total += steps[i].weight;
+	at = rnd(total);
+	for (uint32_t i = 0;; i++) {
+		if (at < steps[i].weight)
+			return i;
+		at -= steps[i].weight;
+	}
+}
+
+static void run(uint32_t cpus, uint32_t lrs)
+{
+	uint32_t count = getenv("SOAK") ? 1000000 : 100000;
+	uint64_t first = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : 0x9e3779b97f4a7c15U + cpus * 64 + lrs;
+
+	seed = first;
+	memset(&m, 0, sizeof(m));
+	m.cpus = cpus;
+	m.lrs = lrs;
+	rig_start(cpus, lrs);
+	model_reset();
+	m.forwarded = 3;
+	open_all();
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t step = any_step(), cpu = rnd(cpus);
+
+		fake_machine.events = 0;
+		if (getenv("V7_TRACE"))
+			fprintf(stderr, "%u: cpu %u: %s\n", i, cpu, steps[step].name);
+		rig_on(cpu);
+		steps[step].run(cpu);
+		rig_settle();
+		for (uint32_t c = 0; c < cpus; c++)
+			check_cpu(c);
+	}
+	assert_true(m.taken > count / 20);
+	assert_int_equal(rig.storms, 0);
+	print_message("%u CPUs, %u list registers: %u interrupts taken in %u steps, %u times all registers active\n",
+		      cpus, lrs, m.taken, count, m.blocked);
+}
+
+static void test_1_cpu_4_lrs(void **state)
+{
+	(void)state;
+	run(1, 4);
+}
+
+static void test_2_cpus_4_lrs(void **state)
+{
+	(void)state;
+	run(2, 4);
+}
+
+static void test_4_cpus_2_lrs(void **state)
+{
+	(void)state;
+	run(4, 2);
+}
+
+static void test_8_cpus_1_lr(void **state)
+{
+	(void)state;
+	run(8, 1);
+}
+
+static void test_3_cpus_16_lrs(void **state)
+{
+	(void)state;
+	run(3, 16);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_1_cpu_4_lrs),   cmocka_unit_test(test_2_cpus_4_lrs),
+		cmocka_unit_test(test_4_cpus_2_lrs),  cmocka_unit_test(test_8_cpus_1_lr),
+		cmocka_unit_test(test_3_cpus_16_lrs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

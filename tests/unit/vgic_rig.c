@@ -1,0 +1,178 @@
+/* See vgic_rig.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arm/sysreg.h>
+
+#include "hyp/machine.h"
+#include "vgic_rig.h"
+
+#define SETTLE_ROUNDS 16U
+
+struct rig rig;
+struct percpu percpu[CPU_MAX];
+
+int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
+{
+	(void)s2, (void)at, (void)to, (void)size;
+	return 0;
+}
+
+void vcpu_request(struct vcpu *vcpu, uint32_t work)
+{
+	vcpu->work |= work;
+}
+
+static bool hw_line(void)
+{
+	return rig.hw_line[this_cpu()->head.id];
+}
+
+void rig_on(uint32_t cpu)
+{
+	write_htpidr((uintptr_t)&percpu[cpu]);
+	fake_gich_select(cpu);
+}
+
+void rig_start(uint32_t cpus, uint32_t lrs)
+{
+	fake_machine_reset();
+	fake_gich_reset(lrs);
+	memset(&rig, 0, sizeof(rig));
+	memset(percpu, 0, sizeof(percpu));
+	vgic_init();
+	rig.vm.vcpu_count = cpus;
+	assert_int_equal(vgic_create(&rig.vm, 0x2c006000), 0);
+	for (uint32_t i = 0; i < cpus; i++) {
+		rig.vcpu[i].vm = &rig.vm;
+		rig.vcpu[i].index = i;
+		rig.vcpu[i].cpu = &percpu[i];
+		rig.vm.vcpu[i] = &rig.vcpu[i];
+		percpu[i].head.id = i;
+		percpu[i].vcpu = percpu[i].loaded = &rig.vcpu[i];
+		vgic_map_hw(&rig.vcpu[i], RIG_HW_ID, hw_line);
+	}
+	vgic_reset(&rig.vm);
+	for (uint32_t i = 0; i < cpus; i++) {
+		rig_on(i);
+		vgic_reset_cpu(&rig.vcpu[i]);
+		vgic_load(&rig.vcpu[i]);
+		fake_gich[i].vmcr = FAKE_VMCR_OPEN;
+	}
+	rig_write(0, 0, 3);
+	rig_settle();
+}
+
+enum mmio_result rig_try(uint32_t cpu, uint32_t offset, uint32_t size, bool write, uint32_t *value)
+{
+	struct mmio_access access = {.size = size, .write = write, .value = write ? *value : 0};
+	enum mmio_result result;
+
+	rig_on(cpu);
+	result = mmio_access(&rig.vcpu[cpu], MACHINE_GICD_BASE + offset, &access);
+	*value = access.value;
+	assert_int_equal(rig.vm.vgic.lock.held, 0);
+	return result;
+}
+
+uint32_t rig_read(uint32_t cpu, uint32_t offset)
+{
+	uint32_t value = 0;
+
+	assert_int_equal(rig_try(cpu, offset, 4, false, &value), MMIO_DONE);
+	return value;
+}
+
+void rig_write(uint32_t cpu, uint32_t offset, uint32_t value)
+{
+	assert_int_equal(rig_try(cpu, offset, 4, true, &value), MMIO_DONE);
+}
+
+uint32_t rig_read8(uint32_t cpu, uint32_t offset)
+{
+	uint32_t value = 0;
+
+	assert_int_equal(rig_try(cpu, offset, 1, false, &value), MMIO_DONE);
+	assert_in_range(value, 0, 0xff);
+	return value;
+}
+
+void rig_write8(uint32_t cpu, uint32_t offset, uint32_t value)
+{
+	assert_int_equal(rig_try(cpu, offset, 1, true, &value), MMIO_DONE);
+}
+
+/* The virtual timer's physical interrupt is level-sensitive and signals while it is not active. */
+static void take_physical(uint32_t cpu)
+{
+	struct fake_gich *g = &fake_gich[cpu];
+
+	if (!rig.hw_line[cpu] || (g->phys_active & BIT(RIG_HW_ID)))
+		return;
+	g->phys_active |= BIT(RIG_HW_ID);
+	vgic_set_line(&rig.vm, cpu, RIG_HW_ID, true);
+}
+
+/* True: there was something to do. */
+static bool settle_cpu(uint32_t cpu)
+{
+	struct vcpu *vcpu = &rig.vcpu[cpu];
+	uint32_t writes = fake_gich[cpu].lr_writes + fake_gich[cpu].hcr_writes;
+	bool maintenance;
+
+	rig_on(cpu);
+	take_physical(cpu);
+	maintenance = fake_gich_maintenance(&fake_gich[cpu]);
+	if (!maintenance && !(vcpu->work & WORK_VGIC))
+		return false;
+	vcpu->work = 0;
+	vgic_flush(vcpu);
+	assert_int_equal(rig.vm.vgic.lock.held, 0);
+	if (!maintenance || fake_gich[cpu].lr_writes + fake_gich[cpu].hcr_writes != writes)
+		return true;
+	rig.storms++;
+	return false;
+}
+
+void rig_settle(void)
+{
+	uint32_t here = this_cpu()->head.id, rounds = 0;
+	bool busy = true;
+
+	while (busy) {
+		busy = false;
+		for (uint32_t i = 0; i < rig.vm.vcpu_count; i++)
+			busy |= settle_cpu(i);
+		if (++rounds > SETTLE_ROUNDS)
+			fail_msg("vgic_flush() does not come to an end");
+	}
+	rig_on(here);
+}
+
+uint32_t rig_ack(uint32_t cpu)
+{
+	uint32_t iar = fake_gich_ack(&fake_gich[cpu]);
+
+	rig_settle();
+	return iar;
+}
+
+void rig_eoi(uint32_t cpu, uint32_t iar)
+{
+	fake_gich_eoi(&fake_gich[cpu], iar);
+	rig_settle();
+}
+
+uint32_t rig_lr_state(uint32_t cpu, uint32_t id)
+{
+	for (uint32_t i = 0; i < gic_list_registers(); i++)
+		if (FIELD(fake_gich[cpu].lr[i], 0, 10) == id && (fake_gich[cpu].lr[i] & GICH_LR_STATE))
+			return fake_gich[cpu].lr[i] & GICH_LR_STATE;
+	return 0;
+}

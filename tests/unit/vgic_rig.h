@@ -1,0 +1,46 @@
+/*
+ * One VM on the vGIC for the tests: vCPU i is loaded on CPU i of fake_gich.h. Guest accesses go through the bus;
+ * rig_settle() does what the way back into the guest does on every CPU.
+ */
+#ifndef VGIC_RIG_H
+#define VGIC_RIG_H
+
+#include "fake/fake_gich.h"
+#include "hyp/vm.h"
+#include "vgic/vgic.h"
+
+#define RIG_HW_ID 27U /* the virtual timer: the interrupt that is backed by a physical one */
+
+struct rig {
+	struct vm vm;
+	struct vcpu vcpu[MACHINE_MAX_CPUS];
+	bool hw_line[FAKE_GICH_CPUS]; /* output of the virtual timer of each CPU */
+	uint32_t storms;              /* a maintenance interrupt that no flush silences: the guest never runs again */
+};
+
+extern struct rig rig;
+
+/* Power-on with `cpus` vCPUs and `lrs` list registers; every vCPU loaded, its CPU interface open, GICD_CTLR = 3. */
+void rig_start(uint32_t cpus, uint32_t lrs);
+
+/* The code that follows runs on this CPU. */
+void rig_on(uint32_t cpu);
+
+/* A guest's access to the distributor from vCPU `cpu`. */
+enum mmio_result rig_try(uint32_t cpu, uint32_t offset, uint32_t size, bool write, uint32_t *value);
+uint32_t rig_read(uint32_t cpu, uint32_t offset);
+void rig_write(uint32_t cpu, uint32_t offset, uint32_t value);
+uint32_t rig_read8(uint32_t cpu, uint32_t offset);
+void rig_write8(uint32_t cpu, uint32_t offset, uint32_t value);
+
+/* Physical interrupts are taken and requested work is done on every CPU, until there is none. */
+void rig_settle(void);
+
+/* A vCPU acknowledges or ends an interrupt at its GICV; both settle. */
+uint32_t rig_ack(uint32_t cpu);
+void rig_eoi(uint32_t cpu, uint32_t iar);
+
+/* True: the state of this interrupt in the list registers of `cpu`; 0 where none holds it. */
+uint32_t rig_lr_state(uint32_t cpu, uint32_t id);
+
+#endif
