@@ -55,9 +55,9 @@ void gic_drop(uint32_t iar);
 void gic_deactivate(uint32_t iar);
 
 /*
- * QEMU up to 7.2 at least does not look at an interrupt's level again when a guest's EOI deactivates it (GICH_LR.HW): one
- * that fired anew meanwhile waits until something else touches the GIC. Found out at boot, by playing the guest, with the
- * private level interrupt `id`, whose line is up and which is enabled; IHI 0048B 3.2.4 has it pending again.
+ * QEMU up to 7.2 at least does not look at an interrupt's level again when a guest's EOI deactivates it (GICH_LR.HW):
+ * one that fired anew meanwhile waits until something else touches the GIC. Found out at boot, by playing the guest,
+ * with the private level interrupt `id`, whose line is up and which is enabled; IHI 0048B 3.2.4 has it pending again.
  */
 void gic_probe_level(uint32_t id);
 extern bool gic_forgets_level;
