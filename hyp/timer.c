@@ -15,9 +15,11 @@ static void place(struct timer_heap *heap, uint32_t index, struct timer *timer)
 
 static void sift_up(struct timer_heap *heap, uint32_t i, struct timer *timer)
 {
-	while (i > 0 && timer->deadline < heap->slot[(i - 1) / 2]->deadline) {
-		place(heap, i, heap->slot[(i - 1) / 2]);
-		i = (i - 1) / 2;
+	for (uint32_t parent; i > 0; i = parent) {
+		parent = (i - 1) / 2;
+		if (timer->deadline >= heap->slot[parent]->deadline)
+			break;
+		place(heap, i, heap->slot[parent]);
 	}
 	place(heap, i, timer);
 }
