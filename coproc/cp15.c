@@ -5,7 +5,7 @@
 
 #include "coproc/row.h"
 #include "coproc/setway.h"
-#include "hyp/vcpu.h"
+#include "hyp/vm.h"
 #include "vtimer/vtimer.h"
 
 static uint64_t raz(struct vcpu *vcpu)
@@ -112,11 +112,10 @@ static void setway_set(struct vcpu *vcpu, uint64_t value)
 	setway_operation(vcpu);
 }
 
-/* A15: number of CPUs - 1 in [25:24]; reads as the VM has them. */
+/* Number of CPUs - 1 in [25:24], at most a cluster of four (Cortex-A15 TRM 4.3.48): as the VM has them. */
 static uint64_t l2ctlr_access(struct vcpu *vcpu)
 {
-	(void)vcpu;
-	return 0;
+	return (MIN(vcpu->vm->vcpu_count, 4U) - 1U) << 24;
 }
 
 static uint64_t cntp_ctl_access(struct vcpu *vcpu)

@@ -130,11 +130,6 @@ int console_getc(struct console_stream *stream)
 	return c;
 }
 
-bool console_has_input(const struct console_stream *stream)
-{
-	return stream->input_tail != stream->input_head;
-}
-
 /* Take what was typed; a VM that does not read keeps the first CONSOLE_INPUT characters. */
 static struct console_stream *receive(void)
 {

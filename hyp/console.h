@@ -25,7 +25,7 @@ struct console_stream {
 /* Take a VM's stream into the multiplexer; the first one gets the keyboard. */
 void console_attach(struct console_stream *stream);
 
-/* One character of a VM's output. False when there is no room now: console_stream says TX is full. */
+/* One character of a VM's output. False when there is no room now: stream->room() will say when. */
 bool console_putc(struct console_stream *stream, uint8_t c);
 
 /* True where console_putc() would have room. */
@@ -33,9 +33,6 @@ bool console_has_room(void);
 
 /* The next character typed for this VM, or -1. */
 int console_getc(struct console_stream *stream);
-
-/* True when console_getc() has something. */
-bool console_has_input(const struct console_stream *stream);
 
 /* virt7's own output: waits for the UART, never loses a character. */
 void console_write(const char *text, size_t len);

@@ -234,7 +234,7 @@ static uint32_t high_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 		for (uint32_t i = 0; i < size; i++)
 			value |= vgic_sgi_sources(vcpu, (offset + i) & 15U) << (8U * i);
 	else if (offset >= 0xd0)
-		return id[(offset - 0xd0) / 4U];
+		return offset % 4U ? 0 : id[(offset - 0xd0) / 4U];
 	return value;
 }
 
