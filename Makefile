@@ -24,13 +24,13 @@ LDFLAGS := $(TARGET) -nostartfiles -static -Wl,--gc-sections -Wl,--no-enum-size-
 
 SRCS := $(sort $(wildcard boot/*.c hyp/*.c hyp/arm/*.c hyp/lib/*.c hyp/dev/*.c hyp/vdev/*.c mm/*.c vgic/*.c vtimer/*.c \
 	psci/*.c coproc/*.c))
-ASMS := boot/head.S boot/demo-guest.S hyp/vectors.S
+ASMS := boot/head.S boot/monitor.S boot/demo-guest.S hyp/vectors.S hyp/arm/context.S coproc/probe-insn.S
 OBJS := $(SRCS:%.c=$(BUILD)/obj/%.o) $(ASMS:%.S=$(BUILD)/obj/%.o)
 
 # What a guest's exit runs through is compiled for speed, the rest (boot, parsing, loading) for size, in Thumb. The first
 # tables are written at the load address, where the stack protector's guard is not.
-FAST := hyp/exit hyp/abort hyp/mmio hyp/irq hyp/dev/gic \
-	mm/cache vgic/vgic vtimer/vtimer coproc/coproc psci/psci
+FAST := hyp/exit hyp/abort hyp/mmio hyp/irq hyp/sched hyp/switch hyp/timer hyp/dev/gic hyp/vdev/vpl011 vgic/dist \
+	mm/cache vgic/vgic vtimer/vtimer coproc/coproc coproc/registers psci/psci
 $(FAST:%=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions -falign-functions=2 -falign-loops=1 -falign-jumps=1 -falign-labels=1
 $(BUILD)/obj/boot/early.o: CFLAGS += -fno-stack-protector
 MODE := -mthumb -Os
@@ -39,6 +39,7 @@ all: $(BUILD)/virt7.bin $(BUILD)/virt7.uimg ## build virt7.bin, .elf and .uimg
 
 -include tests/unit/unit.mk
 -include tests/guests/guests.mk
+-include tests/linux/linux.mk
 -include tests/bench/bench.mk
 
 $(LIBFDT) $(LIBZ) $(LIBMD):
@@ -72,6 +73,23 @@ $(BUILD)/virt7.bin: $(BUILD)/virt7.elf
 $(BUILD)/virt7.uimg: $(BUILD)/virt7.bin
 	$(Q)mkimage -A arm -O linux -T kernel -C none -a 0x48000000 -e 0x48000000 -n virt7 -d $< $@ >/dev/null
 
+# The reset vector: linked alone, at whatever address.
+$(BUILD)/flash.bin: $(BUILD)/obj/boot/flash.o
+	$(Q)$(CROSS)objcopy -O binary -j .text $< $@
+-include $(BUILD)/obj/boot/flash.d
+
+# QEMU's virt board puts its device tree at the start of RAM; this one says where its GIC and UART are.
+FLASH_DTB    ?= $(BUILD)/virt.dtb
+FLASH_DTB_AT ?= $(if $(filter $(BUILD)/virt.dtb,$(FLASH_DTB)),0x40000000,0xffffffff)
+FLASH_BUNDLE ?= $(BUILD)/debian.itb
+$(BUILD)/virt.dtb:
+	$(Q)qemu-system-arm -M virt,secure=on,virtualization=on,gic-version=2,dtb-randomness=off,dumpdtb=$@.tmp -m 1G >/dev/null 2>&1
+	$(Q)dtc -q -I dtb -O dtb -o $@ $@.tmp && rm $@.tmp
+flash: deps ## build/virt7-flash.img: virt7, device tree, bundle. FLASH_DTB= FLASH_DTB_AT= FLASH_BUNDLE=
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7-flash.img
+$(BUILD)/virt7-flash.img: $(BUILD)/flash.bin $(BUILD)/virt7.bin $(FLASH_DTB) $(FLASH_BUNDLE) tools/mkflash boot/flash.h
+	tools/mkflash -o $@ --dtb $(FLASH_DTB) --board-dtb $(FLASH_DTB_AT) --bundle $(FLASH_BUNDLE)
+
 # Debian's kernel and an initramfs of busybox: what `make run` boots. crc32, because sha256 costs many times as much.
 GUEST_KERNEL := $(DEPS)/armhf/vmlinuz
 $(GUEST_KERNEL):
@@ -87,34 +105,35 @@ deps: ## install what the build and the tests need (apt), fetch the target's pac
 	tools/deps host target
 
 # What these need is installed first; then make starts over, because the compilers may be new.
-RUN_VARS := CPU CPUS MEM RUN BOOTARGS SMP HOSTMEM BUNDLE GDB ARGS
-run: deps ## boot Debian in a VM. CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" BUNDLE= SMP= HOSTMEM= ARGS=
-	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/debian.itb
+RUN_VARS := BOARD BOOT CPU CPUS MEM RUN BOOTARGS SMP HOSTMEM BUNDLE GDB ARGS
+run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sabre|midway|mcimx6ul-evk BOOT=direct|uboot-uimage|uboot-fit|uboot-bootz|uboot-script|flash CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" BUNDLE= SMP= HOSTMEM= ARGS=
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/flash.bin $(BUILD)/debian.itb
 	$(Q)$(foreach v,$(RUN_VARS),$(if $($(v)),$(v)='$($(v))')) tools/run
 
 gdb: ## like run, but QEMU waits for a debugger on port 1234
 	$(Q)$(MAKE) --no-print-directory run GDB=1
 
 test: deps ## unit tests and system tests; K=expr runs the system tests that match
-	$(Q)$(MAKE) --no-print-directory -j2 all guests $(if $(K),,unit)
+	$(Q)$(MAKE) --no-print-directory -j2 all guests linux $(if $(K),$(UNIT_BUILD)/test_host,unit)
 	$(Q)$(if $(K),,tests/model/run)
-	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu --ignore=tests/qemu/test_smp.py $(if $(K),-k '$(K)')
+	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
 
-smp: deps ## the tests of several vCPUs, hotplug, suspend and reset, not yet part of test; K=expr
-	$(Q)$(MAKE) --no-print-directory -j2 all guests
+smp: deps ## of test: several vCPUs, hotplug, suspend and reset; K=expr
+	$(Q)$(MAKE) --no-print-directory -j2 all guests linux
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu/test_smp.py $(if $(K),-k '$(K)')
 
 soak: deps ## the long form of the tests: thousands of rounds
-	$(Q)$(MAKE) --no-print-directory -j2 all guests unit
+	$(Q)$(MAKE) --no-print-directory -j2 all guests linux unit
 	SOAK=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
 
 FORMATTED := $(wildcard boot/*.[ch] hyp/*.[ch] hyp/*/*.[ch] hyp/arm/include/arm/*.h mm/*.[ch] vgic/*.[ch] vtimer/*.[ch] \
-	psci/*.[ch] coproc/*.[ch] tests/unit/*.[ch] tests/unit/fake/*.[ch] tests/guests/*.[ch] tests/guests/lib/*.[ch] \
+	psci/*.[ch] coproc/*.[ch] tests/unit/*.[ch] tests/unit/fake/*.[ch] tests/guests/*.[ch] tests/guests/lib/*.[ch] tests/linux/*.[ch] \
 	tests/bench/*.c)
 check: deps ## format, include direction, headers alone, cppcheck, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	clang-format --dry-run -Werror $(FORMATTED)
 	tools/check-includes
+	tools/registers --check
 	tools/check-headers $(CC) $(CPPFLAGS) $(CFLAGS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 	--suppressions-list=tools/cppcheck.txt -I. -Ihyp/arm/include -I$(DEPINC) -D__arm__ -DVIRT7_VERSION='""' \
@@ -133,4 +152,5 @@ clean: ## remove what was built; fetched packages stay (build/deps)
 	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
 -include $(OBJS:.o=.d)
-.PHONY: all clean deps run gdb test smp soak check size format help unit guests
+guests: $(BUILD)/flash.bin $(BUILD)/virt.dtb
+.PHONY: flash all clean deps run gdb test smp soak check size format help unit guests

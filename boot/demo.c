@@ -11,7 +11,9 @@ void demo_config(struct vm_config *cfg)
 		.name = "demo",
 		.cpus = 1,
 		.ram_size = MIB(8),
+		.affinity = UINT32_MAX,
 		.autostart = true,
+		.on_reset = VM_ACTION_RESTART,
 		.bootargs = "",
 		.kernel = {.name = "demo", .data = demo_guest, .size = (size_t)(demo_guest_end - demo_guest)},
 	};

@@ -3,6 +3,7 @@
  * 4 GiB, and from then on runs at its link address (mm/layout.h). The header is a zImage's, so that whatever starts a
  * Linux kernel (QEMU -kernel, bootz, bootm) starts virt7.
  */
+#include "boot/monitor.h"
 #include "mm/layout.h"
 
 #define MODE_MASK 0x1f
@@ -26,10 +27,17 @@ image_start:
 	.word	0				@ start: anywhere
 	.word	_image_end - image_start	@ end: .bss included, so that loaders keep clear of it
 	.word	0x04030201			@ little-endian
+	.global	image_header
+image_header:					@ struct image_header (boot/header.h), docs/boot.md
+	.word	0x37545256			@ "VRT7"
+	.word	secondary_entry - image_start
+	.word	0, 0				@ a bundle's PA and size, where the device tree names none
+	.word	0, 0				@ a UART's PA and reg-shift, where there is no device tree, and
+	.space	32				@ its compatible string
 
 /*
- * Entered by the boot CPU. MMU and D-cache off, r2 = PA of the host's DTB. Any mode.
- *   r4 entry mode, r5 DTB, r6 load address; all live until boot_main().
+ * Entered by the boot CPU. MMU and D-cache off, r2 = PA of the host's DTB. HYP, secure SVC, or another mode.
+ *   r4 mode, r5 DTB, r6 load address, r10 entered in secure state; all live until boot_main().
  */
 entry:
 	mrs	r4, cpsr
@@ -37,6 +45,8 @@ entry:
 	mov	r5, r2
 	adr	r6, image_start
 	cpsid	aif
+	lsls	r0, r6, #20			@ not on a 4 KiB boundary: nothing would be where it is mapped
+	bne	early_park
 
 	@ Vectors before anything can fault, and no stale instruction from before the image was loaded.
 	adr	r0, early_vectors
@@ -56,6 +66,20 @@ entry:
 	add	r1, r1, r6
 	bl	clean_invalidate
 
+	@ In secure SVC: leave the monitor behind, and go on in HYP as if entered there.
+	mov	r10, #0
+	cmp	r4, #MODE_HYP
+	beq	1f
+	bl	monitor_is_secure
+	mov	r10, r0
+	cmp	r10, #0
+	blne	monitor_install
+	cmp	r10, #0
+	movne	r4, #MODE_HYP
+	adr	r0, early_vectors		@ the probe has changed them
+	bl	set_vectors
+
+1:	ldr	r2, =image_start
 	ldr	r0, =__bss_start
 	ldr	r1, =_image_end
 	sub	r0, r0, r2
@@ -90,13 +114,15 @@ boot_virtual:
 	mov	r0, r6
 	mov	r1, r5
 	mov	r2, r4
+	mov	r3, r10
 	bl	boot_main
 1:	wfi					@ boot_main() does not return
 	b	1b
 
 /*
  * A secondary CPU: HYP, MMU and caches off, registers unknown (a spin table passes none). Its place in smp_mpidr, found
- * by MPIDR, says which stack is its own; a CPU that is not there was not asked for.
+ * by MPIDR, says which stack is its own; a CPU that is not there was not asked for. In secure SVC it comes here as well,
+ * where the boot CPU has installed the monitor; that sends it here again, in HYP, when it is wanted.
  */
 	.global	secondary_entry
 	.type	secondary_entry, %function
@@ -112,10 +138,17 @@ secondary_entry:
 	mcr	p15, 0, r0, c7, c5, 6		@ BPIALL
 	dsb
 	isb
-	cmp	r4, #MODE_HYP
-	bne	early_park			@ the boot CPU reports it missing
 	ldr	r1, =image_start
-	ldr	r2, =smp_mpidr
+	cmp	r4, #MODE_HYP
+	beq	1f
+	ldr	r2, =monitor_data
+	sub	r2, r2, r1
+	add	r2, r2, r6
+	ldr	r2, [r2, #MONITOR_INSTALLED]
+	cmp	r2, #0
+	bne	monitor_arrive
+	b	early_park			@ the boot CPU reports it missing
+1:	ldr	r2, =smp_mpidr
 	sub	r2, r2, r1
 	add	r2, r2, r6
 	mrc	p15, 0, r0, c0, c0, 5		@ MPIDR
@@ -213,10 +246,12 @@ clean_invalidate:
 
 /* Before the MMU is on there is no console: nothing can be said. */
 	.balign	32
+	.global	early_vectors
 early_vectors:
 	.rept	8
 	b	early_park
 	.endr
+	.global	early_park
 early_park:
 	wfi
 	b	early_park

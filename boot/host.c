@@ -1,312 +1,324 @@
 /*
- * Host discovery: one function for each thing virt7 needs of the machine, each of which says what it missed. The tree
- * is the firmware's and trusted to describe the machine, yet it is parsed with libfdt's checks throughout.
+ * Host discovery: one walk over the device tree, with a table that says which node gives what. The walk collects and
+ * says nothing, because the UART is only found on the way; host_check() then says what is missing.
  */
 #include <errno.h>
 #include <libfdt.h>
 #include <string.h>
 
+#include "boot/devtree.h"
 #include "boot/host.h"
+#include "boot/power.h"
 #include "hyp/dev/uart.h"
 #include "hyp/lib/bits.h"
 #include "hyp/log.h"
 
-#define REG_DEPTH_MAX 8
+#define UARTS_MAX   16
+#define POWERS_MAX  4
+#define PATH_SIZE   96
+#define GIC_REGIONS 4
 
-static uint64_t read_cells(const fdt32_t *cell, int count)
-{
-	uint64_t value = 0;
+#define GIC_TO_GICC 0x1000U /* from the distributor */
+#define GIC_TO_GICH 0x3000U
+#define GIC_TO_GICV 0x5000U
 
-	while (count-- > 0)
-		value = value << 32 | fdt32_to_cpu(*cell++);
-	return value;
-}
+/* What the walk has to remember until its end. */
+struct scan {
+	const void *fdt;
+	struct host *host;
+	unsigned int uart_count;
+	struct uart_found {
+		struct host_uart uart;
+		struct dt_irq irq;
+		char path[PATH_SIZE];
+	} uart[UARTS_MAX];
+	unsigned int power_count;
+	struct power_found {
+		const struct power_kind *kind;
+		int offset;
+	} power[POWERS_MAX];
+	int chosen, aliases; /* nodes; negative: none */
+};
 
-/* #address-cells or #size-cells of a bus (devicetree specification 2.3.5); -1 where it is absurd. */
-static int cells(const void *fdt, int bus, const char *name, int missing)
-{
-	int len;
-	const fdt32_t *p = fdt_getprop(fdt, bus, name, &len);
-
-	if (!p)
-		return missing;
-	return len == 4 && fdt32_to_cpu(*p) <= 4 ? (int)fdt32_to_cpu(*p) : -1;
-}
-
-static int address_cells(const void *fdt, int bus)
-{
-	return cells(fdt, bus, "#address-cells", 2);
-}
-
-static int size_cells(const void *fdt, int bus)
-{
-	return cells(fdt, bus, "#size-cells", 1);
-}
-
-/* One step up: translate `*addr` by the ranges of `bus`, whose parent has `parent_cells`. An empty ranges is 1:1. */
-static int translate(const void *fdt, int bus, int parent_cells, uint64_t *addr)
-{
-	int len, ac = address_cells(fdt, bus), sc = size_cells(fdt, bus);
-	const fdt32_t *p = fdt_getprop(fdt, bus, "ranges", &len);
-	int row = ac + parent_cells + sc;
-
-	if (!p || ac < 1 || sc < 0 || parent_cells < 1)
-		return -ENODEV;
-	if (len == 0)
-		return 0;
-	for (len /= 4; len >= row; len -= row, p += row) {
-		uint64_t child = read_cells(p, ac), size = read_cells(p + ac + parent_cells, sc);
-
-		if (*addr >= child && *addr - child < size) {
-			*addr = *addr - child + read_cells(p + ac, parent_cells);
-			return 0;
-		}
-	}
-	return -ENODEV;
-}
-
-/* Region `index` of a node's reg, as the CPU sees it. */
-static int node_reg(const void *fdt, int node, int index, struct host_range *out)
-{
-	int bus = fdt_parent_offset(fdt, node), len, ac, sc;
-	const fdt32_t *reg = fdt_getprop(fdt, node, "reg", &len);
-
-	if (!reg || bus < 0)
-		return -ENODEV;
-	ac = address_cells(fdt, bus);
-	sc = size_cells(fdt, bus);
-	if (ac < 1 || sc < 0 || len / 4 < (index + 1) * (ac + sc))
-		return -ENODEV;
-	reg += index * (ac + sc);
-	out->base = read_cells(reg, ac);
-	out->size = read_cells(reg + ac, sc);
-	for (int depth = 0; bus > 0 && depth < REG_DEPTH_MAX; depth++) {
-		int parent = fdt_parent_offset(fdt, bus);
-
-		if (parent < 0 || translate(fdt, bus, address_cells(fdt, parent), &out->base))
-			return -ENODEV;
-		bus = parent;
-	}
-	return 0;
-}
-
-/* Interrupt `index` of a node that is wired to the GIC (three cells: kind, number, flags). 0: none. */
-static uint32_t node_irq(const void *fdt, int node, int index)
-{
-	int len;
-	const fdt32_t *p = fdt_getprop(fdt, node, "interrupts", &len);
-
-	if (!p || len / 4 < (index + 1) * 3)
-		return 0;
-	p += index * 3;
-	return fdt32_to_cpu(p[1]) + (fdt32_to_cpu(p[0]) == 1 ? 16U : 32U);
-}
-
-static uint32_t node_u32(const void *fdt, int node, const char *name, uint32_t missing)
-{
-	int len;
-	const fdt32_t *p = fdt_getprop(fdt, node, name, &len);
-
-	return p && len == 4 ? fdt32_to_cpu(*p) : missing;
-}
-
-static int find_compatible(const void *fdt, const char *const *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		int node = fdt_node_offset_by_compatible(fdt, -1, list[i]);
-
-		if (node >= 0)
-			return node;
-	}
-	return -ENODEV;
-}
-
-static int try_uart(const void *fdt, int node, struct host_uart *uart)
-{
-	struct host_range reg;
-
-	for (size_t i = 0; uart_compatible(i); i++) {
-		if (fdt_node_check_compatible(fdt, node, uart_compatible(i)))
-			continue;
-		if (node_reg(fdt, node, 0, &reg))
-			return -ENODEV;
-		*uart = (struct host_uart){.compatible = uart_compatible(i), .base = reg.base};
-		uart->irq = node_irq(fdt, node, 0);
-		uart->reg_shift = node_u32(fdt, node, "reg-shift", 0);
-		return 0;
-	}
-	return -ENODEV;
-}
-
-int host_find_uart(const void *fdt, struct host_uart *uart)
-{
-	int len = 0, node, chosen = fdt_path_offset(fdt, "/chosen");
-	const char *path = chosen >= 0 ? fdt_getprop(fdt, chosen, "stdout-path", &len) : NULL;
-
-	if (path && len > 0 && path[len - 1] == '\0') {
-		const char *options = strchr(path, ':');
-
-		node = fdt_path_offset_namelen(fdt, path, options ? (int)(options - path) : (int)strlen(path));
-		if (node >= 0 && !try_uart(fdt, node, uart))
-			return 0;
-	}
-	for (node = fdt_next_node(fdt, -1, NULL); node >= 0; node = fdt_next_node(fdt, node, NULL))
-		if (!try_uart(fdt, node, uart))
-			return 0;
-	return -ENODEV;
-}
-
-static void add_range(struct host_ranges *ranges, const char *what, uint64_t base, uint64_t size)
+static void add_range(struct host_ranges *ranges, uint64_t base, uint64_t size)
 {
 	if (size == 0 || base >= BIT64(ADDR_BITS))
 		return;
-	if (ranges->count == HOST_RANGES_MAX) {
-		log_warn("host: more than %u %s ranges, ignored 0x%llx", HOST_RANGES_MAX, what,
-			 (unsigned long long)base);
-		return;
-	}
-	ranges->range[ranges->count++] = (struct host_range){base, size};
+	if (ranges->count < HOST_RANGES_MAX)
+		ranges->range[ranges->count] = (struct host_range){base, size};
+	ranges->count++;
 }
 
-static int discover_memory(const void *fdt, struct host *host)
+static void add_reg(struct host_ranges *ranges, const struct dt_node *node)
 {
 	struct host_range r;
-	int node = -1;
 
-	while ((node = fdt_node_offset_by_prop_value(fdt, node, "device_type", "memory", sizeof("memory"))) >= 0)
-		for (int i = 0; !node_reg(fdt, node, i, &r); i++)
-			add_range(&host->memory, "memory", r.base, r.size);
-	if (host->memory.count == 0) {
-		log_err("host: the device tree has no memory node (device_type = \"memory\")");
-		return -EINVAL;
-	}
-
-	for (int i = 0; i < fdt_num_mem_rsv(fdt); i++)
-		if (!fdt_get_mem_rsv(fdt, i, &r.base, &r.size))
-			add_range(&host->reserved, "reserved", r.base, r.size);
-	int parent = fdt_path_offset(fdt, "/reserved-memory");
-	if (parent >= 0)
-		fdt_for_each_subnode(node, fdt, parent)
-			for (int i = 0; !node_reg(fdt, node, i, &r); i++)
-				add_range(&host->reserved, "reserved", r.base, r.size);
-	return 0;
+	for (uint32_t i = 0; dt_reg(node, i, &r); i++)
+		add_range(ranges, r.base, r.size);
 }
 
-/* cpu-release-addr, of one or two cells, where the enable-method is a spin table. */
-static uint64_t release_address(const void *fdt, int cpu)
+/*
+ * Trees that were written without virtualization in mind stop at the CPU interface. In the A15, the A7 and the GIC-400
+ * the others lie at fixed distances (DDI 0438 8.2.1, DDI 0471 3.2); a CPU interface at its own says that it is one of
+ * those.
+ */
+static void complete_gic(struct host *host)
 {
-	int len;
-	const char *method = fdt_getprop(fdt, cpu, "enable-method", &len);
-	const fdt32_t *p;
-
-	if (!method || strcmp(method, "spin-table") != 0)
-		return 0;
-	p = fdt_getprop(fdt, cpu, "cpu-release-addr", &len);
-	return p && (len == 4 || len == 8) ? read_cells(p, len / 4) : 0;
+	if (host->gic_regions < 2 || host->gicc != host->gicd + GIC_TO_GICC)
+		return;
+	if (host->gic_regions == 2)
+		host->gich = host->gicd + GIC_TO_GICH;
+	if (host->gic_regions < GIC_REGIONS && host->gich == host->gicd + GIC_TO_GICH) {
+		host->gicv = host->gicd + GIC_TO_GICV;
+		host->gic_regions = GIC_REGIONS;
+	}
 }
 
-static int discover_cpus(const void *fdt, struct host *host)
+static void gic_found(struct scan *scan, const struct dt_node *node)
 {
-	int node, cpus = fdt_path_offset(fdt, "/cpus");
+	struct host *host = scan->host;
+	struct host_range region[GIC_REGIONS] = {0};
+	uint64_t *const place[GIC_REGIONS] = {&host->gicd, &host->gicc, &host->gich, &host->gicv};
 
-	if (cpus >= 0)
-		fdt_for_each_subnode(node, fdt, cpus) {
-			int len;
-			const char *type = fdt_getprop(fdt, node, "device_type", &len);
-
-			if (!type || strcmp(type, "cpu") != 0 || host->cpu_count == CPU_MAX)
-				continue;
-			host->cpu[host->cpu_count].mpidr = node_u32(fdt, node, "reg", 0) & 0xffffffU;
-			host->cpu[host->cpu_count++].release = release_address(fdt, node);
-		}
-	if (host->cpu_count == 0) {
-		log_err("host: the device tree has no /cpus/cpu@* node");
-		return -EINVAL;
+	if (host->gic_node)
+		return;
+	host->gic_node = node->offset;
+	while (host->gic_regions < GIC_REGIONS && dt_reg(node, host->gic_regions, &region[host->gic_regions])) {
+		*place[host->gic_regions] = region[host->gic_regions].base;
+		host->gic_regions++;
 	}
-	return 0;
-}
-
-static int discover_gic(const void *fdt, struct host *host)
-{
-	static const char *const compatible[] = {"arm,cortex-a15-gic", "arm,cortex-a7-gic", "arm,gic-400",
-						 "arm,eb11mp-gic"};
-	int node = find_compatible(fdt, compatible, ARRAY_SIZE(compatible));
-	struct host_range reg[4];
-
-	if (node < 0) {
-		log_err("host: no GICv2 in the device tree; on QEMU add gic-version=2 to -M virt");
-		return -EINVAL;
-	}
-	for (int i = 0; i < 4; i++)
-		if (node_reg(fdt, node, i, &reg[i])) {
-			log_err("host: GIC node %s has no region %d (GICH and GICV are needed); on QEMU add "
-				"virtualization=on",
-				fdt_get_name(fdt, node, NULL), i);
-			return -EINVAL;
-		}
-	host->gicd = reg[0].base;
-	host->gicc = reg[1].base;
-	host->gich = reg[2].base;
-	host->gicv = reg[3].base;
-	host->gic_maintenance_irq = node_irq(fdt, node, 0);
+	complete_gic(host);
+	host->gic_maintenance_irq = dt_gic_irq(node, 0);
 	if (host->gic_maintenance_irq == 0)
 		host->gic_maintenance_irq = 25; /* the architecture's recommendation, and every A15/A7's */
-	return 0;
 }
 
-static int discover_timer(const void *fdt, struct host *host)
+/* secure, non-secure, virtual, HYP: the order is the binding's */
+static void timer_found(struct scan *scan, const struct dt_node *node)
 {
-	static const char *const compatible[] = {"arm,armv7-timer", "arm,armv8-timer"};
-	int node = find_compatible(fdt, compatible, ARRAY_SIZE(compatible));
+	struct host *host = scan->host;
 
-	/* secure, non-secure, virtual, HYP: the order is the binding's */
-	host->timer_virt_irq = node >= 0 ? node_irq(fdt, node, 2) : 0;
-	host->timer_hyp_irq = node >= 0 ? node_irq(fdt, node, 3) : 0;
-	if (host->timer_hyp_irq == 0) {
-		log_err("host: no architected timer with four interrupts (arm,armv7-timer) in the device tree");
-		return -EINVAL;
-	}
-	host->timer_hz = node_u32(fdt, node, "clock-frequency", 0);
-	return 0;
-}
-
-static void discover_psci(const void *fdt, struct host *host)
-{
-	static const char *const modern[] = {"arm,psci-1.0", "arm,psci-0.2"};
-	static const char *const first[] = {"arm,psci"};
-	int node = find_compatible(fdt, modern, ARRAY_SIZE(modern)), len;
-	const char *method;
-
-	if (node >= 0) {
-		host->psci_cpu_on = 0x84000003U;
-		host->psci_system_off = 0x84000008U;
-		host->psci_system_reset = 0x84000009U;
-	} else {
-		node = find_compatible(fdt, first, ARRAY_SIZE(first));
-		if (node < 0)
-			return;
-		host->psci_cpu_on = node_u32(fdt, node, "cpu_on", 0);
-	}
-	method = fdt_getprop(fdt, node, "method", &len);
-	host->conduit = method && strcmp(method, "hvc") == 0 ? CONDUIT_HVC : CONDUIT_SMC;
-}
-
-static void discover_chosen(const void *fdt, struct host *host)
-{
-	int node = fdt_path_offset(fdt, "/chosen"), start_len, end_len;
-	const fdt32_t *start, *end;
-	const char *args;
-
-	host->bootargs = "";
-	if (node < 0)
+	if (host->timer_hyp_irq)
 		return;
-	args = fdt_getprop(fdt, node, "bootargs", &start_len);
-	if (args && start_len > 0 && args[start_len - 1] == '\0')
-		host->bootargs = args;
-	start = fdt_getprop(fdt, node, "linux,initrd-start", &start_len);
-	end = fdt_getprop(fdt, node, "linux,initrd-end", &end_len);
+	host->timer_virt_irq = dt_gic_irq(node, 2);
+	host->timer_hyp_irq = dt_gic_irq(node, 3);
+	host->timer_hz = dt_u32(scan->fdt, node, "clock-frequency", 0);
+}
+
+static void psci_conduit(struct scan *scan, const struct dt_node *node)
+{
+	const char *method = dt_string(scan->fdt, node, "method");
+
+	scan->host->conduit = method && strcmp(method, "hvc") == 0 ? CONDUIT_HVC : CONDUIT_SMC;
+}
+
+static void psci_found(struct scan *scan, const struct dt_node *node)
+{
+	scan->host->psci_cpu_on = 0x84000003U;
+	scan->host->psci_cpu_off = 0x84000002U;
+	scan->host->psci_system_off = 0x84000008U;
+	scan->host->psci_system_reset = 0x84000009U;
+	psci_conduit(scan, node);
+}
+
+/* PSCI 0.1: its function ids are properties, and it cannot switch the machine off. */
+static void psci_first_found(struct scan *scan, const struct dt_node *node)
+{
+	scan->host->psci_cpu_on = dt_u32(scan->fdt, node, "cpu_on", 0);
+	scan->host->psci_cpu_off = dt_u32(scan->fdt, node, "cpu_off", 0);
+	psci_conduit(scan, node);
+}
+
+static void sysreg_found(struct scan *scan, const struct dt_node *node)
+{
+	struct host_range reg;
+
+	if (dt_reg(node, 0, &reg))
+		scan->host->vexpress_sysreg = reg.base;
+}
+
+static void rtc_found(struct scan *scan, const struct dt_node *node)
+{
+	struct host_range reg;
+
+	if (!scan->host->rtc && dt_reg(node, 0, &reg))
+		scan->host->rtc = reg.base;
+}
+
+static const struct {
+	const char *compatible;
+	void (*found)(struct scan *scan, const struct dt_node *node);
+	enum { IF_ENABLED, ALWAYS } when; /* by the node's status */
+} rows[] = {
+	{"arm,cortex-a15-gic", gic_found, IF_ENABLED},
+	{"arm,cortex-a7-gic", gic_found, IF_ENABLED},
+	{"arm,gic-400", gic_found, IF_ENABLED},
+	{"arm,eb11mp-gic", gic_found, IF_ENABLED},
+	{"arm,armv7-timer", timer_found, ALWAYS}, /* i.MX6UL's is disabled; whether it counts is seen on the CPU */
+	{"arm,armv8-timer", timer_found, ALWAYS},
+	{"arm,psci-1.0", psci_found, IF_ENABLED},
+	{"arm,psci-0.2", psci_found, IF_ENABLED},
+	{"arm,psci", psci_first_found, IF_ENABLED},
+	{"arm,vexpress-sysreg", sysreg_found, IF_ENABLED},
+	{"arm,pl031", rtc_found, IF_ENABLED},
+};
+
+static void uart_found(struct scan *scan, const struct dt_node *node, const char *compatible)
+{
+	struct uart_found *found = &scan->uart[scan->uart_count];
+	struct host_range reg;
+
+	if (scan->uart_count == UARTS_MAX || !dt_reg(node, 0, &reg))
+		return;
+	found->uart = (struct host_uart){
+		.compatible = compatible,
+		.base = reg.base,
+		.reg_shift = dt_u32(scan->fdt, node, "reg-shift", 0),
+		.io_width = dt_u32(scan->fdt, node, "reg-io-width", 0),
+	};
+	found->irq = dt_first_irq(node);
+	dt_path(node, found->path, sizeof(found->path));
+	scan->uart_count++;
+}
+
+static void power_found(struct scan *scan, const struct dt_node *node, const struct power_kind *kind)
+{
+	if (scan->power_count < POWERS_MAX)
+		scan->power[scan->power_count++] = (struct power_found){kind, node->offset};
+}
+
+/* What virt7 makes of a node by one of its compatible strings; false: nothing. */
+static bool match_string(struct scan *scan, const struct dt_node *node, const char *text)
+{
+	bool enabled = dt_enabled(node);
+	const struct power_kind *kind;
+	const char *uart;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (strcmp(text, rows[i].compatible) == 0) {
+			if (enabled || rows[i].when == ALWAYS)
+				rows[i].found(scan, node);
+			return true;
+		}
+	uart = uart_compatible(text);
+	kind = uart ? NULL : power_kind(text);
+	if (uart && enabled)
+		uart_found(scan, node, uart);
+	if (kind && enabled)
+		power_found(scan, node, kind);
+	return uart || kind;
+}
+
+/* The first of the node's compatible strings that is known, the most specific first. */
+static void match(struct scan *scan, const struct dt_node *node)
+{
+	const char *text = node->prop[DT_COMPATIBLE].data, *end = text + node->prop[DT_COMPATIBLE].length;
+
+	for (; text && text < end && memchr(text, 0, (size_t)(end - text)); text += strlen(text) + 1)
+		if (match_string(scan, node, text))
+			return;
+}
+
+/* cpu-release-addr, of one or two cells. */
+static uint64_t release_address(const void *fdt, const struct dt_node *node)
+{
+	int length;
+	const void *address = fdt_getprop(fdt, node->offset, "cpu-release-addr", &length);
+
+	return address && (length == 4 || length == 8) ? dt_number(address, (uint32_t)length / 4) : 0;
+}
+
+static void cpu_found(struct scan *scan, const struct dt_node *node)
+{
+	const struct dt_prop *reg = &node->prop[DT_REG];
+	struct host *host = scan->host;
+	struct host_cpu *cpu;
+
+	if (host->cpu_count == CPU_MAX || !reg->data || !node->parent || (reg->length != 4 && reg->length != 8))
+		return;
+	cpu = &host->cpu[host->cpu_count++];
+	cpu->mpidr = (uint32_t)dt_number(reg->data, reg->length / 4) & 0xffffffU;
+	cpu->method = dt_string(scan->fdt, node, "enable-method");
+	if (!cpu->method)
+		cpu->method = dt_string(scan->fdt, node->parent, "enable-method");
+	if (cpu->method && strcmp(cpu->method, "spin-table") == 0)
+		cpu->release = release_address(scan->fdt, node);
+}
+
+static int visit(const struct dt_node *node, void *arg)
+{
+	struct scan *scan = arg;
+	const struct dt_prop *type = &node->prop[DT_DEVICE_TYPE];
+
+	if (node->depth == 1 && strcmp(node->name, "chosen") == 0)
+		scan->chosen = node->offset;
+	else if (node->depth == 1 && strcmp(node->name, "aliases") == 0)
+		scan->aliases = node->offset;
+	else if (node->depth == 2 && strcmp(node->parent->name, "reserved-memory") == 0)
+		add_reg(&scan->host->reserved, node);
+	else if (type->data && dt_has_string(type, "memory") && dt_enabled(node))
+		add_reg(&scan->host->memory, node);
+	else if (type->data && dt_has_string(type, "cpu"))
+		cpu_found(scan, node);
+	else if (node->prop[DT_COMPATIBLE].data)
+		match(scan, node);
+	return 0;
+}
+
+static const char *string_at(const void *fdt, int node, const char *name)
+{
+	const struct dt_node at = {.offset = node};
+
+	return node >= 0 ? dt_string(fdt, &at, name) : NULL;
+}
+
+/* /chosen stdout-path: a path or an alias, behind a colon the line's settings, which stay as the firmware left them. */
+static bool is_stdout(const struct scan *scan, const char *path)
+{
+	const char *text = string_at(scan->fdt, scan->chosen, "stdout-path");
+	char name[PATH_SIZE];
+	size_t length;
+
+	if (!text)
+		return false;
+	length = strcspn(text, ":");
+	if (length >= sizeof(name))
+		return false;
+	memcpy(name, text, length);
+	name[length] = '\0';
+	text = name[0] == '/' ? name : string_at(scan->fdt, scan->aliases, name);
+	return text && strcmp(text, path) == 0;
+}
+
+static void choose_uart(const struct scan *scan)
+{
+	const struct uart_found *chosen = &scan->uart[0];
+
+	if (scan->uart_count == 0)
+		return;
+	for (unsigned int i = 0; i < scan->uart_count; i++)
+		if (is_stdout(scan, scan->uart[i].path))
+			chosen = &scan->uart[i];
+	scan->host->uart = chosen->uart;
+	if (scan->host->gic_node)
+		scan->host->uart.irq = dt_route_irq(scan->fdt, &chosen->irq, scan->host->gic_node);
+}
+
+static void read_chosen(const struct scan *scan)
+{
+	const void *fdt = scan->fdt, *start, *end;
+	const char *bootargs = string_at(fdt, scan->chosen, "bootargs");
+	struct host *host = scan->host;
+	int start_length, end_length;
+
+	host->bootargs = bootargs ? bootargs : "";
+	if (scan->chosen < 0)
+		return;
+	start = fdt_getprop(fdt, scan->chosen, "linux,initrd-start", &start_length);
+	end = fdt_getprop(fdt, scan->chosen, "linux,initrd-end", &end_length);
 	if (start && end) {
-		uint64_t first = read_cells(start, start_len / 4), last = read_cells(end, end_len / 4);
+		uint64_t first = dt_number(start, (uint32_t)start_length / 4);
+		uint64_t last = dt_number(end, (uint32_t)end_length / 4);
 
 		if (last > first) {
 			host->bundle = first;
@@ -315,13 +327,60 @@ static void discover_chosen(const void *fdt, struct host *host)
 	}
 }
 
-int host_discover(const void *fdt, struct host *host)
+int host_scan(const void *fdt, struct host *host)
 {
+	struct scan scan = {.fdt = fdt, .host = host, .chosen = -1, .aliases = -1};
+	uint64_t base, size;
+
 	host->fdt = fdt;
-	discover_psci(fdt, host);
-	discover_chosen(fdt, host);
-	if (discover_memory(fdt, host) || discover_cpus(fdt, host) || discover_gic(fdt, host) ||
-	    discover_timer(fdt, host))
+	host->tree_error = dt_walk(fdt, visit, &scan);
+	for (int i = 0; i < fdt_num_mem_rsv(fdt); i++)
+		if (!fdt_get_mem_rsv(fdt, i, &base, &size))
+			add_range(&host->reserved, base, size);
+	host->emulated = fdt_node_check_compatible(fdt, 0, "linux,dummy-virt") == 0; /* QEMU's virt */
+	read_chosen(&scan);
+	choose_uart(&scan);
+	for (unsigned int i = 0; i < scan.power_count; i++)
+		power_resolve(host, scan.power[i].kind, scan.power[i].offset);
+	return host->uart.compatible ? 0 : -ENODEV;
+}
+
+static void check_ranges(struct host_ranges *ranges, const char *what)
+{
+	if (ranges->count <= HOST_RANGES_MAX)
+		return;
+	log_warn("host: %u %s ranges in the device tree, virt7 uses the first %u", ranges->count, what,
+		 HOST_RANGES_MAX);
+	ranges->count = HOST_RANGES_MAX;
+}
+
+static int check_gic(const struct host *host)
+{
+	if (!host->gic_node) {
+		log_err("host: no GICv2 in the device tree; on QEMU add gic-version=2 to -M virt");
 		return -EINVAL;
+	}
+	if (host->gic_regions < GIC_REGIONS) {
+		log_err("host: GIC node %s has no region %u (GICH and GICV are needed); on QEMU add virtualization=on",
+			fdt_get_name(host->fdt, host->gic_node, NULL), (unsigned)host->gic_regions);
+		return -EINVAL;
+	}
 	return 0;
+}
+
+int host_check(struct host *host)
+{
+	check_ranges(&host->memory, "memory");
+	check_ranges(&host->reserved, "reserved");
+	if (host->tree_error)
+		log_err("host: the device tree is damaged");
+	else if (host->memory.count == 0)
+		log_err("host: the device tree has no memory node (device_type = \"memory\")");
+	else if (host->cpu_count == 0)
+		log_err("host: the device tree has no /cpus/cpu@* node");
+	else if (!check_gic(host) && host->timer_hyp_irq)
+		return 0;
+	else if (host->gic_regions == GIC_REGIONS)
+		log_err("host: no architected timer with four interrupts (arm,armv7-timer) in the device tree");
+	return -EINVAL;
 }

@@ -5,12 +5,12 @@
 #include "hyp/dev/host.h"
 
 /*
- * Find the console's UART in `fdt`: /chosen stdout-path, else the first one that a driver knows. 0 or -ENODEV.
- * Separate from the rest, so that everything after it can say what is wrong.
+ * Collect all that the tree says into *host, which is zero before. Prints nothing: the UART is only known afterwards.
+ * The UART is the one of /chosen stdout-path, else the first that a driver knows. 0, or -ENODEV: there is none.
  */
-int host_find_uart(const void *fdt, struct host_uart *uart);
+int host_scan(const void *fdt, struct host *host);
 
-/* Everything else. 0, or -EINVAL after one logged line that names the missing or malformed node. */
-int host_discover(const void *fdt, struct host *host);
+/* 0, or -EINVAL after one logged line that names the missing or malformed node. */
+int host_check(struct host *host);
 
 #endif

@@ -7,28 +7,40 @@
 
 #include <arm/barrier.h>
 #include <arm/hypregs.h>
+#include <arm/io.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
 #include "boot/demo.h"
+#include "boot/header.h"
 #include "boot/host.h"
 #include "boot/main.h"
+#include "boot/monitor.h"
+#include "boot/quirk.h"
 #include "boot/smp.h"
 #include "coproc/coproc.h"
+#include "coproc/model.h"
 #include "hyp/bundle.h"
 #include "hyp/console.h"
 #include "hyp/dev/gic.h"
 #include "hyp/dev/uart.h"
 #include "hyp/log.h"
+#include "hyp/option.h"
 #include "hyp/panic.h"
 #include "hyp/sched.h"
+#include "hyp/shell.h"
 #include "hyp/vdev/vpl011.h"
+#include "hyp/vdev/vpl031.h"
+#include "hyp/vdev/vpl061.h"
 #include "hyp/vm.h"
 #include "hyp/vmctl.h"
+#include "hyp/watchdog.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/ram.h"
+#include "mm/s2.h"
 #include "psci/host.h"
+#include "psci/power.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
@@ -64,21 +76,29 @@ static int init_memory(void)
 		ram_add(host.memory.range[i].base, host.memory.range[i].size);
 		total += host.memory.range[i].size;
 	}
+	ram_use.total = ram_available();
 	for (unsigned int i = 0; i < host.reserved.count; i++)
 		ram_remove(host.reserved.range[i].base, host.reserved.range[i].size);
+	ram_account(&ram_use.reserved);
 	ram_remove(load_address, (uint64_t)(_image_end - image_start));
 	ram_remove(host.fdt_pa, fdt_totalsize(host.fdt));
+	ram_account(&ram_use.virt7);
 	ram_remove(host.bundle, host.bundle_size);
+	ram_account(&ram_use.bundle);
 
 	heap_size = align_up(MIN(MAX(total / HEAP_SHARE, (uint64_t)HEAP_MIN), (uint64_t)HEAP_MAX), BLOCK_SIZE);
 	if (ram_take(heap_size, false, &heap) != heap_size) {
-		log_err("host: %llu MiB of RAM are too few: no %llu MiB in one piece for virt7's heap",
+		log_err("host: %llu MiB of RAM are too few: no %llu MiB in one piece for virt7's heap; give the board "
+			"more RAM",
 			(unsigned long long)(total >> 20), (unsigned long long)(heap_size >> 20));
 		return -ENOMEM;
 	}
+	ram_account(&ram_use.virt7);
 	if (hyp_map(LAYOUT_HEAP, heap, (size_t)heap_size, HYP_MEM_RW))
 		return -ENOMEM;
 	page_init(heap, (size_t)heap_size);
+	s2_pages = options.stage2_page ? options.stage2_page == OPTION_PAGE_4K : host.emulated;
+	spinlock_unfair = host.emulated && !options.fair_locks;
 	log_info("host: %llu MiB of RAM, %llu MiB free for VMs", (unsigned long long)(total >> 20),
 		 (unsigned long long)(ram_available() >> 20));
 	return 0;
@@ -86,8 +106,11 @@ static int init_memory(void)
 
 static int init_gic(void)
 {
-	int ret = gic_init(&host);
+	int ret;
 
+	if (host.own_monitor)
+		monitor_open(&host);
+	ret = gic_init(&host);
 	if (ret)
 		return ret;
 	gic_init_cpu();
@@ -112,6 +135,16 @@ static int init_console_irq(void)
 	return 0;
 }
 
+/* Guests' clocks begin with the host's: its RTCDR (ARM DDI 0224 3.3.1), seconds since 1970. */
+static int init_clock(void)
+{
+	volatile uint8_t *rtc = host.rtc ? hyp_map_device(host.rtc, PAGE_SIZE) : NULL;
+
+	if (rtc)
+		vpl031_set_clock(io_read32(rtc));
+	return 0;
+}
+
 static int init_bundle(void)
 {
 	uint64_t base = align_down(host.bundle, BLOCK_SIZE), end = align_up(host.bundle + host.bundle_size, BLOCK_SIZE);
@@ -132,37 +165,68 @@ static int init_bundle(void)
 	return 0;
 }
 
-/* One VM of the bundle, or the demo guest; a VM that cannot be made has said why, and the others go on. */
-static int make_vm(const struct vm_config *cfg)
+/* What its console keeps: as much as the options say, and at most 1/64 of the heap that is left. */
+static int make_log(struct vm *vm)
 {
-	struct vm *vm;
-	int ret;
+	uint32_t size = options.console_log * 1024U;
 
-	if (!sched_can_run(cfg->affinity)) {
-		log_err("vm %s: cpu-affinity 0x%x names no CPU that is online", cfg->name, (unsigned)cfg->affinity);
-		return -ENODEV;
-	}
-	ret = vm_create(cfg, &vm);
-	if (ret)
-		return ret;
-	ret = vgic_create(vm, host.gicv);
+	while (size > PAGE_SIZE && size > page_available() / 64U)
+		size /= 2U;
+	vm->console.name = vm->config.name;
+	vm->console.log = page_alloc(page_order(size));
+	vm->console.size = size;
+	return vm->console.log ? 0 : -ENOMEM;
+}
+
+/* Its devices; after that nothing fails. */
+static int add_devices(struct vm *vm)
+{
+	int ret = vgic_create(vm, host.gicv);
+
 	if (!ret)
 		ret = vpl011_create(vm);
+	if (!ret)
+		ret = vpl031_create(vm);
+	if (!ret)
+		ret = vpl061_create(vm);
+	if (!ret)
+		ret = make_log(vm);
 	for (uint32_t i = 0; !ret && i < vm->vcpu_count; i++) {
 		vgic_map_hw(vm->vcpu[i], MACHINE_PPI_TIMER_VIRT, vtimer_virt_line);
 		vtimer_init_vcpu(vm->vcpu[i]);
-		ret = sched_attach(vm->vcpu[i], cfg->affinity);
-	}
-	if (ret) {
-		vm->state = VM_CRASHED; /* never started */
-		log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left", cfg->name, -ret,
-			(unsigned)(page_available() / 1024U));
-	} else {
-		console_attach(&vm->console);
-		log_info("vm %s: %u vCPU%s, %llu MiB", cfg->name, cfg->cpus, cfg->cpus == 1 ? "" : "s",
-			 (unsigned long long)(cfg->ram_size >> 20));
 	}
 	return ret;
+}
+
+/* One VM of the bundle, or the demo guest; a VM that cannot be made has said why, and the others go on. */
+static int make_vm(const struct vm_config *cfg)
+{
+	const struct cpu_model *model;
+	struct vm *vm;
+	int ret;
+
+	if (!sched_usable(cfg->affinity)) {
+		log_err("vm %s: cpu-affinity 0x%x names no CPU that is online", cfg->name, (unsigned)cfg->affinity);
+		return -ENODEV;
+	}
+	model = model_find(cfg);
+	if (!model)
+		return -ENODEV;
+	ret = vm_create(cfg, &vm);
+	if (ret)
+		return ret;
+	model_apply(vm, model);
+	ret = add_devices(vm);
+	if (ret) {
+		log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left", cfg->name, -ret,
+			(unsigned)(page_available() / 1024U));
+		vm_destroy(vm);
+		return ret;
+	}
+	console_attach(&vm->console);
+	log_info("vm %s: %u vCPU%s, %llu MiB", cfg->name, cfg->cpus, cfg->cpus == 1 ? "" : "s",
+		 (unsigned long long)(cfg->ram_size >> 20));
+	return 0;
 }
 
 static int make_vms(void)
@@ -172,7 +236,7 @@ static int make_vms(void)
 
 	if (!bundle.fdt && host.bundle_size == 0) {
 		demo_config(&cfg);
-		return make_vm(&cfg);
+		make_vm(&cfg);
 	}
 	while (bundle.fdt && (ret = vmcfg_next(&bundle, &node, &cfg)) != 0)
 		if (ret > 0)
@@ -180,18 +244,45 @@ static int make_vms(void)
 	return 0;
 }
 
+/* A place for each vCPU. On failure some may have theirs: the VM is there, and never runs. */
+static int place(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->vcpu_count; i++)
+		if (sched_attach(vm->vcpu[i], vm->config.affinity & vm->vcpu[i]->model_cpus, vm->config.dedicated_cpus))
+			return -ENODEV;
+	return 0;
+}
+
+/* Those that want physical CPUs for themselves choose first. */
+static int place_vms(void)
+{
+	for (uint32_t pass = 0; pass < 2; pass++)
+		for (uint32_t i = 0; i < vm_count; i++) {
+			struct vm *vm = vms[i];
+
+			if (vm->config.dedicated_cpus != (pass == 0) || !place(vm))
+				continue;
+			vm->state = VM_BROKEN;
+			vm_give_ram(vm);
+			log_err("vm %s: no physical CPU is left for %u vCPUs: see cpu-affinity 0x%x and dedicated-cpus",
+				vm->config.name, (unsigned)vm->vcpu_count, (unsigned)vm->config.affinity);
+		}
+	return 0;
+}
+
+/* A VM that waits for an operator counts: there is something to do. */
 static int start_vms(void)
 {
-	uint32_t started = 0;
+	uint32_t alive = 0;
 
-	for (uint32_t i = 0; i < vm_count; i++)
-		if (vms[i]->state == VM_CREATED) {
-			if (vms[i]->config.autostart && !vmctl_start(vms[i]))
-				started++;
-			else
-				vms[i]->state = VM_OFF;
-		}
-	if (started > 0)
+	for (uint32_t i = 0; i < vm_count; i++) {
+		if (vms[i]->state == VM_BROKEN)
+			continue;
+		watchdog_start(vms[i]);
+		if (!vms[i]->config.autostart || !vmctl_boot(vms[i]))
+			alive++;
+	}
+	if (alive > 0)
 		return 0;
 	log_err("no VM could be started: see the lines above");
 	return -ENOENT;
@@ -201,26 +292,54 @@ static const struct step {
 	const char *what;
 	int (*run)(void);
 } steps[] = {
-	{"trap tables", coproc_init}, {"memory", init_memory},        {"interrupt controller", init_gic},
-	{"boot CPU", init_cpu},       {"other CPUs", start_cpus},     {"console interrupt", init_console_irq},
-	{"bundle", init_bundle},      {"virtual machines", make_vms}, {"start", start_vms},
+	{"trap tables", coproc_init},   {"memory", init_memory},    {"interrupt controller", init_gic},
+	{"boot CPU", init_cpu},         {"other CPUs", start_cpus}, {"console interrupt", init_console_irq},
+	{"clock", init_clock},          {"shell", shell_start},     {"bundle", init_bundle},
+	{"virtual machines", make_vms}, {"placement", place_vms},   {"start", start_vms},
 };
 
-/* Whatever is wrong from here on can be said. */
+/* The UART that the loader has named in the image: where the device tree is missing, or has none. */
+static bool open_header_uart(void)
+{
+	struct host_uart *uart = &host.uart;
+
+	*uart = (struct host_uart){.base = image_header.uart, .reg_shift = image_header.uart_shift};
+	if (image_header.uart == 0 || image_header.uart_compatible[sizeof(image_header.uart_compatible) - 1] != '\0')
+		return false;
+	uart->compatible = uart_compatible(image_header.uart_compatible);
+	return uart->compatible && !uart_open(uart);
+}
+
+/* From here on whatever is wrong can be said, if there is a console at all (docs/boot.md). */
 static void open_console(uint32_t dtb)
 {
 	const void *fdt = (const uint8_t *)LAYOUT_DTB + (dtb & (BLOCK_SIZE - 1U));
+	bool early = open_header_uart();
 
-	if (dtb == 0 || dtb % 4 != 0 || fdt_check_header(fdt) || fdt_totalsize(fdt) > LAYOUT_DTB_SIZE - BLOCK_SIZE)
-		stop(); /* no device tree, no console: nothing can be said (docs/boot.md) */
-	host.fdt = fdt;
-	host.fdt_pa = dtb;
-	if (host_find_uart(fdt, &host.uart) || uart_open(&host.uart))
-		stop();
 	console_start();
+	if (dtb == 0 || dtb % 4 != 0 || fdt_check_header(fdt) || fdt_totalsize(fdt) > LAYOUT_DTB_SIZE - BLOCK_SIZE) {
+		log_err("no device tree at r2 = 0x%08x: load the board's .dtb and pass its address (U-Boot: bootz "
+			"IMAGE BUNDLE DTB)",
+			(unsigned)dtb);
+		stop();
+	}
+	host.fdt_pa = dtb;
+	if (!host_scan(fdt, &host) && !uart_open(&host.uart))
+		return;
+	if (!early || !open_header_uart())
+		stop();
+	log_warn("host: the device tree names no UART that virt7 drives");
 }
 
-void boot_main(uint32_t load, uint32_t dtb, uint32_t mode)
+static void take_header_bundle(void)
+{
+	if (host.bundle_size > 0 || image_header.bundle_size == 0)
+		return;
+	host.bundle = image_header.bundle;
+	host.bundle_size = image_header.bundle_size;
+}
+
+void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 {
 	load_address = load;
 	if (mode == PSR_MODE_HYP)
@@ -229,9 +348,15 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode)
 	log_info("virt7 " VIRT7_VERSION " at 0x%08x, MIDR 0x%08x", (unsigned)load, (unsigned)read_midr());
 	if (mode != PSR_MODE_HYP)
 		halt("entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on to -M virt");
-	if (host_discover(host.fdt, &host))
+	if (host_check(&host))
 		halt("this board's device tree lacks what virt7 needs");
+	take_header_bundle();
+	if (secure)
+		monitor_init(&host);
+	option_parse(host.bootargs);
+	quirk_apply(&host);
 	psci_host_init(&host);
+	power_init(&host);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
 		if (steps[i].run()) {
 			log_err("stopped at: %s", steps[i].what);

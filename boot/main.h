@@ -4,7 +4,10 @@
 
 #include <stdint.h>
 
-/* `load`: PA of the image; `dtb`: PA from r2; `mode`: PSR mode at entry. */
-void boot_main(uint32_t load, uint32_t dtb, uint32_t mode) __attribute__((noreturn));
+/*
+ * `load`: PA of the image; `dtb`: PA from r2; `mode`: PSR mode that this runs in; `secure`: not 0: entered in secure
+ * state, and virt7's own monitor is installed.
+ */
+void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure) __attribute__((noreturn));
 
 #endif

@@ -8,6 +8,8 @@
 #include <arm/vfp.h>
 
 #include "coproc/coproc.h"
+#include "coproc/model.h"
+#include "coproc/pmu.h"
 #include "coproc/row.h"
 #include "coproc/setway.h"
 #include "hyp/log.h"
@@ -17,58 +19,95 @@
 #define ISS_READ     BIT(0)
 #define ISS_CRM(i)   FIELD(i, 1, 4)
 #define ISS_RT(i)    FIELD(i, 5, 4)
+#define ISS_RT_HIGH  BIT(8)
 #define ISS_RT2(i)   FIELD(i, 10, 4)
 #define ISS_CRN(i)   FIELD(i, 10, 4)
 #define ISS_OP1(i)   FIELD(i, 14, 3)
 #define ISS_OP2(i)   FIELD(i, 17, 3)
 #define ISS64_OP1(i) FIELD(i, 16, 4)
 
+/* Of Cortex-A15 and A7; IBE (invalidate branch target buffer by ICIALLU) of A15 */
 #define ACTLR_SMP BIT(6)
+#define ACTLR_IBE BIT(0)
 
-bool cp_table_sorted(const struct cp_table *table)
+/* What an empty slot holds: no syndrome has its key, so that a search needs no test for NULL. */
+static const struct cp_row nobody = {.key = ~0U};
+
+const struct cp_row *cp_index[CP_INDEX_SIZE];
+
+bool cp_index_rows(const struct cp_row *rows, uint32_t count)
 {
-	for (uint32_t i = 1; i < table->count; i++)
-		if (table->row[i - 1].key >= table->row[i].key)
+	uint32_t at;
+
+	if (count > CP_INDEX_SIZE / 2U)
+		return false;
+	for (at = 0; at < CP_INDEX_SIZE; at++)
+		cp_index[at] = &nobody;
+	for (uint32_t i = 0; i < count; i++) {
+		if (cp_find(rows[i].key))
 			return false;
+		for (at = cp_hash(rows[i].key); cp_index[at] != &nobody; at = (at + 1U) % CP_INDEX_SIZE)
+			;
+		cp_index[at] = &rows[i];
+	}
 	return true;
 }
 
-const struct cp_row *cp_find(const struct cp_table *table, uint16_t key)
+/* The index is at most half full, so the search ends. */
+const struct cp_row *cp_find(uint32_t key)
 {
-	uint32_t low = 0, high = table->count;
-
-	while (low < high) {
-		uint32_t mid = (low + high) / 2;
-
-		if (table->row[mid].key < key)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < table->count && table->row[low].key == key ? &table->row[low] : NULL;
+	for (uint32_t at = cp_hash(key); cp_index[at] != &nobody; at = (at + 1U) % CP_INDEX_SIZE)
+		if (cp_index[at]->key == key)
+			return cp_index[at];
+	return NULL;
 }
 
 int coproc_init(void)
 {
-	if (cp_table_sorted(&cp15_table) && cp_table_sorted(&cp15_table64) && cp_table_sorted(&cp14_table))
+	if (cp_index_rows(cp_rows, cp_row_count))
 		return 0;
-	log_err("coproc: a trap table is not sorted; this build is broken");
+	log_err("coproc: a register has two rows, or there are too many; this build is broken");
 	return -EINVAL;
 }
 
 void coproc_reset(struct vcpu *vcpu)
 {
-	vcpu->coproc.actlr = ACTLR_SMP;
+	const struct cpu_model *model = vcpu->coproc.model;
+
+	vcpu->coproc.actlr = ACTLR_SMP | (model->harden == HARDEN_ICIALLU && model->harden_works ? ACTLR_IBE : 0);
+	vcpu->coproc.csselr = 0;
+	vcpu->coproc.os_locked = false;
+	pmu_reset(vcpu);
 	setway_reset(vcpu);
 }
 
-/* What no row allows: UNDEF, and a line from which the row can be written. */
-static enum exit_action deny(struct vcpu *vcpu, const char *table, uint16_t key, bool read)
+/*
+ * Traps by HSTR, HCR.TIDCP and HDCR may come before an instruction of PL0 is found UNDEFINED (B1.14.3, IMPLEMENTATION
+ * DEFINED).
+ */
+static bool from_user(void)
 {
-	if (log_ratelimit(&vcpu->vm->log_budget))
-		log_warn("vm %s: vcpu %u: %s {CP_KEY(%u, %u, %u, %u)} %s at pc 0x%08x: UNDEF", vcpu->vm->config.name,
-			 (unsigned)vcpu->index, table, key >> 10, key >> 7 & 7U, key >> 3 & 15U, key & 7U,
-			 read ? "read" : "write", (unsigned)read_elr_hyp());
+	return (read_spsr_hyp() & (PSR_MODE_MASK & ~PSR_MODE_USR)) == 0;
+}
+
+/* What no row knows: UNDEF, and a line from which the row can be written. What a row denies is UNDEF without one. */
+static enum exit_action __attribute__((noinline))
+deny(struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
+{
+	static const char *const space[] = {"CP15", "CP15_64", "CP14", "CP14_64"};
+
+	if (!row && !from_user() && log_ratelimit(&vcpu->vm->log_budget)) {
+		const char *name = space[FIELD(key, 5, 2)], *what = read ? "read" : "write",
+			   *vm = vcpu->vm->config.name;
+
+		if (key & CP_SPACE_CP15_64)
+			log_warn("vm %s: vcpu %u: %s(%u, %u) %s at pc 0x%08x: UNDEF", vm, (unsigned)vcpu->index, name,
+				 (unsigned)ISS64_OP1(key), (unsigned)ISS_CRM(key), what, (unsigned)read_elr_hyp());
+		else
+			log_warn("vm %s: vcpu %u: %s(%u, %u, %u, %u) %s at pc 0x%08x: UNDEF", vm, (unsigned)vcpu->index,
+				 name, (unsigned)ISS_CRN(key), (unsigned)ISS_OP1(key), (unsigned)ISS_CRM(key),
+				 (unsigned)ISS_OP2(key), what, (unsigned)read_elr_hyp());
+	}
 	inject_undef(vcpu);
 	return EXIT_AGAIN;
 }
@@ -86,68 +125,103 @@ static void put(struct regs *regs, unsigned int n, uint32_t value)
 		regs_write(regs, read_spsr_hyp(), n, value);
 }
 
-static enum exit_action access32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, const struct cp_table *table)
+/*
+ * What PL0 may do of what can trap: the barriers (HSTR.T7), performance monitors where PL1 lets it (C12.8), and the
+ * physical timer: the core has looked at CNTKCTL before it trapped (B8.1.3).
+ */
+static bool user_may(const struct vcpu *vcpu, uint32_t key, bool read)
 {
-	uint16_t key = CP_KEY(ISS_CRN(hsr), ISS_OP1(hsr), ISS_CRM(hsr), ISS_OP2(hsr));
-	const struct cp_row *row = cp_find(table, key);
-
-	if (hsr & ISS_READ) {
-		if (!row || !row->read)
-			return deny(vcpu, table->name, key, true);
-		put(regs, ISS_RT(hsr), (uint32_t)row->read(vcpu));
-	} else {
-		if (!row || !row->write)
-			return deny(vcpu, table->name, key, false);
-		row->write(vcpu, get(regs, ISS_RT(hsr)));
+	switch (key) {
+	case CP_SPACE_CP15_64 | CP_KEY64(0, 14):
+	case CP_SPACE_CP15_64 | CP_KEY64(2, 14):
+	case CP_KEY(14, 0, 2, 0):
+	case CP_KEY(14, 0, 2, 1):
+		return true;
+	case CP_KEY(7, 0, 5, 4):
+	case CP_KEY(7, 0, 10, 4):
+	case CP_KEY(7, 0, 10, 5):
+		return !read;
+	case CP_KEY(9, 0, 14, 0):                /* PMUSERENR */
+	case CP_SPACE_CP14 | CP_KEY(0, 0, 0, 0): /* DBGDIDR, */
+	case CP_SPACE_CP14 | CP_KEY(0, 0, 1, 0): /* DBGDSCRint, */
+	case CP_SPACE_CP14 | CP_KEY(1, 0, 0, 0): /* DBGDRAR, */
+	case CP_SPACE_CP14 | CP_KEY(2, 0, 0, 0): /* DBGDSAR: DBGDSCR.UDCCdis is 0 (C11.11) */
+	case CP_SPACE_CP14_64 | CP_KEY64(0, 1):
+	case CP_SPACE_CP14_64 | CP_KEY64(0, 2):
+		return read;
+	case CP_SPACE_CP14 | CP_KEY(0, 0, 5, 0): /* DBGDTRRXint, TXint */
+		return true;
+	default:
+		return (key & CP_SPACE_CP14_64) == 0 && ISS_CRN(key) == 9 &&
+		       (ISS_CRM(key) == 12 || ISS_CRM(key) == 13) && pmu_user_enabled(vcpu);
 	}
+}
+
+static bool allowed(const struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
+{
+	return row && (read ? row->read != NULL : row->write != NULL) && (!from_user() || user_may(vcpu, key, read));
+}
+
+static enum exit_action __attribute__((noinline))
+access32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
+{
+	const struct cp_row *row = cp_find(key);
+	bool read = hsr & ISS_READ;
+
+	if (!allowed(vcpu, row, key, read))
+		return deny(vcpu, row, key, read);
+	if (read)
+		put(regs, ISS_RT(hsr), (uint32_t)row->read(vcpu));
+	else
+		row->write(vcpu, get(regs, ISS_RT(hsr)));
 	return EXIT_NEXT;
 }
 
-/* PL0 has no business with any row: the architecture makes them UNDEF there before a trap, but for a few (B3.17). */
-static bool from_user(void)
+static enum exit_action __attribute__((noinline))
+access64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
 {
-	return (read_spsr_hyp() & PSR_MODE_MASK) == PSR_MODE_USR;
-}
-
-enum exit_action coproc_cp15_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
-{
-	return access32(vcpu, regs, hsr, &cp15_table);
-}
-
-enum exit_action coproc_cp14_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
-{
-	return access32(vcpu, regs, hsr, &cp14_table);
-}
-
-enum exit_action coproc_cp15_64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
-{
-	uint16_t key = CP_KEY64(ISS64_OP1(hsr), ISS_CRM(hsr));
-	const struct cp_row *row = cp_find(&cp15_table64, key);
+	const struct cp_row *row = cp_find(key);
+	bool read = hsr & ISS_READ;
 	uint64_t value;
 
-	if (hsr & ISS_READ) {
-		if (!row || !row->read)
-			return deny(vcpu, "cp15_64", key, true);
+	if (!allowed(vcpu, row, key, read))
+		return deny(vcpu, row, key, read);
+	if (read) {
 		value = row->read(vcpu);
 		put(regs, ISS_RT(hsr), (uint32_t)value);
 		put(regs, ISS_RT2(hsr), (uint32_t)(value >> 32));
 	} else {
-		if (!row || !row->write)
-			return deny(vcpu, "cp15_64", key, false);
 		value = (uint64_t)get(regs, ISS_RT2(hsr)) << 32 | get(regs, ISS_RT(hsr));
 		row->write(vcpu, value);
 	}
 	return EXIT_NEXT;
 }
 
-/* DBGDRAR and DBGDSAR by MRRC read as no ROM table. */
+enum exit_action coproc_cp15_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	const struct cp_row *row = cp_index[cp_hash(hsr & CP_KEY_MASK)];
+
+	/* What guests do most, on its own: a read into r0-r7, of a row that is where its hash says. */
+	if (unlikely((hsr & (ISS_READ | ISS_RT_HIGH)) != ISS_READ || row->key != (hsr & CP_KEY_MASK) || !row->read ||
+		     from_user()))
+		return access32(vcpu, regs, hsr, hsr & CP_KEY_MASK);
+	regs->r[ISS_RT(hsr)] = (uint32_t)row->read(vcpu);
+	return EXIT_NEXT;
+}
+
+enum exit_action coproc_cp14_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	return access32(vcpu, regs, hsr, (hsr & CP_KEY_MASK) | CP_SPACE_CP14);
+}
+
+enum exit_action coproc_cp15_64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	return access64(vcpu, regs, hsr, (hsr & CP_KEY64_MASK) | CP_SPACE_CP15_64);
+}
+
 enum exit_action coproc_cp14_64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	if (!(hsr & ISS_READ))
-		return deny(vcpu, "cp14_64", CP_KEY64(ISS64_OP1(hsr), ISS_CRM(hsr)), false);
-	put(regs, ISS_RT(hsr), 0);
-	put(regs, ISS_RT2(hsr), 0);
-	return EXIT_NEXT;
+	return access64(vcpu, regs, hsr, (hsr & CP_KEY64_MASK) | CP_SPACE_CP14_64);
 }
 
 /* First VFP or NEON instruction since another vCPU had the registers: swap them, and let it run again. */
@@ -167,19 +241,30 @@ enum exit_action coproc_hcptr(struct vcpu *vcpu, struct regs *regs, uint32_t hsr
 	return EXIT_AGAIN;
 }
 
-/* MVFR and FPSID, trapped by HCR.TID0/TID3: none of virt7's models hides VFP. */
+void coproc_leave_cpu(struct vcpu *vcpu)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (cpu->vfp_owner != vcpu)
+		return;
+	write_hcptr(HCPTR_OPEN);
+	isb();
+	vfp_save(&vcpu->vfp);
+	cpu->vfp_owner = NULL;
+	write_hcptr(HCPTR_CLOSED);
+	isb();
+}
+
+/* FPSID, MVFR0, MVFR1 and ARMv8's MVFR2 by their VMRS numbers, trapped by HCR.TID0 and TID3. */
 enum exit_action coproc_cp10_id(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	uint32_t value;
+	const struct cpu_ids *ids = &vcpu->coproc.model->ids;
+	const uint32_t values[16] = {[0] = ids->fpsid, [5] = ids->mvfr2, [6] = ids->mvfr1, [7] = ids->mvfr0};
 
 	if (!(hsr & ISS_READ) || from_user()) {
 		inject_undef(vcpu);
 		return EXIT_AGAIN;
 	}
-	if (!vfp_read_id(ISS_CRN(hsr), &value)) {
-		inject_undef(vcpu);
-		return EXIT_AGAIN;
-	}
-	put(regs, ISS_RT(hsr), value);
+	put(regs, ISS_RT(hsr), values[ISS_CRN(hsr)]);
 	return EXIT_NEXT;
 }

@@ -4,15 +4,22 @@
  *
  *   WAIT  caches were never on. TVM is set. Operations are noted and done once, when the caches go on.
  *   OFF   caches are on, the guest owns its memory registers (TVM clear). An operation flushes -> ON.
- *   ON    TVM is set. Further operations are covered by the flushes to come: each change of SCTLR.C or .M flushes;
- *         caches on -> OFF.
+ *   ON    TVM is set. Further operations are covered by the flushes to come: each change of SCTLR.C or .M flushes. The
+ *         first write of any memory register with the caches on -> OFF: the guest is not on its way to turning them
+ *         off, and trapping on would cost it at every context switch.
  *
- * Each vCPU has its own state, the memory is the VM's.
+ * Each vCPU has its own state; the memory is the VM's, and maintenance by VA is broadcast to all CPUs (HYP's map is
+ * Inner Shareable). A flush is done on the way back into the guest, one block at a time (WORK_FLUSH): between two
+ * blocks the vCPU takes interrupts, gives up its CPU, and can be stopped. docs/setway.md has its cost.
  */
+#include <arm/atomic.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
 #include "coproc/setway.h"
+#include "hyp/irq.h"
+#include "hyp/log.h"
+#include "hyp/option.h"
 #include "hyp/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
@@ -23,52 +30,94 @@ static void set_tvm(struct vcpu *vcpu, bool on)
 {
 	vcpu->hcr = on ? vcpu->hcr | HCR_TVM : vcpu->hcr & ~HCR_TVM;
 	write_hcr(vcpu->hcr | (read_hcr() & HCR_VA));
+	if (on)
+		vcpu->coproc.setway.tvm_on++;
+	else
+		vcpu->coproc.setway.tvm_off++;
+}
+
+static void enter(struct vcpu *vcpu, enum setway_state state)
+{
+	static const char *const name[] = {[SETWAY_WAIT] = "WAIT", [SETWAY_OFF] = "OFF", [SETWAY_ON] = "ON"};
+	struct setway_cpu *sw = &vcpu->coproc.setway;
+
+	if (options.log_setway) /* by the user's wish, and as often as the guest does it */
+		log_info("vm %s: vcpu %u: set/way %s -> %s (operations %u, changes %u, flushes %u)",
+			 vcpu->vm->config.name, (unsigned)vcpu->index, name[sw->state], name[state], (unsigned)sw->ops,
+			 (unsigned)sw->changes, (unsigned)sw->flushes);
+	sw->state = state;
+}
+
+/* Begin a flush, before the guest runs its next instruction; one under way begins again. */
+static void flush(struct vcpu *vcpu)
+{
+	vcpu->coproc.setway.flushing = true;
+	vcpu->coproc.setway.flush_at = 0;
+	vcpu->coproc.setway.flushes++;
+	atomic_or(&vcpu->work, WORK_FLUSH);
 }
 
 /* Clean and invalidate to the point of coherency: 2 MiB a block, and no more blocks than the guest has touched. */
-static void flush(struct vcpu *vcpu)
+void setway_flush_some(struct vcpu *vcpu)
 {
-	ipa_t at = ipa(0);
+	struct setway_cpu *sw = &vcpu->coproc.setway;
+	ipa_t at = ipa(sw->flush_at);
 	pa_t to;
 
-	vcpu->coproc.setway_flushes++;
-	for (; s2_next_block(&vcpu->vm->s2, &at, &to); at = ipa_add(at, BLOCK_SIZE)) {
-		cache_clean_invalidate(hyp_window_open(to), BLOCK_SIZE);
-		hyp_window_close();
+	if (!sw->flushing)
+		return; /* a reset came in between */
+	if (!s2_next_block(&vcpu->vm->s2, &at, &to)) {
+		sw->flushing = false;
+		return;
 	}
+	cache_clean_invalidate(hyp_window_open(to), BLOCK_SIZE);
+	hyp_window_close();
+	sw->flush_at = at.v + BLOCK_SIZE;
+	while (irq_handle_one())
+		;
+	atomic_or(&vcpu->work, WORK_FLUSH); /* the rest, after what came meanwhile */
 }
 
 void setway_operation(struct vcpu *vcpu)
 {
-	vcpu->coproc.setway_ops++;
-	if (vcpu->coproc.setway == SETWAY_WAIT)
-		vcpu->coproc.setway_deferred = true;
-	if (vcpu->coproc.setway != SETWAY_OFF)
+	struct setway_cpu *sw = &vcpu->coproc.setway;
+
+	sw->ops++;
+	if (sw->state == SETWAY_WAIT)
+		sw->deferred = true;
+	if (sw->state != SETWAY_OFF)
 		return;
 	flush(vcpu);
 	set_tvm(vcpu, true);
-	vcpu->coproc.setway = SETWAY_ON;
+	enter(vcpu, SETWAY_ON);
 }
 
 void setway_write_sctlr(struct vcpu *vcpu, uint32_t value)
 {
+	struct setway_cpu *sw = &vcpu->coproc.setway;
 	uint32_t changed = (read_sctlr() ^ value) & CACHES_ON;
 
 	write_sctlr(value);
 	if (!changed)
 		return;
-	if (vcpu->coproc.setway == SETWAY_ON || vcpu->coproc.setway_deferred)
+	sw->changes++;
+	if (sw->state == SETWAY_ON || sw->deferred)
 		flush(vcpu);
-	if ((value & CACHES_ON) != CACHES_ON)
+}
+
+void setway_after_write(struct vcpu *vcpu)
+{
+	struct setway_cpu *sw = &vcpu->coproc.setway;
+
+	if (!(vcpu->hcr & HCR_TVM) || (read_sctlr() & CACHES_ON) != CACHES_ON)
 		return;
-	vcpu->coproc.setway_deferred = false;
-	vcpu->coproc.setway = SETWAY_OFF;
+	sw->deferred = false;
 	set_tvm(vcpu, false);
+	enter(vcpu, SETWAY_OFF);
 }
 
 void setway_reset(struct vcpu *vcpu)
 {
-	vcpu->coproc.setway = SETWAY_WAIT;
-	vcpu->coproc.setway_deferred = false;
+	vcpu->coproc.setway = (struct setway_cpu){.state = SETWAY_WAIT};
 	vcpu->hcr |= HCR_TVM;
 }

@@ -1,6 +1,7 @@
 /*
- * Stage-2 faults. RAM is touched and the instruction runs again; a device is emulated from the syndrome, or from the
- * instruction where there is none; anything else is the synchronous external abort that a bus with nothing there gives.
+ * Stage-2 faults, but for the plain device access that hyp/exit.c has done already. RAM is touched and the instruction
+ * runs again; a device is emulated from the syndrome, or from the instruction where there is none; anything else is the
+ * synchronous external abort that a bus with nothing there gives.
  */
 #include <errno.h>
 
@@ -36,36 +37,43 @@ static uint32_t swap(uint32_t value, uint32_t size)
 	return size == 4 ? __builtin_bswap32(value) : size == 2 ? __builtin_bswap16((uint16_t)value) : value;
 }
 
-/* One element of a load or store that the bus serves. */
-static enum mmio_result transfer(struct vcpu *vcpu, struct regs *regs, uint64_t at, uint32_t size, bool write,
-				 bool sign, unsigned int reg)
-{
-	struct mmio_access access = {.size = size, .write = write};
-	uint32_t spsr = 0;
-	enum mmio_result result;
+/* One element of a load or store: what goes where. */
+struct element {
+	uint64_t at;   /* IPA */
+	uint32_t size; /* bytes */
+	unsigned int reg;
+	bool write, sign;
+};
 
-	if (unlikely(reg > 12) || unlikely(read_spsr_hyp() & PSR_E) ||
-	    unlikely((read_spsr_hyp() & PSR_MODE_MASK) == PSR_MODE_FIQ))
-		spsr = read_spsr_hyp();
-	if (write) {
-		access.value = spsr ? regs_read(regs, spsr, reg) : regs->r[reg];
-		if (spsr & PSR_E)
-			access.value = swap(access.value, size);
-		if (size < 4)
-			access.value &= BIT(8U * size) - 1U;
-	}
-	result = mmio_access(vcpu, at, &access);
-	if (result != MMIO_DONE || write)
-		return result;
+static uint32_t value_out(const struct regs *regs, uint32_t spsr, const struct element *e)
+{
+	uint32_t value = regs_read(regs, spsr, e->reg);
+
+	return spsr & PSR_E ? swap(value, e->size) : value;
+}
+
+static void value_in(struct regs *regs, uint32_t spsr, const struct element *e, uint32_t value)
+{
 	if (spsr & PSR_E)
-		access.value = swap(access.value, size);
-	if (sign)
-		access.value = size == 1 ? (uint32_t)(int8_t)access.value : (uint32_t)(int16_t)access.value;
-	if (spsr)
-		regs_write(regs, spsr, reg, access.value);
-	else
-		regs->r[reg] = access.value;
-	return result;
+		value = swap(value, e->size);
+	if (e->sign)
+		value = e->size == 1 ? (uint32_t)(int8_t)value : (uint32_t)(int16_t)value;
+	regs_write(regs, spsr, e->reg, value);
+}
+
+/* False: nobody answers. */
+static bool transfer(struct vcpu *vcpu, struct regs *regs, const struct element *e)
+{
+	struct mmio_access access = {.size = e->size, .write = e->write};
+	uint32_t spsr = read_spsr_hyp();
+
+	if (e->write)
+		access.value = value_out(regs, spsr, e);
+	if (mmio_access(vcpu, e->at, &access) != MMIO_DONE)
+		return false;
+	if (!e->write)
+		value_in(regs, spsr, e, access.value);
+	return true;
 }
 
 struct insn_context {
@@ -98,13 +106,11 @@ static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t v
 	if (insn_decode(opcode, spsr & PSR_T, read_reg, &context, &insn))
 		goto abort;
 	for (uint32_t i = 0; i < insn.count; i++) {
-		uint32_t element = insn.va + i * insn.size;
+		struct element e = {at - va + insn.va + i * insn.size, insn.size, insn.reg[i], insn.write,
+				    insn.sign_extend};
 
 		/* The fault may be any element's; all of them lie in its page, or the rest is not ours to guess. */
-		if ((element ^ va) & ~(PAGE_SIZE - 1U))
-			goto abort;
-		if (transfer(vcpu, regs, at - va + element, insn.size, insn.write, insn.sign_extend, insn.reg[i]) !=
-		    MMIO_DONE)
+		if ((e.at ^ at) & ~(PAGE_SIZE - 1ULL) || !transfer(vcpu, regs, &e))
 			goto abort;
 	}
 	if (insn.write_back >= 0)
@@ -118,33 +124,30 @@ abort:
 	return EXIT_AGAIN;
 }
 
+/* By the syndrome (B3.13.6). */
+static bool transfer_one(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint64_t at)
+{
+	struct element e = {at, 1U << ISS_DABT_SAS(hsr), ISS_DABT_SRT(hsr), hsr & ISS_DABT_WNR, hsr & ISS_DABT_SSE};
+
+	return transfer(vcpu, regs, &e);
+}
+
 enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	uint32_t va = read_hdfar();
 	uint64_t at = fault_ipa(va);
-	enum mmio_result result;
 
-	if (likely(FSC_TYPE(hsr) == FSC_TRANSLATION) && likely(hsr & ISS_DABT_ISV)) {
-		const struct mmio_region *region = vcpu->mmio_hint;
-
-		if (unlikely(at - region->base >= region->size) && touch(vcpu, at))
-			return EXIT_AGAIN;
-		result = transfer(vcpu, regs, at, 1U << ISS_DABT_SAS(hsr), hsr & ISS_DABT_WNR, hsr & ISS_DABT_SSE,
-				  ISS_DABT_SRT(hsr));
-		if (likely(result == MMIO_DONE))
-			return EXIT_NEXT;
-		if (result == MMIO_RETRY)
-			return EXIT_AGAIN;
-	} else if (FSC_TYPE(hsr) == FSC_TRANSLATION) {
+	if (FSC_TYPE(hsr) == FSC_TRANSLATION) {
 		if (touch(vcpu, at))
 			return EXIT_AGAIN;
 		if (hsr & ISS_S1PTW) {
 			inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), false);
 			return EXIT_AGAIN;
 		}
-		if (hsr & ISS_DABT_CM)
-			return EXIT_NEXT; /* maintenance of an address without memory */
-		return emulate(vcpu, regs, va, at);
+		if (!(hsr & ISS_DABT_ISV)) /* cache maintenance of an address without memory does nothing */
+			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, va, at);
+		if (transfer_one(vcpu, regs, hsr, at))
+			return EXIT_NEXT;
 	} else if (ISS_FSC(hsr) == FSC_ASYNC) {
 		write_hcr(read_hcr() | HCR_VA); /* taken from this guest: its own, when it unmasks them (B1.9.12) */
 		return EXIT_AGAIN;

@@ -11,7 +11,7 @@
 
 enum image_compression { IMAGE_PLAIN, IMAGE_GZIP };
 
-#define BUNDLE_MAX_VMS 64U /* under /vms; bounds the work that an absurd bundle can cause */
+#define BUNDLE_MAX_VMS 255U /* under /vms; bounds the work that an absurd bundle can cause */
 
 struct bundle {
 	const void *fdt; /* NULL: no bundle */

@@ -23,8 +23,10 @@
 /* QEMU gives out phandles in the order of creation: the clock, the CPUs from the last to the first, the GIC. */
 #define PHANDLE_CLOCK     0x8000U
 #define PHANDLE_GIC(t)    (PHANDLE_CLOCK + 1U + (t)->cfg->cpus)
+#define PHANDLE_GPIO(t)   (PHANDLE_GIC(t) + 2U) /* QEMU's GIC has a node for MSIs in between */
 #define PHANDLE_CPU(t, n) (PHANDLE_CLOCK + (t)->cfg->cpus - (n))
 
+#define KEY_POWER    116U /* as Linux numbers its keys */
 #define APB_CLOCK_HZ 24000000U
 #define UART_PATH    "/pl011@9000000"
 
@@ -259,9 +261,45 @@ static void uart_node(struct tree *t)
 	end_node(t);
 }
 
+static void rtc_node(struct tree *t)
+{
+	begin_numbered(t, "pl031@", MACHINE_RTC_BASE);
+	put_strings(t, "compatible", "arm,pl031\0arm,primecell");
+	put_reg_spi(t, MACHINE_RTC_BASE, MACHINE_RTC_SIZE, MACHINE_SPI_RTC);
+	put_cell(t, "clocks", PHANDLE_CLOCK);
+	put_string(t, "clock-names", "apb_pclk");
+	end_node(t);
+}
+
+static void gpio_node(struct tree *t)
+{
+	begin_numbered(t, "pl061@", MACHINE_GPIO_BASE);
+	put_strings(t, "compatible", "arm,pl061\0arm,primecell");
+	put_reg_spi(t, MACHINE_GPIO_BASE, MACHINE_GPIO_SIZE, MACHINE_SPI_GPIO);
+	put_cell(t, "#gpio-cells", 2);
+	put_flag(t, "gpio-controller");
+	put_cell(t, "clocks", PHANDLE_CLOCK);
+	put_string(t, "clock-names", "apb_pclk");
+	put_cell(t, "phandle", PHANDLE_GPIO(t));
+	end_node(t);
+}
+
+static void power_key_node(struct tree *t)
+{
+	begin_node(t, "gpio-keys");
+	put_string(t, "compatible", "gpio-keys");
+	begin_node(t, "poweroff");
+	put_string(t, "label", "GPIO Key Poweroff");
+	put_cell(t, "linux,code", KEY_POWER);
+	put_list(t, "gpios", PHANDLE_GPIO(t), MACHINE_GPIO_POWER_LINE, 0);
+	end_node(t);
+	end_node(t);
+}
+
 static void (*const groups[])(struct tree *t) = {
 	root_properties, /* first: properties come before subnodes */
-	aliases_node,    chosen_node, memory_node, psci_node, cpus_node, timer_node, gic_node, clock_node, uart_node,
+	aliases_node,    chosen_node, memory_node, psci_node, cpus_node, timer_node,
+	gic_node,        clock_node,  uart_node,   rtc_node,  gpio_node, power_key_node,
 };
 
 int guestdtb_make(const struct vm_config *cfg, const struct guestdtb_params *params, void *buf, size_t size)

@@ -4,6 +4,7 @@
 
 #include "hyp/guestmem.h"
 #include "hyp/lib/bits.h"
+#include "hyp/sched.h"
 #include "hyp/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
@@ -37,6 +38,8 @@ static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, enum di
 		if (direction == LOAD)
 			cache_clean(window, step);
 		hyp_window_close();
+		if (direction == LOAD)
+			sched_preempt(); /* images are large */
 		at += step;
 		buffer += step;
 		len -= step;

@@ -5,13 +5,6 @@
 
 #define IRQ_MAX 1020U
 
-/* An SGI only makes the CPU look at its work, and an interrupt nobody asked for is ended. */
-static bool irq_ignore(uint32_t id)
-{
-	(void)id;
-	return true;
-}
-
 static irq_fn handler[IRQ_MAX];
 
 void irq_register(uint32_t id, irq_fn fn)
@@ -27,9 +20,10 @@ bool irq_handle_one(void)
 
 	if (id >= GIC_SPURIOUS)
 		return false;
-	fn = handler[id] ? handler[id] : irq_ignore;
+	fn = handler[id];
 	gic_drop(iar);
-	if (fn(id))
+	/* An SGI only makes the CPU look at its work, and an interrupt nobody asked for is ended. */
+	if (!fn || fn(id))
 		gic_deactivate(iar);
 	return true;
 }

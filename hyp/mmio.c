@@ -1,6 +1,6 @@
 /*
  * The MMIO bus: a short array sorted by address. A vCPU mostly stays with one device (a poll, a status and a data
- * register), so its last region is tried first and the search is left to the first access to another.
+ * register): hyp/exit.c tries its last region, and what that does not serve comes here.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -13,10 +13,11 @@
 /* Words from end to end, so that a naturally aligned access that starts in a region also ends in it. */
 static bool is_valid(uint64_t base, uint64_t size)
 {
-	return size != 0 && ((base | size) & 3U) == 0 && base < BIT64(ADDR_BITS) && size <= BIT64(ADDR_BITS) - base;
+	return size != 0 && ((base | size) & 3U) == 0 && base < BIT64(ADDR_BITS) && size < BIT64(32) &&
+	       size <= BIT64(ADDR_BITS) - base;
 }
 
-int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, mmio_fn access, void *device)
+int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device)
 {
 	uint32_t at = bus->count;
 
@@ -29,7 +30,7 @@ int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, mmio_fn access,
 		return -ENOSPC;
 	for (; at > 0 && bus->region[at - 1].base > base; at--)
 		bus->region[at] = bus->region[at - 1];
-	bus->region[at] = (struct mmio_region){.base = base, .size = size, .access = access, .device = device};
+	bus->region[at] = (struct mmio_region){.ops = *ops, .device = device, .base = base, .size = (uint32_t)size};
 	bus->count++;
 	return 0;
 }
@@ -52,34 +53,40 @@ const struct mmio_region *mmio_find(const struct mmio_bus *bus, uint64_t at)
 	return NULL;
 }
 
-/* Ends in a jump to the handler, whose read must fit the access's width by itself: every instruction counts here. */
-static inline enum mmio_result call(struct vcpu *vcpu, const struct mmio_region *region, uint64_t at,
-				    struct mmio_access *access)
+static void remember(struct mmio_hint *hint, const struct mmio_region *region, uint64_t at)
 {
-	uint32_t size = access->size, unused = 32U - 8U * size; /* bits of the value */
+	uint64_t page = align_down(at, PAGE_SIZE);
 
-	if (unlikely(size - 1U > 3U || ((uint32_t)at & (size - 1U))))
-		return MMIO_UNHANDLED;
-	access->offset = (uint32_t)(at - region->base);
-	access->value = access->write ? access->value << unused >> unused : 0;
-	return region->access(vcpu, region->device, access);
+	*hint = (struct mmio_hint){
+		.region = region,
+		.page = (uint32_t)(page >> 8),
+		.start = (uint32_t)(region->base - page),
+		.size = region->size,
+	};
 }
 
-static __attribute__((noinline)) enum mmio_result search(struct vcpu *vcpu, uint64_t at, struct mmio_access *access)
+static enum mmio_result call(struct vcpu *vcpu, const struct mmio_region *region, uint32_t offset,
+			     struct mmio_access *access)
 {
-	const struct mmio_region *region = mmio_find(&vcpu->vm->bus, at);
+	uint32_t unused = 32U - 8U * access->size; /* bits of the value */
+	uint64_t value;
 
-	if (!region)
-		return MMIO_UNHANDLED;
-	vcpu->mmio_hint = region;
-	return call(vcpu, region, at, access);
+	if (access->write) {
+		value = access->value << unused >> unused;
+		return region->ops.write(vcpu, region->device, offset, (uint32_t)value, access->size) ? MMIO_DONE
+												      : MMIO_UNHANDLED;
+	}
+	value = region->ops.read(vcpu, region->device, offset, access->size);
+	access->value = (uint32_t)value;
+	return value & MMIO_ABORT ? MMIO_UNHANDLED : MMIO_DONE;
 }
 
 enum mmio_result mmio_access(struct vcpu *vcpu, uint64_t at, struct mmio_access *access)
 {
-	const struct mmio_region *region = vcpu->mmio_hint;
+	const struct mmio_region *region = mmio_find(&vcpu->vm->bus, at);
 
-	if (likely(region && at - region->base < region->size))
-		return call(vcpu, region, at, access);
-	return search(vcpu, at, access);
+	if (!region || !(region->ops.widths & access->size) || (at & (access->size - 1U)))
+		return MMIO_UNHANDLED;
+	remember(&vcpu->mmio_hint, region, at);
+	return call(vcpu, region, (uint32_t)(at - region->base), access);
 }

@@ -19,9 +19,11 @@
 #include "hyp/timer.h"
 #include "mm/layout.h"
 
-#define SCHED_PRIORITIES 8U
+#define SCHED_PRIORITIES   9U /* vCPUs have 0 to 7, */
+#define SCHED_PRIORITY_OWN 8U /* virt7's own threads this */
 
 struct vcpu;
+struct vm;
 
 struct percpu {
 	struct cpu_head head;
@@ -29,19 +31,26 @@ struct percpu {
 	struct vcpu *vcpu;   /* whose thread runs here; NULL: idle */
 	struct vcpu *loaded; /* whose state is in the hardware */
 	struct vcpu *vfp_owner;
+	const struct vm *last_vm; /* that ran here */
+	void (*harden)(void); /* empty the branch predictor between VMs; NULL: nothing to do, or nothing that helps */
 	uint32_t *idle_sp;
-	struct timer_heap timers;
 	struct timer slice;
 	/* others may read */
 	uint32_t mpidr, midr;
 	uint32_t timer_hz;
+	uint32_t hstr; /* with the substitutes for traps that it does not take */
 	bool online;
-	const char *unfit; /* why it was left out */
-	uint32_t assigned; /* vCPUs that live here */
-	/* under rq_lock */
+	const char *unfit;          /* why it was left out */
+	bool dedicated;             /* to the vCPU that lives here: nobody else may */
+	volatile uint32_t assigned; /* vCPUs that live here */
+	/* under rq_lock; others may look without it, and see what was */
 	struct spinlock rq_lock;
 	uint32_t ready; /* bit p: queue[p] is not empty */
 	struct list queue[SCHED_PRIORITIES];
+	uint32_t load[SCHED_PRIORITIES]; /* vCPUs that are ready or running, by priority */
+	uint32_t slices;                 /* that have ended here since the last look at other CPUs */
+	/* this CPU's only, and large: the rest is within reach of short offsets */
+	struct timer_heap timers;
 };
 
 extern struct percpu percpu[CPU_MAX];

@@ -1,4 +1,8 @@
-/* Scheduling. The queues belong to cpu->rq_lock; the thread switch itself touches only this CPU's data. */
+/*
+ * Scheduling. The queues belong to cpu->rq_lock; the thread switch itself touches only this CPU's data. No two rq_locks
+ * are held at once: a vCPU on its way to another CPU is in no queue, but says that it is queued, so that nobody wakes
+ * it.
+ */
 #include <errno.h>
 
 #include <arm/atomic.h>
@@ -11,7 +15,14 @@
 #include "hyp/sched.h"
 #include "hyp/vcpu.h"
 
-#define SLICE_HZ 100U /* time slices a second where vCPUs share a CPU */
+#define SLICE_HZ       100U /* time slices a second where vCPUs share a CPU */
+#define BALANCE_SLICES 5U   /* of a CPU, between looks at others that have as much to do */
+#define SHARE_MARGIN   32U  /* 1/1024, by which a share has to be larger: more than what a slice adds */
+#define SIBLINGS_MAX   8U   /* vCPUs looked at for one of the same VM */
+
+static volatile uint32_t idle_cpus; /* bit n: CPU n has nothing to run */
+
+static uint32_t slice_ticks;
 
 /* hyp/vectors.S: save the callee-saved registers and SP there, go on with those of `to`. */
 void thread_switch(uint32_t **from, uint32_t *to);
@@ -23,45 +34,90 @@ static void enqueue(struct percpu *cpu, struct vcpu *vcpu)
 	vcpu->queued = true;
 }
 
+static void dequeue(struct percpu *cpu, struct vcpu *vcpu)
+{
+	list_remove(&vcpu->node);
+	if (list_empty(&cpu->queue[vcpu->priority]))
+		cpu->ready &= ~BIT(vcpu->priority);
+}
+
 /* Take the best ready vCPU; NULL: none. */
 static struct vcpu *pick(struct percpu *cpu)
 {
 	struct vcpu *vcpu;
-	uint32_t p;
 
 	if (!cpu->ready)
 		return NULL;
-	p = 31U - (uint32_t)__builtin_clz(cpu->ready);
-	vcpu = container_of(cpu->queue[p].next, struct vcpu, node);
-	list_remove(&vcpu->node);
-	if (list_empty(&cpu->queue[p]))
-		cpu->ready &= ~BIT(p);
-	vcpu->queued = false;
-	vcpu->running = true;
+	vcpu = container_of(cpu->queue[31U - (uint32_t)__builtin_clz(cpu->ready)].next, struct vcpu, node);
+	dequeue(cpu, vcpu);
 	return vcpu;
 }
 
 static void slice_expired(struct timer *timer)
 {
-	struct vcpu *vcpu = container_of(timer, struct percpu, slice)->vcpu;
+	struct percpu *cpu = container_of(timer, struct percpu, slice);
 
-	if (vcpu)
-		atomic_or(&vcpu->work, WORK_RESCHED);
+	if (!cpu->vcpu)
+		return;
+	cpu->slices++;
+	atomic_or(&cpu->vcpu->work, WORK_RESCHED);
+}
+
+/* A slice begins when somebody waits; of less priority, too: that one may find another CPU. */
+static inline void check_slice(struct percpu *cpu)
+{
+	if (cpu->ready && cpu->vcpu && !cpu->slice.cpu)
+		timer_arm(&cpu->slice, timer_now() + slice_ticks);
 }
 
 void sched_check_slice(void)
 {
 	struct percpu *cpu = this_cpu();
 
-	if (cpu->vcpu && cpu->ready >= BIT(cpu->vcpu->priority) && !cpu->slice.cpu)
-		timer_arm(&cpu->slice, timer_now() + timer_hz() / SLICE_HZ);
+	check_slice(cpu);
+	if (cpu->vcpu && cpu->vcpu == cpu->loaded)
+		vcpu_set_wait_traps(cpu->vcpu);
+}
+
+/* The running vCPU has had its time. It is still cpu->vcpu, until choose() or rotate(). */
+static inline void stop_running(struct vcpu *vcpu, uint64_t now)
+{
+	vcpu->ran += now - vcpu->since;
+	vcpu->since = now;
+	vcpu->running = false;
+}
+
+static inline void begin_running(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	vcpu->waited += now - vcpu->since;
+	vcpu->since = now;
+	vcpu->queued = false;
+	vcpu->running = true;
+	cpu->vcpu = vcpu;
 }
 
 /* The next to run here, as everybody sees it from now on. Holder of rq_lock; switch_to() follows at once. */
-static struct vcpu *choose(struct percpu *cpu)
+static struct vcpu *choose(struct percpu *cpu, uint64_t now)
 {
-	cpu->vcpu = pick(cpu);
-	return cpu->vcpu;
+	struct vcpu *next = pick(cpu);
+
+	cpu->vcpu = NULL;
+	if (next)
+		begin_running(cpu, next, now);
+	return next;
+}
+
+/* Somebody of `vcpu`'s priority waits, and nobody of a higher one: it goes behind, the first of them comes. */
+static struct vcpu *rotate(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	struct list *queue = &cpu->queue[vcpu->priority];
+	struct vcpu *next = container_of(queue->next, struct vcpu, node);
+
+	list_remove(&next->node);
+	list_append(queue, &vcpu->node);
+	vcpu->queued = true;
+	begin_running(cpu, next, now);
+	return next;
 }
 
 /* Go from `prev`'s thread to that of `next`, NULL: the idle thread. Comes back when this thread is picked again. */
@@ -72,8 +128,10 @@ static void switch_to(struct percpu *cpu, struct vcpu *prev, struct vcpu *next)
 	if (next == prev)
 		return;
 	timer_disarm(&cpu->slice);
-	sched_check_slice();
-	if (next)
+	check_slice(cpu);
+	if (next && cpu->loaded == next)
+		vcpu_set_wait_traps(next);
+	else if (next && !next->detached)
 		vcpu_load(next);
 	thread_switch(from, next ? next->sp : cpu->idle_sp);
 }
@@ -83,42 +141,55 @@ void sched_init_cpu(struct percpu *cpu)
 	for (uint32_t p = 0; p < SCHED_PRIORITIES; p++)
 		list_init(&cpu->queue[p]);
 	cpu->slice.expired = slice_expired;
+	slice_ticks = timer_hz() / SLICE_HZ;
+	atomic_clear(&idle_cpus, BIT(cpu->head.id));
 	cpu->online = true;
 }
 
-bool sched_can_run(uint32_t affinity)
+uint32_t sched_usable(uint32_t affinity)
 {
+	uint32_t usable = 0;
+
 	for (uint32_t i = 0; i < CPU_MAX; i++)
-		if (percpu[i].online && (affinity == 0 || (affinity & BIT(i))))
-			return true;
-	return false;
+		if (percpu[i].online && !percpu[i].dedicated)
+			usable |= BIT(i);
+	return usable & affinity;
 }
 
-int sched_attach(struct vcpu *vcpu, uint32_t affinity)
+int sched_attach(struct vcpu *vcpu, uint32_t affinity, bool dedicated)
 {
 	struct percpu *best = NULL;
 
-	for (uint32_t i = 0; i < CPU_MAX; i++) {
-		struct percpu *cpu = &percpu[i];
+	affinity = sched_usable(affinity);
+	for (uint32_t mask = affinity; mask; mask &= mask - 1U) {
+		struct percpu *cpu = &percpu[lowest_bit(mask)];
 
-		if (!cpu->online || (affinity && !(affinity & BIT(i))))
-			continue;
 		if (!best || cpu->assigned < best->assigned)
 			best = cpu;
 	}
-	if (!best)
+	if (!best || (dedicated && best->assigned))
 		return -ENODEV;
-	vcpu->cpu = best;
-	list_init(&vcpu->node);
+	best->dedicated = dedicated;
 	best->assigned++;
+	vcpu->cpu = best;
+	vcpu->affinity = dedicated ? BIT(best->head.id) : affinity;
+	list_init(&vcpu->node);
 	sched_wake(vcpu);
 	return 0;
+}
+
+void sched_attach_own(struct vcpu *thread)
+{
+	thread->cpu = this_cpu();
+	list_init(&thread->node);
+	sched_wake(thread);
 }
 
 void sched_block(void)
 {
 	struct percpu *cpu = this_cpu();
 	struct vcpu *vcpu = cpu->vcpu, *next;
+	uint64_t now;
 
 	spin_lock(&cpu->rq_lock);
 	if (vcpu->wake_pending) {
@@ -126,8 +197,11 @@ void sched_block(void)
 		spin_unlock(&cpu->rq_lock);
 		return;
 	}
-	vcpu->running = false;
-	next = choose(cpu);
+	now = timer_now();
+	stop_running(vcpu, now);
+	vcpu->sleeps++;
+	cpu->load[vcpu->priority]--;
+	next = choose(cpu, now);
 	spin_unlock(&cpu->rq_lock);
 	switch_to(cpu, vcpu, next);
 }
@@ -136,39 +210,276 @@ void sched_yield(void)
 {
 	struct percpu *cpu = this_cpu();
 	struct vcpu *vcpu = cpu->vcpu, *next;
+	uint64_t now;
 
 	spin_lock(&cpu->rq_lock);
 	if (cpu->ready < BIT(vcpu->priority)) {
 		spin_unlock(&cpu->rq_lock);
 		return;
 	}
-	vcpu->running = false;
-	enqueue(cpu, vcpu);
-	next = choose(cpu);
+	now = timer_now();
+	stop_running(vcpu, now);
+	if (cpu->ready >> vcpu->priority == 1) {
+		next = rotate(cpu, vcpu, now);
+	} else {
+		enqueue(cpu, vcpu);
+		next = choose(cpu, now);
+	}
+	if ((idle_cpus & vcpu->affinity) || cpu->slices >= BALANCE_SLICES)
+		atomic_or(&next->work, WORK_BALANCE);
 	spin_unlock(&cpu->rq_lock);
 	switch_to(cpu, vcpu, next);
 }
 
-void sched_wake(struct vcpu *vcpu)
+/* A vCPU of the same VM goes to the head of their queue. */
+static void prefer_sibling(struct percpu *cpu, const struct vcpu *vcpu)
 {
-	struct percpu *cpu = vcpu->cpu;
-	struct vcpu *current;
-	bool kick = false;
+	struct list *queue = &cpu->queue[vcpu->priority], *node = queue->next;
+
+	for (uint32_t i = 0; i < SIBLINGS_MAX && node != queue; i++, node = node->next)
+		if (container_of(node, struct vcpu, node)->vm == vcpu->vm) {
+			list_remove(node);
+			list_append(queue->next, node);
+			return;
+		}
+}
+
+void sched_yield_spin(void)
+{
+	struct percpu *cpu = this_cpu();
 
 	spin_lock(&cpu->rq_lock);
-	if (vcpu->running) {
-		vcpu->wake_pending = true;
-		kick = true; /* it may be in the guest */
-	} else if (!vcpu->queued) {
-		enqueue(cpu, vcpu);
-		current = cpu->vcpu;
-		kick = !current || current->priority <= vcpu->priority;
-		if (kick && current)
-			atomic_or(&current->work, current->priority < vcpu->priority ? WORK_RESCHED : WORK_SLICE);
+	prefer_sibling(cpu, cpu->vcpu);
+	spin_unlock(&cpu->rq_lock);
+	sched_yield();
+}
+
+/* vCPUs on `cpu` that `vcpu` has to share it with, or to wait for. */
+static uint32_t rivals(const struct percpu *cpu, const struct vcpu *vcpu)
+{
+	uint32_t n = 0;
+
+	for (uint32_t p = vcpu->priority; p < SCHED_PRIORITIES; p++)
+		n += cpu->load[p];
+	return n - (vcpu->cpu == cpu ? 1U : 0U);
+}
+
+/*
+ * Where `vcpu`, which waits on this CPU, would do better, or, after some turns here, as well; NULL: nowhere. Of several
+ * the next by number, around the end: so each has its turn.
+ */
+static struct percpu *better_cpu(const struct vcpu *vcpu, bool as_well)
+{
+	uint32_t limit = rivals(vcpu->cpu, vcpu) + (as_well ? 1U : 0U), here = vcpu->cpu->head.id;
+	struct percpu *best = NULL;
+
+	for (uint32_t i = 1; i < CPU_MAX; i++) {
+		struct percpu *cpu = &percpu[(here + i) % CPU_MAX];
+		uint32_t n;
+
+		if (!(vcpu->affinity & BIT((here + i) % CPU_MAX)))
+			continue;
+		n = rivals(cpu, vcpu);
+		if (n < limit) {
+			limit = n;
+			best = cpu;
+		}
+	}
+	return best;
+}
+
+/*
+ * How much of the time that it wanted to run it had a CPU, over about the last second, in 1/1024. Called often enough
+ * by those that wait, and by nobody else.
+ */
+static uint32_t share_of(struct vcpu *vcpu, uint64_t now)
+{
+	uint64_t since = now - vcpu->since;
+	uint64_t ran = vcpu->ran - vcpu->ran_mark + (vcpu->running ? since : 0);
+	uint64_t wanted = ran + vcpu->waited - vcpu->waited_mark + (vcpu->running ? 0 : since);
+	uint32_t shift;
+
+	if (wanted > timer_hz()) { /* half of it counts from now on */
+		vcpu->ran_mark += ran / 2;
+		vcpu->waited_mark += (wanted - ran) / 2;
+	}
+	shift = wanted >> 20 ? 44U - (uint32_t)__builtin_clzll(wanted) : 0;
+	return wanted ? ((uint32_t)(ran >> shift) << 10) / (uint32_t)(wanted >> shift) : 0;
+}
+
+struct choice {
+	struct vcpu *vcpu;
+	struct percpu *to;
+	uint32_t share;
+};
+
+/* Who has had the largest share goes: those who stay gain. */
+static void consider(struct choice *best, struct vcpu *vcpu, bool as_well, uint64_t now)
+{
+	uint32_t share = share_of(vcpu, now);
+	struct percpu *to;
+
+	if (best->vcpu && share <= best->share)
+		return;
+	to = better_cpu(vcpu, as_well);
+	if (to)
+		*best = (struct choice){vcpu, to, share};
+}
+
+/*
+ * Of those that have a better CPU the most urgent, and of these the one with the largest share. Holder of rq_lock.
+ */
+static struct choice best_to_give(struct percpu *cpu, bool as_well)
+{
+	struct choice best = {0};
+	uint64_t now = timer_now();
+
+	for (uint32_t ready = cpu->ready; ready && !best.vcpu;) {
+		uint32_t p = 31U - (uint32_t)__builtin_clz(ready);
+
+		ready &= ~BIT(p);
+		for (struct list *node = cpu->queue[p].next; node != &cpu->queue[p]; node = node->next)
+			consider(&best, container_of(node, struct vcpu, node), as_well, now);
+	}
+	return best;
+}
+
+/* Tell the CPU that a vCPU has become ready there. Holder of its rq_lock; returns whether it has to be kicked. */
+static bool announce(struct percpu *cpu, const struct vcpu *vcpu)
+{
+	struct vcpu *current = cpu->vcpu;
+	uint32_t work = WORK_SLICE;
+
+	if (!current)
+		return true;
+	if (current->priority < vcpu->priority)
+		work = WORK_RESCHED;
+	if (idle_cpus & vcpu->affinity & ~BIT(cpu->head.id))
+		work |= WORK_BALANCE;
+	else if (current->priority > vcpu->priority && cpu->slice.cpu)
+		return false;
+	atomic_or(&current->work, work);
+	return true;
+}
+
+static void kick(const struct percpu *cpu)
+{
+	if (cpu != this_cpu())
+		gic_send_sgi(cpu->head.id, GIC_SGI_KICK);
+}
+
+/* `vcpu` is queued nowhere and says so to nobody; its state leaves this CPU and it joins the queue of `to`. */
+static void give(struct vcpu *vcpu, struct percpu *to)
+{
+	bool must_kick;
+
+	vcpu_unload(vcpu);
+	spin_lock(&to->rq_lock);
+	to->assigned++;
+	to->slices = 0;
+	to->load[vcpu->priority]++;
+	enqueue(to, vcpu);
+	must_kick = announce(to, vcpu);
+	spin_unlock(&to->rq_lock);
+	if (must_kick)
+		kick(to);
+}
+
+/* For fairness the running one should move, which it can when its slice has ended. Holder of rq_lock. */
+static bool running_is_next(struct percpu *cpu, const struct choice *best)
+{
+	uint32_t share = share_of(cpu->vcpu, timer_now());
+
+	return share > best->share && share - best->share > SHARE_MARGIN && better_cpu(cpu->vcpu, true);
+}
+
+void sched_balance(void)
+{
+	struct percpu *cpu = this_cpu();
+	bool as_well = cpu->slices >= BALANCE_SLICES;
+	struct choice best;
+
+	spin_lock(&cpu->rq_lock);
+	best = best_to_give(cpu, as_well);
+	if (as_well && best.vcpu && running_is_next(cpu, &best))
+		best.vcpu = NULL;
+	else
+		cpu->slices = 0;
+	if (best.vcpu) {
+		dequeue(cpu, best.vcpu);
+		cpu->load[best.vcpu->priority]--;
+		cpu->assigned--;
+		best.vcpu->cpu = best.to;
 	}
 	spin_unlock(&cpu->rq_lock);
-	if (kick && cpu != this_cpu())
-		gic_send_sgi(cpu->head.id, GIC_SGI_KICK);
+	if (!best.vcpu)
+		return;
+	give(best.vcpu, best.to);
+	sched_check_slice();
+}
+
+void sched_preempt(void)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (!cpu->vcpu)
+		return;
+	while (irq_handle_one())
+		;
+	if (cpu->vcpu->work & WORK_SLICE) {
+		atomic_clear(&cpu->vcpu->work, WORK_SLICE);
+		sched_check_slice();
+	}
+	if (cpu->vcpu->work & WORK_BALANCE) {
+		atomic_clear(&cpu->vcpu->work, WORK_BALANCE);
+		sched_balance();
+	}
+	if (cpu->vcpu->work & WORK_RESCHED) {
+		atomic_clear(&cpu->vcpu->work, WORK_RESCHED);
+		sched_yield();
+	}
+}
+
+/* The vCPU may move to another CPU until the lock of its CPU is held. */
+static struct percpu *lock_cpu_of(const struct vcpu *vcpu)
+{
+	for (;;) {
+		struct percpu *cpu = __atomic_load_n(&vcpu->cpu, __ATOMIC_RELAXED);
+
+		spin_lock(&cpu->rq_lock);
+		if (likely(cpu == vcpu->cpu))
+			return cpu;
+		spin_unlock(&cpu->rq_lock);
+	}
+}
+
+void sched_wake(struct vcpu *vcpu)
+{
+	struct percpu *cpu = lock_cpu_of(vcpu);
+	bool must_kick = false;
+
+	if (vcpu->running) {
+		vcpu->wake_pending = true;
+		must_kick = true; /* it may be in the guest */
+	} else if (!vcpu->queued) {
+		enqueue(cpu, vcpu);
+		cpu->load[vcpu->priority]++;
+		vcpu->since = timer_now();
+		must_kick = announce(cpu, vcpu);
+	}
+	spin_unlock(&cpu->rq_lock);
+	if (must_kick)
+		kick(cpu);
+}
+
+void sched_times(struct vcpu *vcpu, uint64_t *ran, uint64_t *waited)
+{
+	struct percpu *cpu = lock_cpu_of(vcpu);
+	uint64_t now = timer_now();
+
+	*ran = vcpu->ran + (vcpu->running ? now - vcpu->since : 0);
+	*waited = vcpu->waited + (vcpu->queued ? now - vcpu->since : 0);
+	spin_unlock(&cpu->rq_lock);
 }
 
 void vcpu_request(struct vcpu *vcpu, uint32_t work)
@@ -179,19 +490,53 @@ void vcpu_request(struct vcpu *vcpu, uint32_t work)
 	sched_wake(vcpu);
 }
 
+/* Nothing to run until an interrupt comes: others may give us something. */
+static void idle_wait(struct percpu *cpu)
+{
+	atomic_or(&idle_cpus, BIT(cpu->head.id));
+	if (!cpu->ready && !irq_handle_one())
+		wfi(); /* wakes for masked interrupts too (B1.8.13); the next round takes them */
+}
+
+/* Where vCPUs wait, they are asked to be given away. */
+static void ask_for_work(const struct percpu *idle)
+{
+	for (uint32_t i = 0; i < CPU_MAX; i++) {
+		struct percpu *cpu = &percpu[i];
+		struct vcpu *current;
+
+		if (cpu == idle || !cpu->ready)
+			continue;
+		spin_lock(&cpu->rq_lock);
+		current = cpu->vcpu;
+		if (current)
+			atomic_or(&current->work, WORK_BALANCE);
+		spin_unlock(&cpu->rq_lock);
+		kick(cpu);
+	}
+}
+
 void sched_idle(void)
 {
 	struct percpu *cpu = this_cpu();
+	bool asked = false;
 
 	for (;;) {
-		struct vcpu *next;
+		struct vcpu *next = NULL;
 
 		spin_lock(&cpu->rq_lock);
-		next = choose(cpu);
+		if (cpu->ready)
+			next = choose(cpu, timer_now());
 		spin_unlock(&cpu->rq_lock);
-		if (next)
+		if (next) {
+			atomic_clear(&idle_cpus, BIT(cpu->head.id));
 			switch_to(cpu, NULL, next);
-		else if (!irq_handle_one())
-			wfi(); /* wakes for masked interrupts too (B1.8.13); the next round takes them */
+			asked = false;
+			continue;
+		}
+		if (!asked)
+			ask_for_work(cpu);
+		asked = true;
+		idle_wait(cpu);
 	}
 }

@@ -1,6 +1,10 @@
 /*
- * The scheduler: per-CPU run queues, fixed priorities, round robin inside one. A vCPU lives on one CPU. The CPU's idle
- * thread runs when nothing else can; it leaves the last vCPU's state in the hardware.
+ * The scheduler: per-CPU run queues, fixed priorities, round robin inside one. A vCPU lives on one CPU at a time. The
+ * CPU's idle thread runs when nothing else can; it leaves the last vCPU's state in the hardware.
+ *
+ * A vCPU that waits moves to another CPU of its affinity that is idle, and, so that nobody is the one who always
+ * shares, from time to time to one with less to do. Only the CPU that it waits on gives it away, because only that one
+ * can take its state out of the hardware.
  */
 #ifndef HYP_SCHED_H
 #define HYP_SCHED_H
@@ -12,22 +16,45 @@ struct vcpu;
 /* This CPU's run queue and idle thread. */
 void sched_init_cpu(struct percpu *cpu);
 
-/* Is a CPU of `affinity` (0: any) online? */
-bool sched_can_run(uint32_t affinity);
+/* The CPUs of mask `affinity` that are online and not dedicated to a vCPU. */
+uint32_t sched_usable(uint32_t affinity);
 
-/* Let `vcpu` live on the least loaded online CPU in `affinity` (0: any) and make it ready. 0, or -ENODEV: none is
- * online. */
-int sched_attach(struct vcpu *vcpu, uint32_t affinity);
+/*
+ * Let `vcpu` live on the least loaded usable CPU of `affinity` and make it ready. `dedicated`: on one where nobody
+ * lives, and nobody else will. 0, or -ENODEV: there is none.
+ */
+int sched_attach(struct vcpu *vcpu, uint32_t affinity, bool dedicated);
+
+/* Let a thread of virt7's own (hyp/thread.h) live on this CPU and make it ready. */
+void sched_attach_own(struct vcpu *thread);
 
 /* Give up the CPU until sched_wake(); returns at once if that came since the last block. May wake without cause. */
 void sched_block(void);
+
+/* Make it ready, on any CPU and in any context. Locks: takes the rq_lock of its CPU. */
 void sched_wake(struct vcpu *vcpu);
 
 /* Let others of at least the same priority run first. */
 void sched_yield(void);
 
-/* Start a time slice for the running vCPU if another one of its priority waits and none runs yet (WORK_SLICE). */
+/* The same for a vCPU that spins for another one: preferably for one of its own VM. */
+void sched_yield_spin(void);
+
+/*
+ * A point in long work of HYP's at which others may take the CPU, as if the vCPU were in its guest: interrupts are
+ * served, and whoever is due runs first. No lock held, no window open; the state in the hardware may be another's
+ * meanwhile, and the CPU another one afterwards. Nothing happens on a CPU that boots.
+ */
+void sched_preempt(void);
+
+/* Start a time slice for the running vCPU if another one waits and none runs yet (WORK_SLICE). */
 void sched_check_slice(void);
+
+/* Give a vCPU that waits here to a CPU where it does better, if there is one (WORK_BALANCE). */
+void sched_balance(void);
+
+/* Ticks of CNTPCT that the vCPU has had a physical CPU, WFI without an exit included, and that it was ready without. */
+void sched_times(struct vcpu *vcpu, uint64_t *ran, uint64_t *waited);
 
 /* The idle thread of this CPU: never returns. */
 void sched_idle(void) __attribute__((noreturn));

@@ -2,107 +2,88 @@
  * World switch. The only place where a vCPU's state moves between the hardware and memory, and it runs only when a CPU
  * goes to another vCPU: an exit that returns to the same one never comes here.
  */
+#include <assert.h>
+#include <stddef.h>
+
 #include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
+#include "coproc/coproc.h"
+#include "coproc/pmu.h"
 #include "hyp/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
-#define BANK3(verb, m, slot)             \
-	do {                             \
-		verb(sp_##m, slot[0]);   \
-		verb(lr_##m, slot[1]);   \
-		verb(spsr_##m, slot[2]); \
-	} while (0)
+/* hyp/arm/context.S: all of the structure but SCTLR. */
+void context_save(struct vcpu_context *context);
+void context_restore(const struct vcpu_context *context);
 
-#define CP15_LIST(verb, c)                       \
-	do {                                     \
-		verb(sctlr, c->sctlr);           \
-		verb(cpacr, c->cpacr);           \
-		verb(ttbcr, c->ttbcr);           \
-		verb(ttbr0_64, c->ttbr0);        \
-		verb(ttbr1_64, c->ttbr1);        \
-		verb(dacr, c->dacr);             \
-		verb(dfsr, c->dfsr);             \
-		verb(ifsr, c->ifsr);             \
-		verb(adfsr, c->adfsr);           \
-		verb(aifsr, c->aifsr);           \
-		verb(dfar, c->dfar);             \
-		verb(ifar, c->ifar);             \
-		verb(par_64, c->par);            \
-		verb(prrr, c->prrr);             \
-		verb(nmrr, c->nmrr);             \
-		verb(amair0, c->amair0);         \
-		verb(amair1, c->amair1);         \
-		verb(vbar, c->vbar);             \
-		verb(contextidr, c->contextidr); \
-		verb(tpidrurw, c->tpidrurw);     \
-		verb(tpidruro, c->tpidruro);     \
-		verb(tpidrprw, c->tpidrprw);     \
-		verb(csselr, c->csselr);         \
-	} while (0)
-
-#define BANKED_LIST(verb, c)               \
-	do {                               \
-		verb(elr_hyp, c->elr);     \
-		verb(spsr_hyp, c->spsr);   \
-		verb(sp_usr, c->sp_usr);   \
-		BANK3(verb, svc, c->svc);  \
-		BANK3(verb, abt, c->abt);  \
-		BANK3(verb, und, c->und);  \
-		BANK3(verb, irq, c->irq);  \
-		verb(r8_fiq, c->fiq[0]);   \
-		verb(r9_fiq, c->fiq[1]);   \
-		verb(r10_fiq, c->fiq[2]);  \
-		verb(r11_fiq, c->fiq[3]);  \
-		verb(r12_fiq, c->fiq[4]);  \
-		verb(sp_fiq, c->fiq[5]);   \
-		verb(lr_fiq, c->fiq[6]);   \
-		verb(spsr_fiq, c->fiq[7]); \
-	} while (0)
+#define CHECK(member, word) static_assert(offsetof(struct vcpu_context, member) == 4U * (word), "hyp/arm/context.S")
+CHECK(elr, 0);
+CHECK(svc, 3);
+CHECK(irq, 12);
+CHECK(cpacr, 23);
+CHECK(ttbr0, 26);
+CHECK(prrr, 32);
+CHECK(dfsr, 36);
+CHECK(vbar, 42);
+CHECK(tpidrprw, 46);
+CHECK(sctlr, 47);
 
 #define WAIT_TRAPS (HCR_TWI | HCR_TWE)
 
-#define SAVE(name, slot)    ((slot) = read_##name())
-#define RESTORE(name, slot) write_##name(slot)
+static uint32_t wait_traps(const struct percpu *cpu, const struct vcpu *vcpu)
+{
+	return (cpu->assigned > 1 || vcpu->trap_wfi ? HCR_TWI : 0) | (cpu->ready >= BIT(vcpu->priority) ? HCR_TWE : 0);
+}
+
+void vcpu_set_wait_traps(struct vcpu *vcpu)
+{
+	uint32_t traps = wait_traps(this_cpu(), vcpu);
+
+	if ((vcpu->hcr & WAIT_TRAPS) == traps)
+		return;
+	vcpu->hcr = (vcpu->hcr & ~WAIT_TRAPS) | traps;
+	write_hcr((read_hcr() & ~WAIT_TRAPS) | traps);
+}
 
 static void save(struct vcpu *vcpu)
 {
-	struct vcpu_context *c = &vcpu->ctx;
-
 	vcpu->hcr = (vcpu->hcr & ~HCR_VA) | (read_hcr() & HCR_VA); /* an abort it has not taken yet */
-	BANKED_LIST(SAVE, c);
-	CP15_LIST(SAVE, c);
+	vcpu->ctx.sctlr = read_sctlr();
+	context_save(&vcpu->ctx);
 	vgic_save(vcpu);
 	vtimer_save(vcpu);
+	if (unlikely(vcpu->coproc.pmu_used))
+		pmu_save(vcpu);
 }
 
 /*
- * VTTBR and HCR before the stage-1 registers: with the old VMID no walk may start from the new tables (B3.10.5). The
- * stage-1 MMU of the outgoing guest is switched off first, so that no walk starts in between either.
+ * With the old VMID no walk may start from the new tables, nor the other way round (B3.10.5): the stage-1 MMU is off
+ * until all of it is new. At reset it is the vCPU's own that is replaced.
  */
-static void restore(struct vcpu *vcpu)
+static void restore(struct percpu *cpu, struct vcpu *vcpu)
 {
-	struct vcpu_context *c = &vcpu->ctx;
+	uint32_t hcr = (vcpu->hcr & ~WAIT_TRAPS) | wait_traps(cpu, vcpu);
 
-	/* Who shares a CPU gives it up while it waits; who has one alone waits in the hardware, without an exit. */
-	vcpu->hcr = (vcpu->hcr & ~WAIT_TRAPS) | (vcpu->cpu->assigned > 1 ? WAIT_TRAPS : 0);
+	vcpu->hcr = hcr;
 	write_sctlr(SCTLR_RESET);
 	isb();
-	write_hcr(vcpu->hcr);
+	write_hcr(hcr);
 	write_vpidr(vcpu->vpidr);
 	write_vmpidr(vcpu->vmpidr);
 	write_vttbr(vcpu->vm->s2.vttbr);
-	isb();
-	BANKED_LIST(RESTORE, c);
-	CP15_LIST(RESTORE, c);
+	context_restore(&vcpu->ctx);
 	vtimer_load(vcpu);
 	vgic_load(vcpu);
-	write_hcptr(this_cpu()->vfp_owner == vcpu ? HCPTR_OPEN : HCPTR_CLOSED);
+	if (unlikely(vcpu->coproc.pmu_used))
+		pmu_load(vcpu);
+	write_hcptr(cpu->vfp_owner == vcpu ? HCPTR_OPEN : HCPTR_CLOSED);
 	__asm__ volatile("clrex");
+	isb();
+	write_sctlr(vcpu->ctx.sctlr);
 	isb();
 }
 
@@ -115,8 +96,23 @@ void vcpu_load(struct vcpu *next)
 	if (cpu->loaded)
 		save(cpu->loaded);
 	cpu->loaded = next;
-	if (next)
-		restore(next);
+	if (next) {
+		coproc_switch_vm(cpu, next->vm);
+		restore(cpu, next);
+	}
+}
+
+/*
+ * DSB: what the guest has begun here (TLB and cache maintenance by VA, stores) is complete before it may wait for that
+ * on another CPU.
+ */
+void vcpu_unload(struct vcpu *vcpu)
+{
+	if (this_cpu()->loaded == vcpu)
+		vcpu_load(NULL);
+	coproc_leave_cpu(vcpu);
+	vtimer_unload(vcpu);
+	dsb();
 }
 
 /* Everything the architecture defines at reset is set, the rest is zero: nothing of the last run shows (B1.9.1). */
@@ -134,5 +130,5 @@ void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1
 	if (cpu->vfp_owner == vcpu)
 		cpu->vfp_owner = NULL;
 	if (cpu->loaded == vcpu)
-		restore(vcpu);
+		restore(cpu, vcpu);
 }

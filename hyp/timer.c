@@ -36,20 +36,23 @@ static void sift_down(struct timer_heap *heap, uint32_t i, struct timer *timer)
 	place(heap, i, timer);
 }
 
-static void heap_remove(struct timer_heap *heap, struct timer *timer)
+static void __attribute__((noinline)) fill_hole(struct timer_heap *heap, uint32_t hole, struct timer *last)
 {
-	struct timer *last = heap->slot[--heap->count];
-	uint32_t hole = timer->index;
-
-	timer->cpu = NULL;
-	if (last == timer)
-		return;
 	sift_down(heap, hole, last);
 	sift_up(heap, last->index, last);
 }
 
+static inline void heap_remove(struct timer_heap *heap, struct timer *timer)
+{
+	struct timer *last = heap->slot[--heap->count];
+
+	timer->cpu = NULL;
+	if (last != timer)
+		fill_hole(heap, timer->index, last);
+}
+
 /* Point CNTHP at the earliest deadline. */
-static void program(struct timer_heap *heap)
+static inline void program(struct timer_heap *heap)
 {
 	if (heap->count == 0) {
 		write_cnthp_ctl(0);
@@ -94,20 +97,12 @@ void timer_arm(struct timer *timer, uint64_t deadline)
 	program(heap);
 }
 
-void timer_disarm(struct timer *timer)
+void timer_cancel(struct timer *timer)
 {
 	struct timer_heap *heap = &this_cpu()->timers;
 
-	if (!timer->cpu)
-		return;
 	heap_remove(heap, timer);
 	program(heap);
-}
-
-uint64_t timer_now(void)
-{
-	isb();
-	return read_cntpct();
 }
 
 uint32_t timer_hz(void)

@@ -6,7 +6,11 @@
 #define HYP_TIMER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include <arm/barrier.h>
+#include <arm/sysreg.h>
 
 struct percpu;
 
@@ -17,7 +21,7 @@ struct timer {
 	uint32_t index;     /* in the heap of that CPU */
 };
 
-#define TIMER_HEAP_MAX 512U
+#define TIMER_HEAP_MAX 2560U /* two a vCPU, six a VM, and a CPU's own (hyp/vm.h has the limits) */
 
 struct timer_heap {
 	uint32_t count;
@@ -31,10 +35,20 @@ void timer_init_cpu(uint32_t irq);
 void timer_arm(struct timer *timer, uint64_t deadline);
 
 /* Disarm; the timer must be armed on this CPU or not at all. After the return it does not fire. */
-void timer_disarm(struct timer *timer);
+void timer_cancel(struct timer *timer);
+
+static inline void timer_disarm(struct timer *timer)
+{
+	if (timer->cpu)
+		timer_cancel(timer);
+}
 
 /* The machine's counter, ticks of CNTFRQ. */
-uint64_t timer_now(void);
+static inline uint64_t timer_now(void)
+{
+	isb();
+	return read_cntpct();
+}
 
 /* Ticks a second. */
 uint32_t timer_hz(void);

@@ -14,35 +14,40 @@
 #include "coproc/state.h"
 #include "hyp/lib/addr.h"
 #include "hyp/lib/list.h"
+#include "hyp/mmio.h"
 #include "hyp/percpu.h"
 #include "hyp/regs.h"
 #include "vgic/state.h"
 #include "vtimer/state.h"
 
 struct vm;
-struct mmio_region;
 
 /* Reasons to leave the fast way back into the guest; set by any CPU (vcpu_request()), cleared by the vCPU. */
 #define WORK_VGIC    (1U << 0) /* interrupts to put into list registers */
 #define WORK_RESCHED (1U << 1) /* another vCPU should run */
 #define WORK_STOP    (1U << 2) /* the VM wants its vCPUs at the checkpoint */
 #define WORK_SLICE   (1U << 4) /* another vCPU of its priority waits: it has a time slice from now on */
+#define WORK_FLUSH   (1U << 5) /* set/way: the VM's memory is to be cleaned from the caches (coproc/setway.c) */
 #define WORK_TIMER   (1U << 3) /* an expired timer's line has to be sampled */
+#define WORK_BALANCE (1U << 6) /* who waits on this CPU may do better on another */
 
 /* SUSPENDED: in a PSCI power-down state, on again when an interrupt is pending for it. */
 enum vcpu_power { VCPU_OFF, VCPU_ON, VCPU_SUSPENDED };
 
 enum vcpu_start { START_NONE, START_RESET, START_RESUME };
 
-/* State that is in the hardware while the vCPU is loaded, and here otherwise. */
+/* State that is in the hardware while the vCPU is loaded, and here otherwise. In the order of hyp/arm/context.S. */
 struct vcpu_context {
 	uint32_t elr, spsr;
 	uint32_t sp_usr;
 	uint32_t svc[3], abt[3], und[3], irq[3]; /* sp, lr, spsr */
 	uint32_t fiq[8];                         /* r8-r12, sp, lr, spsr */
-	uint32_t sctlr, cpacr, ttbcr, dacr, dfsr, ifsr, adfsr, aifsr, dfar, ifar;
-	uint32_t prrr, nmrr, amair0, amair1, vbar, contextidr, tpidrurw, tpidruro, tpidrprw, csselr;
+	uint32_t cpacr, ttbcr, dacr;
 	uint64_t ttbr0, ttbr1, par;
+	uint32_t prrr, nmrr, amair0, amair1;
+	uint32_t dfsr, ifsr, adfsr, aifsr, dfar, ifar;
+	uint32_t vbar, contextidr, tpidrurw, tpidruro, tpidrprw;
+	uint32_t sctlr;
 };
 
 struct vcpu {
@@ -51,21 +56,34 @@ struct vcpu {
 	volatile uint32_t work;
 	uint32_t index; /* in the VM; also the affinity 0 of its MPIDR */
 	uint32_t vmpidr, vpidr;
-	uint32_t hcr;                        /* as last written, or to be written at load */
-	const struct mmio_region *mmio_hint; /* the region last accessed */
-	uint32_t exits[64];                  /* by exception class */
+	uint32_t hcr; /* as last written, or to be written at load */
+	struct mmio_hint mmio_hint;
+	uint32_t exits[64]; /* by exception class */
 	uint32_t irq_exits;
 
 	/* scheduler: under cpu->rq_lock */
-	struct percpu *cpu; /* where it lives */
+	struct percpu *cpu;  /* where it lives; changed by that CPU only, while the vCPU is queued there */
+	uint32_t model_cpus; /* mask of the physical CPUs that can be its model; constant */
 	struct list node;
 	bool queued, running, wake_pending;
 	uint32_t priority;
-	uint32_t *sp; /* of the switched-out thread */
+	uint32_t affinity; /* physical CPUs that it may live on, bit n is CPU n */
+	uint32_t sleeps;   /* times that it gave the CPU up by itself */
+	uint64_t since;    /* CNTPCT at which it became ready or began to run */
+	uint64_t ran, waited;
+	uint64_t ran_mark, waited_mark; /* what does not count for its share any more */
+	uint32_t *sp;                   /* of the switched-out thread */
 
 	/* under vm->lock */
 	enum vcpu_power power;
 	bool parked; /* sits at the checkpoint */
+
+	/* hyp/watchdog.c: as it last saw them */
+	uint64_t seen_ran;
+	uint32_t seen_sleeps, seen_injected;
+
+	bool trap_wfi; /* also where it has a CPU alone */
+	bool detached; /* its own: not to be loaded into the hardware while its thread runs */
 
 	enum vcpu_start start;  /* what it does to itself when it leaves the checkpoint */
 	uint32_t entry;         /* where it starts; bit 0: Thumb */
@@ -91,6 +109,15 @@ void vcpu_request(struct vcpu *vcpu, uint32_t work);
 
 /* hyp/switch.c: put `next`'s state into the hardware, saving that of whoever was there; NULL saves only. */
 void vcpu_load(struct vcpu *next);
+
+/* Take all of the vCPU's state out of this CPU, timers included, so that another one can go on with it. */
+void vcpu_unload(struct vcpu *vcpu);
+
+/*
+ * Let WFI and WFE of the loaded vCPU trap, or not: WFI gives the CPU up where it has other vCPUs, WFE where one of its
+ * priority waits. Who has a CPU alone waits in the hardware, without an exit.
+ */
+void vcpu_set_wait_traps(struct vcpu *vcpu);
 
 /* Make the guest's registers those of an architectural reset, entered at `pc` (bit 0: Thumb). The vCPU is not running.
  */

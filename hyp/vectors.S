@@ -37,6 +37,32 @@ vector_irq:
 	pop	{r0-r12, lr}
 	eret
 
+/* The same for the trace (hyp/trace.c), in HVBAR while it is on: off, it costs nothing. */
+	.balign	32
+	.global	hyp_vectors_traced
+hyp_vectors_traced:
+	b	vector_reset
+	b	vector_undef
+	b	vector_hvc
+	b	vector_prefetch
+	b	vector_data
+	b	traced_trap
+	b	traced_irq
+	b	traced_irq
+
+traced_trap:
+	push	{r0-r12, lr}
+	mov	r0, sp
+	bl	trace_exit_trap
+	pop	{r0-r12, lr}
+	eret
+
+traced_irq:
+	push	{r0-r12, lr}
+	bl	trace_exit_irq
+	pop	{r0-r12, lr}
+	eret
+
 /* A new vCPU's thread: SP is at its registers. */
 	.global	thread_start
 	.type	thread_start, %function
@@ -46,13 +72,17 @@ thread_start:
 	eret
 
 /* void thread_switch(uint32_t **from, uint32_t *to): nine words and a pad, SP stays 8-byte aligned. */
+	.thumb
 	.global	thread_switch
 	.type	thread_switch, %function
+	.thumb_func				@ as its caller is
 thread_switch:
 	push	{r3, r4-r11, lr}
 	str	sp, [r0]
 	mov	sp, r1
 	pop	{r3, r4-r11, pc}
+	.arm
+	.balign	4
 
 /*
  * HYP's own exception. There is one stack pointer and it may be bad, so r0 and r1 wait in HMAIR1 and TPIDRPRW (the

@@ -7,6 +7,7 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/sched.h"
+#include "hyp/thread.h"
 #include "hyp/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
@@ -15,49 +16,20 @@
 
 struct vm *vms[VM_MAX];
 uint32_t vm_count;
+static uint32_t vcpu_count; /* of all of them */
 
 /* hyp/vectors.S: where a vCPU's thread begins. */
 void thread_start(void);
 
-#define HCR_GUEST                                                                                                  \
-	(HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_INNER | HCR_TID3 | HCR_TSC | \
-	 HCR_TIDCP | HCR_TAC | HCR_TSW)
-
-static unsigned int order_of(size_t size)
-{
-	unsigned int order = 0;
-
-	while (((size_t)PAGE_SIZE << order) < size)
-		order++;
-	return order;
-}
-
-/* A stack with the guest's registers at its top and a thread that is about to enter thread_start(). */
-static int make_stack(struct vcpu *vcpu)
-{
-	static uint32_t next = LAYOUT_STACKS;
-	void *pages = page_alloc(order_of(HYP_STACK_SIZE));
-	uint32_t base = next + PAGE_SIZE; /* the page below stays unmapped: the guard */
-	uint32_t *sp;
-
-	if (!pages || base + HYP_STACK_SIZE > LAYOUT_STACKS_END)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < HYP_STACK_SIZE; i += PAGE_SIZE)
-		if (hyp_map(base + i, pa_add(page_pa(pages), i), PAGE_SIZE, HYP_MEM_RW))
-			return -ENOMEM;
-	next = base + HYP_STACK_SIZE;
-	vcpu->regs = (struct regs *)(uintptr_t)(base + HYP_STACK_SIZE - sizeof(struct regs));
-	sp = (uint32_t *)(void *)vcpu->regs;
-	*--sp = (uint32_t)(uintptr_t)thread_start; /* the return address thread_switch() pops, above r3-r11 */
-	vcpu->sp = sp - 9;
-	return 0;
-}
+#define HCR_GUEST                                                                                                   \
+	(HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_INNER | HCR_TID0 | HCR_TID1 | \
+	 HCR_TID2 | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TAC | HCR_TSW)
 
 static int make_vcpu(struct vm *vm, uint32_t index)
 {
-	struct vcpu *vcpu = page_alloc(order_of(sizeof(*vcpu)));
+	struct vcpu *vcpu = page_alloc(page_order(sizeof(*vcpu)));
 
-	if (!vcpu || make_stack(vcpu))
+	if (!vcpu)
 		return -ENOMEM;
 	vcpu->vm = vm;
 	vcpu->index = index;
@@ -65,25 +37,28 @@ static int make_vcpu(struct vm *vm, uint32_t index)
 	vcpu->vmpidr = 0x80000000U | (vm->config.cpus == 1 ? BIT(30) : 0) | index; /* one cluster; U: uniprocessor */
 	vcpu->hcr = HCR_GUEST;
 	vcpu->priority = vm->config.priority;
-	vcpu->mmio_hint = &vm->bus.region[0];
 	vcpu->work = WORK_STOP;
+	vcpu->trap_wfi = vm->config.watchdog_ms != 0; /* it has to be seen sleeping */
 	vm->vcpu[index] = vcpu;
 	vm->vcpu_count++;
-	return 0;
+	return thread_make_stack(vcpu, thread_start);
 }
 
 static void release_ram(struct vm *vm)
 {
-	for (uint32_t i = 0; i < vm->extent_count; i++)
-		ram_release(pa(vm->extent[i].pa), vm->extent[i].size);
+	uint32_t count = vm->extent_count;
+
 	vm->extent_count = 0;
+	for (uint32_t i = 0; i < count; i++)
+		ram_release(pa(vm->extent[i].pa), vm->extent[i].size);
 }
 
-/* Reserve all of it now, in as few pieces as there are: nothing fails for want of memory once the VM runs. */
-static int reserve_ram(struct vm *vm)
+int vm_take_ram(struct vm *vm)
 {
 	uint64_t done = 0, size = vm->config.ram_size, available = ram_available();
 
+	if (vm->extent_count > 0)
+		return 0;
 	while (done < size && vm->extent_count < VM_EXTENTS_MAX) {
 		struct vm_extent *e = &vm->extent[vm->extent_count];
 		pa_t base = pa(0);
@@ -95,46 +70,95 @@ static int reserve_ram(struct vm *vm)
 		vm->extent_count++;
 		done += got;
 	}
-	if (done == size)
+	if (done == size && s2_reserve(&vm->s2, size) == 0)
 		return 0;
 	release_ram(vm);
+	if (done == size) {
+		log_err("vm %s: virt7's heap has no room for the tables of %llu MiB (%u KiB free)", vm->config.name,
+			(unsigned long long)(size >> 20), (unsigned)(page_available() / 1024U));
+		return -ENOMEM;
+	}
 	log_err("vm %s: memory: %llu MiB asked for, the host has %llu MiB free; lower memory in /vms/%s",
 		vm->config.name, (unsigned long long)(size >> 20), (unsigned long long)(available >> 20),
 		vm->config.name);
 	return -ENOMEM;
 }
 
+void vm_give_ram(struct vm *vm)
+{
+	pa_t to;
+
+	for (ipa_t at = ipa(0); s2_next_dirty(&vm->s2, &at, &to); at = ipa_add(at, BLOCK_SIZE)) {
+		cache_scrub_block(hyp_window_open(to));
+		hyp_window_close();
+		sched_preempt();
+	}
+	s2_forget(&vm->s2);
+	release_ram(vm);
+}
+
+uint64_t vm_ram_reserved(const struct vm *vm)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < vm->extent_count; i++)
+		sum += vm->extent[i].size;
+	return sum;
+}
+
+uint64_t vm_ram_touched(const struct vm *vm)
+{
+	return (uint64_t)vm->s2.blocks * BLOCK_SIZE;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	if (vm_count > 0 && vms[vm_count - 1] == vm) {
+		vms[--vm_count] = NULL;
+		vcpu_count -= vm->vcpu_count;
+	}
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+		thread_free_stack(vm->vcpu[i]);
+		page_free(vm->vcpu[i], page_order(sizeof(*vm->vcpu[i])));
+	}
+	release_ram(vm); /* nobody has touched it */
+	if (vm->s2.root)
+		s2_destroy(&vm->s2);
+	page_free(vm->uart, 0);
+	page_free(vm, page_order(sizeof(*vm)));
+}
+
 int vm_create(const struct vm_config *cfg, struct vm **out)
 {
 	struct vm *vm;
-	int ret;
+	int ret = -ENOMEM;
 
-	if (vm_count == VM_MAX)
+	if (vm_count == VM_MAX || vcpu_count + cfg->cpus > VCPU_MAX) {
+		log_err("vm %s: too many: virt7 runs at most %u VMs with %u vCPUs in all", cfg->name, VM_MAX, VCPU_MAX);
 		return -ENOSPC;
-	vm = page_alloc(order_of(sizeof(*vm)));
+	}
+	vm = page_alloc(page_order(sizeof(*vm)));
 	if (!vm)
 		goto out_heap;
 	vm->config = *cfg;
 	vm->id = vm_count;
-	ret = reserve_ram(vm);
-	if (ret)
-		goto out_free;
+	vm->console.vm = vm;
 	if (s2_init(&vm->s2))
-		goto out_ram;
+		goto out_heap;
+	if (cfg->autostart && vm_take_ram(vm))
+		goto out_destroy;
 	for (uint32_t i = 0; i < cfg->cpus; i++)
 		if (make_vcpu(vm, i))
-			goto out_ram;
-	vm->console.vm = vm;
+			goto out_heap;
 	vms[vm_count++] = vm;
+	vcpu_count += cfg->cpus;
 	*out = vm;
 	return 0;
-out_ram:
-	release_ram(vm);
 out_heap:
 	log_err("vm %s: virt7's heap is empty (%u KiB free)", cfg->name, (unsigned)(page_available() / 1024U));
-	ret = -ENOMEM;
-out_free:
-	page_free(vm, order_of(sizeof(*vm)));
+out_destroy:
+	if (vm)
+		vm_destroy(vm);
 	return ret;
 }
 

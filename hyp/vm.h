@@ -9,23 +9,37 @@
 #include "hyp/log.h"
 #include "hyp/mmio.h"
 #include "hyp/vcpu.h"
+#include "hyp/vdev/state.h"
 #include "hyp/vmcfg.h"
 #include "mm/s2.h"
 #include "vgic/state.h"
 
 #define VM_EXTENTS_MAX 8U
-#define VM_MAX         64U
+#define VM_MAX         255U /* VMIDs (mm/s2.c) */
+#define VCPU_MAX       512U /* of all VMs */
 
+/* hyp/vmctl.c has the table of who changes it. */
 enum vm_state {
-	VM_CREATED,
+	VM_CREATED, /* never started */
 	VM_RUNNING,
-	VM_STOPPING, /* vCPUs are on their way to the checkpoint; vm->request says what for */
+	VM_STOPPING, /* vCPUs are on their way to the checkpoint, or one is at work there; vm->request says what for */
+	VM_PAUSED,
 	VM_OFF,
 	VM_CRASHED,
+	VM_BROKEN, /* cannot run on this host */
 };
 
-/* What to do once every vCPU is at the checkpoint. */
-enum vm_request { VM_REQUEST_NONE, VM_REQUEST_RESET, VM_REQUEST_OFF, VM_REQUEST_CRASH };
+/* What to do once every vCPU is at the checkpoint. A later one replaces an earlier one of less weight: in this order.
+ */
+enum vm_request {
+	VM_REQUEST_NONE,
+	VM_REQUEST_PAUSE,
+	VM_REQUEST_START,
+	VM_REQUEST_RESTART, /* a crash, where on-crash says so */
+	VM_REQUEST_RESET,
+	VM_REQUEST_OFF,
+	VM_REQUEST_CRASH,
+};
 
 struct vm_extent {
 	uint64_t ipa, pa, size;
@@ -42,16 +56,30 @@ struct vm {
 	struct vcpu *vcpu[MACHINE_MAX_CPUS];
 	uint32_t id;
 
-	struct spinlock lock; /* state, request, the vCPUs' power and parked */
+	struct spinlock lock; /* state, request, the vCPUs' power and parked, extents */
 	enum vm_state state;
 	enum vm_request request;
 	uint32_t parked_count;
+	bool suspended;     /* by PSCI SYSTEM_SUSPEND */
+	bool host_stays_on; /* when it goes off, for an operator wanted that */
+	uint64_t paused_at; /* CNTPCT */
+	uint32_t restarts;  /* after a crash */
+
+	/* hyp/watchdog.c */
+	struct timer watchdog, restart;
+	struct vcpu *restarter; /* waits for `restart` */
+	uint64_t restart_due;   /* CNTPCT: when the VM will have made up for its last restarts */
+	uint64_t off_since;     /* CNTPCT at which all vCPUs were first seen off, 0: they are not */
+	bool fresh;             /* started since the watchdog last looked */
+
 	struct timer stop_watch; /* reports vCPUs that do not come to the checkpoint */
 
 	struct vm_config config;
 	uint32_t extent_count;
 	struct vm_extent extent[VM_EXTENTS_MAX];
 	struct vpl011 *uart;
+	struct vpl061 gpio;
+	struct vpl031 rtc;
 	struct console_stream console;
 	struct log_budget log_budget;
 };
@@ -62,9 +90,29 @@ extern struct vm *vms[VM_MAX];
 extern uint32_t vm_count;
 
 /*
- * Make a VM of `cfg`: RAM reserved, tables, vCPUs; nothing loaded. 0 and *out, or -Exxx after one logged line.
+ * Make a VM of `cfg`: tables, vCPUs, and, where it starts with virt7, its RAM; nothing is loaded. 0 and *out, or -Exxx
+ * after one logged line.
  */
 int vm_create(const struct vm_config *cfg, struct vm **out);
+
+/* Undo vm_create() for the VM made last, none of whose vCPUs has been attached to a CPU. */
+void vm_destroy(struct vm *vm);
+
+/*
+ * Reserve the VM's RAM, if it has none; all of it or nothing. -ENOMEM after one logged line. Under vm->lock, or before
+ * the VM is known.
+ */
+int vm_take_ram(struct vm *vm);
+
+/*
+ * Scrub what the VM has touched since it got its RAM, and give all of it back. No vCPU of it runs; may be preempted, so
+ * no lock is held.
+ */
+void vm_give_ram(struct vm *vm);
+
+/* Bytes of RAM that the VM has reserved, and those of them that it has touched (mapped in 2 MiB blocks). */
+uint64_t vm_ram_reserved(const struct vm *vm);
+uint64_t vm_ram_touched(const struct vm *vm);
 
 /* The physical address that RAM at `at` has or will have once touched; false: not RAM of this VM. */
 bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out);

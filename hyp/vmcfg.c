@@ -93,6 +93,14 @@ static const char *parse_affinity(const struct bundle *b, int node, const char *
 	return NULL;
 }
 
+/* Whether there is such a model, and a CPU for it, is known to coproc/model.c. */
+static const char *parse_model(const struct bundle *b, int node, const char *name, struct vm_config *cfg)
+{
+	if (bundle_get_string(b, node, name, &cfg->cpu_model) || !*cfg->cpu_model || strlen(cfg->cpu_model) > 31)
+		return "not the name of a model, such as \"host\" or \"cortex-a15\"";
+	return NULL;
+}
+
 static const char *parse_priority(const struct bundle *b, int node, const char *name, struct vm_config *cfg)
 {
 	uint64_t value;
@@ -104,7 +112,7 @@ static const char *parse_priority(const struct bundle *b, int node, const char *
 }
 
 /* `autostart;` is how a device tree says yes, but no has to be said too. */
-static const char *parse_autostart(const struct bundle *b, int node, const char *name, struct vm_config *cfg)
+static const char *parse_flag(const struct bundle *b, int node, const char *name, bool *flag)
 {
 	uint64_t value = 1;
 	int len = 0;
@@ -113,8 +121,55 @@ static const char *parse_autostart(const struct bundle *b, int node, const char 
 		value = 1;
 	else if (bundle_get_number(b, node, name, &value) || value > 1)
 		return "not <0> or <1>";
-	cfg->autostart = value != 0;
+	*flag = value != 0;
 	return NULL;
+}
+
+static const char *parse_autostart(const struct bundle *b, int node, const char *name, struct vm_config *cfg)
+{
+	return parse_flag(b, node, name, &cfg->autostart);
+}
+
+static const char *parse_dedicated(const struct bundle *b, int node, const char *name, struct vm_config *cfg)
+{
+	return parse_flag(b, node, name, &cfg->dedicated_cpus);
+}
+
+static const char *parse_action(const struct bundle *b, int node, const char *name, enum vm_action *action)
+{
+	const char *text;
+
+	if (bundle_get_string(b, node, name, &text))
+		return "not \"stop\" or \"restart\"";
+	if (!strcmp(text, "stop"))
+		*action = VM_ACTION_STOP;
+	else if (!strcmp(text, "restart"))
+		*action = VM_ACTION_RESTART;
+	else
+		return "not \"stop\" or \"restart\"";
+	return NULL;
+}
+
+/* A watchdog is there to restart, unless on-crash, which comes behind it in the table, says otherwise. */
+static const char *parse_watchdog(const struct bundle *b, int node, const char *name, struct vm_config *cfg)
+{
+	uint64_t value;
+
+	if (bundle_get_number(b, node, name, &value) || value < 10U || value > VM_WATCHDOG_MAX)
+		return "not a number from 10 to 3600000, in milliseconds";
+	cfg->watchdog_ms = (uint32_t)value;
+	cfg->on_crash = VM_ACTION_RESTART;
+	return NULL;
+}
+
+static const char *parse_on_crash(const struct bundle *b, int node, const char *name, struct vm_config *cfg)
+{
+	return parse_action(b, node, name, &cfg->on_crash);
+}
+
+static const char *parse_on_reset(const struct bundle *b, int node, const char *name, struct vm_config *cfg)
+{
+	return parse_action(b, node, name, &cfg->on_reset);
 }
 
 static const struct property properties[] = {
@@ -125,8 +180,13 @@ static const struct property properties[] = {
 	{"ramdisk", parse_ramdisk, NULL},
 	{"bootargs", parse_bootargs, NULL},
 	{"cpu-affinity", parse_affinity, NULL},
+	{"cpu-model", parse_model, NULL},
 	{"priority", parse_priority, NULL},
 	{"autostart", parse_autostart, NULL},
+	{"dedicated-cpus", parse_dedicated, NULL},
+	{"watchdog-ms", parse_watchdog, NULL},
+	{"on-crash", parse_on_crash, NULL},
+	{"on-reset", parse_on_reset, NULL},
 };
 
 /* Letters, digits and ._+- : what a shell command and a log line can carry. */
@@ -221,7 +281,13 @@ int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg)
 	int err;
 
 	*cfg = (struct vm_config){
-		.cpus = 1, .affinity = UINT32_MAX, .priority = PRIORITY_DEFAULT, .autostart = true, .bootargs = ""};
+		.cpus = 1,
+		.affinity = UINT32_MAX,
+		.priority = PRIORITY_DEFAULT,
+		.autostart = true,
+		.on_reset = VM_ACTION_RESTART,
+		.bootargs = "",
+	};
 	if (next < 0)
 		return 0;
 	*node = next;

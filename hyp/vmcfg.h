@@ -11,16 +11,23 @@
 #include "hyp/bundle.h"
 #include "hyp/machine.h"
 
-#define VM_NAME_MAX     32U   /* with the terminating 0 */
-#define VM_BOOTARGS_MAX 4096U /* with the terminating 0; Linux on ARM takes 1024 */
+#define VM_NAME_MAX     32U      /* with the terminating 0 */
+#define VM_WATCHDOG_MAX 3600000U /* ms */
+#define VM_BOOTARGS_MAX 4096U    /* with the terminating 0; Linux on ARM takes 1024 */
+
+enum vm_action { VM_ACTION_STOP, VM_ACTION_RESTART };
 
 struct vm_config {
 	char name[VM_NAME_MAX];
 	unsigned int cpus;     /* 1 ... MACHINE_MAX_CPUS */
 	uint64_t ram_size;     /* bytes, a multiple of 2 MiB */
 	uint32_t affinity;     /* physical CPUs, bit n = CPU n */
+	const char *cpu_model; /* into the bundle; NULL: "host" */
 	unsigned int priority; /* 0 (lowest) ... 7 */
 	bool autostart;
+	bool dedicated_cpus; /* each vCPU has a physical CPU that nobody else gets */
+	enum vm_action on_crash, on_reset;
+	uint32_t watchdog_ms; /* 0: none */
 	bool quiet; /* load without progress lines: a guest that resets without end must not fill the console */
 	const char *bootargs; /* into the bundle; "" where absent */
 	struct bundle_image kernel;

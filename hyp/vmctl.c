@@ -1,13 +1,19 @@
 /*
  * VM states. Who changes what, all of it under vm->lock:
  *
- *   from       to        by
- *   CREATED    RUNNING   vmctl_start()
- *   RUNNING    STOPPING  vmctl_request(), any vCPU (PSCI SYSTEM_*) or virt7 (crash)
- *   STOPPING   RUNNING   the last vCPU to reach the checkpoint, for a reset whose images load again
- *   STOPPING   OFF       likewise, for power-off or a reset that failed
- *   STOPPING   CRASHED   likewise, for a crash
- *   OFF        RUNNING   vmctl_start()
+ *   from                       to        by
+ *   CREATED                    RUNNING   vmctl_boot()
+ *   CREATED, OFF, CRASHED      STOPPING  vmctl_start()
+ *   RUNNING                    STOPPING  vmctl_request(): a vCPU (PSCI SYSTEM_*), virt7 (crash), an operator
+ *   PAUSED                     STOPPING  vmctl_reset(), vmctl_stop()
+ *   PAUSED, STOPPING to pause  RUNNING   vmctl_resume()
+ *   STOPPING                   RUNNING   the last vCPU at the checkpoint: a start or reset whose images load
+ *   STOPPING                   PAUSED    likewise: a pause
+ *   STOPPING                   OFF       likewise: power-off, or a start or reset that failed
+ *   STOPPING                   CRASHED   likewise: a crash
+ *
+ * A request of more weight replaces one that has not been performed yet: "performing" looks again when it has ended.
+ * RAM belongs to a VM from vmctl_start() until it is OFF or CRASHED; then it is scrubbed and anybody's.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,12 +22,16 @@
 #include <arm/sysreg.h>
 
 #include "coproc/coproc.h"
+#include "hyp/console.h"
 #include "hyp/image.h"
 #include "hyp/irq.h"
 #include "hyp/sched.h"
 #include "hyp/vdev/vpl011.h"
+#include "hyp/vdev/vpl031.h"
+#include "hyp/vdev/vpl061.h"
 #include "hyp/vmctl.h"
-#include "psci/host.h"
+#include "hyp/watchdog.h"
+#include "psci/power.h"
 #include "psci/smccc.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -49,7 +59,11 @@ static int prepare(struct vm *vm)
 	s2_clear(&vm->s2);
 	vgic_reset(vm);
 	vpl011_reset(vm);
+	vpl031_reset(vm);
+	vpl061_reset(vm);
 	vm->cntvoff = timer_now();
+	vm->suspended = false;
+	vm->fresh = true;
 	ret = image_load_vm(vm, &vm->config, &entry);
 	if (ret)
 		return ret;
@@ -67,17 +81,20 @@ static void wake_all(struct vm *vm)
 		sched_wake(v);
 }
 
-int vmctl_start(struct vm *vm)
+int vmctl_boot(struct vm *vm)
 {
-	int ret = prepare(vm);
+	int ret = vm_take_ram(vm);
 
+	if (!ret)
+		ret = prepare(vm);
 	if (ret)
-		return ret;
+		vm_give_ram(vm);
 	spin_lock(&vm->lock);
-	vm->state = VM_RUNNING;
+	vm->state = ret ? VM_OFF : VM_RUNNING;
 	spin_unlock(&vm->lock);
-	wake_all(vm);
-	return 0;
+	if (!ret)
+		wake_all(vm);
+	return ret;
 }
 
 /*
@@ -99,62 +116,216 @@ static void stop_overdue(struct timer *timer)
 				(unsigned)v->work);
 }
 
-void vmctl_request(struct vm *vm, enum vm_request request)
+/* Holder of vm->lock; call_vcpus() follows when that is given back. */
+static void begin(struct vm *vm, enum vm_request request)
+{
+	vm->state = VM_STOPPING;
+	vm->request = request;
+	vm->stop_watch.expired = stop_overdue;
+	if (!vm->stop_watch.cpu)
+		timer_arm(&vm->stop_watch, timer_now() + (uint64_t)STOP_SECONDS * timer_hz());
+}
+
+/* All of them to the checkpoint; those that sleep there look again. */
+static void call_vcpus(struct vm *vm)
 {
 	struct vcpu *v;
 
-	spin_lock(&vm->lock);
-	if (vm->state == VM_RUNNING) {
-		vm->state = VM_STOPPING;
-		vm->request = request;
-		vm->stop_watch.expired = stop_overdue;
-		if (!vm->stop_watch.cpu)
-			timer_arm(&vm->stop_watch, timer_now() + (uint64_t)STOP_SECONDS * timer_hz());
-	}
-	spin_unlock(&vm->lock);
 	vm_for_each_vcpu(v, vm)
 		vcpu_request(v, WORK_STOP);
 }
 
+void vmctl_request(struct vm *vm, enum vm_request request)
+{
+	if (request == VM_REQUEST_RESET && vm->config.on_reset == VM_ACTION_STOP)
+		request = VM_REQUEST_OFF;
+	spin_lock(&vm->lock);
+	if (vm->state == VM_RUNNING || (vm->state == VM_STOPPING && vm->request < request))
+		begin(vm, request);
+	spin_unlock(&vm->lock);
+	call_vcpus(vm);
+}
+
+/* An operator's request, from the states in mask `from`; STOPPING among them: instead of what is under way. */
+static int command(struct vm *vm, uint32_t from, enum vm_request request)
+{
+	int ret = -EINVAL;
+
+	spin_lock(&vm->lock);
+	if (vm->state == VM_STOPPING)
+		ret = (from & BIT(VM_STOPPING)) && vm->request < request ? 0 : -EBUSY;
+	else if (from & BIT(vm->state))
+		ret = request == VM_REQUEST_START ? vm_take_ram(vm) : 0;
+	if (!ret) {
+		begin(vm, request);
+		vm->host_stays_on = request == VM_REQUEST_OFF || request == VM_REQUEST_START;
+	}
+	spin_unlock(&vm->lock);
+	if (!ret)
+		call_vcpus(vm);
+	return ret;
+}
+
+int vmctl_start(struct vm *vm)
+{
+	return command(vm, BIT(VM_CREATED) | BIT(VM_OFF) | BIT(VM_CRASHED), VM_REQUEST_START);
+}
+
+int vmctl_stop(struct vm *vm)
+{
+	return command(vm, BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_STOPPING), VM_REQUEST_OFF);
+}
+
+int vmctl_reset(struct vm *vm)
+{
+	return command(vm, BIT(VM_RUNNING) | BIT(VM_PAUSED), VM_REQUEST_RESET);
+}
+
+int vmctl_pause(struct vm *vm)
+{
+	return command(vm, BIT(VM_RUNNING), VM_REQUEST_PAUSE);
+}
+
+/*
+ * The guest's time goes on where it stopped: CNTVOFF grows by the pause. Nobody reads it meanwhile, for all vCPUs are
+ * at the checkpoint and out of the hardware; timers that virt7 keeps for them are late, and set anew by WORK_TIMER.
+ */
+int vmctl_resume(struct vm *vm)
+{
+	struct vcpu *v;
+	int ret = 0;
+
+	spin_lock(&vm->lock);
+	if (vm->state == VM_PAUSED)
+		vm->cntvoff += timer_now() - vm->paused_at;
+	else if (vm->state != VM_STOPPING)
+		ret = -EINVAL;
+	else if (vm->request != VM_REQUEST_PAUSE)
+		ret = -EBUSY;
+	if (!ret) {
+		vm->state = VM_RUNNING;
+		vm->request = VM_REQUEST_NONE;
+	}
+	spin_unlock(&vm->lock);
+	if (!ret)
+		vm_for_each_vcpu(v, vm)
+			vcpu_request(v, WORK_TIMER);
+	return ret;
+}
+
+void vmctl_expect_off(struct vm *vm)
+{
+	vm->host_stays_on = true;
+}
+
+const char *vmctl_state_name(const struct vm *vm)
+{
+	static const char *const state[] = {
+		[VM_CREATED] = "created", [VM_RUNNING] = "running", [VM_STOPPING] = "stopping", [VM_PAUSED] = "paused",
+		[VM_OFF] = "off",         [VM_CRASHED] = "crashed", [VM_BROKEN] = "broken",
+	};
+	static const char *const request[] = {
+		[VM_REQUEST_NONE] = "stopping",      [VM_REQUEST_PAUSE] = "pausing",   [VM_REQUEST_START] = "starting",
+		[VM_REQUEST_RESTART] = "restarting", [VM_REQUEST_RESET] = "resetting", [VM_REQUEST_OFF] = "stopping",
+		[VM_REQUEST_CRASH] = "stopping",
+	};
+
+	if (vm->state == VM_STOPPING)
+		return request[vm->request];
+	return vm->state == VM_RUNNING && vm->suspended ? "suspended" : state[vm->state];
+}
+
 void vmctl_crash(struct vm *vm, const char *why, uint64_t at)
 {
-	log_err("vm %s: stopped: %s (0x%llx)", vm->config.name, why, (unsigned long long)at);
+	if (vm->config.on_crash == VM_ACTION_STOP || log_ratelimit(&vm->log_budget))
+		log_err("vm %s: stopped: %s (0x%llx)", vm->config.name, why, (unsigned long long)at);
 	vmctl_request(vm, VM_REQUEST_CRASH);
 }
 
-/* The machine has nothing left to do. */
+/* The machine has nothing left to do: no VM runs, waits for an operator, or is about to. */
 static void power_off_if_last(void)
 {
 	for (uint32_t i = 0; i < vm_count; i++)
-		if (vms[i]->state == VM_RUNNING || vms[i]->state == VM_STOPPING || vms[i]->state == VM_CREATED)
+		if (!(BIT(vms[i]->state) & (BIT(VM_OFF) | BIT(VM_CRASHED) | BIT(VM_BROKEN))))
 			return;
+	if (console_shell_is_open()) {
+		log_info("no VM is running; the shell is open: `vm start` one, or `poweroff`");
+		return;
+	}
 	log_info("no VM is running: power off");
-	psci_host_system_off();
+	power_off();
 	log_warn("this host cannot be switched off by software; it is safe to cut the power");
 }
 
-/* Every vCPU is at the checkpoint. Called without the lock by the one that came last; nobody else can change anything.
+/* Load and be ready to run, with the RAM that it has; or give that back. */
+static enum vm_state bring_up(struct vm *vm, const char *what)
+{
+	vm->config.quiet = !log_ratelimit(&vm->log_budget);
+	if (!vm->config.quiet)
+		log_info("vm %s: %s", vm->config.name, what);
+	if (!prepare(vm))
+		return VM_RUNNING;
+	vm_give_ram(vm);
+	return VM_OFF;
+}
+
+static enum vm_state shut_down(struct vm *vm, enum vm_state state)
+{
+	log_info("vm %s: %s", vm->config.name, state == VM_OFF ? "off" : "crashed");
+	vm_give_ram(vm);
+	return state;
+}
+
+static enum vm_state perform_request(struct vm *vm, enum vm_request request)
+{
+	switch (request) {
+	case VM_REQUEST_START:
+		return bring_up(vm, "start");
+	case VM_REQUEST_RESET:
+		return bring_up(vm, "reset");
+	case VM_REQUEST_RESTART:
+		watchdog_hold_back(vm);
+		if (vm->request != VM_REQUEST_RESTART)
+			return VM_OFF; /* seen by nobody */
+		vm->restarts++;
+		return bring_up(vm, "restart");
+	case VM_REQUEST_OFF:
+		return shut_down(vm, VM_OFF);
+	case VM_REQUEST_CRASH:
+		return shut_down(vm, VM_CRASHED);
+	default:
+		vm->paused_at = timer_now();
+		return VM_PAUSED;
+	}
+}
+
+/*
+ * Every vCPU is at the checkpoint. Called without the lock by the one that came last; nobody else can change anything
+ * but the request. It may be preempted meanwhile.
  */
 static void perform(struct vm *vm)
 {
-	enum vm_state state = vm->request == VM_REQUEST_CRASH ? VM_CRASHED : VM_OFF;
+	enum vm_request request;
+	enum vm_state state;
 
-	if (vm->request == VM_REQUEST_RESET) {
-		vm->config.quiet = !log_ratelimit(&vm->log_budget);
-		if (!vm->config.quiet)
-			log_info("vm %s: reset", vm->config.name);
-		if (!prepare(vm))
-			state = VM_RUNNING;
-	} else {
-		log_info("vm %s: %s", vm->config.name, state == VM_OFF ? "off" : "crashed");
-	}
 	spin_lock(&vm->lock);
-	vm->request = VM_REQUEST_NONE;
-	vm->state = state;
+	while (vm->state == VM_STOPPING) {
+		if (vm->request == VM_REQUEST_CRASH && vm->config.on_crash == VM_ACTION_RESTART)
+			vm->request = VM_REQUEST_RESTART; /* from now on an operator may want something else */
+		request = vm->request;
+		spin_unlock(&vm->lock);
+		state = perform_request(vm, request);
+		spin_lock(&vm->lock);
+		if (vm->state == VM_STOPPING && vm->request == request) {
+			vm->request = VM_REQUEST_NONE;
+			vm->state = state;
+		}
+	}
+	state = vm->state;
 	spin_unlock(&vm->lock);
 	if (state == VM_RUNNING)
 		wake_all(vm);
-	else
+	else if (state != VM_PAUSED && !vm->host_stays_on)
 		power_off_if_last();
 }
 
@@ -180,22 +351,38 @@ static bool may_run(struct vcpu *vcpu)
 {
 	if (vcpu->vm->state != VM_RUNNING)
 		return false;
-	if (vcpu->power == VCPU_SUSPENDED && vgic_has_pending(vcpu))
+	if (vcpu->power == VCPU_SUSPENDED && !vcpu->detached && vgic_has_pending(vcpu)) {
 		vcpu->power = VCPU_ON;
+		vcpu->vm->suspended = false;
+	}
 	return vcpu->power == VCPU_ON;
+}
+
+/* Its state out of the hardware, so that nothing of it can fire, or back. */
+static void detach(struct vcpu *vcpu, bool detached)
+{
+	vcpu->detached = detached;
+	vcpu_load(detached ? NULL : vcpu);
 }
 
 /*
  * Sleep at the checkpoint. What is suspended stays in the hardware, where its timer may wake it: the interrupt is taken
- * here, because HYP runs with interrupts masked. Anything else leaves the hardware, so that nothing of it can fire.
+ * here, because HYP runs with interrupts masked. Anything else leaves the hardware. Returns early where that changes.
  */
 static void wait_parked(struct vcpu *vcpu)
 {
-	if (vcpu->power != VCPU_SUSPENDED)
-		vcpu_load(NULL);
+	bool live = vcpu->power == VCPU_SUSPENDED && vcpu->vm->state == VM_RUNNING;
+
+	if (vcpu->detached == live) {
+		detach(vcpu, !live);
+		return;
+	}
 	sched_block();
-	while (vcpu->power == VCPU_SUSPENDED && irq_handle_one())
-		;
+	if (live)
+		while (irq_handle_one())
+			;
+	if (live && (vcpu->work & WORK_TIMER))
+		vtimer_sample(vcpu); /* its deadline may be what wakes it */
 }
 
 void vmctl_checkpoint(struct vcpu *vcpu)
@@ -212,12 +399,12 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 		if (last)
 			vm->parked_count = 0; /* nobody else performs */
 		spin_unlock(&vm->lock);
-		if (last)
+		if (last) {
+			detach(vcpu, true);
 			perform(vm);
-		else
+		} else {
 			wait_parked(vcpu);
-		if (vcpu->power == VCPU_SUSPENDED && (vcpu->work & WORK_TIMER))
-			vtimer_sample(vcpu); /* its deadline may be what wakes it */
+		}
 		spin_lock(&vm->lock);
 		if (last)
 			vm->parked_count += vm->vcpu_count;
@@ -227,7 +414,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	start = vcpu->start;
 	vcpu->start = START_NONE;
 	spin_unlock(&vm->lock);
-	vcpu_load(vcpu);
+	detach(vcpu, false);
 	if (start != START_NONE)
 		start_over(vcpu, start);
 }
@@ -284,7 +471,7 @@ void vmctl_standby(struct vcpu *vcpu)
 }
 
 /* Power down with a wake-up: the checkpoint holds the vCPU until an interrupt is pending, then starts it at `entry`. */
-static uint32_t power_down(struct vcpu *vcpu, uint32_t entry, uint32_t context)
+static uint32_t power_down(struct vcpu *vcpu, uint32_t entry, uint32_t context, bool system)
 {
 	if (!valid_entry(vcpu->vm, entry))
 		return PSCI_INVALID_ADDRESS;
@@ -294,6 +481,7 @@ static uint32_t power_down(struct vcpu *vcpu, uint32_t entry, uint32_t context)
 		vcpu->entry_psr_e = read_spsr_hyp() & PSR_E;
 		vcpu->power = VCPU_SUSPENDED;
 		vcpu->start = START_RESUME;
+		vcpu->vm->suspended = system;
 	}
 	spin_unlock(&vcpu->vm->lock);
 	vcpu_request(vcpu, WORK_STOP);
@@ -302,7 +490,7 @@ static uint32_t power_down(struct vcpu *vcpu, uint32_t entry, uint32_t context)
 
 uint32_t vmctl_cpu_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t context)
 {
-	return power_down(vcpu, entry, context);
+	return power_down(vcpu, entry, context, false);
 }
 
 uint32_t vmctl_system_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t context)
@@ -312,7 +500,7 @@ uint32_t vmctl_system_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t contex
 	vm_for_each_vcpu(v, vcpu->vm)
 		if (v != vcpu && v->power != VCPU_OFF)
 			return PSCI_DENIED;
-	return power_down(vcpu, entry, context);
+	return power_down(vcpu, entry, context, true);
 }
 
 uint32_t vmctl_affinity_info(struct vm *vm, uint32_t target, uint32_t level)

@@ -9,14 +9,46 @@
 
 #include "hyp/vm.h"
 
-/* Load the images and start vCPU 0. VM_CREATED or VM_OFF. 0, or the loader's error, logged. */
+/*
+ * An operator's commands. Each may be called on any CPU, from any thread of HYP and from an interrupt handler, with no
+ * lock but those above vm->lock held (hyp/percpu.h: none is): it never waits. It checks the state that it starts from,
+ * has the rest done by the VM's own vCPUs at the VM's own priority, and returns 0 once that is certain to happen:
+ *
+ *   vmctl_start   CREATED, OFF, CRASHED   take RAM, load the images from the bundle, start vCPU 0
+ *   vmctl_stop    RUNNING, PAUSED, or a reset or start under way   off, now: the guest is not asked
+ *   vmctl_reset   RUNNING, PAUSED   as at first boot; not affected by on-reset
+ *   vmctl_pause   RUNNING   vCPUs stop at their next exit; the guest's time (counters and timers) stops with them
+ *   vmctl_resume  PAUSED, or a pause under way   goes on where it was; its time has not moved
+ *
+ * -EINVAL: not in this state. -EBUSY: another change is under way. vmctl_start() also -ENOMEM, logged: the host has not
+ * enough RAM free. What goes wrong later (an image that cannot be loaded) is logged, and leaves the VM off.
+ *
+ * A VM that an operator has stopped does not switch the host off, even if it was the last one.
+ */
 int vmctl_start(struct vm *vm);
+int vmctl_stop(struct vm *vm);
+int vmctl_reset(struct vm *vm);
+int vmctl_pause(struct vm *vm);
+int vmctl_resume(struct vm *vm);
 
-/* Ask for reset, power-off or crash; it happens when every vCPU is at the checkpoint. Any vCPU, any time; the first
- * wins. */
+/* The operator has asked the guest to switch itself off (power key): when it does, the host stays on. Any context. */
+void vmctl_expect_off(struct vm *vm);
+
+/* The VM's state for people: created, starting, running, suspended, pausing, paused, resetting,
+ * restarting, stopping, off, crashed, broken.
+ */
+const char *vmctl_state_name(const struct vm *vm);
+
+/* Start at boot: as vmctl_start(), but loads here and now, on the boot CPU. 0, or the loader's error, logged. */
+int vmctl_boot(struct vm *vm);
+
+/*
+ * Ask for reset, power-off or crash on behalf of the guest; it happens when every vCPU is at the checkpoint. Any
+ * context. Of several, the weightiest is performed (enum vm_request).
+ */
 void vmctl_request(struct vm *vm, enum vm_request request);
 
-/* virt7 cannot go on with this VM: one line with the reason and the guest address, and the VM stops. */
+/* virt7 cannot go on with this VM: one line with the reason and the guest address; on-crash says what happens. */
 void vmctl_crash(struct vm *vm, const char *why, uint64_t at);
 
 /* Where a vCPU waits while it is off or its VM is not running. Returns when it shall run guest code. */

@@ -49,10 +49,8 @@ void cache_scrub_block(void *block)
 {
 	uint32_t start = (uint32_t)(uintptr_t)block;
 
-	for (uint32_t va = start; va != start + BLOCK_SIZE; va += 256) {
-		zero_256(va);
-		for (uint32_t i = 0; i < 256; i += line)
-			write_dccimvac(va + i);
-	}
+	zero_lines_of_64(start, start + BLOCK_SIZE);
+	if (line < 64) /* another CPU's lines: those between have not been pushed out */
+		cache_clean_invalidate(block, BLOCK_SIZE);
 	dsb();
 }

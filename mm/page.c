@@ -1,7 +1,8 @@
 /*
  * The heap: a bitmap of pages, first fit from where the last search ended. Allocation happens when a VM is made, when a
- * guest touches a GiB for the first time, and at boot: never on a path that is measured in instructions.
+ * guest touches memory for the first time, and at boot: never on a path that is measured in instructions.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <arm/spinlock.h>
@@ -16,6 +17,7 @@ static struct {
 	struct spinlock lock;
 	uint64_t base; /* PA */
 	size_t pages, free, next;
+	size_t reserved; /* of the free ones, those that are promised */
 	uint8_t *va;
 	uint32_t used[HEAP_PAGES_MAX / 32];
 } heap;
@@ -66,25 +68,64 @@ static size_t find(size_t from, size_t to, size_t count)
 	return heap.pages;
 }
 
-void *page_alloc(unsigned int order)
+/* Holder of heap.lock. NULL: there is no such run. */
+static void *take(size_t count)
 {
-	size_t count = (size_t)1 << order, page;
-	uint8_t *va = NULL;
+	size_t page = find(heap.next, heap.pages, count);
 
-	spin_lock(&heap.lock);
-	page = find(heap.next, heap.pages, count);
 	if (page == heap.pages)
 		page = find(0, heap.pages, count);
-	if (page != heap.pages) {
-		mark(page, count, true);
-		heap.next = page + count;
-		heap.free -= count;
-		va = heap.va + page * PAGE_SIZE;
-	}
+	if (page == heap.pages)
+		return NULL;
+	mark(page, count, true);
+	heap.next = page + count;
+	heap.free -= count;
+	return heap.va + page * PAGE_SIZE;
+}
+
+void *page_alloc(unsigned int order)
+{
+	size_t count = (size_t)1 << order;
+	void *va = NULL;
+
+	spin_lock(&heap.lock);
+	if (heap.free - heap.reserved >= count)
+		va = take(count);
 	spin_unlock(&heap.lock);
 	if (va)
 		memset(va, 0, count * PAGE_SIZE);
 	return va;
+}
+
+int page_reserve(size_t count)
+{
+	int ret = -ENOMEM;
+
+	spin_lock(&heap.lock);
+	if (heap.free - heap.reserved >= count) {
+		heap.reserved += count;
+		ret = 0;
+	}
+	spin_unlock(&heap.lock);
+	return ret;
+}
+
+void page_unreserve(size_t count)
+{
+	spin_lock(&heap.lock);
+	heap.reserved -= count;
+	spin_unlock(&heap.lock);
+}
+
+void *page_alloc_reserved(void)
+{
+	void *page;
+
+	spin_lock(&heap.lock);
+	heap.reserved--;
+	page = take(1);
+	spin_unlock(&heap.lock);
+	return page;
 }
 
 void page_free(void *page, unsigned int order)
@@ -95,6 +136,15 @@ void page_free(void *page, unsigned int order)
 	mark((size_t)((uint8_t *)page - heap.va) / PAGE_SIZE, (size_t)1 << order, false);
 	heap.free += (size_t)1 << order;
 	spin_unlock(&heap.lock);
+}
+
+unsigned int page_order(size_t size)
+{
+	unsigned int order = 0;
+
+	while (((size_t)PAGE_SIZE << order) < size)
+		order++;
+	return order;
 }
 
 pa_t page_pa(const void *page)
@@ -114,5 +164,5 @@ size_t page_total(void)
 
 size_t page_available(void)
 {
-	return heap.free * PAGE_SIZE;
+	return (heap.free - heap.reserved) * PAGE_SIZE;
 }

@@ -17,11 +17,22 @@ void page_init(pa_t base, size_t size);
 void *page_alloc(unsigned int order);
 void page_free(void *page, unsigned int order);
 
+/*
+ * Promise `count` single pages to somebody who will need them later and cannot be refused then: 0 or -ENOMEM. Each
+ * page_alloc_reserved() uses one up and does not zero it; page_unreserve() gives up the rest.
+ */
+int page_reserve(size_t count);
+void page_unreserve(size_t count);
+void *page_alloc_reserved(void);
+
+/* The smallest order that holds `size` bytes. */
+unsigned int page_order(size_t size);
+
 /* Heap address to physical and back. */
 pa_t page_pa(const void *page);
 void *page_va(pa_t address);
 
-/* Bytes of the heap, and those that are free. */
+/* Bytes of the heap, and those that are free and promised to nobody. */
 size_t page_total(void);
 size_t page_available(void);
 

@@ -17,6 +17,8 @@ static struct {
 	} range[RANGES_MAX];
 } ram;
 
+struct ram_use ram_use;
+
 static void delete_at(unsigned int i)
 {
 	for (ram.count--; i < ram.count; i++)
@@ -133,6 +135,13 @@ void ram_release(pa_t base, uint64_t size)
 	lost = insert(base.v, size);
 	spin_unlock(&ram.lock);
 	report_lost(lost);
+}
+
+void ram_account(uint64_t *use)
+{
+	uint64_t gone = ram_use.reserved + ram_use.virt7 + ram_use.bundle;
+
+	*use += ram_use.total - gone - ram_available();
 }
 
 uint64_t ram_available(void)

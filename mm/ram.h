@@ -15,6 +15,22 @@ void ram_add(uint64_t base, uint64_t size);
 void ram_remove(uint64_t base, uint64_t size);
 
 /*
+ * Where the host's RAM went, in bytes; whole 2 MiB blocks, so that
+ *   total = reserved + virt7 + bundle + what VMs have + ram_available()
+ * holds. Boot fills it: ram_account() adds to *use what has gone from the free RAM since the last call.
+ */
+struct ram_use {
+	uint64_t total;
+	uint64_t reserved; /* by the board's firmware and device tree */
+	uint64_t virt7;    /* image, heap, and the host's device tree */
+	uint64_t bundle;
+};
+
+extern struct ram_use ram_use;
+
+void ram_account(uint64_t *use);
+
+/*
  * Take up to `size` bytes (a multiple of 2 MiB) in one piece, below 4 GiB where `low`. Returns the bytes taken, 0 when
  * nothing is left, and their address in *base: the largest free piece where none is large enough.
  */

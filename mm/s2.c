@@ -1,5 +1,6 @@
 /* Stage-2 tables. A new entry replaces an invalid one, which no TLB holds: mapping needs no TLB flush (B3.9.3). */
 #include <errno.h>
+#include <string.h>
 
 #include <arm/barrier.h>
 #include <arm/hypregs.h>
@@ -15,6 +16,9 @@
 #define ROOT_ENTRIES (2U * TABLE_ENTRIES)
 #define VMID_COUNT   256U
 
+/* In a table descriptor a bit that the hardware ignores (B3.6.1): the table is one of 2 MiB of RAM. */
+#define S2_RAM_TABLE BIT64(55)
+
 #define S2_RAM_ATTR    (DESC_VALID | DESC_AF | DESC_SH_INNER | DESC_S2_R | DESC_S2_W | DESC_S2_ATTR_WB)
 #define S2_DEVICE_ATTR (DESC_VALID | DESC_AF | DESC_S2_R | DESC_S2_W | DESC_S2_ATTR_DEVICE | DESC_XN)
 
@@ -22,6 +26,8 @@ static struct {
 	struct spinlock lock;
 	uint32_t used[VMID_COUNT / 32];
 } vmids = {.used = {1}}; /* VMID 0 is never a guest's: VTTBR is 0 while none is loaded */
+
+bool s2_pages;
 
 static uint32_t vmid_take(void)
 {
@@ -74,7 +80,7 @@ static uint64_t *table_of(uint64_t entry)
 static void free_tables(uint64_t *l2)
 {
 	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
-		if (is_table(l2[i]))
+		if (is_table(l2[i]) || (l2[i] & S2_RAM_TABLE))
 			page_free(table_of(l2[i]), 0);
 	page_free(l2, 0);
 }
@@ -90,18 +96,43 @@ void s2_destroy(struct s2 *s2)
 		if (s2->root[i])
 			free_tables(table_of(s2->root[i]));
 	page_free(s2->root, ROOT_ORDER);
+	page_unreserve(s2->reserved);
 	vmid_release((uint32_t)(s2->vttbr >> 48));
 	s2->root = NULL;
 }
 
+int s2_reserve(struct s2 *s2, uint64_t size)
+{
+	uint64_t gib = align_up(size, BIT64(30)) >> 30,
+		 blocks = s2_pages ? align_up(size, BLOCK_SIZE) >> BLOCK_SHIFT : 0;
+
+	if (page_reserve((size_t)(gib + blocks)))
+		return -ENOMEM;
+	s2->reserved += (uint32_t)(gib + blocks);
+	return 0;
+}
+
+/* For RAM a page from what was set aside. NULL: the heap is empty. */
+static uint64_t *zero_table(struct s2 *s2, bool ram)
+{
+	uint64_t *table;
+
+	if (!ram || s2->reserved == 0)
+		return page_alloc(0);
+	s2->reserved--;
+	table = page_alloc_reserved();
+	memset(table, 0, PAGE_SIZE);
+	return table;
+}
+
 /* The table below `entry`, made if need be. The zeroes of a new one are visible before it is linked. */
-static uint64_t *next_table(uint64_t *entry)
+static uint64_t *next_table(struct s2 *s2, uint64_t *entry, bool ram)
 {
 	uint64_t *table;
 
 	if (is_table(*entry))
 		return table_of(*entry);
-	table = page_alloc(0);
+	table = zero_table(s2, ram);
 	if (!table)
 		return NULL;
 	dsb_ish();
@@ -109,20 +140,40 @@ static uint64_t *next_table(uint64_t *entry)
 	return table;
 }
 
-static uint64_t *l2_entry(struct s2 *s2, ipa_t at)
+static uint64_t *l2_entry(struct s2 *s2, ipa_t at, bool ram)
 {
-	uint64_t *l2 = next_table(&s2->root[at.v >> 30]);
+	uint64_t *l2 = next_table(s2, &s2->root[at.v >> 30], ram);
 
 	return l2 ? &l2[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES] : NULL;
 }
 
+/* A level-2 entry for the 2 MiB at `to`: a table of pages, kept over s2_clear(). 0: the heap is empty. */
+static uint64_t ram_pages(struct s2 *s2, uint64_t old, pa_t to)
+{
+	uint64_t *table;
+
+	if (old & S2_RAM_TABLE)
+		return old | DESC_VALID;
+	table = s2->reserved ? page_alloc_reserved() : page_alloc(0);
+	if (!table)
+		return 0;
+	s2->reserved -= s2->reserved != 0;
+	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
+		table[i] = (to.v + i * PAGE_SIZE) | S2_RAM_ATTR | DESC_TABLE;
+	dsb_ish(); /* before it is linked */
+	return page_pa(table).v | S2_RAM_TABLE | DESC_TABLE | DESC_VALID;
+}
+
 int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
 {
-	uint64_t *entry = l2_entry(s2, at);
+	uint64_t *entry = l2_entry(s2, at, true), value;
 
 	if (!entry)
 		return -ENOMEM;
-	pte_write(entry, to.v | S2_RAM_ATTR);
+	value = s2_pages ? ram_pages(s2, *entry, to) : to.v | S2_RAM_ATTR;
+	if (value == 0)
+		return -ENOMEM;
+	pte_write(entry, value);
 	dsb_ish();
 	s2->blocks++;
 	return 0;
@@ -131,8 +182,8 @@ int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
 int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
 {
 	for (size_t i = 0; i < size; i += PAGE_SIZE) {
-		uint64_t *entry = l2_entry(s2, ipa_add(at, i));
-		uint64_t *l3 = entry ? next_table(entry) : NULL;
+		uint64_t *entry = l2_entry(s2, ipa_add(at, i), false);
+		uint64_t *l3 = entry ? next_table(s2, entry, false) : NULL;
 
 		if (!l3)
 			return -ENOMEM;
@@ -162,7 +213,22 @@ bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 	return true;
 }
 
-bool s2_next_block(const struct s2 *s2, ipa_t *at, pa_t *to)
+/* A level-2 entry of RAM, valid or not; its physical address in *to. */
+static bool is_ram(uint64_t entry, pa_t *to)
+{
+	if (entry & S2_RAM_TABLE)
+		entry = table_of(entry)[0];
+	else if (entry & DESC_TABLE)
+		return false;
+	*to = pa(entry & DESC_ADDR_MASK & ~(uint64_t)(BLOCK_SIZE - 1U));
+	return true;
+}
+
+/*
+ * The next level-2 entry for a block at or after *at with at least one bit of `mask`. An entry that s2_clear() has made
+ * invalid keeps its address: it says what was touched.
+ */
+static bool next_block(const struct s2 *s2, ipa_t *at, pa_t *to, uint64_t mask)
 {
 	uint64_t v = align_down(at->v, BLOCK_SIZE);
 
@@ -174,14 +240,23 @@ bool s2_next_block(const struct s2 *s2, ipa_t *at, pa_t *to)
 			continue;
 		}
 		entry = pte_read(&table_of(entry)[(v >> BLOCK_SHIFT) % TABLE_ENTRIES]);
-		if ((entry & (DESC_VALID | DESC_TABLE)) == DESC_VALID) {
+		if ((entry & mask) && is_ram(entry, to)) {
 			*at = ipa(v);
-			*to = pa(entry & DESC_ADDR_MASK & ~(uint64_t)(BLOCK_SIZE - 1U));
 			return true;
 		}
 		v += BLOCK_SIZE;
 	}
 	return false;
+}
+
+bool s2_next_block(const struct s2 *s2, ipa_t *at, pa_t *to)
+{
+	return next_block(s2, at, to, DESC_VALID);
+}
+
+bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to)
+{
+	return next_block(s2, at, to, ~UINT64_C(0));
 }
 
 /* TLBIALLIS works on the current VMID, so borrow VTTBR for it (B4.2.2). */
@@ -199,15 +274,42 @@ void s2_flush_tlb(const struct s2 *s2)
 	isb();
 }
 
-void s2_clear(struct s2 *s2)
+static void clear(struct s2 *s2, uint64_t which, uint64_t keep)
 {
-	for (ipa_t at = ipa(0);; at = ipa_add(at, BLOCK_SIZE)) {
-		pa_t to;
+	pa_t to;
 
-		if (!s2_next_block(s2, &at, &to))
-			break;
-		pte_write(l2_entry(s2, at), 0);
+	for (ipa_t at = ipa(0); next_block(s2, &at, &to, which); at = ipa_add(at, BLOCK_SIZE)) {
+		uint64_t *entry = l2_entry(s2, at, true);
+
+		pte_write(entry, *entry & keep);
 	}
 	s2->blocks = 0;
 	s2_flush_tlb(s2);
+}
+
+void s2_clear(struct s2 *s2)
+{
+	clear(s2, DESC_VALID, ~DESC_VALID);
+}
+
+/* The tables of pages go once no TLB knows them. */
+static void free_pages(struct s2 *s2)
+{
+	pa_t to;
+
+	for (ipa_t at = ipa(0); next_block(s2, &at, &to, S2_RAM_TABLE); at = ipa_add(at, BLOCK_SIZE)) {
+		uint64_t *entry = l2_entry(s2, at, true);
+
+		page_free(table_of(*entry), 0);
+		*entry = 0;
+	}
+}
+
+void s2_forget(struct s2 *s2)
+{
+	clear(s2, ~UINT64_C(0), ~DESC_VALID);
+	free_pages(s2);
+	clear(s2, ~UINT64_C(0), 0);
+	page_unreserve(s2->reserved);
+	s2->reserved = 0;
 }

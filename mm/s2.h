@@ -1,6 +1,7 @@
 /*
  * Stage 2: a VM's IPA space (DDI 0406C B3.6.2, VTCR: 40-bit input, level 1 of two concatenated tables). Memory is
- * mapped in 2 MiB blocks, devices in 4 KiB pages. What is not mapped faults to HYP.
+ * mapped 2 MiB at a time, by one block or, where s2_pages, by 512 pages; devices in 4 KiB pages. What is not mapped
+ * faults to HYP.
  */
 #ifndef MM_S2_H
 #define MM_S2_H
@@ -17,8 +18,15 @@ struct s2 {
 	struct spinlock lock; /* writers of the tables; the hardware walks without it */
 	uint64_t *root;       /* level 1, 1024 entries */
 	uint64_t vttbr;       /* root and VMID */
+	uint32_t reserved;    /* pages of the heap promised for the tables of RAM */
 	uint32_t blocks;      /* 2 MiB blocks of RAM mapped so far: the touched set */
 };
+
+/*
+ * RAM in 4 KiB pages: for hosts where blocks are slow, as QEMU is, whose TLB forgets everything at each TLBIMVA as long
+ * as it holds a block. Hardware wants blocks. Set at boot, before there are VMs.
+ */
+extern bool s2_pages;
 
 /* Make an empty IPA space with a VMID of its own. 0, -ENOMEM, or -ENOSPC when all 255 VMIDs are taken. */
 int s2_init(struct s2 *s2);
@@ -26,7 +34,10 @@ int s2_init(struct s2 *s2);
 /* Free the tables and the VMID; no CPU may be running on them. */
 void s2_destroy(struct s2 *s2);
 
-/* Map the 2 MiB block (S2_RAM, aligned) or `size` bytes in pages (S2_DEVICE). Holder of s2->lock. 0 or -ENOMEM. */
+/* Set aside what the tables for `size` bytes of RAM take, until s2_forget(): mapping it cannot fail. 0 or -ENOMEM. */
+int s2_reserve(struct s2 *s2, uint64_t size);
+
+/* Map 2 MiB of RAM (aligned), or `size` bytes of a device. Holder of s2->lock. 0; -ENOMEM where nothing is reserved. */
 int s2_map_block(struct s2 *s2, ipa_t at, pa_t to);
 int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size);
 
@@ -39,8 +50,18 @@ bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out);
  */
 bool s2_next_block(const struct s2 *s2, ipa_t *at, pa_t *to);
 
-/* Take all RAM blocks away again: the VM's memory counts as untouched. No vCPU of it may be running. */
+/*
+ * The same for every block that has been mapped since s2_forget(), now or before an s2_clear(): what may hold something
+ * of the VM's.
+ */
+bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to);
+
+/*
+ * Take all RAM blocks away again: the VM's memory counts as untouched. No vCPU of it may be running. s2_forget() also
+ * forgets what was dirty: the RAM is no longer the VM's.
+ */
 void s2_clear(struct s2 *s2);
+void s2_forget(struct s2 *s2);
 
 /* Forget every cached translation of this IPA space, on all CPUs. */
 void s2_flush_tlb(const struct s2 *s2);

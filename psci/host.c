@@ -25,6 +25,12 @@ int psci_host_cpu_on(uint32_t mpidr, uint32_t entry, uint32_t context)
 	return call(machine->psci_cpu_on, mpidr, entry, context) == PSCI_SUCCESS ? 0 : -EIO;
 }
 
+void psci_host_cpu_off(void)
+{
+	if (machine && machine->psci_cpu_off)
+		call(machine->psci_cpu_off, PSCI_POWER_DOWN, 0, 0); /* the argument is PSCI 0.1's */
+}
+
 void psci_host_system_off(void)
 {
 	if (machine && machine->psci_system_off)

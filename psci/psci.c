@@ -1,4 +1,5 @@
 /* Guest PSCI (DEN 0022): one row a function. The caller's r1-r3 are untouched, as SMCCC 1.1 has it. */
+#include "coproc/model.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vm.h"
 #include "hyp/vmctl.h"
@@ -88,15 +89,35 @@ static uint32_t migrate_info_type(struct vcpu *vcpu, const struct regs *regs)
 
 static uint32_t features(struct vcpu *vcpu, const struct regs *regs);
 
+/* WORKAROUND_1 and 3 are what virt7 does itself between two VMs; the guest may ask for it too (DEN 0070A). */
+static uint32_t workaround(struct vcpu *vcpu, const struct regs *regs)
+{
+	(void)vcpu, (void)regs;
+	if (this_cpu()->harden)
+		this_cpu()->harden();
+	return this_cpu()->harden ? SMCCC_SUCCESS : PSCI_NOT_SUPPORTED;
+}
+
 static uint32_t arch_features(struct vcpu *vcpu, const struct regs *regs)
 {
-	(void)vcpu;
-	return regs->r[1] == SMCCC_VERSION || regs->r[1] == SMCCC_ARCH_FEATURES ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
+	switch (regs->r[1]) {
+	case SMCCC_VERSION:
+	case SMCCC_ARCH_FEATURES:
+		return SMCCC_SUCCESS;
+	case SMCCC_ARCH_WORKAROUND_1:
+	case SMCCC_ARCH_WORKAROUND_2:
+	case SMCCC_ARCH_WORKAROUND_3:
+		return model_workaround(vcpu->coproc.model, regs->r[1]);
+	default:
+		return PSCI_NOT_SUPPORTED;
+	}
 }
 
 static const struct row rows[] = {
 	{SMCCC_VERSION, smccc_version},
 	{SMCCC_ARCH_FEATURES, arch_features},
+	{SMCCC_ARCH_WORKAROUND_1, workaround},
+	{SMCCC_ARCH_WORKAROUND_3, workaround},
 	{PSCI_VERSION, version},
 	{PSCI_CPU_SUSPEND, cpu_suspend},
 	{PSCI_CPU_OFF, cpu_off},
@@ -124,7 +145,7 @@ static uint32_t features(struct vcpu *vcpu, const struct regs *regs)
 	uint32_t id = regs->r[1];
 
 	(void)vcpu;
-	return find(id) && id != SMCCC_ARCH_FEATURES ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
+	return find(id) && (id == SMCCC_VERSION || id >= PSCI_VERSION) ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
 }
 
 static void __attribute__((noinline)) call(struct vcpu *vcpu, struct regs *regs)

@@ -10,6 +10,12 @@
 #define SMCCC_ARCH_FEATURES 0x80000001U
 #define SMCCC_VERSION_1_1   0x00010001U
 
+#define SMCCC_ARCH_WORKAROUND_1 0x80008000U /* branch target injection */
+#define SMCCC_ARCH_WORKAROUND_2 0x80007fffU /* speculative store bypass */
+#define SMCCC_ARCH_WORKAROUND_3 0x80003fffU /* branch history injection */
+#define SMCCC_SUCCESS           0U
+#define SMCCC_NOT_REQUIRED      1U /* of ARCH_FEATURES about a workaround: this CPU is not affected */
+
 #define PSCI_VERSION           0x84000000U
 #define PSCI_CPU_SUSPEND       0x84000001U
 #define PSCI_CPU_OFF           0x84000002U

@@ -2,26 +2,30 @@
  * The distributor's registers (IHI 0048B 4.3), one row each: where it is, which widths it takes, what a read and a
  * write do. As a GICv2 without the Security Extensions: two interrupt groups that software may use, as on QEMU's virt.
  */
-#include "hyp/dev/gic.h"
-#include "vgic/vgic.h"
+#include <stddef.h>
 
-#define WORD 4U
-#define BYTE 1U
+#include "hyp/machine.h"
+#include "vgic/internal.h"
 
+/* A piece of the distributor, a region of its own on the bus. The last two are called by locked_read() and _write(). */
 struct row {
+	uint32_t offset, size;
+	struct mmio_ops ops;
 	uint32_t (*read)(struct vcpu *vcpu, uint32_t offset, uint32_t size);
 	void (*write)(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value);
-	uint8_t widths; /* WORD, or WORD | BYTE */
-	bool unlocked;  /* touches nothing that vgic.lock guards */
+	uint32_t collect; /* COLLECT_*: see vgic_collect() */
 };
 
+#define COLLECT_READ  BIT(0)
+#define COLLECT_WRITE BIT(1)
+
 /* Offset 0x000: CTLR, TYPER, IIDR. 32 * (ITLinesNumber + 1) interrupts; as many CPUs as the VM has. */
-static uint32_t id_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
+static uint64_t id_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
-	(void)size;
+	(void)row, (void)size;
 	switch (offset) {
 	case 0x0:
-		return vcpu->vm->vgic.enabled;
+		return vcpu->vm->vgic.forwarded;
 	case 0x4:
 		return (VGIC_IRQS / 32U - 1U) | (vcpu->vm->vcpu_count - 1U) << 5;
 	case 0x8:
@@ -31,30 +35,32 @@ static uint32_t id_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 	}
 }
 
-static void ctlr_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
+static bool ctlr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
 	struct vm *vm = vcpu->vm;
 
-	(void)size;
+	(void)row, (void)size;
 	if (offset != 0)
-		return;
+		return true;
 	spin_lock(&vm->vgic.lock);
-	if (vm->vgic.enabled != (value & 3U)) {
-		vm->vgic.enabled = value & 3U;
+	if (vm->vgic.forwarded != (value & 3U)) {
+		vm->vgic.forwarded = value & 3U;
 		vgic_update_all(vm);
 	}
 	spin_unlock(&vm->vgic.lock);
+	return true;
 }
 
-static uint32_t raz(struct vcpu *vcpu, uint32_t offset, uint32_t size)
+static uint64_t raz(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
-	(void)vcpu, (void)offset, (void)size;
+	(void)vcpu, (void)row, (void)offset, (void)size;
 	return 0;
 }
 
-static void wi(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
+static bool wi(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
-	(void)vcpu, (void)offset, (void)size, (void)value;
+	(void)vcpu, (void)row, (void)offset, (void)value, (void)size;
+	return true;
 }
 
 /* One bit an interrupt: collect, or apply to the bits that are set. */
@@ -74,10 +80,9 @@ static void wi(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value
 		return value;                                                   \
 	}
 
-READ_BITS(enable_read, irq->enabled)
 READ_BITS(group_read, irq->group1)
 READ_BITS(pending_read, vgic_read_pending(vcpu, id))
-READ_BITS(active_read, irq->active || (vgic_lr_state(vcpu, irq) & GICH_LR_ACTIVE))
+READ_BITS(active_read, vgic_read_active(vcpu, id))
 
 /* Call `apply` for each interrupt whose bit is written as 1. */
 static void for_written(struct vcpu *vcpu, uint32_t offset, uint32_t value, void (*apply)(struct vcpu *, uint32_t))
@@ -89,16 +94,49 @@ static void for_written(struct vcpu *vcpu, uint32_t offset, uint32_t value, void
 			apply(vcpu, first + lowest_bit(value));
 }
 
-static void set_enable(struct vcpu *vcpu, uint32_t id)
+static uint64_t enable_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
-	vgic_irq(vcpu, id)->enabled = true;
-	vgic_update(vcpu, id);
+	(void)row, (void)size;
+	return offset < sizeof(vcpu->vm->vgic.enabled) ? *vgic_enabled(vcpu, offset / 4U) : 0;
 }
 
-static void clear_enable(struct vcpu *vcpu, uint32_t id)
+/* Most of a driver's writes change nothing: then there is nothing to do, and no lock to take. */
+static bool isenabler_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
-	vgic_irq(vcpu, id)->enabled = id < 16; /* SGIs cannot be disabled here */
-	vgic_update(vcpu, id);
+	uint32_t *word;
+
+	(void)row, (void)size;
+	if (offset >= sizeof(vcpu->vm->vgic.enabled))
+		return true;
+	word = vgic_enabled(vcpu, offset / 4U);
+	if (!(value & ~*word))
+		return true;
+	spin_lock(&vcpu->vm->vgic.lock);
+	value &= ~*word;
+	*word |= value;
+	for_written(vcpu, offset, value, vgic_update_forward);
+	spin_unlock(&vcpu->vm->vgic.lock);
+	return true;
+}
+
+static bool icenabler_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
+{
+	uint32_t *word;
+
+	(void)row, (void)size;
+	if (offset >= sizeof(vcpu->vm->vgic.enabled))
+		return true;
+	word = vgic_enabled(vcpu, offset / 4U);
+	if (offset == 0)
+		value &= ~0xffffU; /* SGIs cannot be disabled here */
+	if (!(value & *word))
+		return true;
+	spin_lock(&vcpu->vm->vgic.lock);
+	value &= *word;
+	*word &= ~value;
+	for_written(vcpu, offset, value, vgic_update_forward);
+	spin_unlock(&vcpu->vm->vgic.lock);
+	return true;
 }
 
 /* SGIs are set pending through SPENDSGIR only: their ISPENDR and ICPENDR bits are read-only. */
@@ -133,8 +171,6 @@ static void clear_active(struct vcpu *vcpu, uint32_t id)
 		for_written(vcpu, offset, value, apply);                                    \
 	}
 
-WRITE_BITS(isenabler_write, set_enable)
-WRITE_BITS(icenabler_write, clear_enable)
 WRITE_BITS(ispendr_write, set_pending)
 WRITE_BITS(icpendr_write, clear_pending)
 WRITE_BITS(isactiver_write, set_active)
@@ -149,7 +185,7 @@ static void igroupr_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uin
 	for (uint32_t i = 0; i < 32 && first + i < VGIC_IRQS; i++)
 		if (vgic_irq(vcpu, first + i)->group1 != (value >> i & 1U)) {
 			vgic_irq(vcpu, first + i)->group1 = value >> i & 1U;
-			vgic_update(vcpu, first + i);
+			vgic_update_forward(vcpu, first + i);
 		}
 }
 
@@ -172,13 +208,11 @@ static void priority_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, ui
 		}
 }
 
-/* Private interrupts: the reader's own mask, on a uniprocessor 0 (RAZ/WI); SPIs: existing CPUs only. */
+/* Private interrupts: the reader's own mask; SPIs: existing CPUs only. */
 static uint32_t target_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 {
 	uint32_t value = 0;
 
-	if (vcpu->vm->vcpu_count == 1)
-		return 0;
 	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++) {
 		uint32_t id = offset + i;
 		uint32_t mask = id < VGIC_PRIVATE ? BIT(vcpu->index) : vgic_irq(vcpu, id)->targets;
@@ -192,8 +226,6 @@ static void target_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint
 {
 	uint32_t existing = BIT(vcpu->vm->vcpu_count) - 1U;
 
-	if (vcpu->vm->vcpu_count == 1)
-		return;
 	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++, value >>= 8)
 		if (offset + i >= VGIC_PRIVATE) {
 			vgic_irq(vcpu, offset + i)->targets = (uint8_t)(value & existing);
@@ -224,24 +256,29 @@ static void config_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint
 		}
 }
 
-/* 0xf00 SGIR, 0xf10 CPENDSGIR, 0xf20 SPENDSGIR, 0xfd0 ... ID registers. */
-static uint32_t high_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
+/* 0xf10 CPENDSGIR, 0xf20 SPENDSGIR, 0xfd0 ... ID registers. */
+static uint64_t high_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
 	static const uint8_t id[] = {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0x00, 0x0d, 0xf0, 0x05, 0xb1}; /* from 0xfd0 */
 	uint32_t value = 0;
 
-	if (offset >= 0x10 && offset < 0x30)
+	(void)row;
+	if (offset < 0x20)
 		for (uint32_t i = 0; i < size; i++)
-			value |= vgic_sgi_sources(vcpu, (offset + i) & 15U) << (8U * i);
-	else if (offset >= 0xd0)
-		return offset % 4U ? 0 : id[(offset - 0xd0) / 4U];
+			value |= vgic_read_sources(vcpu, (offset + i) & 15U) << (8U * i);
+	else if (offset >= 0xc0)
+		return offset % 4U ? 0 : id[(offset - 0xc0) / 4U];
 	return value;
 }
 
-static void sgi_write(struct vcpu *vcpu, uint32_t value)
+/* 0xf00, SGIR */
+static bool sgir_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
 	uint32_t targets = FIELD(value, 16, 8);
 
+	(void)row, (void)offset; /* 0: or, by bytes, nothing */
+	if (size != MMIO_WORD)
+		return true;
 	switch (FIELD(value, 24, 2)) {
 	case 1: /* all but self */
 		targets = ~BIT(vcpu->index);
@@ -250,84 +287,119 @@ static void sgi_write(struct vcpu *vcpu, uint32_t value)
 		targets = BIT(vcpu->index);
 		break;
 	case 3: /* reserved */
-		return;
+		return true;
 	default:
 		break;
 	}
 	vgic_send_sgi(vcpu, targets, value & 15U);
+	return true;
 }
 
-static void high_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
+/* A second SGI of the same source and an earlier one that still waits are one: sources are bits. */
+static void sources_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
 {
-	if (offset == 0 && size == WORD) {
-		sgi_write(vcpu, value);
-		return;
-	}
-	if (offset < 0x10 || offset >= 0x30)
-		return;
-	spin_lock(&vcpu->vm->vgic.lock);
-	for (uint32_t i = 0; i < size; i++, value >>= 8) {
-		uint32_t id = (offset + i) & 15U;
-		struct vgic_irq *irq = &vcpu->vgic.irq[id];
+	uint32_t id = offset & 15U;
 
-		if (offset < 0x20)
-			vgic_clear_sources(vcpu, id, value & 0xffU);
-		else
-			irq->sources |= (uint8_t)(value & (BIT(vcpu->vm->vcpu_count) - 1U));
+	if (offset < 0x10) {
+		vgic_clear_sources(vcpu, id, value);
+	} else {
+		vcpu->vgic.irq[id].sources |= (uint8_t)(value & (BIT(vcpu->vm->vcpu_count) - 1U));
 		vgic_update(vcpu, id);
 	}
-	spin_unlock(&vcpu->vm->vgic.lock);
 }
 
-static const struct row rows[] = {
-	{raz, wi, WORD, true}, /* reserved */
-	{id_read, ctlr_write, WORD, true},
-	{group_read, igroupr_write, WORD, false},
-	{enable_read, isenabler_write, WORD, false},
-	{enable_read, icenabler_write, WORD, false},
-	{pending_read, ispendr_write, WORD, false},
-	{pending_read, icpendr_write, WORD, false},
-	{active_read, isactiver_write, WORD, false},
-	{active_read, icactiver_write, WORD, false},
-	{priority_read, priority_write, WORD | BYTE, false},
-	{target_read, target_write, WORD | BYTE, false},
-	{config_read, config_write, WORD, false},
-	{high_read, high_write, WORD | BYTE, true},
-};
-
-/* Which row serves each 128-byte piece of the distributor, and where that row's registers begin. */
-static const struct {
-	uint8_t row, first;
-} map[32] = {
-	[0x000 >> 7] = {1, 0x000 >> 7},
-	[0x080 >> 7] = {2, 0x080 >> 7},
-	[0x100 >> 7] = {3, 0x100 >> 7},
-	[0x180 >> 7] = {4, 0x180 >> 7},
-	[0x200 >> 7] = {5, 0x200 >> 7},
-	[0x280 >> 7] = {6, 0x280 >> 7},
-	[0x300 >> 7] = {7, 0x300 >> 7},
-	[0x380 >> 7] = {8, 0x380 >> 7},
-	[0x400 >> 7 ... 0x780 >> 7] = {9, 0x400 >> 7},
-	[0x800 >> 7 ... 0xb80 >> 7] = {10, 0x800 >> 7},
-	[0xc00 >> 7 ... 0xc80 >> 7] = {11, 0xc00 >> 7},
-	[0xf00 >> 7 ... 0xf80 >> 7] = {12, 0xf00 >> 7},
-};
-
-enum mmio_result vgic_dist_access(struct vcpu *vcpu, void *device, struct mmio_access *access)
+static bool high_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
-	uint32_t piece = access->offset >> 7, offset = access->offset - ((uint32_t)map[piece].first << 7);
-	const struct row *row = &rows[map[piece].row];
+	(void)row;
+	if (offset >= 0x20)
+		return true;
+	spin_lock(&vcpu->vm->vgic.lock);
+	for (uint32_t i = 0; i < size; i++, value >>= 8)
+		sources_write(vcpu, offset + i, value & 0xffU);
+	spin_unlock(&vcpu->vm->vgic.lock);
+	return true;
+}
 
-	(void)device;
-	if (!(row->widths & access->size))
-		return MMIO_UNHANDLED;
-	if (!row->unlocked)
-		spin_lock(&vcpu->vm->vgic.lock);
-	if (access->write)
-		row->write(vcpu, offset, access->size, access->value);
-	else
-		access->value = row->read(vcpu, offset, access->size);
-	if (!row->unlocked)
-		spin_unlock(&vcpu->vm->vgic.lock);
-	return MMIO_DONE;
+static uint64_t locked_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
+{
+	const struct row *row = device;
+	uint32_t value;
+
+	spin_lock(&vcpu->vm->vgic.lock);
+	if (row->collect & COLLECT_READ && offset * 8U < VGIC_IRQS)
+		vgic_collect(vcpu, offset * 8U, ~0U, false);
+	value = row->read(vcpu, offset, size);
+	spin_unlock(&vcpu->vm->vgic.lock);
+	return value;
+}
+
+static bool locked_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
+{
+	const struct row *row = device;
+	uint32_t held = 0;
+
+	spin_lock(&vcpu->vm->vgic.lock);
+	if (row->collect & COLLECT_WRITE && offset * 8U < VGIC_IRQS)
+		held = vgic_collect(vcpu, offset * 8U, value, true);
+	row->write(vcpu, offset, size, value);
+	vgic_release(vcpu, offset * 8U, held);
+	spin_unlock(&vcpu->vm->vgic.lock);
+	return true;
+}
+
+#define LOCKED(widths)                             \
+	{                                          \
+		locked_read, locked_write, widths, \
+	}
+#define COLLECT (COLLECT_READ | COLLECT_WRITE)
+
+static const struct row rows[] = {
+	{0x000, 0x080, {id_read, ctlr_write, MMIO_WORD}, NULL, NULL, 0},
+	{0x080, 0x080, LOCKED(MMIO_WORD), group_read, igroupr_write, 0},
+	{0x100, 0x080, {enable_read, isenabler_write, MMIO_WORD}, NULL, NULL, 0},
+	{0x180, 0x080, {enable_read, icenabler_write, MMIO_WORD}, NULL, NULL, 0},
+	{0x200, 0x080, LOCKED(MMIO_WORD), pending_read, ispendr_write, COLLECT_READ},
+	{0x280, 0x080, LOCKED(MMIO_WORD), pending_read, icpendr_write, COLLECT},
+	{0x300, 0x080, LOCKED(MMIO_WORD), active_read, isactiver_write, COLLECT},
+	{0x380, 0x080, LOCKED(MMIO_WORD), active_read, icactiver_write, COLLECT},
+	{0x400, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), priority_read, priority_write, 0},
+	{0x800, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), target_read, target_write, 0},
+	{0xc00, 0x100, LOCKED(MMIO_WORD), config_read, config_write, 0},
+	{0xd00, 0x200, {raz, wi, MMIO_WORD}, NULL, NULL, 0}, /* reserved */
+	{0xf00, 0x004, {raz, sgir_write, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0},
+	{0xf04, 0x00c, {raz, wi, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0}, /* reserved */
+	{0xf10, 0x0f0, {high_read, high_write, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0},
+};
+
+/*
+ * The second page of the CPU interface. DIR (4.4.15) deactivates with EOImode 1; with 0 it is UNPREDICTABLE, here
+ * nothing. An SPI may have been taken by another vCPU. The rest of the page is RAZ/WI.
+ */
+static bool dir_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
+{
+	uint32_t id = value & 0x3ffU, held;
+
+	(void)device, (void)size;
+	if (offset != 0 || id >= VGIC_IRQS || !(io_read32(gic_gich + GICH_VMCR) & GICH_VMCR_EOIMODE))
+		return true;
+	spin_lock(&vcpu->vm->vgic.lock);
+	held = vgic_collect(vcpu, id & ~31U, BIT(id % 32), true);
+	vgic_set_active(vcpu, id, false);
+	vgic_release(vcpu, id & ~31U, held);
+	spin_unlock(&vcpu->vm->vgic.lock);
+	return true;
+}
+
+static const struct mmio_ops dir_ops = {raz, dir_write, MMIO_WORD};
+
+int vgic_dist_create(struct vm *vm)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct row *row = &rows[i];
+		int ret = mmio_add(&vm->bus, MACHINE_GICD_BASE + row->offset, row->size, &row->ops, (void *)row);
+
+		if (ret)
+			return ret;
+	}
+	return mmio_add(&vm->bus, MACHINE_GICC_BASE + PAGE_SIZE, PAGE_SIZE, &dir_ops, NULL);
 }

@@ -13,41 +13,56 @@
 #define VGIC_LR_MAX  16U
 #define VGIC_NO_LR   0xffU
 
+struct percpu;
+
 struct vgic_irq {
+	uint8_t lr;      /* list register that holds it, else VGIC_NO_LR */
+	uint8_t owner;   /* vCPU index: whose list register, queue, or (acked) CPU interface has it */
+	bool forward;    /* enabled, and its group is forwarded: computed when either changes */
+	bool latch;      /* pending, independent of the line: edge seen, or set by the guest */
+	uint8_t sources; /* SGIs: vCPUs whose SGI is pending */
+	bool line;       /* level input */
+	bool edge;
+	bool active;      /* only while not in a list register: then the register tells */
+	uint8_t held;     /* vCPUs that are looking at its state: it does not go into a list register meanwhile */
+	bool queued;      /* in the owner's `queued` set */
+	bool soft;        /* level, in a list register: pending there because the guest said so */
+	bool manual;      /* in a list register: active there because the guest said so */
+	bool acked;       /* active, taken by the owner, and its list register was given to another */
+	uint8_t apr_bit;  /* acked: what stands for it in the owner's GICH_APR */
 	uint8_t priority; /* as the guest wrote it, implemented bits only */
 	uint8_t targets;  /* SPIs: vCPU mask */
-	uint8_t sources;  /* SGIs: vCPUs whose SGI is pending */
-	uint8_t lr;       /* list register that holds it, else VGIC_NO_LR; then `owner` says whose */
-	uint8_t owner;    /* vCPU index */
-	bool enabled;
 	bool group1;
-	bool edge;
-	bool latch;       /* pending, independent of the line: edge seen, or set by the guest */
-	bool soft;        /* level, in a list register: pending there because the guest said so */
-	bool line;        /* level input */
-	bool active;      /* only while not in a list register: then the register tells */
 	bool (*hw)(void); /* backed by the physical interrupt of the same ID (LR.HW); samples its line on the loaded
 			     vCPU */
 };
 
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
-	uint32_t queued[VGIC_WORDS]; /* may go to this vCPU now and is not in a list register */
-	uint32_t queued_words;       /* bit w: queued[w] is not 0 */
+	uint32_t hw;                 /* private interrupts that the hardware backs */
+	uint32_t enabled;            /* of the private interrupts; SGIs always are */
 	uint32_t lr_used;            /* list registers that were written and not yet found empty */
 	uint32_t lr_eoi;             /* of these, the ones that ask for an interrupt at EOI */
 	uint32_t resample;           /* list registers whose interrupt has changed since they were written */
+	uint32_t traced;             /* of these, what the trace has seen */
+	uint8_t injected_id[8];      /* the last of them */
+	uint32_t injected;           /* interrupts put into list registers since boot */
+	uint32_t queued_words;       /* bit w: queued[w] is not 0 */
+	uint32_t queued[VGIC_WORDS]; /* may go to this vCPU now and is not in a list register */
 	bool flushing;               /* vgic_flush() is at work and will see what is queued meanwhile */
-	uint32_t hcr;                /* GICH_HCR as last written */
-	uint32_t vmcr, apr;          /* saved while another vCPU has the CPU */
-	uint32_t lr[VGIC_LR_MAX];
+	uint8_t recall;              /* vCPUs that wait for what is `held` to leave the list registers, and for lr[] */
+	const struct percpu *on;     /* the CPU whose list registers are this vCPU's; NULL: lr[] is */
+	uint32_t hcr; /* GICH_HCR as last written; saved while another vCPU has the CPU, as is the rest */
+	uint32_t vmcr, apr;
+	uint32_t orphans;         /* bits of GICH_APR whose interrupt is not active any more: their EOI ends nothing */
+	uint32_t lr[VGIC_LR_MAX]; /* while loaded: as they were last written, or seen for another vCPU */
 	uint8_t lr_irq[VGIC_LR_MAX];
 };
 
 struct vgic {
-	struct spinlock lock; /* all of the VM's vGIC state, list registers of the calling CPU included */
-	uint32_t enabled;     /* GICD_CTLR: bit g: group g is forwarded */
-	uint32_t cpus;
+	struct spinlock lock;         /* all of the VM's vGIC state, list registers of the calling CPU included */
+	uint32_t forwarded;           /* GICD_CTLR: bit g: group g is forwarded */
+	uint32_t enabled[VGIC_WORDS]; /* SPIs; word 0 is every vCPU's own */
 	struct vgic_irq spi[VGIC_IRQS - VGIC_PRIVATE];
 };
 

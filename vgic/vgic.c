@@ -1,309 +1,86 @@
 /*
- * Routing, queueing and list registers. An interrupt that may be delivered is a bit in its target's `queued` set;
- * vgic_flush() moves the best ones into list registers on the way into the guest.
+ * Routing, queueing and list registers. An interrupt that may be delivered goes into a list register at once where its
+ * vCPU is the one that runs here and there is room; else it is a bit in its target's `queued` set, and vgic_flush()
+ * moves the best ones into list registers on the way into the guest.
  */
-#include <errno.h>
-
-#include <arm/atomic.h>
-#include <arm/io.h>
-
-#include "hyp/dev/gic.h"
-#include "hyp/machine.h"
-#include "vgic/vgic.h"
+#include "vgic/internal.h"
 
 #define PRIORITY_IDLE    0x100U
 #define LR_PRIORITY_MASK GICH_LR_PRIORITY(0xf8)
+#define LR_SOURCE(value) FIELD(value, 10, 3)
 
-static uint32_t lr_mask; /* list registers that exist */
-
-static uint32_t lr_read(uint32_t lr)
-{
-	return io_read32(gic_gich + GICH_LR0 + 4U * lr);
-}
-
-static void lr_write(uint32_t lr, uint32_t value)
-{
-	io_write32(gic_gich + GICH_LR0 + 4U * lr, value);
-}
+uint32_t vgic_lr_mask;
 
 void vgic_init(void)
 {
-	uint32_t count = MIN(gic_list_registers(), VGIC_LR_MAX);
-
-	lr_mask = BIT(count) - 1U;
+	vgic_lr_mask = BIT(MIN(gic_list_registers(), VGIC_LR_MAX)) - 1U;
 }
 
-struct vgic_irq *vgic_irq(struct vcpu *vcpu, uint32_t id)
+/* The vCPU runs on this CPU: its list registers are at hand, and it looks at vcpu->work before it goes on. */
+static inline bool is_here(const struct vcpu *vcpu)
 {
-	return id < VGIC_PRIVATE ? &vcpu->vgic.irq[id] : &vcpu->vm->vgic.spi[id - VGIC_PRIVATE];
+	return this_cpu()->vcpu == vcpu && vcpu->vgic.on;
 }
 
-bool vgic_irq_pending(const struct vgic_irq *irq)
-{
-	return irq->latch || irq->sources || (irq->line && !irq->edge);
-}
-
-/* Enabled, and its group forwarded. */
-static bool may_signal(const struct vm *vm, const struct vgic_irq *irq)
-{
-	return (vm->vgic.enabled & BIT(irq->group1)) && irq->enabled;
-}
-
-/* The vCPU that gets an SPI: the lowest of its targets (IHI 0048B 3.1.1 leaves the choice to us). NULL: none. */
-static struct vcpu *spi_target(struct vm *vm, const struct vgic_irq *irq)
+/* The lowest of the targets (IHI 0048B 3.1.1 leaves the choice to us); a single CPU is the target of all, 4.3.12. */
+struct vcpu *vgic_spi_target(struct vm *vm, const struct vgic_irq *irq)
 {
 	if (vm->vcpu_count == 1)
-		return vm->vcpu[0]; /* a uniprocessor has no target registers, 4.3.12 */
+		return vm->vcpu[0];
 	return irq->targets ? vm->vcpu[lowest_bit(irq->targets)] : NULL;
 }
 
-static void queue(struct vcpu *vcpu, uint32_t id)
+static inline struct vcpu *target_of(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id)
 {
-	struct vgic_cpu *cpu = &vcpu->vgic;
-
-	cpu->queued[id / 32] |= BIT(id % 32);
-	cpu->queued_words |= BIT(id / 32);
-	if (!cpu->flushing)
-		vcpu_request(vcpu, WORK_VGIC);
+	return id < VGIC_PRIVATE ? vcpu : vgic_spi_target(vcpu->vm, irq);
 }
 
-static void unqueue(struct vcpu *vcpu, uint32_t id)
+static void set_queued(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 {
-	struct vgic_cpu *cpu = &vcpu->vgic;
+	irq->queued = true;
+	irq->owner = (uint8_t)vcpu->index;
+	vcpu->vgic.queued[id / 32] |= BIT(id % 32);
+	vcpu->vgic.queued_words |= BIT(id / 32);
+}
 
+static void unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
+{
+	struct vgic_cpu *cpu = &vm->vcpu[irq->owner]->vgic;
+
+	if (!irq->queued)
+		return;
+	irq->queued = false;
 	cpu->queued[id / 32] &= ~BIT(id % 32);
 	if (cpu->queued[id / 32] == 0)
 		cpu->queued_words &= ~BIT(id / 32);
 }
 
-/* Called after any change to the interrupt's state: queue it, take it back, or tell the owner of its list register. */
-void vgic_update(struct vcpu *vcpu, uint32_t id)
+/* The list register is the interrupt's from now on. */
+static inline void occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
 {
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-	struct vm *vm = vcpu->vm;
-	struct vcpu *target = id < VGIC_PRIVATE ? vcpu : spi_target(vm, irq), *v;
-
-	if (irq->lr != VGIC_NO_LR) {
-		v = vm->vcpu[irq->owner];
-		v->vgic.resample |= BIT(irq->lr);
-		vcpu_request(v, WORK_VGIC);
-		return;
-	}
-	if (id >= VGIC_PRIVATE)
-		vm_for_each_vcpu(v, vm)
-			if (v != target)
-				unqueue(v, id);
-	if (!target)
-		return;
-	if (may_signal(vm, irq) && !irq->active && vgic_irq_pending(irq))
-		queue(target, id);
-	else
-		unqueue(target, id);
+	irq->lr = (uint8_t)lr;
+	irq->owner = (uint8_t)vcpu->index;
+	vcpu->vgic.lr_irq[lr] = (uint8_t)id;
+	vcpu->vgic.lr_used |= BIT(lr);
+	vcpu->vgic.injected_id[vcpu->vgic.injected++ % ARRAY_SIZE(vcpu->vgic.injected_id)] = (uint8_t)id;
 }
 
-void vgic_update_all(struct vm *vm)
+static inline uint32_t lr_rank(const struct vgic_irq *irq)
 {
-	struct vcpu *v;
-
-	vm_for_each_vcpu(v, vm)
-		for (uint32_t id = 0; id < VGIC_PRIVATE; id++)
-			vgic_update(v, id);
-	for (uint32_t id = VGIC_PRIVATE; id < VGIC_IRQS; id++)
-		vgic_update(vm->vcpu[0], id);
-}
-
-void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
-{
-	struct vcpu *vcpu = vm->vcpu[cpu];
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-
-	spin_lock(&vm->vgic.lock);
-	if (irq->line != level || irq->hw) {
-		irq->line = level;
-		if (irq->edge && level)
-			irq->latch = true;
-		vgic_update(vcpu, id);
-	}
-	spin_unlock(&vm->vgic.lock);
-}
-
-void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
-{
-	struct vm *vm = source->vm;
-
-	spin_lock(&vm->vgic.lock);
-	for (targets &= BIT(vm->vcpu_count) - 1U; targets; targets &= targets - 1U) {
-		struct vcpu *vcpu = vm->vcpu[lowest_bit(targets)];
-
-		vcpu->vgic.irq[id].sources |= (uint8_t)BIT(source->index);
-		vgic_update(vcpu, id);
-	}
-	spin_unlock(&vm->vgic.lock);
-}
-
-/* The list register is empty, or is being emptied: its interrupt is on its own again. */
-static void retire(struct vcpu *vcpu, uint32_t lr)
-{
-	struct vgic_cpu *cpu = &vcpu->vgic;
-	uint32_t id = cpu->lr_irq[lr];
-
-	if (cpu->lr_eoi & BIT(lr)) {
-		lr_write(lr, 0); /* ends the EOI maintenance request */
-		if (vgic_irq(vcpu, id)->hw)
-			gic_set_active(id, false); /* had to do without LR.HW */
-	}
-	cpu->lr_used &= ~BIT(lr);
-	cpu->lr_eoi &= ~BIT(lr);
-	cpu->resample &= ~BIT(lr);
-	vgic_irq(vcpu, id)->lr = VGIC_NO_LR;
-	vgic_irq(vcpu, id)->soft = false;
-	vgic_update(vcpu, id);
-}
-
-/* Have the list register ask for an interrupt at its EOI. */
-static void ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value)
-{
-	if (value & GICH_LR_EOI && !(value & GICH_LR_HW))
-		return;
-	if (value & GICH_LR_HW)
-		value &= ~(GICH_LR_HW | GICH_LR_PHYS(0x3ff));
-	lr_write(lr, value | GICH_LR_EOI);
-	vcpu->vgic.lr_eoi |= BIT(lr);
-}
-
-/* What is pending in a list register becomes the latch's again. */
-static void unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
-{
-	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
-
-	if (vcpu->vgic.lr_irq[lr] < 16)
-		irq->sources |= (uint8_t)BIT(FIELD(value, 10, 3));
-	else if (irq->edge || irq->soft)
-		irq->latch = true;
-	else if (irq->hw)
-		irq->line = true;
-}
-
-/* Take a pending interrupt out of its list register again. */
-static void withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
-{
-	unpend(vcpu, lr, value);
-	lr_write(lr, 0);
-	vcpu->vgic.lr_eoi &= ~BIT(lr);
-	retire(vcpu, lr);
-}
-
-/* A level fell before the guest took the interrupt. */
-static bool line_fell(const struct vgic_irq *irq, uint32_t id)
-{
-	return id >= 16 && !irq->edge && !irq->hw && !irq->line && !irq->latch && !irq->soft;
+	return GICH_LR_PRIORITY(irq->priority) | (irq->group1 ? GICH_LR_GROUP1 : 0);
 }
 
 /* The list register has the interrupt's priority and group. */
-static bool same_rank(const struct vgic_irq *irq, uint32_t value)
+static inline bool same_rank(const struct vgic_irq *irq, uint32_t value)
 {
-	return (value & LR_PRIORITY_MASK) == GICH_LR_PRIORITY(irq->priority) &&
-	       !(value & GICH_LR_GROUP1) == !irq->group1;
+	return (value & (LR_PRIORITY_MASK | GICH_LR_GROUP1)) == lr_rank(irq);
 }
 
-/* An interrupt in a list register has changed (enabled, line, target, another edge): bring the register in line. */
-static void resample(struct vcpu *vcpu, uint32_t lr)
+/* Into a list register of this CPU that is empty. */
+static void put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
 {
-	uint32_t id = vcpu->vgic.lr_irq[lr], value = lr_read(lr);
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-	bool ours = id < VGIC_PRIVATE || spi_target(vcpu->vm, irq) == vcpu;
-	bool deliver = ours && may_signal(vcpu->vm, irq);
+	uint32_t value = GICH_LR_PENDING | lr_rank(irq) | id;
 
-	vcpu->vgic.resample &= ~BIT(lr);
-	switch (value & GICH_LR_STATE) {
-	case 0:
-		retire(vcpu, lr);
-		break;
-	case GICH_LR_PENDING:
-		if (!deliver || !(value & GICH_LR_GROUP1) == irq->group1 || line_fell(irq, id)) {
-			withdraw(vcpu, lr, value);
-			break;
-		}
-		if ((value & LR_PRIORITY_MASK) != GICH_LR_PRIORITY(irq->priority)) {
-			value = (value & ~LR_PRIORITY_MASK) | GICH_LR_PRIORITY(irq->priority);
-			lr_write(lr, value);
-		}
-		/* What came again meanwhile is one pending interrupt with what waits here. */
-		irq->soft = irq->soft || (irq->latch && !irq->edge);
-		irq->latch = false;
-		if (id < 16)
-			irq->sources &= (uint8_t)~BIT(FIELD(value, 10, 3));
-		if (irq->sources)
-			ask_eoi(vcpu, lr, value);
-		break;
-	default: /* active: another one is due after the EOI */
-		if (!deliver || !same_rank(irq, value)) {
-			if (value & GICH_LR_PENDING)
-				unpend(vcpu, lr, value);
-			value &= ~GICH_LR_PENDING;
-			lr_write(lr, value);
-			if (!irq->hw)
-				ask_eoi(vcpu, lr, value);
-			break;
-		}
-		if (irq->edge && irq->latch) {
-			irq->latch = false;
-			lr_write(lr, value | GICH_LR_PENDING);
-		} else if (vgic_irq_pending(irq) && !irq->hw && !(value & GICH_LR_EOI) && id >= 16) {
-			lr_write(lr, value | GICH_LR_EOI);
-			vcpu->vgic.lr_eoi |= BIT(lr);
-		} else if (id < 16) {
-			if (irq->sources & BIT(FIELD(value, 10, 3)))
-				value |= GICH_LR_PENDING;
-			irq->sources &= (uint8_t)~BIT(FIELD(value, 10, 3));
-			lr_write(lr, value);
-			if (irq->sources)
-				ask_eoi(vcpu, lr, value);
-		}
-		break;
-	}
-}
-
-/*
- * A hardware interrupt waits with its physical twin active, so nobody says when its line falls again: look. True when
- * it has fallen; the physical interrupt is ready to fire anew.
- */
-static bool drop_fallen(struct vcpu *vcpu, uint32_t id)
-{
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-
-	if (!irq->line || this_cpu()->loaded != vcpu || irq->hw())
-		return false;
-	irq->line = false;
-	gic_set_active(id, false);
-	vgic_update(vcpu, id);
-	return true;
-}
-
-bool vgic_read_pending(struct vcpu *vcpu, uint32_t id)
-{
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-	uint32_t lr = irq->lr;
-
-	if (irq->hw && id < VGIC_PRIVATE && lr != VGIC_NO_LR && vgic_lr_state(vcpu, irq) == GICH_LR_PENDING &&
-	    !irq->hw())
-		withdraw(vcpu, lr, lr_read(lr)); /* nobody took it in time */
-	if (irq->hw && irq->lr == VGIC_NO_LR)
-		drop_fallen(vcpu, id);
-	else if (irq->hw && irq->owner == vcpu->index && irq->hw())
-		return true; /* active, and the level still stands */
-	return vgic_irq_pending(irq) || (vgic_lr_state(vcpu, irq) & GICH_LR_PENDING);
-}
-
-static void put(struct vcpu *vcpu, uint32_t lr, uint32_t id)
-{
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-	uint32_t value = GICH_LR_PENDING | GICH_LR_PRIORITY(irq->priority) | id;
-
-	if (irq->hw && drop_fallen(vcpu, id))
-		return;
-	if (irq->group1)
-		value |= GICH_LR_GROUP1;
 	if (id < 16) {
 		uint32_t source = lowest_bit(irq->sources);
 
@@ -314,18 +91,328 @@ static void put(struct vcpu *vcpu, uint32_t lr, uint32_t id)
 		irq->line = false; /* the physical interrupt fires again if it still stands at the EOI */
 		value |= GICH_LR_HW | GICH_LR_PHYS(id);
 	} else if (!irq->edge) {
-		value |= GICH_LR_EOI; /* sample the line again then */
+		irq->soft = irq->latch;
+		value |= irq->line ? GICH_LR_EOI : 0; /* sample the line again then */
 	}
-	irq->soft = irq->latch && !irq->edge;
 	irq->latch = false;
-	irq->lr = (uint8_t)lr;
-	irq->owner = (uint8_t)vcpu->index;
-	unqueue(vcpu, id);
-	vcpu->vgic.lr_irq[lr] = (uint8_t)id;
-	vcpu->vgic.lr_used |= BIT(lr);
+	occupy(vcpu, irq, id, lr);
 	if ((value & (GICH_LR_EOI | GICH_LR_HW)) == GICH_LR_EOI)
 		vcpu->vgic.lr_eoi |= BIT(lr);
-	lr_write(lr, value);
+	else
+		vcpu->vgic.lr_eoi &= ~BIT(lr);
+	vgic_lr_note(vcpu, lr, value);
+}
+
+void vgic_put_active(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+	uint32_t space = vgic_lr_mask & ~vcpu->vgic.lr_used;
+
+	if (!space || target_of(vcpu, irq, id) != vcpu)
+		return;
+	irq->active = irq->acked = false;
+	irq->manual = true;
+	occupy(vcpu, irq, id, lowest_bit(space));
+	vgic_lr_note(vcpu, irq->lr, GICH_LR_ACTIVE | lr_rank(irq) | id | (irq->hw ? GICH_LR_HW | GICH_LR_PHYS(id) : 0));
+}
+
+/* It may be signalled to `vcpu` now, and is in none of its list registers. */
+static void deliver(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
+{
+	struct vgic_cpu *cpu = &vcpu->vgic;
+	uint32_t space = vgic_lr_mask & ~cpu->lr_used;
+
+	if (irq->queued && irq->owner != vcpu->index)
+		unqueue(vcpu->vm, irq, id);
+	if (!space || cpu->queued_words || cpu->flushing || !is_here(vcpu)) {
+		set_queued(vcpu, irq, id);
+		if (!cpu->flushing)
+			vcpu_request(vcpu, WORK_VGIC);
+	} else if (!irq->hw || !vgic_drop_fallen(vcpu, id)) {
+		put(vcpu, irq, id, lowest_bit(space));
+	}
+}
+
+static inline bool may_deliver(const struct vgic_irq *irq)
+{
+	return irq->forward && !irq->active && !irq->held && vgic_irq_pending(irq);
+}
+
+static void resample(struct vcpu *vcpu, uint32_t lr);
+
+/* An interrupt in a list register has changed. */
+static void changed_in_lr(struct vcpu *owner, uint32_t lr)
+{
+	if (is_here(owner)) {
+		resample(owner, lr);
+		if (owner->vgic.queued_words && !owner->vgic.flushing)
+			vcpu_request(owner, WORK_VGIC); /* may be the more urgent now, or have room */
+	} else if (!owner->vgic.on && !(owner->vgic.lr[lr] & GICH_LR_ACTIVE)) {
+		vgic_give_back(owner, lr); /* it may have to go elsewhere, and who knows when the owner runs */
+	} else {
+		owner->vgic.resample |= BIT(lr);
+		vcpu_request(owner, WORK_VGIC);
+	}
+}
+
+void vgic_update(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+	struct vcpu *target;
+
+	if (irq->lr != VGIC_NO_LR) {
+		changed_in_lr(vcpu->vm->vcpu[irq->owner], irq->lr);
+		return;
+	}
+	target = target_of(vcpu, irq, id);
+	if (target && may_deliver(irq))
+		deliver(target, irq, id);
+	else
+		unqueue(vcpu->vm, irq, id);
+}
+
+void vgic_update_forward(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	irq->forward = (vcpu->vm->vgic.forwarded >> irq->group1 & 1U) && (*vgic_enabled(vcpu, id / 32) >> id % 32 & 1U);
+	vgic_update(vcpu, id);
+}
+
+void vgic_update_all(struct vm *vm)
+{
+	struct vcpu *v;
+
+	vm_for_each_vcpu(v, vm)
+		for (uint32_t id = 0; id < VGIC_PRIVATE; id++)
+			vgic_update_forward(v, id);
+	for (uint32_t id = VGIC_PRIVATE; id < VGIC_IRQS; id++)
+		vgic_update_forward(vm->vcpu[0], id);
+}
+
+void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
+{
+	struct vcpu *vcpu = vm->vcpu[id < VGIC_PRIVATE ? cpu : 0];
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	if (irq->line == level)
+		return; /* the line is its device's alone */
+	spin_lock(&vm->vgic.lock);
+	irq->line = level;
+	if (irq->edge && level)
+		irq->latch = true;
+	vgic_update(vcpu, id);
+	spin_unlock(&vm->vgic.lock);
+}
+
+void vgic_pulse(struct vm *vm, uint32_t cpu, uint32_t id)
+{
+	vgic_set_line(vm, cpu, id, true);
+	vgic_set_line(vm, cpu, id, false);
+}
+
+/* Nearly always the list register of its last time is still its own, and empty. */
+static inline bool put_again(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t keep, uint32_t set)
+{
+	uint32_t lr = irq->lr, value;
+	volatile uint8_t *at;
+
+	if (lr == VGIC_NO_LR || !irq->forward || irq->held || irq->manual || vcpu->vgic.queued_words ||
+	    vcpu->vgic.lr_eoi & BIT(lr) || !is_here(vcpu))
+		return false;
+	at = gic_gich + GICH_LR0 + 4U * lr;
+	value = io_read32(at);
+	if (value & GICH_LR_STATE || !same_rank(irq, value))
+		return false;
+	io_write32(at, (value & keep) | set);
+	return true;
+}
+
+void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = &vcpu->vgic.irq[id];
+
+	spin_lock(&vcpu->vm->vgic.lock);
+	if (irq->latch || !put_again(vcpu, irq, ~0U, GICH_LR_PENDING)) {
+		irq->line = true;
+		vgic_update(vcpu, id);
+	}
+	spin_unlock(&vcpu->vm->vgic.lock);
+}
+
+void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
+{
+	struct vm *vm = source->vm;
+
+	spin_lock(&vm->vgic.lock);
+	for (targets &= BIT(vm->vcpu_count) - 1U; targets; targets &= targets - 1U) {
+		struct vcpu *vcpu = vm->vcpu[lowest_bit(targets)];
+		struct vgic_irq *irq = &vcpu->vgic.irq[id];
+		uint32_t from = source->index;
+
+		if (!irq->sources && put_again(vcpu, irq, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(from)))
+			continue;
+		irq->sources |= (uint8_t)BIT(from);
+		vgic_update(vcpu, id);
+	}
+	spin_unlock(&vm->vgic.lock);
+}
+
+void vgic_retire(struct vcpu *vcpu, uint32_t lr)
+{
+	struct vgic_cpu *cpu = &vcpu->vgic;
+	uint32_t id = cpu->lr_irq[lr];
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	if (cpu->lr_eoi & BIT(lr)) {
+		vgic_lr_set(vcpu, lr, 0); /* ends the EOI maintenance request */
+		if (irq->hw && cpu->on)
+			gic_set_active(id, false); /* had to do without LR.HW */
+	}
+	cpu->lr_used &= ~BIT(lr);
+	cpu->lr_eoi &= ~BIT(lr);
+	cpu->resample &= ~BIT(lr);
+	irq->lr = VGIC_NO_LR;
+	irq->soft = irq->manual = false;
+	vgic_update(vcpu, id);
+}
+
+/* Have the list register ask for an interrupt at its EOI. */
+static void ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+{
+	if (vcpu->vgic.lr_eoi & BIT(lr))
+		return;
+	if (value & GICH_LR_HW)
+		value &= ~(GICH_LR_HW | GICH_LR_PHYS(0x3ff));
+	vgic_lr_write(lr, value | GICH_LR_EOI);
+	vcpu->vgic.lr_eoi |= BIT(lr);
+}
+
+/* What is pending in a list register becomes the latch's again. */
+static void unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
+
+	if (vcpu->vgic.lr_irq[lr] < 16)
+		irq->sources |= (uint8_t)BIT(LR_SOURCE(value));
+	else if (irq->edge || irq->soft)
+		irq->latch = true;
+	else if (irq->hw)
+		irq->line = true;
+}
+
+void vgic_withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+{
+	unpend(vcpu, lr, value);
+	vgic_lr_set(vcpu, lr, 0);
+	vcpu->vgic.lr_eoi &= ~BIT(lr);
+	vgic_retire(vcpu, lr);
+}
+
+void vgic_give_back(struct vcpu *vcpu, uint32_t lr)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
+	uint32_t value = vgic_lr_get(vcpu, lr);
+
+	if (value & GICH_LR_PENDING)
+		unpend(vcpu, lr, value);
+	if (value & GICH_LR_ACTIVE) {
+		irq->active = true;
+		irq->acked = vgic_is_taken(vcpu, irq, value, &irq->apr_bit);
+	}
+	if (value & GICH_LR_STATE) {
+		vgic_lr_set(vcpu, lr, 0);
+		vcpu->vgic.lr_eoi &= ~BIT(lr);
+	}
+	vgic_retire(vcpu, lr);
+}
+
+/* A level fell before the guest took the interrupt. */
+static bool line_fell(const struct vgic_irq *irq, uint32_t id)
+{
+	return id >= 16 && !irq->edge && !irq->hw && !irq->line && !irq->latch && !irq->soft;
+}
+
+static void resample_pending(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t lr, uint32_t value, bool deliver_it)
+{
+	uint32_t id = vcpu->vgic.lr_irq[lr];
+
+	if (!deliver_it || !(value & GICH_LR_GROUP1) == irq->group1 || line_fell(irq, id)) {
+		vgic_withdraw(vcpu, lr, value);
+		return;
+	}
+	if (!same_rank(irq, value)) {
+		value = (value & ~LR_PRIORITY_MASK) | GICH_LR_PRIORITY(irq->priority);
+		vgic_lr_write(lr, value);
+	}
+	/* What came again meanwhile is one pending interrupt with what waits here. */
+	irq->soft = irq->soft || (irq->latch && !irq->edge);
+	irq->latch = false;
+	if (id < 16)
+		irq->sources &= (uint8_t)~BIT(LR_SOURCE(value));
+	if (irq->sources || (irq->line && !irq->edge && !irq->hw))
+		ask_eoi(vcpu, lr, value);
+}
+
+/* What is pending besides an active one comes after its end: behind it in the list register, or by a look at the EOI.
+ */
+static void resample_active(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t lr, uint32_t value, bool deliver_it)
+{
+	bool sgi = vcpu->vgic.lr_irq[lr] < 16;
+	uint32_t before = value;
+
+	deliver_it = deliver_it && same_rank(irq, value);
+	if (!deliver_it && (value & GICH_LR_PENDING)) {
+		unpend(vcpu, lr, value);
+		value &= ~GICH_LR_PENDING;
+	} else if (deliver_it && !irq->manual &&
+		   (sgi ? irq->sources & BIT(LR_SOURCE(value)) : irq->edge && irq->latch)) {
+		irq->sources &= (uint8_t)~BIT(LR_SOURCE(value));
+		irq->latch = false;
+		value |= GICH_LR_PENDING;
+	}
+	if (value != before)
+		vgic_lr_note(vcpu, lr, value);
+	if (vgic_irq_pending(irq)) {
+		ask_eoi(vcpu, lr, value);
+	} else if (vcpu->vgic.lr_eoi & BIT(lr) && !irq->hw) {
+		vgic_lr_write(lr, value & ~GICH_LR_EOI);
+		vcpu->vgic.lr_eoi &= ~BIT(lr);
+	}
+}
+
+/* An interrupt in a list register has changed (enabled, line, target, another edge): bring the register in line. */
+static void resample(struct vcpu *vcpu, uint32_t lr)
+{
+	uint32_t id = vcpu->vgic.lr_irq[lr], value = vgic_lr_read(lr);
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+	bool deliver_it = irq->forward && target_of(vcpu, irq, id) == vcpu;
+
+	vcpu->vgic.resample &= ~BIT(lr);
+	if (value & GICH_LR_ACTIVE)
+		resample_active(vcpu, irq, lr, value, deliver_it);
+	else if (value & GICH_LR_PENDING)
+		resample_pending(vcpu, irq, lr, value, deliver_it);
+	else
+		vgic_retire(vcpu, lr);
+}
+
+void vgic_resample(struct vcpu *vcpu)
+{
+	for (uint32_t lrs = vcpu->vgic.resample; lrs; lrs &= lrs - 1U)
+		resample(vcpu, lowest_bit(lrs));
+}
+
+bool vgic_drop_fallen(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	if (!irq->line || !vcpu->vgic.on || irq->hw())
+		return false;
+	irq->line = false;
+	gic_set_active(id, false);
+	vgic_update(vcpu, id);
+	return true;
 }
 
 /* The queued interrupt to deliver next: highest priority, then lowest ID (IHI 0048B 3.3). */
@@ -356,15 +443,61 @@ static bool evict_for(struct vcpu *vcpu, uint32_t id)
 	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
 		uint32_t lr = lowest_bit(used), priority = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr])->priority;
 
-		if (priority > worst_priority && (lr_read(lr) & GICH_LR_STATE) == GICH_LR_PENDING) {
+		if (priority > worst_priority && (vgic_lr_read(lr) & GICH_LR_STATE) == GICH_LR_PENDING) {
 			worst = lr;
 			worst_priority = priority;
 		}
 	}
 	if (worst == VGIC_LR_MAX)
 		return false;
-	withdraw(vcpu, worst, lr_read(worst));
+	vgic_withdraw(vcpu, worst, vgic_lr_read(worst));
 	return true;
+}
+
+/*
+ * All are taken by what the guest is busy with: the outermost of these goes on without a list register, so that
+ * something more urgent can preempt. vgic_count_eois() hears of its end. False: one holds something pending.
+ */
+static bool spill(struct vcpu *vcpu)
+{
+	uint32_t outermost = 0, worst = 0;
+
+	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
+		uint32_t value = vgic_lr_read(lowest_bit(used)), priority = FIELD(value, 23, 5);
+
+		if ((value & GICH_LR_STATE) == GICH_LR_PENDING)
+			return false;
+		if (priority >= worst) {
+			outermost = lowest_bit(used);
+			worst = priority;
+		}
+	}
+	vgic_give_back(vcpu, outermost);
+	return true;
+}
+
+/* Pending behind its own active: nobody would hear when it comes up; so let it queue again at the EOI. */
+static void split_pending_active(struct vcpu *vcpu, uint32_t lr)
+{
+	uint32_t value = vgic_lr_read(lr);
+
+	if ((value & GICH_LR_STATE) != GICH_LR_STATE)
+		return;
+	unpend(vcpu, lr, value);
+	value &= ~GICH_LR_PENDING;
+	vgic_lr_write(lr, value);
+	ask_eoi(vcpu, lr, value);
+}
+
+/* Room for `id` in a list register; false: what they hold is at least as urgent. */
+static bool make_room(struct vcpu *vcpu, uint32_t id)
+{
+	if (vgic_lr_mask & ~vcpu->vgic.lr_used || evict_for(vcpu, id) || spill(vcpu))
+		return true;
+	/* Come back when the guest has taken the last pending one: the best are there. */
+	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U)
+		split_pending_active(vcpu, lowest_bit(used));
+	return false;
 }
 
 static void reclaim(struct vcpu *vcpu)
@@ -378,252 +511,57 @@ static void reclaim(struct vcpu *vcpu)
 	if (cpu->lr_eoi)
 		empty |= io_read32(gic_gich + GICH_EISR0);
 	for (empty &= cpu->lr_used; empty; empty &= empty - 1U)
-		retire(vcpu, lowest_bit(empty));
-}
-
-static void set_hcr(struct vcpu *vcpu, uint32_t hcr)
-{
-	if (vcpu->vgic.hcr != hcr) {
-		vcpu->vgic.hcr = hcr;
-		io_write32(gic_gich + GICH_HCR, hcr);
-	}
-}
-
-/* Pending behind its own active: nobody would hear when it comes up; so let it queue again at the EOI. */
-static void split_pending_active(struct vcpu *vcpu, uint32_t lr)
-{
-	uint32_t value = lr_read(lr);
-
-	if ((value & GICH_LR_STATE) != GICH_LR_STATE)
-		return;
-	unpend(vcpu, lr, value);
-	value &= ~GICH_LR_PENDING;
-	lr_write(lr, value);
-	ask_eoi(vcpu, lr, value);
-}
-
-/*
- * The list registers are full and more waits: come back when the guest has taken the last pending one (the best are
- * there), or, where all are active, when it ends one. Returns bits of GICH_HCR.
- */
-static uint32_t ask_room(struct vcpu *vcpu)
-{
-	uint32_t hcr = 0;
-
-	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
-		split_pending_active(vcpu, lowest_bit(used));
-		if (lr_read(lowest_bit(used)) & GICH_LR_PENDING)
-			hcr = GICH_HCR_NPIE;
-	}
-	if (hcr)
-		return hcr;
-	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U)
-		ask_eoi(vcpu, lowest_bit(used), lr_read(lowest_bit(used)));
-	return 0;
+		vgic_retire(vcpu, lowest_bit(empty));
 }
 
 void vgic_flush(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
-	uint32_t hcr = GICH_HCR_EN;
+	uint32_t hcr = VGIC_HCR;
 
 	spin_lock(&vcpu->vm->vgic.lock);
 	cpu->flushing = true;
+	vgic_count_eois(vcpu);
 	reclaim(vcpu);
-	for (uint32_t lrs = cpu->resample; lrs; lrs &= lrs - 1U)
-		resample(vcpu, lowest_bit(lrs));
+	vgic_resample(vcpu);
 	while (cpu->queued_words) {
-		uint32_t id = best_queued(vcpu), space = lr_mask & ~cpu->lr_used;
+		uint32_t id = best_queued(vcpu);
+		struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-		if (!space && !evict_for(vcpu, id)) {
-			hcr |= ask_room(vcpu);
+		if (irq->hw && vgic_drop_fallen(vcpu, id))
+			continue;
+		if (!make_room(vcpu, id)) {
+			hcr |= GICH_HCR_NPIE;
 			break;
 		}
-		put(vcpu, lowest_bit(lr_mask & ~cpu->lr_used), id);
+		unqueue(vcpu->vm, irq, id);
+		put(vcpu, irq, id, lowest_bit(vgic_lr_mask & ~cpu->lr_used));
 	}
-	set_hcr(vcpu, hcr);
+	if (cpu->hcr != hcr) {
+		cpu->hcr = hcr;
+		io_write32(gic_gich + GICH_HCR, hcr);
+	}
 	cpu->flushing = false;
 	spin_unlock(&vcpu->vm->vgic.lock);
 }
 
-uint32_t vgic_lr_state(struct vcpu *vcpu, const struct vgic_irq *irq)
+/* An interrupt that came since its list register was last looked at: the next vgic_flush() makes it pending there. */
+static bool will_be_pending(struct vcpu *vcpu, uint32_t lr)
 {
-	if (irq->lr == VGIC_NO_LR || irq->owner != vcpu->index)
-		return 0;
-	return lr_read(irq->lr) & GICH_LR_STATE;
-}
+	const struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
-void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active)
-{
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-
-	if (irq->lr != VGIC_NO_LR && irq->owner == vcpu->index) {
-		uint32_t value = lr_read(irq->lr);
-
-		if (!active) {
-			lr_write(irq->lr, value & ~GICH_LR_ACTIVE);
-			if (irq->hw)
-				gic_set_active(id, false);
-		} else if (!(value & GICH_LR_ACTIVE)) {
-			irq->active = true;
-			if (value & GICH_LR_PENDING)
-				withdraw(vcpu, irq->lr, value);
-			else
-				retire(vcpu, irq->lr);
-		}
-	} else {
-		irq->active = active;
-	}
-	vgic_update(vcpu, id);
-}
-
-uint32_t vgic_sgi_sources(struct vcpu *vcpu, uint32_t id)
-{
-	const struct vgic_irq *irq = vgic_irq(vcpu, id);
-	uint32_t sources = irq->sources;
-
-	if (vgic_lr_state(vcpu, irq) & GICH_LR_PENDING)
-		sources |= BIT(FIELD(lr_read(irq->lr), 10, 3));
-	return sources;
-}
-
-void vgic_clear_sources(struct vcpu *vcpu, uint32_t id, uint32_t sources)
-{
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-
-	irq->sources &= (uint8_t)~sources;
-	if (vgic_lr_state(vcpu, irq) & GICH_LR_PENDING && sources & BIT(FIELD(lr_read(irq->lr), 10, 3)))
-		lr_write(irq->lr, lr_read(irq->lr) & ~GICH_LR_PENDING);
-}
-
-void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
-{
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-
-	irq->latch = irq->soft = false;
-	if (irq->lr != VGIC_NO_LR && irq->owner == vcpu->index && irq->edge)
-		lr_write(irq->lr, lr_read(irq->lr) & ~GICH_LR_PENDING);
-	vgic_update(vcpu, id);
-}
-
-void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
-{
-	vcpu->vgic.irq[id].hw = line;
+	return (vcpu->vgic.resample & BIT(lr)) && irq->forward && vgic_irq_pending(irq);
 }
 
 bool vgic_has_pending(struct vcpu *vcpu)
 {
 	if (vcpu->vgic.queued_words)
 		return true;
-	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U)
-		if (lr_read(lowest_bit(used)) & GICH_LR_PENDING)
+	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
+		uint32_t lr = lowest_bit(used), state = vgic_lr_get(vcpu, lr) & GICH_LR_STATE;
+
+		if (state & GICH_LR_PENDING || (state == 0 && will_be_pending(vcpu, lr)))
 			return true;
+	}
 	return false;
-}
-
-/* A hardware interrupt that waits here or in a list register keeps its physical twin active, on this CPU only. */
-static void move_hw_active(struct vcpu *vcpu, bool load)
-{
-	for (uint32_t id = 16; id < VGIC_PRIVATE; id++) {
-		const struct vgic_irq *irq = &vcpu->vgic.irq[id];
-
-		if (irq->hw && (irq->lr == VGIC_NO_LR ? irq->line : (vcpu->vgic.lr[irq->lr] & GICH_LR_STATE) != 0))
-			gic_set_active(id, load);
-	}
-}
-
-void vgic_save(struct vcpu *vcpu)
-{
-	struct vgic_cpu *cpu = &vcpu->vgic;
-
-	cpu->vmcr = io_read32(gic_gich + GICH_VMCR);
-	cpu->apr = io_read32(gic_gich + GICH_APR);
-	for (uint32_t used = cpu->lr_used; used; used &= used - 1U) {
-		cpu->lr[lowest_bit(used)] = lr_read(lowest_bit(used));
-		lr_write(lowest_bit(used), 0);
-	}
-	io_write32(gic_gich + GICH_HCR, 0);
-	move_hw_active(vcpu, false);
-}
-
-void vgic_load(struct vcpu *vcpu)
-{
-	struct vgic_cpu *cpu = &vcpu->vgic;
-
-	move_hw_active(vcpu, true);
-	io_write32(gic_gich + GICH_VMCR, cpu->vmcr);
-	io_write32(gic_gich + GICH_APR, cpu->apr);
-	for (uint32_t lrs = lr_mask; lrs; lrs &= lrs - 1U)
-		lr_write(lowest_bit(lrs), cpu->lr_used & lrs & (0U - lrs) ? cpu->lr[lowest_bit(lrs)] : 0);
-	io_write32(gic_gich + GICH_HCR, cpu->hcr);
-}
-
-static void reset_irq(struct vgic_irq *irq, bool edge, bool enabled)
-{
-	*irq = (struct vgic_irq){.lr = VGIC_NO_LR, .edge = edge, .enabled = enabled, .hw = irq->hw, .line = irq->line};
-}
-
-/* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
-void vgic_reset(struct vm *vm)
-{
-	struct vcpu *v;
-
-	spin_lock(&vm->vgic.lock);
-	vm->vgic.enabled = 0;
-	vm->vgic.cpus = vm->vcpu_count;
-	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
-		reset_irq(&vm->vgic.spi[i], false, false);
-	vm_for_each_vcpu(v, vm) {
-		for (uint32_t id = 0; id < VGIC_PRIVATE; id++) {
-			reset_irq(&v->vgic.irq[id], id < 16, id < 16); /* SGIs are always enabled, as on QEMU's GIC */
-			if (v->vgic.irq[id].hw)
-				v->vgic.irq[id].line = false;
-		}
-		for (uint32_t w = 0; w < VGIC_WORDS; w++)
-			v->vgic.queued[w] = 0;
-		v->vgic.queued_words = v->vgic.lr_used = v->vgic.lr_eoi = v->vgic.resample = 0;
-	}
-	spin_unlock(&vm->vgic.lock);
-}
-
-/* What a list register holds is the distributor's again. */
-static void give_back(struct vcpu *vcpu, uint32_t lr)
-{
-	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
-	uint32_t value = lr_read(lr);
-
-	if (value & GICH_LR_PENDING)
-		unpend(vcpu, lr, value);
-	irq->active = (value & GICH_LR_ACTIVE) != 0;
-	lr_write(lr, 0);
-	retire(vcpu, lr);
-}
-
-/* The CPU interface, as at power-on; the vCPU is the current one. The distributor is not the CPU's: what waits waits
- * on. */
-void vgic_reset_cpu(struct vcpu *vcpu)
-{
-	struct vgic_cpu *cpu = &vcpu->vgic;
-
-	spin_lock(&vcpu->vm->vgic.lock);
-	for (uint32_t used = cpu->lr_used; used; used &= used - 1U)
-		give_back(vcpu, lowest_bit(used));
-	for (uint32_t id = 16; id < VGIC_PRIVATE; id++)
-		if (cpu->irq[id].hw) {
-			gic_set_active(id, false);
-			cpu->irq[id].line = cpu->irq[id].active = false;
-			vgic_update(vcpu, id);
-		}
-	cpu->hcr = GICH_HCR_EN;
-	cpu->vmcr = cpu->apr = 0;
-	spin_unlock(&vcpu->vm->vgic.lock);
-}
-
-int vgic_create(struct vm *vm, uint64_t gicv)
-{
-	int ret = s2_map_device(&vm->s2, ipa(MACHINE_GICC_BASE), pa(gicv), MACHINE_GICC_SIZE);
-
-	if (ret)
-		return ret;
-	return mmio_add(&vm->bus, MACHINE_GICD_BASE, MACHINE_GICD_SIZE, vgic_dist_access, vm);
 }

@@ -3,8 +3,9 @@
  * registers.
  *
  * An interrupt's state is in its struct vgic_irq, except while a list register holds it: then the register is the
- * master of pending and active. Only the CPU on which the owner is loaded touches its list registers; everybody else
- * leaves a note (vgic_cpu.resample or .queued) and WORK_VGIC.
+ * master of pending and active. Only the CPU on which the owner is loaded touches its list registers. Another vCPU that
+ * changes the interrupt leaves a note (vgic_cpu.resample or .queued) and WORK_VGIC; one that must know its state has it
+ * given back first (vgic/state.c).
  */
 #ifndef VGIC_VGIC_H
 #define VGIC_VGIC_H
@@ -14,8 +15,9 @@
 
 #include "hyp/vm.h"
 
-/* Once at boot, after gic_init(): how many list registers there are. */
+/* Once at boot, after gic_init(): how many list registers there are. Then each CPU. */
 void vgic_init(void);
+void vgic_init_cpu(void);
 
 /* Map GICV, add the distributor to the bus. 0 or -Exxx. `gicv`: PA of the host's GICV. */
 int vgic_create(struct vm *vm, uint64_t gicv);
@@ -25,19 +27,26 @@ void vgic_reset(struct vm *vm);
 void vgic_reset_cpu(struct vcpu *vcpu);
 
 /*
- * The one way to raise an interrupt. `id`: 16 ... VGIC_IRQS - 1; below 32 it is the private one of vCPU `cpu`. `level`
- * is the input's new state: a level-sensitive interrupt follows it, an edge-triggered one latches a rise. Any CPU, any
- * time; locks: takes vgic.lock.
+ * The way to raise an interrupt: from any CPU, any time; takes vgic.lock. `id`: 16 ... VGIC_IRQS - 1; below 32 it is
+ * the private one of vCPU `cpu`, else `cpu` means nothing.
+ *
+ * vgic_set_line(): `level` is the input's new state. A level-sensitive interrupt follows it, an edge-triggered one
+ * latches a rise. Calls for one interrupt must not overlap: they are its device's, under the device's lock.
+ * vgic_pulse(): up and down again, for a device whose interrupts are edges.
  */
 void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level);
+void vgic_pulse(struct vm *vm, uint32_t cpu, uint32_t id);
+
+/* The physical twin of private interrupt `id` (vgic_map_hw()) has fired on this CPU, where the vCPU is loaded. */
+void vgic_raise_hw(struct vcpu *vcpu, uint32_t id);
 
 /* A virtual SGI from `source` to the vCPUs in mask `targets`. */
 void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id);
 
-/* Bring list registers and state in line (WORK_VGIC). The vCPU is loaded here. */
+/* Bring list registers and state in line (WORK_VGIC, maintenance interrupt). The vCPU is loaded here. */
 void vgic_flush(struct vcpu *vcpu);
 
-/* World switch: list registers and GICV state out of and into the hardware. */
+/* World switch: list registers and GICV state out of and into the hardware of this CPU. */
 void vgic_save(struct vcpu *vcpu);
 void vgic_load(struct vcpu *vcpu);
 
@@ -49,23 +58,5 @@ bool vgic_has_pending(struct vcpu *vcpu);
  * of its input for the vCPU that is loaded. Set at creation.
  */
 void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void));
-
-/* For vgic/dist.c, under vgic.lock. */
-struct vgic_irq *vgic_irq(struct vcpu *vcpu, uint32_t id);
-void vgic_update(struct vcpu *vcpu, uint32_t id);
-void vgic_update_all(struct vm *vm);
-bool vgic_irq_pending(const struct vgic_irq *irq);
-/* Pending as the guest reads it, list register and hardware line included. */
-bool vgic_read_pending(struct vcpu *vcpu, uint32_t id);
-/* State of an interrupt in a list register of the calling vCPU; GICH_LR_STATE bits. */
-uint32_t vgic_lr_state(struct vcpu *vcpu, const struct vgic_irq *irq);
-/* SGIs: the vCPUs whose SGI `id` is pending on this one; take some of them back. */
-uint32_t vgic_sgi_sources(struct vcpu *vcpu, uint32_t id);
-void vgic_clear_sources(struct vcpu *vcpu, uint32_t id, uint32_t sources);
-void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active);
-void vgic_clear_pending(struct vcpu *vcpu, uint32_t id);
-
-/* vgic/dist.c: the distributor's registers on the bus. */
-enum mmio_result vgic_dist_access(struct vcpu *vcpu, void *device, struct mmio_access *access);
 
 #endif

@@ -1,4 +1,5 @@
 /* Guest timers. CNTP is a deadline on HYP's own timer; CNTV belongs to whoever is loaded. */
+#include <arm/atomic.h>
 #include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
@@ -12,7 +13,7 @@
 
 /*
  * For a GIC that forgets levels (hyp/dev/gic.h): if the virtual timer fires again before the guest has ended its last
- * interrupt, nobody hears of it. So somebody looks a little later, once for each time that it has fired.
+ * interrupt, nobody hears of it. So somebody looks from time to time, until the guest has ended it with the line down.
  */
 #define CHECK_HZ 200U
 
@@ -25,7 +26,7 @@ static void check_expired(struct timer *timer)
 {
 	struct check *check = container_of(timer, struct check, timer);
 
-	if (check->seen == check->fired && !vtimer_virt_line())
+	if (check->seen == check->fired && !gic_is_active(MACHINE_PPI_TIMER_VIRT) && !vtimer_virt_line())
 		return;
 	check->seen = check->fired;
 	gic_look_again();
@@ -53,7 +54,7 @@ static bool virt_irq(uint32_t id)
 		return true;
 	if (unlikely(gic_forgets_level))
 		check_later();
-	vgic_set_line(vcpu->vm, vcpu->index, MACHINE_PPI_TIMER_VIRT, true);
+	vgic_raise_hw(vcpu, MACHINE_PPI_TIMER_VIRT);
 	return false;
 }
 
@@ -168,6 +169,7 @@ void vtimer_save(struct vcpu *vcpu)
 
 void vtimer_load(struct vcpu *vcpu)
 {
+	const struct vgic_irq *irq = &vcpu->vgic.irq[MACHINE_PPI_TIMER_VIRT];
 	struct vtimer_cpu *t = &vcpu->vtimer;
 
 	timer_disarm(&t->virt);
@@ -176,4 +178,13 @@ void vtimer_load(struct vcpu *vcpu)
 	write_cntv_cval(t->cntv_cval);
 	isb();
 	write_cntv_ctl(t->cntv_ctl & (CNT_ENABLE | CNT_IMASK));
+	if (unlikely(gic_forgets_level) && (irq->lr != VGIC_NO_LR || irq->line || irq->active))
+		check_later(); /* it has fired on another CPU, or here before */
+}
+
+void vtimer_unload(struct vcpu *vcpu)
+{
+	timer_disarm(&vcpu->vtimer.phys);
+	timer_disarm(&vcpu->vtimer.virt);
+	atomic_or(&vcpu->work, WORK_TIMER);
 }

@@ -26,6 +26,9 @@ void vtimer_reset_cpu(struct vcpu *vcpu);
 void vtimer_save(struct vcpu *vcpu);
 void vtimer_load(struct vcpu *vcpu);
 
+/* Its deadlines leave this CPU. The vCPU is ready to run elsewhere, where it looks at its timers first (WORK_TIMER). */
+void vtimer_unload(struct vcpu *vcpu);
+
 /* WORK_TIMER: sample the physical timer's line. */
 void vtimer_sample(struct vcpu *vcpu);
 

@@ -8,6 +8,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
 #include "hyp/log.h"
+#include "hyp/option.h"
 #include "mm/hypmap.h"
 
 #define GICD_CTLR       0x000U
@@ -20,13 +21,6 @@
 #define GICD_IPRIORITYR 0x400U
 #define GICD_ITARGETSR  0x800U
 #define GICD_SGIR       0xf00U
-
-#define GICC_CTLR 0x0000U
-#define GICC_PMR  0x0004U
-#define GICC_BPR  0x0008U
-#define GICC_IAR  0x000cU
-#define GICC_EOIR 0x0010U
-#define GICC_DIR  0x1000U
 
 #define GICC_PMR_ALL      0xf0U
 #define GICC_CTLR_ENABLE  BIT(0)
@@ -81,26 +75,15 @@ void gic_init_cpu(void)
 	io_write32(gic_gicc + GICC_BPR, 7); /* no preemption among HYP's interrupts: it runs masked anyway */
 	io_write32(gic_gicc + GICC_CTLR, GICC_CTLR_ENABLE | GICC_CTLR_EOIMODE);
 	io_write32(gic_gich + GICH_HCR, 0);
+	for (uint32_t lr = 0; lr <= FIELD(io_read32(gic_gich + GICH_VTR), 0, 6); lr++)
+		io_write32(gic_gich + GICH_LR0 + 4U * lr, 0);
 }
 
 uint32_t gic_list_registers(void)
 {
-	return FIELD(io_read32(gic_gich + GICH_VTR), 0, 6) + 1U;
-}
+	uint32_t count = FIELD(io_read32(gic_gich + GICH_VTR), 0, 6) + 1U;
 
-uint32_t gic_acknowledge(void)
-{
-	return io_read32(gic_gicc + GICC_IAR);
-}
-
-void gic_drop(uint32_t iar)
-{
-	io_write32(gic_gicc + GICC_EOIR, iar);
-}
-
-void gic_deactivate(uint32_t iar)
-{
-	io_write32(gic_gicc + GICC_DIR, iar);
+	return options.list_registers ? MIN(count, options.list_registers) : count;
 }
 
 void gic_look_again(void)
@@ -141,6 +124,11 @@ void gic_enable(uint32_t id)
 void gic_set_active(uint32_t id, bool active)
 {
 	io_write32(gicd + (active ? GICD_ISACTIVER : GICD_ICACTIVER), BIT(id));
+}
+
+bool gic_is_active(uint32_t id)
+{
+	return io_read32(gicd + GICD_ISACTIVER) & BIT(id);
 }
 
 void gic_send_sgi(uint32_t cpu, uint32_t sgi)

@@ -8,10 +8,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <arm/io.h>
+
 #include "hyp/dev/host.h"
 
-#define GIC_SPURIOUS 1020U /* IDs from here on are no interrupts, IHI 0048B 3.2.5 */
-#define GIC_SGI_KICK 0U    /* "look at your work": needs no handler */
+#define GIC_SPURIOUS   1020U /* IDs from here on are no interrupts, IHI 0048B 3.2.5 */
+#define GIC_SGI_KICK   0U    /* "look at your work": needs no handler */
+#define GIC_SGI_TRACE  1U    /* hyp/trace.c */
+#define GIC_SGI_RECALL 1U    /* give list registers back (vgic/state.c) */
+
+/* GICC registers, offsets in bytes (IHI 0048B 4.4) */
+#define GICC_CTLR 0x0000U
+#define GICC_PMR  0x0004U
+#define GICC_BPR  0x0008U
+#define GICC_IAR  0x000cU
+#define GICC_EOIR 0x0010U
+#define GICC_DIR  0x1000U
 
 /* GICH registers, offsets in bytes (IHI 0048B 5.3) */
 #define GICH_HCR    0x000U
@@ -23,9 +35,13 @@
 #define GICH_APR    0x0f0U
 #define GICH_LR0    0x100U
 
-#define GICH_HCR_EN   BIT(0)
-#define GICH_HCR_UIE  BIT(1)
-#define GICH_HCR_NPIE BIT(3)
+#define GICH_HCR_EN      BIT(0)
+#define GICH_HCR_UIE     BIT(1)
+#define GICH_HCR_LRENPIE BIT(2)
+#define GICH_HCR_NPIE    BIT(3)
+
+#define GICH_VMCR_CBPR    BIT(4)
+#define GICH_VMCR_EOIMODE BIT(9)
 
 #define GICH_LR_PENDING     BIT(28)
 #define GICH_LR_ACTIVE      BIT(29)
@@ -49,10 +65,21 @@ void gic_init_cpu(void);
 uint32_t gic_list_registers(void);
 
 /* Acknowledge: the IAR (CPU ID in bits 12:10 for SGIs), ID >= GIC_SPURIOUS when there is none. */
-uint32_t gic_acknowledge(void);
+static inline uint32_t gic_acknowledge(void)
+{
+	return io_read32(gic_gicc + GICC_IAR);
+}
+
 /* Priority drop of what gic_acknowledge() returned; then deactivation, unless a guest will do that. */
-void gic_drop(uint32_t iar);
-void gic_deactivate(uint32_t iar);
+static inline void gic_drop(uint32_t iar)
+{
+	io_write32(gic_gicc + GICC_EOIR, iar);
+}
+
+static inline void gic_deactivate(uint32_t iar)
+{
+	io_write32(gic_gicc + GICC_DIR, iar);
+}
 
 /*
  * QEMU up to 7.2 at least does not look at an interrupt's level again when a guest's EOI deactivates it (GICH_LR.HW):
@@ -70,6 +97,8 @@ void gic_enable(uint32_t id);
 
 /* Active state of a private interrupt of the calling CPU. */
 void gic_set_active(uint32_t id, bool active);
+
+bool gic_is_active(uint32_t id);
 
 /* SGI to one CPU by its virt7 number. */
 void gic_send_sgi(uint32_t cpu, uint32_t sgi);

@@ -23,8 +23,24 @@ struct host_ranges {
 };
 
 struct host_cpu {
-	uint32_t mpidr;   /* affinity fields */
-	uint64_t release; /* cpu-release-addr of a spin table; 0: none */
+	uint32_t mpidr;     /* affinity fields */
+	uint64_t release;   /* cpu-release-addr of a spin table; 0: none */
+	const char *method; /* enable-method, its own or that of /cpus; NULL: none */
+};
+
+/* One register write: the bits of `clear` go, those of `set` come; with `clear` ~0 the register is not read first. */
+struct host_poke {
+	uint64_t address;
+	uint32_t clear, set;
+};
+
+#define HOST_POKES_MAX 2U
+
+/* How registers switch the machine off, or reset it. */
+struct host_power {
+	const char *what;   /* the node's compatible string */
+	unsigned int count; /* of writes; 0: it cannot be done */
+	struct host_poke poke[HOST_POKES_MAX];
 };
 
 enum host_conduit { CONDUIT_NONE, CONDUIT_SMC, CONDUIT_HVC };
@@ -32,27 +48,36 @@ enum host_conduit { CONDUIT_NONE, CONDUIT_SMC, CONDUIT_HVC };
 struct host_uart {
 	const char *compatible; /* the entry of the driver's list that matched */
 	uint64_t base;
-	uint32_t reg_shift;
-	uint32_t irq; /* 0: polled */
+	uint32_t reg_shift, io_width; /* as the tree has them; 0: not said */
+	uint32_t irq;                 /* 0: polled */
 };
 
 struct host {
 	const void *fdt; /* mapped */
 	uint64_t fdt_pa;
-	struct host_ranges memory;   /* RAM, sorted */
+	struct host_ranges memory;   /* RAM, as the tree has it: in any order */
 	struct host_ranges reserved; /* parts of it that are not ours */
 	unsigned int cpu_count;
 	struct host_cpu cpu[CPU_MAX]; /* [0] need not be the boot CPU */
+	int tree_error;               /* the walk's: what is here may not be all */
 	uint64_t gicd, gicc, gich, gicv;
+	int gic_node;         /* 0: none */
+	uint32_t gic_regions; /* of the four above, how many the tree has */
 	uint32_t gic_maintenance_irq;
 	uint32_t timer_virt_irq, timer_hyp_irq;
 	uint32_t timer_hz; /* 0: CNTFRQ holds it */
 	struct host_uart uart;
 
+	bool own_monitor; /* entered in secure state: virt7 itself is the PSCI below (boot/monitor.h) */
 	enum host_conduit conduit;
 	uint32_t psci_cpu_on; /* function id; 0: the host has no PSCI */
+	uint32_t psci_cpu_off;
 	uint32_t psci_system_off, psci_system_reset;
+	uint64_t rtc;                 /* a PL031; 0: none is known */
+	uint64_t vexpress_sysreg;     /* Versatile Express' system registers; 0: another board */
+	struct host_power off, reset; /* besides PSCI */
 	uint64_t bundle, bundle_size;
+	bool emulated;        /* CPUs are threads of an emulator: other locks and mappings are fast there */
 	const char *bootargs; /* virt7's own options; "" where absent */
 };
 

@@ -20,40 +20,37 @@
 #define INT_TX    BIT(5)
 #define INT_RT    BIT(6)
 
-static void pl011_init(volatile uint8_t *base)
+static void pl011_init(const struct uart *uart)
 {
-	io_write32(base + IMSC, 0);
-	io_write32(base + ICR, 0x7ff);
-	io_write32(base + LCRH, LCRH_8BIT | LCRH_FEN);
-	io_write32(base + CR, CR_ON);
+	io_write32(uart->base + IMSC, 0);
+	io_write32(uart->base + ICR, 0x7ff);
+	io_write32(uart->base + LCRH, LCRH_8BIT | LCRH_FEN);
+	io_write32(uart->base + CR, CR_ON);
 }
 
-static bool pl011_can_send(volatile uint8_t *base)
+static bool pl011_can_send(const struct uart *uart)
 {
-	return !(io_read32(base + FR) & FR_TXFF);
+	return !(io_read32(uart->base + FR) & FR_TXFF);
 }
 
-static void pl011_send(volatile uint8_t *base, uint8_t c)
+static void pl011_send(const struct uart *uart, uint8_t c)
 {
-	io_write32(base + DR, c);
+	io_write32(uart->base + DR, c);
 }
 
-static int pl011_receive(volatile uint8_t *base)
+static int pl011_receive(const struct uart *uart)
 {
-	if (io_read32(base + FR) & FR_RXFE)
+	if (io_read32(uart->base + FR) & FR_RXFE)
 		return -1;
-	return (int)(io_read32(base + DR) & 0xffU);
+	return (int)(io_read32(uart->base + DR) & 0xffU);
 }
 
-static void pl011_irq_enable(volatile uint8_t *base, bool tx)
+static void pl011_irq_enable(const struct uart *uart, bool tx)
 {
-	io_write32(base + IMSC, INT_RX | INT_RT | (tx ? INT_TX : 0));
+	io_write32(uart->base + IMSC, INT_RX | INT_RT | (tx ? INT_TX : 0));
 }
-
-static const char *const compatible[] = {"arm,pl011", "arm,sbsa-uart", NULL};
 
 const struct uart_ops uart_pl011 = {
-	.compatible = compatible,
 	.init = pl011_init,
 	.can_send = pl011_can_send,
 	.send = pl011_send,

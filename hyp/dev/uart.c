@@ -1,56 +1,92 @@
 /* The host's console UART: driver table and the open device. */
 #include <errno.h>
+#include <string.h>
 
 #include "hyp/dev/uart.h"
 #include "hyp/lib/bits.h"
 #include "mm/hypmap.h"
 
-static const struct uart_ops *const drivers[] = {&uart_pl011};
+/*
+ * Only the least specific string of a family is needed: real nodes end their lists with it. `shift` is what the binding
+ * implies where there is no reg-shift.
+ */
+static const struct driver {
+	const char *compatible;
+	const struct uart_ops *ops;
+	uint32_t shift;
+	bool wide;
+} drivers[] = {
+	{"arm,pl011", &uart_pl011, 0, true},
+	{"arm,sbsa-uart", &uart_pl011, 0, true},
+	{"snps,dw-apb-uart", &uart_8250, 0, false},
+	{"ns16550a", &uart_8250, 0, false},
+	{"ns16550", &uart_8250, 0, false},
+	{"nvidia,tegra20-uart", &uart_8250, 2, true},
+	{"mediatek,mt6577-uart", &uart_8250, 2, true},
+	{"ti,omap4-uart", &uart_8250, 2, true},
+	{"ti,dra742-uart", &uart_8250, 2, true},
+	{"fsl,imx6q-uart", &uart_imx, 0, true},
+	{"fsl,imx21-uart", &uart_imx, 0, true},
+	{"st,stm32h7-uart", &uart_stm32, 0, true},
+	{"amlogic,meson-uart", &uart_meson, 0, true},
+	{"amlogic,meson6-uart", &uart_meson, 0, true},
+	{"amlogic,meson8-uart", &uart_meson, 0, true},
+	{"amlogic,meson8b-uart", &uart_meson, 0, true},
+};
 
 static const struct uart_ops *ops;
-static volatile uint8_t *base;
+static struct uart open;
 
-const char *uart_compatible(size_t i)
+static const struct driver *find(const char *compatible)
 {
-	for (size_t d = 0; d < ARRAY_SIZE(drivers); d++)
-		for (const char *const *c = drivers[d]->compatible; *c; c++)
-			if (i-- == 0)
-				return *c;
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (strcmp(drivers[i].compatible, compatible) == 0)
+			return &drivers[i];
 	return NULL;
+}
+
+const char *uart_compatible(const char *compatible)
+{
+	const struct driver *driver = find(compatible);
+
+	return driver ? driver->compatible : NULL;
 }
 
 int uart_open(const struct host_uart *uart)
 {
-	for (size_t d = 0; d < ARRAY_SIZE(drivers); d++)
-		for (const char *const *c = drivers[d]->compatible; *c; c++)
-			if (*c == uart->compatible) {
-				base = hyp_map_device(uart->base, PAGE_SIZE);
-				if (!base)
-					return -ENODEV;
-				ops = drivers[d];
-				ops->init(base);
-				return 0;
-			}
-	return -ENODEV;
+	const struct driver *driver = find(uart->compatible);
+
+	if (!driver)
+		return -ENODEV;
+	open = (struct uart){
+		.base = hyp_map_device(uart->base, PAGE_SIZE - (uart->base & (PAGE_SIZE - 1U))),
+		.shift = uart->reg_shift ? uart->reg_shift : driver->shift,
+		.wide = uart->io_width ? uart->io_width == 4 : driver->wide,
+	};
+	if (!open.base)
+		return -ENODEV;
+	ops = driver->ops;
+	ops->init(&open);
+	return 0;
 }
 
 bool uart_can_send(void)
 {
-	return ops && ops->can_send(base);
+	return ops && ops->can_send(&open);
 }
 
 void uart_send(uint8_t c)
 {
-	ops->send(base, c);
+	ops->send(&open, c);
 }
 
 int uart_receive(void)
 {
-	return ops ? ops->receive(base) : -1;
+	return ops ? ops->receive(&open) : -1;
 }
 
 void uart_irq_enable(bool tx)
 {
 	if (ops)
-		ops->irq_enable(base, tx);
+		ops->irq_enable(&open, tx);
 }

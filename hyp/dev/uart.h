@@ -8,20 +8,27 @@
 
 #include "hyp/dev/host.h"
 
-struct uart_ops {
-	const char *const *compatible; /* NULL-terminated */
-	void (*init)(volatile uint8_t *base);
-	bool (*can_send)(volatile uint8_t *base);
-	void (*send)(volatile uint8_t *base, uint8_t c);
-	int (*receive)(volatile uint8_t *base); /* a character or -1 */
-	/* Receive interrupt on (always wanted), transmit-room interrupt as asked for. */
-	void (*irq_enable)(volatile uint8_t *base, bool tx);
+/* An open UART. Register n lies at base + (n << shift) where the family has a stride; the others leave it 0. */
+struct uart {
+	volatile uint8_t *base;
+	uint32_t shift;
+	bool wide; /* registers take 32-bit accesses, not bytes (reg-io-width = <4>) */
 };
 
-extern const struct uart_ops uart_pl011;
+struct uart_ops {
+	/* Transmitter and receiver on, FIFOs on where there are any, all interrupts off. The line's settings stay. */
+	void (*init)(const struct uart *uart);
+	bool (*can_send)(const struct uart *uart);
+	void (*send)(const struct uart *uart, uint8_t c);
+	int (*receive)(const struct uart *uart); /* a character or -1; ends what else holds the receive interrupt */
+	/* Receive interrupt on (always wanted), transmit-room interrupt as asked for. */
+	void (*irq_enable)(const struct uart *uart, bool tx);
+};
 
-/* Entry `i` over all drivers' compatible strings, NULL past the last. */
-const char *uart_compatible(size_t i);
+extern const struct uart_ops uart_pl011, uart_8250, uart_imx, uart_stm32, uart_meson;
+
+/* The driver table's entry for `compatible`, NULL: no driver knows it. */
+const char *uart_compatible(const char *compatible);
 
 /* Map and take over the UART. 0 or -ENODEV. */
 int uart_open(const struct host_uart *uart);

@@ -365,34 +365,38 @@ static void write_register(struct vpl011 *u, uint32_t offset, uint32_t value)
  * reaches its low bytes, and a narrow write clears the bytes that it does not bring. Elsewhere in a word a read gets
  * those bytes; a write has nothing to say.
  */
-static __attribute__((noinline)) enum mmio_result access_locked(struct vpl011 *u, struct mmio_access *access)
+static __attribute__((noinline)) uint32_t read_locked(struct vpl011 *u, uint32_t offset)
 {
-	uint32_t shift = 8U * (access->offset & 3U), value;
+	uint32_t value;
 
 	spin_lock(&u->lock);
-	if (!access->write) {
-		value = read_register(u, access->offset & ~3U) >> shift;
-		access->value = access->size == 1U ? value & 0xffU : value;
-	} else {
-		write_register(u, access->offset, access->value);
-	}
+	value = read_register(u, offset & ~3U) >> 8U * (offset & 3U);
 	settle(u);
 	spin_unlock(&u->lock);
-	return MMIO_DONE;
+	return value;
 }
 
 /* Drivers poll FR: no lock, no search, no frame. */
-static enum mmio_result vpl011_access(struct vcpu *vcpu, void *device, struct mmio_access *access)
+static uint64_t vpl011_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
 	struct vpl011 *u = device;
-	uint32_t fr;
+	uint32_t value;
 
 	(void)vcpu;
-	if (unlikely(access->offset != FR || access->write))
-		return access_locked(u, access);
-	fr = __atomic_load_n(&u->fr, __ATOMIC_RELAXED);
-	access->value = access->size == 1U ? fr & 0xffU : fr;
-	return MMIO_DONE;
+	value = likely(offset == FR) ? __atomic_load_n(&u->fr, __ATOMIC_RELAXED) : read_locked(u, offset);
+	return size == 1U ? value & 0xffU : value;
+}
+
+static bool vpl011_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
+{
+	struct vpl011 *u = device;
+
+	(void)vcpu, (void)size;
+	spin_lock(&u->lock);
+	write_register(u, offset, value);
+	settle(u);
+	spin_unlock(&u->lock);
+	return true;
 }
 
 void vpl011_input_ready(struct vm *vm)
@@ -434,12 +438,13 @@ void vpl011_reset(struct vm *vm)
 
 int vpl011_create(struct vm *vm)
 {
+	static const struct mmio_ops ops = {vpl011_read, vpl011_write, MMIO_ANY};
 	struct vpl011 *u = page_alloc(0);
 	int err;
 
 	if (!u)
 		return -ENOMEM;
-	err = mmio_add(&vm->bus, MACHINE_UART_BASE, MACHINE_UART_SIZE, vpl011_access, u);
+	err = mmio_add(&vm->bus, MACHINE_UART_BASE, MACHINE_UART_SIZE, &ops, u);
 	if (err) {
 		page_free(u, 0);
 		return err;

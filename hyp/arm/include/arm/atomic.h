@@ -9,6 +9,11 @@ static inline void atomic_or(volatile uint32_t *word, uint32_t bits)
 	__atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST);
 }
 
+static inline void atomic_clear(volatile uint32_t *word, uint32_t bits)
+{
+	__atomic_fetch_and(word, ~bits, __ATOMIC_SEQ_CST);
+}
+
 /* Returns what was there. */
 static inline uint32_t atomic_take(volatile uint32_t *word)
 {

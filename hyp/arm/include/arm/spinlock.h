@@ -5,35 +5,76 @@
 #ifndef ARM_SPINLOCK_H
 #define ARM_SPINLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <arm/barrier.h>
 
+#include "hyp/lib/bits.h"
+
 struct spinlock {
-	volatile uint16_t owner, next;
+	union {
+		uint32_t word;
+		struct {
+			volatile uint16_t owner, next; /* equal: free */
+		};
+	};
 };
+
+/*
+ * For CPUs that are threads of an emulator: a waiter takes its ticket only once the lock is free. A fair lock hands
+ * itself to a thread that the host may have taken off its CPU, and all others burn theirs meanwhile.
+ */
+extern bool spinlock_unfair;
+
+/* Take it if it is free. False: somebody has it. (Not volatile, GCC 12 drops an asm goto whose outputs nobody uses.) */
+static inline bool spin_try(struct spinlock *lock)
+{
+	uint32_t word = 0, failed = 0; /* for cppcheck */
+
+	__asm__ volatile goto("1:	ldrex	%0, [%2]\n"
+			      "	eors	%1, %0, %0, ror #16\n"
+			      "	bne	%l[busy]\n"
+			      "	add	%0, %0, #0x10000\n"
+			      "	strex	%1, %0, [%2]\n"
+			      "	teq	%1, #0\n"
+			      "	bne	1b"
+			      : "=&r"(word), "=&r"(failed)
+			      : "r"(lock)
+			      : "cc", "memory"
+			      : busy);
+	return true;
+busy:
+	return false;
+}
+
+/* Inline, so that a function that takes a lock need not keep its registers for a call. */
+static inline void spin_wait(struct spinlock *lock)
+{
+	if (spinlock_unfair) {
+		do {
+			while (lock->owner != lock->next)
+				wfe();
+		} while (!spin_try(lock));
+	} else {
+		uint16_t ticket = (uint16_t)(__atomic_fetch_add(&lock->word, 0x10000U, __ATOMIC_RELAXED) >> 16);
+
+		while (lock->owner != ticket)
+			wfe();
+	}
+}
 
 static inline void spin_lock(struct spinlock *lock)
 {
-	uint32_t old, new, failed;
-
-	__asm__ volatile("1:	ldrex	%0, [%3]\n"
-			 "	add	%1, %0, #0x10000\n"
-			 "	strex	%2, %1, [%3]\n"
-			 "	teq	%2, #0\n"
-			 "	bne	1b"
-			 : "=&r"(old), "=&r"(new), "=&r"(failed)
-			 : "r"(lock)
-			 : "cc", "memory");
-	while (lock->owner != (uint16_t)(old >> 16))
-		wfe();
+	if (unlikely(!spin_try(lock)))
+		spin_wait(lock);
 	dmb_ish();
 }
 
 static inline void spin_unlock(struct spinlock *lock)
 {
 	dmb_ish();
-	lock->owner = (uint16_t)(lock->owner + 1U);
+	lock->owner++;
 	sev();
 }
 

@@ -1,0 +1,102 @@
+/*
+ * One walk over a flattened device tree with the ancestors of the current node at hand. libfdt starts at the root
+ * whenever it is asked for a parent or for the next compatible node; the walk reads each tag once, which is what makes
+ * discovery cheap (docs/performance.md).
+ */
+#ifndef BOOT_DEVTREE_H
+#define BOOT_DEVTREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hyp/dev/host.h"
+
+#define DT_DEPTH_MAX 10 /* levels of nodes, the root's included; deeper ones are passed over */
+
+/* The properties that the walk itself finds in each node; others are read with fdt_getprop(fdt, node->offset, ...). */
+enum dt_name {
+	DT_COMPATIBLE,
+	DT_REG,
+	DT_RANGES,
+	DT_ADDRESS_CELLS,
+	DT_SIZE_CELLS,
+	DT_INTERRUPTS,
+	DT_INTERRUPTS_EXTENDED,
+	DT_INTERRUPT_PARENT,
+	DT_INTERRUPT_CELLS,
+	DT_PHANDLE,
+	DT_DEVICE_TYPE,
+	DT_STATUS,
+	DT_NAMES
+};
+
+struct dt_prop {
+	const void *data; /* NULL: absent */
+	uint32_t length;  /* bytes */
+};
+
+struct dt_node {
+	const struct dt_node *parent; /* NULL: the root */
+	const char *name;             /* with its unit address; "" for the root */
+	int offset;                   /* for libfdt */
+	int depth;                    /* the root's is 0 */
+	struct dt_prop prop[DT_NAMES];
+};
+
+/*
+ * Call `visit` for each node in the order of the tree, once its properties are known and before its children; it ends
+ * the walk by returning other than 0, which is then returned. -EINVAL: the tree is malformed. A node lives as long as
+ * its own and its children's visits.
+ */
+int dt_walk(const void *fdt, int (*visit)(const struct dt_node *node, void *arg), void *arg);
+
+/* Big-endian number of `count` cells (at most 2 count). */
+uint64_t dt_number(const void *cells, uint32_t count);
+
+/* A property of one cell, `missing` where it is absent or of another size. */
+uint32_t dt_u32(const void *fdt, const struct dt_node *node, const char *name, uint32_t missing);
+
+/* A property that is a string, terminated; NULL otherwise. */
+const char *dt_string(const void *fdt, const struct dt_node *node, const char *name);
+
+/* No status, or "okay" (devicetree specification 2.3.4), as for each of its ancestors. */
+bool dt_enabled(const struct dt_node *node);
+
+/* Whether `property`, a list of strings, has `text`. */
+bool dt_has_string(const struct dt_prop *property, const char *text);
+
+/* Region `index` of the node's reg, as the CPU sees it. False: there is none, or it cannot be reached. */
+bool dt_reg(const struct dt_node *node, uint32_t index, struct host_range *out);
+
+/* The same for the node at `offset`, wherever it is, by a walk of its own: for what is needed once. */
+bool dt_reg_at(const void *fdt, int offset, uint32_t index, struct host_range *out);
+
+/* The node's path, as "/soc/serial@0"; cut to `size`. */
+void dt_path(const struct dt_node *node, char *path, size_t size);
+
+/*
+ * Interrupt `index` of a node of which is known that the GIC is its parent; the GIC's own number, 0: none.
+ */
+uint32_t dt_gic_irq(const struct dt_node *node, uint32_t index);
+
+/* An interrupt on its way up the tree: `cells` are the specifier, for the controller (or nexus) named by one of both.
+ */
+struct dt_irq {
+	uint32_t phandle;
+	int offset; /* where phandle is 0 */
+	const uint8_t *cells;
+	uint32_t length; /* bytes; 0: no interrupt */
+};
+
+/* The node's first interrupt. */
+struct dt_irq dt_first_irq(const struct dt_node *node);
+
+/*
+ * Follow the interrupt through nexus nodes (interrupt-map) up to the GIC, whose node is at `gic`, and return its number
+ * there. A controller in between that keeps the GIC's three cells is taken to pass its interrupts on unchanged. 0: it
+ * does not arrive.
+ */
+uint32_t dt_route_irq(const void *fdt, const struct dt_irq *irq, int gic);
+
+#endif

@@ -1,0 +1,18 @@
+/* Which registers switch the host off, or reset it, where its firmware has no PSCI for that. */
+#ifndef BOOT_POWER_H
+#define BOOT_POWER_H
+
+#include "hyp/dev/host.h"
+
+/* The kind of a node with such a means, by its compatible string; NULL: none. */
+struct power_kind;
+const struct power_kind *power_kind(const char *compatible);
+
+/*
+ * Work out the registers for the node at `offset` and store them in host->off or host->reset, unless an earlier node
+ * did. A node that cannot be understood is passed over: the host then cannot be switched off, which is said when it
+ * matters.
+ */
+void power_resolve(struct host *host, const struct power_kind *kind, int offset);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * CPU models. A host's CPUs are of one or more kinds of core; a VM has the model of one kind, its vCPUs run on CPUs of
+ * that kind only, and all of them see the same identification registers.
+ */
+#ifndef COPROC_MODEL_H
+#define COPROC_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct percpu;
+struct vm;
+struct vm_config;
+
+/* What a guest reads, with what virt7 does not offer taken out (DDI 0406C B3.18.1). */
+struct cpu_ids {
+	uint32_t ctr, tcmtr, tlbtr, revidr, aidr, clidr;
+	uint32_t id_pfr0, id_pfr1, id_dfr0, id_afr0;
+	uint32_t id_mmfr0, id_mmfr1, id_mmfr2, id_mmfr3;
+	uint32_t id_isar0, id_isar1, id_isar2, id_isar3, id_isar4, id_isar5;
+	uint32_t ccsidr[16]; /* by CSSELR */
+	uint32_t fpsid, mvfr0, mvfr1, mvfr2;
+};
+
+/* How a core's branch predictor is emptied between two VMs. */
+enum model_harden {
+	HARDEN_NONE,    /* not needed */
+	HARDEN_BPIALL,  /* Cortex-A12, A17 */
+	HARDEN_ICIALLU, /* Cortex-A15: works where ACTLR.IBE is set, which only Secure software can do */
+	HARDEN_UNKNOWN, /* up to the host's firmware: virt7 does nothing */
+};
+
+struct cpu_model {
+	const char *name;       /* as a VM's cpu-model says it */
+	const char *compatible; /* as the device tree says it */
+	uint32_t part;          /* MIDR without variant and revision */
+	enum model_harden harden;
+
+	/* found at boot */
+	uint32_t cpus;     /* mask of the physical CPUs that are one, and fit */
+	bool harden_works; /* on all of them */
+	uint32_t midr;     /* of the first; guests see that one's registers on all */
+	struct cpu_ids ids;
+};
+
+/* This CPU, as it arrives: find its kind and read its registers. NULL, or why virt7 cannot use it. */
+const char *model_examine(struct percpu *cpu);
+
+/* One line for each kind of core that the host has. */
+void model_log(void);
+
+/* The model that `cfg` asks for; NULL after one logged line: no CPU can run it. "host": what most of its CPUs are. */
+const struct cpu_model *model_find(const struct vm_config *cfg);
+
+/* What SMCCC_ARCH_FEATURES answers about an SMCCC_ARCH_WORKAROUND (DEN 0070A): 0, 1 (not required), -1. */
+uint32_t model_workaround(const struct cpu_model *model, uint32_t id);
+
+/* Make all vCPUs of a new VM this model. */
+void model_apply(struct vm *vm, const struct cpu_model *model);
+
+#endif

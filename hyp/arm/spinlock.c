@@ -1,0 +1,3 @@
+#include <arm/spinlock.h>
+
+bool spinlock_unfair;

@@ -1,0 +1,166 @@
+/* Boot options: one table of them, and a parser of NAME=VALUE words. */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/log.h"
+#include "hyp/option.h"
+
+struct options options = {.console_escape = 0x1d, .console_log = 16};
+
+/* Decimal, or hexadecimal after 0x. */
+static bool parse_number(const char *text, size_t length, uint32_t *value)
+{
+	uint32_t base = 10;
+	uint64_t number = 0;
+
+	if (length > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+		base = 16;
+		text += 2;
+		length -= 2;
+	}
+	if (length == 0)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		char lower = (char)(text[i] | 0x20);
+		uint32_t digit = lower >= 'a' ? (uint32_t)(lower - 'a') + 10U : (uint32_t)(text[i] - '0');
+
+		number = number * base + digit;
+		if (digit >= base || number > UINT32_MAX)
+			return false;
+	}
+	*value = (uint32_t)number;
+	return true;
+}
+
+static int list_registers_parse(const char *text, size_t length, uint32_t *value)
+{
+	uint32_t number;
+
+	if (!parse_number(text, length, &number) || number < 1 || number > 64)
+		return -EINVAL;
+	*value = number;
+	return 0;
+}
+
+static int yes_parse(const char *text, size_t length, uint32_t *value)
+{
+	if (length != 1 || (*text != '0' && *text != '1'))
+		return -EINVAL;
+	*value = *text == '1';
+	return 0;
+}
+
+static int page_parse(const char *text, size_t length, uint32_t *value)
+{
+	if (length != 2 || (memcmp(text, "4k", 2) != 0 && memcmp(text, "2m", 2) != 0))
+		return -EINVAL;
+	*value = *text == '4' ? OPTION_PAGE_4K : OPTION_PAGE_2M;
+	return 0;
+}
+
+/* One N:KIND; the length of it, 0: wrong. */
+static size_t fake_parse_one(const char *text, size_t length, uint32_t *value)
+{
+	static const char *const kinds[] = {
+		[OPTION_FAKE_A7] = "a7", [OPTION_FAKE_A15] = "a15", [OPTION_FAKE_UNKNOWN] = "unknown"};
+	const char *comma = memchr(text, ',', length);
+	uint32_t cpu;
+
+	if (comma)
+		length = (size_t)(comma - text);
+	if (length < 3 || text[0] < '0' || text[0] > '7' || text[1] != ':')
+		return 0;
+	cpu = (uint32_t)(text[0] - '0');
+	for (uint32_t i = OPTION_FAKE_A7; i < ARRAY_SIZE(kinds); i++)
+		if (strlen(kinds[i]) == length - 2 && !memcmp(kinds[i], text + 2, length - 2)) {
+			*value = (*value & ~(0xfU << 4U * cpu)) | i << 4U * cpu;
+			return length;
+		}
+	return 0;
+}
+
+/* CPU number and kind, with commas between: 2:a7,3:a7 */
+static int fake_parse(const char *text, size_t length, uint32_t *value)
+{
+	uint32_t fake = 0;
+	size_t used;
+
+	for (size_t at = 0;; at += used + 1U) {
+		used = at < length ? fake_parse_one(text + at, length - at, &fake) : 0;
+		if (used == 0)
+			return -EINVAL;
+		if (at + used == length)
+			break;
+	}
+	*value = fake;
+	return 0;
+}
+
+static int escape_parse(const char *text, size_t length, uint32_t *value)
+{
+	uint32_t number;
+
+	if (!parse_number(text, length, &number) || number > 0x1f)
+		return -EINVAL;
+	*value = number;
+	return 0;
+}
+
+static int log_parse(const char *text, size_t length, uint32_t *value)
+{
+	uint32_t number;
+
+	if (!parse_number(text, length, &number) || number < 4 || number > 1024 || (number & (number - 1U)))
+		return -EINVAL;
+	*value = number;
+	return 0;
+}
+
+static int cycle_parse(const char *text, size_t length, uint32_t *value)
+{
+	uint32_t number;
+
+	if (!parse_number(text, length, &number) || number > 1000)
+		return -EINVAL;
+	*value = number;
+	return 0;
+}
+
+static const struct option_row rows[] = {
+	{"cpu.cycle", cycle_parse, &options.cpu_cycle, "a number of times, 0 to 1000"},
+	{"coproc.t7", yes_parse, &options.trap_c7, "0 or 1"},
+	{"cpu.fake", fake_parse, &options.cpu_fake, "N:KIND with commas between, KIND being a7, a15 or unknown"},
+	{"trace", yes_parse, &options.trace, "0 or 1"},
+	{"setway.log", yes_parse, &options.log_setway, "0 or 1"},
+	{"lock.fair", yes_parse, &options.fair_locks, "0 or 1"},
+	{"s2.page", page_parse, &options.stage2_page, "4k or 2m"},
+	{"console.escape", escape_parse, &options.console_escape, "a control character, 1 to 31, or 0 for none"},
+	{"console.log", log_parse, &options.console_log, "a power of two from 4 to 1024 (KiB)"},
+	{"gic.lrs", list_registers_parse, &options.list_registers, "a number of list registers, 1 to 64"},
+};
+
+static void parse_word(const char *word, size_t length)
+{
+	const char *equals = memchr(word, '=', length);
+	size_t name = equals ? (size_t)(equals - word) : length;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (strlen(rows[i].name) != name || memcmp(rows[i].name, word, name) != 0)
+			continue;
+		if (!equals || rows[i].parse(equals + 1, length - name - 1, rows[i].value))
+			log_warn("option %s: expects %s; ignored", rows[i].name, rows[i].expects);
+	}
+}
+
+void option_parse(const char *bootargs)
+{
+	while (*bootargs) {
+		size_t length = strcspn(bootargs, " \t\n");
+
+		if (length > 0)
+			parse_word(bootargs, length);
+		bootargs += length + (bootargs[length] != '\0');
+	}
+}

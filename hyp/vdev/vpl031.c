@@ -1,0 +1,188 @@
+/* PL031 (ARM DDI 0224, chapters 2 and 3). The 1 Hz of its counter is CNTPCT's, counted from virt7's own clock. */
+#include <arm/spinlock.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/lib/cpu.h"
+#include "hyp/machine.h"
+#include "hyp/mmio.h"
+#include "hyp/vdev/vpl031.h"
+#include "hyp/vm.h"
+#include "vgic/vgic.h"
+
+#define DR   0x00U
+#define MR   0x04U
+#define LR   0x08U
+#define CR   0x0cU
+#define IMSC 0x10U
+#define RIS  0x14U
+#define MIS  0x18U
+#define ICR  0x1cU
+#define ID   0xfe0U /* PeriphID0-3, PCellID0-3 */
+
+#define CR_START 1U /* stays set once it is, 3.3.4 */
+
+static uint32_t clock_offset; /* seconds of 1970 at CNTPCT 0 */
+
+/* CNTPCT in seconds. */
+static uint64_t uptime(void)
+{
+	return timer_now() / timer_hz();
+}
+
+void vpl031_set_clock(uint32_t seconds)
+{
+	clock_offset = seconds - (uint32_t)uptime();
+}
+
+uint32_t vpl031_clock(void)
+{
+	return clock_offset + (uint32_t)uptime();
+}
+
+static uint32_t counter(const struct vpl031 *rtc)
+{
+	return vpl031_clock() + rtc->offset;
+}
+
+/* The interrupt line follows the state. Ends every change, under the lock. */
+static void settle(struct vm *vm)
+{
+	bool line = vm->rtc.raw & vm->rtc.mask;
+
+	if (line != vm->rtc.line) {
+		vm->rtc.line = line;
+		vgic_set_line(vm, 0, MACHINE_SPI_RTC, line);
+	}
+}
+
+static void arm(struct vpl031 *rtc, struct timer *alarm)
+{
+	timer_arm(alarm, rtc->deadline);
+}
+
+/* It may be time, or this CPU's timer is from an older alarm and another one is due now or later. */
+static void alarm_expired(struct timer *timer)
+{
+	struct timer *first = timer - cpu_id();
+	struct vm *vm = container_of(first, struct vm, rtc.alarm[0]);
+	struct vpl031 *rtc = &vm->rtc;
+
+	spin_lock(&rtc->lock);
+	if (rtc->waiting && timer_now() >= rtc->deadline) {
+		rtc->waiting = false;
+		rtc->raw = 1;
+		settle(vm);
+	} else if (rtc->waiting) {
+		arm(rtc, timer);
+	}
+	spin_unlock(&rtc->lock);
+}
+
+/* After the match or the counter has changed: they are equal now, or will be in up to 2^32 - 1 seconds (2.1.1). */
+static void set_alarm(struct vpl031 *rtc)
+{
+	struct timer *timer = &rtc->alarm[cpu_id()];
+	uint32_t left = rtc->match - counter(rtc);
+
+	rtc->waiting = left != 0;
+	if (left == 0) {
+		rtc->raw = 1;
+		return;
+	}
+	rtc->deadline = (uptime() + left) * timer_hz();
+	timer->expired = alarm_expired;
+	arm(rtc, timer);
+}
+
+static uint32_t read_register(const struct vpl031 *rtc, uint32_t offset)
+{
+	static const uint8_t id[8] = {0x31, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
+
+	switch (offset) {
+	case DR:
+		return counter(rtc);
+	case MR:
+		return rtc->match;
+	case LR:
+		return rtc->load;
+	case CR:
+		return CR_START;
+	case IMSC:
+		return rtc->mask;
+	case RIS:
+		return rtc->raw;
+	case MIS:
+		return rtc->raw & rtc->mask;
+	default:
+		return offset >= ID ? id[(offset - ID) / 4U] : 0;
+	}
+}
+
+static void write_register(struct vpl031 *rtc, uint32_t offset, uint32_t value)
+{
+	switch (offset) {
+	case MR:
+		rtc->match = value;
+		set_alarm(rtc);
+		break;
+	case LR:
+		rtc->load = value;
+		rtc->offset += value - counter(rtc);
+		set_alarm(rtc);
+		break;
+	case IMSC:
+		rtc->mask = value & 1U;
+		break;
+	case ICR:
+		rtc->raw &= ~value;
+		break;
+	default: /* read-only, reserved, or RTCCR, which cannot be cleared */
+		break;
+	}
+}
+
+/* Words on an APB without byte strobes: as in vpl011.c. */
+static uint64_t vpl031_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
+{
+	struct vm *vm = device;
+	uint32_t value;
+
+	(void)vcpu;
+	spin_lock(&vm->rtc.lock);
+	value = read_register(&vm->rtc, offset & ~3U) >> 8U * (offset & 3U);
+	spin_unlock(&vm->rtc.lock);
+	return size == 4U ? value : value & (BIT(8U * size) - 1U);
+}
+
+static bool vpl031_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
+{
+	struct vm *vm = device;
+
+	(void)vcpu, (void)size;
+	spin_lock(&vm->rtc.lock);
+	write_register(&vm->rtc, offset, value);
+	settle(vm);
+	spin_unlock(&vm->rtc.lock);
+	return true;
+}
+
+void vpl031_reset(struct vm *vm)
+{
+	struct vpl031 *rtc = &vm->rtc;
+
+	spin_lock(&rtc->lock);
+	rtc->offset = rtc->match = rtc->load = rtc->mask = rtc->raw = 0;
+	rtc->waiting = false;
+	settle(vm);
+	spin_unlock(&rtc->lock);
+}
+
+int vpl031_create(struct vm *vm)
+{
+	static const struct mmio_ops ops = {vpl031_read, vpl031_write, MMIO_ANY};
+	int err = mmio_add(&vm->bus, MACHINE_RTC_BASE, MACHINE_RTC_SIZE, &ops, vm);
+
+	if (!err)
+		vpl031_reset(vm);
+	return err;
+}

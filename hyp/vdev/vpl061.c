@@ -1,0 +1,193 @@
+/* PL061 (ARM DDI 0190, chapters 2 and 3). Eight lines, of which all but the power key's are open inputs that read as 0.
+ */
+#include <arm/spinlock.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/machine.h"
+#include "hyp/mmio.h"
+#include "hyp/vdev/vpl061.h"
+#include "hyp/vm.h"
+#include "vgic/vgic.h"
+
+#define DATA_END 0x400U /* GPIODATA: address bits 9:2 are a mask of lines */
+#define DIR      0x400U
+#define IS       0x404U
+#define IBE      0x408U
+#define IEV      0x40cU
+#define IE       0x410U
+#define RIS      0x414U
+#define MIS      0x418U
+#define IC       0x41cU
+#define AFSEL    0x420U
+#define ID       0xfe0U /* PeriphID0-3, PCellID0-3 */
+
+#define KEY      ((uint8_t)BIT(MACHINE_GPIO_POWER_LINE))
+#define PRESS_MS 100U
+
+/* 3.3.7: a level shows as long as it stands, an edge until it is cleared. */
+static uint32_t raw(const struct vpl061 *g)
+{
+	uint32_t level = g->sense & ~(uint32_t)(g->in ^ g->event) & ~(uint32_t)g->dir;
+
+	return (level | (g->edges & ~(uint32_t)g->sense)) & 0xffU;
+}
+
+/* The interrupt line follows the state. Ends every change, under the lock. */
+static void settle(struct vm *vm)
+{
+	struct vpl061 *g = &vm->gpio;
+	bool line = raw(g) & g->enable;
+
+	if (line != g->line) {
+		g->line = line;
+		vgic_set_line(vm, 0, MACHINE_SPI_GPIO, line);
+	}
+}
+
+/* What comes in from outside (2.1.3). Lines that are outputs have no edges. */
+static void set_input(struct vm *vm, uint8_t in)
+{
+	struct vpl061 *g = &vm->gpio;
+	uint32_t changed = (g->in ^ in) & ~(uint32_t)g->dir & ~(uint32_t)g->sense;
+
+	g->edges |= (uint8_t)(changed & (g->both | ~(uint32_t)(in ^ g->event)));
+	g->in = in;
+	settle(vm);
+}
+
+static uint32_t read_register(const struct vpl061 *g, uint32_t offset)
+{
+	static const uint8_t id[8] = {0x61, 0x10, 0x04, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
+
+	if (offset < DATA_END)
+		return ((g->dir & g->out) | (~(uint32_t)g->dir & g->in)) & offset >> 2;
+	switch (offset) {
+	case DIR:
+		return g->dir;
+	case IS:
+		return g->sense;
+	case IBE:
+		return g->both;
+	case IEV:
+		return g->event;
+	case IE:
+		return g->enable;
+	case RIS:
+		return raw(g);
+	case MIS:
+		return raw(g) & g->enable;
+	case AFSEL:
+		return g->afsel;
+	default:
+		return offset >= ID ? id[(offset - ID) / 4U] : 0;
+	}
+}
+
+static void write_register(struct vpl061 *g, uint32_t offset, uint8_t value)
+{
+	if (offset < DATA_END) {
+		g->out = (uint8_t)((g->out & ~(offset >> 2)) | (value & offset >> 2));
+		return;
+	}
+	switch (offset) {
+	case DIR:
+		g->dir = value;
+		break;
+	case IS:
+		g->sense = value;
+		break;
+	case IBE:
+		g->both = value;
+		break;
+	case IEV:
+		g->event = value;
+		break;
+	case IE:
+		g->enable = value;
+		break;
+	case IC:
+		g->edges &= (uint8_t)~value;
+		break;
+	case AFSEL:
+		g->afsel = value;
+		break;
+	default: /* read-only or reserved */
+		break;
+	}
+}
+
+/* Registers of 8 bits in words of an APB without byte strobes: their upper bytes read as 0 and ignore what is written.
+ */
+static uint64_t vpl061_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
+{
+	struct vm *vm = device;
+	uint32_t value;
+
+	(void)vcpu, (void)size;
+	if (offset & 3U)
+		return 0;
+	spin_lock(&vm->gpio.lock);
+	value = read_register(&vm->gpio, offset);
+	spin_unlock(&vm->gpio.lock);
+	return value;
+}
+
+static bool vpl061_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
+{
+	struct vm *vm = device;
+
+	(void)vcpu, (void)size;
+	if (offset & 3U)
+		return true;
+	spin_lock(&vm->gpio.lock);
+	write_register(&vm->gpio, offset, (uint8_t)value);
+	settle(vm);
+	spin_unlock(&vm->gpio.lock);
+	return true;
+}
+
+static void release_power(struct timer *timer)
+{
+	struct vm *vm = container_of(timer, struct vm, gpio.release);
+
+	spin_lock(&vm->gpio.lock);
+	set_input(vm, 0);
+	spin_unlock(&vm->gpio.lock);
+}
+
+bool vpl061_listens(const struct vm *vm)
+{
+	return vm->gpio.enable & ~vm->gpio.dir & KEY;
+}
+
+void vpl061_press_power(struct vm *vm)
+{
+	struct vpl061 *g = &vm->gpio;
+
+	spin_lock(&g->lock);
+	set_input(vm, KEY);
+	g->release.expired = release_power;
+	if (!g->release.cpu)
+		timer_arm(&g->release, timer_now() + (uint64_t)timer_hz() * PRESS_MS / 1000U);
+	spin_unlock(&g->lock);
+}
+
+void vpl061_reset(struct vm *vm)
+{
+	struct vpl061 *g = &vm->gpio;
+
+	spin_lock(&g->lock);
+	g->out = g->in = g->dir = g->sense = g->both = g->event = g->enable = g->afsel = g->edges = 0;
+	settle(vm);
+	spin_unlock(&g->lock);
+}
+
+int vpl061_create(struct vm *vm)
+{
+	static const struct mmio_ops ops = {vpl061_read, vpl061_write, MMIO_ANY};
+	int err = mmio_add(&vm->bus, MACHINE_GPIO_BASE, MACHINE_GPIO_SIZE, &ops, vm);
+
+	if (!err)
+		vpl061_reset(vm);
+	return err;
+}

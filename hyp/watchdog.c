@@ -1,0 +1,98 @@
+/* See watchdog.h. Timer callbacks look at a VM from whatever CPU they are on; they only ever ask for a crash. */
+#include <arm/sysreg.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/sched.h"
+#include "hyp/vmctl.h"
+#include "hyp/watchdog.h"
+
+#define LOOKS             4U /* in watchdog-ms */
+#define RESTARTS_AT_ONCE  10U
+#define RESTARTS_A_SECOND 4U
+
+static uint64_t ticks_of(uint32_t ms)
+{
+	return (uint64_t)ms * timer_hz() / 1000U;
+}
+
+/* Has it slept, or has an interrupt reached it, or is there no reason to judge it? Then its time starts anew. */
+static bool vcpu_hangs(struct vcpu *vcpu, uint64_t limit)
+{
+	uint64_t ran, waited;
+
+	sched_times(vcpu, &ran, &waited);
+	if (vcpu->vm->fresh || vcpu->power != VCPU_ON || vcpu->sleeps != vcpu->seen_sleeps ||
+	    vcpu->vgic.injected != vcpu->seen_injected) {
+		vcpu->seen_ran = ran;
+		vcpu->seen_sleeps = vcpu->sleeps;
+		vcpu->seen_injected = vcpu->vgic.injected;
+	}
+	return ran - vcpu->seen_ran >= limit;
+}
+
+/* Nobody is left who could switch a CPU on. */
+static bool all_off(struct vm *vm, uint64_t now, uint64_t limit)
+{
+	struct vcpu *v;
+	bool off = true;
+
+	vm_for_each_vcpu(v, vm)
+		off = off && v->power == VCPU_OFF;
+	if (!off || vm->fresh || vm->off_since == 0)
+		vm->off_since = off ? now : 0;
+	return off && now - vm->off_since >= limit;
+}
+
+static void look(struct timer *timer)
+{
+	struct vm *vm = container_of(timer, struct vm, watchdog);
+	uint64_t now = timer_now(), limit = ticks_of(vm->config.watchdog_ms);
+	struct vcpu *v, *hanging = NULL;
+	bool off;
+
+	timer_arm(timer, now + limit / LOOKS);
+	if (vm->state != VM_RUNNING) {
+		vm->fresh = true;
+		return;
+	}
+	vm_for_each_vcpu(v, vm)
+		if (vcpu_hangs(v, limit))
+			hanging = v;
+	off = all_off(vm, now, limit);
+	vm->fresh = false;
+	if (hanging)
+		vmctl_crash(vm, "watchdog: neither sleeps nor takes interrupts: vCPU", hanging->index);
+	else if (off)
+		vmctl_crash(vm, "watchdog: all vCPUs are off", 0);
+}
+
+void watchdog_start(struct vm *vm)
+{
+	if (vm->config.watchdog_ms == 0)
+		return;
+	vm->watchdog.expired = look;
+	vm->fresh = true;
+	timer_arm(&vm->watchdog, timer_now() + ticks_of(vm->config.watchdog_ms) / LOOKS);
+}
+
+static void restart_due(struct timer *timer)
+{
+	struct vm *vm = container_of(timer, struct vm, restart);
+
+	sched_wake(vm->restarter);
+}
+
+void watchdog_hold_back(struct vm *vm)
+{
+	uint64_t interval = timer_hz() / RESTARTS_A_SECOND, now = timer_now();
+	uint64_t start = vm->restart_due - MIN(vm->restart_due, (RESTARTS_AT_ONCE - 1U) * interval);
+
+	vm->restart_due = MAX(vm->restart_due, now) + interval;
+	vm->restarter = this_cpu()->vcpu;
+	vm->restart.expired = restart_due;
+	while (vm->request == VM_REQUEST_RESTART && timer_now() < start) {
+		if (!vm->restart.cpu) /* it may be armed elsewhere, from before a wake-up without cause */
+			timer_arm(&vm->restart, start);
+		sched_block();
+	}
+}

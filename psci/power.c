@@ -1,0 +1,61 @@
+/* Power-off and reset of the host (psci/power.h). The registers were worked out by boot/power.c. */
+#include <arm/io.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/log.h"
+#include "hyp/timer.h"
+#include "mm/hypmap.h"
+#include "psci/host.h"
+#include "psci/power.h"
+
+static struct means {
+	const struct host_power *power;
+	volatile uint8_t *reg[HOST_POKES_MAX];
+} off, reset;
+
+static void map(struct means *means, const struct host_power *power)
+{
+	for (unsigned int i = 0; i < power->count; i++) {
+		means->reg[i] = hyp_map_device(power->poke[i].address, sizeof(uint32_t));
+		if (!means->reg[i]) {
+			log_warn("host: no room to map the registers of %s", power->what);
+			return;
+		}
+	}
+	means->power = power;
+}
+
+void power_init(const struct host *host)
+{
+	map(&off, &host->off);
+	map(&reset, &host->reset);
+}
+
+static void use(const struct means *means)
+{
+	uint64_t until = timer_now() + timer_hz();
+
+	if (!means->power || means->power->count == 0)
+		return;
+	for (unsigned int i = 0; i < means->power->count; i++) {
+		const struct host_poke *poke = &means->power->poke[i];
+
+		io_write32(means->reg[i],
+			   (poke->clear == ~0U ? 0 : io_read32(means->reg[i]) & ~poke->clear) | poke->set);
+	}
+	while (timer_now() < until)
+		;
+	log_warn("host: %s had no effect", means->power->what);
+}
+
+void power_off(void)
+{
+	psci_host_system_off();
+	use(&off);
+}
+
+void power_reset(void)
+{
+	psci_host_system_reset();
+	use(&reset);
+}

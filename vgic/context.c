@@ -1,0 +1,140 @@
+/* The vGIC's beginnings: creation, reset, and the world switch. */
+#include <arm/barrier.h>
+
+#include "hyp/machine.h"
+#include "vgic/internal.h"
+
+void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
+{
+	vcpu->vgic.irq[id].hw = line;
+	vcpu->vgic.hw |= BIT(id);
+}
+
+/* An interrupt that was handed to the guest, or waits for it, keeps its physical twin active. */
+static bool twin_is_active(const struct vgic_cpu *cpu, const struct vgic_irq *irq)
+{
+	if (irq->lr == VGIC_NO_LR)
+		return irq->line || irq->active;
+	return (cpu->lr[irq->lr] & GICH_LR_STATE) || (cpu->lr_eoi & BIT(irq->lr));
+}
+
+/* On this CPU only while the vCPU is here. */
+static inline void move_hw_active(struct vcpu *vcpu, bool load)
+{
+	for (uint32_t ids = vcpu->vgic.hw; ids; ids &= ids - 1U)
+		if (twin_is_active(&vcpu->vgic, &vcpu->vgic.irq[lowest_bit(ids)]))
+			gic_set_active(lowest_bit(ids), load);
+}
+
+void vgic_save(struct vcpu *vcpu)
+{
+	struct vgic_cpu *cpu = &vcpu->vgic;
+
+	cpu->vmcr = io_read32(gic_gich + GICH_VMCR);
+	cpu->apr = io_read32(gic_gich + GICH_APR);
+	/* What a reset has left in the hardware is nobody's, and must not become the next vCPU's. */
+	for (uint32_t used = cpu->lr_used | (vgic_lr_mask & ~io_read32(gic_gich + GICH_ELRSR0)); used;
+	     used &= used - 1U) {
+		cpu->lr[lowest_bit(used)] = vgic_lr_read(lowest_bit(used));
+		vgic_lr_write(lowest_bit(used), 0);
+	}
+	cpu->hcr = io_read32(gic_gich + GICH_HCR); /* with EOIs that nobody has counted yet */
+	io_write32(gic_gich + GICH_HCR, 0);
+	move_hw_active(vcpu, false);
+	dmb_ish(); /* who sees that it is nowhere sees all of lr[] */
+	cpu->on = NULL;
+	dmb_ish(); /* who has asked for them before, and sent an SGI here, gets an answer here: see ask() */
+	if (unlikely(cpu->recall)) {
+		spin_lock(&vcpu->vm->vgic.lock);
+		if (!cpu->on)
+			vgic_serve_recall(vcpu);
+		spin_unlock(&vcpu->vm->vgic.lock);
+	}
+}
+
+void vgic_load(struct vcpu *vcpu)
+{
+	struct vgic_cpu *cpu = &vcpu->vgic;
+
+	spin_lock(&vcpu->vm->vgic.lock);
+	if (unlikely(cpu->recall))
+		vgic_serve_recall(vcpu);
+	cpu->on = this_cpu();
+	spin_unlock(&vcpu->vm->vgic.lock);
+	move_hw_active(vcpu, true);
+	io_write32(gic_gich + GICH_VMCR, cpu->vmcr);
+	io_write32(gic_gich + GICH_APR, cpu->apr);
+	for (uint32_t used = cpu->lr_used; used; used &= used - 1U) /* the others are empty */
+		vgic_lr_write(lowest_bit(used), cpu->lr[lowest_bit(used)]);
+	io_write32(gic_gich + GICH_HCR, cpu->hcr);
+}
+
+static void reset_irq(struct vgic_irq *irq, bool edge, bool line)
+{
+	*irq = (struct vgic_irq){.lr = VGIC_NO_LR, .edge = edge, .hw = irq->hw, .line = line};
+}
+
+/* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
+void vgic_reset(struct vm *vm)
+{
+	struct vcpu *v;
+
+	spin_lock(&vm->vgic.lock);
+	vm->vgic.forwarded = 0;
+	for (uint32_t w = 0; w < VGIC_WORDS; w++)
+		vm->vgic.enabled[w] = 0;
+	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
+		reset_irq(&vm->vgic.spi[i], false, vm->vgic.spi[i].line);
+	vm_for_each_vcpu(v, vm) {
+		for (uint32_t id = 0; id < VGIC_PRIVATE; id++)
+			reset_irq(&v->vgic.irq[id], id < 16, v->vgic.irq[id].line && !v->vgic.irq[id].hw);
+		for (uint32_t w = 0; w < VGIC_WORDS; w++)
+			v->vgic.queued[w] = 0;
+		v->vgic.enabled = 0xffffU; /* SGIs are always enabled, as on QEMU's GIC */
+		v->vgic.queued_words = v->vgic.lr_used = v->vgic.lr_eoi = v->vgic.resample = 0;
+	}
+	spin_unlock(&vm->vgic.lock);
+}
+
+/* The CPU interface as at power-on; the vCPU is the current one. What waits in the distributor, or is active, stays. */
+void vgic_reset_cpu(struct vcpu *vcpu)
+{
+	struct vgic_cpu *cpu = &vcpu->vgic;
+
+	spin_lock(&vcpu->vm->vgic.lock);
+	cpu->flushing = true; /* nothing goes into a list register now: the vCPU may be about to go off */
+	for (uint32_t used = cpu->lr_used; used; used &= used - 1U)
+		vgic_give_back(vcpu, lowest_bit(used));
+	for (uint32_t lrs = cpu->on ? vgic_lr_mask : 0; lrs; lrs &= lrs - 1U)
+		vgic_lr_write(lowest_bit(lrs), 0); /* what vgic_reset() has forgotten about */
+	for (uint32_t id = 0; id < VGIC_IRQS; id++) {
+		struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+		if (irq->hw) {
+			gic_set_active(id, false);
+			irq->line = irq->active = irq->acked = false;
+			vgic_update(vcpu, id);
+		}
+		if (irq->owner == vcpu->index)
+			irq->acked = false; /* its running priority is gone: no EOI belongs to it any more */
+	}
+	cpu->hcr = VGIC_HCR;
+	cpu->vmcr = cpu->apr = cpu->orphans = 0;
+	if (cpu->on)
+		io_write32(gic_gich + GICH_HCR, cpu->hcr);
+	cpu->flushing = false;
+	if (cpu->queued_words)
+		vcpu_request(vcpu, WORK_VGIC);
+	spin_unlock(&vcpu->vm->vgic.lock);
+}
+
+int vgic_create(struct vm *vm, uint64_t gicv)
+{
+	int ret;
+
+	/* Only the first page of GICV: GICC_DIR is emulated, because the hardware forgets which ID it could not find.
+	 */
+	ret = s2_map_device(&vm->s2, ipa(MACHINE_GICC_BASE), pa(gicv), PAGE_SIZE);
+
+	return ret ? ret : vgic_dist_create(vm);
+}

@@ -1,0 +1,115 @@
+/* What the vGIC's files share. Everything here is called with vgic.lock held. */
+#ifndef VGIC_INTERNAL_H
+#define VGIC_INTERNAL_H
+
+#include <arm/io.h>
+
+#include "hyp/dev/gic.h"
+#include "hyp/lib/bits.h"
+#include "vgic/vgic.h"
+
+#define VGIC_HCR (GICH_HCR_EN | GICH_HCR_LRENPIE)
+
+/* List registers that exist, as a mask. */
+extern uint32_t vgic_lr_mask;
+
+static inline struct vgic_irq *vgic_irq(struct vcpu *vcpu, uint32_t id)
+{
+	return id < VGIC_PRIVATE ? &vcpu->vgic.irq[id] : &vcpu->vm->vgic.spi[id - VGIC_PRIVATE];
+}
+
+/* The enable bits of interrupts 32 * w and on. */
+static inline uint32_t *vgic_enabled(struct vcpu *vcpu, uint32_t w)
+{
+	return w == 0 ? &vcpu->vgic.enabled : &vcpu->vm->vgic.enabled[w];
+}
+
+static inline bool vgic_irq_pending(const struct vgic_irq *irq)
+{
+	return irq->latch || irq->sources || (irq->line && !irq->edge);
+}
+
+static inline uint32_t vgic_lr_read(uint32_t lr)
+{
+	return io_read32(gic_gich + GICH_LR0 + 4U * lr);
+}
+
+static inline void vgic_lr_write(uint32_t lr, uint32_t value)
+{
+	io_write32(gic_gich + GICH_LR0 + 4U * lr, value);
+}
+
+/* The same where other vCPUs must know: what is pending from now on was elsewhere before. */
+static inline void vgic_lr_note(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+{
+	vgic_lr_write(lr, value);
+	vcpu->vgic.lr[lr] = value;
+}
+
+/* A list register of a vCPU that is loaded on this CPU, or on none. */
+static inline uint32_t vgic_lr_get(const struct vcpu *vcpu, uint32_t lr)
+{
+	return vcpu->vgic.on ? vgic_lr_read(lr) : vcpu->vgic.lr[lr];
+}
+
+static inline void vgic_lr_set(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+{
+	if (vcpu->vgic.on)
+		vgic_lr_write(lr, value);
+	else
+		vcpu->vgic.lr[lr] = value;
+}
+
+/* vgic/vgic.c: call it after any change to an interrupt's state. `vcpu`: whose, for a private one. */
+void vgic_update(struct vcpu *vcpu, uint32_t id);
+/* After a change of GICD_CTLR; of the interrupt's enable bit or group. */
+void vgic_update_all(struct vm *vm);
+void vgic_update_forward(struct vcpu *vcpu, uint32_t id);
+/* The vCPU that gets an SPI; NULL: none. */
+struct vcpu *vgic_spi_target(struct vm *vm, const struct vgic_irq *irq);
+/* Take a pending interrupt out of the list register again. The vCPU is loaded on this CPU, or on none. */
+void vgic_withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value);
+/* Take whatever is in the list register out: its state is the distributor's again. */
+void vgic_give_back(struct vcpu *vcpu, uint32_t lr);
+/* Into an empty list register, if there is one, so that the hardware sees the EOI; of the current vCPU. */
+void vgic_put_active(struct vcpu *vcpu, uint32_t id);
+/* The list register is empty: its interrupt is on its own again. */
+void vgic_retire(struct vcpu *vcpu, uint32_t lr);
+/* Bring list registers in line with what has changed (vgic_cpu.resample). */
+void vgic_resample(struct vcpu *vcpu);
+/*
+ * A hardware interrupt waits with its physical twin active, so nobody says when its line falls again: look. True when
+ * it has fallen; the physical interrupt is ready to fire anew.
+ */
+bool vgic_drop_fallen(struct vcpu *vcpu, uint32_t id);
+
+/* vgic/state.c: interrupts that the guest has ended while they were in no list register (GICH_HCR.EOICount). */
+void vgic_count_eois(struct vcpu *vcpu);
+/*
+ * Has the guest taken the interrupt, which is active in a list register with this value, and will its EOI deactivate
+ * it? Then *bit is what stands for it in GICH_APR.
+ */
+bool vgic_is_taken(const struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t value, uint8_t *bit);
+/*
+ * Before pending or active state of interrupts `first` + the bits in `mask` is looked at by `vcpu`, the current one:
+ * other vCPUs write down what is in their list registers. Before a `write`: what they hold of it is given back, and
+ * stays out of list registers until vgic_release() of the bits that are returned. Lets go of the lock while it waits
+ * for their CPUs, and may lose the CPU to another vCPU.
+ */
+uint32_t vgic_collect(struct vcpu *vcpu, uint32_t first, uint32_t mask, bool write);
+void vgic_release(struct vcpu *vcpu, uint32_t first, uint32_t held);
+/* A vCPU that another one waits for, loaded on this CPU or on none. */
+void vgic_serve_recall(struct vcpu *vcpu);
+
+/* State as the guest reads and writes it, list register included; another vCPU's has been collected. */
+bool vgic_read_pending(struct vcpu *vcpu, uint32_t id);
+bool vgic_read_active(struct vcpu *vcpu, uint32_t id);
+uint32_t vgic_read_sources(struct vcpu *vcpu, uint32_t id);
+void vgic_clear_pending(struct vcpu *vcpu, uint32_t id);
+void vgic_clear_sources(struct vcpu *vcpu, uint32_t id, uint32_t sources);
+void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active);
+
+/* vgic/dist.c: put the distributor's registers and GICC_DIR on the bus. 0 or -Exxx. */
+int vgic_dist_create(struct vm *vm);
+
+#endif

@@ -1,0 +1,339 @@
+/*
+ * Pending and active state as the guest sees it, wherever it is. What sits in a list register of another vCPU is given
+ * back first: that vCPU's CPU is interrupted, takes the interrupt out of its list register, and goes on; the interrupt
+ * stays out (`held`) until the access is done. One that is loaded nowhere has its list registers in memory, under the
+ * lock like the rest. Who waits answers others meanwhile, so that two may do it to each other.
+ */
+#include <arm/barrier.h>
+
+#include "hyp/irq.h"
+#include "hyp/sched.h"
+#include "vgic/internal.h"
+
+#define EOI_COUNT_SHIFT  27U
+#define BINARY_POINT_MIN 2U /* of GICV_BPR: five bits of priority, all of them for preemption */
+
+static bool in_lr_of(const struct vcpu *vcpu, const struct vgic_irq *irq)
+{
+	return irq->lr != VGIC_NO_LR && irq->owner == vcpu->index;
+}
+
+bool vgic_is_taken(const struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t value, uint8_t *bit)
+{
+	const struct vgic_cpu *cpu = &vcpu->vgic;
+	uint32_t vmcr = cpu->on ? io_read32(gic_gich + GICH_VMCR) : cpu->vmcr;
+	uint32_t apr = cpu->on ? io_read32(gic_gich + GICH_APR) : cpu->apr;
+	bool own_point =
+		value & GICH_LR_GROUP1 && !(vmcr & GICH_VMCR_CBPR); /* group 1's, which counts one more, 4.4.3 */
+	uint32_t point = own_point ? FIELD(vmcr, 18, 3) : FIELD(vmcr, 21, 3) + 1U;
+	uint32_t ignored = point > BINARY_POINT_MIN + 1U ? point - BINARY_POINT_MIN - 1U : 0;
+
+	*bit = (uint8_t)(FIELD(value, 23, 5) & (~0U << ignored));
+	return !irq->manual && !(vmcr & GICH_VMCR_EOIMODE) && (apr >> *bit & 1U);
+}
+
+/* Active without a list register, and no longer so. */
+static void deactivate(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	if (irq->hw && !irq->line && vcpu->vgic.on)
+		gic_set_active(id, false);
+	irq->active = irq->acked = false;
+	vgic_update(vcpu, id);
+}
+
+/*
+ * The guest has written to EOIR, its running priority has dropped, and no list register held the interrupt. The bit
+ * that is gone from GICH_APR tells which it was. Where none fits, the guest made one active itself and restored
+ * GICC_APR (as after a power-down): the most urgent such one, because handlers end in the reverse order of their
+ * beginning.
+ */
+static void end_one(struct vcpu *vcpu, uint32_t gone)
+{
+	uint32_t best = VGIC_IRQS, best_priority = 0x100;
+
+	if (vcpu->vgic.orphans & gone) {
+		vcpu->vgic.orphans &= ~BIT(lowest_bit(vcpu->vgic.orphans & gone));
+		return;
+	}
+	for (uint32_t id = 0; id < VGIC_IRQS; id++) {
+		const struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+		if (irq->acked && irq->owner == vcpu->index && (gone >> irq->apr_bit & 1U)) {
+			deactivate(vcpu, id);
+			return;
+		}
+		if (irq->active && !irq->acked && irq->priority < best_priority &&
+		    (id < VGIC_PRIVATE || vgic_spi_target(vcpu->vm, irq) == vcpu)) {
+			best = id;
+			best_priority = irq->priority;
+		}
+	}
+	if (best < VGIC_IRQS)
+		deactivate(vcpu, best);
+}
+
+void vgic_count_eois(struct vcpu *vcpu)
+{
+	struct vgic_cpu *cpu = &vcpu->vgic;
+	uint32_t hcr = cpu->on ? io_read32(gic_gich + GICH_HCR) : cpu->hcr, count = hcr >> EOI_COUNT_SHIFT, apr;
+
+	if (likely(count == 0))
+		return;
+	apr = cpu->on ? io_read32(gic_gich + GICH_APR) : cpu->apr;
+	cpu->hcr = hcr & ~(~0U << EOI_COUNT_SHIFT);
+	if (cpu->on)
+		io_write32(gic_gich + GICH_HCR, cpu->hcr);
+	while (count-- > 0)
+		end_one(vcpu, ~apr);
+}
+
+void vgic_serve_recall(struct vcpu *vcpu)
+{
+	struct vgic_cpu *cpu = &vcpu->vgic;
+
+	vgic_count_eois(vcpu);
+	for (uint32_t used = cpu->lr_used; used; used &= used - 1U) {
+		uint32_t lr = lowest_bit(used);
+
+		cpu->lr[lr] = vgic_lr_get(vcpu, lr);
+		if (vgic_irq(vcpu, cpu->lr_irq[lr])->held)
+			vgic_give_back(vcpu, lr);
+	}
+	for (; cpu->recall; cpu->recall &= (uint8_t)(cpu->recall - 1U)) {
+		const struct percpu *asker = vcpu->vm->vcpu[lowest_bit(cpu->recall)]->vgic.on;
+
+		if (asker && asker != this_cpu())
+			gic_send_sgi(asker->head.id, GIC_SGI_KICK); /* out of its WFI */
+	}
+}
+
+/* GIC_SGI_RECALL. If the one that is meant has left this CPU meanwhile, it has been, or will be, served elsewhere. */
+static bool recall_irq(uint32_t id)
+{
+	struct vcpu *vcpu = this_cpu()->loaded;
+
+	(void)id;
+	if (vcpu) {
+		spin_lock(&vcpu->vm->vgic.lock);
+		if (vcpu->vgic.recall)
+			vgic_serve_recall(vcpu);
+		spin_unlock(&vcpu->vm->vgic.lock);
+	}
+	return true;
+}
+
+void vgic_init_cpu(void)
+{
+	irq_register(GIC_SGI_RECALL, recall_irq);
+}
+
+static void ask(const struct vcpu *asker, struct vcpu *v)
+{
+	v->vgic.recall |= (uint8_t)BIT(asker->index);
+	dmb_ish(); /* vgic_save() looks at it after it has said that the vCPU is nowhere */
+	if (v->vgic.on)
+		gic_send_sgi(v->vgic.on->head.id, GIC_SGI_RECALL);
+	else
+		vgic_serve_recall(v);
+}
+
+static bool answered(const struct vcpu *asker, uint32_t asked)
+{
+	for (; asked; asked &= asked - 1U)
+		if (asker->vm->vcpu[lowest_bit(asked)]->vgic.recall & BIT(asker->index))
+			return false;
+	return true;
+}
+
+/*
+ * Wait until all of `asked` have answered. HYP runs with interrupts masked; here they are taken meanwhile, which is
+ * also how another CPU's recall is answered, and a time slice ends here as it would in the guest.
+ */
+static void await(struct vcpu *vcpu, uint32_t asked)
+{
+	struct spinlock *lock = &vcpu->vm->vgic.lock;
+
+	while (!answered(vcpu, asked)) {
+		spin_unlock(lock);
+		if (!irq_handle_one())
+			wfi(); /* the answer comes with an SGI, which is pending now or wakes it */
+		if (vcpu->work & WORK_RESCHED)
+			sched_yield();
+		spin_lock(lock);
+	}
+}
+
+/* The vCPUs but `vcpu` that have one of these SPIs in a list register, or may have ended it unheard. */
+static uint32_t owners_of(struct vcpu *vcpu, uint32_t first, uint32_t mask)
+{
+	uint32_t owners = 0;
+
+	for (; mask; mask &= mask - 1U) {
+		const struct vgic_irq *irq = vgic_irq(vcpu, first + lowest_bit(mask));
+
+		if (irq->lr != VGIC_NO_LR || irq->acked)
+			owners |= BIT(irq->owner);
+	}
+	return owners & ~BIT(vcpu->index);
+}
+
+/* Each of them stays out of list registers, also one that only waits to go into one: the lock is let go of later. */
+static void hold(struct vcpu *vcpu, uint32_t first, uint32_t mask)
+{
+	for (; mask; mask &= mask - 1U) {
+		uint32_t id = first + lowest_bit(mask);
+		struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+		irq->held |= (uint8_t)BIT(vcpu->index);
+		if (irq->lr == VGIC_NO_LR)
+			vgic_update(vcpu, id);
+	}
+}
+
+uint32_t vgic_collect(struct vcpu *vcpu, uint32_t first, uint32_t mask, bool write)
+{
+	uint32_t owners;
+
+	vgic_count_eois(vcpu);
+	vgic_resample(vcpu);
+	if (first < VGIC_PRIVATE)
+		return 0;
+	owners = owners_of(vcpu, first, mask);
+	if (!owners)
+		return 0;
+	if (write)
+		hold(vcpu, first, mask);
+	for (uint32_t rest = owners; rest; rest &= rest - 1U)
+		ask(vcpu, vcpu->vm->vcpu[lowest_bit(rest)]);
+	await(vcpu, owners);
+	return write ? mask : 0;
+}
+
+void vgic_release(struct vcpu *vcpu, uint32_t first, uint32_t held)
+{
+	for (; held; held &= held - 1U) {
+		uint32_t id = first + lowest_bit(held);
+
+		vgic_irq(vcpu, id)->held &= (uint8_t)~BIT(vcpu->index);
+		vgic_update(vcpu, id);
+	}
+}
+
+/* GICH_LR_STATE bits of an interrupt in a list register; of another vCPU's as collected, or put there since. */
+static uint32_t lr_state(const struct vcpu *vcpu, const struct vgic_irq *irq)
+{
+	if (irq->lr == VGIC_NO_LR)
+		return 0;
+	if (irq->owner == vcpu->index)
+		return vgic_lr_read(irq->lr) & GICH_LR_STATE;
+	return vcpu->vm->vcpu[irq->owner]->vgic.lr[irq->lr] & GICH_LR_STATE;
+}
+
+bool vgic_read_pending(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	if (irq->hw) {
+		if (lr_state(vcpu, irq) == GICH_LR_PENDING && !irq->soft && !irq->hw())
+			vgic_withdraw(vcpu, irq->lr, vgic_lr_read(irq->lr)); /* nobody took it in time */
+		if (irq->lr == VGIC_NO_LR)
+			vgic_drop_fallen(vcpu, id);
+		if ((irq->lr != VGIC_NO_LR || irq->active) && irq->hw())
+			return true; /* active, and the level still stands */
+	}
+	if (id >= 16 && !irq->edge && !irq->soft && !irq->hw)
+		return vgic_irq_pending(irq); /* its line says so; a list register may not have heard of a fall yet */
+	return vgic_irq_pending(irq) || (lr_state(vcpu, irq) & GICH_LR_PENDING);
+}
+
+bool vgic_read_active(struct vcpu *vcpu, uint32_t id)
+{
+	const struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	return irq->active || (lr_state(vcpu, irq) & GICH_LR_ACTIVE);
+}
+
+static void make_active(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	if (vgic_read_active(vcpu, id))
+		return;
+	irq->active = true;
+	if (irq->hw)
+		gic_set_active(id, true); /* as for one that the guest has taken: its EOI may come */
+	if (in_lr_of(vcpu, irq))
+		vgic_give_back(vcpu, irq->lr);
+	else
+		vgic_update(vcpu, id);
+	vgic_put_active(vcpu, id);
+	if (irq->lr != VGIC_NO_LR)
+		vgic_update(vcpu, id);
+}
+
+/* The interrupt in this list register ends without an EOI. If one comes after all, it drops the priority only. */
+static void end_in_lr(struct vcpu *vcpu, uint32_t id, uint32_t lr)
+{
+	uint32_t value = vgic_lr_read(lr);
+	uint8_t bit;
+
+	if (!(value & GICH_LR_ACTIVE))
+		return;
+	if (vgic_is_taken(vcpu, vgic_irq(vcpu, id), value, &bit))
+		vcpu->vgic.orphans |= BIT(bit);
+	vgic_lr_write(lr, value & ~GICH_LR_ACTIVE);
+	if (value & GICH_LR_HW)
+		gic_set_active(id, false);
+	vgic_update(vcpu, id);
+}
+
+void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	if (active) {
+		make_active(vcpu, id);
+	} else if (in_lr_of(vcpu, irq)) {
+		end_in_lr(vcpu, id, irq->lr);
+	} else if (irq->active) {
+		if (irq->acked)
+			vcpu->vm->vcpu[irq->owner]->vgic.orphans |= BIT(irq->apr_bit);
+		deactivate(vcpu, id);
+	}
+}
+
+uint32_t vgic_read_sources(struct vcpu *vcpu, uint32_t id)
+{
+	const struct vgic_irq *irq = vgic_irq(vcpu, id);
+	uint32_t sources = irq->sources;
+
+	if (lr_state(vcpu, irq) & GICH_LR_PENDING)
+		sources |= BIT(FIELD(vgic_lr_read(irq->lr), 10, 3));
+	return sources;
+}
+
+void vgic_clear_sources(struct vcpu *vcpu, uint32_t id, uint32_t sources)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+	uint32_t value;
+
+	irq->sources &= (uint8_t)~sources;
+	if (lr_state(vcpu, irq) & GICH_LR_PENDING) {
+		value = vgic_lr_read(irq->lr);
+		if (sources & BIT(FIELD(value, 10, 3)))
+			vgic_lr_write(irq->lr, value & ~GICH_LR_PENDING);
+	}
+	vgic_update(vcpu, id);
+}
+
+void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	irq->latch = irq->soft = false;
+	if (in_lr_of(vcpu, irq) && irq->edge)
+		vgic_lr_write(irq->lr, vgic_lr_read(irq->lr) & ~GICH_LR_PENDING);
+	vgic_update(vcpu, id);
+}
