@@ -6,12 +6,16 @@
  * With `marks=FILE` it also writes a line "N count" each time an A32 `dbg #N` instruction is reached, at once: a hint
  * that nothing else uses, with which the bench guest (tests/bench/bench.c) marks the pieces to be measured.
  *
+ * Each `entry=ADDRESS` (hexadecimal, up to four) adds a line to the file: how often the instruction there was reached.
+ * Given virt7's vectors, it counts exits.
+ *
  * Debian packages no qemu-plugin.h, so the part of the API used here is declared by hand: version 1, that of QEMU 6
  * to 8.
  */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef uint64_t qemu_plugin_id_t;
@@ -26,6 +30,7 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, enum qemu_plugin_op op, void *counter,
 						uint64_t addend);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, void (*cb)(unsigned int cpu, void *data),
@@ -34,6 +39,13 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, void 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
 #define DBG_HINT UINT32_C(0xe320f0f0) /* dbg #0, DDI 0406C A8.8.42 */
+
+#define ENTRIES_MAX 4U
+
+static struct {
+	uint64_t address, count;
+} entries[ENTRIES_MAX];
+static size_t entry_count;
 
 static uint64_t executed; /* not atomic: under -icount one emulated CPU runs at a time */
 static char path[4096];
@@ -58,6 +70,14 @@ static void look_for_mark(struct qemu_plugin_insn *insn)
 						       (void *)(uintptr_t)(code & 15U));
 }
 
+static void look_for_entry(struct qemu_plugin_insn *insn)
+{
+	for (size_t i = 0; i < entry_count; i++)
+		if (qemu_plugin_insn_vaddr(insn) == entries[i].address)
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &entries[i].count,
+								   1);
+}
+
 /* Per instruction, not per block: a block can be left in the middle, by an exception or by -icount. */
 static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
@@ -67,6 +87,7 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 		if (marks)
 			look_for_mark(insn);
+		look_for_entry(insn);
 		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &executed, 1);
 	}
 }
@@ -81,6 +102,8 @@ static void qemu_exits(qemu_plugin_id_t id, void *data)
 		return;
 	}
 	fprintf(out, "%llu\n", (unsigned long long)executed);
+	for (size_t i = 0; i < entry_count; i++)
+		fprintf(out, "%llu\n", (unsigned long long)entries[i].count);
 	fclose(out);
 }
 
@@ -94,6 +117,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
 			snprintf(path, sizeof(path), "%s", argv[i] + 4);
 		else if (strncmp(argv[i], "marks=", 6) == 0)
 			marks = fopen(argv[i] + 6, "w");
+		else if (strncmp(argv[i], "entry=", 6) == 0 && entry_count < ENTRIES_MAX)
+			entries[entry_count++].address = strtoull(argv[i] + 6, NULL, 16);
 	}
 	if (!path[0]) {
 		fprintf(stderr, "insncount: needs out=FILE\n");

@@ -3,7 +3,7 @@
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
-GUESTS := cpuon-race exceptions gic mmio mmu pl011 psci reset smp suspend timer vfp
+GUESTS := coproc cpuon-race deadlines exceptions gic gicsmp hostile isolation mmio mmu model pl011 pl031 pl061 psci reset setway smp storm suspend talk timer vfp
 
 # Soft float: only the vfp guest touches the VFP registers, in assembly of its own. With the MMU off all memory is
 # Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).
@@ -18,7 +18,7 @@ GUEST_ELFS := $(GUESTS:%=$(BUILD)/guests/%.elf)
 GUEST_BINS := $(GUESTS:%=$(BUILD)/guests/%.bin)
 
 .PHONY: guests
-guests: $(GUEST_BINS)
+guests: $(GUEST_BINS) $(BUILD)/guests/park.bin
 
 $(BUILD)/guests/obj/%.o: tests/guests/%.c tests/guests/guests.mk
 	@mkdir -p $(@D)
@@ -35,6 +35,12 @@ $(GUEST_ELFS): $(BUILD)/guests/%.elf: $(BUILD)/guests/obj/%.o $(GUEST_LIB_OBJS) 
 $(foreach g,exceptions mmio psci vfp,$(eval $(BUILD)/guests/$(g).elf: $(BUILD)/guests/obj/$(g)-insn.o))
 
 $(GUEST_BINS): %.bin: %.elf
+	$(CROSS)objcopy -O binary $< $@
+
+# Not a guest: a boot loader of its own, without the library (tests/qemu/test_boards.py).
+$(BUILD)/guests/park.elf: $(BUILD)/guests/obj/park.o
+	$(CROSS)gcc -nostdlib -Wl,-Ttext=0 -Wl,--build-id=none -o $@ $<
+$(BUILD)/guests/park.bin: %.bin: %.elf
 	$(CROSS)objcopy -O binary $< $@
 
 -include $(wildcard $(BUILD)/guests/obj/*.d $(BUILD)/guests/obj/lib/*.d)

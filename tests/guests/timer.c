@@ -10,7 +10,7 @@
 
 static volatile uint32_t irq_order[16];
 static volatile uint32_t irq_count;
-static bool irq_early;
+static bool irq_early, irq_both_due; /* when the first was taken */
 
 static void test_counters(void)
 {
@@ -184,6 +184,8 @@ static void timer_irq(void)
 	if (iar == GIC_SPURIOUS)
 		return;
 	irq_early = irq_early || t->count() < t->cval();
+	if (irq_count == 0)
+		irq_both_due = (timer_virt.ctl() & TIMER_ISTATUS) && (timer_phys.ctl() & TIMER_ISTATUS);
 	irq_order[irq_count % ARRAY_SIZE(irq_order)] = iar;
 	t->set_ctl(TIMER_ENABLE | TIMER_IMASK);
 	irq_count = irq_count + 1;
@@ -270,6 +272,7 @@ static void test_wfi(const struct timer *t)
 	irq_end();
 }
 
+/* Where the machine pauses so long that both are due at once, nothing says which comes first. */
 static void expect_order(const struct timer *first, const struct timer *second)
 {
 	irq_begin();
@@ -280,8 +283,9 @@ static void expect_order(const struct timer *first, const struct timer *second)
 	irq_enable();
 	while (irq_count < 2)
 		wfi();
-	report(irq_order[0] == first->irq && irq_order[1] == second->irq && !irq_early, "%s timer first, then %s",
-	       first->name, second->name);
+	report((irq_both_due || irq_order[0] == first->irq) &&
+		       irq_order[0] + irq_order[1] == first->irq + second->irq && !irq_early,
+	       "%s timer first, then %s", first->name, second->name);
 	irq_end();
 }
 

@@ -10,6 +10,7 @@
  *   lost wake-up      when nothing can move any more, nobody waits for what has happened (monitor, at `timeout`)
  *   livelock          nothing moves for ever without a budget being used (non-progress cycles)
  *   one winner        a CPU_ON's SUCCESS is one entry, with its own context id (assert in cpu_on() and start_over())
+ *   no lost SGI       one sent behind a CPU_ON is there when its target starts (assert in start_over())
  *   no late write     nothing of a guest of before a reset is written after it (assert in write(), enter and prepare)
  *   reset terminates  STOPPING does not last (LTL reset_ends, weak fairness)
  *
@@ -140,6 +141,9 @@ inline prepare()
 #ifndef M_STAY_ON
 		power[i] = OFF;
 #endif
+		irq[i] = false; /* vgic_reset() */
+		lr[i] = false;
+		sent_after_on[i] = false;
 		winner[i] = 0
 	}
 	}
@@ -169,12 +173,18 @@ inline start_over()
 	atomic {
 		if
 		:: taken == RESET ->
-			/* vgic_reset_cpu() */
-#ifdef CHECK_SGI
-			assert(!sent_after_on[me]);
-#endif
+			/* vgic_reset_cpu(): what sits in a list register goes back to the distributor */
+#ifndef M_DROP_LR
+			if
+			:: lr[me] -> irq[me] = true; work[me] = work[me] | VGIC
+			:: else -> skip
+			fi;
+#else
 			irq[me] = false;
+#endif
 			lr[me] = false;
+			assert(!sent_after_on[me] || irq[me]);
+			sent_after_on[me] = false;
 			assert(winner[me] == 0 || entry_context[me] == winner[me]);
 			winner[me] = 0
 		:: else -> skip
@@ -281,6 +291,12 @@ inline cpu_on(v)
 /* vmctl_cpu_off(): work of its own needs no wake. */
 inline cpu_off()
 {
+	atomic { /* vgic_reset_cpu() */
+		if
+		:: lr[me] -> irq[me] = true; lr[me] = false; work[me] = work[me] | VGIC
+		:: else -> skip
+		fi
+	}
 	power[me] = OFF;
 	work[me] = work[me] | STOP;
 	write()
@@ -356,8 +372,7 @@ proctype vcpu(byte me)
 	byte i, bits, taken, other;
 	bool ok;
 
-	work[me] = STOP; /* make_vcpu(); sched_attach() has made it ready and the CPU has picked it */
-	atomic { running[me] = true; current[me] = true }
+	atomic { running[me] = true; current[me] = true } /* sched_attach() has made it ready and the CPU has picked it */
 	do
 	:: leave();
 		assert(context_of[me] == generation);
@@ -435,6 +450,7 @@ init {
 
 	atomic {
 		for (v : 0 .. VCPUS - 1) {
+			work[v] = STOP; /* make_vcpu() */
 			run vcpu(v)
 		}
 		run boot();

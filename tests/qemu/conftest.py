@@ -22,8 +22,8 @@ TAIL_LINES = 40
 class Qemu:
     """One run of QEMU with its console (serial port and monitor multiplexed, -nographic) on a pseudo terminal."""
 
-    def __init__(self, name, args, timeout):
-        self.command = [QEMU, *map(str, args)]
+    def __init__(self, name, args, timeout, program=QEMU):
+        self.command = [str(program), *map(str, args)]
         self.log_path = BUILD / "test-logs" / f"{name}.log"
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.log = self.log_path.open("w", encoding="utf-8", newline="")
@@ -58,6 +58,15 @@ class Qemu:
         self.log.flush()
         return self.log_path.read_text(encoding="utf-8").replace("\r\n", "\n")
 
+    def said(self, vm):
+        """What one of several VMs has said, without its line ends: a line that takes it long comes in pieces."""
+        return "".join(re.findall(rf"^{re.escape(vm)}\| (.*)$", self.output(), re.MULTILINE))
+
+    def expect_said(self, vm, pattern, timeout=-1):
+        """Wait until one of several VMs has said that, in pieces or not."""
+        while not re.search(pattern, self.said(vm)):
+            self.expect(r"\n", timeout=timeout)
+
     def close(self):
         """End this child, if it has not ended, and keep its status."""
         if self.status is None:
@@ -73,13 +82,13 @@ class Qemu:
 
 @pytest.fixture
 def qemu(request):
-    """qemu(*args, timeout=60) -> Qemu."""
+    """qemu(*args, timeout=60) -> Qemu; `program` may be a script that ends as QEMU."""
     name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
     runs = request.node.stash.setdefault(RUNS, [])
 
-    def start(*args, timeout=60):
+    def start(*args, timeout=60, program=QEMU):
         suffix = f"-{len(runs)}" if runs else ""
-        runs.append(Qemu(name + suffix, args, timeout))
+        runs.append(Qemu(name + suffix, args, timeout, program))
         return runs[-1]
 
     yield start

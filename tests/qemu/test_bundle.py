@@ -119,8 +119,8 @@ def test_vms_empty(virt7, fit):
 
 
 def test_too_many_vms(virt7, fit):
-    vms = " ".join(vm(f"vm{n}") for n in range(65))
-    expect_stopped(virt7(fit(vms)), r"bundle: /vms has 65 nodes; 64 is the limit")
+    vms = " ".join(vm(f"vm{n}") for n in range(256))
+    expect_stopped(virt7(fit(vms)), r"bundle: /vms has 256 nodes; 255 is the limit")
 
 
 def test_broken_structure(virt7, good):
@@ -173,6 +173,11 @@ BAD_VMS = {
                    r"/vms/test: cpu-affinity: not a mask of physical CPUs \(32 bits, at least one set\)"),
     "priority-8": (vm("test", extra="priority = <8>;"), r"/vms/test: priority: not a number from 0 to 7"),
     "autostart-2": (vm("test", extra="autostart = <2>;"), r"/vms/test: autostart: not <0> or <1>"),
+    "dedicated-2": (vm("test", extra="dedicated-cpus = <2>;"), r"/vms/test: dedicated-cpus: not <0> or <1>"),
+    "watchdog-0": (vm("test", extra="watchdog-ms = <0>;"),
+                   r"/vms/test: watchdog-ms: not a number from 10 to 3600000, in milliseconds"),
+    "on-crash": (vm("test", extra='on-crash = "reboot";'), r'/vms/test: on-crash: not "stop" or "restart"'),
+    "on-reset": (vm("test", extra="on-reset = <1>;"), r'/vms/test: on-reset: not "stop" or "restart"'),
 }
 
 

@@ -387,7 +387,7 @@ static void test_too_many_vms(void **state)
 		if (count == BUNDLE_MAX_VMS)
 			assert_int_equal(bundle_open(&b, f.blob, f.size), 0);
 		else
-			expect_closed(f.blob, f.size, -EINVAL, "bundle: /vms has 65 nodes; 64 is the limit");
+			expect_closed(f.blob, f.size, -EINVAL, "bundle: /vms has 256 nodes; 255 is the limit");
 		fit_free(&f);
 	}
 }

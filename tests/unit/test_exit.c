@@ -17,6 +17,7 @@
 #include <arm/sysreg.h>
 
 #include "coproc/coproc.h"
+#include "coproc/setway.h"
 #include "hyp/abort.h"
 #include "hyp/exit.h"
 #include "hyp/guestmem.h"
@@ -41,7 +42,7 @@ static struct {
 	uint32_t handled, hsr; /* calls of a fake handler, and what the last one saw */
 	const char *name;
 	enum exit_action action;
-	uint32_t yields, slices, blocks, flushes, samples, checkpoints, irqs;
+	uint32_t yields, spins, balances, slices, blocks, flushes, blocks_flushed, samples, checkpoints, irqs;
 	uint32_t raise; /* work that comes up during the next flush */
 	bool pending;
 } seen;
@@ -78,6 +79,16 @@ void sched_yield(void)
 	seen.yields++;
 }
 
+void sched_yield_spin(void)
+{
+	seen.spins++;
+}
+
+void sched_balance(void)
+{
+	seen.balances++;
+}
+
 void sched_block(void)
 {
 	seen.blocks++;
@@ -94,6 +105,12 @@ void vgic_flush(struct vcpu *of)
 	seen.flushes++;
 	of->work |= seen.raise;
 	seen.raise = 0;
+}
+
+void setway_flush_some(struct vcpu *of)
+{
+	(void)of;
+	seen.blocks_flushed++;
 }
 
 void vtimer_sample(struct vcpu *of)
@@ -137,6 +154,7 @@ static int setup(void **state)
 	memset(&regs, 0, sizeof(regs));
 	seen.action = EXIT_NEXT;
 	vcpu.work = 0;
+	vcpu.mmio_hint = (struct mmio_hint){0};
 	table_at = UINT64_MAX;
 	cpu.vcpu = cpu.loaded = &vcpu;
 	write_htpidr((uintptr_t)&cpu);
@@ -357,7 +375,7 @@ static void test_wfx(void **state)
 	assert_int_equal(seen.blocks, 1);
 	assert_int_equal(read_elr_hyp(), PC + 2);
 	trap(HSR(EC_WFI_WFE, true, COND(14) | 1), PSR_MODE_SVC);
-	assert_int_equal(seen.yields, 1);
+	assert_int_equal(seen.spins, 1);
 	seen.pending = false;
 	trap(HSR(EC_WFI_WFE, true, COND(0)), PSR_MODE_SVC); /* WFIEQ, Z clear: does not wait */
 	assert_int_equal(seen.blocks, 1);
@@ -372,18 +390,161 @@ static void test_work(void **state)
 	exit_irq();
 	assert_int_equal(seen.irqs, 1);
 	assert_int_equal(seen.flushes + seen.samples + seen.checkpoints + seen.yields + seen.slices, 0);
-	vcpu.work = WORK_VGIC | WORK_TIMER | WORK_SLICE;
+	vcpu.work = WORK_VGIC | WORK_TIMER | WORK_SLICE | WORK_FLUSH;
 	seen.raise = WORK_STOP | WORK_RESCHED;
 	exit_irq();
 	assert_int_equal(seen.flushes, 1);
+	assert_int_equal(seen.blocks_flushed, 1);
 	assert_int_equal(seen.samples, 1);
 	assert_int_equal(seen.checkpoints, 1);
 	assert_int_equal(seen.yields, 1);
 	assert_int_equal(seen.slices, 1);
 	assert_int_equal(vcpu.work, 0);
+	vcpu.work = WORK_BALANCE;
+	exit_irq();
+	assert_int_equal(seen.balances, 1);
 	vcpu.work = WORK_STOP;
 	exit_first();
 	assert_int_equal(seen.checkpoints, 2);
+}
+
+/* --- the plain device access -------------------------------------------------------------------------------------- */
+
+#define UART 0x09000000U
+
+static struct {
+	uint32_t calls, offset, size, value;
+	bool write, refuse;
+	uint64_t answer;
+} device;
+
+static uint64_t device_read(struct vcpu *of, void *arg, uint32_t offset, uint32_t size)
+{
+	assert_ptr_equal(of, &vcpu);
+	assert_ptr_equal(arg, &device);
+	device.calls++;
+	device.write = false;
+	device.offset = offset;
+	device.size = size;
+	return device.answer;
+}
+
+static bool device_write(struct vcpu *of, void *arg, uint32_t offset, uint32_t value, uint32_t size)
+{
+	device_read(of, arg, offset, size);
+	device.write = true;
+	device.value = value;
+	return !device.refuse;
+}
+
+static struct mmio_region region = {
+	.ops = {device_read, device_write, MMIO_ANY}, .device = &device, .base = UART + 0x80, .size = 0x80};
+
+static int device_setup(void **state)
+{
+	setup(state);
+	seen.action = EXIT_AGAIN; /* abort_data() does nothing */
+	memset(&device, 0, sizeof(device));
+	region.ops.widths = MMIO_ANY;
+	vcpu.mmio_hint = (struct mmio_hint){.region = &region, .page = UART >> 8, .start = 0x80, .size = 0x80};
+	for (uint32_t i = 0; i < 13; i++)
+		regs.r[i] = 0xa0b0c0d0U + i;
+	return 0;
+}
+
+/* `log2size` 0 ... 2. True: the device was asked and abort_data() was not. */
+static bool access_device(uint32_t at, uint32_t log2size, uint32_t reg, uint32_t iss, uint32_t spsr)
+{
+	device.calls = 0;
+	write_hdfar(0xc0de0000U | (at & 0xfffU));
+	write_hpfar(at >> 12 << 4);
+	trap(HSR(EC_DABT_GUEST, !(iss & HSR_IL), ISS_DABT_ISV | log2size << 22 | reg << 16 | 6U | (iss & ~HSR_IL)),
+	     spsr);
+	assert_int_equal(device.calls, seen.handled == 0);
+	if (seen.handled)
+		assert_int_equal(read_elr_hyp(), PC);
+	return !seen.handled;
+}
+
+static void test_device_read(void **state)
+{
+	(void)state;
+	device.answer = 0x8091a2b3;
+	assert_true(access_device(UART + 0x98, 2, 5, 0, PSR_MODE_SVC));
+	assert_int_equal(device.offset, 0x18);
+	assert_int_equal(device.size, 4);
+	assert_false(device.write);
+	assert_int_equal(regs.r[5], 0x8091a2b3);
+	assert_int_equal(read_elr_hyp(), PC + 4);
+	assert_int_equal(read_spsr_hyp(), PSR_MODE_SVC);
+	device.answer = 0x80;
+	assert_true(access_device(UART + 0x99, 0, 12, HSR_IL, PSR_MODE_SVC | PSR_T)); /* HSR_IL here: not set there */
+	assert_int_equal(regs.r[12], 0x80);
+	assert_int_equal(read_elr_hyp(), PC + 2);
+	assert_true(access_device(UART + 0x99, 0, 0, ISS_DABT_SSE, PSR_MODE_USR));
+	assert_int_equal(regs.r[0], 0xffffff80);
+	device.answer = 0x8001;
+	assert_true(access_device(UART + 0x9a, 1, 8, ISS_DABT_SSE, PSR_MODE_IRQ));
+	assert_int_equal(regs.r[8], 0xffff8001);
+}
+
+static void test_device_write(void **state)
+{
+	(void)state;
+	for (uint32_t size = 0; size < 3; size++) {
+		assert_true(access_device(UART + 0xfc, size, 7, ISS_DABT_WNR, PSR_MODE_SVC));
+		assert_true(device.write);
+		assert_int_equal(device.offset, 0x7c);
+		assert_int_equal(device.size, 1U << size);
+		assert_int_equal(device.value, size == 0 ? 0xd7 : size == 1 ? 0xc0d7 : 0xa0b0c0d7);
+		assert_int_equal(regs.r[7], 0xa0b0c0d7);
+	}
+}
+
+/* Everything that makes it another case is abort_data()'s, and the device has not been asked. */
+static void test_device_slow(void **state)
+{
+	static const struct {
+		uint32_t at, log2size, reg, iss, spsr;
+	} bad[] = {
+		{UART + 0x7c, 2, 0, 0, PSR_MODE_SVC},         {UART + 0x100, 2, 0, 0, PSR_MODE_SVC},
+		{UART + 0x1080, 2, 0, 0, PSR_MODE_SVC},       {UART - 0xf80, 2, 0, 0, PSR_MODE_SVC},
+		{UART + 0x82, 2, 0, 0, PSR_MODE_SVC},         {UART + 0x81, 1, 0, 0, PSR_MODE_SVC},
+		{UART + 0x80, 2, 13, 0, PSR_MODE_SVC},        {UART + 0x80, 2, 14, 0, PSR_MODE_SVC},
+		{UART + 0x80, 2, 15, 0, PSR_MODE_SVC},        {UART + 0x80, 2, 8, 0, PSR_MODE_FIQ},
+		{UART + 0x80, 2, 0, 0, PSR_MODE_SVC | PSR_E}, {UART + 0x80, 3, 0, 0, PSR_MODE_SVC},
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(access_device(bad[i].at, bad[i].log2size, bad[i].reg, bad[i].iss, bad[i].spsr));
+	for (uint32_t state_of_it = 1; state_of_it < 0x100; state_of_it++)
+		assert_false(access_device(UART + 0x80, 2, 0, 0, PSR_MODE_SVC | PSR_T | it(state_of_it)));
+	assert_true(access_device(UART + 0x80, 2, 7, 0, PSR_MODE_FIQ));
+	region.ops.widths = MMIO_WORD;
+	assert_false(access_device(UART + 0x80, 0, 0, 0, PSR_MODE_SVC));
+	assert_true(access_device(UART + 0x80, 2, 0, 0, PSR_MODE_SVC));
+	trap(HSR(EC_DABT_GUEST, true, 2U << 22 | 6U), PSR_MODE_SVC); /* no syndrome */
+	assert_int_equal(seen.handled, 1);
+	vcpu.mmio_hint = (struct mmio_hint){0};
+	assert_false(access_device(0, 2, 0, 0, PSR_MODE_SVC));
+}
+
+/* What the device refuses, abort_data() hears of too. */
+static void test_device_refuses(void **state)
+{
+	(void)state;
+	device.answer = MMIO_ABORT;
+	device.refuse = true;
+	for (uint32_t write = 0; write < 2; write++) {
+		write_hdfar(0x80);
+		write_hpfar(UART >> 12 << 4);
+		trap(HSR(EC_DABT_GUEST, true, ISS_DABT_ISV | 2U << 22 | 3U << 16 | (write ? ISS_DABT_WNR : 0) | 6U),
+		     PSR_MODE_SVC);
+		assert_int_equal(seen.handled, 1);
+		assert_int_equal(regs.r[3], 0xa0b0c0d3);
+		assert_int_equal(read_elr_hyp(), PC);
+	}
 }
 
 /* --- exceptions
@@ -539,6 +700,10 @@ int main(void)
 		cmocka_unit_test_setup(test_it_condition_unknown, setup),
 		cmocka_unit_test_setup(test_wfx, setup),
 		cmocka_unit_test_setup(test_work, setup),
+		cmocka_unit_test_setup(test_device_read, device_setup),
+		cmocka_unit_test_setup(test_device_write, device_setup),
+		cmocka_unit_test_setup(test_device_slow, device_setup),
+		cmocka_unit_test_setup(test_device_refuses, device_setup),
 		cmocka_unit_test_setup(test_undef, setup),
 		cmocka_unit_test_setup(test_data_abort, setup),
 		cmocka_unit_test_setup(test_prefetch_abort, setup),

@@ -77,7 +77,7 @@ static void test_as_qemu(void **state)
 
 	(void)state;
 	make(&one, &params);
-	assert_int_equal(count_subnodes("/"), 9);
+	assert_int_equal(count_subnodes("/"), 12);
 	expect_text("/", "compatible", "linux,dummy-virt");
 	expect_text("/", "model", "linux,dummy-virt");
 	expect_list("/", "#address-cells", 2);
@@ -113,6 +113,23 @@ static void test_as_qemu(void **state)
 	expect_list("/pl011@9000000", "interrupts", 0, 1, 4);
 	expect_list("/pl011@9000000", "clocks", 0x8000, 0x8000);
 	expect_text("/pl011@9000000", "clock-names", "uartclk\0apb_pclk");
+	expect_text("/pl031@9010000", "compatible", "arm,pl031\0arm,primecell");
+	expect_list("/pl031@9010000", "reg", 0, 0x9010000, 0, 0x1000);
+	expect_list("/pl031@9010000", "interrupts", 0, 2, 4);
+	expect_list("/pl031@9010000", "clocks", 0x8000);
+	expect_text("/pl031@9010000", "clock-names", "apb_pclk");
+	expect_text("/pl061@9030000", "compatible", "arm,pl061\0arm,primecell");
+	expect_list("/pl061@9030000", "reg", 0, 0x9030000, 0, 0x1000);
+	expect_list("/pl061@9030000", "interrupts", 0, 7, 4);
+	expect_list("/pl061@9030000", "clocks", 0x8000);
+	expect_text("/pl061@9030000", "clock-names", "apb_pclk");
+	expect_list("/pl061@9030000", "#gpio-cells", 2);
+	expect("/pl061@9030000", "gpio-controller", "", 0);
+	expect_list("/pl061@9030000", "phandle", 0x8004);
+	expect_text("/gpio-keys", "compatible", "gpio-keys");
+	expect_text("/gpio-keys/poweroff", "label", "GPIO Key Poweroff");
+	expect_list("/gpio-keys/poweroff", "linux,code", 0x74);
+	expect_list("/gpio-keys/poweroff", "gpios", 0x8004, 3, 0);
 	expect_text("/aliases", "serial0", "/pl011@9000000");
 	expect_text("/chosen", "stdout-path", "/pl011@9000000");
 	expect_absent("/chosen", "bootargs");

@@ -1,4 +1,5 @@
 /* The heap: alignment, zeroes, exhaustion, reuse, addresses. Its memory is guarded by ASan on both sides. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,6 +88,25 @@ static void test_exhaustion(void **state)
 	assert_int_equal(memory[PAGES * PAGE_SIZE], 0xa5);
 }
 
+/* A promise is kept when nothing else is left, and a refused one changes nothing. */
+static void test_reserve(void **state)
+{
+	(void)state;
+	assert_int_equal(page_reserve(PAGES + 1U), -ENOMEM);
+	assert_int_equal(page_reserve(3), 0);
+	assert_int_equal(page_available(), (PAGES - 3U) * PAGE_SIZE);
+	assert_int_equal(page_reserve(PAGES - 2U), -ENOMEM);
+	for (uint32_t i = 0; i < PAGES - 3U; i++)
+		assert_non_null(page_alloc(0));
+	assert_null(page_alloc(0));
+	assert_non_null(page_alloc_reserved());
+	assert_non_null(page_alloc_reserved());
+	assert_null(page_alloc(0));
+	page_unreserve(1);
+	assert_non_null(page_alloc(0));
+	assert_null(page_alloc(0));
+}
+
 static void test_reuse_is_zeroed(void **state)
 {
 	void *pages[PAGES];
@@ -162,6 +182,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_zeroed_and_aligned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exhaustion, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reserve, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reuse_is_zeroed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fragments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_larger_than_heap, setup, teardown),

@@ -165,6 +165,32 @@ static void test_too_many_pieces(void **state)
 	assert_int_equal(ram_available(), 127 * B);
 }
 
+/* What is taken away has a name, overlaps once, and it all adds up. */
+static void test_account(void **state)
+{
+	pa_t base;
+
+	(void)state;
+	memset(&ram_use, 0, sizeof(ram_use));
+	ram_add(0x40000000, 16 * B);
+	ram_use.total = ram_available();
+	ram_remove(0x40000000, 1);
+	ram_account(&ram_use.reserved);
+	ram_remove(0x40000000, 2 * B); /* partly reserved already */
+	ram_account(&ram_use.virt7);
+	ram_remove(0x40000000 + 8 * B - 1, 2);
+	ram_account(&ram_use.bundle);
+	assert_int_equal(ram_take(4 * B, false, &base), 4 * B);
+	ram_account(&ram_use.virt7);
+	assert_int_equal(ram_use.total, 16 * B);
+	assert_int_equal(ram_use.reserved, B);
+	assert_int_equal(ram_use.virt7, B + 4 * B);
+	assert_int_equal(ram_use.bundle, 2 * B);
+	assert_int_equal(ram_available(), 8 * B);
+	ram_account(&ram_use.bundle); /* nothing since */
+	assert_int_equal(ram_use.bundle, 2 * B);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +204,7 @@ int main(void)
 		cmocka_unit_test_setup(test_overlapping_memory, setup),
 		cmocka_unit_test_setup(test_address_limits, setup),
 		cmocka_unit_test_setup(test_too_many_pieces, setup),
+		cmocka_unit_test_setup(test_account, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

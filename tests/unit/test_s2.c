@@ -42,9 +42,16 @@ static int setup(void **state)
 	return s2_init(&s2);
 }
 
+static int setup_pages(void **state)
+{
+	s2_pages = true;
+	return setup(state);
+}
+
 static int teardown(void **state)
 {
 	(void)state;
+	s2_pages = false;
 	if (s2.root)
 		s2_destroy(&s2);
 	assert_int_equal(page_available(), HEAP_SIZE); /* nothing leaks in any test */
@@ -189,6 +196,66 @@ static void test_next_block(void **state)
 	assert_int_equal(s2.blocks, ARRAY_SIZE(at));
 }
 
+/* 2 MiB of RAM by pages: complete before the table is linked, kept over a clear, gone when forgotten. */
+static void test_pages(void **state)
+{
+	uint64_t *l2, *l3, link;
+	pa_t to;
+
+	(void)state;
+	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(0xab80600000)), 0);
+	l2 = table_at(s2.root[1]);
+	link = l2[1];
+	assert_int_equal(link & 0xfff, TABLE);
+	assert_int_equal(link >> 59, 0); /* no hierarchical attributes in stage 2 */
+	l3 = table_at(link);
+	for (uint64_t i = 0; i < 512; i++)
+		assert_int_equal(l3[i], 0xab80600000ULL + i * PAGE_SIZE + (RAM_BLOCK | 2U));
+	assert_true(s2_lookup(&s2, ipa(0x402abcde), &to));
+	assert_int_equal(to.v, 0xab806abcdeULL);
+	assert_int_equal(s2.blocks, 1);
+	s2_clear(&s2);
+	assert_false(s2_lookup(&s2, ipa(0x40200000), &to));
+	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(0xab80600000)), 0);
+	assert_int_equal(l2[1], link);
+	s2_forget(&s2);
+	assert_int_equal(l2[1], 0);
+	assert_false(s2_lookup(&s2, ipa(0x40200000), &to));
+	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(0x80000000)), 0); /* other RAM than before */
+	assert_true(s2_lookup(&s2, ipa(0x403fffff), &to));
+	assert_int_equal(to.v, 0x801fffff);
+}
+
+/* What is reserved is there although everything else is taken, and no more than that. */
+static void test_reserve(void **state)
+{
+	uint32_t blocks = s2_pages ? 600 : 0, tables = 2 + blocks;
+	size_t before = page_available();
+	void *first = NULL;
+	void **page;
+
+	(void)state;
+	assert_int_equal(s2_reserve(&s2, 600ULL << 21), 0);
+	assert_int_equal(s2.reserved, tables);
+	assert_int_equal(page_available(), before - tables * PAGE_SIZE);
+	while ((page = page_alloc(0)) != NULL) {
+		*page = first;
+		first = page;
+	}
+	for (uint32_t i = 0; i < 600; i++)
+		assert_int_equal(s2_map_block(&s2, ipa(0x40000000 + (uint64_t)i * BLOCK_SIZE), pa(0)), 0);
+	assert_int_equal(s2.reserved, 0);
+	assert_int_equal(s2_map_block(&s2, ipa(0xc0000000), pa(0)), -ENOMEM);
+	assert_int_equal(s2_reserve(&s2, 1), -ENOMEM);
+	while ((page = first) != NULL) {
+		first = *page;
+		page_free(page, 0);
+	}
+	s2_forget(&s2);
+	assert_int_equal(s2_reserve(&s2, 1), 0);
+	assert_int_equal(s2.reserved, s2_pages ? 2 : 1); /* given back by s2_destroy() */
+}
+
 /* A new table's zeroes are visible before it is linked; the entry is visible before the guest tries again. */
 static void test_map_order(void **state)
 {
@@ -295,6 +362,45 @@ static void test_no_memory(void **state)
 	page_init_at(heap, pa(HEAP_BASE), HEAP_SIZE); /* for teardown() */
 }
 
+/* A cleared block faults again and is still known as dirty, until it is forgotten; devices stay. */
+static void test_dirty(void **state)
+{
+	ipa_t at = ipa(0);
+	pa_t to;
+
+	(void)state;
+	assert_int_equal(s2_map_device(&s2, ipa(0x08010000), pa(0x2c006000), PAGE_SIZE), 0);
+	assert_int_equal(s2_map_block(&s2, ipa(0x40000000), pa(0)), 0); /* RAM may be at 0 */
+	assert_int_equal(s2_map_block(&s2, ipa(0xc0200000), pa(0xab80600000)), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		fake_machine.events = 0;
+		s2_clear(&s2);
+		assert_int_equal(assert_flush(fake_machine.events - 8, s2.vttbr, 0), fake_machine.events);
+		assert_int_equal(s2.blocks, 0);
+		assert_false(s2_lookup(&s2, ipa(0x40000000), &to));
+		assert_false(s2_lookup(&s2, ipa(0xc0200000), &to));
+		at = ipa(0);
+		assert_false(s2_next_block(&s2, &at, &to));
+		assert_int_equal(s2_map_block(&s2, ipa(0xc0200000), pa(0xab80600000)), 0); /* touched again */
+		assert_true(s2_next_block(&s2, &at, &to));
+		assert_int_equal(at.v, 0xc0200000);
+		assert_int_equal(s2.blocks, 1);
+	}
+	at = ipa(0);
+	assert_true(s2_next_dirty(&s2, &at, &to));
+	assert_int_equal(at.v, 0x40000000);
+	assert_int_equal(to.v, 0);
+	at = ipa_add(at, BLOCK_SIZE);
+	assert_true(s2_next_dirty(&s2, &at, &to));
+	assert_int_equal(at.v, 0xc0200000);
+	assert_int_equal(to.v, 0xab80600000);
+	s2_forget(&s2);
+	at = ipa(0);
+	assert_false(s2_next_dirty(&s2, &at, &to));
+	assert_int_equal(s2.blocks, 0);
+	assert_true(s2_lookup(&s2, ipa(0x08010000), &to));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,7 +415,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_destroy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_vmids, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dirty, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reserve, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pages, setup_pages, teardown),
+		{"test_next_block, by pages", test_next_block, setup_pages, teardown, NULL},
+		{"test_dirty, by pages", test_dirty, setup_pages, teardown, NULL},
+		{"test_reserve, by pages", test_reserve, setup_pages, teardown, NULL},
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

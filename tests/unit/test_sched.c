@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <arm/atomic.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
@@ -20,7 +21,7 @@
 #include "hyp/sched.h"
 #include "hyp/vcpu.h"
 
-#define VCPUS 6U
+#define VCPUS 16U
 
 struct percpu percpu[CPU_MAX];
 static struct vcpu vcpu[VCPUS];
@@ -31,8 +32,9 @@ static uint32_t stack[VCPUS], idle_stack[CPU_MAX];
 
 static uint32_t switches, kicked; /* bit n: CPU n got an SGI */
 static uint32_t *switched_to;
-static bool slice_armed;
-static uint64_t slice_deadline;
+static bool slice_armed; /* of any CPU */
+#define clock_now (fake_machine.reg[SYSREG_cntpct])
+static uint32_t unloaded;
 static jmp_buf idle_over;
 
 void thread_switch(uint32_t **from, uint32_t *to);
@@ -49,7 +51,26 @@ void thread_switch(uint32_t **from, uint32_t *to)
 
 void vcpu_load(struct vcpu *next)
 {
+	if (next)
+		assert_ptr_equal(next->cpu, &percpu[cpu_id()]);
+	for (uint32_t i = 0; i < CPU_MAX; i++)
+		assert_true(!next || i == cpu_id() || percpu[i].loaded != next); /* its state is in one place */
 	percpu[cpu_id()].loaded = next;
+}
+
+/* By the CPU that it leaves, which is not the one that it belongs to any more. */
+void vcpu_unload(struct vcpu *leaving)
+{
+	assert_ptr_not_equal(leaving->cpu, &percpu[cpu_id()]);
+	assert_true(leaving->queued && !leaving->running);
+	if (percpu[cpu_id()].loaded == leaving)
+		percpu[cpu_id()].loaded = NULL;
+	unloaded++;
+}
+
+void vcpu_set_wait_traps(struct vcpu *current)
+{
+	assert_ptr_equal(current, percpu[cpu_id()].loaded);
 }
 
 void gic_send_sgi(uint32_t cpu, uint32_t sgi)
@@ -67,18 +88,22 @@ void timer_arm(struct timer *timer, uint64_t deadline)
 {
 	assert_ptr_equal(timer, &percpu[cpu_id()].slice);
 	slice_armed = true;
-	slice_deadline = deadline;
+	timer->deadline = deadline;
+	timer->cpu = &percpu[cpu_id()];
 }
 
-void timer_disarm(struct timer *timer)
+void timer_cancel(struct timer *timer)
 {
 	assert_ptr_equal(timer, &percpu[cpu_id()].slice);
 	slice_armed = false;
+	timer->cpu = NULL;
 }
 
-uint64_t timer_now(void)
+/* Its time has come: the timer is off before it calls. */
+static void slice_expires(void)
 {
-	return 5000;
+	timer_cancel(&percpu[0].slice);
+	percpu[0].slice.expired(&percpu[0].slice);
 }
 
 uint32_t timer_hz(void)
@@ -105,10 +130,13 @@ static int setup(void **state)
 		vcpu[i].index = i;
 		vcpu[i].priority = 3;
 	}
-	for (uint32_t i = 0; i < 2; i++) {
+	clock_now = 5000;
+	unloaded = 0;
+	for (uint32_t i = 0; i < 4; i++) {
 		percpu[i].head.id = i;
 		percpu[i].idle_sp = &idle_stack[i];
 		sched_init_cpu(&percpu[i]);
+		percpu[i].online = i < 2;
 	}
 	on(0);
 	switches = kicked = 0;
@@ -133,7 +161,7 @@ static void idle(void)
 static void start(uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		assert_int_equal(sched_attach(&vcpu[i], BIT(0)), 0);
+		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
 	idle();
 }
 
@@ -153,15 +181,32 @@ static void assert_runs(const struct vcpu *expected)
 static void test_attach(void **state)
 {
 	(void)state;
-	assert_int_equal(sched_attach(&vcpu[0], BIT(5)), -ENODEV); /* not online */
+	assert_int_equal(sched_attach(&vcpu[0], BIT(5), false), -ENODEV); /* not online */
 	for (uint32_t i = 0; i < 4; i++)
-		assert_int_equal(sched_attach(&vcpu[i], 0), 0);
+		assert_int_equal(sched_attach(&vcpu[i], UINT32_MAX, false), 0);
 	assert_int_equal(percpu[0].assigned, 2); /* spread */
 	assert_int_equal(percpu[1].assigned, 2);
-	assert_int_equal(sched_attach(&vcpu[4], BIT(1) | BIT(7)), 0);
+	assert_int_equal(sched_attach(&vcpu[4], BIT(1) | BIT(7), false), 0);
 	assert_ptr_equal(vcpu[4].cpu, &percpu[1]);
+	assert_int_equal(vcpu[4].affinity, BIT(1));
 	assert_true(kicked & BIT(1));  /* it sleeps */
 	assert_false(kicked & BIT(0)); /* it is awake: this is it */
+}
+
+/* A CPU for itself: it must be empty, and nobody joins it. */
+static void test_dedicated(void **state)
+{
+	(void)state;
+	assert_int_equal(sched_usable(UINT32_MAX), 3);
+	assert_int_equal(sched_attach(&vcpu[0], UINT32_MAX, true), 0);
+	assert_int_equal(vcpu[0].affinity, BIT(0));
+	assert_int_equal(sched_usable(UINT32_MAX), 2);
+	assert_int_equal(sched_attach(&vcpu[1], UINT32_MAX, false), 0);
+	assert_int_equal(sched_attach(&vcpu[2], UINT32_MAX, false), 0);
+	assert_int_equal(percpu[1].assigned, 2);
+	assert_int_equal(vcpu[2].affinity, BIT(1));
+	assert_int_equal(sched_attach(&vcpu[3], BIT(0), false), -ENODEV);
+	assert_int_equal(sched_attach(&vcpu[3], UINT32_MAX, true), -ENODEV); /* the other one is taken */
 }
 
 static void test_round_robin(void **state)
@@ -239,11 +284,11 @@ static void test_wake_decides(void **state)
 	static const struct {
 		uint32_t priority, work;
 		bool kick;
-	} rows[] = {{2, 0, false}, {3, WORK_SLICE, true}, {4, WORK_RESCHED, true}};
+	} rows[] = {{2, WORK_SLICE, true}, {3, WORK_SLICE, true}, {4, WORK_RESCHED, true}};
 
 	(void)state;
 	start(1);
-	assert_int_equal(sched_attach(&vcpu[1], BIT(0)), 0);
+	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
 	sched_yield();
 	sched_block(); /* vCPU 1 sleeps, 0 runs */
 	assert_runs(&vcpu[0]);
@@ -301,29 +346,30 @@ static void test_slice(void **state)
 	(void)state;
 	start(1);
 	assert_false(slice_armed);
-	assert_int_equal(sched_attach(&vcpu[1], BIT(0)), 0);
+	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
 	assert_int_equal(vcpu[0].work, WORK_SLICE);
 	sched_check_slice();
 	assert_true(slice_armed);
-	assert_int_equal(slice_deadline, 5000 + 1000);
+	assert_int_equal(percpu[0].slice.deadline, 5000 + 1000);
 	vcpu[0].work = 0;
-	percpu[0].slice.expired(&percpu[0].slice);
+	slice_expires();
 	assert_int_equal(vcpu[0].work, WORK_RESCHED);
-	slice_armed = false;
 	sched_yield();
 	assert_runs(&vcpu[1]);
 	assert_true(slice_armed); /* now 0 waits */
 	sched_block();
 	assert_runs(&vcpu[0]);
 	assert_false(slice_armed);
-	vcpu[1].priority = 2; /* a lesser one gets no slice of a better one's time */
+	vcpu[1].priority = 2; /* a lesser one gets nothing of a better one's time, but may find another CPU */
 	sched_wake(&vcpu[1]);
 	sched_check_slice();
-	assert_false(slice_armed);
+	assert_true(slice_armed);
+	sched_yield();
+	assert_runs(&vcpu[0]);
 	sched_block();
 	sched_block();
 	assert_runs(NULL);
-	percpu[0].slice.expired(&percpu[0].slice); /* nobody runs: nothing to do */
+	slice_expires(); /* nobody runs: nothing to do */
 	assert_false(slice_armed);
 }
 
@@ -334,9 +380,225 @@ static void test_slice_once(void **state)
 	start(2);
 	percpu[0].slice.cpu = &percpu[0]; /* armed, as hyp/timer.c leaves it */
 	slice_armed = false;
-	assert_int_equal(sched_attach(&vcpu[2], BIT(0)), 0);
+	assert_int_equal(sched_attach(&vcpu[2], BIT(0), false), 0);
 	sched_check_slice();
 	assert_false(slice_armed);
+}
+
+/* --- several CPUs, in simulated time ---------------------------------------------------------------------------------
+ */
+
+#define MS 100U /* ticks: timer_hz() is 100000 */
+
+/* What each vCPU does; busy, idle: ms in turn, 0 busy: it only sleeps, 0 idle: it only runs. */
+static struct {
+	uint32_t busy, idle, left;
+} habit[VCPUS];
+
+static void online(uint32_t cpus)
+{
+	for (uint32_t i = 0; i < 4; i++)
+		percpu[i].online = i < cpus;
+}
+
+/* As hyp/exit.c on the way back into the guest, or the idle thread. */
+static void serve(uint32_t cpu)
+{
+	uint32_t work;
+
+	on(cpu);
+	if (percpu[cpu].slice.cpu && percpu[cpu].slice.deadline <= clock_now) {
+		timer_disarm(&percpu[cpu].slice);
+		percpu[cpu].slice.expired(&percpu[cpu].slice);
+	}
+	while (percpu[cpu].vcpu && (work = atomic_take(&percpu[cpu].vcpu->work)) != 0) {
+		if (work & WORK_BALANCE)
+			sched_balance();
+		if (work & WORK_RESCHED)
+			sched_yield();
+		if (work & WORK_SLICE)
+			sched_check_slice();
+	}
+	if (!percpu[cpu].vcpu)
+		idle();
+}
+
+/* A millisecond of everybody's life. */
+static void step(uint32_t vcpus, uint32_t cpus)
+{
+	for (uint32_t i = 0; i < cpus; i++) {
+		struct vcpu *v;
+
+		serve(i);
+		v = percpu[i].vcpu;
+		if (!v || !habit[v->index].idle || --habit[v->index].left > 0)
+			continue;
+		habit[v->index].left = habit[v->index].idle;
+		sched_block();
+		serve(i);
+	}
+	for (uint32_t i = 0; i < vcpus; i++)
+		if (!vcpu[i].running && !vcpu[i].queued && habit[i].idle && --habit[i].left == 0) {
+			habit[i].left = habit[i].busy;
+			on(i % cpus);
+			sched_wake(&vcpu[i]);
+		}
+	for (uint32_t i = 0; i < 3 * cpus; i++)
+		serve(i % cpus); /* they kick each other */
+	clock_now += MS;
+}
+
+/* vCPUs that only spin, all of one priority, share what there is. */
+static void shares(uint32_t vcpus, uint32_t cpus)
+{
+	uint64_t ran, waited, each = (uint64_t)10000 * MS * cpus / vcpus, sum = 0;
+
+	setup(NULL);
+	memset(habit, 0, sizeof(habit));
+	online(cpus);
+	for (uint32_t i = 0; i < vcpus; i++)
+		assert_int_equal(sched_attach(&vcpu[i], UINT32_MAX, false), 0);
+	for (uint32_t t = 0; t < 10000; t++)
+		step(vcpus, cpus);
+	for (uint32_t i = 0; i < vcpus; i++) {
+		sched_times(&vcpu[i], &ran, &waited);
+		assert_in_range(ran, each - each / 20, each + each / 20);
+		assert_int_equal(ran + waited, 10000 * MS);
+		sum += ran;
+	}
+	assert_int_equal(sum, (uint64_t)10000 * MS * cpus);
+}
+
+static void test_shares(void **state)
+{
+	(void)state;
+	for (uint32_t cpus = 1; cpus <= 4; cpus++)
+		for (uint32_t vcpus = cpus + 1; vcpus <= VCPUS; vcpus++)
+			shares(vcpus, cpus);
+}
+
+/* As many CPUs as vCPUs: each has one, nothing moves, nothing ticks. */
+static void test_alone(void **state)
+{
+	(void)state;
+	memset(habit, 0, sizeof(habit));
+	online(4);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(sched_attach(&vcpu[i], UINT32_MAX, false), 0);
+	for (uint32_t t = 0; t < 1000; t++)
+		step(4, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_ptr_equal(vcpu[i].cpu, &percpu[i]);
+		assert_int_equal(vcpu[i].ran, 0); /* has never left it */
+		assert_null(percpu[i].slice.cpu);
+	}
+	assert_int_equal(unloaded, 0);
+}
+
+/* Who comes and goes at its own pace never waits while a CPU that it may use is idle; affinity is kept. */
+static void test_work_conserving(void **state)
+{
+	uint32_t seed = 1;
+
+	(void)state;
+	online(3);
+	for (uint32_t i = 0; i < 9; i++) {
+		seed = seed * 1664525U + 1013904223U;
+		habit[i].busy = habit[i].left = 1 + (seed >> 16) % 17;
+		habit[i].idle = 1 + (seed >> 24) % 29;
+		vcpu[i].priority = 2 + i % 3;
+		assert_int_equal(sched_attach(&vcpu[i],
+					      i == 8  ? BIT(2)
+					      : i < 6 ? UINT32_MAX
+						      : BIT(0) | BIT(1),
+					      false),
+				 0);
+	}
+	for (uint32_t t = 0; t < 20000; t++) {
+		uint32_t idle_ones = 0;
+
+		step(9, 3);
+		for (uint32_t i = 0; i < 3; i++) {
+			idle_ones |= percpu[i].vcpu ? 0 : BIT(i);
+			assert_true(!percpu[i].vcpu || percpu[i].vcpu->affinity & BIT(i));
+		}
+		for (uint32_t i = 0; i < 9; i++)
+			if (vcpu[i].queued)
+				assert_int_equal(vcpu[i].affinity & idle_ones, 0);
+	}
+	assert_true(unloaded > 100);
+	for (uint32_t i = 0; i < 9; i++)
+		assert_true(vcpu[i].ran > 0);
+}
+
+/* One exit after it has become ready, the one of higher priority runs, and lesser ones get what it leaves. */
+static void test_latency(void **state)
+{
+	(void)state;
+	memset(habit, 0, sizeof(habit));
+	online(1);
+	vcpu[2].priority = 5;
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(sched_attach(&vcpu[i], UINT32_MAX, false), 0);
+	serve(0);
+	assert_ptr_equal(percpu[0].vcpu, &vcpu[2]);
+	sched_block();
+	for (uint32_t t = 0; t < 1000; t++) {
+		step(3, 1);
+		assert_ptr_not_equal(percpu[0].vcpu, &vcpu[2]);
+		on(0);
+		sched_wake(&vcpu[2]);
+		serve(0); /* the exit */
+		assert_ptr_equal(percpu[0].vcpu, &vcpu[2]);
+		sched_block();
+	}
+	assert_in_range(vcpu[0].ran, 450 * MS, 550 * MS);
+}
+
+/* WFE: the sibling's turn comes before that of others of the same priority. */
+static void test_spin(void **state)
+{
+	struct vm *const a = (struct vm *)&stack[0], *const b = (struct vm *)&stack[1];
+
+	(void)state;
+	for (uint32_t i = 0; i < 4; i++)
+		vcpu[i].vm = i == 0 || i == 3 ? a : b;
+	start(4);
+	assert_runs(&vcpu[0]);
+	sched_yield_spin();
+	assert_runs(&vcpu[3]);
+	sched_yield_spin(); /* 1, 2, 0 wait */
+	assert_runs(&vcpu[0]);
+	sched_yield();
+	assert_runs(&vcpu[1]);
+	sched_yield_spin();
+	assert_runs(&vcpu[2]);
+}
+
+/* Woken, on its way: it is told nothing twice, and loses nothing. */
+static void test_wake_while_given(void **state)
+{
+	(void)state;
+	assert_int_equal(sched_attach(&vcpu[0], BIT(0), false), 0);
+	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
+	serve(0);
+	vcpu[1].affinity = BIT(0) | BIT(1);
+	serve(1); /* idle, and asks */
+	assert_int_equal(vcpu[0].work & WORK_BALANCE, WORK_BALANCE);
+	on(0);
+	atomic_clear(&vcpu[0].work, WORK_BALANCE);
+	kicked = 0;
+	sched_balance();
+	assert_int_equal(unloaded, 1);
+	assert_ptr_equal(vcpu[1].cpu, &percpu[1]);
+	assert_int_equal(kicked, BIT(1));
+	assert_int_equal(percpu[0].assigned, 1);
+	assert_int_equal(percpu[1].assigned, 1);
+	sched_wake(&vcpu[1]); /* queued already */
+	assert_false(vcpu[1].wake_pending);
+	serve(1);
+	assert_ptr_equal(percpu[1].vcpu, &vcpu[1]);
+	assert_null(percpu[1].slice.cpu);
 }
 
 /* Random wakes, blocks and yields: one that is ready is never forgotten, and the best one runs. */
@@ -381,11 +643,23 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_attach, setup),       cmocka_unit_test_setup(test_round_robin, setup),
-		cmocka_unit_test_setup(test_priority, setup),     cmocka_unit_test_setup(test_yield_alone, setup),
-		cmocka_unit_test_setup(test_wake_pending, setup), cmocka_unit_test_setup(test_wake_decides, setup),
-		cmocka_unit_test_setup(test_request, setup),      cmocka_unit_test_setup(test_slice, setup),
-		cmocka_unit_test_setup(test_slice_once, setup),   cmocka_unit_test_setup(test_random, setup),
+		cmocka_unit_test_setup(test_attach, setup),
+		cmocka_unit_test_setup(test_round_robin, setup),
+		cmocka_unit_test_setup(test_priority, setup),
+		cmocka_unit_test_setup(test_yield_alone, setup),
+		cmocka_unit_test_setup(test_wake_pending, setup),
+		cmocka_unit_test_setup(test_wake_decides, setup),
+		cmocka_unit_test_setup(test_request, setup),
+		cmocka_unit_test_setup(test_slice, setup),
+		cmocka_unit_test_setup(test_slice_once, setup),
+		cmocka_unit_test_setup(test_random, setup),
+		cmocka_unit_test_setup(test_dedicated, setup),
+		cmocka_unit_test(test_shares),
+		cmocka_unit_test_setup(test_alone, setup),
+		cmocka_unit_test_setup(test_work_conserving, setup),
+		cmocka_unit_test_setup(test_latency, setup),
+		cmocka_unit_test_setup(test_spin, setup),
+		cmocka_unit_test_setup(test_wake_while_given, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

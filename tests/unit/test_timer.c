@@ -34,8 +34,18 @@ void irq_register(uint32_t id, irq_fn fn)
 
 bool gic_forgets_level;
 
+static uint32_t looks;
+static bool virt_active; /* the physical interrupt: the guest has not ended its twin */
+
 void gic_look_again(void)
 {
+	looks++;
+}
+
+bool gic_is_active(uint32_t id)
+{
+	assert_int_equal(id, VIRT_PPI);
+	return virt_active;
 }
 
 void gic_probe_level(uint32_t id)
@@ -53,6 +63,13 @@ void vgic_set_line(struct vm *of, uint32_t index, uint32_t id, bool level)
 	assert_ptr_equal(of, &vm);
 	assert_int_equal(index, vcpu.index);
 	line[id] = level;
+	line_calls++;
+}
+
+void vgic_raise_hw(struct vcpu *of, uint32_t id)
+{
+	assert_ptr_equal(of, &vcpu);
+	line[id] = true;
 	line_calls++;
 }
 
@@ -383,16 +400,66 @@ static void test_switch_quiet(void **state)
 	assert_int_equal(vcpu.work, 0);
 }
 
+/* On a GIC that forgets levels: looked after until the guest has ended the interrupt and the line is down. */
+static void test_forgotten_level(void **state)
+{
+	uint64_t now = 2000000;
+
+	(void)state;
+	write_cntfrq(1000000); /* 5 ms are 5000 ticks */
+	gic_forgets_level = true;
+	virt_active = true;
+	looks = 0;
+	set_now(now);
+	write_cntv_ctl(CNT_ENABLE | CNT_ISTATUS);
+	assert_false(handler[VIRT_PPI](VIRT_PPI));
+	write_cntv_ctl(CNT_ENABLE); /* the guest has set it anew, but has not come to the EOI */
+	for (uint32_t i = 1; i <= 10; i++) {
+		set_now(now += 5000);
+		assert_true(handler[HYP_PPI](HYP_PPI));
+		assert_int_equal(looks, i);
+		assert_int_equal(read_cnthp_ctl(), CNT_ENABLE);
+	}
+	virt_active = false;
+	set_now(now += 5000);
+	handler[HYP_PPI](HYP_PPI);
+	assert_int_equal(looks, 10);
+	assert_int_equal(read_cnthp_ctl(), 0); /* no more */
+	write_cntv_ctl(CNT_ENABLE | CNT_ISTATUS);
+	handler[VIRT_PPI](VIRT_PPI);
+	for (uint32_t i = 11; i <= 13; i++) { /* ended, and up again: QEMU says nothing until it is made to look */
+		set_now(now += 5000);
+		handler[HYP_PPI](HYP_PPI);
+		assert_int_equal(looks, i);
+	}
+	write_cntv_ctl(CNT_ENABLE);
+	set_now(now += 5000);
+	handler[HYP_PPI](HYP_PPI);
+	assert_int_equal(read_cnthp_ctl(), 0);
+	vcpu.vgic.irq[VIRT_PPI].lr = 0; /* comes from another CPU, in its handler */
+	vtimer_load(&vcpu);
+	assert_int_equal(read_cnthp_ctl(), CNT_ENABLE);
+	gic_forgets_level = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_order, setup),          cmocka_unit_test_setup(test_random, setup),
-		cmocka_unit_test_setup(test_disarm_unarmed, setup), cmocka_unit_test_setup(test_rearm, setup),
-		cmocka_unit_test_setup(test_count, setup),          cmocka_unit_test_setup(test_phys, setup),
-		cmocka_unit_test_setup(test_phys_masked, setup),    cmocka_unit_test_setup(test_phys_far, setup),
-		cmocka_unit_test_setup(test_phys_reset, setup),     cmocka_unit_test_setup(test_phys_reset_line, setup),
-		cmocka_unit_test_setup(test_virt_line, setup),      cmocka_unit_test_setup(test_virt_irq, setup),
-		cmocka_unit_test_setup(test_switch, setup),         cmocka_unit_test_setup(test_switch_quiet, setup),
+		cmocka_unit_test_setup(test_order, setup),
+		cmocka_unit_test_setup(test_random, setup),
+		cmocka_unit_test_setup(test_disarm_unarmed, setup),
+		cmocka_unit_test_setup(test_rearm, setup),
+		cmocka_unit_test_setup(test_count, setup),
+		cmocka_unit_test_setup(test_phys, setup),
+		cmocka_unit_test_setup(test_phys_masked, setup),
+		cmocka_unit_test_setup(test_phys_far, setup),
+		cmocka_unit_test_setup(test_phys_reset, setup),
+		cmocka_unit_test_setup(test_phys_reset_line, setup),
+		cmocka_unit_test_setup(test_virt_line, setup),
+		cmocka_unit_test_setup(test_virt_irq, setup),
+		cmocka_unit_test_setup(test_switch, setup),
+		cmocka_unit_test_setup(test_switch_quiet, setup),
+		cmocka_unit_test_setup(test_forgotten_level, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

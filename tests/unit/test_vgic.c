@@ -31,6 +31,7 @@
 #define CPENDSGIR  0xf10U
 #define SPENDSGIR  0xf20U
 
+#define HCR_IDLE (GICH_HCR_EN | GICH_HCR_LRENPIE)
 #define SPI      40U
 #define SPURIOUS FAKE_GICH_SPURIOUS
 
@@ -238,9 +239,10 @@ static void test_targets(void **state)
 	rig_write8(0, ITARGETSR + 33, 0);
 	assert_int_equal(rig_read(1, ITARGETSR + 32), 0x0f080001);
 	rig_start(1, 4);
-	rig_write(0, ITARGETSR + 32, ~0U); /* a uniprocessor has none, 4.3.12 */
-	assert_int_equal(rig_read(0, ITARGETSR + 32), 0);
-	assert_int_equal(rig_read(0, ITARGETSR), 0);
+	assert_int_equal(rig_read(0, ITARGETSR), 0x01010101);
+	rig_write(0, ITARGETSR + 32, ~0U);
+	assert_int_equal(rig_read(0, ITARGETSR + 32), 0x01010101);
+	rig_write8(0, ITARGETSR + SPI, 0); /* the only one is the target anyhow, 4.3.12 */
 	set_bit(0, ISENABLER, SPI);
 	line(0, SPI, true);
 	assert_taken(0, SPI);
@@ -405,7 +407,7 @@ static void overflow(uint32_t lrs)
 		rig_eoi(0, iar);
 	}
 	assert_taken(0, SPURIOUS);
-	assert_int_equal(fake_gich[0].hcr, GICH_HCR_EN); /* no maintenance interrupt is asked for any more */
+	assert_int_equal(fake_gich[0].hcr, HCR_IDLE); /* no maintenance interrupt is asked for any more */
 	assert_int_equal(rig.storms, 0);
 }
 
@@ -665,8 +667,7 @@ static void test_split_eoi(void **state)
 	rig_eoi(0, SPI);
 	assert_int_equal(fake_gich[0].apr, 0);
 	assert_taken(0, SPURIOUS);
-	fake_gich_dir(&fake_gich[0], SPI);
-	rig_settle();
+	rig_dir(0, SPI);
 	assert_taken(0, SPI);
 }
 
@@ -688,7 +689,7 @@ static void test_hardware(void **state)
 	rig_eoi(1, RIG_HW_ID);
 	assert_int_equal(fake_gich[1].phys_active, 0);
 	assert_taken(1, SPURIOUS);
-	assert_int_equal(fake_gich[1].hcr, GICH_HCR_EN);
+	assert_int_equal(fake_gich[1].hcr, HCR_IDLE);
 }
 
 /* Its line falls while the guest has it disabled: not pending, and the physical one is ready again. */
@@ -796,7 +797,7 @@ static void test_reset(void **state)
 		for (uint32_t lr = 0; lr < 4; lr++)
 			assert_int_equal(fake_gich[cpu].lr[lr], 0);
 		assert_int_equal(fake_gich[cpu].apr, 0);
-		assert_int_equal(fake_gich[cpu].hcr, GICH_HCR_EN);
+		assert_int_equal(fake_gich[cpu].hcr, HCR_IDLE);
 		assert_int_equal(fake_gich[cpu].phys_active, 0);
 		assert_false(vgic_has_pending(&rig.vcpu[cpu]));
 	}
@@ -858,6 +859,237 @@ static void test_cpu_on_keeps_spis(void **state)
 	assert_taken(1, SPI + 1);
 }
 
+/* CPU_OFF: what waited in a list register is the distributor's, and may go to another CPU. */
+static void test_cpu_off_gives_back(void **state)
+{
+	(void)state;
+	open_irq(1, SPI, 0x80);
+	line(0, SPI, true);
+	assert_int_equal(rig_lr_state(1, SPI), GICH_LR_PENDING);
+	rig_on(1);
+	vgic_reset_cpu(&rig.vcpu[1]);
+	assert_int_equal(rig_lr_state(1, SPI), 0);
+	rig_unload(1);
+	rig_write8(0, ITARGETSR + SPI, BIT(0));
+	rig_settle();
+	assert_taken(0, SPI);
+}
+
+/* --- list registers of other CPUs --------------------------------------------------------------------------------- */
+
+/* Each does it to the other at the same time: vCPU 1's access begins while vCPU 0 waits for vCPU 1. */
+static uint32_t crossed;
+
+static void cross(void)
+{
+	rig.on_wait = NULL;
+	crossed = rig_read(1, ISACTIVER + SPI / 32 * 4);
+	rig_on(0);
+}
+
+static void test_recall_each_other(void **state)
+{
+	(void)state;
+	for (uint32_t cpu = 0; cpu < 2; cpu++) {
+		open_irq(cpu, SPI + cpu, 0x80);
+		line(0, SPI + cpu, true);
+		assert_taken(cpu, SPI + cpu);
+	}
+	rig.on_wait = cross;
+	assert_int_equal(rig_read(0, ISACTIVER + SPI / 32 * 4), 3U << SPI % 32);
+	assert_int_equal(crossed, 3U << SPI % 32);
+	for (uint32_t cpu = 0; cpu < 2;
+	     cpu++) { /* taken, and out of the list registers: the EOI is heard of all the same */
+		line(0, SPI + cpu, false);
+		rig_eoi(cpu, SPI + cpu);
+		assert_false(get_bit(0, ISACTIVER, SPI + cpu));
+	}
+}
+
+/* The four registers reach an interrupt that another vCPU has: running, or on no CPU. */
+static void test_reach(void **state)
+{
+	(void)state;
+	for (uint32_t away = 0; away < 2; away++) {
+		rig_start(2, 4);
+		make_edge(SPI);
+		open_irq(1, SPI, 0x80);
+		set_bit(0, ISPENDR, SPI);
+		rig_settle();
+		assert_int_equal(rig_lr_state(1, SPI), GICH_LR_PENDING);
+		if (away)
+			rig_unload(1);
+		assert_true(get_bit(0, ISPENDR, SPI));
+		set_bit(0, ICPENDR, SPI);
+		assert_false(get_bit(0, ISPENDR, SPI));
+		if (away)
+			rig_load(1);
+		rig_settle();
+		assert_taken(1, SPURIOUS);
+		set_bit(0, ISPENDR, SPI);
+		rig_settle();
+		assert_taken(1, SPI);
+		if (away)
+			rig_unload(1);
+		assert_true(get_bit(0, ISACTIVER, SPI));
+		set_bit(0, ISPENDR, SPI); /* once more, behind the active one */
+		assert_true(get_bit(0, ICPENDR, SPI));
+		set_bit(0, ICACTIVER, SPI);
+		assert_false(get_bit(0, ISACTIVER, SPI));
+		if (away)
+			rig_load(1);
+		rig_settle();
+		fake_gich_eoi(&fake_gich[1], SPI); /* too late: it drops the priority only */
+		rig_settle();
+		assert_taken(1, SPI);
+		assert_true(get_bit(0, ISACTIVER, SPI));
+		rig_eoi(1, SPI);
+		assert_false(get_bit(0, ISACTIVER, SPI));
+	}
+}
+
+/* While somebody looks, it stays out of list registers; not longer. */
+static void look_at_held(void)
+{
+	rig.on_wait = NULL;
+	rig.vcpu[1].work |= WORK_VGIC;
+	rig_take_sgi(1);
+	vgic_flush(&rig.vcpu[1]);
+	assert_int_equal(rig_lr_state(1, SPI), 0);
+	rig_on(0);
+}
+
+static void test_held(void **state)
+{
+	(void)state;
+	open_irq(1, SPI, 0x80);
+	line(0, SPI, true);
+	rig.on_wait = look_at_held;
+	set_bit(0, ICACTIVER, SPI);
+	assert_null(rig.on_wait);
+	rig_settle();
+	assert_int_equal(rig_lr_state(1, SPI), GICH_LR_PENDING);
+}
+
+/* --- more active ones than list registers ---------------------------------------------------------------------------
+ */
+
+static void nest(uint32_t lrs)
+{
+	rig_start(1, lrs);
+	for (uint32_t i = 0; i < 12; i++) {
+		open_irq(0, SPI + i, 0xf0 - 0x10 * i);
+		line(0, SPI + i, true);
+		assert_taken(0, SPI + i);
+	}
+	assert_int_equal(rig_read(0, ISACTIVER + 4), 0xfffU << SPI % 32);
+	for (uint32_t i = 12; i-- > 0;) {
+		line(0, SPI + i, false);
+		rig_eoi(0, SPI + i);
+		assert_int_equal(rig_read(0, ISACTIVER + 4), (BIT(i) - 1U) << SPI % 32);
+	}
+	assert_int_equal(fake_gich[0].apr, 0);
+	assert_taken(0, SPURIOUS);
+	assert_int_equal(rig.storms, 0);
+}
+
+static void test_nesting(void **state)
+{
+	(void)state;
+	nest(1);
+	nest(2);
+	nest(4);
+}
+
+/* GICV_BPR joins priorities into groups: the bit in GICH_APR is the group's. */
+static void test_nesting_by_groups(void **state)
+{
+	(void)state;
+	rig_start(1, 1);
+	fake_gich[0].vmcr |= 4U << 21; /* BPR 4: groups of 0x20 */
+	open_irq(0, SPI, 0x98);
+	open_irq(0, SPI + 1, 0x58);
+	open_irq(0, SPI + 2, 0x60);
+	line(0, SPI, true);
+	assert_taken(0, SPI);
+	line(0, SPI + 1, true);
+	assert_taken(0, SPI + 1);
+	line(0, SPI + 2, true);
+	for (uint32_t i = 0; i < 3; i++)
+		line(0, SPI + i, false);
+	rig_eoi(0, SPI + 1);
+	assert_int_equal(rig_read(0, ISACTIVER + 4), BIT(SPI % 32));
+	rig_eoi(0, SPI);
+	assert_int_equal(rig_read(0, ISACTIVER + 4), 0);
+}
+
+/* EOImode 1: any number waits for its DIR, in any order. */
+static void test_many_dropped(void **state)
+{
+	(void)state;
+	rig_start(2, 2);
+	fake_gich[0].vmcr |= FAKE_VMCR_EOIMODE;
+	for (uint32_t i = 0; i < 10; i++) {
+		open_irq(0, SPI + i, 0x80);
+		line(0, SPI + i, true);
+		assert_taken(0, SPI + i);
+		rig_eoi(0, SPI + i);
+		line(0, SPI + i, false);
+	}
+	for (uint32_t i = 0; i < 10; i++) {
+		uint32_t n = i * 7 % 10;
+
+		assert_true(get_bit(1, ISACTIVER, SPI + n));
+		if (i % 2)
+			rig_dir(0, SPI + n);
+		else
+			set_bit(i % 4 ? 0 : 1, ICACTIVER, SPI + n); /* a hypervisor's way */
+		assert_false(get_bit(1, ISACTIVER, SPI + n));
+	}
+	line(0, SPI, true);
+	assert_taken(0, SPI);
+}
+
+/* What software has made active ends by EOI and by DIR like any other (4.3.9). */
+static void test_manual_active(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	set_bit(0, ISACTIVER, SPI);
+	line(0, SPI, true);
+	assert_taken(0, SPURIOUS);
+	fake_gich[0].apr = BIT(0x80 >> 3); /* as a guest restores GICC_APR after a power-down */
+	rig_eoi(0, SPI);
+	assert_taken(0, SPI);
+	line(0, SPI, false);
+	rig_eoi(0, SPI);
+	fake_gich[0].vmcr |= FAKE_VMCR_EOIMODE;
+	for (uint32_t i = 0; i < 6; i++)
+		set_bit(0, ISACTIVER, SPI + i); /* more than there are list registers */
+	for (uint32_t i = 0; i < 6; i++) {
+		rig_dir(0, SPI + i);
+		assert_int_equal(rig_read(0, ISACTIVER + 4), (0x3fU & (~1U << i)) << SPI % 32);
+	}
+	set_bit(0, ISACTIVER, SPI);
+	fake_gich[0].vmcr &= ~FAKE_VMCR_EOIMODE;
+	rig_dir(0, SPI); /* UNPREDICTABLE with EOImode 0: nothing */
+	assert_true(get_bit(0, ISACTIVER, SPI));
+}
+
+static void test_pulse(void **state)
+{
+	(void)state;
+	make_edge(SPI);
+	open_irq(0, SPI, 0x80);
+	open_irq(0, SPI + 1, 0x90);
+	vgic_pulse(&rig.vm, 0, SPI);
+	vgic_pulse(&rig.vm, 0, SPI + 1); /* level-sensitive: it has fallen again before anybody looked */
+	rig_settle();
+	assert_taken(0, SPI);
+	rig_eoi(0, SPI);
+	assert_taken(0, SPURIOUS);
+}
+
 static void test_wakes(void **state)
 {
 	(void)state;
@@ -874,6 +1106,24 @@ static void test_wakes(void **state)
 	assert_taken(0, SPI);
 	line(0, SPI, false);
 	assert_false(vgic_has_pending(&rig.vcpu[0]));
+}
+
+/* The vCPU ended it and sleeps before its list register has been looked at; it comes again from another CPU. */
+static void test_wakes_behind_an_empty_lr(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	line(0, SPI, true);
+	rig_settle();
+	fake_gich_eoi(&fake_gich[0], fake_gich_ack(&fake_gich[0])); /* nobody settles */
+	rig_on(1);
+	vgic_set_line(&rig.vm, 0, SPI, false);
+	assert_false(vgic_has_pending(&rig.vcpu[0]));
+	vgic_set_line(&rig.vm, 0, SPI, true);
+	rig_on(0);
+	assert_true(vgic_has_pending(&rig.vcpu[0]));
+	rig_settle();
+	assert_taken(0, SPI);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -920,7 +1170,17 @@ int main(void)
 		TEST(test_reset_keeps_lines),
 		TEST(test_late_reset_takes_nothing),
 		TEST(test_cpu_on_keeps_spis),
+		TEST(test_cpu_off_gives_back),
+		TEST(test_recall_each_other),
+		TEST(test_reach),
+		TEST(test_held),
+		TEST(test_nesting),
+		TEST(test_nesting_by_groups),
+		TEST(test_many_dropped),
+		TEST(test_manual_active),
+		TEST(test_pulse),
 		TEST(test_wakes),
+		TEST(test_wakes_behind_an_empty_lr),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

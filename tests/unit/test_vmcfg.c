@@ -89,6 +89,10 @@ static void test_defaults(void **state)
 	assert_int_equal(cfg.affinity, UINT32_MAX);
 	assert_int_equal(cfg.priority, 4);
 	assert_true(cfg.autostart);
+	assert_false(cfg.dedicated_cpus);
+	assert_int_equal(cfg.on_crash, VM_ACTION_STOP);
+	assert_int_equal(cfg.on_reset, VM_ACTION_RESTART);
+	assert_int_equal(cfg.watchdog_ms, 0);
 	assert_string_equal(cfg.bootargs, "");
 	assert_string_equal(cfg.kernel.name, "linux");
 	assert_memory_equal(cfg.kernel.data, "kernel", 6);
@@ -114,9 +118,14 @@ static void test_everything_set(void **state)
 	fit_string(&f, "kernel", "linux");
 	fit_string(&f, "ramdisk", "initrd");
 	fit_string(&f, "bootargs", "console=ttyAMA0 quiet");
+	fit_string(&f, "cpu-model", "cortex-a7");
 	assert_int_equal(fdt_property_u32(f.blob, "cpu-affinity", 0x5), 0);
 	assert_int_equal(fdt_property_u32(f.blob, "priority", 7), 0);
 	assert_int_equal(fdt_property_u32(f.blob, "autostart", 0), 0);
+	assert_int_equal(fdt_property(f.blob, "dedicated-cpus", NULL, 0), 0);
+	fit_string(&f, "on-crash", "stop");
+	fit_string(&f, "on-reset", "stop");
+	assert_int_equal(fdt_property_u32(f.blob, "watchdog-ms", 1500), 0);
 	assert_int_equal(fdt_end_node(f.blob), 0);
 	fit_end(&f);
 	assert_int_equal(bundle_open(&b, f.blob, f.size), 0);
@@ -127,7 +136,12 @@ static void test_everything_set(void **state)
 	assert_int_equal(cfg.affinity, 5);
 	assert_int_equal(cfg.priority, 7);
 	assert_false(cfg.autostart);
+	assert_true(cfg.dedicated_cpus);
+	assert_int_equal(cfg.on_crash, VM_ACTION_STOP); /* in spite of the watchdog */
+	assert_int_equal(cfg.on_reset, VM_ACTION_STOP);
+	assert_int_equal(cfg.watchdog_ms, 1500);
 	assert_string_equal(cfg.bootargs, "console=ttyAMA0 quiet");
+	assert_string_equal(cfg.cpu_model, "cortex-a7");
 	assert_memory_equal(cfg.ramdisk.data, "ramdisk", 7);
 	assert_int_equal(fake_log_count(LOG_ERR) + fake_log_count(LOG_WARN), 0);
 	fit_free(&f);
@@ -169,6 +183,13 @@ static void test_numbers(void **state)
 		{"autostart", 0, 0, NULL},
 		{"autostart", 1, 2, "vm a: /vms/a: autostart: not <0> or <1>"},
 		{"autostart", 3, 1, "vm a: /vms/a: autostart: not <0> or <1>"},
+		{"dedicated-cpus", 1, 1, NULL},
+		{"dedicated-cpus", 1, 2, "vm a: /vms/a: dedicated-cpus: not <0> or <1>"},
+		{"watchdog-ms", 1, 10, NULL},
+		{"watchdog-ms", 2, 3600000, NULL},
+		{"watchdog-ms", 1, 0, "vm a: /vms/a: watchdog-ms: not a number from 10 to 3600000, in milliseconds"},
+		{"watchdog-ms", 1, 9, "vm a: /vms/a: watchdog-ms: not a number from 10"},
+		{"watchdog-ms", 1, 3600001, "vm a: /vms/a: watchdog-ms: not a number from 10"},
 	};
 	struct vm_config cfg;
 
@@ -201,6 +222,9 @@ static void test_values_arrive(void **state)
 	assert_int_equal(cfg.priority, 0);
 	parse_cells("autostart", 0, 0, &cfg);
 	assert_true(cfg.autostart);
+	parse_cells("watchdog-ms", 1, 250, &cfg);
+	assert_int_equal(cfg.watchdog_ms, 250);
+	assert_int_equal(cfg.on_crash, VM_ACTION_RESTART);
 }
 
 static void test_strings(void **state)
@@ -221,8 +245,13 @@ static void test_strings(void **state)
 		{"kernel", "linux/hash-1", 13, -ENOENT, "vm a: /vms/a: kernel: no image \"linux/hash-1\""},
 		{"ramdisk", "gone", 5, -ENOENT, "vm a: /vms/a: ramdisk: no image \"gone\" under /images"},
 		{"ramdisk", "a\0b", 4, -EINVAL, "vm a: /vms/a: ramdisk: not the name of a node"},
+		{"cpu-model", "", 1, -EINVAL, "vm a: /vms/a: cpu-model: not the name of a model, such as"},
+		{"cpu-model", "cortex-a7", 9, -EINVAL, "vm a: /vms/a: cpu-model: not the name of a model, such as"},
 		{"bootargs", "", 0, -EINVAL, "vm a: /vms/a: bootargs: not a string"},
 		{"bootargs", "abc", 3, -EINVAL, "vm a: /vms/a: bootargs: not a string"},
+		{"on-crash", "reboot", 7, -EINVAL, "vm a: /vms/a: on-crash: not \"stop\" or \"restart\""},
+		{"on-crash", "stop", 4, -EINVAL, "vm a: /vms/a: on-crash: not \"stop\" or \"restart\""},
+		{"on-reset", "", 1, -EINVAL, "vm a: /vms/a: on-reset: not \"stop\" or \"restart\""},
 		{"bootargs", longest, VM_BOOTARGS_MAX + 1, -EINVAL, "vm a: /vms/a: bootargs: longer than 4095"},
 	};
 	struct vm_config cfg;
@@ -235,6 +264,10 @@ static void test_strings(void **state)
 	}
 	assert_int_equal(parse_with("bootargs", longest + 1, VM_BOOTARGS_MAX, &cfg), 1);
 	assert_int_equal(parse_with("compatible", "x,y\0virt7,vm", 13, &cfg), 1);
+	assert_int_equal(parse_with("on-crash", "restart", 8, &cfg), 1);
+	assert_int_equal(cfg.on_crash, VM_ACTION_RESTART);
+	assert_int_equal(parse_with("on-reset", "stop", 5, &cfg), 1);
+	assert_int_equal(cfg.on_reset, VM_ACTION_STOP);
 }
 
 static void test_unknown_things_are_warned_of(void **state)

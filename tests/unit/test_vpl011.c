@@ -99,7 +99,6 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&vm, 0, sizeof(vm));
-	vcpu.mmio_hint = NULL;
 	sent[sent_count = 0] = 0;
 	room = SIZE_MAX;
 	typed = "";

@@ -10,7 +10,9 @@
 
 #include <arm/sysreg.h>
 
+#include "hyp/irq.h"
 #include "hyp/machine.h"
+#include "hyp/sched.h"
 #include "vgic_rig.h"
 
 #define SETTLE_ROUNDS 16U
@@ -27,6 +29,29 @@ int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
 void vcpu_request(struct vcpu *vcpu, uint32_t work)
 {
 	vcpu->work |= work;
+}
+
+static irq_fn recall;
+
+void irq_register(uint32_t id, irq_fn fn)
+{
+	assert_int_equal(id, GIC_SGI_RECALL);
+	recall = fn;
+}
+
+bool rig_take_sgi(uint32_t cpu)
+{
+	bool taken = fake_gich[cpu].sgis & BIT(GIC_SGI_RECALL);
+
+	fake_gich[cpu].sgis = 0;
+	rig_on(cpu);
+	if (taken)
+		recall(GIC_SGI_RECALL);
+	return taken;
+}
+
+void sched_yield(void)
+{
 }
 
 static bool hw_line(void)
@@ -47,6 +72,7 @@ void rig_start(uint32_t cpus, uint32_t lrs)
 	memset(&rig, 0, sizeof(rig));
 	memset(percpu, 0, sizeof(percpu));
 	vgic_init();
+	vgic_init_cpu();
 	rig.vm.vcpu_count = cpus;
 	assert_int_equal(vgic_create(&rig.vm, 0x2c006000), 0);
 	for (uint32_t i = 0; i < cpus; i++) {
@@ -61,8 +87,8 @@ void rig_start(uint32_t cpus, uint32_t lrs)
 	vgic_reset(&rig.vm);
 	for (uint32_t i = 0; i < cpus; i++) {
 		rig_on(i);
-		vgic_reset_cpu(&rig.vcpu[i]);
 		vgic_load(&rig.vcpu[i]);
+		vgic_reset_cpu(&rig.vcpu[i]);
 		fake_gich[i].vmcr = FAKE_VMCR_OPEN;
 	}
 	rig_write(0, 0, 3);
@@ -116,17 +142,19 @@ static void take_physical(uint32_t cpu)
 	if (!rig.hw_line[cpu] || (g->phys_active & BIT(RIG_HW_ID)))
 		return;
 	g->phys_active |= BIT(RIG_HW_ID);
-	vgic_set_line(&rig.vm, cpu, RIG_HW_ID, true);
+	vgic_raise_hw(&rig.vcpu[cpu], RIG_HW_ID);
 }
 
 /* True: there was something to do. */
-static bool settle_cpu(uint32_t cpu)
+bool rig_settle_cpu(uint32_t cpu)
 {
 	struct vcpu *vcpu = &rig.vcpu[cpu];
 	uint32_t writes = fake_gich[cpu].lr_writes + fake_gich[cpu].hcr_writes;
 	bool maintenance;
 
-	rig_on(cpu);
+	if (!percpu[cpu].loaded)
+		return false;
+	rig_take_sgi(cpu);
 	take_physical(cpu);
 	maintenance = fake_gich_maintenance(&fake_gich[cpu]);
 	if (!maintenance && !(vcpu->work & WORK_VGIC))
@@ -140,6 +168,24 @@ static bool settle_cpu(uint32_t cpu)
 	return false;
 }
 
+/* The others go on meanwhile: into their guests with what they had to do, and only then the SGI; ours comes last. */
+bool irq_handle_one(void)
+{
+	uint32_t here = this_cpu()->head.id;
+
+	assert_int_equal(rig.vm.vgic.lock.held, 0);
+	if (rig.on_wait)
+		rig.on_wait();
+	for (uint32_t i = 0; i < rig.vm.vcpu_count; i++) {
+		if (i == here || !percpu[i].loaded)
+			continue;
+		rig_on(i);
+		vgic_flush(&rig.vcpu[i]);
+		rig_settle_cpu(i);
+	}
+	return rig_take_sgi(here);
+}
+
 void rig_settle(void)
 {
 	uint32_t here = this_cpu()->head.id, rounds = 0;
@@ -148,7 +194,7 @@ void rig_settle(void)
 	while (busy) {
 		busy = false;
 		for (uint32_t i = 0; i < rig.vm.vcpu_count; i++)
-			busy |= settle_cpu(i);
+			busy |= rig_settle_cpu(i);
 		if (++rounds > SETTLE_ROUNDS)
 			fail_msg("vgic_flush() does not come to an end");
 	}
@@ -167,6 +213,29 @@ void rig_eoi(uint32_t cpu, uint32_t iar)
 {
 	fake_gich_eoi(&fake_gich[cpu], iar);
 	rig_settle();
+}
+
+void rig_dir(uint32_t cpu, uint32_t iar)
+{
+	struct mmio_access access = {.size = 4, .write = true, .value = iar};
+
+	rig_on(cpu);
+	assert_int_equal(mmio_access(&rig.vcpu[cpu], MACHINE_GICC_BASE + 0x1000, &access), MMIO_DONE);
+	rig_settle();
+}
+
+void rig_unload(uint32_t cpu)
+{
+	rig_on(cpu);
+	vgic_save(&rig.vcpu[cpu]);
+	percpu[cpu].vcpu = percpu[cpu].loaded = NULL;
+}
+
+void rig_load(uint32_t cpu)
+{
+	rig_on(cpu);
+	percpu[cpu].vcpu = percpu[cpu].loaded = &rig.vcpu[cpu];
+	vgic_load(&rig.vcpu[cpu]);
 }
 
 uint32_t rig_lr_state(uint32_t cpu, uint32_t id)

@@ -15,6 +15,7 @@ struct rig {
 	struct vm vm;
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	bool hw_line[FAKE_GICH_CPUS]; /* output of the virtual timer of each CPU */
+	void (*on_wait)(void);        /* while a CPU waits for another's list registers */
 	uint32_t storms;              /* a maintenance interrupt that no flush silences: the guest never runs again */
 };
 
@@ -35,10 +36,20 @@ void rig_write8(uint32_t cpu, uint32_t offset, uint32_t value);
 
 /* Physical interrupts are taken and requested work is done on every CPU, until there is none. */
 void rig_settle(void);
+/* The same on one CPU, once; true: there was something to do. The code that follows runs there. */
+bool rig_settle_cpu(uint32_t cpu);
 
-/* A vCPU acknowledges or ends an interrupt at its GICV; both settle. */
+/* A vCPU acknowledges, ends or deactivates an interrupt at its CPU interface; all settle. */
 uint32_t rig_ack(uint32_t cpu);
 void rig_eoi(uint32_t cpu, uint32_t iar);
+void rig_dir(uint32_t cpu, uint32_t iar);
+
+/* The CPU takes the SGI by which another asks for list registers; false: there was none. Now the code runs there. */
+bool rig_take_sgi(uint32_t cpu);
+
+/* The vCPU leaves its CPU, and comes back. */
+void rig_unload(uint32_t cpu);
+void rig_load(uint32_t cpu);
 
 /* True: the state of this interrupt in the list registers of `cpu`; 0 where none holds it. */
 uint32_t rig_lr_state(uint32_t cpu, uint32_t id);

@@ -23,14 +23,15 @@
 #define GICD_CPENDSGIR(n)  (MACHINE_GICD_BASE + 0xf10U + 4U * (n))
 #define GICD_SPENDSGIR(n)  (MACHINE_GICD_BASE + 0xf20U + 4U * (n))
 
-#define GICC_CTLR  (MACHINE_GICC_BASE + 0x0000U)
-#define GICC_PMR   (MACHINE_GICC_BASE + 0x0004U)
-#define GICC_BPR   (MACHINE_GICC_BASE + 0x0008U)
-#define GICC_IAR   (MACHINE_GICC_BASE + 0x000cU)
-#define GICC_EOIR  (MACHINE_GICC_BASE + 0x0010U)
-#define GICC_RPR   (MACHINE_GICC_BASE + 0x0014U)
-#define GICC_HPPIR (MACHINE_GICC_BASE + 0x0018U)
-#define GICC_DIR   (MACHINE_GICC_BASE + 0x1000U)
+#define GICC_CTLR   (MACHINE_GICC_BASE + 0x0000U)
+#define GICC_PMR    (MACHINE_GICC_BASE + 0x0004U)
+#define GICC_BPR    (MACHINE_GICC_BASE + 0x0008U)
+#define GICC_IAR    (MACHINE_GICC_BASE + 0x000cU)
+#define GICC_EOIR   (MACHINE_GICC_BASE + 0x0010U)
+#define GICC_RPR    (MACHINE_GICC_BASE + 0x0014U)
+#define GICC_HPPIR  (MACHINE_GICC_BASE + 0x0018U)
+#define GICC_APR(n) (MACHINE_GICC_BASE + 0x00d0U + 4U * (n))
+#define GICC_DIR    (MACHINE_GICC_BASE + 0x1000U)
 
 #define GICC_CTLR_GRP0    0x001U
 #define GICC_CTLR_GRP1    0x002U
@@ -51,7 +52,7 @@ void gic_clear_pending(uint32_t irq);
 void gic_set_priority(uint32_t irq, uint32_t priority);
 bool gic_is_pending(uint32_t irq);
 bool gic_is_active(uint32_t irq);
-/* Target an SPI at this CPU; on a one-CPU machine the register is RAZ/WI and nothing need be done (4.3.12). */
+/* Target an SPI at this CPU; on a one-CPU machine there may be no such register, and nothing need be done (4.3.12). */
 void gic_target_self(uint32_t irq);
 void gic_edge(uint32_t irq, bool edge);
 /* An SGI to the CPU that asks (GICD_SGIR.TargetListFilter = 0b10). */

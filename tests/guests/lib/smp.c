@@ -80,6 +80,16 @@ void smp_secondary(const struct smp_boot_args *args)
 		wfi();
 }
 
+void smp_run_all(void (*fn)(void *arg), void *arg)
+{
+	for (uint32_t cpu = 1; cpu < smp_count(); cpu++)
+		if (!report(smp_boot(cpu, fn, arg) == 0, "CPU_ON of cpu %u", (unsigned int)cpu))
+			guest_exit();
+	fn(arg);
+	for (uint32_t cpu = 1; cpu < smp_count(); cpu++)
+		smp_wait_off(cpu);
+}
+
 uint32_t smp_count(void)
 {
 	return FIELD(read32(GICD_TYPER), 5, 3) + 1;

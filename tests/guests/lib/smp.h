@@ -32,6 +32,10 @@ void barrier_wait(struct barrier *barrier, uint32_t count);
  */
 uint32_t smp_boot(uint32_t cpu, void (*fn)(void *arg), void *arg);
 
+/* Run fn(arg) on every CPU at once, this one included; returns when the others are off again. fn must meet the others
+ * at a barrier. */
+void smp_run_all(void (*fn)(void *arg), void *arg);
+
 /* How many CPUs the machine has, from GICD_TYPER (IHI 0048B 4.3.2). */
 uint32_t smp_count(void);
 

@@ -11,10 +11,12 @@
 #include "fake_machine.h"
 #include "hyp/lib/bits.h"
 
-#define MISR_EOI BIT(0)
-#define MISR_U   BIT(1)
-#define MISR_NP  BIT(3)
-#define HCR_NPIE BIT(3)
+#define MISR_EOI   BIT(0)
+#define MISR_U     BIT(1)
+#define MISR_LRENP BIT(2)
+#define MISR_NP    BIT(3)
+
+#define EOI_COUNT_SHIFT 27U
 
 struct fake_gich fake_gich[FAKE_GICH_CPUS];
 volatile uint8_t *gic_gich, *gic_gicc;
@@ -69,7 +71,8 @@ uint32_t fake_gich_misr(const struct fake_gich *g)
 		pending += (g->lr[i] & GICH_LR_STATE) == GICH_LR_PENDING;
 	}
 	return (eisr(g) ? MISR_EOI : 0) | ((g->hcr & GICH_HCR_UIE) && valid <= 1 ? MISR_U : 0) |
-	       ((g->hcr & HCR_NPIE) && pending == 0 ? MISR_NP : 0);
+	       ((g->hcr & GICH_HCR_LRENPIE) && g->hcr >> EOI_COUNT_SHIFT ? MISR_LRENP : 0) |
+	       ((g->hcr & GICH_HCR_NPIE) && pending == 0 ? MISR_NP : 0);
 }
 
 bool fake_gich_maintenance(const struct fake_gich *g)
@@ -154,6 +157,11 @@ void fake_gich_select(uint32_t cpu)
 	bank = &fake_gich[cpu];
 }
 
+void gic_send_sgi(uint32_t cpu, uint32_t sgi)
+{
+	fake_gich[cpu].sgis |= BIT(sgi);
+}
+
 uint32_t gic_list_registers(void)
 {
 	return lr_count;
@@ -199,7 +207,8 @@ uint32_t fake_gich_ack(struct fake_gich *g)
 	return lr_id(value) | (lr_id(value) < 16 ? value & 0x1c00U : 0);
 }
 
-void fake_gich_dir(struct fake_gich *g, uint32_t iar)
+/* Deactivation; false: no list register holds it as active. */
+static bool end_active(struct fake_gich *g, uint32_t iar)
 {
 	for (uint32_t i = 0; i < lr_count; i++) {
 		uint32_t value = g->lr[i];
@@ -210,15 +219,18 @@ void fake_gich_dir(struct fake_gich *g, uint32_t iar)
 		g->lr[i] = value & ~GICH_LR_ACTIVE;
 		if (value & GICH_LR_HW)
 			g->phys_active &= ~BIT(FIELD(value, 10, 10));
-		return;
+		return true;
 	}
-	g->hcr += BIT(27); /* EOICount: none of ours */
+	return false;
 }
 
 void fake_gich_eoi(struct fake_gich *g, uint32_t iar)
 {
-	assert_int_not_equal(g->apr, 0);
+	bool dropped = g->apr != 0;
+
 	g->apr &= g->apr - 1U;
-	if (!(g->vmcr & FAKE_VMCR_EOIMODE))
-		fake_gich_dir(g, iar);
+	if (g->vmcr & FAKE_VMCR_EOIMODE || end_active(g, iar) || !dropped)
+		return;
+	assert_true(g->hcr >> EOI_COUNT_SHIFT < 31);
+	g->hcr += BIT(EOI_COUNT_SHIFT); /* 5.3.1: an EOI that clears a bit in GICH_APR and meets no list register */
 }

@@ -25,6 +25,7 @@ struct fake_gich {
 	uint32_t hcr, vmcr, apr, lr[FAKE_GICH_LRS];
 	uint32_t phys_active; /* of this CPU's private interrupts */
 	uint32_t lr_writes, hcr_writes;
+	uint32_t sgis; /* physical SGIs that this CPU has not taken yet */
 };
 
 extern struct fake_gich fake_gich[FAKE_GICH_CPUS];
@@ -42,9 +43,8 @@ bool fake_gich_maintenance(const struct fake_gich *g);
 /* The list register that GICV_IAR would take now, priority mask and running priority ignored; -1: none. */
 int fake_gich_best(const struct fake_gich *g);
 
-/* GICV_IAR, GICV_EOIR and GICV_DIR. IAR: ID, and the source of an SGI in [12:10]. */
+/* GICV_IAR and GICV_EOIR; virt7 emulates GICV_DIR. IAR: ID, and the source of an SGI in [12:10]. */
 uint32_t fake_gich_ack(struct fake_gich *g);
 void fake_gich_eoi(struct fake_gich *g, uint32_t iar);
-void fake_gich_dir(struct fake_gich *g, uint32_t iar);
 
 #endif

@@ -26,6 +26,9 @@
 	rw32(spsr_abt) rw32(sp_und) rw32(lr_und) rw32(spsr_und) rw32(sp_irq) rw32(lr_irq) rw32(spsr_irq) \
 	rw32(r8_fiq) rw32(r9_fiq) rw32(r10_fiq) rw32(r11_fiq) rw32(r12_fiq) rw32(sp_fiq) rw32(lr_fiq) \
 	rw32(spsr_fiq) \
+	rw32(pmcr) rw32(pmcntenset) rw32(pmcntenclr) rw32(pmovsr) rw32(pmselr) rw32(pmccntr) rw32(pmxevtyper) \
+	rw32(pmxevcntr) rw32(pmuserenr) rw32(pmovsset) \
+	ro32(pmceid0) ro32(pmceid1) wo32(pmswinc) wo32(pmintenclr) wo32(ats1hr) \
 	wo32(icialluis) wo32(iciallu) wo32(bpiall) wo32(dcimvac) wo32(dccmvac) wo32(dccimvac) wo32(ats1cpr) \
 	wo32(ats1cpw) wo32(ats1cur) wo32(ats1cuw) wo32(ats12nsopr) wo32(ats12nsour) wo32(tlbiall) wo32(tlbiallis) \
 	wo32(tlbiallh) wo32(tlbiallhis) wo32(tlbimvahis) wo32(tlbimvah) wo32(tlbiallnsnh) wo32(tlbiallnsnhis) \

@@ -6,8 +6,9 @@
 
 #include "fake_machine.h"
 
-static inline void zero_256(uint32_t va)
+static inline void zero_lines_of_64(uint32_t va, uint32_t end)
 {
+	(void)end;
 	fake_log_event(FAKE_ZERO, NULL, va);
 }
 

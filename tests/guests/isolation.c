@@ -1,0 +1,131 @@
+/*
+ * What a guest can reach: a word in each 2 MiB of the IPA space ("step=N" in the boot arguments: of each N-th; "gib=N":
+ * of the first N GiB, for qemu-system-arm's HPFAR loses the bits above 31, docs/platform.md), and single bytes around
+ * the edges of what mach-virt and its host have, read and written. Everything that is not the guest's own RAM or one of
+ * its devices has to abort (DDI 0406C B3.12.4). Freed RAM of another VM reads as zero.
+ */
+#include "tests/guests/lib/guest.h"
+#include "tests/guests/lib/mmu.h"
+#include "tests/guests/lib/param.h"
+
+#define BLOCK_BITS 21U
+#define RAM_MIB    8U /* as the test configures it */
+
+static bool aborted(void)
+{
+	return exc_done()->count > 0;
+}
+
+static void show(uint64_t at)
+{
+	mmu_long_block(MMU_WINDOW, (at & ~(uint64_t)(MIB(2) - 1)) | LONG_BLOCK | LONG_AF | LONG_DEVICE);
+}
+
+static bool is_ram(uint64_t at)
+{
+	return at >= MACHINE_RAM_BASE && at < MACHINE_RAM_BASE + MIB(RAM_MIB);
+}
+
+/* Read, and where the read aborts, write: neither may be seen by anybody. */
+static bool reachable(uint64_t at, bool byte)
+{
+	uint32_t va = MMU_WINDOW + ((uint32_t)at & (MIB(2) - 1));
+	bool dead;
+
+	show(at);
+	exc_expect(EXC_DABT);
+	(void)(byte ? read8(va) : read32(va));
+	dead = aborted();
+	if (!dead)
+		return true;
+	exc_expect(EXC_DABT);
+	if (byte)
+		write8(va, 0xff);
+	else
+		write32(va, ~0U);
+	return !aborted();
+}
+
+/* Distributor and CPU interface, UART, RTC, GPIO: in these blocks is something of ours. */
+static bool has_device(uint32_t block)
+{
+	return block == MACHINE_GICD_BASE >> BLOCK_BITS || block == MACHINE_UART_BASE >> BLOCK_BITS;
+}
+
+static void test_blocks(void)
+{
+	uint32_t step = param("step=", 1), end = param("gib=", 1024) << (30 - BLOCK_BITS), others = 0, own = 0,
+		 tried = 0;
+
+	for (uint32_t block = 0; block < end; block += step) {
+		uint64_t at = (uint64_t)block << BLOCK_BITS;
+
+		if (has_device(block))
+			continue;
+		tried++;
+		if (!reachable(at, false))
+			continue;
+		if (is_ram(at))
+			own++;
+		else if (others++ < 8)
+			printf("  reached 0x%llx\n", (unsigned long long)at);
+	}
+	printf("isolation: %u blocks, %u reached\n", (unsigned int)tried, (unsigned int)(own + others));
+	report(others == 0, "no block of others");
+	report(own > 0, "own RAM");
+}
+
+/* Ends of devices on QEMU's board, which is virt7's host too, of our RAM, and of the address space. */
+static void test_edges(void)
+{
+	static const uint64_t edges[] = {
+		MACHINE_GICC_BASE + MACHINE_GICC_SIZE, /* GICV mapped: not a byte more */
+		UINT64_C(0x08020000),
+		UINT64_C(0x08030000),
+		UINT64_C(0x08031000),
+		UINT64_C(0x08040000),
+		UINT64_C(0x08042000),
+		MACHINE_UART_BASE + MACHINE_UART_SIZE,
+		UINT64_C(0x09020000),
+		UINT64_C(0x09040000),
+		MACHINE_VIRTIO_BASE,
+		UINT64_C(0x10000000),
+		UINT64_C(0x3eff0000),
+		MACHINE_RAM_BASE - 4,
+		MACHINE_RAM_BASE + MIB(RAM_MIB),
+		MACHINE_RAM_BASE + MIB(512) - 4,
+		UINT64_C(0xfffffffc),
+	};
+	uint32_t reached = 0;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(edges); i++)
+		for (uint32_t byte = 0; byte < 4; byte++)
+			if (reachable(edges[i] + byte, true)) {
+				reached++;
+				printf("  reached 0x%llx\n", (unsigned long long)(edges[i] + byte));
+			}
+	report(reached == 0, "no byte behind an edge");
+}
+
+/* All of it that the image does not use; "leave=1" fills it for the next one. */
+static void test_zero(void)
+{
+	uint32_t found = 0, leave = param("leave=", 0);
+
+	for (uint32_t at = (uint32_t)MACHINE_RAM_BASE + MIB(5); at < MACHINE_RAM_BASE + MIB(RAM_MIB); at += 4) {
+		found |= read32(at);
+		if (leave)
+			write32(at, 0x5ec2e700U | leave);
+	}
+	report(found == 0, "RAM is zero");
+}
+
+void guest_main(void)
+{
+	test_zero();
+	mmu_long_init();
+	mmu_long_on();
+	test_blocks();
+	test_edges();
+	mmu_off();
+}

@@ -1,0 +1,120 @@
+/*
+ * A guest to talk to, for tests of the console: it prints a prompt, echoes what is typed, and obeys
+ *
+ *   count N   print N numbered lines          flood   print lines without end
+ *   spin      run without end                 off     power off
+ *   listen    power off when the power key is pressed (PL061, line 3); `deaf` undoes it
+ *
+ * It answers anything else with "heard: TEXT". Parameters: listen=1 and flood=1 do the same at the start.
+ */
+#include "tests/guests/lib/gic.h"
+#include "tests/guests/lib/guest.h"
+#include "tests/guests/lib/param.h"
+#include "tests/guests/lib/pl011.h"
+
+#define TEXT_MAX 80U
+
+#define GPIOIS  (MACHINE_GPIO_BASE + 0x404U)
+#define GPIOIEV (MACHINE_GPIO_BASE + 0x40cU)
+#define GPIOIE  (MACHINE_GPIO_BASE + 0x410U)
+#define GPIOMIS (MACHINE_GPIO_BASE + 0x418U)
+#define GPIOIC  (MACHINE_GPIO_BASE + 0x41cU)
+#define KEY     BIT(MACHINE_GPIO_POWER_LINE)
+
+static char text[TEXT_MAX];
+static bool listening;
+
+/* As Linux does it: an interrupt at each edge of a line that is an input; here the rising one is enough. */
+static void listen(bool on)
+{
+	write32(GPIOIS, 0);
+	write32(GPIOIEV, KEY);
+	write32(GPIOIC, KEY);
+	write32(GPIOIE, on ? KEY : 0);
+	listening = on;
+}
+
+/* Interrupts stay masked: a pending one ends the WFI (DDI 0406C B1.8.13), and what it was is seen in the devices. */
+static char read_char(void)
+{
+	while (read32(UARTFR) & FR_RXFE) {
+		if (listening && (read32(GPIOMIS) & KEY)) {
+			printf("power key\n");
+			guest_exit();
+		}
+		__asm__ volatile("dsb\n\twfi" ::: "memory");
+	}
+	return (char)read32(UARTDR);
+}
+
+static void read_line(void)
+{
+	uint32_t n = 0;
+	char c;
+
+	while ((c = read_char()) != '\r' && c != '\n') {
+		if (n < TEXT_MAX - 1) {
+			text[n++] = c;
+			printf("%c", c);
+		}
+	}
+	text[n] = '\0';
+	printf("\n");
+}
+
+static bool is(const char *word)
+{
+	uint32_t i = 0;
+
+	while (word[i] && text[i] == word[i])
+		i++;
+	return !word[i];
+}
+
+static uint32_t number(const char *digits)
+{
+	uint32_t value = 0;
+
+	while (*digits >= '0' && *digits <= '9')
+		value = value * 10 + (uint32_t)(*digits++ - '0');
+	return value;
+}
+
+static void flood(void)
+{
+	for (uint32_t n = 1;; n++)
+		printf("flood %u\n", (unsigned int)n);
+}
+
+void guest_main(void)
+{
+	gic_init();
+	gic_target_self(MACHINE_SPI_UART);
+	gic_enable(MACHINE_SPI_UART);
+	gic_target_self(MACHINE_SPI_GPIO);
+	gic_enable(MACHINE_SPI_GPIO);
+	write32(UARTIMSC, INT_RX | (1U << 6));
+	printf("talk: ready\n");
+	if (param("listen=", 0))
+		listen(true);
+	if (param("flood=", 0))
+		flood();
+	for (;;) {
+		printf("> ");
+		read_line();
+		if (is("count "))
+			for (uint32_t n = 1; n <= number(text + 6); n++)
+				printf("line %u\n", (unsigned int)n);
+		else if (is("flood"))
+			flood();
+		else if (is("listen") || is("deaf"))
+			listen(is("listen"));
+		else if (is("off"))
+			guest_exit();
+		else if (is("spin"))
+			for (;;)
+				;
+		else if (text[0])
+			printf("heard: %s\n", text);
+	}
+}

@@ -1,0 +1,245 @@
+"""The same virt7.bin on six boards, and boards that lack something: what is missing has its line.
+
+A board's arguments are in tools/run, which these tests start as a user would. Device trees come from Debian's kernel package;
+edited ones are made with fdtput.
+"""
+import os
+import subprocess
+
+import pytest
+
+from conftest import BUILD, QEMU, ROOT
+
+DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
+KERNEL = DEPS / "armhf" / "vmlinuz"
+INITRAMFS = BUILD / "initramfs.cpio"
+BOOT = 300  # seconds: the machine that runs the tests may be slow and shared
+
+# name: (CPUs, core, what the device tree says: UART, its interrupt, GICD)
+BOARDS = {
+    "virt": (4, "cortex-a15", None),
+    "vexpress-a15": (2, "cortex-a15", "uart arm,pl011 0x1c090000 irq 37|gic 0x2c001000 0x2c002000 0x2c004000 0x2c006000"),
+    "orangepi-pc": (4, "cortex-a7", "uart snps,dw-apb-uart 0x1c28000 irq 32|gic 0x1c81000 0x1c82000 0x1c84000 0x1c86000"),
+    "mcimx7d-sabre": (2, "cortex-a7", "uart fsl,imx6q-uart 0x30860000 irq 58|gic 0x31001000 0x31002000 0x31004000 0x31006000"),
+    "midway": (4, "cortex-a15", "uart arm,pl011 0xfff36000 irq 52|gic 0xfff11000 0xfff12000 0xfff14000 0xfff16000"),
+    "mcimx6ul-evk": (1, "cortex-a7", "uart fsl,imx6q-uart 0x2020000 irq 58|gic 0xa01000 0xa02000 0xa04000 0xa06000"),
+}
+TREES = {
+    "vexpress-a15": "vexpress-v2p-ca15-tc1", "orangepi-pc": "sun8i-h3-orangepi-pc", "mcimx7d-sabre": "imx7d-sdb",
+    "midway": "ecx-2000", "mcimx6ul-evk": "imx6ul-14x14-evk",
+    # boards that QEMU does not have
+    "stm32mp157": "stm32mp157c-dk2", "stm32mp135": "stm32mp135f-dk",
+}
+OTHER_BOARDS = {
+    "stm32mp157": "uart st,stm32h7-uart 0x40010000 irq 0|gic 0xa0021000 0xa0022000 0xa0024000 0xa0026000",
+    "stm32mp135": "uart st,stm32h7-uart 0x40010000 irq 85|gic 0xa0021000 0xa0022000 0xa0024000 0xa0026000",
+}
+
+
+def tree_of(board):
+    """The board's device tree in the kernel package."""
+    found = sorted(DEPS.glob(f"armhf/usr/lib/linux-image-*/{TREES[board]}.dtb"))
+    assert found, f"no {TREES[board]}.dtb below {DEPS}"
+    return found[-1]
+
+
+def fdt(*command):
+    subprocess.run([str(word) for word in command], check=True, cwd=ROOT)
+
+
+@pytest.fixture
+def board(qemu):
+    """board(name, bundle, *more) -> Qemu, by tools/run. 4 CPUs on virt, what the board has on others."""
+
+    def start(name, bundle, *more):
+        smp = ["SMP=4", "HOSTMEM=1G"] if name == "virt" else []
+        return qemu(f"BOARD={name}", f"BUNDLE={bundle}", *smp, *more, timeout=BOOT, program=ROOT / "tools/run")
+
+    return start
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_debian(board, mkbundle, name):
+    """The same bundle everywhere: a VM of 2 CPUs and 256 MiB, on a board with one CPU too."""
+    bundle = mkbundle(f"name=debian,cpus=2,memory=256M,kernel={KERNEL},ramdisk={INITRAMFS},bootargs=console=ttyAMA0")
+    run = board(name, bundle)
+    cpus, core, _ = BOARDS[name]
+    run.expect(rf"virt7: host: {cpus} of {cpus} CPUs online\r")
+    run.expect(rf"virt7: host: CPUs 0x{(1 << cpus) - 1:x}: {core} ")
+    match = run.expect(r"(userspace up: |Kernel panic|PANIC: |virt7: error: stopped)[^\r]*\r")
+    assert match[0].strip() == "userspace up: 2 cpus, 256 MiB"
+    run.expect("~ # ")
+    run.send("echo $((6*7)) $(grep -c ^processor /proc/cpuinfo)\n")
+    run.expect(r"\n42 2\r")
+    # More than any UART's FIFO at once, and every character arrives.
+    run.expect("~ # ")
+    run.send("echo " + "0123456789" * 20 + " | wc -c\n")
+    run.expect(r"\n201\r")
+    run.expect("~ # ")
+    run.send("poweroff -f\n")
+    run.expect("virt7: vm debian: off\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+    assert [line for line in run.output().splitlines() if "virt7: error" in line or "virt7: warning" in line] == []
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_last_cpu(board, mkbundle, name):
+    """A VM on the board's last CPU: it takes interrupts and works there."""
+    cpus = BOARDS[name][0]
+    run = board(name, mkbundle(f"name=test,memory=16M,cpu-affinity={1 << (cpus - 1):#x},kernel={BUILD}/guests/psci.bin"))
+    run.expect(r"summary: \d+ passed, 0 failed\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+def test_guests_see_the_same_machine(board, mkbundle):
+    """Nothing of the board is in the guest's device tree: Debian shows the same one on all of them, but for the CPU."""
+    bundle = mkbundle(f"name=debian,memory=128M,kernel={KERNEL},ramdisk={INITRAMFS},"
+                      "bootargs=console=ttyAMA0 virt7.run=\"cd /proc/device-tree; find . -type f | sort | xargs md5sum; "
+                      "cat /proc/iomem\"")
+    seen = {}
+    for name in ("virt", "mcimx7d-sabre", "midway"):
+        run = board(name, bundle)
+        assert run.wait() == 0
+        text = run.output().split("userspace up")[1].split("virt7: vm debian: off")[0]
+        seen[name] = [line for line in text.splitlines()
+                      if not line.startswith("[") and "./cpus/" not in line and "clock-frequency" not in line]
+        assert len(seen[name]) > 40
+    assert seen["midway"] == seen["virt"]
+    assert seen["mcimx7d-sabre"] == seen["virt"]
+
+
+@pytest.mark.parametrize("name", [name for name in TREES if name in BOARDS or name in OTHER_BOARDS])
+def test_tree(name):
+    """What virt7 reads from the boards' own trees, without QEMU, which edits them."""
+    done = subprocess.run([BUILD / "unit/test_host", tree_of(name)], check=True, capture_output=True, text=True)
+    for line in (OTHER_BOARDS.get(name) or BOARDS[name][2]).split("|"):
+        assert line in done.stdout
+
+
+# --- boards that lack something
+
+
+@pytest.fixture
+def edited(qemu, tmp_path):
+    """edited(edit, ...) -> Qemu: the virt board with a tree that `edit(path)` has changed. QEMU adds /chosen and memory."""
+
+    def start(edit, *args, smp=1):
+        path = tmp_path / "edited.dtb"
+        machine = ["-M", f"virt,virtualization=on,gic-version=2,dumpdtb={path}", "-cpu", "cortex-a15", "-smp", smp, "-m", "256M"]
+        fdt(QEMU, *machine, "-display", "none")
+        edit(path)
+        machine[1] = "virt,virtualization=on,gic-version=2"
+        return qemu(*machine, "-nographic", "-kernel", BUILD / "virt7.bin", "-dtb", path, *args)
+
+    return start
+
+
+MISSING = {
+    "gic": (lambda path: fdt("fdtput", "-r", path, "/intc@8000000"),
+            r"host: no GICv2 in the device tree; on QEMU add gic-version=2 to -M virt"),
+    "gich": (lambda path: fdt("fdtput", "-t", "x", path, "/intc@8000000", "reg",
+                              *"0 8000000 0 10000 0 8010000 0 10000".split()),
+             r"host: GIC node intc@8000000 has no region 2 \(GICH and GICV are needed\); on QEMU add virtualization=on"),
+    "timer": (lambda path: fdt("fdtput", "-r", path, "/timer"),
+              r'host: no architected timer with four interrupts \(arm,armv7-timer\) in the device tree'),
+    "cpus": (lambda path: fdt("fdtput", "-r", path, "/cpus/cpu@0"), r"host: the device tree has no /cpus/cpu@\* node"),
+}
+
+
+@pytest.mark.parametrize("what", MISSING)
+def test_missing_node(edited, what):
+    edit, line = MISSING[what]
+    run = edited(edit)
+    run.expect("virt7: error: " + line + "\r")
+    run.expect("virt7: error: this board's device tree lacks what virt7 needs\r")
+    run.expect("virt7: error: stopped\r")
+    assert run.output().count("virt7: error: ") == 3
+
+
+def test_stdout_path_elsewhere(edited):
+    """A stdout-path that no driver knows: the first UART that one does."""
+    run = edited(lambda path: fdt("fdtput", "-t", "s", path, "/chosen", "stdout-path", "/serial@1234"))
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+def test_polled_uart(edited, mkbundle):
+    """No interrupt for the UART in the tree: characters come and go all the same."""
+    bundle = mkbundle(f"name=debian,memory=128M,kernel={KERNEL},ramdisk={INITRAMFS},bootargs=console=ttyAMA0")
+    run = edited(lambda path: fdt("fdtput", "-d", path, "/pl011@9000000", "interrupts"), "-initrd", bundle)
+    run.expect("~ # ", timeout=BOOT)
+    run.send("echo " + "0123456789" * 20 + " | wc -c\n")
+    run.expect(r"\n201\r")
+    run.send("poweroff -f\n")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+# --- machines without PSCI: tests/guests/park.S starts virt7 with a tree of the test's own
+
+
+@pytest.fixture
+def parked(qemu):
+    """parked(tree, ram, ...) -> Qemu: by park.S, on a machine whose RAM starts at `ram`."""
+
+    def start(tree, ram, *machine, timeout=60):
+        base = ram + 0x10000
+        return qemu(*machine, "-nographic", "-kernel", BUILD / "guests/park.bin",
+                    "-device", f"loader,file={BUILD / 'virt7.bin'},addr={base + 0x1000000:#x},force-raw=on",
+                    "-device", f"loader,file={tree},addr={base + 0x2000000:#x},force-raw=on", timeout=timeout)
+
+    return start
+
+
+VIRT = ["-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-m", "256M", "-smp", "4"]
+
+
+def without_psci(path, spin_table):
+    fdt(QEMU, "-M", f"{VIRT[1]},dumpdtb={path}", *VIRT[2:], "-display", "none")
+    fdt("fdtput", "-r", path, "/psci")
+    if spin_table:
+        for cpu in range(1, 4):
+            fdt("fdtput", "-t", "s", path, f"/cpus/cpu@{cpu}", "enable-method", "spin-table")
+            fdt("fdtput", "-t", "x", path, f"/cpus/cpu@{cpu}", "cpu-release-addr", "0", f"{0x43010000 + 8 * cpu:x}")
+        fdt("fdtput", "-cp", path, "/reserved-memory/spin@43010000")
+        fdt("fdtput", "-t", "x", path, "/reserved-memory", "#address-cells", "2")
+        fdt("fdtput", "-t", "x", path, "/reserved-memory", "#size-cells", "2")
+        fdt("fdtput", "-t", "x", path, "/reserved-memory", "ranges")
+        fdt("fdtput", "-t", "x", path, "/reserved-memory/spin@43010000", "reg", "0", "43010000", "0", "1000")
+    else:
+        for cpu in range(4):
+            fdt("fdtput", "-t", "s", path, f"/cpus/cpu@{cpu}", "enable-method", "acme,smp")
+
+
+def test_spin_table(parked, tmp_path):
+    tree = tmp_path / "spin.dtb"
+    without_psci(tree, spin_table=True)
+    run = parked(tree, 0x40000000, *VIRT)
+    run.expect("virt7: host: 4 of 4 CPUs online\r")
+    run.expect(r"\nHello from a virtual machine under virt7\.\r")
+    run.expect("virt7: no VM is running: power off\r")
+    run.expect("virt7: warning: this host cannot be switched off by software; it is safe to cut the power\r")
+
+
+def test_no_enable_method(parked, tmp_path):
+    """CPUs that cannot be started are named, and the others go on."""
+    tree = tmp_path / "acme.dtb"
+    without_psci(tree, spin_table=False)
+    run = parked(tree, 0x40000000, *VIRT)
+    for cpu in range(1, 4):
+        run.expect(rf"virt7: warning: host: CPU {cpu} \(MPIDR 0x{cpu}\) is left out: the device tree has neither a psci "
+                   r"node nor an enable-method that virt7 knows\r")
+    run.expect("virt7: host: 1 of 4 CPUs online\r")
+    run.expect(r"\nHello from a virtual machine under virt7\.\r")
+
+
+def test_syscon_poweroff(parked, tmp_path):
+    """i.MX6UL without PSCI, its tree as it is on the board but for the memory: SNVS switches off."""
+    tree = tmp_path / "imx6ul.dtb"
+    tree.write_bytes(tree_of("mcimx6ul-evk").read_bytes())
+    run = parked(tree, 0x80000000, "-M", "mcimx6ul-evk", "-m", "512M")
+    run.expect("virt7: host: 1 of 1 CPUs online\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0

@@ -1,0 +1,326 @@
+"""Every way into virt7: secure SVC, the reset vector in flash, U-Boot; and each of them entered wrongly."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import BUILD, QEMU, ROOT
+
+DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
+ROUNDS = 20 if os.environ.get("SOAK") else 3
+VEXPRESS_DTB = next((DEPS / "armhf" / "usr" / "lib").glob("linux-image-*/vexpress-v2p-ca15-tc1.dtb"))
+
+
+@pytest.fixture
+def vexpress(qemu):
+    """vexpress(machine options, ...) -> Qemu: by default its CPUs enter in secure SVC, the others wait for SYS_FLAGS."""
+
+    def start(*args, machine="", timeout=120):
+        return qemu("-M", "vexpress-a15" + machine, "-cpu", "cortex-a15", "-smp", 2, "-m", "1G", "-nographic",
+                    "-audiodev", "none,id=a", "-dtb", VEXPRESS_DTB, "-kernel", BUILD / "virt7.bin", *args,
+                    timeout=timeout)
+
+    return start
+
+
+@pytest.mark.parametrize("machine", ["", ",secure=off"])
+def test_vexpress(vexpress, machine):
+    run = vexpress(machine=machine)
+    run.expect(r"virt7: virt7 \S+ at 0x80010000, MIDR 0x414fc0f0\r")
+    run.expect("virt7: host: 2 of 2 CPUs online\r")
+    run.expect(r"\nHello from a virtual machine under virt7\.\r")
+    run.expect("virt7: vm demo: off\r")
+
+
+@pytest.fixture
+def mkflash(tmp_path):
+    """mkflash(bundle or None, ...) -> a flash image; more arguments are tools/mkflash's."""
+
+    def make(bundle, *args, dtb=BUILD / "virt.dtb"):
+        image = tmp_path / "flash.img"
+        with_bundle = [] if bundle is None else ["--bundle", bundle]
+        done = subprocess.run([ROOT / "tools" / "mkflash", "-o", image, "--dtb", dtb, *with_bundle, *args], text=True,
+                              check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout
+        return image
+
+    return make
+
+
+@pytest.fixture
+def flash(qemu):
+    """flash(image, ...) -> Qemu: the virt board with Security Extensions, all CPUs at the reset vector at once."""
+
+    def start(image, *args, machine=",secure=on,virtualization=on", cpu="cortex-a15", smp=1, mem="512M", timeout=240):
+        return qemu("-M", "virt,gic-version=2" + machine, "-cpu", cpu, "-smp", smp, "-m", mem, "-nographic",
+                    "-bios", image, *args, timeout=timeout)
+
+    return start
+
+
+def expect_demo(run, cpus):
+    run.expect(rf"virt7: host: {cpus} of {cpus} CPUs online\r")
+    run.expect(r"\nHello from a virtual machine under virt7\.\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+@pytest.mark.parametrize("smp", [1, 2, 4])
+def test_flash(flash, mkflash, smp):
+    """Every start is a race of all CPUs; the monitor brings them up, and switches the machine off."""
+    image = mkflash(None, "--board-dtb", "0x40000000")
+    for _ in range(ROUNDS):
+        run = flash(image, smp=smp)
+        expect_demo(run, smp)
+        assert "virt7: error" not in run.output()
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a7", "max"])
+def test_flash_other_cpus(flash, mkflash, cpu):
+    expect_demo(flash(mkflash(None, "--board-dtb", "0x40000000"), cpu=cpu, smp=2), 2)
+
+
+def test_flash_in_hyp(flash, mkflash):
+    """Without Security Extensions the board starts CPU 0 alone, in HYP mode, and is PSCI itself."""
+    run = flash(mkflash(None, "--board-dtb", "0x40000000"), machine=",virtualization=on", smp=2)
+    expect_demo(run, 2)
+
+
+def test_flash_own_device_tree(qemu, mkflash):
+    """vexpress passes no device tree, so the one in flash counts; its UART is behind a bus with ranges."""
+    run = qemu("-M", "vexpress-a15", "-cpu", "cortex-a15", "-smp", 2, "-m", "1G", "-nographic", "-audiodev",
+               "none,id=a", "-bios", mkflash(None, dtb=VEXPRESS_DTB), timeout=120)
+    expect_demo(run, 2)
+    assert "at 0x81000000" in run.output()
+
+
+CYCLES = 200 if os.environ.get("SOAK") else 20
+
+
+def test_flash_cpus_off_and_on(qemu, mkflash, tmp_path):
+    """Physical CPUs through the monitor's CPU_OFF and CPU_ON; the option is in the device tree in flash."""
+    machine, dtb = "virt,gic-version=2,secure=on,virtualization=on", tmp_path / "board.dtb"
+    subprocess.run([QEMU, "-M", f"{machine},dumpdtb={dtb}.big", "-smp", "4", "-m", "512M"], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dtb", "-S", "16384", "-o", dtb, f"{dtb}.big"], check=True)
+    subprocess.run(["fdtput", "-t", "s", dtb, "/chosen", "bootargs", f"cpu.cycle={CYCLES}"], check=True)
+    run = qemu("-M", machine, "-cpu", "cortex-a15", "-smp", 4, "-m", "512M", "-nographic", "-bios",
+               mkflash(None, dtb=dtb), timeout=240)
+    expect_demo(run, 4)
+    assert "warning: host" not in run.output()
+
+
+def test_vexpress_cpus_off_and_on(vexpress):
+    run = vexpress("-append", f"cpu.cycle={CYCLES}")
+    expect_demo(run, 2)
+
+
+@pytest.fixture
+def bootpath(qemu, tmp_path):
+    """bootpath(path, bundle or None, ...) -> Qemu, started as tools/bootpath says; keywords are its environment's."""
+
+    def start(path, bundle, *args, image=BUILD / "virt7.bin", timeout=240, edit=lambda word: word, **settings):
+        done = subprocess.run([ROOT / "tools" / "bootpath", path, tmp_path / path, image, *([bundle] if bundle else [])],
+                              env=os.environ | settings, text=True, check=False, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)
+        assert done.returncode == 0, done.stderr
+        return qemu(*map(edit, done.stdout.splitlines()), *args, timeout=timeout)
+
+    return start
+
+
+UBOOT_PATHS = ("uboot-uimage", "uboot-fit", "uboot-bootz", "uboot-script")
+
+
+@pytest.mark.parametrize("path", [*UBOOT_PATHS, "flash"])
+def test_debian(bootpath, path):
+    """To the shell and off again, with all CPUs."""
+    run = bootpath(path, BUILD / "debian.itb", SMP="2")
+    run.expect("virt7: host: 2 of 2 CPUs online\r")
+    run.expect("userspace up: 1 cpus, 512 MiB\r")
+    run.expect("~ # ")
+    run.send("poweroff -f\n")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+    assert "virt7: error" not in run.output()
+
+
+@pytest.mark.parametrize("path", UBOOT_PATHS)
+def test_uboot_secure(bootpath, mkbundle, path):
+    """U-Boot in secure SVC, and so is virt7. (With more CPUs than one, all would run U-Boot.)"""
+    bundle = mkbundle(f"name=test,memory=64M,kernel={BUILD}/guests/psci.bin")
+    run = bootpath(path, bundle, SECURE="on")
+    run.expect(r"summary: \d+ passed, 0 failed\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+def test_run(qemu):
+    """`make run BOOT=` is this command; a path that is unknown is refused."""
+    done = subprocess.run([ROOT / "tools" / "run", "BOOT=uboot"], text=True, check=False, stderr=subprocess.PIPE)
+    assert done.returncode == 2 and "usage: tools/bootpath" in done.stderr
+
+
+# --- Entered wrongly: one line that says what to do, on every path -----------------------------------------------------
+
+NO_TREE = (r"virt7: error: no device tree at r2 = 0x00000000: load the board's \.dtb and pass its address "
+           r"\(U-Boot: bootz IMAGE BUNDLE DTB\)\r")
+NOT_HYP = "virt7: error: entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on to -M virt\r"
+
+
+@pytest.fixture
+def with_uart(tmp_path):
+    """virt7.bin that knows a UART without any device tree."""
+    image = tmp_path / "virt7-uart.bin"
+    subprocess.run([ROOT / "tools" / "image-header", BUILD / "virt7.bin", "-o", image, "--uart", "arm,pl011@0x09000000"],
+                   check=True)
+    return image
+
+
+@pytest.mark.parametrize("machine", ["virtualization=on", "secure=on,virtualization=on", "secure=off"])
+def test_no_device_tree(qemu, with_uart, machine):
+    run = qemu("-M", f"virt,gic-version=2,{machine}", "-cpu", "cortex-a15", "-m", "256M", "-nographic", "-device",
+               f"loader,file={with_uart},addr=0x48000000,force-raw=on", "-device", "loader,addr=0x48000000,cpu-num=0")
+    run.expect(NO_TREE)
+
+
+@pytest.mark.parametrize("path", [*UBOOT_PATHS, "flash"])
+def test_svc(bootpath, mkbundle, path):
+    """A machine without HYP mode, entered in non-secure SVC."""
+    bundle = mkbundle(f"name=test,memory=64M,kernel={BUILD}/guests/psci.bin")
+    run = bootpath(path, bundle, edit=lambda word: word.replace(",virtualization=on", "").replace(",secure=on", ""))
+    run.expect(NOT_HYP)
+
+
+@pytest.mark.parametrize("path", [*UBOOT_PATHS, "flash"])
+def test_secure_without_hyp(bootpath, mkbundle, path):
+    """Security Extensions alone are not enough."""
+    bundle = mkbundle(f"name=test,memory=64M,kernel={BUILD}/guests/psci.bin")
+    run = bootpath(path, bundle, SECURE="on", edit=lambda word: word.replace(",virtualization=on", ""))
+    run.expect(NOT_HYP)
+
+
+def test_flash_ram_too_small(bootpath, mkbundle):
+    """The bundle does not fit into the RAM that the machine has; in HYP, and in secure SVC."""
+    bundle = mkbundle(f"name=test,memory=64M,kernel={BUILD}/guests/psci.bin")
+    for edit in (lambda word: word, lambda word: word.replace(",secure=on", "")):
+        run = bootpath("flash", bundle, edit=lambda word, edit=edit: "18M" if word == "1G" else edit(word))
+        run.expect(r"virt7: error: flash: no RAM at 0x41[0-9a-f]{6}, where virt7, the device tree or the bundle go: give "
+                   r"the board more RAM, or make the flash image for its device tree \(make flash FLASH_DTB=\)\r")
+
+
+@pytest.mark.parametrize("path", [*UBOOT_PATHS, "flash"])
+def test_bundle_cut_off(bootpath, mkbundle, tmp_path, path):
+    whole = mkbundle(f"name=test,memory=64M,kernel={BUILD}/guests/psci.bin")
+    cut = tmp_path / "cut.itb"
+    cut.write_bytes(whole.read_bytes()[:-4000])
+    run = bootpath(path, cut)
+    run.expect(r"virt7: error: bundle: [^\r]+\r")
+    run.expect("virt7: error: no VM could be started: see the lines above\r")
+
+
+def expect_no_bundle(run):
+    run.expect("virt7: warning: no bundle ")
+    run.expect(r"\nHello from a virtual machine under virt7\.\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+@pytest.mark.parametrize("path", ["uboot-uimage", "uboot-bootz", "uboot-script", "flash"])
+def test_bundle_missing(bootpath, path):
+    expect_no_bundle(bootpath(path, None))
+
+
+def test_bundle_missing_fit(bootpath, psci_bundle):
+    """The same FIT, but U-Boot is not told of the bundle in it."""
+    expect_no_bundle(bootpath("uboot-fit", psci_bundle, UBOOT_COMMAND="bootm 0x50000000:virt7 - ${fdtcontroladdr}"))
+
+
+def test_bundle_missing_vexpress(vexpress):
+    vexpress().expect("virt7: warning: no bundle ")
+
+
+def test_bundle_cut_off_vexpress(vexpress, psci_bundle, tmp_path):
+    cut = tmp_path / "cut.itb"
+    cut.write_bytes(psci_bundle.read_bytes()[:-4000])
+    run = vexpress("-initrd", cut)
+    run.expect(r"virt7: error: bundle: truncated: \d+ bytes were handed over; load the whole file\r")
+    run.expect("virt7: error: no VM could be started: see the lines above\r")
+
+
+@pytest.fixture
+def psci_bundle(mkbundle):
+    return mkbundle(f"name=test,memory=64M,kernel={BUILD}/guests/psci.bin")
+
+
+@pytest.mark.parametrize("machine", [",virtualization=off", ",secure=off,virtualization=off"])
+def test_vexpress_without_hyp(vexpress, machine):
+    vexpress(machine=machine).expect(NOT_HYP)
+
+
+NO_TREE_COMMANDS = {"uboot-uimage": "bootm 0x42000000", "uboot-bootz": "bootz 0x42000000 -",
+                    "uboot-fit": "bootm 0x50000000:virt7"}
+
+
+@pytest.mark.parametrize("path", NO_TREE_COMMANDS)
+def test_uboot_no_device_tree(bootpath, psci_bundle, path):
+    """U-Boot itself refuses, before virt7."""
+    run = bootpath(path, psci_bundle, UBOOT_COMMAND=NO_TREE_COMMANDS[path])
+    run.expect("FDT and ATAGS support not compiled in\r")
+    assert "virt7: " not in run.output()
+
+
+def expect_no_gich(run):
+    run.expect(r"virt7: error: host: GIC node [^ ]+ has no region 2 \(GICH and GICV are needed\); "
+               r"on QEMU add virtualization=on\r")
+    run.expect("virt7: error: this board's device tree lacks what virt7 needs\r")
+
+
+def without_gich(tree, path, node, *reg):
+    path.write_bytes(tree.read_bytes())
+    subprocess.run(["fdtput", "-t", "x", path, node, "reg", *reg], check=True)
+    return path
+
+
+VIRT_GIC = ("/intc@8000000", *"0 8000000 0 10000 0 8010000 0 10000".split())
+
+
+@pytest.mark.parametrize("boot", ["bootm", "bootz"])
+def test_uboot_no_gich(bootpath, boot):
+    """The tree edited in U-Boot."""
+    command = ("fdt addr ${fdtcontroladdr}; fdt set /intc@8000000 reg <0 0x8000000 0 0x10000 0 0x8010000 0 0x10000>; "
+               f"{boot} 0x42000000 - ${{fdtcontroladdr}}")
+    expect_no_gich(bootpath({"bootm": "uboot-uimage", "bootz": "uboot-bootz"}[boot], None, UBOOT_COMMAND=command))
+
+
+def test_fit_no_gich(bootpath, psci_bundle, tmp_path):
+    tree = without_gich(BUILD / "virt.dtb", tmp_path / "nogich.dtb", *VIRT_GIC)
+    expect_no_gich(bootpath("uboot-fit", psci_bundle, DTB=str(tree)))
+
+
+def test_flash_no_gich(flash, mkflash, tmp_path):
+    tree = without_gich(BUILD / "virt.dtb", tmp_path / "nogich.dtb", *VIRT_GIC)
+    expect_no_gich(flash(mkflash(None, dtb=tree)))
+
+
+def test_vexpress_no_gich(vexpress, tmp_path):
+    """GICC is not where Cortex-A15 has it, so that GICH cannot be guessed from it."""
+    tree = without_gich(VEXPRESS_DTB, tmp_path / "nogich.dtb", "/interrupt-controller@2c001000",
+                        *"0 2c001000 0 1000 0 2c003000 0 1000".split())
+    expect_no_gich(vexpress("-dtb", tree))
+
+
+@pytest.mark.parametrize("machine", [["-M", "virt,virtualization=on,gic-version=2"],
+                                     ["-M", "vexpress-a15", "-audiodev", "none,id=a", "-dtb", VEXPRESS_DTB]])
+def test_ram_too_small(qemu, machine):
+    run = qemu(*machine, "-cpu", "cortex-a15", "-m", "8M", "-nographic", "-kernel", BUILD / "virt7.bin")
+    run.expect(r"virt7: error: host: 8 MiB of RAM are too few: no 4 MiB in one piece for virt7's heap; "
+               r"give the board more RAM\r")
+
+
+@pytest.mark.parametrize("path", [*UBOOT_PATHS, "flash", "vexpress"])
+def test_ram_too_small_for_vm(bootpath, vexpress, mkbundle, path):
+    """U-Boot needs more RAM than virt7; what is left can be too little for the VM."""
+    bundle = mkbundle(f"name=test,memory=2G,kernel={BUILD}/guests/psci.bin")
+    run = vexpress("-initrd", bundle) if path == "vexpress" else bootpath(path, bundle)
+    run.expect(r"virt7: error: vm test: memory: 2048 MiB asked for, the host has \d+ MiB free; "
+               r"lower memory in /vms/test\r")

@@ -1,0 +1,248 @@
+"""Coprocessor registers, CPU models, big.LITTLE, set/way: docs/registers.md, docs/setway.md, docs/configuration.md."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from conftest import BUILD, CPUS, ROOT
+from test_guests import check, image
+
+DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
+KERNEL = DEPS / "armhf" / "vmlinuz"
+BOOT = 400  # seconds: the machine that runs the tests may be slow and shared
+
+# Encodings that QEMU decodes although nothing allocates them (a fixed set of CRn), see tests/guests/coproc.c.
+QUIRKS = {"cpu-unallocated"}
+UNALLOCATED = {"cortex-a15": {3, 6, 7, 10}, "cortex-a7": {3, 6, 7, 10}, "max": {5, 6, 7, 12}}
+SUBSTITUTES = {"cortex-a15": 0x18201, "cortex-a7": 0x18201, "max": 0x18200}  # HSTR: TTEE, T15, T9, T0
+HSTR_T7 = 0x80
+# QEMU's cores, whose L2 is its own idea, and the ones of cpu.fake.
+A15 = "midr 41[0-9a-f]fc0f[0-9a-f] ctr 8444c004 mmfr0 10201105 mmfr1 20000000 ccsidr 701fe00a 201fe00a 71[1f]fe07a"
+A7_OF_QEMU = "midr 410fc075 ctr 84448003 mmfr0 10101105 mmfr1 40000000"
+A7 = A7_OF_QEMU + " ccsidr 700fe01a 203fe009 707fe03a"
+BIG_LITTLE = ("-append", "cpu.fake=0:a15,1:a15,2:a7,3:a7")
+WARNINGS = 200  # what virt7 may say about a guest that tries everything, in the seconds that it takes
+
+
+def lines_of(run, start=""):
+    return [line.strip() for line in run.output().splitlines() if line.startswith(start)]
+
+
+def guest(name, vm="test", cpus=1, more=""):
+    return f"name={vm},cpus={cpus},memory=64M,kernel={image(name)}{more}"
+
+
+# Every encoding.
+
+
+@pytest.mark.parametrize("t7", ("", "coproc.t7=1"), ids=("", "t7"))
+@pytest.mark.parametrize("cpu", CPUS)
+def test_registers(virt7, mkbundle, cpu, t7):
+    run = virt7(mkbundle(guest("coproc")), *(["-append", t7] if t7 else []), cpu=cpu, timeout=300)
+    check(run, QUIRKS)
+    classes = {int(n) for n in re.findall(r"QUIRK: cpu-unallocated: cp15 MRC, MCR: c(\d+): ", run.output())}
+    assert classes == UNALLOCATED[cpu] - ({7} if t7 else set())
+    warnings = lines_of(run, "virt7: warning")
+    assert 0 < len(warnings) < WARNINGS
+    assert all(re.fullmatch(r"virt7: warning: vm test: vcpu 0: CP1[45](_64)?\([\d, ]+\) (read|write) at pc "
+                            r"0x[0-9a-f]{8}: UNDEF", line) for line in warnings)
+    assert f"HSTR 0x{SUBSTITUTES[cpu] | (HSTR_T7 if t7 else 0):05x})" in run.output()
+
+
+def test_table_is_current():
+    subprocess.run([ROOT / "tools/registers", "--check"], check=True)
+
+
+# Models.
+
+
+@pytest.mark.parametrize("cpu, midr", [("cortex-a15", A15.split()[1]), ("cortex-a7", "410fc075"), ("max", "411fd070")])
+def test_host_model(virt7, mkbundle, cpu, midr):
+    """All vCPUs see one processor, the host's; the device tree's word for it is in test_guestdtb."""
+    run = virt7(mkbundle(guest("model", cpus=4)), cpu=cpu, smp=2)
+    check(run, set())
+    assert re.search(rf"\nmodel: cpus 4 midr {midr} ", run.output())
+
+
+def test_named_model(virt7, mkbundle):
+    run = virt7(mkbundle(guest("model", more=",cpu-model=cortex-a7")), cpu="cortex-a7")
+    check(run, set())
+    assert re.search(rf"\nmodel: cpus 1 {A7_OF_QEMU} ", run.output())
+
+
+def refused(run, line):
+    run.expect("virt7: error: " + line + "\r")
+    run.expect("virt7: error: no VM could be started: see the lines above\r")
+    assert len(lines_of(run, "virt7: error: ")) == 2 or run.expect("stopped at: start\r")
+
+
+def test_model_without_a_cpu(virt7, mkbundle):
+    refused(virt7(mkbundle(guest("model", more=",cpu-model=cortex-a7"))),
+            'vm test: cpu-model "cortex-a7": this host has no CPU that can be one; change it in /vms/test or leave it out')
+
+
+def test_model_that_does_not_exist(virt7, mkbundle):
+    refused(virt7(mkbundle(guest("model", more=",cpu-model=cortex-a99"))),
+            'vm test: cpu-model "cortex-a99": this host has no CPU that can be one; change it in /vms/test or leave it out')
+
+
+def test_model_outside_the_affinity(virt7, mkbundle):
+    refused(virt7(mkbundle(guest("model", more=",cpu-model=cortex-a7,cpu-affinity=0x3")), *BIG_LITTLE, smp=4),
+            'vm test: cpu-model "cortex-a7": cpu-affinity 0x3 names none of its CPUs, which are 0xc; change one in '
+            "/vms/test")
+
+
+# big.LITTLE: four equal CPUs, of which two say that they are Cortex-A15 and two that they are Cortex-A7.
+
+
+@pytest.mark.parametrize("big, little", [(2, 2), (4, 1), (1, 4), (8, 8)])
+def test_big_little(virt7, mkbundle, big, little):
+    """Two VMs at the same time, each on its own kind, with more vCPUs than that has too."""
+    run = virt7(mkbundle(guest("model", "big", big, ",cpu-model=cortex-a15"),
+                         guest("model", "little", little, ",cpu-model=cortex-a7")), *BIG_LITTLE, smp=4, timeout=240)
+    assert run.wait() == 0
+    output = run.output()
+    assert "virt7: host: CPUs 0x3: cortex-a15 (MIDR 0x412fc0f1, " in output
+    assert "virt7: host: CPUs 0xc: cortex-a7 (MIDR 0x410fc075, " in output
+    assert "virt7: vm big: cortex-a15, on CPUs 0x3\n" in output
+    assert "virt7: vm little: cortex-a7, on CPUs 0xc\n" in output
+    assert re.search(rf"model: cpus {big} {A15} ", run.said("big"))
+    assert re.search(rf"model: cpus {little} {A7} ", run.said("little"))
+    assert "FAIL" not in run.said("big") + run.said("little") and "virt7: error" not in output and "virt7: warning" not in output
+    # A report of CPU_ON for each but the first, and one of each at the end.
+    assert f"summary: {2 * big - 1} passed, 0 failed" in run.said("big")
+    assert f"summary: {2 * little - 1} passed, 0 failed" in run.said("little")
+
+
+@pytest.mark.parametrize("fake, model", [("1:a7,2:a7,3:a7", A7), ("3:a7", A15), ("2:a7,3:a7", A15)])
+def test_host_is_what_most_are(virt7, mkbundle, fake, model):
+    """Of equals that of the lowest CPU."""
+    run = virt7(mkbundle(guest("model", cpus=2)), "-append", f"cpu.fake={fake}", smp=4)
+    check(run, set())
+    assert re.search(rf"\nmodel: cpus 2 {model} ", run.output())
+
+
+def test_unknown_core_is_left_out(virt7, mkbundle):
+    run = virt7(mkbundle(guest("model", cpus=4)), "-append", "cpu.fake=2:unknown", smp=4)
+    check(run, set())
+    output = run.output()
+    assert "\nvirt7: error: host: CPU 2 (MIDR 0x410fc050) is left out: virt7 does not know this core\n" in output
+    assert "\nvirt7: host: 3 of 4 CPUs online\n" in output
+    assert "\nvirt7: host: CPUs 0xb: cortex-a15 " in output
+    assert lines_of(run, "virt7: error") == [
+        "virt7: error: host: CPU 2 (MIDR 0x410fc050) is left out: virt7 does not know this core"]
+
+
+def test_wrong_option(virt7):
+    run = virt7(None, "-append", "cpu.fake=9:a7 coproc.t7=2")
+    assert run.wait() == 0
+    assert "\nvirt7: warning: option cpu.fake: expects N:KIND with commas between, KIND being a7, a15 or unknown; " \
+        "ignored\n" in run.output()
+    assert "\nvirt7: warning: option coproc.t7: expects 0 or 1; ignored\n" in run.output()
+
+
+# Set/way.
+
+TRAPPED = [("max", "setway.log=1"), ("cortex-a15", "setway.log=1 coproc.t7=1"), ("cortex-a7", "setway.log=1 coproc.t7=1")]
+SETWAY = re.compile(r"virt7: vm debian: vcpu (\d): set/way (\w+) -> (\w+) "
+                    r"\(operations (\d+), changes (\d+), flushes (\d+)\)")
+
+
+@pytest.fixture
+def initramfs(tmp_path):
+    """initramfs("name=file", ...) -> the example guest's, with these files."""
+
+    def make(*files):
+        path = tmp_path / "test.cpio"
+        adds = [part for item in files for part in ("--add", item)]
+        subprocess.run([ROOT / "tools/mkinitramfs", "-o", path, "--tree", DEPS / "armhf", *adds], check=True)
+        return path
+
+    return make
+
+
+def check_setway(lines):
+    """The lines of one vCPU are a walk of docs/setway.md's states, and their counters what that walk makes of them.
+
+    A vCPU that is switched on again begins anew. Returns the states.
+    """
+    states, operations, changes, flushes = ["WAIT"], 0, 0, 0
+    for before, after, *numbers in lines:
+        new_operations, new_changes, new_flushes = map(int, numbers)
+        if before == "WAIT":
+            states, operations, changes, flushes = states + ["WAIT"] if len(states) > 1 else states, 0, 0, 0
+        assert states[-1] == before
+        if (before, after) == ("WAIT", "OFF"):  # noted, and done at each change
+            assert new_changes >= 1 and new_flushes == (new_changes if new_operations else 0)
+        elif (before, after) == ("OFF", "ON"):  # the first one flushes; changes are not seen
+            assert (new_operations, new_changes, new_flushes) == (operations + 1, changes, flushes + 1)
+        else:  # further ones do not; each change does
+            assert (before, after) == ("ON", "OFF")
+            assert new_operations >= operations and new_flushes - flushes == new_changes - changes
+        states.append(after)
+        operations, changes, flushes = new_operations, new_changes, new_flushes
+    return states
+
+
+@pytest.mark.parametrize("cpus", (1, 2))
+@pytest.mark.parametrize("cpu, options", TRAPPED, ids=[cpu for cpu, _ in TRAPPED])
+def test_setway_debian_and_kexec(virt7, mkbundle, initramfs, cpu, options, cpus):
+    """Debian, and by kexec into the same kernel: decompressor, kernel, and between them caches off and all flushed."""
+    if cpus > 1 and cpu == "cortex-a7":
+        cpus = 4
+    ramdisk = initramfs(f"bin/kexec-to={BUILD}/linux/kexec", f"boot/kernel={KERNEL}",
+                        f"boot/ramdisk={BUILD}/initramfs.cpio")
+    command = "if [ -e /boot ]; then kexec-to /boot/kernel /boot/ramdisk; else echo second: $(nproc); fi"
+    run = virt7(mkbundle(f"name=debian,cpus={cpus},memory=256M,kernel={KERNEL},ramdisk={ramdisk},"
+                         f'bootargs=console=ttyAMA0 virt7.run="{command}"'),
+                "-append", options, cpu=cpu, smp=min(cpus, 2), timeout=BOOT)
+    run.expect(r"\nkexec: go\r")
+    run.expect(rf"\nsecond: {cpus}\r")
+    assert run.wait() == 0
+    output = run.output()
+    assert output.count("userspace up: ") == 2 and "virt7: warning" not in output and "virt7: error" not in output
+    walk = {vcpu: [] for vcpu in range(cpus)}
+    for vcpu, *line in SETWAY.findall(output):
+        walk[int(vcpu)].append(line)
+    # The boot CPU: caches on in the decompressor; the kernel's L1 invalidate and its MMU on; its flush of everything. Then
+    # kexec's flush and caches off, and the same once more, without a reset in between.
+    boot = ["OFF", "ON", "OFF", "ON", "OFF"]
+    assert check_setway(walk[0]) == ["WAIT", *boot, "ON", *boot]
+    for vcpu in range(1, cpus):
+        states = check_setway(walk[vcpu])
+        assert states.count("WAIT") == 2 and states[0] == "WAIT"  # the other CPUs went off and came on
+    operations = [int(line[2]) for line in walk[0]]
+    assert operations[-1] > 2 * 32768  # two kernels walked all sets and ways of L1 and L2
+
+
+def test_setway_flush_gives_up_the_cpu(virt7, mkbundle):
+    """In virtual time (-icount), so that the machine's load does not matter."""
+    run = virt7(mkbundle(f"name=test,cpus=2,memory=320M,kernel={image('setway')},bootargs=touch=300"),
+                "-icount", "shift=0,sleep=off", cpu="max")
+    check(run, set())
+
+
+# VFP and NEON in Debian's userspace: the same bits as on QEMU's own board.
+
+NEON = "for seed in 1 2 3 4 5 6; do neon $seed 1000 & done; wait"
+
+
+def neon(run):
+    assert run.wait() == 0
+    found = sorted(re.findall("neon [0-9a-f]{16} [0-9a-f]{16}", run.output()))
+    assert len(found) == 6
+    return found
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_neon(native, virt7, mkbundle, initramfs, cpu):
+    """Six programs, from CPU to CPU; four vCPUs on two CPUs, beside a VM that uses VFP there as well."""
+    ramdisk = initramfs(f"bin/neon={BUILD}/linux/neon")
+    bare = native(KERNEL, "-initrd", ramdisk, "-append", f'console=ttyAMA0 virt7.run="{NEON}"', cpu=cpu, smp=2, timeout=BOOT)
+    want = neon(bare)
+    run = virt7(mkbundle(f"name=debian,cpus=4,memory=256M,kernel={KERNEL},ramdisk={ramdisk},"
+                         f'bootargs=console=ttyAMA0 virt7.run="{NEON}"',
+                         guest("vfp", "vfp")), cpu=cpu, smp=2, timeout=BOOT)
+    assert neon(run) == want
+    assert re.search(r"summary: \d+ passed, 0 failed", run.said("vfp"))

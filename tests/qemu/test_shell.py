@@ -1,0 +1,347 @@
+"""The console with several VMs, and the shell. The VMs are the bare-metal guest `talk`: it prompts, echoes, and floods."""
+import json
+import re
+import subprocess
+
+import pytest
+
+from conftest import BUILD, ROOT
+
+ESCAPE = "\x1d"  # Ctrl-]
+SHELL = r"virt7> "
+TALK = BUILD / "guests" / "talk.bin"
+
+
+@pytest.fixture
+def talk(virt7, mkbundle):
+    """talk(vm, ...) -> Qemu: a VM for each string, "NAME[,property=value...]"; when it returns, all are up."""
+
+    def start(*vms, up=True, **machine):
+        run = virt7(mkbundle(*[f"memory=8M,kernel={TALK},name={vm}" for vm in vms]), **machine)
+        for _ in vms if up else ():
+            run.expect(r"talk: ready\r")
+        return run
+
+    return start
+
+
+def open_shell(run):
+    run.send(ESCAPE)
+    run.expect(SHELL)
+
+
+def command(run, text):
+    """Type it in the shell; returns what it printed."""
+    run.send(text + "\r")
+    run.expect(re.escape(text) + r"\r+\n")
+    run.expect(SHELL)
+    return run.child.before.replace("\r", "")
+
+
+def power_off(run):
+    run.send("poweroff\r")
+    assert run.wait() == 0
+
+
+def test_one_vm_is_raw(talk):
+    run = talk("a")
+    run.expect(r"\n> $")
+    run.send("hello\r")
+    run.expect(r"\nheard: hello\r")
+    assert "a| " not in run.output()
+    open_shell(run)
+    assert re.search(r"^a +running +1 of 1 +8 MiB +screen, keyboard$", command(run, "vm list"), re.M)
+    run.send("exit\r")
+    run.expect(r"\[a\]\r+\n> ")  # its prompt is seen again
+    run.send("off\r")
+    run.expect("virt7: no VM is running: power off")
+    assert run.wait() == 0
+
+
+def test_lines_with_names(talk):
+    run = talk("a", "bee")
+    run.send("hello\r")
+    run.expect(r"\na\| heard: hello\r")
+    open_shell(run)
+    run.send("vm console bee\r")
+    run.expect(r"\[bee\]\r+\n> ")
+    run.send("you\r")
+    run.expect(r"\nheard: you\r")  # raw
+    open_shell(run)
+    run.send("vm console\r")
+    run.expect(r"\[all VMs; keyboard: bee\]\r")
+    run.send("again\r")
+    run.expect(r"bee\| heard: again\r")
+    open_shell(run)
+    power_off(run)
+
+
+def test_cycling_with_the_escape_key(talk):
+    run = talk("a", "b")
+    for name in ("a", "b", None):
+        open_shell(run)
+        run.send(ESCAPE)
+        run.expect(re.escape(f"[{name}]" if name else "[all VMs; keyboard: b]") + "\r")
+    open_shell(run)
+    power_off(run)
+
+
+def test_nothing_is_lost_out_of_sight(talk):
+    """What a VM prints while another has the screen, or the shell, is there when it gets it."""
+    run = talk("a", "b")
+    for name in ("a", "b", "a", "b"):
+        open_shell(run)
+        run.send(f"vm console {name}\r")
+        run.expect(rf"\[{name}\]\r+\n")
+        run.send("count 300\r")
+        run.expect(r"line 3\r")  # and away from it in the middle
+    for name in ("a", "b"):
+        open_shell(run)
+        command(run, "vm list")
+        run.send(f"vm console {name}\r")
+        run.send("done\r")
+        run.expect(r"heard: done\r")
+    open_shell(run)
+    power_off(run)
+    assert "lost" not in run.output()
+    lines = re.findall(r"^line (\d+)$", run.output(), re.M)
+    # Four times each; a line that was unfinished when the screen went away is shown again.
+    assert all(lines.count(str(n)) >= 4 for n in range(1, 301)) and len(lines) <= 4 * 300 + 8
+
+
+@pytest.mark.parametrize("smp", (1, 2))
+def test_flood(talk, smp):
+    """A VM that prints without end: the others are heard, the shell answers, and its lines stay whole."""
+    run = talk("calm", "mad", smp=smp)
+    open_shell(run)
+    run.send("vm console mad\r")
+    run.expect(r"\[mad\]")
+    run.send("flood\r")
+    run.expect(r"flood 100\r")
+    open_shell(run)
+    assert "running" in command(run, "vm list")
+    run.send("vm console calm\r")
+    run.expect(r"\[calm\]")
+    run.send("hello\r")
+    run.expect(r"heard: hello\r")
+    open_shell(run)
+    run.send("vm console\r")
+    run.expect(r"mad\| flood")
+    run.send("anybody\r")
+    said = ""  # a line is given up when its VM is silent for a while, which a slow host can make of any
+    while "heard: anybody" not in said:
+        said += run.expect(r"\ncalm\| ([^\r]*)\r")[1]
+    open_shell(run)
+    assert re.search(r"^mad +running", command(run, "vm list"), re.M)
+    command(run, "vm stop -f mad")
+    assert re.search(r"^mad +off", command(run, "vm list"), re.M)
+    power_off(run)
+    for line in run.output().splitlines():
+        assert not re.search(r"flood .*flood|heard.*flood|flood.*heard", line)
+
+
+def test_life(talk):
+    run = talk("a")
+    open_shell(run)
+    command(run, "vm pause a")
+    assert re.search(r"^a +paused", command(run, "vm list"), re.M)
+    assert "vm a: it is paused" in command(run, "vm pause a")
+    command(run, "vm resume a")
+    assert re.search(r"^a +running", command(run, "vm list"), re.M)
+    assert "vm a: it is running" in command(run, "vm start a")
+    command(run, "vm reset -f a")
+    command(run, "vm stop -f a")
+    assert re.search(r"^a +off", command(run, "vm list"), re.M)
+    assert "vm a: it is off" in command(run, "vm stop -f a")
+    run.send("exit\r")
+    run.expect(r"no VM is running: `vm start` one, or `poweroff`\r")
+    run.expect(SHELL)
+    command(run, "vm start a")
+    assert re.search(r"^a +running", command(run, "vm list"), re.M)
+    run.send("\x04")
+    run.expect(r"talk: ready\r")
+    run.send("hello\r")
+    run.expect(r"heard: hello\r")
+    open_shell(run)
+    power_off(run)
+
+
+def test_power_key(talk):
+    """stop and reset ask a guest that listens, and only such a one; what does not obey goes on until it is forced."""
+    run = talk("a,bootargs=listen=1")
+    open_shell(run)
+    assert "power key pressed" in command(run, "vm reset a")
+    assert re.search(r"^a +running", command(run, "vm list"), re.M)
+    run.send("\x04")
+    run.expect(r"talk: ready\r+\n> ")  # again; its goodbye stands before it
+    assert run.output().count("power key\n") == 1
+    open_shell(run)
+    assert "power key pressed" in command(run, "vm stop a")
+    assert re.search(r"^a +off", command(run, "vm list"), re.M)
+    command(run, "vm start a")
+    run.send("\x04")
+    run.expect(r"talk: ready\r+\n> ")
+    run.send("spin\r")
+    open_shell(run)
+    run.send("vm stop a\r")
+    run.expect("power key pressed")
+    run.send("\x03")
+    run.expect(SHELL)
+    assert re.search(r"^a +running", command(run, "vm list"), re.M)
+    assert "power key pressed; waiting up to 1 s" in command(run, "vm stop -t 1 a")
+    assert re.search(r"^a +off", command(run, "vm list"), re.M)
+    power_off(run)
+
+
+def test_memory_adds_up(talk):
+    run = talk("a", "b")
+    open_shell(run)
+    for order in (None, "vm stop -f a", "vm start a", "vm reset -f b"):
+        if order:
+            command(run, order)
+        *parts, total = [int(mib) for mib in re.findall(r"^\S.*? (\d+) MiB", command(run, "mem"), re.M)]
+        assert sum(parts) == total == 512
+    power_off(run)
+
+
+def test_deaf_guest(talk):
+    run = talk("a")
+    open_shell(run)
+    assert "vm a: the guest does not listen to its power key" in command(run, "vm stop a")
+    assert re.search(r"^a +off", command(run, "vm list"), re.M)
+    power_off(run)
+
+
+def test_debian_obeys_its_power_key(virt7):
+    """gpio-keys of Debian's kernel; the example initramfs obeys it. The VM's clock is the host's (QEMU's is UTC)."""
+    run = virt7(BUILD / "debian.itb", mem="1G", timeout=240)
+    run.expect("userspace up")
+    run.expect("~ # ")
+    run.send("date +year=%Y\r")
+    assert int(run.expect(r"\nyear=(\d+)\r")[1]) >= 2024
+    open_shell(run)
+    command(run, "vm stop -t 200 debian")
+    assert re.search(r"^debian +off", command(run, "vm list"), re.M)
+    assert "power key\n" in command(run, "log debian")
+    power_off(run)
+
+
+@pytest.mark.parametrize("typed, said", [
+    ("nonsense", "no such command; `help` lists them"),
+    ("vm", "no such command; `help` lists them"),
+    ("vm start", "usage: vm start VM"),
+    ("vm start x y", "usage: vm start VM"),
+    ("vm start x", "no VM is called x; `vm list` shows their names"),
+    ("vm stop -t a", "-t: expects [-f] [-t SECONDS] VM"),
+    ("vm stop -t x a", "-t: expects [-f] [-t SECONDS] VM"),
+    ("vm stop -x a", "-x: expects [-f] [-t SECONDS] VM"),
+    ("a b c d e f g h", "no such command; `help` lists them"),
+])
+def test_mistakes(talk, typed, said):
+    run = talk("a")
+    open_shell(run)
+    assert command(run, typed).strip() == said
+    power_off(run)
+
+
+def test_editing(talk):
+    run = talk("web", "worker", smp=1)
+    open_shell(run)
+    run.send("xvm lst\x1b[D\x1b[Di\x1b[H\x04\r")
+    run.expect(r"web +running")
+    run.expect(SHELL)
+    run.send("\x10\r")  # history
+    run.expect(r"web +running")
+    run.expect(SHELL)
+    run.send("lo\two\t\r")
+    run.expect(r"log worker \r+\n")
+    run.expect("talk: ready")
+    run.expect(SHELL)
+    run.send("vm console w\t")
+    run.expect(r"web  worker\r")
+    run.expect(r"vm console w")
+    run.send("\x03")
+    run.expect(r"\^C\r+\n" + SHELL)
+    power_off(run)
+
+
+def test_no_escape_key(virt7, mkbundle):
+    """console.escape=0: every character is the guest's."""
+    run = virt7(mkbundle(f"name=a,memory=8M,kernel={TALK}"), "-append", "console.escape=0")
+    run.expect(r"talk: ready\r")
+    run.send("x" + ESCAPE + "y\r")
+    run.expect("heard: x" + ESCAPE + "y\r")
+    run.send("off\r")
+    assert run.wait() == 0
+
+
+def shape(text):
+    """What is the same in every run: numbers and widths are not, and of the trace only that there is one."""
+    text = re.sub(r"(trace: )\d.*", r"\1...", text)
+    return [" ".join(line.split()) for line in re.sub(r"\d+", "#", text).splitlines() if line.strip()]
+
+
+def test_documented_session(talk):
+    """docs/console.md shows a session: it is typed, and what comes out looks the same."""
+    text = (ROOT / "docs" / "console.md").read_text()
+    session = re.search(r"```\n(virt7> .*?)```", text, re.S)[1]
+    run = talk("web,bootargs=listen=1", "worker,bootargs=listen=1", smp=2)
+    open_shell(run)
+    *steps, last = re.findall(r"^virt7> (.*?)\n(.*?)(?=^virt7> |\Z)", session, re.S | re.M)
+    for typed, said in steps:
+        assert shape(command(run, typed)) == shape(said), typed
+    assert last == ("poweroff", "")
+    power_off(run)
+
+
+def last_trace(run, tmp_path):
+    """The last dump on the console, through tools/trace2json, as the trace viewer gets it."""
+    log = tmp_path / "console.log"
+    log.write_text(run.output())
+    done = subprocess.run([ROOT / "tools" / "trace2json", log], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)["traceEvents"]
+
+
+@pytest.mark.parametrize("smp", (1, 2))
+def test_trace(talk, tmp_path, smp):
+    run = talk("a", "b", smp=smp)
+    open_shell(run)
+    assert command(run, "trace dump").count("trace: ") == 1  # no record
+    command(run, "trace on")
+    run.send("vm console a\r")
+    run.send("count 20\r")
+    run.expect(r"line 20\r")
+    open_shell(run)
+    run.send("vm console b\r")
+    run.send("hello\r")
+    run.expect(r"heard: hello\r")
+    open_shell(run)
+    command(run, "trace dump 4096")
+    command(run, "trace off")
+    before = command(run, "trace dump 5")
+    assert command(run, "trace dump 5") == before  # off: it stands still
+    assert 1 <= before.count("\ntrace: 0 ") <= 5
+    assert "expects how many records" in command(run, "trace dump 9999")
+    run.send("trace dump 4096\r")
+    run.expect(SHELL)
+    power_off(run)
+
+    events = last_trace(run, tmp_path)
+    assert {event["ph"] for event in events} == {"M", "X", "i"}
+    for event in events:
+        assert {"ph", "pid", "name"} <= event.keys()
+        if event["ph"] != "M":
+            assert event["ts"] >= 0 and event["tid"] in range(smp)
+    slices = [event for event in events if event["ph"] == "X"]
+    assert all(event["dur"] >= 0 for event in slices)
+    for cpu in range(smp):  # one thing at a time, without gaps
+        row = [event for event in slices if event["tid"] == cpu]
+        for one, other in zip(row, row[1:]):
+            assert abs(one["ts"] + one["dur"] - other["ts"]) < 1e-3
+    assert {"a/0", "b/0", "data-abort"} <= {event["name"] for event in slices}
+    assert "inject 33" in {event["name"] for event in events}  # its UART's
+
+
+def test_trace2json_of_something_else(tmp_path):
+    done = subprocess.run([ROOT / "tools" / "trace2json"], input="hello\n", capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "not the output of `trace dump`" in done.stderr

@@ -1,0 +1,123 @@
+"""Several VMs: shares of CPU time, latency, hostile guests, watchdog and restarts, isolation, freed memory.
+
+Guests: tests/guests/hostile.c (which misbehaves as "mode=N" says, or measures), isolation.c. Nothing here looks at the
+host's clock: the guests count by CNTVCT. SOAK=1: the long forms.
+"""
+import os
+import re
+
+import pytest
+
+from conftest import BUILD
+from test_guests import check, image
+from test_smp import INITRAMFS, KERNEL, SOAK
+
+SLEEP, FAULT, SPIN, HYPERCALLS, MMIO, INTERRUPTS, PRINT, RUN_OFF, ALL_OFF, MAINTENANCE, RESET, SHARE, LATENCY = range(13)
+
+
+def vm(name, mode, options="", bootargs=""):
+    options = options and options + ","
+    return f"name={name},memory=8M,{options}kernel={image('hostile')},bootargs=mode={mode} {bootargs}"
+
+
+# Shares and latency.
+
+@pytest.mark.parametrize("vms, smp", [(2, 1), (3, 1), (3, 2), (5, 4)])
+def test_shares(virt7, mkbundle, vms, smp):
+    """Equal priorities, all spinning: within 5 % over 10 s of the guests' time; one CPU is exact, more is QEMU's threads."""
+    seconds = 10 if SOAK or smp == 1 else 5
+    args = ["-icount", "shift=3,sleep=off"] if smp == 1 else []
+    run = virt7(mkbundle(*(vm(f"vm{n}", SHARE, bootargs=f"seconds={seconds}") for n in range(vms))), *args, smp=smp,
+                timeout=240)
+    loops = [int(run.expect(r"share: (\d+) loops\r")[1]) for _ in range(vms)]
+    mean = sum(loops) / vms
+    tolerance = 0.05 if smp == 1 else 0.15  # QEMU's CPUs share the test machine's
+    assert all(abs(n - mean) <= tolerance * mean for n in loops), loops
+
+
+@pytest.mark.parametrize("mode", [SPIN, HYPERCALLS, MMIO, INTERRUPTS])
+def test_latency(virt7, mkbundle, mode):
+    """One CPU: what a lower priority does costs a higher one no more than an exit: here 100 us at 125 MIPS."""
+    run = virt7(mkbundle(vm("low", mode, "priority=2"), vm("high", LATENCY, "priority=6")), "-icount",
+                "shift=3,sleep=off", timeout=240)
+    assert int(run.expect(r"latency: (\d+) us\r")[1]) <= 100
+
+
+# Hostile guests end or restart alone.
+
+@pytest.mark.parametrize("mode", [FAULT, SPIN, HYPERCALLS, MMIO, RUN_OFF, ALL_OFF, RESET])
+def test_watchdog(virt7, mkbundle, mode):
+    """It is started again and again, while another VM does its work to the end."""
+    restarts = 100 if SOAK else 12
+    run = virt7(mkbundle(vm("bad", mode, "watchdog-ms=50"), f"name=good,memory=64M,kernel={image('timer')}"),
+                timeout=600 if SOAK else 240)
+    for _ in range(restarts):
+        run.expect(f"hostile: mode {mode}\r")
+    if "summary: " not in run.output():
+        run.expect(r"summary: ")
+    run.expect(f"hostile: mode {mode}\r")
+    text = run.output()
+    assert re.search(r"summary: \d+ passed, 0 failed", text) and "PANIC" not in text
+
+
+if SOAK:  # seven VMs on two emulated CPUs
+
+    def test_storms_beside_work(virt7, mkbundle):
+        """All of them at once on two CPUs beside a guest that checks what it does."""
+        bad = [vm(f"bad{mode}", mode) for mode in (HYPERCALLS, MMIO, INTERRUPTS, PRINT, MAINTENANCE, RESET)]
+        run = virt7(mkbundle(f"name=good,memory=64M,priority=5,kernel={image('timer')}", *bad), smp=2, timeout=400)
+        run.expect(r"summary: \d+ passed, 0 failed\r")
+        run.expect("virt7: vm good: off\r")
+        assert "PANIC" not in run.output() and "virt7: error" not in run.output()
+
+
+def test_crash_stops(virt7, mkbundle):
+    run = virt7(mkbundle(vm("bad", SPIN, "watchdog-ms=50,on-crash=stop")))
+    assert run.wait() == 0
+    text = run.output()
+    assert "vm bad: stopped: watchdog: neither sleeps nor takes interrupts: vCPU (0x0)" in text
+    assert "virt7: vm bad: crashed\n" in text and text.count("hostile: mode") == 1
+
+
+def test_on_reset_stops(virt7, mkbundle):
+    run = virt7(mkbundle(vm("once", RESET, "on-reset=stop")))
+    assert run.wait() == 0
+    assert run.output().count("hostile: mode") == 1 and "virt7: vm once: off\n" in run.output()
+
+
+# Many.
+
+def test_sixteen(virt7, mkbundle):
+    """16 VMs of 8 MiB on two CPUs, each to its end."""
+    run = virt7(mkbundle(*(f"name=vm{n},memory=8M,kernel={image('psci')}" for n in range(16))), smp=2, timeout=240)
+    assert run.wait() == 0
+    for n in range(16):
+        assert re.search(r"summary: \d+ passed, 0 failed", run.said(f"vm{n}"))
+    assert len(re.findall(r"virt7: vm vm\d+: off", run.output())) == 16
+
+
+def test_four_debians(virt7, mkbundle):
+    bundle = mkbundle(*(f"name=debian{n},cpus=2,memory=128M,kernel={KERNEL},ramdisk={INITRAMFS},"
+                        "bootargs=console=ttyAMA0" for n in range(4)))
+    run = virt7(bundle, smp=4, mem="1G", timeout=600)
+    for n in range(4):
+        run.expect_said(f"debian{n}", "userspace up: 2 cpus, 128 MiB")
+    assert "PANIC" not in run.output() and "virt7: error" not in run.output()
+
+
+# Isolation.
+
+def test_isolation(virt7, mkbundle):
+    """The first 4 GiB: qemu-system-arm's HPFAR has no more bits (docs/platform.md)."""
+    bundle = mkbundle(f"name=test,memory=8M,kernel={image('isolation')},bootargs=gib=4")
+    check(virt7(bundle), set())
+
+
+if SOAK:  # CAVEATS.md: not finished in time when last tried
+
+    def test_isolation_40_bits(qemu, mkbundle, monkeypatch):
+        bundle = mkbundle(f"name=test,memory=8M,kernel={image('isolation')},bootargs=step=64")
+        monkeypatch.setattr("conftest.QEMU", os.environ.get("QEMU64", "qemu-system-aarch64"))
+        run = qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-m", "512M", "-nographic",
+                   "-kernel", BUILD / "virt7.bin", "-initrd", bundle, timeout=1200)
+        check(run, set())

@@ -1,0 +1,612 @@
+/*
+ * The console multiplexer between VMs that print and a UART that is slow: who gets the line, what waits, what is lost
+ * and said to be. The state of hyp/console.c is static, so each test is a process's first user of it: main() forks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <arm/sysreg.h>
+
+#include "fake_machine.h"
+#include "hyp/console.h"
+#include "hyp/dev/uart.h"
+#include "hyp/irq.h"
+#include "hyp/lib/bits.h"
+#include "hyp/timer.h"
+#include "hyp/vm.h"
+
+#define VMS    3U
+#define LOG    256U
+#define HZ     1000U
+#define IRQ_ID 33U
+
+/* The UART: `space` characters fit now; an interrupt comes when it is wanted and there is room, or input. */
+static char sent[1 << 20];
+static size_t sent_count, space;
+static const char *typed = "";
+static bool tx_wanted;
+static irq_fn handler;
+#define now fake_machine.reg[SYSREG_cntpct]
+static struct timer *armed;
+
+bool uart_can_send(void)
+{
+	return space > 0;
+}
+
+void uart_send(uint8_t c)
+{
+	assert_true(space > 0 && sent_count < sizeof(sent) - 1);
+	space--;
+	sent[sent_count++] = (char)c;
+	sent[sent_count] = '\0';
+}
+
+int uart_receive(void)
+{
+	return *typed ? (uint8_t)*typed++ : -1;
+}
+
+void uart_irq_enable(bool tx)
+{
+	tx_wanted = tx;
+}
+
+void irq_register(uint32_t id, irq_fn fn)
+{
+	assert_int_equal(id, IRQ_ID);
+	handler = fn;
+}
+
+uint32_t timer_hz(void)
+{
+	return HZ;
+}
+
+void timer_arm(struct timer *timer, uint64_t deadline)
+{
+	assert_null(timer->cpu);
+	timer->cpu = (struct percpu *)timer;
+	timer->deadline = deadline;
+	armed = timer;
+}
+
+static void pass(uint64_t ms)
+{
+	for (now += ms; armed && armed->deadline <= now;) {
+		struct timer *timer = armed;
+
+		armed = NULL;
+		timer->cpu = NULL;
+		timer->expired(timer);
+	}
+}
+
+/* The UART has sent what it had, and takes `n` more, by interrupts of 16. */
+static void flow(size_t n)
+{
+	while (n > 0 && tx_wanted) {
+		size_t before = sent_count, part = MIN(n, (size_t)16);
+
+		space = part;
+		handler(IRQ_ID);
+		if (sent_count == before)
+			break;
+		n -= MIN(n, sent_count - before);
+	}
+	space = 0;
+}
+
+static void flow_all(void)
+{
+	space = 0;
+	while (tx_wanted) {
+		size_t before = sent_count;
+
+		flow(16);
+		if (sent_count == before)
+			break;
+	}
+}
+
+static void key(const char *keys)
+{
+	typed = keys;
+	handler(IRQ_ID);
+}
+
+static struct vm vm[VMS];
+static uint8_t log_of[VMS + 1][LOG];
+static char heard[VMS][64]; /* what VMs read */
+static uint32_t rooms[VMS], shell_calls;
+static struct console_stream shell = {.log = log_of[VMS], .size = LOG};
+
+static void input_ready(struct vm *of)
+{
+	size_t len = strlen(heard[of->id]);
+	int c;
+
+	while ((c = console_getc(&of->console)) >= 0)
+		heard[of->id][len++] = (char)c;
+}
+
+static void room(struct vm *of)
+{
+	rooms[of->id]++;
+}
+
+static void shell_event(struct vm *of)
+{
+	assert_null(of);
+	shell_calls++;
+}
+
+static void start(uint32_t count)
+{
+	static const char *const names[] = {"a", "bee", "c"};
+
+	console_start();
+	console_enable_irq(IRQ_ID);
+	shell.input_ready = shell.room = shell_event;
+	console_attach_shell(&shell, CONSOLE_ESCAPE);
+	for (uint32_t i = 0; i < count; i++) {
+		vm[i].id = i;
+		vm[i].console = (struct console_stream){.vm = &vm[i],
+							.name = names[i],
+							.log = log_of[i],
+							.size = LOG,
+							.input_ready = input_ready,
+							.room = room};
+		console_attach(&vm[i].console);
+	}
+	space = SIZE_MAX;
+}
+
+/* True: all of it was taken. */
+static bool say(struct console_stream *s, const char *text)
+{
+	while (*text && console_putc(s, (uint8_t)*text))
+		text++;
+	return !*text;
+}
+
+static bool vm_says(uint32_t i, const char *text)
+{
+	return say(&vm[i].console, text);
+}
+
+static void expect(const char *text)
+{
+	assert_string_equal(sent, text);
+	sent[sent_count = 0] = '\0';
+}
+
+/* --- one VM ------------------------------------------------------------------------------------------------------- */
+
+static void test_one_vm_is_raw(void **state)
+{
+	(void)state;
+	start(1);
+	vm_says(0, "hello\r\nlogin: ");
+	expect("hello\r\nlogin: ");
+	key("ab\003\004c");
+	assert_string_equal(heard[0], "ab\003\004c");
+	console_write("virt7: x\n", 9);
+	expect("\r\nvirt7: x\r\n");
+	vm_says(0, "more");
+	expect("more");
+}
+
+/* Full at its log's size, and never a character lost or twice; told once there is room. */
+static void test_back_pressure(void **state)
+{
+	static char text[3000];
+	const char *at = text;
+
+	(void)state;
+	start(1);
+	for (size_t i = 0; i < sizeof(text) - 1; i++)
+		text[i] = (char)('a' + i % 23);
+	space = 0;
+	while (*at) {
+		size_t taken = 0;
+
+		rooms[0] = 0;
+		while (*at && console_putc(&vm[0].console, (uint8_t)*at)) {
+			at++;
+			taken++;
+		}
+		assert_true(taken <= LOG);
+		assert_false(*at && console_putc(&vm[0].console, '!'));
+		assert_true(tx_wanted);
+		flow(100);
+		assert_true(!*at || rooms[0] == 1);
+	}
+	flow_all();
+	expect(text);
+	assert_false(tx_wanted);
+}
+
+static void test_virt7_waits_for_the_uart(void **state)
+{
+	(void)state;
+	start(1);
+	space = 0;
+	vm_says(0, "abc\r\n");
+	console_write("virt7: now\n", 11); /* returns, because the ring has room */
+	flow_all();
+	expect("virt7: now\r\nabc\r\n");
+}
+
+/* --- several ------------------------------------------------------------------------------------------------------ */
+
+static void test_whole_lines(void **state)
+{
+	(void)state;
+	start(2);
+	vm_says(0, "one\r\n");
+	vm_says(1, "two\r\n");
+	expect("a| one\r\nbee| two\r\n");
+	vm_says(0, "be"); /* begins a line */
+	vm_says(1, "other\r\n");
+	vm_says(0, "gin\r\n");
+	vm_says(1, "last\r\n");
+	expect("a| begin\r\nbee| other\r\nbee| last\r\n");
+}
+
+/* A prompt is seen at once, and gives way to others after a while; then it is not repeated. */
+static void test_prompt(void **state)
+{
+	(void)state;
+	start(2);
+	vm_says(0, "$ ");
+	expect("a| $ ");
+	vm_says(1, "news\r\n");
+	expect("");
+	pass(199);
+	expect("");
+	pass(2);
+	expect("\r\nbee| news\r\n");
+	vm_says(0, "x");
+	expect("a| x");
+	pass(1000);
+	vm_says(1, "y\r\n");
+	expect("\r\nbee| y\r\n");
+}
+
+/* One that prints a character now and then cannot keep the line for ever. */
+static void test_trickle(void **state)
+{
+	uint32_t n = 0;
+
+	(void)state;
+	start(2);
+	vm_says(0, "x");
+	vm_says(1, "waits\r\n");
+	for (; !strstr(sent, "waits") && n < 1000; n++) {
+		pass(40);
+		vm_says(0, "x");
+	}
+	assert_in_range(n, 2, 1040 / 40);
+}
+
+static void test_endless_line(void **state)
+{
+	(void)state;
+	start(2);
+	vm_says(0, "x");
+	vm_says(1, "waits\r\n");
+	for (uint32_t n = 0; n < 1200; n++)
+		vm_says(0, "x");
+	assert_non_null(strstr(sent, "x\r\nbee| waits\r\na| x"));
+}
+
+/* Floods: everybody gets the same share of the line, a quiet one is heard at once, and nothing is lost. */
+static void test_flood(void **state)
+{
+	uint32_t lines[2] = {0}, quiet = 0;
+
+	(void)state;
+	start(3);
+	space = 0;
+	/* Two VMs keep their logs full. */
+	for (uint32_t n = 0; n < 5000; n++) {
+		static uint32_t at[2];
+
+		for (uint32_t i = 0; i < 2; i++)
+			while (console_putc(&vm[i].console, (uint8_t) "0123456789\n"[at[i] % 11]))
+				at[i]++;
+		if (n % 100 == 50)
+			assert_true(vm_says(2, "quiet\r\n"));
+		flow(37);
+		if (n % 100 == 60)
+			assert_non_null(strstr(sent, "c| quiet\r\n"));
+		if (n % 100 != 99)
+			continue;
+		for (char *line = strtok(sent, "\n"); line; line = strtok(NULL, "\n")) {
+			lines[0] += strncmp(line, "a| ", 3) == 0;
+			lines[1] += strncmp(line, "bee| ", 5) == 0;
+			quiet += strcmp(line, "c| quiet\r") == 0;
+		}
+		sent[sent_count = 0] = '\0';
+	}
+	assert_in_range(quiet, 49, 50);
+	assert_in_range(lines[0], lines[1] - lines[1] / 20, lines[1] + lines[1] / 20);
+	assert_true(lines[0] > 1000);
+}
+
+static void test_keyboard(void **state)
+{
+	(void)state;
+	start(2);
+	key("1");
+	console_show(&vm[1].console);
+	key("2");
+	console_show(NULL);
+	key("3");
+	assert_string_equal(heard[0], "1");
+	assert_string_equal(heard[1], "23");
+}
+
+static void not_yet(struct vm *of)
+{
+	(void)of;
+}
+
+/* A guest that is slow finds all of a page that was pasted; of more than CONSOLE_INPUT the end is lost. */
+static void test_paste(void **state)
+{
+	char text[CONSOLE_INPUT + 100];
+
+	(void)state;
+	start(1);
+	vm[0].console.input_ready = not_yet;
+	for (size_t i = 0; i < sizeof(text) - 1; i++)
+		text[i] = (char)('a' + i % 26);
+	text[sizeof(text) - 1] = '\0';
+	key(text);
+	while (*typed)
+		handler(IRQ_ID);
+	for (size_t i = 0; i < 4096; i++)
+		assert_int_equal(console_getc(&vm[0].console), text[i]);
+	assert_int_equal(console_getc(&vm[0].console), -1);
+}
+
+/* --- the screen --------------------------------------------------------------------------------------------------- */
+
+static void test_screen(void **state)
+{
+	(void)state;
+	start(2);
+	console_show(&vm[1].console);
+	vm_says(0, "hidden\r\nmore\r\n");
+	vm_says(1, "raw\r\n$ ");
+	expect("raw\r\n$ ");
+	console_show(&vm[0].console);
+	expect("\r\nhidden\r\nmore\r\n");
+	vm_says(1, "ls\r\n");
+	console_show(NULL);
+	expect("bee| ls\r\n");
+}
+
+/* A hidden VM is never stopped by its log; how much of it is lost is said. */
+static void test_overflow(void **state)
+{
+	char *shown;
+
+	(void)state;
+	start(2);
+	console_show(&vm[1].console);
+	for (uint32_t i = 0; i < 100; i++)
+		assert_true(vm_says(0, "0123456789\n"));
+	assert_int_equal(sent_count, 0);
+	console_show(&vm[0].console);
+	handler(IRQ_ID);
+	shown = strstr(sent, "lost: its log is too small]\r\n");
+	assert_non_null(shown);
+	assert_int_equal(strtoul(sent + 1, NULL, 10), 1100 - LOG);
+	shown = strchr(shown, '\n') + 1;
+	assert_int_equal(strlen(shown), LOG);
+	assert_string_equal(shown + LOG - 11, "0123456789\n");
+	vm_says(0, "x");
+	assert_int_equal(sent[sent_count - 1], 'x');
+}
+
+/* Who waits for room when the screen is taken from it must not wait for ever. */
+static void test_hidden_while_refused(void **state)
+{
+	(void)state;
+	start(2);
+	space = 0;
+	while (console_putc(&vm[0].console, 'x'))
+		;
+	assert_int_equal(rooms[0], 0);
+	console_show(&vm[1].console);
+	assert_int_equal(rooms[0], 1);
+	assert_true(console_putc(&vm[0].console, 'x'));
+}
+
+/* Its unfinished line is seen again, once. */
+static void test_prompt_again(void **state)
+{
+	(void)state;
+	start(2);
+	console_show(&vm[0].console);
+	vm_says(0, "old\r\n$ ls");
+	console_show(&vm[1].console);
+	sent[sent_count = 0] = '\0';
+	console_show(&vm[0].console);
+	expect("$ ls");
+	vm_says(0, "\r\n");
+	expect("\r\n");
+}
+
+/* --- the shell ---------------------------------------------------------------------------------------------------- */
+
+static void test_escape(void **state)
+{
+	(void)state;
+	start(2);
+	key("a\035bc");
+	assert_true(console_shell_is_open());
+	assert_string_equal(heard[0], "a");
+	assert_int_equal(console_getc(&shell), 'b');
+	assert_int_equal(console_getc(&shell), 'c');
+	key("\035");
+	assert_int_equal(console_getc(&shell), CONSOLE_ESCAPE);
+	vm_says(0, "held\r\n");
+	expect("");
+	say(&shell, "prompt> ");
+	expect("prompt> ");
+	console_show(console_screen());
+	assert_false(console_shell_is_open());
+	expect("\r\na| held\r\n");
+	key("z");
+	assert_string_equal(heard[0], "az");
+}
+
+static void test_shell_before_vms(void **state)
+{
+	(void)state;
+	start(1);
+	space = 0;
+	vm_says(0, "guest\r\n");
+	say(&shell, "shell\r\n");
+	flow_all();
+	expect("shell\r\nguest\r\n");
+}
+
+static void test_disturbed(void **state)
+{
+	uint32_t calls;
+
+	(void)state;
+	start(1);
+	key("\035");
+	say(&shell, "> typ");
+	assert_false(console_take_disturbed());
+	calls = shell_calls;
+	console_write("virt7: x\n", 9);
+	expect("> typ\r\nvirt7: x\r\n");
+	assert_int_equal(shell_calls, calls + 1);
+	assert_true(console_take_disturbed());
+	assert_false(console_take_disturbed());
+}
+
+static void test_interrupt(void **state)
+{
+	(void)state;
+	start(1);
+	key("\003"); /* the VM's */
+	assert_string_equal(heard[0], "\003");
+	key("\035\003");
+	assert_int_equal(console_getc(&shell), 3);
+	assert_false(console_set_busy(true));
+	key("ahead\003");
+	assert_true(console_interrupted());
+	assert_int_equal(console_getc(&shell), -1);
+	assert_true(console_set_busy(false));
+	assert_false(console_interrupted());
+}
+
+static void test_log(void **state)
+{
+	char part[100];
+	uint32_t at = 0;
+	size_t n, total = 0;
+
+	(void)state;
+	start(2);
+	console_write("virt7: first\n", 13);
+	n = console_log_read(NULL, &at, part, sizeof(part));
+	assert_int_equal(n, 14);
+	assert_memory_equal(part, "virt7: first\r\n", n);
+	assert_int_equal(console_log_read(NULL, &at, part, sizeof(part)), 0);
+	for (uint32_t i = 0; i < 100; i++)
+		vm_says(0, "0123456789\n");
+	at = 0;
+	while ((n = console_log_read(&vm[0].console, &at, part, sizeof(part))) != 0)
+		total += n;
+	assert_int_equal(total, LOG);
+}
+
+static void test_panic(void **state)
+{
+	(void)state;
+	start(2);
+	space = SIZE_MAX;
+	vm_says(0, "text");
+	key("\035");
+	console_panic();
+	console_write("virt7: PANIC\n", 13);
+	expect("a| text\r\nvirt7: PANIC\r\n");
+}
+
+/* Without an interrupt the UART is looked at by the clock. */
+static void test_polled(void **state)
+{
+	(void)state;
+	console_start();
+	console_enable_irq(0);
+	handler = NULL;
+	vm[0].console =
+		(struct console_stream){.vm = &vm[0], .log = log_of[0], .size = LOG, .input_ready = input_ready};
+	console_attach(&vm[0].console);
+	vm_says(0, "abc");
+	assert_int_equal(sent_count, 0);
+	space = 100;
+	typed = "k";
+	now += 10;
+	armed->cpu = NULL;
+	armed->expired(armed);
+	expect("abc");
+	assert_string_equal(heard[0], "k");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_vm_is_raw),
+		cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_virt7_waits_for_the_uart),
+		cmocka_unit_test(test_whole_lines),
+		cmocka_unit_test(test_prompt),
+		cmocka_unit_test(test_trickle),
+		cmocka_unit_test(test_endless_line),
+		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_keyboard),
+		cmocka_unit_test(test_paste),
+		cmocka_unit_test(test_screen),
+		cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_hidden_while_refused),
+		cmocka_unit_test(test_prompt_again),
+		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_shell_before_vms),
+		cmocka_unit_test(test_disturbed),
+		cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_log),
+		cmocka_unit_test(test_panic),
+		cmocka_unit_test(test_polled),
+	};
+	int failed = 0, status;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+		const struct CMUnitTest one[] = {tests[i]};
+		pid_t child = fork();
+
+		if (child == 0)
+			exit(cmocka_run_group_tests(one, NULL, NULL));
+		if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+			failed++;
+	}
+	return failed;
+}

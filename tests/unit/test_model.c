@@ -1,0 +1,226 @@
+/*
+ * CPU models: which kind a CPU is, what of its registers guests see, which model a VM gets and with which words it is
+ * refused. The tests share one host, which the first one fills: two Cortex-A15, a Cortex-A7 and a core nobody knows.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arm/sysreg.h>
+#include <arm/vfp.h>
+
+#include "coproc/model.h"
+#include "fake_log.h"
+#include "hyp/option.h"
+#include "hyp/vm.h"
+#include "psci/smccc.h"
+
+#define A15 0x412fc0f1U
+#define A7  0x410fc075U
+
+struct options options;
+struct percpu percpu[CPU_MAX];
+
+bool vfp_read_id(uint32_t number, uint32_t *value)
+{
+	*value = 0x1000U + number;
+	return true;
+}
+
+static uint64_t ccsidr_by_csselr(uint32_t reg)
+{
+	(void)reg;
+	return 0x500U + read_csselr();
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_log_reset();
+	return 0;
+}
+
+static const char *arrive(uint32_t id, uint32_t midr)
+{
+	percpu[id].head.id = id;
+	percpu[id].midr = midr;
+	return model_examine(&percpu[id]);
+}
+
+static const struct cpu_model *find(const char *name, uint32_t affinity)
+{
+	struct vm_config cfg = {.name = "a", .cpu_model = name, .affinity = affinity};
+
+	return model_find(&cfg);
+}
+
+static void test_examine(void **state)
+{
+	(void)state;
+	fake_machine.reg[SYSREG_ctr] = 0x8444c004;
+	fake_machine.reg[SYSREG_revidr] = 7;
+	fake_machine.reg[SYSREG_id_pfr0] = 0x00001131;
+	fake_machine.reg[SYSREG_id_pfr1] = 0x00011011;
+	fake_machine.reg[SYSREG_id_dfr0] = 0x02010555;
+	fake_machine.reg[SYSREG_id_mmfr0] = 0x10201105;
+	fake_machine.reg[SYSREG_clidr] = 0x0a200023; /* L1 instruction and data, L2 unified */
+	fake_machine.on_read[SYSREG_ccsidr] = ccsidr_by_csselr;
+	fake_machine.reg[SYSREG_actlr] = 0x41; /* IBE and SMP */
+	assert_null(arrive(0, A15));
+	fake_machine.reg[SYSREG_revidr] = 8;
+	assert_null(arrive(1, A15 + 0x100000)); /* another variant: the same kind */
+	assert_null(arrive(2, A7));
+	assert_string_equal(arrive(3, 0x410fc050), "virt7 does not know this core");
+}
+
+static void test_what_guests_see(void **state)
+{
+	const struct cpu_model *m = find("cortex-a15", 0);
+
+	(void)state;
+	assert_non_null(m);
+	assert_int_equal(m->cpus, 0x3);
+	assert_int_equal(m->midr, A15); /* the first one's, on all */
+	assert_int_equal(m->ids.revidr, 7);
+	assert_int_equal(m->ids.ctr, 0x8444c004);
+	assert_int_equal(m->ids.id_pfr0, 0x00000131); /* no ThumbEE */
+	assert_int_equal(m->ids.id_pfr1, 0x00010001); /* the timer stays; no Security, no Virtualization Extensions */
+	assert_int_equal(m->ids.id_dfr0, 0x02000000); /* PMUv2, no debug */
+	assert_int_equal(m->ids.ccsidr[0], 0x500);
+	assert_int_equal(m->ids.ccsidr[1], 0x501);
+	assert_int_equal(m->ids.ccsidr[2], 0x502);
+	assert_int_equal(m->ids.ccsidr[3], 0); /* L2 is not split, and there is no L3 */
+	assert_int_equal(m->ids.ccsidr[4], 0);
+	assert_int_equal(read_csselr(), 0);
+	assert_int_equal(m->ids.fpsid, 0x1000);
+	assert_int_equal(m->ids.mvfr0, 0x1007);
+	assert_int_equal(m->ids.mvfr1, 0x1006);
+	assert_int_equal(m->ids.mvfr2, 0); /* not an ARMv8 core */
+}
+
+static void test_find(void **state)
+{
+	(void)state;
+	assert_int_equal(find(NULL, 0)->midr, A15);
+	assert_int_equal(find("host", ~0U)->midr, A15);
+	assert_int_equal(find("host", 0x4)->midr, A7);
+	assert_int_equal(find("host", 0x6)->midr, A15); /* one each: the lowest CPU's */
+	assert_int_equal(find("cortex-a7", ~0U)->cpus, 0x4);
+	assert_int_equal(fake_log_count(LOG_ERR), 0);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	assert_null(find("cortex-a17", ~0U));
+	fake_log_expect_error(
+		"vm a: cpu-model \"cortex-a17\": this host has no CPU that can be one; change it in /vms/a or "
+		"leave it out");
+	fake_log_reset();
+	assert_null(find("pentium", ~0U));
+	fake_log_expect_error(
+		"vm a: cpu-model \"pentium\": this host has no CPU that can be one; change it in /vms/a or leave "
+		"it out");
+	fake_log_reset();
+	assert_null(find("cortex-a7", 0x3));
+	fake_log_expect_error(
+		"vm a: cpu-model \"cortex-a7\": cpu-affinity 0x3 names none of its CPUs, which are 0x4; change "
+		"one in /vms/a");
+}
+
+static void test_apply(void **state)
+{
+	static struct vm vm;
+	static struct vcpu vcpus[2];
+
+	(void)state;
+	vm.vcpu_count = 2;
+	for (uint32_t i = 0; i < 2; i++)
+		vm.vcpu[i] = &vcpus[i];
+	model_apply(&vm, find("cortex-a7", 0));
+	assert_string_equal(vm.config.cpu_compatible, "arm,cortex-a7");
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(vcpus[i].vpidr, A7);
+		assert_int_equal(vcpus[i].model_cpus, 0x4);
+		assert_ptr_equal(vcpus[i].coproc.model, find("cortex-a7", 0));
+	}
+}
+
+/* ICIALLU on the A15 as its ACTLR.IBE is set, nothing on the A7; and what SMCCC says of it. */
+static void test_harden(void **state)
+{
+	(void)state;
+	assert_non_null(percpu[0].harden);
+	assert_non_null(percpu[1].harden);
+	assert_null(percpu[2].harden);
+	fake_machine.events = 0;
+	percpu[0].harden();
+	assert_int_equal(fake_machine.event[0].op, SYSREG_iciallu);
+	assert_int_equal(fake_machine.event[1].op, FAKE_ISB);
+	assert_int_equal(model_workaround(find("cortex-a15", 0), SMCCC_ARCH_WORKAROUND_1), SMCCC_SUCCESS);
+	assert_int_equal(model_workaround(find("cortex-a15", 0), SMCCC_ARCH_WORKAROUND_3), SMCCC_SUCCESS);
+	assert_int_equal(model_workaround(find("cortex-a15", 0), SMCCC_ARCH_WORKAROUND_2), PSCI_NOT_SUPPORTED);
+	for (uint32_t i = 0; i < 3; i++) {
+		static const uint32_t ids[] = {SMCCC_ARCH_WORKAROUND_1, SMCCC_ARCH_WORKAROUND_2,
+					       SMCCC_ARCH_WORKAROUND_3};
+
+		assert_int_equal(model_workaround(find("cortex-a7", 0), ids[i]), SMCCC_NOT_REQUIRED);
+	}
+}
+
+/* One A15 whose firmware leaves IBE clear, and the model cannot promise it any more. A write that sticks sets it. */
+static void ignore_write(uint32_t reg, uint64_t value)
+{
+	(void)reg, (void)value;
+}
+
+static void test_harden_without_firmware(void **state)
+{
+	(void)state;
+	fake_machine.reg[SYSREG_actlr] = 0x40;
+	assert_null(arrive(4, A15)); /* the write sticks: as in Secure state */
+	assert_non_null(percpu[4].harden);
+	assert_true(find("cortex-a15", 0)->harden_works);
+	fake_machine.reg[SYSREG_actlr] = 0x40;
+	fake_machine.on_write[SYSREG_actlr] = ignore_write;
+	assert_null(arrive(5, A15));
+	assert_null(percpu[5].harden);
+	assert_false(find("cortex-a15", 0)->harden_works);
+	assert_int_equal(model_workaround(find("cortex-a15", 0), SMCCC_ARCH_WORKAROUND_1), PSCI_NOT_SUPPORTED);
+	assert_null(arrive(6, 0x410fc0d1)); /* A12: BPIALL, which needs nothing */
+	fake_machine.events = 0;
+	percpu[6].harden();
+	assert_int_equal(fake_machine.event[0].op, SYSREG_bpiall);
+	assert_int_equal(model_workaround(find("cortex-a12", 0), SMCCC_ARCH_WORKAROUND_1), SMCCC_SUCCESS);
+}
+
+static void test_fake(void **state)
+{
+	(void)state;
+	options.cpu_fake = (uint32_t)OPTION_FAKE_A7 << 28;
+	assert_null(arrive(7, A15));
+	assert_int_equal(percpu[7].midr, A7);
+	assert_int_equal(find("cortex-a7", 0)->cpus, 0x84);
+	options.cpu_fake = (uint32_t)OPTION_FAKE_UNKNOWN << 28;
+	assert_non_null(arrive(7, A15));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_examine, setup),
+		cmocka_unit_test_setup(test_what_guests_see, setup),
+		cmocka_unit_test_setup(test_find, setup),
+		cmocka_unit_test_setup(test_refused, setup),
+		cmocka_unit_test_setup(test_apply, setup),
+		cmocka_unit_test_setup(test_harden, setup),
+		cmocka_unit_test_setup(test_harden_without_firmware, setup),
+		cmocka_unit_test_setup(test_fake, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

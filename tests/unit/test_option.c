@@ -1,0 +1,115 @@
+/* Boot options: numbers, bounds, words that are not ours. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_log.h"
+#include "hyp/lib/bits.h"
+#include "hyp/option.h"
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&options, 0, sizeof(options));
+	fake_log_reset();
+	return 0;
+}
+
+static void test_numbers(void **state)
+{
+	(void)state;
+	option_parse("gic.lrs=2");
+	assert_int_equal(options.list_registers, 2);
+	option_parse("  console=ttyS0,115200\tgic.lrs=0x10 root=/dev/mmcblk0p2  ");
+	assert_int_equal(options.list_registers, 16);
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+}
+
+static void test_wrong_values_have_no_effect(void **state)
+{
+	static const char *const wrong[] = {"gic.lrs",    "gic.lrs=",   "gic.lrs=0",          "gic.lrs=65",
+					    "gic.lrs=0x", "gic.lrs=1g", "gic.lrs=4294967297", "gic.lrs=-1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		fake_log_reset();
+		option_parse(wrong[i]);
+		assert_int_equal(options.list_registers, 0);
+		assert_non_null(strstr(fake_log_last(LOG_WARN), "option gic.lrs: expects a number"));
+	}
+}
+
+static void test_page(void **state)
+{
+	(void)state;
+	option_parse("s2.page=4k");
+	assert_int_equal(options.stage2_page, OPTION_PAGE_4K);
+	option_parse("s2.page=2m");
+	assert_int_equal(options.stage2_page, OPTION_PAGE_2M);
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+	option_parse("s2.page=4");
+	option_parse("s2.page=64k");
+	assert_int_equal(options.stage2_page, OPTION_PAGE_2M);
+	assert_int_equal(fake_log_count(LOG_WARN), 2);
+}
+
+static void test_fake_cpus(void **state)
+{
+	static const char *const wrong[] = {"cpu.fake=",      "cpu.fake=a7",    "cpu.fake=8:a7",
+					    "cpu.fake=1:a9",  "cpu.fake=1:a7,", "cpu.fake=1:a7;2:a7",
+					    "cpu.fake=,1:a7", "cpu.fake=1:",    "cpu.fake=1:a77"};
+
+	(void)state;
+	options.cpu_fake = 0;
+	option_parse("cpu.fake=0:a15");
+	assert_int_equal(options.cpu_fake, OPTION_FAKE_A15);
+	option_parse("cpu.fake=2:a7,3:unknown,7:a15");
+	assert_int_equal(options.cpu_fake,
+			 OPTION_FAKE_A7 << 8 | OPTION_FAKE_UNKNOWN << 12 | (uint32_t)OPTION_FAKE_A15 << 28);
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+	options.cpu_fake = 0;
+	for (uint32_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		option_parse(wrong[i]);
+		assert_int_equal(options.cpu_fake, 0);
+		assert_int_equal(fake_log_count(LOG_WARN), i + 1);
+	}
+}
+
+static void test_yes_and_no(void **state)
+{
+	(void)state;
+	option_parse("coproc.t7=1 setway.log=1");
+	assert_int_equal(options.trap_c7, 1);
+	assert_int_equal(options.log_setway, 1);
+	option_parse("coproc.t7=0 setway.log=10");
+	assert_int_equal(options.trap_c7, 0);
+	assert_int_equal(options.log_setway, 1);
+	assert_int_equal(fake_log_count(LOG_WARN), 1);
+}
+
+static void test_other_words_are_left_alone(void **state)
+{
+	(void)state;
+	option_parse("gic.lrs2=1 gic=1 quiet =3");
+	option_parse("");
+	assert_int_equal(options.list_registers, 0);
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_numbers, setup),
+		cmocka_unit_test_setup(test_wrong_values_have_no_effect, setup),
+		cmocka_unit_test_setup(test_page, setup),
+		cmocka_unit_test_setup(test_fake_cpus, setup),
+		cmocka_unit_test_setup(test_yes_and_no, setup),
+		cmocka_unit_test_setup(test_other_words_are_left_alone, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
