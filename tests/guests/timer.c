@@ -344,6 +344,23 @@ static void test_user(void)
 	write_cntkctl(0);
 }
 
+#define CNTKCTL_EVNTEN   BIT(2)
+#define CNTKCTL_EVNTI(n) ((uint32_t)(n) << 4)
+#define EVENT_BIT        10 /* an event each 2048 ticks */
+
+/* The event stream (B8.1.6) wakes WFE: no other event comes here. */
+static void test_events(void)
+{
+	uint32_t stream = CNTKCTL_EVNTEN | CNTKCTL_EVNTI(EVENT_BIT);
+
+	write_cntkctl(stream);
+	isb();
+	for (uint32_t i = 0; i < 100; i++)
+		wfe();
+	report_eq(read_cntkctl() & 0x3ff, stream, "CNTKCTL, behind 100 WFEs with its event stream");
+	write_cntkctl(0);
+}
+
 static void test_timer(const struct timer *t)
 {
 	printf("%s timer\n", t->name);
@@ -366,4 +383,5 @@ void guest_main(void)
 	expect_order(&timer_virt, &timer_phys);
 	expect_order(&timer_phys, &timer_virt);
 	test_user();
+	test_events();
 }

@@ -3,9 +3,12 @@ registers (boot option gic.lrs), the storm of SGIs and timer interrupts, and ran
 
 With SOAK=1 in the environment: 10 million deliveries, 10,000 deadlines of each timer and CPU.
 """
+import time
+
 import pytest
 
 from test_guests import QEMU_QUIRKS, VIRT7_QUIRKS, check, image
+from test_shell import command, open_shell
 from test_smp import PATIENCE, SOAK
 
 NATIVE_QUIRKS = QEMU_QUIRKS | {
@@ -17,6 +20,7 @@ CPU_COUNTS = (1, 2, 4, 8)
 LIST_REGISTERS = (None, 1, 2)  # None: all there are
 ROUNDS = 1000 if SOAK else 5
 DELIVERIES = 10_000_000 if SOAK else 20_000
+PAUSES = 500 if SOAK else 10
 DEADLINES = 10_000 if SOAK else 100
 SHARED = ((2, 2), (4, 4), (2, 1), (4, 2))  # vCPUs, physical CPUs
 
@@ -84,3 +88,16 @@ def test_deadlines(start, vcpus, smp):
     run = start("deadlines", vcpus, smp, None, f"deadlines={DEADLINES}")
     check(run, VIRT7_QUIRKS)
     assert f"deadlines={DEADLINES}\n" in run.output()
+
+
+def test_deadlines_and_pauses(start):
+    """The same while the VM is paused again and again: its time stands still, and its vCPUs go on on any CPU."""
+    run = start("deadlines", 4, 2, None, f"deadlines={5 * DEADLINES}")
+    run.expect("deadlines=")
+    open_shell(run)
+    for _ in range(PAUSES):
+        for what in ("pause", "resume"):
+            assert "vm test" not in command(run, f"vm {what} test"), "it ended too early"
+            time.sleep(0.05)  # 25 of its longest deadlines
+    run.send("exit\r")
+    check(run, VIRT7_QUIRKS)
