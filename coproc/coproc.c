@@ -75,7 +75,6 @@ void coproc_reset(struct vcpu *vcpu)
 	const struct cpu_model *model = vcpu->coproc.model;
 
 	vcpu->coproc.actlr = ACTLR_SMP | (model->harden == HARDEN_ICIALLU && model->harden_works ? ACTLR_IBE : 0);
-	vcpu->coproc.csselr = 0;
 	vcpu->coproc.os_locked = false;
 	pmu_reset(vcpu);
 	setway_reset(vcpu);

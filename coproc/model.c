@@ -145,6 +145,12 @@ static struct cpu_model *by_midr(uint32_t midr)
 	return NULL;
 }
 
+/* Clusters of one kind may have caches of different sizes; and a fake's are not in the hardware. */
+static bool same_caches(const struct cpu_ids *a, const struct cpu_ids *b)
+{
+	return a->ctr == b->ctr && a->clidr == b->clidr && !memcmp(a->ccsidr, b->ccsidr, sizeof(a->ccsidr));
+}
+
 /* Only Secure software can set IBE; a try costs nothing. */
 static bool harden_works(enum model_harden harden)
 {
@@ -171,21 +177,21 @@ const char *model_examine(struct percpu *cpu)
 {
 	uint32_t fake = options.cpu_fake >> (4U * cpu->head.id) & 0xfU;
 	struct cpu_model *model;
+	struct cpu_ids own;
 
 	if (fake)
 		cpu->midr = fakes[fake].midr;
 	model = by_midr(cpu->midr);
 	if (!model)
 		return "virt7 does not know this core";
+	read_ids(&own);
 	if (model->cpus == 0) {
-		if (fake)
-			model->ids = fakes[fake].ids;
-		else
-			read_ids(&model->ids);
+		model->ids = fake ? fakes[fake].ids : own;
 		hide(&model->ids);
 		model->midr = cpu->midr;
 		model->harden_works = true;
 	}
+	model->other_caches |= !same_caches(&own, &model->ids);
 	if (harden_works(model->harden))
 		cpu->harden = model->harden == HARDEN_ICIALLU ? harden_iciallu : harden_bpiall;
 	else
@@ -295,5 +301,7 @@ void model_apply(struct vm *vm, const struct cpu_model *model)
 		v->coproc.model = model;
 		v->model_cpus = model->cpus;
 		v->vpidr = model->midr;
+		if (model->other_caches)
+			v->hcr |= HCR_TID2;
 	}
 }

@@ -41,6 +41,7 @@ struct cpu_model {
 	bool harden_works; /* on all of them */
 	uint32_t midr;     /* of the first; guests see that one's registers on all */
 	struct cpu_ids ids;
+	bool other_caches; /* CTR, CLIDR or CCSIDR differ on some of its CPUs: they trap (HCR.TID2) */
 };
 
 /* This CPU, as it arrives: find its kind and read its registers. NULL, or why virt7 cannot use it. */

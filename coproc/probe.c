@@ -7,9 +7,9 @@
 #include "hyp/lib/bits.h"
 #include "hyp/lib/addr.h"
 
-#define PROBED (HCR_TID1 | HCR_TID2 | HCR_TID3 | HCR_TIDCP)
+#define PROBED (HCR_TID1 | HCR_TID3 | HCR_TIDCP)
 
-extern const char probe_vectors_pl1[], probe_id_pfr0[], probe_tlbtr[], probe_clidr[], probe_l2ctlr[], probe_cbar[];
+extern const char probe_vectors_pl1[], probe_id_pfr0[], probe_tlbtr[], probe_l2ctlr[], probe_cbar[];
 
 /* Run the instruction at physical address `at` at PL1, MMU off, and an HVC behind it. Returns the syndrome of what came
  * first: the instruction's trap, the HVC, or an HVC from probe_vectors_pl1, where an UNDEFINED one ends. */
@@ -19,8 +19,10 @@ static const struct {
 	const char *instruction;
 	uint32_t hstr;
 } probes[] = {
-	{probe_id_pfr0, HSTR_T(0)}, {probe_tlbtr, HSTR_T(0)}, {probe_clidr, HSTR_T(0)},
-	{probe_l2ctlr, HSTR_T(9)},  {probe_cbar, HSTR_T(15)},
+	{probe_id_pfr0, HSTR_T(0)},
+	{probe_tlbtr, HSTR_T(0)},
+	{probe_l2ctlr, HSTR_T(9)},
+	{probe_cbar, HSTR_T(15)},
 };
 
 static uint32_t physical(const char *va)

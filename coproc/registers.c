@@ -61,19 +61,22 @@ static uint64_t mpidr_read(struct vcpu *vcpu)
 	return vcpu->vmpidr;
 }
 
+/* CSSELR is the core's, also where its neighbours trap: whoever reads CCSIDR, it selects. */
 static uint64_t csselr_read(struct vcpu *vcpu)
 {
-	return vcpu->coproc.csselr;
+	(void)vcpu;
+	return read_csselr();
 }
 
 static void csselr_write(struct vcpu *vcpu, uint64_t value)
 {
-	vcpu->coproc.csselr = (uint32_t)value & 0xfU; /* Level and InD */
+	(void)vcpu;
+	write_csselr((uint32_t)value);
 }
 
 static uint64_t ccsidr_read(struct vcpu *vcpu)
 {
-	return vcpu->coproc.model->ids.ccsidr[vcpu->coproc.csselr];
+	return vcpu->coproc.model->ids.ccsidr[read_csselr() & 0xfU]; /* Level and InD */
 }
 
 /* The guest sees SMP coherency on and cannot change anything. */
@@ -305,6 +308,7 @@ static uint64_t dbgoslsr_read(struct vcpu *vcpu)
 #define RAZ_CORE          raz
 #define WI_CORE           wi
 #define EM(function)      function
+#define MODEL(function)   function
 #define EM_CORE(function) function
 #undef HW
 #define HW(function)                            function

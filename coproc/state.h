@@ -33,7 +33,7 @@ struct pmu_context {
 
 struct coproc_cpu {
 	const struct cpu_model *model;
-	uint32_t actlr, csselr;
+	uint32_t actlr;
 	bool os_locked;
 	bool pmu_used; /* since reset: its counters are in the hardware while it is loaded */
 	struct setway_cpu setway;

@@ -30,7 +30,8 @@ CHECK(prrr, 32);
 CHECK(dfsr, 36);
 CHECK(vbar, 42);
 CHECK(tpidrprw, 46);
-CHECK(sctlr, 47);
+CHECK(csselr, 47);
+CHECK(sctlr, 48);
 
 #define WAIT_TRAPS (HCR_TWI | HCR_TWE)
 

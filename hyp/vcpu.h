@@ -46,7 +46,7 @@ struct vcpu_context {
 	uint64_t ttbr0, ttbr1, par;
 	uint32_t prrr, nmrr, amair0, amair1;
 	uint32_t dfsr, ifsr, adfsr, aifsr, dfar, ifar;
-	uint32_t vbar, contextidr, tpidrurw, tpidruro, tpidrprw;
+	uint32_t vbar, contextidr, tpidrurw, tpidruro, tpidrprw, csselr;
 	uint32_t sctlr;
 };
 

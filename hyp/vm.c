@@ -23,7 +23,7 @@ void thread_start(void);
 
 #define HCR_GUEST                                                                                                   \
 	(HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_INNER | HCR_TID0 | HCR_TID1 | \
-	 HCR_TID2 | HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TAC | HCR_TSW)
+	 HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TAC | HCR_TSW)
 
 static int make_vcpu(struct vm *vm, uint32_t index)
 {

@@ -82,7 +82,7 @@
 	cp15	\op, r12, 0, c10, c3, 1		@ AMAIR1
 	.endm
 
-	.macro registers_4 op			@ dfsr ... tpidrprw
+	.macro registers_4 op			@ dfsr ... csselr
 	cp15	\op, r1, 0, c5, c0, 0		@ DFSR
 	cp15	\op, r2, 0, c5, c0, 1		@ IFSR
 	cp15	\op, r3, 0, c5, c1, 0		@ ADFSR
@@ -94,6 +94,7 @@
 	cp15	\op, r9, 0, c13, c0, 2		@ TPIDRURW
 	cp15	\op, r10, 0, c13, c0, 3		@ TPIDRURO
 	cp15	\op, r11, 0, c13, c0, 4		@ TPIDRPRW
+	cp15	\op, r12, 2, c0, c0, 0		@ CSSELR
 	.endm
 
 	.macro function name
@@ -120,7 +121,7 @@
 	registers_3 save
 	stmia	r0!, {r1-r12}
 	registers_4 save
-	stmia	r0, {r1-r11}
+	stmia	r0, {r1-r12}
 	function_end
 
 /* void context_restore(const struct vcpu_context *context) */
@@ -131,6 +132,6 @@
 	registers_2 restore
 	ldmia	r0!, {r1-r12}
 	registers_3 restore
-	ldmia	r0, {r1-r11}
+	ldmia	r0, {r1-r12}
 	registers_4 restore
 	function_end

@@ -31,6 +31,7 @@ struct row {
 #define WI_CORE  IF_THERE
 #define HW(f)      WORKS
 #define EM(f)      WORKS
+#define MODEL(f)   WORKS
 #define EM_CORE(f) IF_THERE
 #define CP15(crn, op1, crm, op2, n, r, w, s, t) {SPACE_CP15, crn, op1, crm, op2, r, w, n},
 #define CP14(crn, op1, crm, op2, n, r, w, s, t) {SPACE_CP14, crn, op1, crm, op2, r, w, n},

@@ -1,7 +1,7 @@
 /*
  * The CPU model: all CPUs of the machine have the same identification registers (DDI 0406C B3.18.1), and each prints
  * those that tell the model, for the test to compare with what it asked for. As many CPUs as the machine has take turns
- * for a while, so that they are seen wherever they run.
+ * for a while, so that they are seen wherever they run. Each has a CSSELR of its own.
  */
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/mmu.h"
@@ -17,6 +17,7 @@ struct ids {
 
 static struct ids ids[GUEST_CPUS];
 static uint32_t rounds[GUEST_CPUS];
+static bool selected[GUEST_CPUS];
 static struct barrier barrier;
 static uint32_t cpu_count;
 
@@ -56,12 +57,21 @@ static struct ids read_ids(void)
 	return i;
 }
 
+/* Each selects its cache, and when all have, it is selected still. */
+static bool keeps_selection(uint32_t cpu)
+{
+	MCR15(2, c0, c0, 0, cpu % 3);
+	barrier_wait(&barrier, cpu_count);
+	return MRC15(2, c0, c0, 0) == cpu % 3;
+}
+
 static void work(void *arg)
 {
 	uint32_t cpu = read_mpidr() & 7;
 
 	(void)arg;
 	ids[cpu] = read_ids();
+	selected[cpu] = keeps_selection(cpu);
 	barrier_wait(&barrier, cpu_count);
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		struct ids again = read_ids();
@@ -86,6 +96,8 @@ void guest_main(void)
 	for (uint32_t cpu = 0; cpu < cpu_count; cpu++)
 		report(rounds[cpu] == ROUNDS, "cpu %u: the registers of cpu 0, %u times", (unsigned int)cpu,
 		       (unsigned int)rounds[cpu]);
+	for (uint32_t cpu = 0; cpu < cpu_count; cpu++)
+		report(selected[cpu], "cpu %u: CSSELR of its own", (unsigned int)cpu);
 	printf("model: cpus %u midr %08x ctr %08x mmfr0 %08x mmfr1 %08x ccsidr %08x %08x %08x fpsid %08x\n",
 	       (unsigned int)cpu_count, (unsigned int)i->midr, (unsigned int)i->ctr, (unsigned int)i->c0[0][4],
 	       (unsigned int)i->c0[0][5], (unsigned int)i->ccsidr[0], (unsigned int)i->ccsidr[1],

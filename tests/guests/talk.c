@@ -2,6 +2,7 @@
  * A guest to talk to, for tests of the console: it prints a prompt, echoes what is typed, and obeys
  *
  *   count N   print N numbered lines          flood   print lines without end
+ *   caches N  read the cache ID registers N times
  *   spin      run without end                 off     power off
  *   listen    power off when the power key is pressed (PL061, line 3); `deaf` undoes it
  *
@@ -86,6 +87,23 @@ static void flood(void)
 		printf("flood %u\n", (unsigned int)n);
 }
 
+/* Five accesses a round. */
+static void caches(uint32_t rounds)
+{
+	uint32_t ctr = 0, clidr = 0, ccsidr = 0, csselr = 0;
+
+	for (uint32_t i = 0; i < rounds; i++) {
+		ctr = read_ctr();
+		clidr = MRC15(1, c0, c0, 1);
+		MCR15(2, c0, c0, 0, 1);
+		isb();
+		ccsidr = MRC15(1, c0, c0, 0);
+		csselr = MRC15(2, c0, c0, 0);
+	}
+	printf("caches: ctr %08x clidr %08x csselr %u ccsidr %08x\n", (unsigned int)ctr, (unsigned int)clidr,
+	       (unsigned int)csselr, (unsigned int)ccsidr);
+}
+
 void guest_main(void)
 {
 	gic_init();
@@ -105,6 +123,8 @@ void guest_main(void)
 		if (is("count "))
 			for (uint32_t n = 1; n <= number(text + 6); n++)
 				printf("line %u\n", (unsigned int)n);
+		else if (is("caches "))
+			caches(number(text + 7));
 		else if (is("flood"))
 			flood();
 		else if (is("listen") || is("deaf"))

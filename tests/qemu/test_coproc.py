@@ -7,6 +7,7 @@ import pytest
 
 from conftest import BUILD, CPUS, ROOT
 from test_guests import check, image
+from test_shell import command, open_shell, power_off
 
 DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
 KERNEL = DEPS / "armhf" / "vmlinuz"
@@ -65,6 +66,23 @@ def test_host_model(virt7, mkbundle, cpu, midr):
     assert re.search(rf"\nmodel: cpus 4 midr {midr} ", run.output())
 
 
+@pytest.mark.parametrize("cpu, options, exits, ctr", [
+    ("max", "", 0, "8444c004"),
+    ("max", "cpu.fake=0:a7", 5, "84448003"),  # the model's are not the core's: HCR.TID2
+    ("cortex-a15", "", 5, "8444c004"),  # HSTR.T0 stands in for HCR.TID3
+], ids=("own", "fake", "substitute"))
+def test_exits_of_cache_ids(virt7, mkbundle, cpu, options, exits, ctr):
+    """CTR, CLIDR, CCSIDR, and CSSELR both ways: no exit where the core's own are what the VM is to see."""
+    run = virt7(mkbundle(guest("talk")), *(["-append", options] if options else []), cpu=cpu)
+    run.expect(r"talk: ready\r")
+    run.send("caches 100\r")
+    assert run.expect(r"caches: ctr (\w+) clidr 0a200023 csselr 1 ccsidr \w+\r")[1] == ctr
+    open_shell(run)
+    cp15 = re.search(r"^cp15 +(\d+)", command(run, "stat test"), re.M)
+    assert (int(cp15[1]) if cp15 else 0) // 100 == exits
+    power_off(run)
+
+
 def test_named_model(virt7, mkbundle):
     run = virt7(mkbundle(guest("model", more=",cpu-model=cortex-a7")), cpu="cortex-a7")
     check(run, set())
@@ -110,9 +128,9 @@ def test_big_little(virt7, mkbundle, big, little):
     assert re.search(rf"model: cpus {big} {A15} ", run.said("big"))
     assert re.search(rf"model: cpus {little} {A7} ", run.said("little"))
     assert "FAIL" not in run.said("big") + run.said("little") and "virt7: error" not in output and "virt7: warning" not in output
-    # A report of CPU_ON for each but the first, and one of each at the end.
-    assert f"summary: {2 * big - 1} passed, 0 failed" in run.said("big")
-    assert f"summary: {2 * little - 1} passed, 0 failed" in run.said("little")
+    # A report of CPU_ON for each but the first, and two of each at the end.
+    assert f"summary: {3 * big - 1} passed, 0 failed" in run.said("big")
+    assert f"summary: {3 * little - 1} passed, 0 failed" in run.said("little")
 
 
 @pytest.mark.parametrize("fake, model", [("1:a7,2:a7,3:a7", A7), ("3:a7", A15), ("2:a7,3:a7", A15)])

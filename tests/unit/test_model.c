@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <arm/hypregs.h>
 #include <arm/sysreg.h>
 #include <arm/vfp.h>
 
@@ -209,6 +210,24 @@ static void test_fake(void **state)
 	assert_non_null(arrive(7, A15));
 }
 
+/* CTR, CLIDR and CCSIDR trap for the VMs of a kind whose CPUs do not agree about them. */
+static void test_other_caches(void **state)
+{
+	static struct vcpu vcpu = {.hcr = HCR_VM};
+	static struct vm vm = {.vcpu_count = 1, .vcpu = {&vcpu}};
+
+	(void)state;
+	assert_false(find("cortex-a15", 0)->other_caches);
+	model_apply(&vm, find("cortex-a15", 0));
+	assert_int_equal(vcpu.hcr, HCR_VM);
+	fake_machine.on_read[SYSREG_ccsidr] = NULL; /* 0 */
+	assert_null(arrive(3, A15));
+	assert_true(find("cortex-a15", 0)->other_caches);
+	assert_int_equal(find("cortex-a15", 0)->ids.ccsidr[0], 0x500);
+	model_apply(&vm, find("cortex-a15", 0));
+	assert_int_equal(vcpu.hcr, HCR_VM | HCR_TID2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +238,7 @@ int main(void)
 		cmocka_unit_test_setup(test_apply, setup),
 		cmocka_unit_test_setup(test_harden, setup),
 		cmocka_unit_test_setup(test_harden_without_firmware, setup),
+		cmocka_unit_test_setup(test_other_caches, setup),
 		cmocka_unit_test_setup(test_fake, setup),
 	};
 
