@@ -27,6 +27,8 @@ test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_machine.c
 test_vgic_SRCS     := vgic/vgic.c vgic/state.c vgic/context.c vgic/dist.c hyp/mmio.c tests/unit/vgic_rig.c $(FAKE)/fake_gich.c \
 	$(FAKE)/fake_machine.c
+test_vgic_delivery_SRCS := $(test_vgic_SRCS)
+test_vgic_state_SRCS := $(test_vgic_SRCS)
 test_vgic_model_SRCS := $(test_vgic_SRCS)
 test_coproc_SRCS   := coproc/coproc.c coproc/registers.c coproc/setway.c coproc/pmu.c hyp/inject.c hyp/regs.c $(FAKE)/fake_machine.c
 test_model_SRCS    := coproc/model.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
