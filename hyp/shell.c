@@ -19,7 +19,7 @@
 #include "hyp/timer.h"
 #include "hyp/trace.h"
 #include "hyp/vm.h"
-#include "psci/host.h"
+#include "psci/power.h"
 
 #define OUTPUT_SIZE 1024U /* a power of two */
 
@@ -47,17 +47,17 @@ static void leave(uint32_t count, char **args)
 	shell_leave(NULL);
 }
 
-static void power_off(uint32_t count, char **args)
+static void off(uint32_t count, char **args)
 {
 	(void)count, (void)args;
-	psci_host_system_off();
+	power_off();
 	shell_printf("this host cannot be switched off by software\n");
 }
 
 static void reboot(uint32_t count, char **args)
 {
 	(void)count, (void)args;
-	psci_host_system_reset();
+	power_reset();
 	shell_printf("this host cannot be restarted by software\n");
 }
 
@@ -78,7 +78,7 @@ static const struct command commands[] = {
 	{"trace on", "", 0, 0, false, shell_trace_on, "record exits, injections and switches on all CPUs"},
 	{"trace off", "", 0, 0, false, shell_trace_off, "stop that"},
 	{"trace dump", "[N]", 0, 1, false, shell_trace_dump, "the last N records of each CPU (256)"},
-	{"poweroff", "", 0, 0, false, power_off, "switch the host off, whatever runs"},
+	{"poweroff", "", 0, 0, false, off, "switch the host off, whatever runs"},
 	{"reboot", "", 0, 0, false, reboot, "restart the host, whatever runs"},
 	{"exit", "", 0, 0, false, leave, "back to where the escape key was pressed"},
 	{"help", "", 0, 0, false, help, "this list"},

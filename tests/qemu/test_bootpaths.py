@@ -114,6 +114,30 @@ def test_vexpress_cpus_off_and_on(vexpress):
     expect_demo(run, 2)
 
 
+RESTARTS = {
+    "firmware": ["-M", "virt,virtualization=on,gic-version=2", "-m", "512M", "-kernel", BUILD / "virt7.bin"],
+    "monitor": ["-M", "virt,secure=on,virtualization=on,gic-version=2", "-m", "512M", "-bios"],
+    "registers": ["-M", "vexpress-a15", "-m", "1G", "-audiodev", "none,id=a", "-dtb", VEXPRESS_DTB, "-kernel",
+                  BUILD / "virt7.bin"],
+}
+
+
+@pytest.mark.parametrize("means", RESTARTS)
+def test_host_restarted(qemu, mkbundle, mkflash, means):
+    """The shell's `reboot` and `poweroff`: by PSCI, by virt7's own monitor, by the registers in the device tree."""
+    bundle = mkbundle(f"name=test,memory=8M,kernel={BUILD}/guests/talk.bin")
+    payload = [mkflash(bundle, "--board-dtb", "0x40000000")] if means == "monitor" else ["-initrd", bundle]
+    run = qemu(*RESTARTS[means], *payload, "-cpu", "cortex-a15", "-smp", 2, "-nographic", timeout=240)
+    for command in ("reboot\r", "poweroff\r"):
+        run.expect("virt7: host: 2 of 2 CPUs online\r")
+        run.expect(r"talk: ready\r")
+        run.send("\x1d")
+        run.expect("virt7> ")
+        run.send(command)
+    assert run.wait() == 0
+    assert run.output().count("virt7: virt7 ") == 2
+
+
 @pytest.fixture
 def bootpath(qemu, tmp_path):
     """bootpath(path, bundle or None, ...) -> Qemu, started as tools/bootpath says; keywords are its environment's."""
