@@ -361,7 +361,7 @@ static int check_gic(const struct host *host)
 		return -EINVAL;
 	}
 	if (host->gic_regions < GIC_REGIONS) {
-		log_err("host: GIC node %s has no region %u (GICH and GICV are needed); on QEMU add virtualization=on",
+		log_err("host: GIC node %s has no region %u (GICH and GICV are needed): add it to the node's reg",
 			fdt_get_name(host->fdt, host->gic_node, NULL), (unsigned)host->gic_regions);
 		return -EINVAL;
 	}

@@ -339,6 +339,19 @@ static void take_header_bundle(void)
 	host.bundle_size = image_header.bundle_size;
 }
 
+/* Below HYP and not in secure state: nothing that virt7 could do itself. */
+static const char *wrong_mode(void)
+{
+	if (FIELD(read_id_pfr1(), 12, 4) != 0)
+		return "entered in SVC mode, not HYP: start virt7 in HYP or secure SVC mode; U-Boot: setenv "
+		       "bootm_boot_mode sec";
+	if (host.emulated)
+		return "entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on to -M "
+		       "virt";
+	return "entered in SVC mode, and this CPU has no HYP mode: virt7 needs a Cortex-A15 or A7; on QEMU leave out "
+	       "virtualization=off";
+}
+
 void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 {
 	load_address = load;
@@ -347,7 +360,7 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 	open_console(dtb);
 	log_info("virt7 " VIRT7_VERSION " at 0x%08x, MIDR 0x%08x", (unsigned)load, (unsigned)read_midr());
 	if (mode != PSR_MODE_HYP)
-		halt("entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on to -M virt");
+		halt(wrong_mode());
 	if (host_check(&host))
 		halt("this board's device tree lacks what virt7 needs");
 	take_header_bundle();

@@ -141,7 +141,7 @@ MISSING = {
             r"host: no GICv2 in the device tree; on QEMU add gic-version=2 to -M virt"),
     "gich": (lambda path: fdt("fdtput", "-t", "x", path, "/intc@8000000", "reg",
                               *"0 8000000 0 10000 0 8010000 0 10000".split()),
-             r"host: GIC node intc@8000000 has no region 2 \(GICH and GICV are needed\); on QEMU add virtualization=on"),
+             r"host: GIC node intc@8000000 has no region 2 \(GICH and GICV are needed\): add it to the node's reg"),
     "timer": (lambda path: fdt("fdtput", "-r", path, "/timer"),
               r'host: no architected timer with four interrupts \(arm,armv7-timer\) in the device tree'),
     "cpus": (lambda path: fdt("fdtput", "-r", path, "/cpus/cpu@0"), r"host: the device tree has no /cpus/cpu@\* node"),

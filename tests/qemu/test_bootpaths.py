@@ -1,5 +1,6 @@
 """Every way into virt7: secure SVC, the reset vector in flash, U-Boot; and each of them entered wrongly."""
 import os
+import struct
 import subprocess
 
 import pytest
@@ -189,6 +190,10 @@ def test_run(qemu):
 NO_TREE = (r"virt7: error: no device tree at r2 = 0x00000000: load the board's \.dtb and pass its address "
            r"\(U-Boot: bootz IMAGE BUNDLE DTB\)\r")
 NOT_HYP = "virt7: error: entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on to -M virt\r"
+NO_HYP = ("virt7: error: entered in SVC mode, and this CPU has no HYP mode: virt7 needs a Cortex-A15 or A7; on QEMU leave "
+          "out virtualization=off\r")
+HYP_LEFT = ("virt7: error: entered in SVC mode, not HYP: start virt7 in HYP or secure SVC mode; U-Boot: setenv "
+            "bootm_boot_mode sec\r")
 
 
 @pytest.fixture
@@ -278,7 +283,24 @@ def psci_bundle(mkbundle):
 
 @pytest.mark.parametrize("machine", [",virtualization=off", ",secure=off,virtualization=off"])
 def test_vexpress_without_hyp(vexpress, machine):
-    vexpress(machine=machine).expect(NOT_HYP)
+    vexpress(machine=machine).expect(NO_HYP)
+
+
+def test_hyp_left(qemu, tmp_path):
+    """A loader that was in HYP mode, as U-Boot for Linux in non-secure SVC may be, and leaves it."""
+    loader = tmp_path / "loader.bin"
+    loader.write_bytes(struct.pack("<6I", 0xe3a02442,   # mov r2, #0x42000000
+                                   0xe3a03444,          # mov r3, #0x44000000
+                                   0xe3a000d3,          # mov r0, #0xd3: SVC mode
+                                   0xe16ff000,          # msr spsr_cxsf, r0
+                                   0xe12ef303,          # msr elr_hyp, r3
+                                   0xe160006e))         # eret
+    run = qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-m", "256M", "-nographic",
+               "-device", f"loader,file={BUILD / 'virt.dtb'},addr=0x42000000,force-raw=on",
+               "-device", f"loader,file={BUILD / 'virt7.bin'},addr=0x44000000,force-raw=on",
+               "-device", f"loader,file={loader},addr=0x41000000,force-raw=on",
+               "-device", "loader,addr=0x41000000,cpu-num=0")
+    run.expect(HYP_LEFT)
 
 
 NO_TREE_COMMANDS = {"uboot-uimage": "bootm 0x42000000", "uboot-bootz": "bootz 0x42000000 -",
@@ -294,8 +316,8 @@ def test_uboot_no_device_tree(bootpath, psci_bundle, path):
 
 
 def expect_no_gich(run):
-    run.expect(r"virt7: error: host: GIC node [^ ]+ has no region 2 \(GICH and GICV are needed\); "
-               r"on QEMU add virtualization=on\r")
+    run.expect(r"virt7: error: host: GIC node [^ ]+ has no region 2 \(GICH and GICV are needed\): "
+               r"add it to the node's reg\r")
     run.expect("virt7: error: this board's device tree lacks what virt7 needs\r")
 
 
