@@ -100,6 +100,7 @@ static void timer_found(struct scan *scan, const struct dt_node *node)
 
 	if (host->timer_hyp_irq)
 		return;
+	host->timer_phys_irq = dt_gic_irq(node, 1);
 	host->timer_virt_irq = dt_gic_irq(node, 2);
 	host->timer_hyp_irq = dt_gic_irq(node, 3);
 	host->timer_hz = dt_u32(scan->fdt, node, "clock-frequency", 0);

@@ -113,7 +113,7 @@ int cpu_init(const struct host *host)
 	vgic_init_cpu();
 	timer_init_cpu(host->timer_hyp_irq);
 	vtimer_init_cpu(host->timer_virt_irq);
-	sched_init_cpu(cpu);
+	sched_init_cpu(cpu, host->timer_phys_irq);
 	return 0;
 }
 

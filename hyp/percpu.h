@@ -34,7 +34,7 @@ struct percpu {
 	const struct vm *last_vm; /* that ran here */
 	void (*harden)(void); /* empty the branch predictor between VMs; NULL: nothing to do, or nothing that helps */
 	uint32_t *idle_sp;
-	struct timer slice;
+	uint64_t slice_end; /* CNTPCT; 0: no slice runs */
 	/* others may read */
 	uint32_t mpidr, midr;
 	uint32_t timer_hz;

@@ -7,6 +7,7 @@
 
 #include <arm/atomic.h>
 #include <arm/barrier.h>
+#include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
 #include "hyp/dev/gic.h"
@@ -21,6 +22,7 @@
 #define SIBLINGS_MAX   8U   /* vCPUs looked at for one of the same VM */
 
 static volatile uint32_t idle_cpus; /* bit n: CPU n has nothing to run */
+static uint32_t online_cpus;
 
 static uint32_t slice_ticks;
 
@@ -53,28 +55,41 @@ static struct vcpu *pick(struct percpu *cpu)
 	return vcpu;
 }
 
-static void slice_expired(struct timer *timer)
+/* Slices have the non-secure PL1 physical timer, CNTP, which guests do not reach: theirs is emulated. */
+static inline void begin_slice(struct percpu *cpu, uint64_t now)
 {
-	struct percpu *cpu = container_of(timer, struct percpu, slice);
-
-	if (!cpu->vcpu)
-		return;
-	cpu->slices++;
-	atomic_or(&cpu->vcpu->work, WORK_RESCHED);
+	cpu->slice_end = now + slice_ticks;
+	write_cntp_cval(cpu->slice_end);
+	write_cntp_ctl(CNT_ENABLE);
 }
 
-/* A slice begins when somebody waits; of less priority, too: that one may find another CPU. */
-static inline void check_slice(struct percpu *cpu)
+static inline void end_slice(struct percpu *cpu)
 {
-	if (cpu->ready && cpu->vcpu && !cpu->slice.cpu)
-		timer_arm(&cpu->slice, timer_now() + slice_ticks);
+	write_cntp_ctl(0);
+	cpu->slice_end = 0;
+}
+
+/* The slice's end. Who runs here goes on from inside of its interrupt when its turn comes again. */
+static bool slice_irq(uint32_t id)
+{
+	struct percpu *cpu = this_cpu();
+
+	end_slice(cpu);
+	isb(); /* the line is down before the interrupt is deactivated */
+	gic_deactivate(id);
+	if (cpu->vcpu) {
+		cpu->slices++;
+		sched_yield();
+	}
+	return false;
 }
 
 void sched_check_slice(void)
 {
 	struct percpu *cpu = this_cpu();
 
-	check_slice(cpu);
+	if (cpu->ready && cpu->vcpu && !cpu->slice_end)
+		begin_slice(cpu, timer_now());
 	if (cpu->vcpu && cpu->vcpu == cpu->loaded)
 		vcpu_set_wait_traps(cpu->vcpu);
 }
@@ -82,21 +97,19 @@ void sched_check_slice(void)
 /* The running vCPU has had its time. It is still cpu->vcpu, until choose() or rotate(). */
 static inline void stop_running(struct vcpu *vcpu, uint64_t now)
 {
-	vcpu->ran += now - vcpu->since;
-	vcpu->since = now;
+	vcpu->ran += now;
 	vcpu->running = false;
 }
 
 static inline void begin_running(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
-	vcpu->waited += now - vcpu->since;
-	vcpu->since = now;
+	vcpu->ran -= now;
 	vcpu->queued = false;
 	vcpu->running = true;
 	cpu->vcpu = vcpu;
 }
 
-/* The next to run here, as everybody sees it from now on. Holder of rq_lock; switch_to() follows at once. */
+/* The next to run here, as everybody sees it from now on; NULL: none. Holder of rq_lock; the switch follows at once. */
 static struct vcpu *choose(struct percpu *cpu, uint64_t now)
 {
 	struct vcpu *next = pick(cpu);
@@ -111,38 +124,52 @@ static struct vcpu *choose(struct percpu *cpu, uint64_t now)
 static struct vcpu *rotate(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
 	struct list *queue = &cpu->queue[vcpu->priority];
-	struct vcpu *next = container_of(queue->next, struct vcpu, node);
+	struct vcpu *next = container_of(list_take_first(queue), struct vcpu, node);
 
-	list_remove(&next->node);
 	list_append(queue, &vcpu->node);
 	vcpu->queued = true;
 	begin_running(cpu, next, now);
 	return next;
 }
 
-/* Go from `prev`'s thread to that of `next`, NULL: the idle thread. Comes back when this thread is picked again. */
-static void switch_to(struct percpu *cpu, struct vcpu *prev, struct vcpu *next)
+/*
+ * Go from this thread, whose SP goes to *from, to that of `next`. Comes back when this thread is picked again. A slice
+ * begins when somebody waits; of less priority, too: that one may find another CPU.
+ */
+static inline void switch_to(struct percpu *cpu, uint32_t **from, struct vcpu *next, uint64_t now)
 {
-	uint32_t **from = prev ? &prev->sp : &cpu->idle_sp;
-
-	if (next == prev)
-		return;
-	timer_disarm(&cpu->slice);
-	check_slice(cpu);
-	if (next && cpu->loaded == next)
+	if (cpu->ready)
+		begin_slice(cpu, now);
+	else if (cpu->slice_end)
+		end_slice(cpu);
+	if (cpu->loaded == next)
 		vcpu_set_wait_traps(next);
-	else if (next && !next->detached)
+	else if (!next->detached)
 		vcpu_load(next);
-	thread_switch(from, next ? next->sp : cpu->idle_sp);
+	thread_switch(from, next->sp);
 }
 
-void sched_init_cpu(struct percpu *cpu)
+/* The same, out of line; `next` NULL: the idle thread. */
+static void __attribute__((noinline)) leave_to(struct percpu *cpu, uint32_t **from, struct vcpu *next, uint64_t now)
+{
+	if (next) {
+		switch_to(cpu, from, next, now);
+		return;
+	}
+	if (cpu->slice_end)
+		end_slice(cpu);
+	thread_switch(from, cpu->idle_sp);
+}
+
+void sched_init_cpu(struct percpu *cpu, uint32_t irq)
 {
 	for (uint32_t p = 0; p < SCHED_PRIORITIES; p++)
 		list_init(&cpu->queue[p]);
-	cpu->slice.expired = slice_expired;
 	slice_ticks = timer_hz() / SLICE_HZ;
+	end_slice(cpu);
+	irq_register(irq, slice_irq);
 	atomic_clear(&idle_cpus, BIT(cpu->head.id));
+	atomic_or(&online_cpus, BIT(cpu->head.id));
 	cpu->online = true;
 }
 
@@ -199,36 +226,52 @@ void sched_block(void)
 	}
 	now = timer_now();
 	stop_running(vcpu, now);
+	vcpu->wanted += now;
 	vcpu->sleeps++;
 	cpu->load[vcpu->priority]--;
 	next = choose(cpu, now);
 	spin_unlock(&cpu->rq_lock);
-	switch_to(cpu, vcpu, next);
+	leave_to(cpu, &vcpu->sp, next, now);
+}
+
+/* Those who wait here are looked at when one of them, `vcpu` from now on, has a CPU to go to, and once in a while. */
+static inline bool time_to_balance(struct percpu *cpu, const struct vcpu *vcpu)
+{
+	if (idle_cpus & vcpu->affinity)
+		return true;
+	if (likely(cpu->slices < BALANCE_SLICES))
+		return false;
+	if (online_cpus & (online_cpus - 1U))
+		return true;
+	cpu->slices = 0; /* there is no other */
+	return false;
 }
 
 void sched_yield(void)
 {
 	struct percpu *cpu = this_cpu();
 	struct vcpu *vcpu = cpu->vcpu, *next;
+	uint32_t rivals_ready;
 	uint64_t now;
 
 	spin_lock(&cpu->rq_lock);
-	if (cpu->ready < BIT(vcpu->priority)) {
+	rivals_ready = cpu->ready >> vcpu->priority;
+	if (!rivals_ready) {
 		spin_unlock(&cpu->rq_lock);
 		return;
 	}
 	now = timer_now();
 	stop_running(vcpu, now);
-	if (cpu->ready >> vcpu->priority == 1) {
+	if (rivals_ready == 1) {
 		next = rotate(cpu, vcpu, now);
 	} else {
 		enqueue(cpu, vcpu);
 		next = choose(cpu, now);
 	}
-	if ((idle_cpus & vcpu->affinity) || cpu->slices >= BALANCE_SLICES)
+	if (time_to_balance(cpu, vcpu))
 		atomic_or(&next->work, WORK_BALANCE);
 	spin_unlock(&cpu->rq_lock);
-	switch_to(cpu, vcpu, next);
+	switch_to(cpu, &vcpu->sp, next, now);
 }
 
 /* A vCPU of the same VM goes to the head of their queue. */
@@ -294,14 +337,13 @@ static struct percpu *better_cpu(const struct vcpu *vcpu, bool as_well)
  */
 static uint32_t share_of(struct vcpu *vcpu, uint64_t now)
 {
-	uint64_t since = now - vcpu->since;
-	uint64_t ran = vcpu->ran - vcpu->ran_mark + (vcpu->running ? since : 0);
-	uint64_t wanted = ran + vcpu->waited - vcpu->waited_mark + (vcpu->running ? 0 : since);
+	uint64_t ran = vcpu->ran - vcpu->ran_mark + (vcpu->running ? now : 0);
+	uint64_t wanted = vcpu->wanted - vcpu->wanted_mark + now;
 	uint32_t shift;
 
 	if (wanted > timer_hz()) { /* half of it counts from now on */
 		vcpu->ran_mark += ran / 2;
-		vcpu->waited_mark += (wanted - ran) / 2;
+		vcpu->wanted_mark += wanted / 2;
 	}
 	shift = wanted >> 20 ? 44U - (uint32_t)__builtin_clzll(wanted) : 0;
 	return wanted ? ((uint32_t)(ran >> shift) << 10) / (uint32_t)(wanted >> shift) : 0;
@@ -356,7 +398,7 @@ static bool announce(struct percpu *cpu, const struct vcpu *vcpu)
 		work = WORK_RESCHED;
 	if (idle_cpus & vcpu->affinity & ~BIT(cpu->head.id))
 		work |= WORK_BALANCE;
-	else if (current->priority > vcpu->priority && cpu->slice.cpu)
+	else if (current->priority > vcpu->priority && cpu->slice_end)
 		return false;
 	atomic_or(&current->work, work);
 	return true;
@@ -420,22 +462,22 @@ void sched_balance(void)
 
 void sched_preempt(void)
 {
-	struct percpu *cpu = this_cpu();
+	struct vcpu *vcpu = this_cpu()->vcpu;
 
-	if (!cpu->vcpu)
+	if (!vcpu)
 		return;
 	while (irq_handle_one())
 		;
-	if (cpu->vcpu->work & WORK_SLICE) {
-		atomic_clear(&cpu->vcpu->work, WORK_SLICE);
+	if (vcpu->work & WORK_SLICE) {
+		atomic_clear(&vcpu->work, WORK_SLICE);
 		sched_check_slice();
 	}
-	if (cpu->vcpu->work & WORK_BALANCE) {
-		atomic_clear(&cpu->vcpu->work, WORK_BALANCE);
+	if (vcpu->work & WORK_BALANCE) {
+		atomic_clear(&vcpu->work, WORK_BALANCE);
 		sched_balance();
 	}
-	if (cpu->vcpu->work & WORK_RESCHED) {
-		atomic_clear(&cpu->vcpu->work, WORK_RESCHED);
+	if (vcpu->work & WORK_RESCHED) {
+		atomic_clear(&vcpu->work, WORK_RESCHED);
 		sched_yield();
 	}
 }
@@ -464,7 +506,7 @@ void sched_wake(struct vcpu *vcpu)
 	} else if (!vcpu->queued) {
 		enqueue(cpu, vcpu);
 		cpu->load[vcpu->priority]++;
-		vcpu->since = timer_now();
+		vcpu->wanted -= timer_now();
 		must_kick = announce(cpu, vcpu);
 	}
 	spin_unlock(&cpu->rq_lock);
@@ -477,8 +519,8 @@ void sched_times(struct vcpu *vcpu, uint64_t *ran, uint64_t *waited)
 	struct percpu *cpu = lock_cpu_of(vcpu);
 	uint64_t now = timer_now();
 
-	*ran = vcpu->ran + (vcpu->running ? now - vcpu->since : 0);
-	*waited = vcpu->waited + (vcpu->queued ? now - vcpu->since : 0);
+	*ran = vcpu->ran + (vcpu->running ? now : 0);
+	*waited = vcpu->wanted + (vcpu->running || vcpu->queued ? now : 0) - *ran;
 	spin_unlock(&cpu->rq_lock);
 }
 
@@ -523,14 +565,17 @@ void sched_idle(void)
 
 	for (;;) {
 		struct vcpu *next = NULL;
+		uint64_t now = 0;
 
 		spin_lock(&cpu->rq_lock);
-		if (cpu->ready)
-			next = choose(cpu, timer_now());
+		if (cpu->ready) {
+			now = timer_now();
+			next = choose(cpu, now);
+		}
 		spin_unlock(&cpu->rq_lock);
 		if (next) {
 			atomic_clear(&idle_cpus, BIT(cpu->head.id));
-			switch_to(cpu, NULL, next);
+			leave_to(cpu, &cpu->idle_sp, next, now);
 			asked = false;
 			continue;
 		}

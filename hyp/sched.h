@@ -13,8 +13,8 @@
 
 struct vcpu;
 
-/* This CPU's run queue and idle thread. */
-void sched_init_cpu(struct percpu *cpu);
+/* This CPU's run queue, idle thread and slice timer. `irq`: the PPI of the non-secure PL1 physical timer. */
+void sched_init_cpu(struct percpu *cpu, uint32_t irq);
 
 /* The CPUs of mask `affinity` that are online and not dedicated to a vCPU. */
 uint32_t sched_usable(uint32_t affinity);

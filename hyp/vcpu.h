@@ -69,9 +69,9 @@ struct vcpu {
 	uint32_t priority;
 	uint32_t affinity; /* physical CPUs that it may live on, bit n is CPU n */
 	uint32_t sleeps;   /* times that it gave the CPU up by itself */
-	uint64_t since;    /* CNTPCT at which it became ready or began to run */
-	uint64_t ran, waited;
-	uint64_t ran_mark, waited_mark; /* what does not count for its share any more */
+	/* Ticks of CNTPCT that it ran, and that it was ready or ran: while it does, less CNTPCT at which that began. */
+	uint64_t ran, wanted;
+	uint64_t ran_mark, wanted_mark; /* what does not count for its share any more */
 	uint32_t *sp;                   /* of the switched-out thread */
 
 	/* under vm->lock */

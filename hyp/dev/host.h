@@ -64,8 +64,8 @@ struct host {
 	int gic_node;         /* 0: none */
 	uint32_t gic_regions; /* of the four above, how many the tree has */
 	uint32_t gic_maintenance_irq;
-	uint32_t timer_virt_irq, timer_hyp_irq;
-	uint32_t timer_hz; /* 0: CNTFRQ holds it */
+	uint32_t timer_phys_irq, timer_virt_irq, timer_hyp_irq; /* phys: the non-secure one of PL1 */
+	uint32_t timer_hz;                                      /* 0: CNTFRQ holds it */
 	struct host_uart uart;
 
 	bool own_monitor; /* entered in secure state: virt7 itself is the PSCI below (boot/monitor.h) */

@@ -26,6 +26,16 @@ static inline void list_append(struct list *list, struct list *node)
 	list->prev = node;
 }
 
+/* Of a list that is not empty. Its links are what they were. */
+static inline struct list *list_take_first(struct list *list)
+{
+	struct list *node = list->next, *second = node->next;
+
+	list->next = second;
+	second->prev = list;
+	return node;
+}
+
 static inline void list_remove(struct list *node)
 {
 	node->prev->next = node->next;

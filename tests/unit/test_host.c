@@ -80,6 +80,7 @@ static void test_smallest(void **state)
 	assert_int_equal(host.gich, 0x2c004000);
 	assert_int_equal(host.gicv, 0x2c006000);
 	assert_int_equal(host.gic_maintenance_irq, 25);
+	assert_int_equal(host.timer_phys_irq, 30);
 	assert_int_equal(host.timer_virt_irq, 27);
 	assert_int_equal(host.timer_hyp_irq, 26);
 	assert_int_equal(host.uart.base, 0x9000000);

@@ -32,7 +32,11 @@ static uint32_t stack[VCPUS], idle_stack[CPU_MAX];
 
 static uint32_t switches, kicked; /* bit n: CPU n got an SGI */
 static uint32_t *switched_to;
-static bool slice_armed; /* of any CPU */
+static uint8_t gicc[GICC_DIR + 4];
+volatile uint8_t *gic_gicc = gicc;
+static irq_fn slice_irq;
+static bool in_slice_irq;
+#define SLICE_PPI 30U
 #define clock_now (fake_machine.reg[SYSREG_cntpct])
 static uint32_t unloaded;
 static jmp_buf idle_over;
@@ -45,6 +49,8 @@ void thread_switch(uint32_t **from, uint32_t *to)
 		assert_int_equal(percpu[i].rq_lock.held, 0); /* held across a switch: never given back */
 	switches++;
 	switched_to = to;
+	if (in_slice_irq) /* it is over before another one runs: this thread comes back who knows when */
+		assert_int_equal(io_read32(gic_gicc + GICC_DIR), SLICE_PPI);
 	if (from == &percpu[cpu_id()].idle_sp)
 		longjmp(idle_over, 1); /* out of sched_idle(), which never returns */
 }
@@ -84,26 +90,40 @@ bool irq_handle_one(void)
 	return false;
 }
 
-void timer_arm(struct timer *timer, uint64_t deadline)
+void irq_register(uint32_t id, irq_fn fn)
 {
-	assert_ptr_equal(timer, &percpu[cpu_id()].slice);
-	slice_armed = true;
-	timer->deadline = deadline;
-	timer->cpu = &percpu[cpu_id()];
+	assert_int_equal(id, SLICE_PPI);
+	slice_irq = fn;
 }
 
-void timer_cancel(struct timer *timer)
-{
-	assert_ptr_equal(timer, &percpu[cpu_id()].slice);
-	slice_armed = false;
-	timer->cpu = NULL;
-}
-
-/* Its time has come: the timer is off before it calls. */
+/* Its time has come: the line goes down, then the interrupt is ended, then the next one runs. */
 static void slice_expires(void)
 {
-	timer_cancel(&percpu[0].slice);
-	percpu[0].slice.expired(&percpu[0].slice);
+	in_slice_irq = true;
+	fake_machine.events = 0;
+	io_write32(gic_gicc + GICC_DIR, 0);
+	assert_false(slice_irq(SLICE_PPI));
+	assert_int_equal(fake_machine.event[0].op, SYSREG_cntp_ctl);
+	assert_int_equal(fake_machine.event[0].value, 0);
+	assert_int_equal(fake_machine.event[1].op, FAKE_ISB);
+	assert_int_equal(io_read32(gic_gicc + GICC_DIR), SLICE_PPI);
+	in_slice_irq = false;
+}
+
+/* The timer of the CPU that acted last says what the scheduler believes. */
+static void assert_slice(uint64_t end)
+{
+	assert_int_equal(percpu[cpu_id()].slice_end, end);
+	assert_int_equal(read_cntp_ctl(), end ? CNT_ENABLE : 0);
+	assert_true(!end || read_cntp_cval() == end);
+}
+
+static uint64_t ran(uint32_t i)
+{
+	uint64_t time, waited;
+
+	sched_times(&vcpu[i], &time, &waited);
+	return time;
 }
 
 uint32_t timer_hz(void)
@@ -135,12 +155,11 @@ static int setup(void **state)
 	for (uint32_t i = 0; i < 4; i++) {
 		percpu[i].head.id = i;
 		percpu[i].idle_sp = &idle_stack[i];
-		sched_init_cpu(&percpu[i]);
+		sched_init_cpu(&percpu[i], SLICE_PPI);
 		percpu[i].online = i < 2;
 	}
 	on(0);
 	switches = kicked = 0;
-	slice_armed = false;
 	return 0;
 }
 
@@ -345,32 +364,32 @@ static void test_slice(void **state)
 {
 	(void)state;
 	start(1);
-	assert_false(slice_armed);
+	assert_slice(0);
 	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
 	assert_int_equal(vcpu[0].work, WORK_SLICE);
 	sched_check_slice();
-	assert_true(slice_armed);
-	assert_int_equal(percpu[0].slice.deadline, 5000 + 1000);
-	vcpu[0].work = 0;
+	assert_slice(5000 + 1000);
+	clock_now = 6001;
 	slice_expires();
-	assert_int_equal(vcpu[0].work, WORK_RESCHED);
-	sched_yield();
 	assert_runs(&vcpu[1]);
-	assert_true(slice_armed); /* now 0 waits */
+	assert_slice(6001 + 1000); /* now 0 waits */
 	sched_block();
 	assert_runs(&vcpu[0]);
-	assert_false(slice_armed);
+	assert_slice(0);
 	vcpu[1].priority = 2; /* a lesser one gets nothing of a better one's time, but may find another CPU */
 	sched_wake(&vcpu[1]);
 	sched_check_slice();
-	assert_true(slice_armed);
-	sched_yield();
+	assert_slice(6001 + 1000);
+	slice_expires();
 	assert_runs(&vcpu[0]);
+	sched_check_slice();
 	sched_block();
+	assert_runs(&vcpu[1]);
 	sched_block();
 	assert_runs(NULL);
+	assert_slice(0);
 	slice_expires(); /* nobody runs: nothing to do */
-	assert_false(slice_armed);
+	assert_slice(0);
 }
 
 /* A slice that runs is not started over by each one that begins to wait. */
@@ -378,11 +397,11 @@ static void test_slice_once(void **state)
 {
 	(void)state;
 	start(2);
-	percpu[0].slice.cpu = &percpu[0]; /* armed, as hyp/timer.c leaves it */
-	slice_armed = false;
+	assert_slice(5000 + 1000);
+	clock_now = 5500;
 	assert_int_equal(sched_attach(&vcpu[2], BIT(0), false), 0);
 	sched_check_slice();
-	assert_false(slice_armed);
+	assert_slice(5000 + 1000);
 }
 
 /* --- several CPUs, in simulated time ---------------------------------------------------------------------------------
@@ -407,10 +426,8 @@ static void serve(uint32_t cpu)
 	uint32_t work;
 
 	on(cpu);
-	if (percpu[cpu].slice.cpu && percpu[cpu].slice.deadline <= clock_now) {
-		timer_disarm(&percpu[cpu].slice);
-		percpu[cpu].slice.expired(&percpu[cpu].slice);
-	}
+	if (percpu[cpu].slice_end && percpu[cpu].slice_end <= clock_now)
+		slice_irq(SLICE_PPI);
 	while (percpu[cpu].vcpu && (work = atomic_take(&percpu[cpu].vcpu->work)) != 0) {
 		if (work & WORK_BALANCE)
 			sched_balance();
@@ -451,7 +468,7 @@ static void step(uint32_t vcpus, uint32_t cpus)
 /* vCPUs that only spin, all of one priority, share what there is. */
 static void shares(uint32_t vcpus, uint32_t cpus)
 {
-	uint64_t ran, waited, each = (uint64_t)10000 * MS * cpus / vcpus, sum = 0;
+	uint64_t time, waited, each = (uint64_t)10000 * MS * cpus / vcpus, sum = 0;
 
 	setup(NULL);
 	memset(habit, 0, sizeof(habit));
@@ -461,10 +478,10 @@ static void shares(uint32_t vcpus, uint32_t cpus)
 	for (uint32_t t = 0; t < 10000; t++)
 		step(vcpus, cpus);
 	for (uint32_t i = 0; i < vcpus; i++) {
-		sched_times(&vcpu[i], &ran, &waited);
-		assert_in_range(ran, each - each / 20, each + each / 20);
-		assert_int_equal(ran + waited, 10000 * MS);
-		sum += ran;
+		sched_times(&vcpu[i], &time, &waited);
+		assert_in_range(time, each - each / 20, each + each / 20);
+		assert_int_equal(time + waited, 10000 * MS);
+		sum += time;
 	}
 	assert_int_equal(sum, (uint64_t)10000 * MS * cpus);
 }
@@ -489,8 +506,8 @@ static void test_alone(void **state)
 		step(4, 4);
 	for (uint32_t i = 0; i < 4; i++) {
 		assert_ptr_equal(vcpu[i].cpu, &percpu[i]);
-		assert_int_equal(vcpu[i].ran, 0); /* has never left it */
-		assert_null(percpu[i].slice.cpu);
+		assert_int_equal(vcpu[i].ran, -5000ULL); /* has never left it */
+		assert_int_equal(percpu[i].slice_end, 0);
 	}
 	assert_int_equal(unloaded, 0);
 }
@@ -528,7 +545,7 @@ static void test_work_conserving(void **state)
 	}
 	assert_true(unloaded > 100);
 	for (uint32_t i = 0; i < 9; i++)
-		assert_true(vcpu[i].ran > 0);
+		assert_true(ran(i) > 0);
 }
 
 /* One exit after it has become ready, the one of higher priority runs, and lesser ones get what it leaves. */
@@ -552,7 +569,7 @@ static void test_latency(void **state)
 		assert_ptr_equal(percpu[0].vcpu, &vcpu[2]);
 		sched_block();
 	}
-	assert_in_range(vcpu[0].ran, 450 * MS, 550 * MS);
+	assert_in_range(ran(0), 450 * MS, 550 * MS);
 }
 
 /* WFE: the sibling's turn comes before that of others of the same priority. */
@@ -598,7 +615,7 @@ static void test_wake_while_given(void **state)
 	assert_false(vcpu[1].wake_pending);
 	serve(1);
 	assert_ptr_equal(percpu[1].vcpu, &vcpu[1]);
-	assert_null(percpu[1].slice.cpu);
+	assert_int_equal(percpu[1].slice_end, 0);
 }
 
 /* Random wakes, blocks and yields: one that is ready is never forgotten, and the best one runs. */
