@@ -7,6 +7,7 @@ build folder.
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pexpect
@@ -14,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
+DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
 QEMU = os.environ.get("QEMU", "qemu-system-arm")
 CPUS = ("cortex-a15", "cortex-a7", "max")
 TAIL_LINES = 40
@@ -62,10 +64,17 @@ class Qemu:
         """What one of several VMs has said, without its line ends: a line that takes it long comes in pieces."""
         return "".join(re.findall(rf"^{re.escape(vm)}\| (.*)$", self.output(), re.MULTILINE))
 
-    def expect_said(self, vm, pattern, timeout=-1):
-        """Wait until one of several VMs has said that, in pieces or not."""
-        while not re.search(pattern, self.said(vm)):
-            self.expect(r"\n", timeout=timeout)
+    def expect_said(self, vm, pattern, timeout=-1, count=1):
+        """Wait until one of several VMs has said that so many times, in pieces or not; the limit is for all of it."""
+        end = time.monotonic() + (self.child.timeout if timeout == -1 else timeout)
+        seen = -1
+        while True:
+            self.log.flush()
+            size = self.log_path.stat().st_size
+            if size != seen and len(re.findall(pattern, self.said(vm))) >= count:
+                return
+            seen = size
+            self.expect(r"\n", timeout=max(0, end - time.monotonic()))
 
     def close(self):
         """End this child, if it has not ended, and keep its status."""
@@ -136,6 +145,19 @@ def mkbundle(tmp_path):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == 0, f"mkbundle {' '.join(map(str, args))}:\n{done.stdout}"
         return bundle
+
+    return make
+
+
+@pytest.fixture
+def initramfs(tmp_path):
+    """initramfs("name=file", ...) -> the example guest's, with these files."""
+
+    def make(*files):
+        path = tmp_path / "test.cpio"
+        adds = [part for item in files for part in ("--add", item)]
+        subprocess.run([ROOT / "tools/mkinitramfs", "-o", path, "--tree", DEPS / "armhf", *adds], check=True)
+        return path
 
     return make
 

@@ -5,11 +5,10 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, CPUS, ROOT
+from conftest import BUILD, CPUS, DEPS, ROOT
 from test_guests import check, image
 from test_shell import command, open_shell, power_off
 
-DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
 KERNEL = DEPS / "armhf" / "vmlinuz"
 BOOT = 400  # seconds: the machine that runs the tests may be slow and shared
 
@@ -165,19 +164,6 @@ def test_wrong_option(virt7):
 TRAPPED = [("max", "setway.log=1"), ("cortex-a15", "setway.log=1 coproc.t7=1"), ("cortex-a7", "setway.log=1 coproc.t7=1")]
 SETWAY = re.compile(r"virt7: vm debian: vcpu (\d): set/way (\w+) -> (\w+) "
                     r"\(operations (\d+), changes (\d+), flushes (\d+)\)")
-
-
-@pytest.fixture
-def initramfs(tmp_path):
-    """initramfs("name=file", ...) -> the example guest's, with these files."""
-
-    def make(*files):
-        path = tmp_path / "test.cpio"
-        adds = [part for item in files for part in ("--add", item)]
-        subprocess.run([ROOT / "tools/mkinitramfs", "-o", path, "--tree", DEPS / "armhf", *adds], check=True)
-        return path
-
-    return make
 
 
 def check_setway(lines):

@@ -9,11 +9,10 @@ import re
 import pexpect
 import pytest
 
-from conftest import BUILD, ROOT
+from conftest import BUILD, DEPS, ROOT
 from test_guests import VIRT7_QUIRKS, check, image
 
 SOAK = os.environ.get("SOAK", "") not in ("", "0")
-DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
 KERNEL = DEPS / "armhf" / "vmlinuz"
 INITRAMFS = BUILD / "initramfs.cpio"
 PROMPT = r"~ # "

@@ -31,16 +31,20 @@ def test_shares(virt7, mkbundle, vms, smp):
                 timeout=240)
     loops = [int(run.expect(r"share: (\d+) loops\r")[1]) for _ in range(vms)]
     mean = sum(loops) / vms
-    tolerance = 0.05 if smp == 1 else 0.15  # QEMU's CPUs share the test machine's
+    tolerance = 0.05 if smp == 1 else 0.2  # QEMU's CPUs share the test machine's; unit tests have the exact figures
     assert all(abs(n - mean) <= tolerance * mean for n in loops), loops
 
 
-@pytest.mark.parametrize("mode", [SPIN, HYPERCALLS, MMIO, INTERRUPTS])
-def test_latency(virt7, mkbundle, mode):
-    """One CPU: what a lower priority does costs a higher one no more than an exit: here 100 us at 125 MIPS."""
+@pytest.mark.parametrize("mode, limit", [(SPIN, 100), (HYPERCALLS, 100), (MMIO, 100), (INTERRUPTS, 100), (PRINT, 100),
+                                         (RESET, 4000)])
+def test_latency(virt7, mkbundle, mode, limit):
+    """
+    One CPU: what a lower priority does costs a higher one no more than an exit, in us at 125 MIPS; a start no more than
+    its longest steps, which are the making of a device tree and the zeroing of 2 MiB.
+    """
     run = virt7(mkbundle(vm("low", mode, "priority=2"), vm("high", LATENCY, "priority=6")), "-icount",
                 "shift=3,sleep=off", timeout=240)
-    assert int(run.expect(r"latency: (\d+) us\r")[1]) <= 100
+    assert int(run.expect(r"latency: (\d+) us\r")[1]) <= limit
 
 
 # Hostile guests end or restart alone.
@@ -60,15 +64,48 @@ def test_watchdog(virt7, mkbundle, mode):
     assert re.search(r"summary: \d+ passed, 0 failed", text) and "PANIC" not in text
 
 
-if SOAK:  # seven VMs on two emulated CPUs
+STORM = [vm("crash", FAULT, "watchdog-ms=50"), vm("print", PRINT), vm("calls", HYPERCALLS), vm("mmio", MMIO)]
 
-    def test_storms_beside_work(virt7, mkbundle):
-        """All of them at once on two CPUs beside a guest that checks what it does."""
-        bad = [vm(f"bad{mode}", mode) for mode in (HYPERCALLS, MMIO, INTERRUPTS, PRINT, MAINTENANCE, RESET)]
-        run = virt7(mkbundle(f"name=good,memory=64M,priority=5,kernel={image('timer')}", *bad), smp=2, timeout=400)
-        run.expect(r"summary: \d+ passed, 0 failed\r")
-        run.expect("virt7: vm good: off\r")
-        assert "PANIC" not in run.output() and "virt7: error" not in run.output()
+
+def no_error(run):
+    return "PANIC" not in run.output() and "virt7: error: vm crash: stopped" in run.output() and \
+        run.output().count("virt7: error: ") == run.output().count("virt7: error: vm crash: stopped: watchdog")
+
+
+def test_storms_beside_work(virt7, mkbundle):
+    """All of them at once beside a guest that checks what it does; of equal priority, on two CPUs."""
+    run = virt7(mkbundle(f"name=good,memory=64M,kernel={image('timer')}", *STORM), smp=2, timeout=400)
+    run.expect_said("good", r"summary: \d+ passed, 0 failed")
+    run.expect_said("crash", f"hostile: mode {FAULT}", count=12)
+    run.expect_said("print", "line 100 of")
+    assert "virt7: vm good: off\n" in run.output() and no_error(run)
+
+
+WORK = """#!/bin/sh
+# Computes the same again and again; says how often it was the same.
+work() { neon 1 200; sha256sum /bin/busybox; cat /proc/version; }
+want=$(work) rounds=0
+while [ "$(work)" = "$want" ]; do rounds=$((rounds + 1)); echo "work: round $rounds"; done
+echo "work: broken"
+"""
+
+if SOAK:  # minutes
+
+    def test_storms_beside_debian(virt7, mkbundle, initramfs, tmp_path):
+        """The same beside Debian, until the one that crashes has been restarted a hundred times."""
+        work = tmp_path / "work"
+        work.write_text(WORK)
+        work.chmod(0o755)
+        ramdisk = initramfs(f"bin/neon={BUILD}/linux/neon", f"bin/work={work}")
+        debian = f"name=debian,cpus=2,memory=256M,kernel={KERNEL},ramdisk={ramdisk}," \
+            "bootargs=console=ttyAMA0 virt7.run=work"
+        run = virt7(mkbundle(debian, *STORM), smp=2, mem="1G", timeout=1800)
+        run.expect_said("debian", "userspace up: 2 cpus, 256 MiB")
+        run.expect_said("debian", r"work: round 3\b")
+        run.expect_said("crash", f"hostile: mode {FAULT}", count=101)
+        rounds = len(re.findall(r"work: round ", run.said("debian")))
+        run.expect_said("debian", rf"work: round {rounds + 3}\b")
+        assert "work: broken" not in run.said("debian") and no_error(run)
 
 
 def test_crash_stops(virt7, mkbundle):
