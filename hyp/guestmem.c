@@ -9,6 +9,8 @@
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 
+#define LOAD_STEP KIB(64) /* between looks at who else wants the CPU: images are large */
+
 enum direction { FROM_GUEST, TO_GUEST, LOAD };
 
 static int check(const struct vm *vm, uint64_t at, size_t len)
@@ -23,10 +25,13 @@ static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, enum di
 	int ret = check(vm, at, len);
 
 	while (!ret && len > 0) {
-		size_t offset = (size_t)(at & (BLOCK_SIZE - 1U)), step = MIN(len, BLOCK_SIZE - offset);
+		size_t offset = (size_t)(at & (BLOCK_SIZE - 1U)), most = direction == LOAD ? LOAD_STEP : BLOCK_SIZE;
+		size_t step = MIN(MIN(len, most), BLOCK_SIZE - offset);
 		uint8_t *window;
 		pa_t block;
 
+		if (direction == LOAD)
+			sched_preempt();
 		ret = vm_touch(vm, ipa(at));
 		if (ret || !vm_ram_pa(vm, ipa(at - offset), &block))
 			return ret ? ret : -EFAULT;
@@ -38,8 +43,6 @@ static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, enum di
 		if (direction == LOAD)
 			cache_clean(window, step);
 		hyp_window_close();
-		if (direction == LOAD)
-			sched_preempt(); /* images are large */
 		at += step;
 		buffer += step;
 		len -= step;
