@@ -1,9 +1,13 @@
 /*
  * VFP and Advanced SIMD: access control (DDI 0406C B1.11), D0-D31 and FPSCR, arithmetic, and that a hypervisor's exits
- * leave them alone.
+ * leave them alone. With several CPUs it then goes on until a key is pressed: whoever moves them from one physical CPU
+ * to another must take their registers along.
  */
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"
+#include "tests/guests/lib/mmu.h"
+#include "tests/guests/lib/pl011.h"
+#include "tests/guests/lib/smp.h"
 #include "tests/guests/lib/timer.h"
 
 #define CPACR_FULL (UINT32_C(0xf) << 20) /* cp10 and cp11, PL1 and PL0 */
@@ -257,6 +261,52 @@ static void test_exits(void)
 	vfp_set_fpscr(0);
 }
 
+#define LOOKS     400U /* a part of a time slice */
+#define LEAVES_IT 2U   /* the CPU that never uses the VFP */
+
+static struct barrier barrier;
+static uint32_t rounds[GUEST_CPUS], lost[GUEST_CPUS];
+static volatile bool stop;
+
+/*
+ * Other contents in every round, so that what was saved at an earlier switch shows. One CPU leaves the VFP alone: where
+ * it comes next, nobody's registers are saved because somebody else's are wanted.
+ */
+static void keep_registers(void *arg)
+{
+	uint32_t cpu = read_mpidr() & 7, fpscr;
+	uint64_t d[32];
+
+	(void)arg;
+	set_cpacr(CPACR_FULL);
+	vfp_set_fpexc(FPEXC_EN);
+	barrier_wait(&barrier, smp_count());
+	while (cpu == LEAVES_IT && !stop)
+		;
+	for (; !stop; rounds[cpu]++) {
+		fill(d, UINT64_C(0x0123456789abcdef) * (rounds[cpu] + 1) + cpu);
+		fpscr = UINT32_C(0xa3000010) + ((rounds[cpu] & 3) << 22);
+		vfp_load(d);
+		vfp_set_fpscr(fpscr);
+		for (uint32_t look = 0; look < LOOKS; look++)
+			lost[cpu] += !same(d) || vfp_get_fpscr() != fpscr;
+		if (cpu == 0 && !(read32(UARTFR) & FR_RXFE))
+			stop = true;
+	}
+}
+
+static void test_moves(void)
+{
+	printf("vfp: until a key is pressed\n");
+	mmu_short_init();
+	mmu_short_on();
+	smp_run_all(keep_registers, 0);
+	for (uint32_t cpu = 0; cpu < smp_count(); cpu++)
+		report(!rounds[cpu] == (cpu == LEAVES_IT) && !lost[cpu],
+		       "cpu %u: D0-D31 and FPSCR in %u rounds, lost %u times", (unsigned int)cpu,
+		       (unsigned int)rounds[cpu], (unsigned int)lost[cpu]);
+}
+
 void guest_main(void)
 {
 	test_access();
@@ -265,4 +315,6 @@ void guest_main(void)
 	test_more_arithmetic();
 	test_neon();
 	test_exits();
+	if (smp_count() > 1)
+		test_moves();
 }

@@ -2,6 +2,7 @@
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -224,6 +225,24 @@ def test_setway_flush_gives_up_the_cpu(virt7, mkbundle):
     """In virtual time (-icount), so that the machine's load does not matter."""
     run = virt7(mkbundle(f"name=test,cpus=2,memory=320M,kernel={image('setway')},bootargs=touch=300"),
                 "-icount", "shift=0,sleep=off", cpu="max")
+    check(run, set())
+
+
+# VFP and NEON across physical CPUs.
+
+
+def test_vfp_moves(virt7, mkbundle):
+    """Three vCPUs, two of them with VFP registers to lose, take turns on two CPUs until each has been seen on both."""
+    run = virt7(mkbundle(guest("vfp", cpus=3)), smp=2)
+    run.expect(r"vfp: until a key is pressed\r")
+    open_shell(run)
+    seen, limit = set(), time.monotonic() + 120
+    while len(seen) < 6 and time.monotonic() < limit:
+        seen |= set(re.findall(r"^test +(\d) +(\d) ", command(run, "stat"), re.M))
+    assert len(seen) == 6
+    run.send("exit\r")
+    run.expect(r"\[test\]")
+    run.send("q")
     check(run, set())
 
 
