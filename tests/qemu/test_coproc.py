@@ -22,7 +22,7 @@ HSTR_T7 = 0x80
 A15 = "midr 41[0-9a-f]fc0f[0-9a-f] ctr 8444c004 mmfr0 10201105 mmfr1 20000000 ccsidr 701fe00a 201fe00a 71[1f]fe07a"
 A7_OF_QEMU = "midr 410fc075 ctr 84448003 mmfr0 10101105 mmfr1 40000000"
 A7 = A7_OF_QEMU + " ccsidr 700fe01a 203fe009 707fe03a"
-BIG_LITTLE = ("-append", "cpu.fake=0:a15,1:a15,2:a7,3:a7")
+BIG_LITTLE = "cpu.fake=0:a15,1:a15,2:a7,3:a7"
 WARNINGS = 200  # what virt7 may say about a guest that tries everything, in the seconds that it takes
 
 
@@ -106,7 +106,7 @@ def test_model_that_does_not_exist(virt7, mkbundle):
 
 
 def test_model_outside_the_affinity(virt7, mkbundle):
-    refused(virt7(mkbundle(guest("model", more=",cpu-model=cortex-a7,cpu-affinity=0x3")), *BIG_LITTLE, smp=4),
+    refused(virt7(mkbundle(guest("model", more=",cpu-model=cortex-a7,cpu-affinity=0x3")), "-append", BIG_LITTLE, smp=4),
             'vm test: cpu-model "cortex-a7": cpu-affinity 0x3 names none of its CPUs, which are 0xc; change one in '
             "/vms/test")
 
@@ -118,8 +118,18 @@ def test_model_outside_the_affinity(virt7, mkbundle):
 def test_big_little(virt7, mkbundle, big, little):
     """Two VMs at the same time, each on its own kind, with more vCPUs than that has too."""
     run = virt7(mkbundle(guest("model", "big", big, ",cpu-model=cortex-a15"),
-                         guest("model", "little", little, ",cpu-model=cortex-a7")), *BIG_LITTLE, smp=4, timeout=240)
-    assert run.wait() == 0
+                         guest("model", "little", little, ",cpu-model=cortex-a7"), guest("talk", "stays")),
+                "-append", BIG_LITTLE + " trace=1", smp=4, timeout=240)
+    while not {"virt7: vm big: off", "virt7: vm little: off"} <= set(lines_of(run)):
+        run.expect(r"\n")
+    open_shell(run)
+    placed = re.findall(r"^(big|little) +(\d) +(\d) ", command(run, "stat"), re.M)
+    assert {(vm, int(vcpu)) for vm, vcpu, _ in placed} == \
+        {(vm, vcpu) for vm, count in (("big", big), ("little", little)) for vcpu in range(count)}
+    traced = re.findall(r"^trace: (\d) \d+ \S+ (big|little)/", command(run, "trace dump 1000"), re.M)
+    where = {(vm, int(cpu)) for vm, _, cpu in placed} | {(vm, int(cpu)) for cpu, vm in traced}
+    assert len(traced) > 1000 and where <= {("big", 0), ("big", 1), ("little", 2), ("little", 3)}
+    power_off(run)
     output = run.output()
     assert "virt7: host: CPUs 0x3: cortex-a15 (MIDR 0x412fc0f1, " in output
     assert "virt7: host: CPUs 0xc: cortex-a7 (MIDR 0x410fc075, " in output
