@@ -3,6 +3,7 @@
  *
  *   from                       to        by
  *   CREATED                    RUNNING   vmctl_boot()
+ *   CREATED                    BROKEN    boot/main.c: no CPU is left for its vCPUs
  *   CREATED, OFF, CRASHED      STOPPING  vmctl_start()
  *   RUNNING                    STOPPING  vmctl_request(): a vCPU (PSCI SYSTEM_*), virt7 (crash), an operator
  *   PAUSED                     STOPPING  vmctl_reset(), vmctl_stop()
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <arm/atomic.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
@@ -187,12 +189,11 @@ int vmctl_pause(struct vm *vm)
 }
 
 /*
- * The guest's time goes on where it stopped: CNTVOFF grows by the pause. Nobody reads it meanwhile, for all vCPUs are
- * at the checkpoint and out of the hardware; timers that virt7 keeps for them are late, and set anew by WORK_TIMER.
+ * The guest's time goes on where it stopped: CNTVOFF grows by the pause. All vCPUs are at the checkpoint and take it
+ * over when they go back into the hardware, which also sets their timers anew.
  */
 int vmctl_resume(struct vm *vm)
 {
-	struct vcpu *v;
 	int ret = 0;
 
 	spin_lock(&vm->lock);
@@ -208,8 +209,7 @@ int vmctl_resume(struct vm *vm)
 	}
 	spin_unlock(&vm->lock);
 	if (!ret)
-		vm_for_each_vcpu(v, vm)
-			vcpu_request(v, WORK_TIMER);
+		wake_all(vm);
 	return ret;
 }
 
@@ -291,11 +291,8 @@ static enum vm_state perform_request(struct vm *vm, enum vm_request request)
 		return bring_up(vm, "restart");
 	case VM_REQUEST_OFF:
 		return shut_down(vm, VM_OFF);
-	case VM_REQUEST_CRASH:
+	default: /* a crash */
 		return shut_down(vm, VM_CRASHED);
-	default:
-		vm->paused_at = timer_now();
-		return VM_PAUSED;
 	}
 }
 
@@ -325,8 +322,24 @@ static void perform(struct vm *vm)
 	spin_unlock(&vm->lock);
 	if (state == VM_RUNNING)
 		wake_all(vm);
-	else if (state != VM_PAUSED && !vm->host_stays_on)
+	else if (!vm->host_stays_on)
 		power_off_if_last();
+}
+
+/*
+ * Is every vCPU at the checkpoint, and something to perform? A pause can be taken back, by vmctl_resume(), so that is
+ * done here and now. Holder of vm->lock.
+ */
+static bool must_perform(struct vm *vm)
+{
+	if (vm->state != VM_STOPPING || vm->parked_count != vm->vcpu_count)
+		return false;
+	if (vm->request != VM_REQUEST_PAUSE)
+		return true;
+	vm->paused_at = timer_now();
+	vm->state = VM_PAUSED;
+	vm->request = VM_REQUEST_NONE;
+	return false;
 }
 
 /*
@@ -358,11 +371,13 @@ static bool may_run(struct vcpu *vcpu)
 	return vcpu->power == VCPU_ON;
 }
 
-/* Its state out of the hardware, so that nothing of it can fire, or back. */
+/* Its state out of the hardware, so that nothing of it can fire, or back, with the VM's time as it is now. */
 static void detach(struct vcpu *vcpu, bool detached)
 {
 	vcpu->detached = detached;
 	vcpu_load(detached ? NULL : vcpu);
+	if (!detached)
+		vtimer_sample(vcpu);
 }
 
 /*
@@ -378,11 +393,16 @@ static void wait_parked(struct vcpu *vcpu)
 		return;
 	}
 	sched_block();
-	if (live)
-		while (irq_handle_one())
-			;
-	if (live && (vcpu->work & WORK_TIMER))
+	if (!live)
+		return;
+	while (irq_handle_one())
+		;
+	if (vcpu->work & WORK_TIMER)
 		vtimer_sample(vcpu); /* its deadline may be what wakes it */
+	if (vcpu->work & WORK_STOP) {
+		atomic_clear(&vcpu->work, WORK_STOP);
+		detach(vcpu, true); /* a pause may have come and gone, and with it the time that it was loaded with */
+	}
 }
 
 void vmctl_checkpoint(struct vcpu *vcpu)
@@ -394,7 +414,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	vcpu->parked = true;
 	vm->parked_count++;
 	while (!may_run(vcpu)) {
-		bool last = vm->state == VM_STOPPING && vm->parked_count == vm->vcpu_count;
+		bool last = must_perform(vm);
 
 		if (last)
 			vm->parked_count = 0; /* nobody else performs */
@@ -476,13 +496,11 @@ static uint32_t power_down(struct vcpu *vcpu, uint32_t entry, uint32_t context, 
 	if (!valid_entry(vcpu->vm, entry))
 		return PSCI_INVALID_ADDRESS;
 	spin_lock(&vcpu->vm->lock);
-	if (vcpu->vm->state == VM_RUNNING) {
-		set_entry(vcpu, entry, context, 0, 0);
-		vcpu->entry_psr_e = read_spsr_hyp() & PSR_E;
-		vcpu->power = VCPU_SUSPENDED;
-		vcpu->start = START_RESUME;
-		vcpu->vm->suspended = system;
-	}
+	set_entry(vcpu, entry, context, 0, 0);
+	vcpu->entry_psr_e = read_spsr_hyp() & PSR_E;
+	vcpu->power = VCPU_SUSPENDED;
+	vcpu->start = START_RESUME;
+	vcpu->vm->suspended = system;
 	spin_unlock(&vcpu->vm->lock);
 	vcpu_request(vcpu, WORK_STOP);
 	return PSCI_SUCCESS; /* seen by nobody */

@@ -305,12 +305,7 @@ inline cpu_off()
 /* power_down() */
 inline cpu_suspend()
 {
-	atomic {
-		if
-		:: state == RUNNING -> power[me] = SUSPENDED; start[me] = RESUME; entry_context[me] = me + 1
-		:: else -> skip
-		fi
-	}
+	atomic { power[me] = SUSPENDED; start[me] = RESUME; entry_context[me] = me + 1 }
 	work[me] = work[me] | STOP;
 	write()
 }

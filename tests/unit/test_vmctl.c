@@ -1,0 +1,409 @@
+/*
+ * The life of a VM: races of an operator's commands with vCPUs at the checkpoint. vCPUs run one after the other here.
+ * What others do meanwhile is a script: its next line runs whenever a vCPU blocks or takes its state out of the
+ * hardware.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arm/atomic.h>
+#include <arm/sysreg.h>
+
+#include "coproc/coproc.h"
+#include "fake_log.h"
+#include "hyp/image.h"
+#include "hyp/irq.h"
+#include "hyp/lib/bits.h"
+#include "hyp/sched.h"
+#include "hyp/vdev/vpl011.h"
+#include "hyp/vdev/vpl031.h"
+#include "hyp/vdev/vpl061.h"
+#include "hyp/vm.h"
+#include "hyp/vmctl.h"
+#include "hyp/watchdog.h"
+#include "mm/s2.h"
+#include "psci/power.h"
+#include "psci/smccc.h"
+#include "vgic/vgic.h"
+#include "vtimer/vtimer.h"
+
+#define HZ    1000U
+#define ENTRY 0x40010000U
+
+struct percpu percpu[CPU_MAX];
+struct vm *vms[VM_MAX];
+uint32_t vm_count;
+
+static struct vm vm;
+static struct vcpu vcpu[2];
+static jmp_buf asleep;
+static uint32_t loads, power_offs, resets;
+static bool pending[2];    /* an interrupt, of each vCPU */
+static bool sampled[2];    /* its timers, since it was last loaded */
+static uint64_t offset[2]; /* CNTVOFF when it was last loaded */
+
+#define clock_now (fake_machine.reg[SYSREG_cntpct])
+
+/* --- the script
+ * --------------------------------------------------------------------------------------------------------
+ */
+
+typedef void (*line_fn)(void);
+
+static struct {
+	line_fn at_block[8], at_unload;
+	uint32_t next;
+} script;
+
+void sched_block(void)
+{
+	line_fn line = script.at_block[script.next];
+
+	assert_int_equal(vm.lock.held, 0);
+	if (!line)
+		longjmp(asleep, 1);
+	script.next++;
+	line();
+}
+
+/* The vCPU's thread until it runs its guest (true) or sleeps with nothing to come. */
+static bool runs(struct vcpu *v)
+{
+	if (setjmp(asleep))
+		return false;
+	if (v->parked)
+		vm.parked_count--; /* it has slept there, and comes again */
+	atomic_clear(&v->work, WORK_STOP);
+	vmctl_checkpoint(v);
+	return true;
+}
+
+/* --- what the code under test calls ----------------------------------------------------------------------------------
+ */
+
+void vcpu_load(struct vcpu *next)
+{
+	line_fn line = script.at_unload;
+
+	if (next) {
+		loads++;
+		offset[next->index] = vm.cntvoff;
+		sampled[next->index] = false;
+	} else if (line) {
+		script.at_unload = NULL;
+		line();
+	}
+}
+
+/* A reset: nobody may be anywhere but at the checkpoint. */
+void s2_clear(struct s2 *s2)
+{
+	(void)s2;
+	resets++;
+	for (uint32_t i = 0; vm.state != VM_CREATED && i < vm.vcpu_count; i++)
+		assert_true(vcpu[i].parked);
+}
+
+void sched_wake(struct vcpu *v)
+{
+	(void)v;
+}
+
+void vcpu_request(struct vcpu *v, uint32_t work)
+{
+	atomic_or(&v->work, work);
+}
+
+bool irq_handle_one(void)
+{
+	return false;
+}
+
+bool vgic_has_pending(struct vcpu *v)
+{
+	return pending[v->index];
+}
+
+void vtimer_sample(struct vcpu *v)
+{
+	sampled[v->index] = true;
+}
+
+int image_load_vm(struct vm *v, const struct vm_config *cfg, struct image_entry *entry)
+{
+	(void)v, (void)cfg;
+	*entry = (struct image_entry){.pc = ENTRY};
+	return 0;
+}
+
+bool vm_ram_pa(const struct vm *v, ipa_t at, pa_t *out)
+{
+	(void)v;
+	*out = pa(at.v);
+	return at.v >= 0x40000000U;
+}
+
+void timer_arm(struct timer *timer, uint64_t deadline)
+{
+	timer->deadline = deadline;
+	timer->cpu = &percpu[0];
+}
+
+uint32_t timer_hz(void)
+{
+	return HZ;
+}
+
+void power_off(void)
+{
+	power_offs++;
+}
+
+bool console_shell_is_open(void)
+{
+	return false;
+}
+
+int vm_take_ram(struct vm *v)
+{
+	(void)v;
+	return 0;
+}
+
+void vm_give_ram(struct vm *v)
+{
+	(void)v;
+}
+
+void watchdog_hold_back(struct vm *v)
+{
+	(void)v;
+}
+
+#define NOTHING(name, type)     \
+	void name(type *object) \
+	{                       \
+		(void)object;   \
+	}
+NOTHING(coproc_reset, struct vcpu)
+NOTHING(vgic_reset, struct vm)
+NOTHING(vgic_reset_cpu, struct vcpu)
+NOTHING(vgic_save, struct vcpu)
+NOTHING(vtimer_reset_cpu, struct vcpu)
+NOTHING(vtimer_save, struct vcpu)
+NOTHING(vpl011_reset, struct vm)
+NOTHING(vpl031_reset, struct vm)
+NOTHING(vpl061_reset, struct vm)
+
+void vcpu_reset_context(struct vcpu *v, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
+{
+	(void)v, (void)pc, (void)r0, (void)r1, (void)r2;
+}
+
+/* --- driving it ------------------------------------------------------------------------------------------------------
+ */
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_machine_reset();
+	fake_log_reset();
+	memset(&vm, 0, sizeof(vm));
+	memset(vcpu, 0, sizeof(vcpu));
+	memset(&script, 0, sizeof(script));
+	memset(pending, 0, sizeof(pending));
+	loads = power_offs = resets = 0;
+	write_htpidr((uintptr_t)&percpu[0]);
+	clock_now = 100 * HZ;
+	for (uint32_t i = 0; i < 2; i++) {
+		vcpu[i].vm = &vm;
+		vcpu[i].index = i;
+		vcpu[i].cpu = &percpu[0];
+		vm.vcpu[i] = &vcpu[i];
+	}
+	vm.vcpu_count = 1;
+	vm.config.on_reset = VM_ACTION_RESTART;
+	memcpy(vm.config.name, "test", 5);
+	vms[0] = &vm;
+	vm_count = 1;
+	return 0;
+}
+
+/* Running, with `count` vCPUs on and in their guest. */
+static void start(uint32_t count)
+{
+	vm.vcpu_count = count;
+	assert_int_equal(vmctl_boot(&vm), 0);
+	assert_true(runs(&vcpu[0]));
+	for (uint32_t i = 1; i < count; i++) {
+		assert_int_equal(vmctl_cpu_on(&vm, i, ENTRY, 0), PSCI_SUCCESS);
+		assert_true(runs(&vcpu[i]));
+	}
+	vm.stop_watch.cpu = NULL;
+}
+
+static void pause_vm(void)
+{
+	assert_int_equal(vmctl_pause(&vm), 0);
+}
+
+static void resume(void)
+{
+	assert_int_equal(vmctl_resume(&vm), 0);
+}
+
+static void resume_a_second_later(void)
+{
+	assert_int_equal(vm.state, VM_PAUSED);
+	clock_now += HZ;
+	resume();
+}
+
+static void resume_at_once(void)
+{
+	clock_now += 1;
+	resume();
+}
+
+static void nothing(void)
+{
+}
+
+static void wake(void)
+{
+	for (uint32_t i = 0; i < vm.vcpu_count; i++)
+		pending[i] = true;
+}
+
+static void pause_stops_time(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	start(1);
+	before = vm.cntvoff;
+	pause_vm();
+	script.at_block[0] = resume_a_second_later;
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(vm.state, VM_RUNNING);
+	assert_int_equal(vm.cntvoff, before + HZ);
+	assert_int_equal(offset[0], before + HZ);
+	assert_true(sampled[0]);
+}
+
+static void powered_down_vcpu_hears_its_timer_after_a_pause(void **state)
+{
+	(void)state;
+	start(1);
+	assert_int_equal(vmctl_cpu_suspend(&vcpu[0], ENTRY, 0), PSCI_SUCCESS);
+	script.at_block[0] = pause_vm;
+	script.at_block[1] = resume_a_second_later;
+	assert_false(runs(&vcpu[0])); /* asleep, powered down */
+	assert_false(vcpu[0].detached);
+	assert_true(sampled[0]); /* else its physical timer, due in the pause, would not wake it */
+}
+
+/* vCPU 1 is powered down and gets no CPU between pause and resume. */
+static void pause_and_resume_at_once(void)
+{
+	jmp_buf outer;
+
+	memcpy(&outer, &asleep, sizeof(asleep));
+	pause_vm();
+	assert_true(runs(&vcpu[0])); /* the next line resumes */
+	memcpy(&asleep, &outer, sizeof(asleep));
+	assert_int_equal(vm.state, VM_RUNNING);
+}
+
+static void powered_down_vcpu_has_the_time_after_a_pause(void **state)
+{
+	(void)state;
+	start(2);
+	assert_int_equal(vmctl_cpu_suspend(&vcpu[1], ENTRY, 0), PSCI_SUCCESS);
+	script.at_block[0] = pause_and_resume_at_once;
+	script.at_block[1] = resume_a_second_later;
+	script.at_block[2] = nothing;
+	assert_false(runs(&vcpu[1]));
+	assert_int_equal(offset[1], vm.cntvoff);
+}
+
+static void power_down_holds_over_a_pause(void **state)
+{
+	(void)state;
+	start(1);
+	pause_vm();
+	assert_int_equal(vmctl_system_suspend(&vcpu[0], ENTRY, 0), PSCI_SUCCESS);
+	script.at_block[0] = resume_a_second_later;
+	script.at_block[1] = wake;
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(script.next, 2); /* it did wait for the interrupt */
+}
+
+/* What another CPU does while the vCPU that came last puts its state away: the VM goes on, and its other vCPU resets
+ * it. */
+static void resume_and_reset(void)
+{
+	if (vm.state != VM_PAUSED) /* it is not too late to take the pause back */
+		assert_int_equal(vm.request, VM_REQUEST_PAUSE);
+	resume();
+	vcpu[0].parked = false; /* it leaves the checkpoint, */
+	vm.parked_count--;
+	vmctl_request(&vm, VM_REQUEST_RESET); /* and calls SYSTEM_RESET */
+}
+
+static void pause_taken_back_at_the_last_moment(void **state)
+{
+	(void)state;
+	start(2);
+	pause_vm();
+	assert_false(runs(&vcpu[0]));
+	script.at_unload = resume_and_reset;
+	assert_false(runs(&vcpu[1]));
+	assert_int_equal(resets, 1); /* the boot's: vCPU 0 has not come yet */
+	assert_int_equal(vm.state, VM_STOPPING);
+}
+
+static void cancelled_pause(void **state)
+{
+	(void)state;
+	start(1);
+	pause_vm();
+	resume_at_once();
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(vm.cntvoff, 100 * HZ);
+	assert_int_equal(vmctl_resume(&vm), -EINVAL);
+}
+
+static void weightier_requests_win(void **state)
+{
+	(void)state;
+	start(1);
+	pause_vm();
+	vmctl_request(&vm, VM_REQUEST_RESET);
+	assert_int_equal(vmctl_resume(&vm), -EBUSY);
+	assert_int_equal(vmctl_pause(&vm), -EBUSY);
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(resets, 2);
+	assert_int_equal(vm.state, VM_RUNNING);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(pause_stops_time, setup),
+		cmocka_unit_test_setup(powered_down_vcpu_hears_its_timer_after_a_pause, setup),
+		cmocka_unit_test_setup(powered_down_vcpu_has_the_time_after_a_pause, setup),
+		cmocka_unit_test_setup(power_down_holds_over_a_pause, setup),
+		cmocka_unit_test_setup(pause_taken_back_at_the_last_moment, setup),
+		cmocka_unit_test_setup(cancelled_pause, setup),
+		cmocka_unit_test_setup(weightier_requests_win, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
