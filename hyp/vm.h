@@ -73,6 +73,7 @@ struct vm {
 	bool fresh;             /* started since the watchdog last looked */
 
 	struct timer stop_watch; /* reports vCPUs that do not come to the checkpoint */
+	uint64_t stop_began;     /* CNTPCT at which they were called */
 
 	struct vm_config config;
 	uint32_t extent_count;

@@ -99,33 +99,52 @@ int vmctl_boot(struct vm *vm)
 	return ret;
 }
 
-/*
- * A vCPU that cannot be stopped is a bug of virt7's: say so, and go on waiting. Armed at the first request and left to
- * expire, as it may be armed on another CPU than the one that wants it off.
- */
+static void report_late(const struct vcpu *vcpu)
+{
+	const char *vm = vcpu->vm->config.name;
+	unsigned int index = vcpu->index, cpu = vcpu->cpu->head.id;
+
+	if (vcpu->queued)
+		log_warn("vm %s: vCPU %u waits for CPU %u, which others do not leave to it", vm, index, cpu);
+	else
+		log_err("vm %s: vCPU %u on CPU %u has not stopped for %u s (work 0x%x): a bug, please report it", vm,
+			index, cpu, STOP_SECONDS, (unsigned)vcpu->work);
+}
+
+static void stop_overdue(struct timer *timer);
+
+/* Armed at the first request and left to expire, as it may be armed on another CPU than the one that wants it off. */
+static void watch_stop(struct vm *vm)
+{
+	vm->stop_watch.expired = stop_overdue;
+	if (!vm->stop_watch.cpu)
+		timer_arm(&vm->stop_watch, vm->stop_began + (uint64_t)STOP_SECONDS * timer_hz());
+}
+
+/* A vCPU that cannot be stopped is a bug of virt7's: say so, and go on waiting. */
 static void stop_overdue(struct timer *timer)
 {
 	struct vm *vm = container_of(timer, struct vm, stop_watch);
 	struct vcpu *v;
 
-	if (vm->state != VM_STOPPING)
-		return;
-	vm_for_each_vcpu(v, vm)
-		if (!v->parked)
-			log_err("vm %s: vCPU %u on CPU %u has not stopped for %u s (work 0x%x): a bug, please report "
-				"it",
-				vm->config.name, (unsigned)v->index, (unsigned)v->cpu->head.id, STOP_SECONDS,
-				(unsigned)v->work);
+	spin_lock(&vm->lock);
+	if (vm->state == VM_STOPPING && timer_now() - vm->stop_began < (uint64_t)STOP_SECONDS * timer_hz())
+		watch_stop(vm); /* it has run since the request that the timer was armed for */
+	else if (vm->state == VM_STOPPING)
+		vm_for_each_vcpu(v, vm)
+			if (!v->parked)
+				report_late(v);
+	spin_unlock(&vm->lock);
 }
 
 /* Holder of vm->lock; call_vcpus() follows when that is given back. */
 static void begin(struct vm *vm, enum vm_request request)
 {
+	if (vm->state != VM_STOPPING)
+		vm->stop_began = timer_now();
 	vm->state = VM_STOPPING;
 	vm->request = request;
-	vm->stop_watch.expired = stop_overdue;
-	if (!vm->stop_watch.cpu)
-		timer_arm(&vm->stop_watch, timer_now() + (uint64_t)STOP_SECONDS * timer_hz());
+	watch_stop(vm);
 }
 
 /* All of them to the checkpoint; those that sleep there look again. */

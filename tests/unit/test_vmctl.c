@@ -380,6 +380,41 @@ static void cancelled_pause(void **state)
 	assert_int_equal(vmctl_resume(&vm), -EINVAL);
 }
 
+static void stop_watch_expires(void)
+{
+	vm.stop_watch.cpu = NULL;
+	vm.stop_watch.expired(&vm.stop_watch);
+}
+
+static void stop_watch_reports_what_it_says(void **state)
+{
+	(void)state;
+	start(1);
+	pause_vm();
+	resume_at_once();
+	clock_now += 4 * HZ;
+	pause_vm();
+	clock_now = vm.stop_watch.deadline;
+	stop_watch_expires();
+	assert_int_equal(fake_log_count(LOG_ERR), 0); /* one second is no reason */
+	assert_ptr_equal(vm.stop_watch.cpu, &percpu[0]);
+	clock_now = vm.stop_watch.deadline;
+	stop_watch_expires();
+	fake_log_expect_error("vCPU 0 on CPU 0 has not stopped for 5 s");
+}
+
+static void stop_watch_knows_who_waits(void **state)
+{
+	(void)state;
+	start(1);
+	pause_vm();
+	vcpu[0].queued = true; /* of a low priority */
+	clock_now = vm.stop_watch.deadline;
+	stop_watch_expires();
+	assert_int_equal(fake_log_count(LOG_ERR), 0);
+	assert_int_equal(fake_log_count(LOG_WARN), 1);
+}
+
 static void weightier_requests_win(void **state)
 {
 	(void)state;
@@ -402,6 +437,8 @@ int main(void)
 		cmocka_unit_test_setup(power_down_holds_over_a_pause, setup),
 		cmocka_unit_test_setup(pause_taken_back_at_the_last_moment, setup),
 		cmocka_unit_test_setup(cancelled_pause, setup),
+		cmocka_unit_test_setup(stop_watch_reports_what_it_says, setup),
+		cmocka_unit_test_setup(stop_watch_knows_who_waits, setup),
 		cmocka_unit_test_setup(weightier_requests_win, setup),
 	};
 
