@@ -338,6 +338,8 @@ static void perform(struct vm *vm)
 		}
 	}
 	state = vm->state;
+	if (state == VM_RUNNING)
+		vm->host_stays_on = false;
 	spin_unlock(&vm->lock);
 	if (state == VM_RUNNING)
 		wake_all(vm);

@@ -415,6 +415,22 @@ static void stop_watch_knows_who_waits(void **state)
 	assert_int_equal(fake_log_count(LOG_WARN), 1);
 }
 
+/* docs/console.md, The end */
+static void last_vm_switches_the_host_off(void **state)
+{
+	(void)state;
+	start(1);
+	assert_int_equal(vmctl_stop(&vm), 0);
+	assert_false(runs(&vcpu[0]));
+	assert_int_equal(vm.state, VM_OFF);
+	assert_int_equal(power_offs, 0); /* an operator's wish */
+	assert_int_equal(vmctl_start(&vm), 0);
+	assert_true(runs(&vcpu[0]));
+	vmctl_request(&vm, VM_REQUEST_OFF); /* the guest's */
+	assert_false(runs(&vcpu[0]));
+	assert_int_equal(power_offs, 1);
+}
+
 static void weightier_requests_win(void **state)
 {
 	(void)state;
@@ -439,6 +455,7 @@ int main(void)
 		cmocka_unit_test_setup(cancelled_pause, setup),
 		cmocka_unit_test_setup(stop_watch_reports_what_it_says, setup),
 		cmocka_unit_test_setup(stop_watch_knows_who_waits, setup),
+		cmocka_unit_test_setup(last_vm_switches_the_host_off, setup),
 		cmocka_unit_test_setup(weightier_requests_win, setup),
 	};
 
