@@ -82,7 +82,7 @@ static void restore(struct percpu *cpu, struct vcpu *vcpu)
 	if (unlikely(vcpu->coproc.pmu_used))
 		pmu_load(vcpu);
 	write_hcptr(cpu->vfp_owner == vcpu ? HCPTR_OPEN : HCPTR_CLOSED);
-	__asm__ volatile("clrex");
+	clrex();
 	isb();
 	write_sctlr(vcpu->ctx.sctlr);
 	isb();
@@ -128,6 +128,7 @@ void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1
 		.sctlr = SCTLR_RESET,
 	};
 	vcpu->vfp = (struct vfp_context){0};
+	vcpu->hcr &= ~HCR_VA;
 	if (cpu->vfp_owner == vcpu)
 		cpu->vfp_owner = NULL;
 	if (cpu->loaded == vcpu)

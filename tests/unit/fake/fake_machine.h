@@ -20,6 +20,7 @@ enum fake_op {
 	FAKE_WFI,
 	FAKE_WFE,
 	FAKE_SEV,
+	FAKE_CLREX,
 	FAKE_PTE, /* a table entry was written: address and value */
 	FAKE_ZERO,
 };

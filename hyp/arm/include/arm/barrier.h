@@ -8,6 +8,7 @@
 #define dmb_ish() __asm__ volatile("dmb ish" ::: "memory")
 #define wfi()     __asm__ volatile("dsb sy\n\twfi" ::: "memory")
 #define wfe()     __asm__ volatile("wfe" ::: "memory")
+#define clrex()   __asm__ volatile("clrex" ::: "memory")
 #define sev()     __asm__ volatile("dsb ishst\n\tsev" ::: "memory")
 
 #endif

@@ -10,6 +10,7 @@
 #define dmb_ish() fake_log_event(FAKE_DMB_ISH, NULL, 0)
 #define wfi()	  fake_wait(FAKE_WFI)
 #define wfe()	  fake_wait(FAKE_WFE)
+#define clrex()	  fake_log_event(FAKE_CLREX, NULL, 0)
 #define sev()	  fake_log_event(FAKE_SEV, NULL, 0)
 
 static inline void fake_wait(uint32_t op)
