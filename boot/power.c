@@ -14,7 +14,7 @@
 #define CFGCTRL_WRITE    (3U << 30) /* start, write */
 #define CFGCTRL_FUNCTION 20
 
-#define PL061_DIR   0x400U /* DDI 0190, the data register of pin n lies at 4 << n */
+#define PL061_DIR   0x400U /* DDI 0190, the data register of pin n lies at 4 << n; it holds outputs only */
 #define IMX_GPIO_DR 0x00U
 #define IMX_GPIO_IN 0x04U /* GDIR, one bit a pin: 1 is output */
 
@@ -64,8 +64,7 @@ static void from_syscon(const struct host *host, int node, struct host_power *po
 	add_poke(power, reg.base + offset, mask, value & mask);
 }
 
-/* gpios = <&controller pin flags>; flag 1: active low. The pin becomes an output at its active level. */
-static void from_gpio(const struct host *host, int node, struct host_power *power)
+void power_from_gpio(const struct host *host, int node, struct host_power *power)
 {
 	int controller = target(host->fdt, node, "gpios");
 	uint32_t pin, flags, level;
@@ -76,8 +75,8 @@ static void from_gpio(const struct host *host, int node, struct host_power *powe
 		return;
 	level = flags & 1U ? 0 : 1;
 	if (!fdt_node_check_compatible(host->fdt, controller, "arm,pl061") && pin < 8) {
-		add_poke(power, reg.base + (4U << pin), ~0U, level << pin);
 		add_poke(power, reg.base + PL061_DIR, 0, BIT(pin));
+		add_poke(power, reg.base + (4U << pin), ~0U, level << pin);
 	} else if (!fdt_node_check_compatible(host->fdt, controller, "fsl,imx35-gpio") && pin < 32) {
 		add_poke(power, reg.base + IMX_GPIO_DR, BIT(pin), level << pin);
 		add_poke(power, reg.base + IMX_GPIO_IN, 0, BIT(pin));
@@ -99,12 +98,9 @@ static const struct power_kind {
 	void (*resolve)(const struct host *host, int node, struct host_power *power);
 	bool reset;
 } kinds[] = {
-	{"syscon-poweroff", from_syscon, false},
-	{"syscon-reboot", from_syscon, true},
-	{"gpio-poweroff", from_gpio, false},
-	{"gpio-restart", from_gpio, true},
-	{"arm,vexpress-shutdown", from_vexpress, false},
-	{"arm,vexpress-reboot", from_vexpress, true},
+	{"syscon-poweroff", from_syscon, false},         {"syscon-reboot", from_syscon, true},
+	{"gpio-poweroff", power_from_gpio, false},       {"gpio-restart", power_from_gpio, true},
+	{"arm,vexpress-shutdown", from_vexpress, false}, {"arm,vexpress-reboot", from_vexpress, true},
 };
 
 const struct power_kind *power_kind(const char *compatible)

@@ -15,4 +15,7 @@ const struct power_kind *power_kind(const char *compatible);
  */
 void power_resolve(struct host *host, const struct power_kind *kind, int offset);
 
+/* gpios = <&controller pin flags>; flag 1: active low. The pin becomes an output at its active level. */
+void power_from_gpio(const struct host *host, int node, struct host_power *power);
+
 #endif
