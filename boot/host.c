@@ -106,28 +106,31 @@ static void timer_found(struct scan *scan, const struct dt_node *node)
 	host->timer_hz = dt_u32(scan->fdt, node, "clock-frequency", 0);
 }
 
-static void psci_conduit(struct scan *scan, const struct dt_node *node)
+/* By HVC it is a hypervisor's, for a guest: where virt7 is in HYP mode nobody serves it. */
+static bool psci_by_smc(const struct scan *scan, const struct dt_node *node)
 {
 	const char *method = dt_string(scan->fdt, node, "method");
 
-	scan->host->conduit = method && strcmp(method, "hvc") == 0 ? CONDUIT_HVC : CONDUIT_SMC;
+	return method && strcmp(method, "smc") == 0;
 }
 
 static void psci_found(struct scan *scan, const struct dt_node *node)
 {
+	if (!psci_by_smc(scan, node))
+		return;
 	scan->host->psci_cpu_on = 0x84000003U;
 	scan->host->psci_cpu_off = 0x84000002U;
 	scan->host->psci_system_off = 0x84000008U;
 	scan->host->psci_system_reset = 0x84000009U;
-	psci_conduit(scan, node);
 }
 
 /* PSCI 0.1: its function ids are properties, and it cannot switch the machine off. */
 static void psci_first_found(struct scan *scan, const struct dt_node *node)
 {
+	if (!psci_by_smc(scan, node))
+		return;
 	scan->host->psci_cpu_on = dt_u32(scan->fdt, node, "cpu_on", 0);
 	scan->host->psci_cpu_off = dt_u32(scan->fdt, node, "cpu_off", 0);
-	psci_conduit(scan, node);
 }
 
 static void sysreg_found(struct scan *scan, const struct dt_node *node)

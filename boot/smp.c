@@ -136,7 +136,8 @@ static const char *start_error(int error)
 {
 	switch (error) {
 	case -ENOSYS:
-		return "the device tree has neither a psci node nor an enable-method that virt7 knows";
+		return "the device tree has neither a psci node with method \"smc\" nor an enable-method that virt7 "
+		       "knows";
 	case -ETIMEDOUT:
 		return "it did not arrive in HYP mode";
 	case -ENODEV:

@@ -13,32 +13,27 @@ void psci_host_init(const struct host *host)
 	machine = host;
 }
 
-static uint32_t call(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
-{
-	return machine->conduit == CONDUIT_HVC ? hvc_call(id, a, b, c) : smc_call(id, a, b, c);
-}
-
 int psci_host_cpu_on(uint32_t mpidr, uint32_t entry, uint32_t context)
 {
 	if (!machine || !machine->psci_cpu_on)
 		return -ENOSYS;
-	return call(machine->psci_cpu_on, mpidr, entry, context) == PSCI_SUCCESS ? 0 : -EIO;
+	return smc_call(machine->psci_cpu_on, mpidr, entry, context) == PSCI_SUCCESS ? 0 : -EIO;
 }
 
 void psci_host_cpu_off(void)
 {
 	if (machine && machine->psci_cpu_off)
-		call(machine->psci_cpu_off, PSCI_POWER_DOWN, 0, 0); /* the argument is PSCI 0.1's */
+		smc_call(machine->psci_cpu_off, PSCI_POWER_DOWN, 0, 0); /* the argument is PSCI 0.1's */
 }
 
 void psci_host_system_off(void)
 {
 	if (machine && machine->psci_system_off)
-		call(machine->psci_system_off, 0, 0, 0);
+		smc_call(machine->psci_system_off, 0, 0, 0);
 }
 
 void psci_host_system_reset(void)
 {
 	if (machine && machine->psci_system_reset)
-		call(machine->psci_system_reset, 0, 0, 0);
+		smc_call(machine->psci_system_reset, 0, 0, 0);
 }

@@ -4,7 +4,7 @@
 
 #include "hyp/dev/host.h"
 
-/* Remember conduit and function ids. */
+/* Remember the function ids. */
 void psci_host_init(const struct host *host);
 
 /* Start the CPU with affinity `mpidr` at PA `entry` with `context` in r0. 0, or -EIO (PSCI refused), -ENOSYS (no PSCI).

@@ -43,8 +43,6 @@ struct host_power {
 	struct host_poke poke[HOST_POKES_MAX];
 };
 
-enum host_conduit { CONDUIT_NONE, CONDUIT_SMC, CONDUIT_HVC };
-
 struct host_uart {
 	const char *compatible; /* the entry of the driver's list that matched */
 	uint64_t base;
@@ -68,8 +66,7 @@ struct host {
 	uint32_t timer_hz;                                      /* 0: CNTFRQ holds it */
 	struct host_uart uart;
 
-	bool own_monitor; /* entered in secure state: virt7 itself is the PSCI below (boot/monitor.h) */
-	enum host_conduit conduit;
+	bool own_monitor;     /* entered in secure state: virt7 itself is the PSCI below (boot/monitor.h) */
 	uint32_t psci_cpu_on; /* function id; 0: the host has no PSCI */
 	uint32_t psci_cpu_off;
 	uint32_t psci_system_off, psci_system_reset;

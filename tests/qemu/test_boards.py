@@ -158,6 +158,9 @@ def test_missing_node(edited, what):
     assert run.output().count("virt7: error: ") == 3
 
 
+NO_MEANS = (r'the device tree has neither a psci node with method "smc" nor an enable-method that virt7 knows' "\r")
+
+
 def test_stdout_path_elsewhere(edited):
     """A stdout-path that no driver knows: the first UART that one does."""
     run = edited(lambda path: fdt("fdtput", "-t", "s", path, "/chosen", "stdout-path", "/serial@1234"))
@@ -229,10 +232,20 @@ def test_no_enable_method(parked, tmp_path):
     without_psci(tree, spin_table=False)
     run = parked(tree, 0x40000000, *VIRT)
     for cpu in range(1, 4):
-        run.expect(rf"virt7: warning: host: CPU {cpu} \(MPIDR 0x{cpu}\) is left out: the device tree has neither a psci "
-                   r"node nor an enable-method that virt7 knows\r")
+        run.expect(rf"virt7: warning: host: CPU {cpu} \(MPIDR 0x{cpu}\) is left out: " + NO_MEANS)
     run.expect("virt7: host: 1 of 4 CPUs online\r")
     run.expect(r"\nHello from a virtual machine under virt7\.\r")
+
+
+def test_psci_of_a_hypervisor(parked, tmp_path):
+    """A tree for guests: PSCI by HVC, which nobody serves in HYP mode."""
+    tree = tmp_path / "hvc.dtb"
+    fdt(QEMU, "-M", f"{VIRT[1]},dumpdtb={tree}", *VIRT[2:], "-display", "none")
+    fdt("fdtput", "-t", "s", tree, "/psci", "method", "hvc")
+    run = parked(tree, 0x40000000, *VIRT)
+    run.expect(r"virt7: warning: host: CPU 1 \(MPIDR 0x1\) is left out: " + NO_MEANS)
+    run.expect("virt7: no VM is running: power off\r")
+    run.expect("virt7: warning: this host cannot be switched off by software; it is safe to cut the power\r")
 
 
 def test_syscon_poweroff(parked, tmp_path):

@@ -243,15 +243,17 @@ static void test_psci(void **state)
 {
 	(void)state;
 	scan(HEAD ROOT REST UART
-	     "psci { compatible = \"arm,psci-1.0\", \"arm,psci-0.2\", \"arm,psci\"; method = \"hvc\"; "
+	     "psci { compatible = \"arm,psci-1.0\", \"arm,psci-0.2\", \"arm,psci\"; method = \"smc\"; "
 	     "cpu_on = <0x1234>; }; };");
 	assert_int_equal(host.psci_cpu_on, 0x84000003);
 	assert_int_equal(host.psci_system_off, 0x84000008);
-	assert_int_equal(host.conduit, CONDUIT_HVC);
 	scan(HEAD ROOT REST UART "psci { compatible = \"arm,psci\"; method = \"smc\"; cpu_on = <0x1234>; }; };");
 	assert_int_equal(host.psci_cpu_on, 0x1234);
 	assert_int_equal(host.psci_system_off, 0);
-	assert_int_equal(host.conduit, CONDUIT_SMC);
+	scan(HEAD ROOT REST UART "psci { compatible = \"arm,psci-0.2\", \"arm,psci\"; method = \"hvc\"; "
+				 "cpu_on = <0x1234>; }; };"); /* a guest's */
+	assert_int_equal(host.psci_cpu_on, 0);
+	assert_int_equal(host.psci_system_off, 0);
 }
 
 static void test_cpus(void **state)

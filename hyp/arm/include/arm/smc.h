@@ -4,22 +4,15 @@
 
 #include <stdint.h>
 
-#define FIRMWARE_CALL(name, instruction)                                                       \
-	static inline uint32_t name(uint32_t id, uint32_t a, uint32_t b, uint32_t c)           \
-	{                                                                                      \
-		register uint32_t r0 __asm__("r0") = id;                                       \
-		register uint32_t r1 __asm__("r1") = a;                                        \
-		register uint32_t r2 __asm__("r2") = b;                                        \
-		register uint32_t r3 __asm__("r3") = c;                                        \
-                                                                                               \
-		__asm__ volatile(".arch_extension sec\n\t.arch_extension virt\n\t" instruction \
-				 : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3)                      \
-				 :                                                             \
-				 : "r12", "memory");                                           \
-		return r0;                                                                     \
-	}
+static inline uint32_t smc_call(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
+{
+	register uint32_t r0 __asm__("r0") = id;
+	register uint32_t r1 __asm__("r1") = a;
+	register uint32_t r2 __asm__("r2") = b;
+	register uint32_t r3 __asm__("r3") = c;
 
-FIRMWARE_CALL(smc_call, "smc #0")
-FIRMWARE_CALL(hvc_call, "hvc #0")
+	__asm__ volatile(".arch_extension sec\n\tsmc #0" : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3) : : "r12", "memory");
+	return r0;
+}
 
 #endif
