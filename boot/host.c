@@ -157,7 +157,6 @@ static const struct {
 	{"arm,cortex-a15-gic", gic_found, IF_ENABLED},
 	{"arm,cortex-a7-gic", gic_found, IF_ENABLED},
 	{"arm,gic-400", gic_found, IF_ENABLED},
-	{"arm,eb11mp-gic", gic_found, IF_ENABLED},
 	{"arm,armv7-timer", timer_found, ALWAYS}, /* i.MX6UL's is disabled; whether it counts is seen on the CPU */
 	{"arm,armv8-timer", timer_found, ALWAYS},
 	{"arm,psci-1.0", psci_found, IF_ENABLED},

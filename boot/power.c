@@ -42,7 +42,9 @@ static int target(const void *fdt, int node, const char *name)
 	return cell(fdt, node, name, 0, &phandle) ? fdt_node_offset_by_phandle(fdt, phandle) : -FDT_ERR_NOTFOUND;
 }
 
-/* regmap may be absent: the parent is it then. A value without a mask is all of the register, and the other way round.
+/*
+ * regmap may be absent: the parent is it then. A value without a mask is all of the register, and the other way round.
+ * Layerscape's registers are "big-endian".
  */
 static void from_syscon(const struct host *host, int node, struct host_power *power)
 {
@@ -60,6 +62,10 @@ static void from_syscon(const struct host *host, int node, struct host_power *po
 			return;
 		value = mask;
 		mask = ~0U;
+	}
+	if (fdt_getprop(host->fdt, map, "big-endian", NULL)) {
+		mask = __builtin_bswap32(mask);
+		value = __builtin_bswap32(value);
 	}
 	add_poke(power, reg.base + offset, mask, value & mask);
 }

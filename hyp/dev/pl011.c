@@ -15,7 +15,7 @@
 #define FR_TXFF   BIT(5)
 #define LCRH_FEN  BIT(4)
 #define LCRH_8BIT (3U << 5)
-#define CR_ON     (BIT(0) | BIT(8) | BIT(9)) /* UART, transmit, receive */
+#define CR_ON     (BIT(0) | BIT(8) | BIT(9) | BIT(10) | BIT(11)) /* UART, transmit, receive, DTR, RTS */
 #define INT_RX    BIT(4)
 #define INT_TX    BIT(5)
 #define INT_RT    BIT(6)

@@ -17,7 +17,6 @@ static const struct driver {
 	bool wide;
 } drivers[] = {
 	{"arm,pl011", &uart_pl011, 0, true},
-	{"arm,sbsa-uart", &uart_pl011, 0, true},
 	{"snps,dw-apb-uart", &uart_8250, 0, false},
 	{"ns16550a", &uart_8250, 0, false},
 	{"ns16550", &uart_8250, 0, false},

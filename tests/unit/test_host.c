@@ -310,6 +310,13 @@ static void test_syscon_power(void **state)
 	assert_string_equal(host.off.what, "syscon-poweroff");
 	assert_int_equal(host.reset.count, 1);
 	expect_poke(&host.reset, 0, 0x20cc004, ~0U, 7); /* a mask alone is the value, the syscon its parent */
+	scan(HEAD ROOT REST UART
+	     "dcfg: a { reg = <0x1000 0x100>; big-endian; };\n"
+	     "r { compatible = \"syscon-reboot\"; regmap = <&dcfg>; offset = <0xb0>; mask = <2>; };\n"
+	     "p { compatible = \"syscon-poweroff\"; regmap = <&dcfg>; offset = <0>; value = <4>; "
+	     "mask = <6>; }; };");
+	expect_poke(&host.reset, 0, 0x10b0, ~0U, 0x02000000);
+	expect_poke(&host.off, 0, 0x1000, 0x06000000, 0x04000000);
 	/* one that is disabled, leads nowhere, or says nothing */
 	scan(HEAD ROOT REST UART "a: a { reg = <0x1000 16>; };\n"
 				 "p1 { compatible = \"syscon-poweroff\"; regmap = <&a>; offset = <0>; value = <1>; "
