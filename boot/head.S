@@ -121,7 +121,8 @@ boot_virtual:
 
 /*
  * A secondary CPU: HYP, MMU and caches off, registers unknown (a spin table passes none). Its place in smp_mpidr, found
- * by MPIDR, says which stack is its own; a CPU that is not there was not asked for. In secure SVC it comes here as well,
+ * by MPIDR, says which stack is its own; a CPU that is not there waits until it is: on Versatile Express what wakes one
+ * wakes all. In secure SVC it comes here as well,
  * where the boot CPU has installed the monitor; that sends it here again, in HYP, when it is wanted.
  */
 	.global	secondary_entry
@@ -153,6 +154,7 @@ secondary_entry:
 	add	r2, r2, r6
 	mrc	p15, 0, r0, c0, c0, 5		@ MPIDR
 	bic	r0, r0, #0xff000000
+look_up:
 	mov	r3, #0
 	ldr	r7, =boot_stack_top
 1:	ldr	r12, [r2, r3, lsl #2]
@@ -163,7 +165,8 @@ secondary_entry:
 	add	r7, r7, #HYP_STACK_SIZE
 	cmp	r3, #CPU_MAX
 	bne	1b
-	b	early_park
+	wfe					@ early: smp_mpidr changes with an event
+	b	look_up
 2:	ldr	r0, =boot_l1
 	sub	r0, r0, r1
 	add	r0, r0, r6

@@ -21,7 +21,7 @@
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
-#define ARRIVAL_MS     500U
+#define ARRIVAL_MS     2000U /* generous: an emulator's CPUs are threads of a machine that may be busy */
 #define COUNTER_READS  100000U
 #define STACK_SLOT     (PAGE_SIZE + HYP_STACK_SIZE)
 #define MPIDR_AFFINITY 0x00ffffffU
@@ -161,14 +161,21 @@ static int start_once(uint32_t id, const struct host_cpu *host_cpu, uint32_t ent
 	return ret;
 }
 
+/* By this secondary_entry finds its stack, and until then waits; MPIDR_NOBODY: one that arrives late stays there. */
+static void expect_mpidr(uint32_t id, uint32_t mpidr)
+{
+	smp_mpidr[id] = mpidr;
+	cache_clean(smp_mpidr, sizeof(smp_mpidr));
+	sev();
+}
+
 static void start(uint32_t id, const struct host_cpu *host_cpu, uint32_t entry)
 {
 	uint64_t patience = (uint64_t)timer_hz() / 1000U * ARRIVAL_MS, deadline = 0;
 	volatile struct percpu *cpu = &percpu[id];
 	int ret = 0;
 
-	smp_mpidr[id] = host_cpu->mpidr;
-	cache_clean(smp_mpidr, sizeof(smp_mpidr));
+	expect_mpidr(id, host_cpu->mpidr);
 	for (uint32_t times = 1; !ret && times <= options.cpu_cycle + 1U; times++) {
 		deadline = timer_now() + patience;
 		ret = start_once(id, host_cpu, entry, times, deadline);
@@ -176,9 +183,11 @@ static void start(uint32_t id, const struct host_cpu *host_cpu, uint32_t entry)
 	while (!ret && !cpu->online && !cpu->unfit)
 		if (timer_now() > deadline)
 			ret = -ETIMEDOUT;
-	if (ret)
+	if (ret) {
+		expect_mpidr(id, MPIDR_NOBODY);
 		log_warn("host: CPU %u (MPIDR 0x%x) is left out: %s", (unsigned)id, (unsigned)host_cpu->mpidr,
 			 start_error(ret));
+	}
 }
 
 int smp_start(const struct host *host, uint32_t load)

@@ -33,6 +33,22 @@ def test_vexpress(vexpress, machine):
     run.expect("virt7: vm demo: off\r")
 
 
+@pytest.mark.parametrize("machine", ["", ",secure=off"])
+@pytest.mark.parametrize("smp", [4, 2])
+def test_vexpress_cpus(vexpress, tmp_path, machine, smp):
+    """A tree with four CPUs. One SGI wakes all of them, whichever is wanted; some may not be there."""
+    tree = tmp_path / "four.dtb"
+    tree.write_bytes(VEXPRESS_DTB.read_bytes())
+    for cpu in "23":
+        subprocess.run(["fdtput", "-c", tree, f"/cpus/cpu@{cpu}"], check=True)
+        subprocess.run(["fdtput", "-t", "s", tree, f"/cpus/cpu@{cpu}", "device_type", "cpu"], check=True)
+        subprocess.run(["fdtput", "-t", "x", tree, f"/cpus/cpu@{cpu}", "reg", cpu], check=True)
+    run = vexpress("-dtb", tree, "-smp", smp, machine=machine)
+    for mpidr in range(3, smp - 1, -1):
+        run.expect(rf"virt7: warning: host: CPU \d \(MPIDR 0x{mpidr}\) is left out: it did not arrive in HYP mode\r")
+    expect_demo(run, cpus=4, online=smp)
+
+
 @pytest.fixture
 def mkflash(tmp_path):
     """mkflash(bundle or None, ...) -> a flash image; more arguments are tools/mkflash's."""
@@ -59,8 +75,8 @@ def flash(qemu):
     return start
 
 
-def expect_demo(run, cpus):
-    run.expect(rf"virt7: host: {cpus} of {cpus} CPUs online\r")
+def expect_demo(run, cpus, online=None):
+    run.expect(rf"virt7: host: {online or cpus} of {cpus} CPUs online\r")
     run.expect(r"\nHello from a virtual machine under virt7\.\r")
     run.expect("virt7: no VM is running: power off\r")
     assert run.wait() == 0
