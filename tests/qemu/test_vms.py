@@ -36,7 +36,7 @@ def test_shares(virt7, mkbundle, vms, smp):
 
 
 @pytest.mark.parametrize("mode, limit", [(SPIN, 100), (HYPERCALLS, 100), (MMIO, 100), (INTERRUPTS, 100), (PRINT, 100),
-                                         (RESET, 4000)])
+                                         (RESET, 6000)])
 def test_latency(virt7, mkbundle, mode, limit):
     """
     One CPU: what a lower priority does costs a higher one no more than an exit, in us at 125 MIPS; a start no more than
