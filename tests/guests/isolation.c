@@ -107,22 +107,8 @@ static void test_edges(void)
 	report(reached == 0, "no byte behind an edge");
 }
 
-/* All of it that the image does not use; "leave=1" fills it for the next one. */
-static void test_zero(void)
-{
-	uint32_t found = 0, leave = param("leave=", 0);
-
-	for (uint32_t at = (uint32_t)MACHINE_RAM_BASE + MIB(5); at < MACHINE_RAM_BASE + MIB(RAM_MIB); at += 4) {
-		found |= read32(at);
-		if (leave)
-			write32(at, 0x5ec2e700U | leave);
-	}
-	report(found == 0, "RAM is zero");
-}
-
 void guest_main(void)
 {
-	test_zero();
 	mmu_long_init();
 	mmu_long_on();
 	test_blocks();

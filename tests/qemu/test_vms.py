@@ -1,6 +1,6 @@
 """Several VMs: shares of CPU time, latency, hostile guests, watchdog and restarts, isolation, freed memory.
 
-Guests: tests/guests/hostile.c (which misbehaves as "mode=N" says, or measures), isolation.c. Nothing here looks at the
+Guests: tests/guests/hostile.c (which misbehaves as "mode=N" says, or measures), isolation.c, freed.c. Nothing here looks at the
 host's clock: the guests count by CNTVCT. SOAK=1: the long forms.
 """
 import os
@@ -10,6 +10,7 @@ import pytest
 
 from conftest import BUILD
 from test_guests import check, image
+from test_shell import open_shell, power_off
 from test_smp import INITRAMFS, KERNEL, SOAK
 
 SLEEP, FAULT, SPIN, HYPERCALLS, MMIO, INTERRUPTS, PRINT, RUN_OFF, ALL_OFF, MAINTENANCE, RESET, SHARE, LATENCY = range(13)
@@ -162,3 +163,22 @@ def test_isolation_40_bits(qemu, mkbundle):
     check(run, set())
     blocks = 2048 + (2**19 - 2048) // step - 2  # two blocks have devices
     assert f"isolation: {blocks} blocks, 4 reached" in run.output()
+
+
+# Freed memory.
+
+@pytest.mark.parametrize("page", ["4k", "2m"])
+def test_freed_memory(virt7, mkbundle, page):
+    """VMs after each other in the same RAM, which each finds zeroed and fills; the host has no room for two large ones."""
+    vms = {"one": (80, 1), "two": (80, 0), "half": (32, 0)}
+    bundle = mkbundle(*(f"name={name},memory={mib}M,autostart={start},kernel={image('freed')},bootargs=mib={mib}"
+                        for name, (mib, start) in vms.items()))
+    run = virt7(bundle, "-append", f"s2.page={page}", mem="128M")
+    run.expect_said("one", "summary: 1 passed, 0 failed")
+    for name in ("two", "half"):
+        open_shell(run)
+        run.send(f"vm start {name}\r\x04")
+        run.expect_said(name, "summary: 1 passed, 0 failed")
+    open_shell(run)
+    power_off(run)
+    assert re.search(r"virt7: host: 128 MiB of RAM, 1[12]\d MiB free", run.output())

@@ -1,0 +1,39 @@
+/*
+ * What is in its RAM at its start: its image, its device tree, and zeroes; then it fills all of the rest, for the next
+ * one to find. "mib=N" in the boot arguments is the size of its RAM. Under virt7 only: other loaders leave things about.
+ */
+#include "tests/guests/lib/guest.h"
+#include "tests/guests/lib/param.h"
+
+#define PATTERN UINT32_C(0x5ec2e700)
+
+extern uint8_t __image_end[];
+
+struct range {
+	uint32_t start, end;
+};
+
+/* Words in [at, end) that are not zero; afterwards none of them is. */
+static uint32_t look_and_fill(uint32_t at, uint32_t end)
+{
+	uint32_t found = 0;
+
+	for (; at < end; at += 4) {
+		if (read32(at) != 0 && found++ < 4)
+			printf("  0x%08x at 0x%08x\n", (unsigned int)read32(at), (unsigned int)at);
+		write32(at, PATTERN | (at >> 12 & 0xff));
+	}
+	return found;
+}
+
+void guest_main(void)
+{
+	const struct range image = {(uint32_t)MACHINE_RAM_BASE + MACHINE_RAW_OFFSET, (uint32_t)__image_end};
+	const struct range tree = {boot_state.r2, (boot_state.r2 + fdt_be32(boot_state.r2 + 4) + 3U) & ~3U};
+	uint32_t end = (uint32_t)MACHINE_RAM_BASE + MIB(param("mib=", 8)), found;
+
+	found = look_and_fill((uint32_t)MACHINE_RAM_BASE, image.start);
+	found += look_and_fill(image.end, tree.start);
+	found += look_and_fill(tree.end, end);
+	report(tree.start > image.end && found == 0, "RAM up to 0x%08x is zero", (unsigned int)end);
+}
