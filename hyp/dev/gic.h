@@ -12,10 +12,14 @@
 
 #include "hyp/dev/host.h"
 
-#define GIC_SPURIOUS   1020U /* IDs from here on are no interrupts, IHI 0048B 3.2.5 */
-#define GIC_SGI_KICK   0U    /* "look at your work": needs no handler */
-#define GIC_SGI_TRACE  1U    /* hyp/trace.c */
-#define GIC_SGI_RECALL 1U    /* give list registers back (vgic/state.c) */
+#define GIC_SPURIOUS 1020U /* IDs from here on are no interrupts, IHI 0048B 3.2.5 */
+
+/* SGIs between CPUs. */
+enum gic_sgi {
+	GIC_SGI_KICK,   /* "look at your work": needs no handler */
+	GIC_SGI_TRACE,  /* hyp/trace.c */
+	GIC_SGI_RECALL, /* give list registers back (vgic/state.c) */
+};
 
 /* GICC registers, offsets in bytes (IHI 0048B 4.4) */
 #define GICC_CTLR 0x0000U

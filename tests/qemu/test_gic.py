@@ -27,13 +27,14 @@ SHARED = ((2, 2), (4, 4), (2, 1), (4, 2))  # vCPUs, physical CPUs
 
 @pytest.fixture
 def start(virt7, mkbundle):
-    """start(guest, vcpus, smp, lrs, bootargs) -> Qemu"""
+    """start(guest, vcpus, smp, lrs, bootargs, options) -> Qemu"""
 
-    def run(guest, vcpus, smp, lrs=None, bootargs=None):
+    def run(guest, vcpus, smp, lrs=None, bootargs=None, options=""):
         bootargs = f",bootargs={bootargs}" if bootargs else ""
         bundle = mkbundle(f"name=test,cpus={vcpus},memory=64M,kernel={image(guest)}{bootargs}")
-        options = ["-append", f"gic.lrs={lrs}"] if lrs else []
-        return virt7(bundle, *options, smp=smp, timeout=240 * PATIENCE)
+        if lrs:
+            options += f" gic.lrs={lrs}"
+        return virt7(bundle, "-append", options, smp=smp, timeout=240 * PATIENCE)
 
     return run
 
@@ -57,6 +58,11 @@ def test_gic_between_cpus(start, cpus, lrs):
 
 def test_gic_between_cpus_that_share(start):
     check(start("gicsmp", 3, 2, None, f"rounds={ROUNDS}"), VIRT7_QUIRKS)
+
+
+def test_gic_between_cpus_traced(start):
+    """Both the trace and the GIC send SGIs between CPUs."""
+    check(start("gicsmp", 2, 2, None, f"rounds={ROUNDS}", "trace=1"), VIRT7_QUIRKS)
 
 
 @pytest.mark.parametrize("cpus", (2, 8))
