@@ -236,6 +236,12 @@ def test_svc(bootpath, mkbundle, path):
     run.expect(NOT_HYP)
 
 
+def test_kernel_leaves_secure_state(qemu):
+    run = qemu("-M", "virt,secure=on,gic-version=2", "-cpu", "cortex-a15", "-m", "256M", "-nographic", "-kernel",
+               BUILD / "virt7.bin")
+    run.expect(NOT_HYP)
+
+
 @pytest.mark.parametrize("path", [*UBOOT_PATHS, "flash"])
 def test_secure_without_hyp(bootpath, mkbundle, path):
     """Security Extensions alone are not enough."""
@@ -354,9 +360,11 @@ def test_uboot_no_gich(bootpath, boot):
     expect_no_gich(bootpath({"bootm": "uboot-uimage", "bootz": "uboot-bootz"}[boot], None, UBOOT_COMMAND=command))
 
 
-def test_fit_no_gich(bootpath, psci_bundle, tmp_path):
+@pytest.mark.parametrize("path", ["uboot-fit", "uboot-script"])
+def test_own_tree_no_gich(bootpath, psci_bundle, tmp_path, path):
+    """The tree in the FIT, and the one that boot.scr loads by ${fdtfile}."""
     tree = without_gich(BUILD / "virt.dtb", tmp_path / "nogich.dtb", *VIRT_GIC)
-    expect_no_gich(bootpath("uboot-fit", psci_bundle, DTB=str(tree)))
+    expect_no_gich(bootpath(path, psci_bundle, DTB=str(tree)))
 
 
 def test_flash_no_gich(flash, mkflash, tmp_path):
@@ -376,6 +384,23 @@ def test_vexpress_no_gich(vexpress, tmp_path):
 def test_ram_too_small(qemu, machine):
     run = qemu(*machine, "-cpu", "cortex-a15", "-m", "8M", "-nographic", "-kernel", BUILD / "virt7.bin")
     run.expect(r"virt7: error: host: 8 MiB of RAM are too few: no 4 MiB in one piece for virt7's heap; "
+               r"give the board more RAM\r")
+
+
+@pytest.mark.parametrize("path", UBOOT_PATHS)
+def test_uboot_ram_too_small(bootpath, psci_bundle, tmp_path, path):
+    """U-Boot needs more RAM than virt7 does; but of what the machine has, the tree can reserve all save 4 MiB."""
+    tree, free = tmp_path / "reserved.dtb", 0x48000000 if path in ("uboot-uimage", "uboot-fit") else 0x42000000
+    tree.write_bytes((BUILD / "virt.dtb").read_bytes())
+    ranges = [0x40000000, free - 0x40000000, free + 0x400000, 0x80000000 - free - 0x400000]
+    subprocess.run(["fdtput", "-cp", tree, "/reserved-memory/all"], check=True)
+    subprocess.run(["fdtput", "-t", "i", tree, "/reserved-memory", "#address-cells", "1"], check=True)
+    subprocess.run(["fdtput", "-t", "i", tree, "/reserved-memory", "#size-cells", "1"], check=True)
+    subprocess.run(["fdtput", "-t", "x", tree, "/reserved-memory", "ranges"], check=True)
+    subprocess.run(["fdtput", "-t", "x", tree, "/reserved-memory/all", "reg", *(f"{n:x}" for n in ranges)], check=True)
+    run = bootpath(path, psci_bundle, DTB=str(tree)) if path in ("uboot-fit", "uboot-script") else \
+        bootpath(path, psci_bundle, "-dtb", tree)
+    run.expect(r"virt7: error: host: 1024 MiB of RAM are too few: no 4 MiB in one piece for virt7's heap; "
                r"give the board more RAM\r")
 
 
