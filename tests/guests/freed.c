@@ -1,6 +1,7 @@
 /*
  * What is in its RAM at its start: its image, its device tree, and zeroes; then it fills all of the rest, for the next
- * one to find. "mib=N" in the boot arguments is the size of its RAM. Under virt7 only: other loaders leave things about.
+ * one to find. "mib=N" in the boot arguments is the size of its RAM. Under virt7 only: other loaders leave things
+ * about.
  */
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/param.h"
