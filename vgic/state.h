@@ -12,22 +12,28 @@
 #define VGIC_WORDS   (VGIC_IRQS / 32U)
 #define VGIC_LR_MAX  16U
 #define VGIC_NO_LR   0xffU
+#define VGIC_PLAIN   1U
 
 struct percpu;
 
 struct vgic_irq {
-	uint8_t lr;      /* list register that holds it, else VGIC_NO_LR */
-	uint8_t owner;   /* vCPU index: whose list register, queue, or (acked) CPU interface has it */
-	bool forward;    /* enabled, and its group is forwarded: computed when either changes */
+	uint8_t lr;    /* list register that holds it, else VGIC_NO_LR */
+	uint8_t owner; /* vCPU index: whose list register, queue, or (acked) CPU interface has it */
+	union {
+		uint32_t plain; /* VGIC_PLAIN: forwarded, and nothing of what follows */
+		struct {
+			bool forward; /* enabled, and its group is forwarded: computed when either changes */
+			uint8_t held; /* vCPUs that look at its state: it does not go into a list register meanwhile */
+			bool soft;    /* level, in a list register: pending there because the guest said so */
+			bool manual;  /* in a list register: active there because the guest said so */
+		};
+	};
 	bool latch;      /* pending, independent of the line: edge seen, or set by the guest */
 	uint8_t sources; /* SGIs: vCPUs whose SGI is pending */
 	bool line;       /* level input */
 	bool edge;
 	bool active;      /* only while not in a list register: then the register tells */
-	uint8_t held;     /* vCPUs that are looking at its state: it does not go into a list register meanwhile */
 	bool queued;      /* in the owner's `queued` set */
-	bool soft;        /* level, in a list register: pending there because the guest said so */
-	bool manual;      /* in a list register: active there because the guest said so */
 	bool acked;       /* active, taken by the owner, and its list register was given to another */
 	uint8_t apr_bit;  /* acked: what stands for it in the owner's GICH_APR */
 	uint8_t priority; /* as the guest wrote it, implemented bits only */

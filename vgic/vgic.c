@@ -55,6 +55,11 @@ static void unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
 		cpu->queued_words &= ~BIT(id / 32);
 }
 
+static inline void count_injected(struct vgic_cpu *cpu, uint32_t id)
+{
+	cpu->injected_id[cpu->injected++ % ARRAY_SIZE(cpu->injected_id)] = (uint8_t)id;
+}
+
 /* The list register is the interrupt's from now on. */
 static inline void occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
 {
@@ -62,7 +67,7 @@ static inline void occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, 
 	irq->owner = (uint8_t)vcpu->index;
 	vcpu->vgic.lr_irq[lr] = (uint8_t)id;
 	vcpu->vgic.lr_used |= BIT(lr);
-	vcpu->vgic.injected_id[vcpu->vgic.injected++ % ARRAY_SIZE(vcpu->vgic.injected_id)] = (uint8_t)id;
+	count_injected(&vcpu->vgic, id);
 }
 
 static inline uint32_t lr_rank(const struct vgic_irq *irq)
@@ -212,19 +217,21 @@ void vgic_pulse(struct vm *vm, uint32_t cpu, uint32_t id)
 }
 
 /* Nearly always the list register of its last time is still its own, and empty. */
-static inline bool put_again(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t keep, uint32_t set)
+static inline bool put_again(struct vcpu *vcpu, uint32_t id, uint32_t keep, uint32_t set)
 {
+	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
 	uint32_t lr = irq->lr, value;
 	volatile uint8_t *at;
 
-	if (lr == VGIC_NO_LR || !irq->forward || irq->held || irq->manual || vcpu->vgic.queued_words ||
-	    vcpu->vgic.lr_eoi & BIT(lr) || !is_here(vcpu))
+	if (lr == VGIC_NO_LR || irq->plain != VGIC_PLAIN || vcpu->vgic.queued_words || vcpu->vgic.lr_eoi & BIT(lr) ||
+	    !is_here(vcpu))
 		return false;
 	at = gic_gich + GICH_LR0 + 4U * lr;
 	value = io_read32(at);
 	if (value & GICH_LR_STATE || !same_rank(irq, value))
 		return false;
 	io_write32(at, (value & keep) | set);
+	count_injected(&vcpu->vgic, id);
 	return true;
 }
 
@@ -233,7 +240,7 @@ void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
 	struct vgic_irq *irq = &vcpu->vgic.irq[id];
 
 	spin_lock(&vcpu->vm->vgic.lock);
-	if (irq->latch || !put_again(vcpu, irq, ~0U, GICH_LR_PENDING)) {
+	if (irq->latch || !put_again(vcpu, id, ~0U, GICH_LR_PENDING)) {
 		irq->line = true;
 		vgic_update(vcpu, id);
 	}
@@ -250,7 +257,7 @@ void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
 		struct vgic_irq *irq = &vcpu->vgic.irq[id];
 		uint32_t from = source->index;
 
-		if (!irq->sources && put_again(vcpu, irq, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(from)))
+		if (!irq->sources && put_again(vcpu, id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(from)))
 			continue;
 		irq->sources |= (uint8_t)BIT(from);
 		vgic_update(vcpu, id);
