@@ -231,18 +231,30 @@ static uint32_t lr_state(const struct vcpu *vcpu, const struct vgic_irq *irq)
 	return vcpu->vm->vcpu[irq->owner]->vgic.lr[irq->lr] & GICH_LR_STATE;
 }
 
+/* Nobody says when the line of a hardware interrupt falls: look. What is pending because of it then is no more. */
+static void look_at_line(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+	uint32_t state;
+
+	if (!irq->hw || irq->hw())
+		return;
+	state = lr_state(vcpu, irq);
+	if (state & GICH_LR_ACTIVE)
+		irq->line = false;
+	else if (state == GICH_LR_PENDING && !irq->soft)
+		vgic_withdraw(vcpu, irq->lr, vgic_lr_read(irq->lr));
+	if (irq->lr == VGIC_NO_LR)
+		vgic_drop_fallen(vcpu, id);
+}
+
 bool vgic_read_pending(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-	if (irq->hw) {
-		if (lr_state(vcpu, irq) == GICH_LR_PENDING && !irq->soft && !irq->hw())
-			vgic_withdraw(vcpu, irq->lr, vgic_lr_read(irq->lr)); /* nobody took it in time */
-		if (irq->lr == VGIC_NO_LR)
-			vgic_drop_fallen(vcpu, id);
-		if ((irq->lr != VGIC_NO_LR || irq->active) && irq->hw())
-			return true; /* active, and the level still stands */
-	}
+	look_at_line(vcpu, id);
+	if (irq->hw && (irq->lr != VGIC_NO_LR || irq->active) && irq->hw())
+		return true; /* active, and the level still stands */
 	if (id >= 16 && !irq->edge && !irq->soft && !irq->hw)
 		return vgic_irq_pending(irq); /* its line says so; a list register may not have heard of a fall yet */
 	return vgic_irq_pending(irq) || (lr_state(vcpu, irq) & GICH_LR_PENDING);
@@ -336,4 +348,5 @@ void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
 	if (in_lr_of(vcpu, irq) && irq->edge)
 		vgic_lr_write(irq->lr, vgic_lr_read(irq->lr) & ~GICH_LR_PENDING);
 	vgic_update(vcpu, id);
+	look_at_line(vcpu, id);
 }

@@ -93,6 +93,9 @@ static void put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t l
 		irq->sources &= (uint8_t)~BIT(source);
 		value |= GICH_LR_CPU(source) | (irq->sources ? GICH_LR_EOI : 0);
 	} else if (irq->hw) {
+		if (!irq->line)
+			gic_set_active(id, true); /* pending by software alone: its EOI will come, too */
+		irq->soft = irq->latch;
 		irq->line = false; /* the physical interrupt fires again if it still stands at the EOI */
 		value |= GICH_LR_HW | GICH_LR_PHYS(id);
 	} else if (!irq->edge) {
@@ -273,7 +276,7 @@ void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 
 	if (cpu->lr_eoi & BIT(lr)) {
 		vgic_lr_set(vcpu, lr, 0); /* ends the EOI maintenance request */
-		if (irq->hw && cpu->on)
+		if (irq->hw && !irq->line && cpu->on)
 			gic_set_active(id, false); /* had to do without LR.HW */
 	}
 	cpu->lr_used &= ~BIT(lr);
@@ -304,8 +307,8 @@ static void unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 		irq->sources |= (uint8_t)BIT(LR_SOURCE(value));
 	else if (irq->edge || irq->soft)
 		irq->latch = true;
-	else if (irq->hw)
-		irq->line = true;
+	if (irq->hw)
+		irq->line = true; /* until somebody looks, for its twin is active */
 }
 
 void vgic_withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)

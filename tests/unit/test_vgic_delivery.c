@@ -367,6 +367,44 @@ static void test_hardware_falls(void **state)
 	assert_taken(0, RIG_HW_ID);
 }
 
+/* Software sets it pending, as any other (4.3.7): until it is taken, or cleared. */
+static void test_hardware_by_software(void **state)
+{
+	(void)state;
+	open_irq(0, RIG_HW_ID, 0x80);
+	set_bit(0, ISPENDR, RIG_HW_ID);
+	assert_true(get_bit(0, ISPENDR, RIG_HW_ID));
+	set_bit(0, ICENABLER, RIG_HW_ID); /* out of its list register, and in again */
+	assert_true(get_bit(0, ISPENDR, RIG_HW_ID));
+	set_bit(0, ISENABLER, RIG_HW_ID);
+	rig_settle();
+	assert_taken(0, RIG_HW_ID);
+	assert_false(get_bit(0, ISPENDR, RIG_HW_ID));
+	rig_eoi(0, RIG_HW_ID);
+	assert_taken(0, SPURIOUS);
+
+	set_bit(0, ISPENDR, RIG_HW_ID);
+	rig_settle();
+	set_bit(0, ICPENDR, RIG_HW_ID);
+	rig_settle();
+	assert_taken(0, SPURIOUS);
+
+	rig.hw_line[0] = true;
+	rig_settle();
+	set_bit(0, ISPENDR, RIG_HW_ID);
+	set_bit(0, ICPENDR, RIG_HW_ID); /* the line alone decides */
+	assert_true(get_bit(0, ISPENDR, RIG_HW_ID));
+	set_bit(0, ISPENDR, RIG_HW_ID);
+	rig.hw_line[0] = false; /* and does not any more */
+	assert_true(get_bit(0, ISPENDR, RIG_HW_ID));
+	assert_taken(0, RIG_HW_ID);
+	rig_eoi(0, RIG_HW_ID);
+	assert_taken(0, SPURIOUS);
+	rig.hw_line[0] = true;
+	rig_settle();
+	assert_taken(0, RIG_HW_ID);
+}
+
 /* What the watchdog and `stat` go by: also what comes again and again through the same list register. */
 static void test_counted(void **state)
 {
@@ -566,6 +604,7 @@ int main(void)
 		TEST(test_split_eoi),
 		TEST(test_hardware),
 		TEST(test_hardware_falls),
+		TEST(test_hardware_by_software),
 		TEST(test_counted),
 		TEST(test_nesting),
 		TEST(test_nesting_by_groups),

@@ -162,6 +162,7 @@ static void check_lr(uint32_t cpu, uint32_t lr)
 static void check_cpu(uint32_t cpu)
 {
 	const struct fake_gich *g = &fake_gich[cpu];
+	const struct vgic_irq *hw = &rig.vcpu[cpu].vgic.irq[RIG_HW_ID];
 	uint32_t best = best_candidate(cpu), priority;
 	int offered = fake_gich_best(g);
 
@@ -170,6 +171,8 @@ static void check_cpu(uint32_t cpu)
 	for (uint32_t lr = 0; lr < m.lrs; lr++)
 		if (g->lr[lr] & GICH_LR_STATE)
 			check_lr(cpu, lr);
+	if (g->phys_active && hw->lr == VGIC_NO_LR && !hw->line && !hw->active)
+		fail_msg("cpu %u: the timer's physical interrupt is active for ever", cpu);
 	if (best == NONE)
 		return;
 	priority = irq_of(cpu, best)->priority;
@@ -282,7 +285,7 @@ static void step_set_pending(uint32_t cpu)
 {
 	uint32_t id = any_id();
 
-	if (id < 16 || id == RIG_HW_ID)
+	if (id < 16)
 		return;
 	rig_write(cpu, 0x200 + id / 32 * 4, BIT(id % 32));
 	irq_of(cpu, id)->latch = true;
@@ -300,7 +303,7 @@ static void step_clear_pending(uint32_t cpu)
 {
 	uint32_t id = any_id();
 
-	if (id < 16 || id == RIG_HW_ID)
+	if (id < 16)
 		return;
 	count_elsewhere(cpu, id);
 	rig_write(cpu, 0x280 + id / 32 * 4, BIT(id % 32));
@@ -373,7 +376,7 @@ static void step_active(uint32_t cpu)
 	uint32_t id = any_id();
 	bool set = rnd(2);
 
-	if (id == RIG_HW_ID || (set && is_orphan(id)))
+	if (set && is_orphan(id))
 		return;
 	count_elsewhere(cpu, id);
 	rig_write(cpu, (set ? 0x300U : 0x380U) + id / 32 * 4, BIT(id % 32));
@@ -454,6 +457,7 @@ static void step_switch(uint32_t cpu)
 		g->lr[lr] = 100 + lr;
 	}
 	assert_int_equal(g->hcr, 0);
+	assert_int_equal(g->phys_active, 0);
 	g->vmcr = g->apr = ~0U;
 	m.cpu[cpu].away = true;
 }

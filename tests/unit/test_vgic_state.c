@@ -54,6 +54,33 @@ static void test_save_waiting_hardware(void **state)
 	assert_int_equal(fake_gich[0].phys_active, BIT(RIG_HW_ID));
 }
 
+/* The guest plays with its bits: whatever becomes of the interrupt, the next vCPU's timer is not in its way. */
+static void test_save_leaves_no_twin(void **state)
+{
+	(void)state;
+	for (uint32_t ways = 0; ways < 16; ways++) {
+		rig_start(1, 1);
+		open_irq(0, RIG_HW_ID, 0x80);
+		open_irq(0, SPI, 0x40);
+		rig.hw_line[0] = !(ways & 1);
+		rig_settle();
+		set_bit(0, ISPENDR, RIG_HW_ID);
+		rig.hw_line[0] = true;
+		rig_settle();
+		if (ways & 2)
+			line(0, SPI, true); /* which evicts it */
+		if (ways & 4)
+			set_bit(0, ICENABLER, RIG_HW_ID);
+		set_bit(0, ICPENDR, RIG_HW_ID);
+		if (ways & 8)
+			set_bit(0, ICACTIVER, RIG_HW_ID);
+		rig_settle();
+		rig_unload(0);
+		if (fake_gich[0].phys_active)
+			fail_msg("way %u", ways);
+	}
+}
+
 /* As hyp/vmctl.c resets a vCPU: on its CPU, loaded. */
 static void reset_cpu(uint32_t cpu)
 {
@@ -275,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_save_load),
 		TEST(test_save_waiting_hardware),
+		TEST(test_save_leaves_no_twin),
 		TEST(test_reset),
 		TEST(test_reset_keeps_lines),
 		TEST(test_late_reset_takes_nothing),

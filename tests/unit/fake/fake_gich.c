@@ -217,8 +217,10 @@ static bool end_active(struct fake_gich *g, uint32_t iar)
 		    (lr_id(iar) < 16 && (value & 0x1c00U) != (iar & 0x1c00U)))
 			continue;
 		g->lr[i] = value & ~GICH_LR_ACTIVE;
-		if (value & GICH_LR_HW)
+		if (value & GICH_LR_HW) { /* deactivating what is not active is UNPREDICTABLE, 4.4.5 */
+			assert_true(g->phys_active & BIT(FIELD(value, 10, 10)));
 			g->phys_active &= ~BIT(FIELD(value, 10, 10));
+		}
 		return true;
 	}
 	return false;
