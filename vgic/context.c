@@ -74,6 +74,15 @@ static void reset_irq(struct vgic_irq *irq, bool edge, bool line)
 	*irq = (struct vgic_irq){.lr = VGIC_NO_LR, .edge = edge, .hw = irq->hw, .line = line};
 }
 
+/*
+ * An input is its device's. A hardware interrupt's physical twin may be active, and the vCPU not yet out of the
+ * hardware: vgic_save() has to know.
+ */
+static bool stands(const struct vgic_irq *irq)
+{
+	return irq->line || (irq->hw && (irq->active || irq->lr != VGIC_NO_LR));
+}
+
 /* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
 void vgic_reset(struct vm *vm)
 {
@@ -87,7 +96,7 @@ void vgic_reset(struct vm *vm)
 		reset_irq(&vm->vgic.spi[i], false, vm->vgic.spi[i].line);
 	vm_for_each_vcpu(v, vm) {
 		for (uint32_t id = 0; id < VGIC_PRIVATE; id++)
-			reset_irq(&v->vgic.irq[id], id < 16, v->vgic.irq[id].line && !v->vgic.irq[id].hw);
+			reset_irq(&v->vgic.irq[id], id < 16, stands(&v->vgic.irq[id]));
 		for (uint32_t w = 0; w < VGIC_WORDS; w++)
 			v->vgic.queued[w] = 0;
 		v->vgic.enabled = 0xffffU; /* SGIs are always enabled, as on QEMU's GIC */

@@ -81,6 +81,23 @@ static void test_save_leaves_no_twin(void **state)
 	}
 }
 
+/* A reset comes before the vCPU has left the hardware: it waits for an interrupt, suspended, on another CPU. */
+static void test_reset_leaves_no_twin(void **state)
+{
+	(void)state;
+	for (uint32_t taken = 0; taken < 2; taken++) {
+		rig_start(2, 4);
+		open_irq(1, RIG_HW_ID, 0x80);
+		rig.hw_line[1] = true;
+		rig_settle();
+		if (taken)
+			assert_taken(1, RIG_HW_ID);
+		vgic_reset(&rig.vm);
+		rig_unload(1);
+		assert_int_equal(fake_gich[1].phys_active, 0);
+	}
+}
+
 /* As hyp/vmctl.c resets a vCPU: on its CPU, loaded. */
 static void reset_cpu(uint32_t cpu)
 {
@@ -303,6 +320,7 @@ int main(void)
 		TEST(test_save_load),
 		TEST(test_save_waiting_hardware),
 		TEST(test_save_leaves_no_twin),
+		TEST(test_reset_leaves_no_twin),
 		TEST(test_reset),
 		TEST(test_reset_keeps_lines),
 		TEST(test_late_reset_takes_nothing),
