@@ -79,7 +79,7 @@ void vgic_count_eois(struct vcpu *vcpu)
 	struct vgic_cpu *cpu = &vcpu->vgic;
 	uint32_t hcr = cpu->on ? io_read32(gic_gich + GICH_HCR) : cpu->hcr, count = hcr >> EOI_COUNT_SHIFT, apr;
 
-	if (likely(count == 0))
+	if (likely(count == 0 && !cpu->orphans))
 		return;
 	apr = cpu->on ? io_read32(gic_gich + GICH_APR) : cpu->apr;
 	cpu->hcr = hcr & ~(~0U << EOI_COUNT_SHIFT);
@@ -87,6 +87,7 @@ void vgic_count_eois(struct vcpu *vcpu)
 		io_write32(gic_gich + GICH_HCR, cpu->hcr);
 	while (count-- > 0)
 		end_one(vcpu, ~apr);
+	cpu->orphans &= apr; /* a guest that starts its CPU interface over sends no EOI */
 }
 
 void vgic_serve_recall(struct vcpu *vcpu)

@@ -532,6 +532,30 @@ static void test_manual_active(void **state)
 	assert_true(get_bit(0, ISACTIVER, SPI));
 }
 
+/* It ended without an EOI, and the guest starts its CPU interface over, as a crash kernel does: no EOI is owed. */
+static void test_forgotten_eoi(void **state)
+{
+	(void)state;
+	rig_start(1, 1);
+	open_irq(0, SPI, 0xa0);
+	line(0, SPI, true);
+	assert_taken(0, SPI);
+	line(0, SPI, false);
+	set_bit(0, ICACTIVER, SPI);
+	fake_gich[0].apr = 0;
+	set_bit(0, ICACTIVER, SPI);
+	open_irq(0, SPI + 1, 0x40);
+	line(0, SPI, true);
+	assert_taken(0, SPI);
+	line(0, SPI + 1, true);
+	assert_taken(0, SPI + 1);
+	line(0, SPI + 1, false);
+	rig_eoi(0, SPI + 1);
+	line(0, SPI, false);
+	rig_eoi(0, SPI);
+	assert_int_equal(rig_read(0, ISACTIVER + 4), 0);
+}
+
 static void test_pulse(void **state)
 {
 	(void)state;
@@ -610,6 +634,7 @@ int main(void)
 		TEST(test_nesting_by_groups),
 		TEST(test_many_dropped),
 		TEST(test_manual_active),
+		TEST(test_forgotten_eoi),
 		TEST(test_pulse),
 		TEST(test_wakes),
 		TEST(test_wakes_behind_an_empty_lr),
