@@ -126,6 +126,15 @@ static uint64_t ran(uint32_t i)
 	return time;
 }
 
+static void assert_times(uint32_t i, uint64_t time, uint64_t waited)
+{
+	uint64_t ran_so_far, waited_so_far;
+
+	sched_times(&vcpu[i], &ran_so_far, &waited_so_far);
+	assert_int_equal(ran_so_far, time);
+	assert_int_equal(waited_so_far, waited);
+}
+
 uint32_t timer_hz(void)
 {
 	return 100000;
@@ -404,6 +413,34 @@ static void test_slice_once(void **state)
 	assert_slice(5000 + 1000);
 }
 
+/* Run and waiting time, at every moment; asleep neither goes on. */
+static void test_times(void **state)
+{
+	(void)state;
+	start(2);
+	assert_times(0, 0, 0);
+	clock_now += 100;
+	assert_times(0, 100, 0);
+	assert_times(1, 0, 100);
+	sched_yield();
+	clock_now += 10;
+	assert_times(0, 100, 10);
+	assert_times(1, 10, 100);
+	sched_block();
+	clock_now += 1;
+	assert_times(0, 101, 10);
+	assert_times(1, 10, 100); /* asleep */
+	sched_block();
+	clock_now += 1000;
+	sched_wake(&vcpu[1]);
+	clock_now += 5;
+	assert_times(1, 10, 105); /* nobody runs yet */
+	idle();
+	clock_now += 7;
+	assert_times(0, 101, 10);
+	assert_times(1, 17, 105);
+}
+
 /* --- several CPUs, in simulated time ---------------------------------------------------------------------------------
  */
 
@@ -669,6 +706,7 @@ int main(void)
 		cmocka_unit_test_setup(test_request, setup),
 		cmocka_unit_test_setup(test_slice, setup),
 		cmocka_unit_test_setup(test_slice_once, setup),
+		cmocka_unit_test_setup(test_times, setup),
 		cmocka_unit_test_setup(test_random, setup),
 		cmocka_unit_test_setup(test_dedicated, setup),
 		cmocka_unit_test(test_shares),
