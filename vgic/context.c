@@ -105,6 +105,15 @@ void vgic_reset(struct vm *vm)
 	spin_unlock(&vm->vgic.lock);
 }
 
+/* Its running priority is gone: no EOI belongs to them any more. */
+static void forget_acked(struct vcpu *vcpu)
+{
+	for (uint32_t id = 0; id < VGIC_IRQS; id++)
+		if (vgic_irq(vcpu, id)->owner == vcpu->index)
+			vgic_irq(vcpu, id)->acked = false;
+	vcpu->vgic.spilled = false;
+}
+
 /* The CPU interface as at power-on; the vCPU is the current one. What waits in the distributor, or is active, stays. */
 void vgic_reset_cpu(struct vcpu *vcpu)
 {
@@ -116,17 +125,15 @@ void vgic_reset_cpu(struct vcpu *vcpu)
 		vgic_give_back(vcpu, lowest_bit(used));
 	for (uint32_t lrs = cpu->on ? vgic_lr_mask : 0; lrs; lrs &= lrs - 1U)
 		vgic_lr_write(lowest_bit(lrs), 0); /* what vgic_reset() has forgotten about */
-	for (uint32_t id = 0; id < VGIC_IRQS; id++) {
-		struct vgic_irq *irq = vgic_irq(vcpu, id);
+	for (uint32_t ids = cpu->hw; ids; ids &= ids - 1U) {
+		struct vgic_irq *irq = &cpu->irq[lowest_bit(ids)];
 
-		if (irq->hw) {
-			gic_set_active(id, false);
-			irq->line = irq->active = irq->acked = false;
-			vgic_update(vcpu, id);
-		}
-		if (irq->owner == vcpu->index)
-			irq->acked = false; /* its running priority is gone: no EOI belongs to it any more */
+		gic_set_active(lowest_bit(ids), false);
+		irq->line = irq->active = irq->acked = false;
+		vgic_update(vcpu, lowest_bit(ids));
 	}
+	if (cpu->spilled)
+		forget_acked(vcpu);
 	cpu->hcr = VGIC_HCR;
 	cpu->vmcr = cpu->apr = cpu->orphans = 0;
 	if (cpu->on)

@@ -56,6 +56,7 @@ struct vgic_cpu {
 	uint32_t queued_words;       /* bit w: queued[w] is not 0 */
 	uint32_t queued[VGIC_WORDS]; /* may go to this vCPU now and is not in a list register */
 	bool flushing;               /* vgic_flush() is at work and will see what is queued meanwhile */
+	bool spilled;                /* interrupts may be `acked` by it */
 	uint8_t recall;              /* vCPUs that wait for what is `held` to leave the list registers, and for lr[] */
 	const struct percpu *on;     /* the CPU whose list registers are this vCPU's; NULL: lr[] is */
 	uint32_t hcr; /* GICH_HCR as last written; saved while another vCPU has the CPU, as is the rest */

@@ -329,6 +329,7 @@ void vgic_give_back(struct vcpu *vcpu, uint32_t lr)
 	if (value & GICH_LR_ACTIVE) {
 		irq->active = true;
 		irq->acked = vgic_is_taken(vcpu, irq, value, &irq->apr_bit);
+		vcpu->vgic.spilled |= irq->acked;
 	}
 	if (value & GICH_LR_STATE) {
 		vgic_lr_set(vcpu, lr, 0);

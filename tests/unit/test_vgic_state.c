@@ -218,6 +218,21 @@ static void test_cpu_off_gives_back(void **state)
 	assert_taken(0, SPI);
 }
 
+/* CPU_OFF in a handler: the interrupt stays active, but none of the vCPU's later EOIs belongs to it. */
+static void test_cpu_off_in_handler(void **state)
+{
+	(void)state;
+	open_irq(1, SPI, 0x80);
+	line(0, SPI, true);
+	assert_taken(1, SPI);
+	reset_cpu(1);
+	line(0, SPI, false);
+	assert_true(get_bit(0, ISACTIVER, SPI));
+	set_bit(0, ICACTIVER, SPI);
+	assert_false(get_bit(0, ISACTIVER, SPI));
+	assert_int_equal(rig.vcpu[1].vgic.orphans, 0); /* or it would swallow one */
+}
+
 /* --- list registers of other CPUs --------------------------------------------------------------------------------- */
 
 /* Each does it to the other at the same time: vCPU 1's access begins while vCPU 0 waits for vCPU 1. */
@@ -326,6 +341,7 @@ int main(void)
 		TEST(test_late_reset_takes_nothing),
 		TEST(test_cpu_on_keeps_spis),
 		TEST(test_cpu_off_gives_back),
+		TEST(test_cpu_off_in_handler),
 		TEST(test_recall_each_other),
 		TEST(test_reach),
 		TEST(test_held),
