@@ -29,7 +29,7 @@
 static void set_tvm(struct vcpu *vcpu, bool on)
 {
 	vcpu->hcr = on ? vcpu->hcr | HCR_TVM : vcpu->hcr & ~HCR_TVM;
-	write_hcr(vcpu->hcr | (read_hcr() & HCR_VA));
+	write_hcr(vcpu->hcr & (read_hcr() | ~HCR_VA)); /* it may have taken the abort */
 	if (on)
 		vcpu->coproc.setway.tvm_on++;
 	else

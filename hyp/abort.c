@@ -149,7 +149,8 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 		if (transfer_one(vcpu, regs, hsr, at))
 			return EXIT_NEXT;
 	} else if (ISS_FSC(hsr) == FSC_ASYNC) {
-		write_hcr(read_hcr() | HCR_VA); /* taken from this guest: its own, when it unmasks them (B1.9.12) */
+		vcpu->hcr |= HCR_VA; /* taken from this guest: its own, when it unmasks them (B1.9.12) */
+		write_hcr(read_hcr() | HCR_VA);
 		return EXIT_AGAIN;
 	}
 	inject_data_abort(vcpu, va);

@@ -52,7 +52,8 @@ void vcpu_set_wait_traps(struct vcpu *vcpu)
 
 static void save(struct vcpu *vcpu)
 {
-	vcpu->hcr = (vcpu->hcr & ~HCR_VA) | (read_hcr() & HCR_VA); /* an abort it has not taken yet */
+	if (unlikely(vcpu->hcr & HCR_VA))
+		vcpu->hcr &= read_hcr() | ~HCR_VA; /* it may have taken the abort */
 	vcpu->ctx.sctlr = read_sctlr();
 	context_save(&vcpu->ctx);
 	vgic_save(vcpu);

@@ -727,6 +727,18 @@ static void test_setway_deferred(void **state)
 	assert_false(vcpu.coproc.setway.deferred);
 }
 
+/* The traps change: an asynchronous abort that the guest has taken does not come again, one that it has not stays. */
+static void test_setway_keeps_abort(void **state)
+{
+	(void)state;
+	vcpu.hcr |= HCR_VA;
+	sctlr(SCTLR_M | SCTLR_C, 0);
+	assert_int_equal(read_hcr() & (HCR_TVM | HCR_VA), 0);
+	write_hcr(read_hcr() | HCR_VA);
+	operation();
+	assert_int_equal(read_hcr() & (HCR_TVM | HCR_VA), HCR_TVM | HCR_VA);
+}
+
 static void test_setway_when_on(void **state)
 {
 	(void)state;
@@ -915,6 +927,7 @@ int main(void)
 		cmocka_unit_test_setup(test_setway_none, setup_setway),
 		cmocka_unit_test_setup(test_setway_deferred, setup_setway),
 		cmocka_unit_test_setup(test_setway_when_on, setup_setway),
+		cmocka_unit_test_setup(test_setway_keeps_abort, setup_setway),
 		cmocka_unit_test_setup(test_setway_order, setup_setway),
 		cmocka_unit_test_setup(test_setway_ends_on_any_write, setup_setway),
 		cmocka_unit_test_setup(test_setway_preemption, setup_setway),

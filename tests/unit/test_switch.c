@@ -90,12 +90,19 @@ static void no_walk_mixes_two_guests(void **state)
 	assert_true(fake_find(FAKE_ISB, on) < fake_machine.events);
 }
 
+/* As hyp/abort.c. */
+static void pend_abort(struct vcpu *v)
+{
+	v->hcr |= HCR_VA;
+	write_hcr(read_hcr() | HCR_VA);
+}
+
 /* An asynchronous abort that the guest masks goes with it (B1.9.12); once taken, the hardware clears HCR.VA. */
 static void pending_abort_moves_along(void **state)
 {
 	(void)state;
 	vcpu_load(&vcpu[0]);
-	write_hcr(read_hcr() | HCR_VA);
+	pend_abort(&vcpu[0]);
 	vcpu_load(&vcpu[1]);
 	assert_false(read_hcr() & HCR_VA);
 	vcpu_load(&vcpu[0]);
@@ -111,7 +118,7 @@ static void reset_forgets_the_abort(void **state)
 {
 	(void)state;
 	vcpu_load(&vcpu[0]);
-	write_hcr(read_hcr() | HCR_VA);
+	pend_abort(&vcpu[0]);
 	vcpu_load(NULL);
 	vcpu_load(&vcpu[0]);
 	vcpu_reset_context(&vcpu[0], 0x40000001U, 1, 2, 3);
