@@ -30,7 +30,7 @@ OBJS := $(SRCS:%.c=$(BUILD)/obj/%.o) $(ASMS:%.S=$(BUILD)/obj/%.o)
 # What a guest's exit runs through is compiled for speed, the rest (boot, parsing, loading) for size, in Thumb. The first
 # tables are written at the load address, where the stack protector's guard is not.
 FAST := hyp/exit hyp/abort hyp/mmio hyp/irq hyp/sched hyp/switch hyp/timer hyp/dev/gic hyp/vdev/vpl011 vgic/dist \
-	mm/cache vgic/vgic vtimer/vtimer coproc/coproc coproc/registers psci/psci
+	mm/cache vgic/vgic vgic/context vtimer/vtimer coproc/coproc coproc/registers psci/psci
 $(FAST:%=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions -falign-functions=2 -falign-loops=1 -falign-jumps=1 -falign-labels=1
 $(BUILD)/obj/boot/early.o: CFLAGS += -fno-stack-protector
 MODE := -mthumb -Os

@@ -35,9 +35,13 @@ CHECK(sctlr, 48);
 
 #define WAIT_TRAPS (HCR_TWI | HCR_TWE)
 
-static uint32_t wait_traps(const struct percpu *cpu, const struct vcpu *vcpu)
+static inline uint32_t wait_traps(const struct percpu *cpu, const struct vcpu *vcpu)
 {
-	return (cpu->assigned > 1 || vcpu->trap_wfi ? HCR_TWI : 0) | (cpu->ready >= BIT(vcpu->priority) ? HCR_TWE : 0);
+	bool rivals = cpu->ready >> vcpu->priority;
+
+	if (likely(cpu->assigned > 1) || vcpu->trap_wfi)
+		return rivals ? HCR_TWI | HCR_TWE : HCR_TWI;
+	return rivals ? HCR_TWE : 0;
 }
 
 void vcpu_set_wait_traps(struct vcpu *vcpu)
@@ -82,7 +86,7 @@ static void restore(struct percpu *cpu, struct vcpu *vcpu)
 	vgic_load(vcpu);
 	if (unlikely(vcpu->coproc.pmu_used))
 		pmu_load(vcpu);
-	write_hcptr(cpu->vfp_owner == vcpu ? HCPTR_OPEN : HCPTR_CLOSED);
+	write_hcptr(HCPTR_OPEN | (cpu->vfp_owner == vcpu ? 0 : HCPTR_VFP));
 	clrex();
 	isb();
 	write_sctlr(vcpu->ctx.sctlr);

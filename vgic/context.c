@@ -11,36 +11,46 @@ void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
 }
 
 /* An interrupt that was handed to the guest, or waits for it, keeps its physical twin active. */
-static bool twin_is_active(const struct vgic_cpu *cpu, const struct vgic_irq *irq)
+static inline bool twin_is_active(const struct vgic_cpu *cpu, const struct vgic_irq *irq)
 {
 	if (irq->lr == VGIC_NO_LR)
 		return irq->line || irq->active;
 	return (cpu->lr[irq->lr] & GICH_LR_STATE) || (cpu->lr_eoi & BIT(irq->lr));
 }
 
-/* On this CPU only while the vCPU is here. */
-static inline void move_hw_active(struct vcpu *vcpu, bool load)
+/* The twins of `ids` that are active, on this CPU only while the vCPU is here. */
+static inline uint32_t move_active(const struct vgic_cpu *cpu, uint32_t ids, bool load)
 {
-	for (uint32_t ids = vcpu->vgic.hw; ids; ids &= ids - 1U)
-		if (twin_is_active(&vcpu->vgic, &vcpu->vgic.irq[lowest_bit(ids)]))
-			gic_set_active(lowest_bit(ids), load);
+	uint32_t moved = 0;
+
+	for (; ids; ids &= ids - 1U) {
+		uint32_t id = lowest_bit(ids);
+
+		if (unlikely(twin_is_active(cpu, &cpu->irq[id]))) {
+			gic_set_active(id, load);
+			moved |= BIT(id);
+		}
+	}
+	return moved;
 }
 
 void vgic_save(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
+	volatile uint8_t *gich = gic_gich;
 
-	cpu->vmcr = io_read32(gic_gich + GICH_VMCR);
-	cpu->apr = io_read32(gic_gich + GICH_APR);
+	cpu->vmcr = io_read32(gich + GICH_VMCR);
+	cpu->apr = io_read32(gich + GICH_APR);
 	/* What a reset has left in the hardware is nobody's, and must not become the next vCPU's. */
-	for (uint32_t used = cpu->lr_used | (vgic_lr_mask & ~io_read32(gic_gich + GICH_ELRSR0)); used;
-	     used &= used - 1U) {
-		cpu->lr[lowest_bit(used)] = vgic_lr_read(lowest_bit(used));
-		vgic_lr_write(lowest_bit(used), 0);
+	for (uint32_t used = cpu->lr_used | (vgic_lr_mask & ~io_read32(gich + GICH_ELRSR0)); used; used &= used - 1U) {
+		volatile uint8_t *at = gich + GICH_LR0 + 4U * lowest_bit(used);
+
+		cpu->lr[lowest_bit(used)] = io_read32(at);
+		io_write32(at, 0);
 	}
-	cpu->hcr = io_read32(gic_gich + GICH_HCR); /* with EOIs that nobody has counted yet */
-	io_write32(gic_gich + GICH_HCR, 0);
-	move_hw_active(vcpu, false);
+	cpu->hcr = io_read32(gich + GICH_HCR); /* with EOIs that nobody has counted yet */
+	io_write32(gich + GICH_HCR, 0);
+	cpu->hw_active = move_active(cpu, cpu->hw, false);
 	dmb_ish(); /* who sees that it is nowhere sees all of lr[] */
 	cpu->on = NULL;
 	dmb_ish(); /* who has asked for them before, and sent an SGI here, gets an answer here: see ask() */
@@ -55,18 +65,19 @@ void vgic_save(struct vcpu *vcpu)
 void vgic_load(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
+	volatile uint8_t *gich = gic_gich;
 
 	spin_lock(&vcpu->vm->vgic.lock);
 	if (unlikely(cpu->recall))
 		vgic_serve_recall(vcpu);
 	cpu->on = this_cpu();
 	spin_unlock(&vcpu->vm->vgic.lock);
-	move_hw_active(vcpu, true);
-	io_write32(gic_gich + GICH_VMCR, cpu->vmcr);
-	io_write32(gic_gich + GICH_APR, cpu->apr);
+	move_active(cpu, cpu->hw_active, true);
+	io_write32(gich + GICH_VMCR, cpu->vmcr);
+	io_write32(gich + GICH_APR, cpu->apr);
 	for (uint32_t used = cpu->lr_used; used; used &= used - 1U) /* the others are empty */
-		vgic_lr_write(lowest_bit(used), cpu->lr[lowest_bit(used)]);
-	io_write32(gic_gich + GICH_HCR, cpu->hcr);
+		io_write32(gich + GICH_LR0 + 4U * lowest_bit(used), cpu->lr[lowest_bit(used)]);
+	io_write32(gich + GICH_HCR, cpu->hcr);
 }
 
 static void reset_irq(struct vgic_irq *irq, bool edge, bool line)

@@ -46,6 +46,7 @@ struct vgic_irq {
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
 	uint32_t hw;                 /* private interrupts that the hardware backs */
+	uint32_t hw_active;          /* of these, the ones whose physical twin was active when the vCPU was saved */
 	uint32_t enabled;            /* of the private interrupts; SGIs always are */
 	uint32_t lr_used;            /* list registers that were written and not yet found empty */
 	uint32_t lr_eoi;             /* of these, the ones that ask for an interrupt at EOI */

@@ -169,7 +169,6 @@ void vtimer_save(struct vcpu *vcpu)
 
 void vtimer_load(struct vcpu *vcpu)
 {
-	const struct vgic_irq *irq = &vcpu->vgic.irq[MACHINE_PPI_TIMER_VIRT];
 	struct vtimer_cpu *t = &vcpu->vtimer;
 
 	timer_disarm(&t->virt);
@@ -178,7 +177,7 @@ void vtimer_load(struct vcpu *vcpu)
 	write_cntv_cval(t->cntv_cval);
 	isb();
 	write_cntv_ctl(t->cntv_ctl & (CNT_ENABLE | CNT_IMASK));
-	if (unlikely(gic_forgets_level) && (irq->lr != VGIC_NO_LR || irq->line || irq->active))
+	if (unlikely(vcpu->vgic.hw_active) && gic_forgets_level)
 		check_later(); /* it has fired on another CPU, or here before */
 }
 

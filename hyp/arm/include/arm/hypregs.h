@@ -89,8 +89,9 @@
 #define HCPTR_TTA    BIT(20)
 #define HCPTR_TCPAC  BIT(31)
 #define HCPTR_RES1   0x000033ffU
-#define HCPTR_OPEN   (HCPTR_RES1 | HCPTR_TTA)                 /* the loaded vCPU owns the VFP registers */
-#define HCPTR_CLOSED (HCPTR_OPEN | HCPTR_TCP10 | HCPTR_TCP11) /* they are somebody else's */
+#define HCPTR_VFP    (HCPTR_TCP10 | HCPTR_TCP11)
+#define HCPTR_OPEN   (HCPTR_RES1 | HCPTR_TTA) /* the loaded vCPU owns the VFP registers */
+#define HCPTR_CLOSED (HCPTR_OPEN | HCPTR_VFP) /* they are somebody else's */
 
 /* HDCR, B7.3 */
 #define HDCR_HPMN_MASK 0x1fU
