@@ -64,7 +64,7 @@ void mark_boot(void);
 static struct fdt_machine machine;
 static volatile uint32_t stop_pong;
 static volatile uint32_t shared[5];
-static uint32_t slice_rounds;
+static uint32_t slice_rounds, slice_switches;
 static bool has_cycles;
 static uint8_t scratch[4096] __attribute__((aligned(4096)));
 
@@ -161,12 +161,15 @@ static void cpu_on_off(uint32_t rounds)
 	}
 }
 
+/* What the peer did before and does afterwards, until it is told to end, does not count. */
 static void slice(uint32_t rounds)
 {
-	uint32_t before = shared[3];
+	uint32_t before = shared[3], switches = shared[2];
 
+	shared[0] = 1; /* who runs */
 	slice_main(rounds, shared);
 	slice_rounds = shared[3] - before;
+	slice_switches = shared[1] + shared[2] - switches;
 }
 
 static const struct row rows[] = {
@@ -209,7 +212,7 @@ static void print_row(const struct result *result)
 	uint32_t rounds = result->row->rounds, own = 0;
 
 	if (result->row->groups == SHARE) {
-		rounds = shared[1] + shared[2];
+		rounds = slice_switches;
 		own = slice_rounds * SLICE_PEER + result->row->rounds * SLICE_MAIN;
 	}
 	printf("row %s rounds %u own %u", result->row->name, (unsigned int)rounds, (unsigned int)own);
