@@ -3,7 +3,7 @@
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
-GUESTS := coproc cpuon-race deadlines exceptions freed gic gicsmp hostile isolation mmio mmu model pl011 pl031 pl061 psci reset setway smp storm suspend talk timer vfp
+GUESTS := coproc cpuon-race deadlines exceptions freed gic gicsmp hostile isolation mmio mmu model pl011 pl031 pl061 psci reset setway smp storm suspend talk timer vfp world
 
 # Soft float: only the vfp guest touches the VFP registers, in assembly of its own. With the MMU off all memory is
 # Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).
@@ -32,7 +32,8 @@ $(GUEST_ELFS): $(BUILD)/guests/%.elf: $(BUILD)/guests/obj/%.o $(GUEST_LIB_OBJS) 
 	$(CROSS)gcc $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^) -lgcc
 
 # The instructions under test of these are in a file of assembly.
-$(foreach g,exceptions mmio psci vfp,$(eval $(BUILD)/guests/$(g).elf: $(BUILD)/guests/obj/$(g)-insn.o))
+$(foreach g,exceptions mmio psci vfp world,$(eval $(BUILD)/guests/$(g).elf: $(BUILD)/guests/obj/$(g)-insn.o))
+$(BUILD)/guests/world.elf: $(BUILD)/guests/obj/vfp-insn.o
 
 $(GUEST_BINS): %.bin: %.elf
 	$(CROSS)objcopy -O binary $< $@

@@ -1,6 +1,6 @@
-"""Several VMs: shares of CPU time, latency, hostile guests, watchdog and restarts, isolation, freed memory.
+"""Several VMs: shares of CPU time, latency, hostile guests, watchdog and restarts, isolation, freed memory, registers.
 
-Guests: tests/guests/hostile.c (which misbehaves as "mode=N" says, or measures), isolation.c, freed.c. Nothing here looks at the
+Guests: tests/guests/hostile.c (which misbehaves as "mode=N" says, or measures), isolation.c, freed.c, world.c. Nothing here looks at the
 host's clock: the guests count by CNTVCT. SOAK=1: the long forms.
 """
 import os
@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from conftest import BUILD
+from conftest import BUILD, CPUS
 from test_guests import check, image
 from test_shell import open_shell
 from test_smp import INITRAMFS, KERNEL, SOAK
@@ -181,3 +181,15 @@ def test_freed_memory(virt7, mkbundle, page):
         run.expect_said(name, "summary: 1 passed, 0 failed")
     assert run.wait() == 0  # no other VM is left
     assert re.search(r"virt7: host: 128 MiB of RAM, 1[12]\d MiB free", run.output())
+
+
+# Registers.
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_worlds(virt7, mkbundle, cpu):
+    """Two VMs on one CPU, each with patterns of its own in all registers; nothing of them is there after a reset."""
+    seeds = (5, 10)
+    run = virt7(mkbundle(*(f"name=vm{n},memory=8M,kernel={image('world')},bootargs=seed={n}" for n in seeds)), cpu=cpu)
+    for n in seeds:
+        run.expect_said(f"vm{n}", rf"PASS: world {n}:|FAIL: ", count=3)
+    assert "FAIL: " not in run.output()
