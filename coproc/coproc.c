@@ -16,10 +16,7 @@
 #include "hyp/vm.h"
 
 /* ISS of an MCR/MRC trap (DDI 0406C B3.13.6) */
-#define ISS_READ     BIT(0)
 #define ISS_CRM(i)   FIELD(i, 1, 4)
-#define ISS_RT(i)    FIELD(i, 5, 4)
-#define ISS_RT_HIGH  BIT(8)
 #define ISS_RT2(i)   FIELD(i, 10, 4)
 #define ISS_CRN(i)   FIELD(i, 10, 4)
 #define ISS_OP1(i)   FIELD(i, 14, 3)
@@ -80,22 +77,13 @@ void coproc_reset(struct vcpu *vcpu)
 	setway_reset(vcpu);
 }
 
-/*
- * Traps by HSTR, HCR.TIDCP and HDCR may come before an instruction of PL0 is found UNDEFINED (B1.14.3, IMPLEMENTATION
- * DEFINED).
- */
-static bool from_user(void)
-{
-	return (read_spsr_hyp() & (PSR_MODE_MASK & ~PSR_MODE_USR)) == 0;
-}
-
 /* What no row knows: UNDEF, and a line from which the row can be written. What a row denies is UNDEF without one. */
 static enum exit_action __attribute__((noinline))
 deny(struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
 {
 	static const char *const space[] = {"CP15", "CP15_64", "CP14", "CP14_64"};
 
-	if (!row && !from_user() && log_ratelimit(&vcpu->vm->log_budget)) {
+	if (!row && !coproc_from_user() && log_ratelimit(&vcpu->vm->log_budget)) {
 		const char *name = space[FIELD(key, 5, 2)], *what = read ? "read" : "write",
 			   *vm = vcpu->vm->config.name;
 
@@ -158,11 +146,11 @@ static bool user_may(const struct vcpu *vcpu, uint32_t key, bool read)
 
 static bool allowed(const struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
 {
-	return row && (read ? row->read != NULL : row->write != NULL) && (!from_user() || user_may(vcpu, key, read));
+	return row && (read ? row->read != NULL : row->write != NULL) &&
+	       (!coproc_from_user() || user_may(vcpu, key, read));
 }
 
-static enum exit_action __attribute__((noinline))
-access32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
+static enum exit_action access32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
 {
 	const struct cp_row *row = cp_find(key);
 	bool read = hsr & ISS_READ;
@@ -198,14 +186,7 @@ access64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
 
 enum exit_action coproc_cp15_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	const struct cp_row *row = cp_index[cp_hash(hsr & CP_KEY_MASK)];
-
-	/* What guests do most, on its own: a read into r0-r7, of a row that is where its hash says. */
-	if (unlikely((hsr & (ISS_READ | ISS_RT_HIGH)) != ISS_READ || row->key != (hsr & CP_KEY_MASK) || !row->read ||
-		     from_user()))
-		return access32(vcpu, regs, hsr, hsr & CP_KEY_MASK);
-	regs->r[ISS_RT(hsr)] = (uint32_t)row->read(vcpu);
-	return EXIT_NEXT;
+	return access32(vcpu, regs, hsr, hsr & CP_KEY_MASK);
 }
 
 enum exit_action coproc_cp14_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
@@ -260,7 +241,7 @@ enum exit_action coproc_cp10_id(struct vcpu *vcpu, struct regs *regs, uint32_t h
 	const struct cpu_ids *ids = &vcpu->coproc.model->ids;
 	const uint32_t values[16] = {[0] = ids->fpsid, [5] = ids->mvfr2, [6] = ids->mvfr1, [7] = ids->mvfr0};
 
-	if (!(hsr & ISS_READ) || from_user()) {
+	if (!(hsr & ISS_READ) || coproc_from_user()) {
 		inject_undef(vcpu);
 		return EXIT_AGAIN;
 	}

@@ -122,12 +122,15 @@ static inline void leave(struct vcpu *vcpu)
 }
 
 /* All that mmio_fast() does not do. */
-static inline void dispatch(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+static inline enum exit_action dispatch(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	if (hsr < HSR_UNCONDITIONAL && (hsr & ISS_ALWAYS_MASK) != ISS_ALWAYS && !condition_passed(hsr))
-		next_instruction(hsr);
-	else if (handlers[HSR_EC(hsr)](vcpu, regs, hsr) == EXIT_NEXT)
-		next_instruction(hsr);
+	if (hsr < HSR_UNCONDITIONAL) {
+		if ((hsr & ISS_ALWAYS_MASK) != ISS_ALWAYS && !condition_passed(hsr))
+			return EXIT_NEXT;
+		if (HSR_EC(hsr) == EC_CP15_32 && coproc_read_fast(vcpu, regs, hsr))
+			return EXIT_NEXT;
+	}
+	return handlers[HSR_EC(hsr)](vcpu, regs, hsr);
 }
 
 /* A read of less than a word may extend the sign. */
@@ -169,7 +172,6 @@ static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 			return false;
 		regs->r[reg] = extend(hsr, (uint32_t)value);
 	}
-	advance_pc(hsr);
 	return true;
 }
 
@@ -179,8 +181,10 @@ void exit_trap(struct regs *regs)
 	uint32_t hsr = read_hsr(), ec = HSR_EC(hsr);
 
 	vcpu->exits[ec]++;
-	if (ec != EC_DABT_GUEST || !mmio_fast(vcpu, regs, hsr))
-		dispatch(vcpu, regs, hsr);
+	if (ec == EC_DABT_GUEST && mmio_fast(vcpu, regs, hsr))
+		advance_pc(hsr);
+	else if (dispatch(vcpu, regs, hsr) == EXIT_NEXT)
+		next_instruction(hsr);
 	leave(vcpu);
 }
 

@@ -208,7 +208,9 @@ static uint32_t iss64(uint32_t key, uint32_t rt, uint32_t rt2, bool read)
 
 static enum exit_action access15(uint32_t key, uint32_t rt, bool read)
 {
-	return coproc_cp15_32(&vcpu, &regs, iss32(key, rt, read));
+	uint32_t iss = iss32(key, rt, read);
+
+	return coproc_read_fast(&vcpu, &regs, iss) ? EXIT_NEXT : coproc_cp15_32(&vcpu, &regs, iss);
 }
 
 /* UNDEF was injected, as the instruction at PC takes it (B1.9.2). */

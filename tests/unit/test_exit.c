@@ -145,6 +145,28 @@ int guest_read(struct vm *of, ipa_t from, void *to, size_t len)
 /* --- driving it
  * -------------------------------------------------------------------------------------------------------- */
 
+/* One register of cp15 that can be read, one that cannot. */
+static uint64_t cp15_value(struct vcpu *of)
+{
+	assert_ptr_equal(of, &vcpu);
+	return 0xfffffffffeedf00dU;
+}
+
+static const struct cp_row nobody = {.key = ~0U}, readable = {.key = CP_KEY(1, 0, 0, 1), .read = cp15_value},
+			   denied = {.key = CP_KEY(12, 0, 0, 1)};
+static const struct cp_row crowded = {.key = CP_KEY(1, 0, 0, 3)}; /* somebody else is where its hash says */
+
+const struct cp_row *cp_index[CP_INDEX_SIZE];
+
+static void fill_index(void)
+{
+	for (uint32_t i = 0; i < CP_INDEX_SIZE; i++)
+		cp_index[i] = &nobody;
+	cp_index[cp_hash(readable.key)] = &readable;
+	cp_index[cp_hash(denied.key)] = &denied;
+	cp_index[cp_hash(crowded.key)] = &readable;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -156,6 +178,7 @@ static int setup(void **state)
 	vcpu.work = 0;
 	vcpu.mmio_hint = (struct mmio_hint){0};
 	table_at = UINT64_MAX;
+	fill_index();
 	cpu.vcpu = cpu.loaded = &vcpu;
 	write_htpidr((uintptr_t)&cpu);
 	write_vbar(0x40008000);
@@ -687,6 +710,51 @@ static void test_walk_long(void **state)
 	assert_int_equal(walk_fsr(0x1fffffff, 0x40004000), 0x216);
 }
 
+#define READ(row, rt) ((row)->key | (uint32_t)(rt) << 5 | 1U)
+
+/* A read of cp15 into r0-r7 is done without its handler, as the condition has it, and PC and ITSTATE move. */
+static void test_cp15_read(void **state)
+{
+	(void)state;
+	for (uint32_t rt = 0; rt < 8; rt++) {
+		memset(&regs, 0, sizeof(regs));
+		trap(HSR(EC_CP15_32, true, COND(14) | READ(&readable, rt)), PSR_MODE_SVC | PSR_T | it(0x1c));
+		assert_int_equal(seen.handled, 0);
+		for (uint32_t i = 0; i < 13; i++)
+			assert_int_equal(regs.r[i], i == rt ? 0xfeedf00d : 0);
+		assert_int_equal(read_elr_hyp(), PC + 4);
+		assert_int_equal(read_spsr_hyp(), PSR_MODE_SVC | PSR_T | it(0x18));
+	}
+	memset(&regs, 0, sizeof(regs));
+	trap(HSR(EC_CP15_32, true, COND(0) | READ(&readable, 3)), PSR_MODE_SVC);
+	assert_int_equal(regs.r[3], 0);
+	assert_int_equal(read_elr_hyp(), PC + 4);
+	trap(HSR(EC_CP15_32, true, COND(0) | READ(&readable, 3)), PSR_MODE_SVC | PSR_Z);
+	assert_int_equal(regs.r[3], 0xfeedf00d);
+}
+
+/* All else of cp15 is for the handler, untouched. */
+static void test_cp15_slow(void **state)
+{
+	static const struct {
+		uint32_t iss, mode;
+	} traps[] = {
+		{READ(&readable, 8), PSR_MODE_SVC},       {READ(&readable, 14), PSR_MODE_SVC},
+		{READ(&readable, 3) & ~1U, PSR_MODE_SVC}, {READ(&readable, 3), PSR_MODE_USR},
+		{READ(&denied, 3), PSR_MODE_SVC},         {READ(&crowded, 3), PSR_MODE_SVC},
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(traps); i++) {
+		trap(HSR(EC_CP15_32, true, COND(14) | traps[i].iss), traps[i].mode);
+		assert_int_equal(seen.handled, 1);
+		assert_string_equal(seen.name, "coproc_cp15_32");
+		assert_int_equal(regs.r[3], 0);
+	}
+	trap(HSR(EC_CP14_32, true, COND(14) | READ(&readable, 3)), PSR_MODE_SVC);
+	assert_string_equal(seen.name, "coproc_cp14_32");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -698,6 +766,8 @@ int main(void)
 		cmocka_unit_test_setup(test_it_advance, setup),
 		cmocka_unit_test_setup(test_it_condition, setup),
 		cmocka_unit_test_setup(test_it_condition_unknown, setup),
+		cmocka_unit_test_setup(test_cp15_read, setup),
+		cmocka_unit_test_setup(test_cp15_slow, setup),
 		cmocka_unit_test_setup(test_wfx, setup),
 		cmocka_unit_test_setup(test_work, setup),
 		cmocka_unit_test_setup(test_device_read, device_setup),
