@@ -173,13 +173,19 @@ put:
 	cmp	r1, #0
 	bxeq	lr
 1:	ldr	r2, [r10, #FLASH_UART_STATUS]
-	ldr	r2, [r2]
+	ldr	r3, [r10, #FLASH_UART_BYTES]
+	cmp	r3, #0
+	ldreq	r2, [r2]
+	ldrbne	r2, [r2]
 	ldr	r3, [r10, #FLASH_UART_MASK]
 	and	r2, r2, r3
 	ldr	r3, [r10, #FLASH_UART_READY]
 	cmp	r2, r3
 	bne	1b
-	str	r0, [r1]
+	ldr	r3, [r10, #FLASH_UART_BYTES]
+	cmp	r3, #0
+	streq	r0, [r1]
+	strbne	r0, [r1]
 	bx	lr
 
 /*

@@ -29,6 +29,7 @@
 #define FLASH_UART_STATUS 0x3c /* is the value `ready` when there is room */
 #define FLASH_UART_MASK   0x40
 #define FLASH_UART_READY  0x44
-#define FLASH_HEADER_SIZE 0x48
+#define FLASH_UART_BYTES  0x48 /* 1: its registers take bytes, 0: words */
+#define FLASH_HEADER_SIZE 0x4c
 
 #endif

@@ -1,5 +1,6 @@
 """Every way into virt7: secure SVC, the reset vector in flash, U-Boot; and each of them entered wrongly."""
 import os
+import re
 import struct
 import subprocess
 
@@ -257,6 +258,36 @@ def test_flash_ram_too_small(bootpath, mkbundle):
         run = bootpath("flash", bundle, edit=lambda word, edit=edit: "18M" if word == "1G" else edit(word))
         run.expect(r"virt7: error: flash: no RAM at 0x41[0-9a-f]{6}, where virt7, the device tree or the bundle go: give "
                    r"the board more RAM, or make the flash image for its device tree \(make flash FLASH_DTB=\)\r")
+
+
+FLASH_UARTS = {
+    "words": ("orangepi-pc", "1G", 0x48000000, "sun8i-h3-orangepi-pc", "/memory"),
+    "bytes": ("orangepi-pc", "1G", 0x48000000, "sun8i-h3-orangepi-pc", "/memory"),
+    "imx": ("mcimx7d-sabre", "512M", 0x88000000, "imx7d-sdb", "/memory@80000000"),
+}
+
+
+@pytest.mark.parametrize("kind", FLASH_UARTS)
+def test_flash_uarts(qemu, mkflash, tmp_path, kind):
+    """The tree has RAM where the board has none, and flash lies where it has some. An 8250 by words and bytes; i.MX."""
+    board, mem, at, tree, memory = FLASH_UARTS[kind]
+    dtb = tmp_path / "board.dtb"
+    dtb.write_bytes(next((DEPS / "armhf" / "usr" / "lib").glob(f"linux-image-*/{tree}.dtb")).read_bytes())
+    subprocess.run(["fdtput", "-p", "-t", "s", dtb, memory, "device_type", "memory"], check=True)
+    subprocess.run(["fdtput", "-t", "x", dtb, memory, "reg", "c0000000", "10000000"], check=True)
+    if kind == "bytes":
+        subprocess.run(["fdtput", "-d", dtb, "/soc/serial@1c28000", "reg-io-width"], check=True)
+    run = qemu("-M", board, "-nographic", "-m", mem, "-device",
+               f"loader,file={mkflash(None, dtb=dtb)},addr={at:#x},force-raw=on", "-device", f"loader,addr={at:#x},cpu-num=0")
+    run.expect("virt7: error: flash: no RAM at 0xc12[0-9a-f]{5}, where virt7, the device tree or the bundle go: ")
+
+
+def test_flash_knows_every_uart():
+    """tools/mkflash has the compatible strings of hyp/dev/uart.c."""
+    drivers = set(re.findall(r'\{"([^"]+)", &uart_', (ROOT / "hyp/dev/uart.c").read_text()))
+    text = (ROOT / "tools/mkflash").read_text()
+    assert len(drivers) > 10
+    assert {name for name in drivers if f'"{name}"' not in text} == set()
 
 
 @pytest.mark.parametrize("path", [*UBOOT_PATHS, "flash"])
