@@ -102,11 +102,13 @@ static void run(void *arg)
 			continue;
 		if (k->fired == k->armed)
 			arm(k, timers[which], &seed);
-		irq_enable(); /* the other timer's goes on */
-		while (sleep && k->fired != k->armed && timer_virt.count() < limit)
-			if (sleep > 1)
-				wfi();
-		irq_disable();
+		do { /* the other timer's goes on */
+			if (sleep > 1 && k->fired != k->armed)
+				wfi(); /* masked, or what comes in between is slept over */
+			irq_enable();
+			isb();
+			irq_disable();
+		} while (sleep && k->fired != k->armed && timer_virt.count() < limit);
 		if (timer_virt.count() >= limit) {
 			k->lost++;
 			k->fired = k->armed;
