@@ -25,7 +25,7 @@
 static struct {
 	struct spinlock lock;
 	uint32_t used[VMID_COUNT / 32];
-} vmids = {.used = {1}}; /* VMID 0 is never a guest's: VTTBR is 0 while none is loaded */
+} vmids = {.used = {1}}; /* VMID 0 is never a guest's: VTTBR is 0 until one is loaded */
 
 bool s2_pages;
 
@@ -259,18 +259,26 @@ bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to)
 	return next_block(s2, at, to, ~UINT64_C(0));
 }
 
-/* TLBIALLIS works on the current VMID, so borrow VTTBR for it (B4.2.2). */
+/*
+ * TLBIALLIS works on the current VMID, so borrow VTTBR for it (B4.2.2). Meanwhile no walk starts from the tables of the
+ * guest that is loaded here: its stage 1 is off.
+ */
 void s2_flush_tlb(const struct s2 *s2)
 {
 	uint64_t current = read_vttbr();
+	uint32_t sctlr = read_sctlr();
 
 	dsb_ish();
+	write_sctlr(SCTLR_RESET);
+	isb();
 	write_vttbr(s2->vttbr);
 	isb();
 	write_tlbiallis(0);
 	dsb_ish();
 	isb();
 	write_vttbr(current);
+	isb();
+	write_sctlr(sctlr);
 	isb();
 }
 

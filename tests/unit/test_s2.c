@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
 #include "hyp/lib/bits.h"
@@ -26,6 +27,9 @@
 #define DEVICE_PAGE (0x3ULL | 0x1ULL << 2 | 3ULL << 6 | 1ULL << 10 | 1ULL << 54)
 #define TABLE       0x3ULL
 
+#define FLUSH_EVENTS 12U
+#define SCTLR        0x00c5787dU /* of the guest that is loaded: its MMU is on */
+
 void page_init_at(void *va, pa_t base, size_t size);
 
 static uint8_t *heap;
@@ -39,6 +43,7 @@ static int setup(void **state)
 		return -1;
 	page_init_at(heap, pa(HEAP_BASE), HEAP_SIZE);
 	fake_machine_reset();
+	fake_machine.reg[SYSREG_sctlr] = SCTLR;
 	return s2_init(&s2);
 }
 
@@ -71,16 +76,28 @@ static void assert_event(uint32_t i, uint32_t op, uint64_t value)
 	assert_int_equal(fake_machine.event[i].value, value);
 }
 
-/* TLBIALLIS under the VMID in question, complete before the old VTTBR is back. Returns the index after the sequence. */
+/*
+ * TLBIALLIS under the VMID in question, complete before the old VTTBR is back; all of it with the stage-1 MMU off, so
+ * that no walk mixes two guests' tables. Returns the index after the sequence.
+ */
 static uint32_t assert_flush(uint32_t i, uint64_t vttbr, uint64_t before)
 {
-	static const uint32_t ops[] = {
-		FAKE_DSB_ISH, SYSREG_vttbr, FAKE_ISB, SYSREG_tlbiallis, FAKE_DSB_ISH, FAKE_ISB, SYSREG_vttbr, FAKE_ISB,
+	const struct {
+		uint32_t op;
+		uint64_t value;
+	} steps[] = {
+		{FAKE_DSB_ISH, 0},      {SYSREG_sctlr, SCTLR_RESET},
+		{FAKE_ISB, 0},          {SYSREG_vttbr, vttbr},
+		{FAKE_ISB, 0},          {SYSREG_tlbiallis, 0},
+		{FAKE_DSB_ISH, 0},      {FAKE_ISB, 0},
+		{SYSREG_vttbr, before}, {FAKE_ISB, 0},
+		{SYSREG_sctlr, SCTLR},  {FAKE_ISB, 0},
 	};
 
-	for (uint32_t n = 0; n < ARRAY_SIZE(ops); n++)
-		assert_event(i + n, ops[n], n == 1 ? vttbr : n == 6 ? before : 0);
-	return i + ARRAY_SIZE(ops);
+	static_assert(ARRAY_SIZE(steps) == FLUSH_EVENTS, "counted");
+	for (uint32_t n = 0; n < ARRAY_SIZE(steps); n++)
+		assert_event(i + n, steps[n].op, steps[n].value);
+	return i + ARRAY_SIZE(steps);
 }
 
 static void test_root(void **state)
@@ -375,7 +392,7 @@ static void test_dirty(void **state)
 	for (uint32_t i = 0; i < 2; i++) {
 		fake_machine.events = 0;
 		s2_clear(&s2);
-		assert_int_equal(assert_flush(fake_machine.events - 8, s2.vttbr, 0), fake_machine.events);
+		assert_int_equal(assert_flush(fake_machine.events - FLUSH_EVENTS, s2.vttbr, 0), fake_machine.events);
 		assert_int_equal(s2.blocks, 0);
 		assert_false(s2_lookup(&s2, ipa(0x40000000), &to));
 		assert_false(s2_lookup(&s2, ipa(0xc0200000), &to));
