@@ -105,7 +105,11 @@ void vcpu_load(struct vcpu *next)
 	if (next) {
 		coproc_switch_vm(cpu, next->vm);
 		restore(cpu, next);
+		return;
 	}
+	/* It may go on elsewhere, and change its tables: no walk may start here from the old ones. */
+	write_sctlr(SCTLR_RESET);
+	isb();
 }
 
 /*

@@ -90,6 +90,46 @@ static void no_walk_mixes_two_guests(void **state)
 	assert_true(fake_find(FAKE_ISB, on) < fake_machine.events);
 }
 
+/* Who has left may go on elsewhere and give its tables away: no walk of this CPU's starts there any more (B3.10.1). */
+static void no_walk_for_who_has_left(void **state)
+{
+	uint32_t off;
+
+	(void)state;
+	vcpu_load(&vcpu[0]);
+	fake_machine.reg[SYSREG_sctlr] = SCTLR_M | SCTLR_C; /* by the guest */
+	fake_machine.events = 0;
+	vcpu_unload(&vcpu[0]);
+	off = fake_find(SYSREG_sctlr, 0);
+	assert_int_equal(fake_machine.event[off].value, SCTLR_RESET);
+	assert_true(fake_find(FAKE_ISB, off) < fake_find(FAKE_DSB, off));
+	assert_true(fake_find(FAKE_DSB, off) < fake_machine.events); /* its own maintenance is complete */
+	vcpu_load(&vcpu[0]);
+	assert_int_equal(read_sctlr(), SCTLR_M | SCTLR_C);
+}
+
+/* A reset takes its own tables from under it: all as in a switch. An exit to the same vCPU writes nothing. */
+static void reset_walks_no_old_tables(void **state)
+{
+	uint32_t off, ttbr, on;
+
+	(void)state;
+	vcpu[0].ctx.ttbr0 = 0x40004000U;
+	vcpu_load(&vcpu[0]);
+	fake_machine.events = 0;
+	vcpu_load(&vcpu[0]);
+	assert_int_equal(fake_machine.events, 0);
+	vcpu_reset_context(&vcpu[0], 0x40008000U, 0, 0, 0);
+	off = fake_find(SYSREG_sctlr, 0);
+	ttbr = fake_find(SYSREG_ttbr0, 0);
+	on = fake_find(SYSREG_sctlr, off + 1);
+	assert_false(fake_machine.event[off].value & SCTLR_M);
+	assert_true(fake_find(FAKE_ISB, off) < ttbr && fake_find(FAKE_ISB, ttbr) < on && on < fake_machine.events);
+	assert_int_equal(read_ttbr0(), 0);
+	assert_int_equal(read_sctlr(), SCTLR_RESET);
+	assert_int_equal(read_vttbr(), vm[0].s2.vttbr);
+}
+
 /* As hyp/abort.c. */
 static void pend_abort(struct vcpu *v)
 {
@@ -136,6 +176,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(no_walk_mixes_two_guests, setup),
+		cmocka_unit_test_setup(no_walk_for_who_has_left, setup),
+		cmocka_unit_test_setup(reset_walks_no_old_tables, setup),
 		cmocka_unit_test_setup(pending_abort_moves_along, setup),
 		cmocka_unit_test_setup(reset_forgets_the_abort, setup),
 	};
