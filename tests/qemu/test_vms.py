@@ -1,7 +1,7 @@
 """Several VMs: shares of CPU time, latency, hostile guests, watchdog and restarts, isolation, freed memory, registers.
 
-Guests: tests/guests/hostile.c (which misbehaves as "mode=N" says, or measures), isolation.c, freed.c, world.c. Nothing here looks at the
-host's clock: the guests count by CNTVCT. SOAK=1: the long forms.
+Guests: tests/guests/hostile.c (which misbehaves as "mode=N" says, or measures), isolation.c, freed.c, world.c. Nothing
+here looks at the host's clock: the guests count by CNTVCT. SOAK=1: the long forms.
 """
 import os
 import re
