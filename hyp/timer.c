@@ -46,9 +46,9 @@ static inline void heap_remove(struct timer_heap *heap, struct timer *timer)
 {
 	struct timer *last = heap->slot[--heap->count];
 
-	timer->cpu = NULL;
 	if (last != timer)
 		fill_hole(heap, timer->index, last);
+	__atomic_store_n(&timer->cpu, NULL, __ATOMIC_RELEASE); /* from now on another CPU may arm it */
 }
 
 /* Point CNTHP at the earliest deadline. */

@@ -2,6 +2,7 @@
 #ifndef VGIC_INTERNAL_H
 #define VGIC_INTERNAL_H
 
+#include <arm/barrier.h>
 #include <arm/io.h>
 
 #include "hyp/dev/gic.h"
@@ -44,6 +45,19 @@ static inline void vgic_lr_note(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
 	vgic_lr_write(lr, value);
 	vcpu->vgic.lr[lr] = value;
+}
+
+/*
+ * The CPU whose list registers are the vCPU's; NULL: none, and lr[] has what was in them. vgic_save() says so without
+ * the lock, when all of them are written down.
+ */
+static inline const struct percpu *vgic_where(const struct vcpu *vcpu)
+{
+	const struct percpu *on = __atomic_load_n(&vcpu->vgic.on, __ATOMIC_RELAXED);
+
+	if (!on)
+		dmb_ish();
+	return on;
 }
 
 /* A list register of a vCPU that is loaded on this CPU, or on none. */

@@ -103,7 +103,7 @@ void vgic_serve_recall(struct vcpu *vcpu)
 			vgic_give_back(vcpu, lr);
 	}
 	for (; cpu->recall; cpu->recall &= (uint8_t)(cpu->recall - 1U)) {
-		const struct percpu *asker = vcpu->vm->vcpu[lowest_bit(cpu->recall)]->vgic.on;
+		const struct percpu *asker = vgic_where(vcpu->vm->vcpu[lowest_bit(cpu->recall)]);
 
 		if (asker && asker != this_cpu())
 			gic_send_sgi(asker->head.id, GIC_SGI_KICK); /* out of its WFI */
@@ -132,10 +132,13 @@ void vgic_init_cpu(void)
 
 static void ask(const struct vcpu *asker, struct vcpu *v)
 {
+	const struct percpu *on;
+
 	v->vgic.recall |= (uint8_t)BIT(asker->index);
 	dmb_ish(); /* vgic_save() looks at it after it has said that the vCPU is nowhere */
-	if (v->vgic.on)
-		gic_send_sgi(v->vgic.on->head.id, GIC_SGI_RECALL);
+	on = vgic_where(v);
+	if (on)
+		gic_send_sgi(on->head.id, GIC_SGI_RECALL);
 	else
 		vgic_serve_recall(v);
 }

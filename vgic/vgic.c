@@ -155,7 +155,7 @@ static void changed_in_lr(struct vcpu *owner, uint32_t lr)
 		resample(owner, lr);
 		if (owner->vgic.queued_words && !owner->vgic.flushing)
 			vcpu_request(owner, WORK_VGIC); /* may be the more urgent now, or have room */
-	} else if (!owner->vgic.on && !(owner->vgic.lr[lr] & GICH_LR_ACTIVE)) {
+	} else if (!vgic_where(owner) && !(owner->vgic.lr[lr] & GICH_LR_ACTIVE)) {
 		vgic_give_back(owner, lr); /* it may have to go elsewhere, and who knows when the owner runs */
 	} else {
 		owner->vgic.resample |= BIT(lr);
