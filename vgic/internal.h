@@ -74,6 +74,12 @@ static inline void vgic_lr_set(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 		vcpu->vgic.lr[lr] = value;
 }
 
+/* EOIs of a vCPU, loaded here or nowhere, that have met no list register and that nobody has counted yet. */
+static inline uint32_t vgic_eoi_count(const struct vcpu *vcpu)
+{
+	return (vcpu->vgic.on ? io_read32(gic_gich + GICH_HCR) : vcpu->vgic.hcr) >> GICH_HCR_EOI_COUNT_SHIFT;
+}
+
 /* vgic/vgic.c: call it after any change to an interrupt's state. `vcpu`: whose, for a private one. */
 void vgic_update(struct vcpu *vcpu, uint32_t id);
 /* After a change of GICD_CTLR; of the interrupt's enable bit or group. */

@@ -10,7 +10,6 @@
 #include "hyp/sched.h"
 #include "vgic/internal.h"
 
-#define EOI_COUNT_SHIFT  27U
 #define BINARY_POINT_MIN 2U /* of GICV_BPR: five bits of priority, all of them for preemption */
 
 static bool in_lr_of(const struct vcpu *vcpu, const struct vgic_irq *irq)
@@ -77,12 +76,12 @@ static void end_one(struct vcpu *vcpu, uint32_t gone)
 void vgic_count_eois(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
-	uint32_t hcr = cpu->on ? io_read32(gic_gich + GICH_HCR) : cpu->hcr, count = hcr >> EOI_COUNT_SHIFT, apr;
+	uint32_t count = vgic_eoi_count(vcpu), apr;
 
 	if (likely(count == 0 && !cpu->orphans))
 		return;
 	apr = cpu->on ? io_read32(gic_gich + GICH_APR) : cpu->apr;
-	cpu->hcr = hcr & ~(~0U << EOI_COUNT_SHIFT);
+	cpu->hcr &= BIT(GICH_HCR_EOI_COUNT_SHIFT) - 1U;
 	if (cpu->on)
 		io_write32(gic_gich + GICH_HCR, cpu->hcr);
 	while (count-- > 0)

@@ -556,22 +556,16 @@ void vgic_flush(struct vcpu *vcpu)
 	spin_unlock(&vcpu->vm->vgic.lock);
 }
 
-/* An interrupt that came since its list register was last looked at: the next vgic_flush() makes it pending there. */
-static bool will_be_pending(struct vcpu *vcpu, uint32_t lr)
-{
-	const struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
-
-	return (vcpu->vgic.resample & BIT(lr)) && irq->forward && vgic_irq_pending(irq);
-}
-
+/* Not only what is pending already: also what vgic_flush() will make so, after an EOI or since an interrupt came. */
 bool vgic_has_pending(struct vcpu *vcpu)
 {
-	if (vcpu->vgic.queued_words)
+	if (vcpu->vgic.queued_words || vgic_eoi_count(vcpu))
 		return true;
 	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
 		uint32_t lr = lowest_bit(used), state = vgic_lr_get(vcpu, lr) & GICH_LR_STATE;
+		const struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
-		if (state & GICH_LR_PENDING || (state == 0 && will_be_pending(vcpu, lr)))
+		if (state & GICH_LR_PENDING || (state == 0 && irq->forward && vgic_irq_pending(irq)))
 			return true;
 	}
 	return false;

@@ -44,6 +44,8 @@ enum gic_sgi {
 #define GICH_HCR_LRENPIE BIT(2)
 #define GICH_HCR_NPIE    BIT(3)
 
+#define GICH_HCR_EOI_COUNT_SHIFT 27U
+
 #define GICH_VMCR_CBPR    BIT(4)
 #define GICH_VMCR_EOIMODE BIT(9)
 

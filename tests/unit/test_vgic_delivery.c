@@ -605,6 +605,41 @@ static void test_wakes_behind_an_empty_lr(void **state)
 	rig_settle();
 	assert_taken(0, SPI);
 }
+/* It polls: acknowledge, EOI, WFI, and the last comes before the maintenance interrupt. Not to be slept through. */
+static void test_wakes_before_maintenance(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	line(0, SPI, true);
+	rig_on(0);
+	fake_gich_eoi(&fake_gich[0], fake_gich_ack(&fake_gich[0]));
+	assert_true(vgic_has_pending(&rig.vcpu[0])); /* its level stands */
+	vgic_set_line(&rig.vm, 0, SPI, false);
+	assert_false(vgic_has_pending(&rig.vcpu[0]));
+	rig_settle();
+	rig_write(1, SGIR, 1U << 16 | 3);
+	rig_write(2, SGIR, 1U << 16 | 3);
+	rig_settle();
+	rig_on(0);
+	fake_gich_eoi(&fake_gich[0], fake_gich_ack(&fake_gich[0]));
+	assert_true(vgic_has_pending(&rig.vcpu[0])); /* the other source */
+
+	rig_start(1, 1); /* it ends without a list register */
+	open_irq(0, SPI, 0x80);
+	open_irq(0, SPI + 1, 0x40);
+	line(0, SPI, true);
+	assert_taken(0, SPI);
+	line(0, SPI + 1, true);
+	assert_taken(0, SPI + 1);
+	line(0, SPI + 1, false);
+	rig_eoi(0, SPI + 1);
+	assert_false(vgic_has_pending(&rig.vcpu[0]));
+	fake_gich_eoi(&fake_gich[0], SPI);
+	assert_true(vgic_has_pending(&rig.vcpu[0]));
+	rig_settle();
+	assert_taken(0, SPI);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -638,6 +673,7 @@ int main(void)
 		TEST(test_pulse),
 		TEST(test_wakes),
 		TEST(test_wakes_behind_an_empty_lr),
+		TEST(test_wakes_before_maintenance),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

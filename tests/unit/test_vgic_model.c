@@ -183,6 +183,27 @@ static void check_cpu(uint32_t cpu)
 			 priority);
 }
 
+/* A CPU that is away comes back some time. */
+static bool sleeps(uint32_t cpu)
+{
+	rig_on(cpu);
+	return !m.cpu[cpu].away && !rig.vcpu[cpu].work && !vgic_has_pending(&rig.vcpu[cpu]);
+}
+
+/* WFI now, before anything else is done: nobody is to sleep who has an interrupt to take, or to give up. */
+static void check_sleep(uint32_t cpu)
+{
+	if (!sleeps(cpu))
+		return;
+	for (uint32_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		const struct vgic_irq *irq = vgic_irq(&rig.vcpu[cpu], ids[i]);
+		bool here = ids[i] < 32 || (irq->lr == VGIC_NO_LR && !irq->acked);
+
+		if (ids[i] != RIG_HW_ID && candidate(cpu, ids[i]) && (here || sleeps(irq->owner)))
+			fail_msg("cpu %u: sleeps though %u waits", cpu, ids[i]);
+	}
+}
+
 /* --- steps -----------------------------------------------------------------------------------------------------------
  */
 
@@ -605,8 +626,10 @@ static void run(uint32_t cpus, uint32_t lrs)
 			fprintf(stderr, "%u: cpu %u: %s, %u\n", i, cpu, steps[step].name, last_id & 0x3ffU);
 		i++;
 		m.settled = rnd(4);
-		if (!m.settled)
-			continue; /* the other CPUs have not heard of it yet */
+		if (!m.settled) { /* the other CPUs have not heard of it yet */
+			check_sleep(cpu);
+			continue;
+		}
 		rig_settle();
 		for (uint32_t c = 0; c < cpus; c++)
 			check_cpu(c);
