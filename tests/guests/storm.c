@@ -140,8 +140,12 @@ static void storm_cpu(void *arg)
 		arm(c, which);
 	irq_enable();
 	while (!stop) {
-		if (!send(self, rnd(c, count), rnd(c, SGIS)) && rnd(c, 4) == 0)
-			wfi(); /* a timer wakes it, if nothing else */
+		if (!send(self, rnd(c, count), rnd(c, SGIS)) && rnd(c, 4) == 0) {
+			irq_disable();
+			if (!stop)
+				wfi(); /* a timer wakes it, if nothing else */
+			irq_enable();
+		}
 		if (self == 0 && all_deliveries() >= wanted)
 			stop = true;
 	}
