@@ -396,13 +396,23 @@ void console_attach_shell(struct console_stream *shell, uint8_t escape)
 	unlock();
 }
 
-/* Its unfinished line, a prompt mostly, is to be seen again. */
+static uint8_t char_before(const struct console_stream *s, uint32_t at)
+{
+	return s->log[(at - 1U) & (s->size - 1U)];
+}
+
+/* Its unfinished line, a prompt mostly, is to be seen again; not one that lacks its line feed only. */
 static void show_line_again(struct console_stream *s)
 {
 	uint32_t start = s->shown, oldest = s->head - MIN(s->head, s->size);
 
-	while (start != oldest && s->shown - start < LINE_AGAIN && s->log[(start - 1U) & (s->size - 1U)] != '\n')
-		start--;
+	if (start != oldest && char_before(s, start) == '\r') {
+		if (has_output(s) && s->log[start & (s->size - 1U)] == '\n')
+			start++;
+	} else {
+		while (start != oldest && s->shown - start < LINE_AGAIN && char_before(s, start) != '\n')
+			start--;
+	}
 	s->shown = start;
 	s->in_line = false;
 }

@@ -450,6 +450,28 @@ static void test_prompt_again(void **state)
 	expect("\r\n");
 }
 
+/* A line that the shell has cut between its carriage return and its line feed has been seen. */
+static void test_whole_line_once(void **state)
+{
+	(void)state;
+	start(2);
+	console_show(&vm[0].console);
+	space = 9;
+	vm_says(0, "one\r\ntwo\r\nthree\r\n");
+	expect("one\r\ntwo\r");
+	space = SIZE_MAX;
+	key("\035");
+	say(&shell, "> ");
+	expect("\r\n> ");
+	console_show(&vm[0].console);
+	expect("\r\nthree\r\n");
+	vm_says(0, "four\r");
+	console_show(&vm[1].console);
+	console_show(&vm[0].console);
+	vm_says(0, "\nfive\r\n");
+	expect("four\r\nfive\r\n");
+}
+
 /* --- the shell ---------------------------------------------------------------------------------------------------- */
 
 static void test_escape(void **state)
@@ -589,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_hidden_while_refused),
 		cmocka_unit_test(test_prompt_again),
+		cmocka_unit_test(test_whole_line_once),
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_shell_before_vms),
 		cmocka_unit_test(test_disturbed),
