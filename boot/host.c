@@ -237,9 +237,9 @@ static void cpu_found(struct scan *scan, const struct dt_node *node)
 	struct host *host = scan->host;
 	struct host_cpu *cpu;
 
-	if (host->cpu_count == CPU_MAX || !reg->data || !node->parent || (reg->length != 4 && reg->length != 8))
+	if (!reg->data || !node->parent || (reg->length != 4 && reg->length != 8) || host->cpu_count++ >= CPU_MAX)
 		return;
-	cpu = &host->cpu[host->cpu_count++];
+	cpu = &host->cpu[host->cpu_count - 1];
 	cpu->mpidr = (uint32_t)dt_number(reg->data, reg->length / 4) & 0xffffffU;
 	cpu->method = dt_string(scan->fdt, node, "enable-method");
 	if (!cpu->method)
@@ -348,13 +348,11 @@ int host_scan(const void *fdt, struct host *host)
 	return host->uart.compatible ? 0 : -ENODEV;
 }
 
-static void check_ranges(struct host_ranges *ranges, const char *what)
+static unsigned int at_most(unsigned int max, unsigned int count, const char *what)
 {
-	if (ranges->count <= HOST_RANGES_MAX)
-		return;
-	log_warn("host: %u %s ranges in the device tree, virt7 uses the first %u", ranges->count, what,
-		 HOST_RANGES_MAX);
-	ranges->count = HOST_RANGES_MAX;
+	if (count > max)
+		log_warn("host: %u %s in the device tree, virt7 uses the first %u", count, what, max);
+	return MIN(count, max);
 }
 
 static int check_gic(const struct host *host)
@@ -373,12 +371,15 @@ static int check_gic(const struct host *host)
 
 int host_check(struct host *host)
 {
-	check_ranges(&host->memory, "memory");
-	check_ranges(&host->reserved, "reserved");
+	host->memory.count = at_most(HOST_RANGES_MAX, host->memory.count, "memory ranges");
+	host->cpu_count = at_most(CPU_MAX, host->cpu_count, "CPUs");
 	if (host->tree_error)
 		log_err("host: the device tree is damaged");
 	else if (host->memory.count == 0)
 		log_err("host: the device tree has no memory node (device_type = \"memory\")");
+	else if (host->reserved.count > HOST_RANGES_MAX)
+		log_err("host: the device tree reserves %u ranges of memory, virt7 can keep away from %u",
+			host->reserved.count, HOST_RANGES_MAX);
 	else if (host->cpu_count == 0)
 		log_err("host: the device tree has no /cpus/cpu@* node");
 	else if (!check_gic(host) && host->timer_hyp_irq)

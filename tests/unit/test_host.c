@@ -393,6 +393,36 @@ static void test_what_is_missing(void **state)
 	}
 }
 
+/* What there is no room for: CPUs and RAM are left out, but nobody may write to memory that is reserved. */
+static void test_too_many(void **state)
+{
+	static char text[8192];
+	char *end = text + sprintf(text, HEAD ROOT REST UART);
+
+	(void)state;
+	for (unsigned int i = 1; i <= 8; i++)
+		end += sprintf(end, "c%u { device_type = \"cpu\"; reg = <%u>; };\n", i, i);
+	for (unsigned int i = 0; i < 16; i++)
+		end += sprintf(end, "m%u { device_type = \"memory\"; reg = <0x%x 0x1000>; };\n", i,
+			       0x90000000U + i * 0x2000U);
+	strcpy(end, "};");
+	scan(text);
+	assert_int_equal(host_check(&host), 0);
+	assert_int_equal(fake_log_count(LOG_WARN), 2);
+	assert_string_equal(fake_log_last(LOG_WARN), "host: 9 CPUs in the device tree, virt7 uses the first 8");
+	assert_int_equal(host.cpu_count, 8);
+	assert_int_equal(host.cpu[7].mpidr, 7);
+	assert_int_equal(host.memory.count, 16);
+	end = text +
+	      sprintf(text, HEAD ROOT REST UART "reserved-memory { #address-cells = <1>; #size-cells = <1>; ranges;\n");
+	for (unsigned int i = 0; i < 17; i++)
+		end += sprintf(end, "r%u { reg = <0x%x 0x1000>; };\n", i, 0x80000000U + i * 0x2000U);
+	strcpy(end, "}; };");
+	scan(text);
+	assert_int_not_equal(host_check(&host), 0);
+	fake_log_expect_error("the device tree reserves 17 ranges of memory, virt7 can keep away from 16");
+}
+
 /* Absurd numbers of cells, values that end early, trees that are too deep or cut off: nothing is read that is not
  * there. */
 static void test_malformed(void **state)
@@ -468,6 +498,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_chosen),
 		cmocka_unit_test(test_what_is_missing),
 		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_too_many),
 	};
 
 	return argc > 1 ? show(argv[1]) : cmocka_run_group_tests(tests, NULL, NULL);
