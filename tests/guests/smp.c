@@ -456,12 +456,8 @@ static void sgi_all(void *arg)
 				continue;
 			dsb();
 			write32(GICD_SGIR, BIT(16 + to) | self);
-			while (answered[self][to] < n) {
-				wfi();
-				irq_enable();
-				isb();
-				irq_disable();
-			}
+			while (answered[self][to] < n)
+				irq_sleep();
 		}
 	irq_enable(); /* the others may still be asking */
 	barrier_wait(&barrier, count);
@@ -795,12 +791,8 @@ static void nap(uint32_t us)
 	gic_enable(timer_phys.irq);
 	timer_phys.set_cval(timer_phys.count() + timer_ticks(us));
 	timer_phys.set_ctl(TIMER_ENABLE);
-	while (timer_phys.ctl() & TIMER_ENABLE) {
-		wfi();
-		irq_enable();
-		isb();
-		irq_disable();
-	}
+	while (timer_phys.ctl() & TIMER_ENABLE)
+		irq_sleep();
 	gic_disable(timer_phys.irq);
 }
 

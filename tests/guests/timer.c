@@ -280,9 +280,8 @@ static void expect_order(const struct timer *first, const struct timer *second)
 	second->set_tval((uint32_t)timer_ticks(4000));
 	second->set_ctl(TIMER_ENABLE);
 	first->set_ctl(TIMER_ENABLE);
-	irq_enable();
 	while (irq_count < 2)
-		wfi();
+		irq_sleep();
 	report((irq_both_due || irq_order[0] == first->irq) &&
 		       irq_order[0] + irq_order[1] == first->irq + second->irq && !irq_early,
 	       "%s timer first, then %s", first->name, second->name);

@@ -229,10 +229,8 @@ static void exit_wfi(void)
 	irq_set_handler(timer_irq);
 	timer_virt.set_tval((uint32_t)timer_ticks(5000));
 	timer_virt.set_ctl(TIMER_ENABLE);
-	irq_enable();
 	while (!irqs)
-		wfi();
-	irq_disable();
+		irq_sleep();
 	irq_set_handler(0);
 }
 

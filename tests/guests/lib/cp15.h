@@ -127,6 +127,15 @@ static inline void irq_disable(void)
 	__asm__ volatile("cpsid i" : : : "memory");
 }
 
+/* With interrupts masked: sleep until one is pending, and take it. Unmasked, one between look and WFI is slept over. */
+static inline void irq_sleep(void)
+{
+	wfi();
+	irq_enable();
+	isb();
+	irq_disable();
+}
+
 static inline void fiq_enable(void)
 {
 	__asm__ volatile("cpsie f" : : : "memory");
