@@ -50,7 +50,7 @@ void vgic_flush(struct vcpu *vcpu);
 void vgic_save(struct vcpu *vcpu);
 void vgic_load(struct vcpu *vcpu);
 
-/* True when an interrupt would wake this (loaded) vCPU from WFI. */
+/* May an interrupt wake this (loaded) vCPU from WFI, now or after a vgic_flush()? */
 bool vgic_has_pending(struct vcpu *vcpu);
 
 /*
