@@ -235,16 +235,30 @@ void coproc_leave_cpu(struct vcpu *vcpu)
 	isb();
 }
 
-/* FPSID, MVFR0, MVFR1 and ARMv8's MVFR2 by their VMRS numbers, trapped by HCR.TID0 and TID3. */
+/* FPSID, MVFR0, MVFR1 and ARMv8's MVFR2 by their VMRS numbers. */
+static uint32_t vfp_id(const struct cpu_ids *ids, uint32_t number)
+{
+	switch (number) {
+	case 0:
+		return ids->fpsid;
+	case 5:
+		return ids->mvfr2;
+	case 6:
+		return ids->mvfr1;
+	case 7:
+		return ids->mvfr0;
+	default:
+		return 0;
+	}
+}
+
+/* HCR.TID0 and TID3. */
 enum exit_action coproc_cp10_id(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	const struct cpu_ids *ids = &vcpu->coproc.model->ids;
-	const uint32_t values[16] = {[0] = ids->fpsid, [5] = ids->mvfr2, [6] = ids->mvfr1, [7] = ids->mvfr0};
-
 	if (!(hsr & ISS_READ) || coproc_from_user()) {
 		inject_undef(vcpu);
 		return EXIT_AGAIN;
 	}
-	put(regs, ISS_RT(hsr), values[ISS_CRN(hsr)]);
+	put(regs, ISS_RT(hsr), vfp_id(&vcpu->coproc.model->ids, ISS_CRN(hsr)));
 	return EXIT_NEXT;
 }
