@@ -158,20 +158,22 @@ static int start_exynos5420(const struct host *host, const struct host_cpu *cpu,
 	return start_exynos(cpu, 4, entry);
 }
 
-static const struct row {
+struct row {
 	const char *name;
 	int (*start)(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
-} methods[] =
-	{
-		/* by enable-method */
-		{"allwinner,sun6i-a31", start_a31},
-		{"allwinner,sun8i-a23", start_a23},
-},
-  boards[] = {
-	  /* by the root node's compatible, where the CPUs' nodes say nothing */
-	  {"arm,vexpress", start_vexpress},         {"allwinner,sun7i-a20", start_a20},
-	  {"allwinner,sun8i-h3", start_a31},        {"samsung,exynos5250", start_exynos5250},
-	  {"samsung,exynos5420", start_exynos5420},
+};
+
+/* By enable-method. */
+static const struct row methods[] = {
+	{"allwinner,sun6i-a31", start_a31},
+	{"allwinner,sun8i-a23", start_a23},
+};
+
+/* By the root node's compatible, where the CPUs' nodes say nothing. */
+static const struct row boards[] = {
+	{"arm,vexpress", start_vexpress},         {"allwinner,sun7i-a20", start_a20},
+	{"allwinner,sun8i-h3", start_a31},        {"samsung,exynos5250", start_exynos5250},
+	{"samsung,exynos5420", start_exynos5420},
 };
 
 /* By other means than PSCI. */
