@@ -20,14 +20,27 @@
 #define APSR       UINT32_C(0xf80f0000)         /* N, Z, C, V, Q, GE */
 
 /* MRS and MSR (banked register), from SVC (B9.2.3): name. Those that start.S sets come first. */
-#define BANKED(X)                                                                                                 \
-	X(sp_usr)                                                                                                 \
-	X(sp_abt)                                                                                                 \
-	X(sp_und)                                                                                                 \
-	X(sp_irq)                                                                                                 \
-	X(sp_fiq)                                                                                                 \
-	X(lr_usr) X(lr_abt) X(lr_und) X(lr_irq) X(lr_fiq) X(spsr) X(spsr_abt) X(spsr_und) X(spsr_irq) X(spsr_fiq) \
-		X(r8_fiq) X(r9_fiq) X(r10_fiq) X(r11_fiq) X(r12_fiq)
+#define BANKED(X)   \
+	X(sp_usr)   \
+	X(sp_abt)   \
+	X(sp_und)   \
+	X(sp_irq)   \
+	X(sp_fiq)   \
+	X(lr_usr)   \
+	X(lr_abt)   \
+	X(lr_und)   \
+	X(lr_irq)   \
+	X(lr_fiq)   \
+	X(spsr)     \
+	X(spsr_abt) \
+	X(spsr_und) \
+	X(spsr_irq) \
+	X(spsr_fiq) \
+	X(r8_fiq)   \
+	X(r9_fiq)   \
+	X(r10_fiq)  \
+	X(r11_fiq)  \
+	X(r12_fiq)
 
 /* op1, CRn, CRm, op2, name, bits that get a pattern */
 #define CP15(X)                                                  \
