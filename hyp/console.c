@@ -483,15 +483,25 @@ bool console_take_disturbed(void)
 	return disturbed;
 }
 
-size_t console_log_read(const struct console_stream *stream, uint32_t *at, char *buf, size_t len)
+static const struct console_stream *stream_or_own(const struct console_stream *stream)
 {
-	const struct console_stream *s = stream ? stream : &virt7;
+	return stream ? stream : &virt7;
+}
+
+uint32_t console_log_end(const struct console_stream *stream)
+{
+	return stream_or_own(stream)->head;
+}
+
+size_t console_log_read(const struct console_stream *stream, uint32_t *at, uint32_t end, char *buf, size_t len)
+{
+	const struct console_stream *s = stream_or_own(stream);
 	size_t n = 0;
 
 	lock();
 	if (s->head - *at > s->size)
 		*at = s->head - s->size;
-	while (n < len && *at != s->head)
+	while (n < len && (int32_t)(end - *at) > 0)
 		buf[n++] = (char)s->log[(*at)++ & (s->size - 1U)];
 	unlock();
 	return n;

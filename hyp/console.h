@@ -71,10 +71,12 @@ bool console_interrupted(void);
 bool console_take_disturbed(void);
 
 /*
- * A part of a stream's log (NULL: virt7's own): up to `len` bytes from `*at` on into `buf`; `*at` moves on. 0: no more.
- * Start with *at = 0. What has been overwritten meanwhile is skipped.
+ * A stream's log (NULL: virt7's own), of which console_log_end() is the end as of now, a part at a time: up to `len`
+ * bytes from `*at` to `end` into `buf`; `*at` moves on. 0: no more. Start with *at = 0. What has been overwritten
+ * meanwhile is skipped.
  */
-size_t console_log_read(const struct console_stream *stream, uint32_t *at, char *buf, size_t len);
+uint32_t console_log_end(const struct console_stream *stream);
+size_t console_log_read(const struct console_stream *stream, uint32_t *at, uint32_t end, char *buf, size_t len);
 
 /* virt7's own output: waits for the UART, never loses a character. */
 void console_write(const char *text, size_t len);

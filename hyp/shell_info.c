@@ -150,16 +150,18 @@ void shell_cpu(uint32_t count, char **args)
 	}
 }
 
+/* What was there when it was asked for: a VM that goes on printing is no reason not to end. */
 void shell_log(uint32_t count, char **args)
 {
 	struct vm *vm = count ? shell_find_vm(args[0]) : NULL;
+	const struct console_stream *stream = vm ? &vm->console : NULL;
+	uint32_t at = 0, end = console_log_end(stream);
 	char part[128];
-	uint32_t at = 0;
 	size_t n;
 
 	if (count && !vm)
 		return;
-	while (!shell_interrupted() && (n = console_log_read(vm ? &vm->console : NULL, &at, part, sizeof(part))) != 0)
+	while (!shell_interrupted() && (n = console_log_read(stream, &at, end, part, sizeof(part))) != 0)
 		shell_write(part, (uint32_t)n);
 	shell_write("\r\n", 2);
 }

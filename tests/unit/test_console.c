@@ -543,21 +543,28 @@ static void test_interrupt(void **state)
 static void test_log(void **state)
 {
 	char part[100];
-	uint32_t at = 0;
+	uint32_t at = 0, end;
 	size_t n, total = 0;
 
 	(void)state;
 	start(2);
 	console_write("virt7: first\n", 13);
-	n = console_log_read(NULL, &at, part, sizeof(part));
+	end = console_log_end(NULL);
+	n = console_log_read(NULL, &at, end, part, sizeof(part));
 	assert_int_equal(n, 14);
 	assert_memory_equal(part, "virt7: first\r\n", n);
-	assert_int_equal(console_log_read(NULL, &at, part, sizeof(part)), 0);
+	assert_int_equal(console_log_read(NULL, &at, end, part, sizeof(part)), 0);
 	for (uint32_t i = 0; i < 100; i++)
 		vm_says(0, "0123456789\n");
 	at = 0;
-	while ((n = console_log_read(&vm[0].console, &at, part, sizeof(part))) != 0)
+	end = console_log_end(&vm[0].console);
+	while ((n = console_log_read(&vm[0].console, &at, end, part, sizeof(part))) != 0)
 		total += n;
+	assert_int_equal(total, LOG);
+	/* It ends where the log did, whatever is printed meanwhile. */
+	at = 0;
+	for (total = 0; (n = console_log_read(&vm[0].console, &at, end, part, sizeof(part))) != 0; total += n)
+		vm_says(0, "01234567890123456789\n");
 	assert_int_equal(total, LOG);
 }
 
