@@ -1,7 +1,7 @@
 /*
- * The life of vCPUs and their VM: CPU_ON, CPU_OFF, CPU_SUSPEND, WFI, interrupts and SYSTEM_RESET against each other, step
- * by step as hyp/vmctl.c and hyp/sched.c do it. Each step says which C function it stands for; a part that C runs under
- * one lock, and nobody reads without it, is one atomic step.
+ * The life of vCPUs and their VM: CPU_ON, CPU_OFF, CPU_SUSPEND, WFI, interrupts, SYSTEM_RESET and an operator's pause
+ * and resume against each other, step by step as hyp/vmctl.c and hyp/sched.c do it. Each step says which C function it
+ * stands for; a part that C runs under one lock, and nobody reads without it, is one atomic step.
  *
  * One vCPU a physical CPU: HYP runs with interrupts masked, so a CPU is one process here. A guest does what it likes, in
  * any order, as often as its budget (N_...) lets it; then it spins, and takes interrupts.
@@ -38,11 +38,17 @@
 #ifndef N_RESET
 #define N_RESET 1
 #endif
+#ifndef N_PAUSE
+#define N_PAUSE 0
+#endif
 
-/* enum vm_state, enum vcpu_power, enum vcpu_start, WORK_* */
+/* enum vm_state, enum vm_request, enum vcpu_power, enum vcpu_start, WORK_* */
 #define CREATED   0
 #define RUNNING   1
 #define STOPPING  2
+#define PAUSED    3
+#define TO_PAUSE  1
+#define TO_RESET  2
 #define OFF       0
 #define ON        1
 #define SUSPENDED 2
@@ -53,7 +59,7 @@
 #define VGIC      2
 
 /* struct vm */
-byte state = CREATED;
+byte state = CREATED, request = NONE;
 short parked_count;
 
 /* struct vcpu */
@@ -67,7 +73,7 @@ bool current[VCPUS], sgi[VCPUS];
 bool irq[VCPUS], lr[VCPUS];
 
 /* Budgets. */
-byte n_on = N_ON, n_off = N_OFF, n_suspend = N_SUSPEND, n_wfi = N_WFI, n_irq = N_IRQ, n_reset = N_RESET;
+byte n_on = N_ON, n_off = N_OFF, n_suspend = N_SUSPEND, n_wfi = N_WFI, n_irq = N_IRQ, n_reset = N_RESET, n_pause = N_PAUSE;
 
 /* For the properties only. */
 byte generation;               /* counts prepare() */
@@ -153,8 +159,19 @@ inline prepare()
 /* perform() of VM_REQUEST_RESET, wake_all() included. */
 inline perform()
 {
+#ifdef M_LATE_PAUSE /* a pause as one of the requests that perform() does */
+	if
+	:: atomic { state == STOPPING && request == TO_PAUSE -> state = PAUSED; request = NONE }
+	:: atomic { state == STOPPING && request != TO_PAUSE -> skip }
+		prepare();
+		atomic { state = RUNNING; request = NONE }
+	:: atomic { state != STOPPING -> skip }
+	fi;
+#else
+	assert(state == STOPPING);
 	prepare();
-	state = RUNNING;
+	atomic { state = RUNNING; request = NONE }
+#endif
 	for (i : 0 .. VCPUS - 1) {
 		if
 		:: i != me -> sched_wake(i)
@@ -215,8 +232,18 @@ inline vmctl_checkpoint()
 		start[me] = NONE;
 		break
 	   }
+#ifndef M_LATE_PAUSE
+	:: atomic { /* must_perform() */
+		!MAY_RUN && state == STOPPING && parked_count == ALL_PARKED && request == TO_PAUSE ->
+		state = PAUSED;
+		request = NONE
+	   }
+#define LAST (state == STOPPING && parked_count == ALL_PARKED && request != TO_PAUSE)
+#else
+#define LAST (state == STOPPING && parked_count == ALL_PARKED)
+#endif
 	:: atomic {
-		!MAY_RUN && state == STOPPING && parked_count == ALL_PARKED ->
+		!MAY_RUN && LAST ->
 #ifndef M_TWO_PERFORM
 		parked_count = 0
 #endif
@@ -315,7 +342,7 @@ inline system_reset()
 {
 	atomic {
 		if
-		:: state == RUNNING -> state = STOPPING
+		:: state == RUNNING || (state == STOPPING && request < TO_RESET) -> state = STOPPING; request = TO_RESET
 		:: else -> skip
 		fi
 	}
@@ -420,6 +447,29 @@ proctype boot()
 	}
 }
 
+/* vmctl_pause() and vmctl_resume(), from a thread of virt7's own. A pause always ends. */
+proctype operator()
+{
+	byte i;
+
+	do
+	:: atomic { n_pause > 0 && state == RUNNING -> n_pause--; state = STOPPING; request = TO_PAUSE }
+		for (i : 0 .. VCPUS - 1) {
+			vcpu_request(i, STOP)
+		}
+		atomic {
+			if
+			:: state == PAUSED || (state == STOPPING && request == TO_PAUSE) -> state = RUNNING; request = NONE
+			:: else -> skip /* -EBUSY: a reset came in between */
+			fi
+		}
+		for (i : 0 .. VCPUS - 1) {
+			sched_wake(i)
+		}
+	:: atomic { n_pause == 0 -> break }
+	od
+}
+
 /* Nothing moves: every budget may be used up or not, but nobody may be left behind. */
 proctype monitor()
 {
@@ -449,6 +499,9 @@ init {
 			run vcpu(v)
 		}
 		run boot();
+#if N_PAUSE > 0
+		run operator();
+#endif
 		run monitor()
 	}
 }
