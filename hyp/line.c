@@ -9,7 +9,7 @@
 #define ESC     0x1b
 #define DEL     0x7f
 
-enum { ESCAPE_NONE, ESCAPE_SEEN, ESCAPE_BRACKET };
+enum { ESCAPE_NONE, ESCAPE_SEEN, ESCAPE_BRACKET, ESCAPE_MODIFIER };
 
 static void out(struct line *line, const char *text)
 {
@@ -174,27 +174,32 @@ static void complete(struct line *line)
 		type(line, ' ');
 }
 
-/* A key without a character of its own: ESC [ letter, or ESC [ number ~. */
+/* A key without a character of its own: ESC [ letter, or ESC [ number ~. Behind the number may be ; and a modifier. */
 static void escape_key(struct line *line, char c)
 {
 	static const char keys[][2] = {{'A', CTRL('P')}, {'B', CTRL('N')}, {'C', CTRL('F')},
 				       {'D', CTRL('B')}, {'H', CTRL('A')}, {'F', CTRL('E')}};
+	static const char numbered[] = "\0H\0\0F\0\0HF"; /* Home is 1 or 7, End 4 or 8 */
 
 	if (line->escape == ESCAPE_SEEN) {
 		line->escape = c == '[' || c == 'O' ? ESCAPE_BRACKET : ESCAPE_NONE;
 		line->escape_number = 0;
 		return;
 	}
-	if ((c >= '0' && c <= '9') || c == ';') {
-		line->escape_number = c;
+	if (c == ';')
+		line->escape = ESCAPE_MODIFIER;
+	else if (c >= '0' && c <= '9' && line->escape == ESCAPE_BRACKET)
+		line->escape_number = (uint8_t)(10 * line->escape_number + c - '0');
+	if (c == ';' || (c >= '0' && c <= '9'))
 		return;
-	}
 	line->escape = ESCAPE_NONE;
+	if (c == '~' && line->escape_number == 3 && line->cursor < line->len)
+		cut(line, line->cursor, line->cursor + 1U);
+	if (c == '~')
+		c = line->escape_number < sizeof(numbered) ? numbered[line->escape_number] : '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i][0] == c)
 			line_key(line, keys[i][1]);
-	if (c == '~' && line->escape_number == '3' && line->cursor < line->len)
-		cut(line, line->cursor, line->cursor + 1U);
 }
 
 static enum line_event control(struct line *line, char c)

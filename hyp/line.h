@@ -35,7 +35,7 @@ struct line {
 	char text[LINE_MAX];
 	uint32_t len, cursor;
 	uint8_t escape; /* state of an escape sequence */
-	char escape_number;
+	uint8_t escape_number;
 	uint32_t history_count, history_at; /* lines ever kept; the one shown */
 	char history[LINE_HISTORY][LINE_MAX];
 	char draft[LINE_MAX]; /* what was being typed before history was looked at */
