@@ -37,16 +37,21 @@ static void put(struct ring *ring, const struct vcpu *vcpu, enum trace_what what
 	r->data = data;
 }
 
-/* The vCPU goes back into its guest, on the CPU where it is now, with what it was given since it left. */
+/*
+ * The vCPU goes back into its guest, on the CPU where it is now, with what it was given since it left. It may have
+ * slept meanwhile, and the trace be over: a ring that is off stands still.
+ */
 static void put_enter(struct vcpu *vcpu)
 {
+	const uint32_t known = ARRAY_SIZE(vcpu->vgic.injected_id);
 	struct ring *ring = &rings[cpu_id()];
 
-	if (vcpu->vgic.injected - vcpu->vgic.traced > ARRAY_SIZE(vcpu->vgic.injected_id))
-		vcpu->vgic.traced = vcpu->vgic.injected - ARRAY_SIZE(vcpu->vgic.injected_id);
+	if (!ring->on)
+		return;
+	if (vcpu->vgic.injected - vcpu->vgic.traced > known)
+		vcpu->vgic.traced = vcpu->vgic.injected - known;
 	for (; vcpu->vgic.traced != vcpu->vgic.injected; vcpu->vgic.traced++)
-		put(ring, vcpu, TRACE_INJECT,
-		    vcpu->vgic.injected_id[vcpu->vgic.traced % ARRAY_SIZE(vcpu->vgic.injected_id)]);
+		put(ring, vcpu, TRACE_INJECT, vcpu->vgic.injected_id[vcpu->vgic.traced % known]);
 	put(ring, vcpu, TRACE_ENTER, 0);
 }
 
@@ -90,6 +95,16 @@ static int make_rings(void)
 	return 0;
 }
 
+/* What has been injected while there was no trace is no news. */
+static void begin(void)
+{
+	struct vcpu *v;
+
+	for (uint32_t i = 0; i < vm_count; i++)
+		vm_for_each_vcpu(v, vms[i])
+			v->vgic.traced = v->vgic.injected;
+}
+
 int trace_switch(bool on)
 {
 	static bool registered;
@@ -99,6 +114,8 @@ int trace_switch(bool on)
 	if (!registered)
 		irq_register(GIC_SGI_TRACE, follow);
 	registered = true;
+	if (on && !wanted)
+		begin();
 	wanted = on;
 	dsb();
 	for (uint32_t i = 0; i < CPU_MAX; i++)

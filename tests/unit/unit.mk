@@ -38,6 +38,7 @@ test_sched_SRCS    := hyp/sched.c $(FAKE)/fake_machine.c
 test_switch_SRCS   := hyp/switch.c $(FAKE)/fake_machine.c
 test_vmctl_SRCS    := hyp/vmctl.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_console_SRCS  := hyp/console.c $(FAKE)/fake_machine.c
+test_trace_SRCS    := hyp/trace.c hyp/shell_trace.c $(FAKE)/fake_machine.c
 test_line_SRCS     := hyp/line.c
 test_option_SRCS   := hyp/option.c $(FAKE)/fake_log.c
 UARTS := $(addprefix hyp/dev/,uart.c pl011.c ns16550.c imx-uart.c stm32-usart.c meson-uart.c)
