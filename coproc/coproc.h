@@ -28,7 +28,9 @@ void coproc_leave_cpu(struct vcpu *vcpu);
 /* Between two VMs on one CPU, before the next runs: what the last one taught the branch predictor is forgotten. */
 static inline void coproc_switch_vm(struct percpu *cpu, const struct vm *next)
 {
-	if (cpu->harden && cpu->last_vm != next)
+	if (likely(!cpu->harden))
+		return;
+	if (cpu->last_vm != next)
 		cpu->harden();
 	cpu->last_vm = next;
 }

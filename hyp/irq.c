@@ -18,10 +18,10 @@ bool irq_handle_one(void)
 	uint32_t iar = gic_acknowledge(), id = iar & 0x3ffU;
 	irq_fn fn;
 
-	if (id >= GIC_SPURIOUS)
+	if (unlikely(id >= GIC_SPURIOUS))
 		return false;
-	fn = handler[id];
 	gic_drop(iar);
+	fn = handler[id];
 	/* An SGI only makes the CPU look at its work, and an interrupt nobody asked for is ended. */
 	if (!fn || fn(id))
 		gic_deactivate(iar);

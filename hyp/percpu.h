@@ -35,6 +35,7 @@ struct percpu {
 	void (*harden)(void); /* empty the branch predictor between VMs; NULL: nothing to do, or nothing that helps */
 	uint32_t *idle_sp;
 	uint64_t slice_end; /* CNTPCT; 0: no slice runs */
+	uint32_t slice_ticks;
 	/* others may read */
 	uint32_t mpidr, midr;
 	uint32_t timer_hz;

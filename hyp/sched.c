@@ -24,8 +24,6 @@
 static volatile uint32_t idle_cpus; /* bit n: CPU n has nothing to run */
 static uint32_t online_cpus;
 
-static uint32_t slice_ticks;
-
 /* hyp/vectors.S: save the callee-saved registers and SP there, go on with those of `to`. */
 void thread_switch(uint32_t **from, uint32_t *to);
 
@@ -58,7 +56,7 @@ static struct vcpu *pick(struct percpu *cpu)
 /* Slices have the non-secure PL1 physical timer, CNTP, which guests do not reach: theirs is emulated. */
 static inline void begin_slice(struct percpu *cpu, uint64_t now)
 {
-	cpu->slice_end = now + slice_ticks;
+	cpu->slice_end = now + cpu->slice_ticks;
 	write_cntp_cval(cpu->slice_end);
 	write_cntp_ctl(CNT_ENABLE);
 }
@@ -95,10 +93,11 @@ void sched_check_slice(void)
 }
 
 /* The running vCPU has had its time. It is still cpu->vcpu, until choose() or rotate(). */
-static inline void stop_running(struct vcpu *vcpu, uint64_t now)
+static inline void stop_running(struct vcpu *vcpu, bool queued, uint64_t now)
 {
-	vcpu->ran += now;
+	vcpu->queued = queued;
 	vcpu->running = false;
+	vcpu->ran += now;
 }
 
 static inline void begin_running(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
@@ -127,45 +126,41 @@ static struct vcpu *rotate(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
 	struct vcpu *next = container_of(list_take_first(queue), struct vcpu, node);
 
 	list_append(queue, &vcpu->node);
-	vcpu->queued = true;
 	begin_running(cpu, next, now);
 	return next;
 }
 
-/*
- * Go from this thread, whose SP goes to *from, to that of `next`. Comes back when this thread is picked again. A slice
- * begins when somebody waits; of less priority, too: that one may find another CPU.
- */
-static inline void switch_to(struct percpu *cpu, uint32_t **from, struct vcpu *next, uint64_t now)
+/* Go from this thread, whose SP goes to *from, to that of `next`. Comes back when this thread is picked again. */
+static inline void switch_to(struct percpu *cpu, uint32_t **from, struct vcpu *next)
 {
-	if (cpu->ready)
-		begin_slice(cpu, now);
-	else if (cpu->slice_end)
-		end_slice(cpu);
-	if (cpu->loaded == next)
+	if (unlikely(cpu->loaded == next))
 		vcpu_set_wait_traps(next);
-	else if (!next->detached)
-		vcpu_load(next);
+	else if (likely(!next->detached))
+		vcpu_switch(cpu, next);
 	thread_switch(from, next->sp);
 }
 
-/* The same, out of line; `next` NULL: the idle thread. */
+/*
+ * The same after a block; `next` NULL: to the idle thread. A slice begins when somebody waits; of less priority, too:
+ * that one may find another CPU.
+ */
 static void __attribute__((noinline)) leave_to(struct percpu *cpu, uint32_t **from, struct vcpu *next, uint64_t now)
 {
-	if (next) {
-		switch_to(cpu, from, next, now);
-		return;
-	}
-	if (cpu->slice_end)
+	if (next && cpu->ready)
+		begin_slice(cpu, now);
+	else if (cpu->slice_end)
 		end_slice(cpu);
-	thread_switch(from, cpu->idle_sp);
+	if (next)
+		switch_to(cpu, from, next);
+	else
+		thread_switch(from, cpu->idle_sp);
 }
 
 void sched_init_cpu(struct percpu *cpu, uint32_t irq)
 {
 	for (uint32_t p = 0; p < SCHED_PRIORITIES; p++)
 		list_init(&cpu->queue[p]);
-	slice_ticks = timer_hz() / SLICE_HZ;
+	cpu->slice_ticks = timer_hz() / SLICE_HZ;
 	end_slice(cpu);
 	irq_register(irq, slice_irq);
 	atomic_clear(&idle_cpus, BIT(cpu->head.id));
@@ -225,7 +220,7 @@ void sched_block(void)
 		return;
 	}
 	now = timer_now();
-	stop_running(vcpu, now);
+	stop_running(vcpu, false, now);
 	vcpu->wanted += now;
 	vcpu->sleeps++;
 	cpu->load[vcpu->priority]--;
@@ -237,7 +232,7 @@ void sched_block(void)
 /* Those who wait here are looked at when one of them, `vcpu` from now on, has a CPU to go to, and once in a while. */
 static inline bool time_to_balance(struct percpu *cpu, const struct vcpu *vcpu)
 {
-	if (idle_cpus & vcpu->affinity)
+	if (unlikely(idle_cpus) && (idle_cpus & vcpu->affinity))
 		return true;
 	if (likely(cpu->slices < BALANCE_SLICES))
 		return false;
@@ -261,8 +256,8 @@ void sched_yield(void)
 		return;
 	}
 	now = timer_now();
-	stop_running(vcpu, now);
-	if (rivals_ready == 1) {
+	stop_running(vcpu, true, now);
+	if (likely(rivals_ready == 1)) {
 		next = rotate(cpu, vcpu, now);
 	} else {
 		enqueue(cpu, vcpu);
@@ -271,7 +266,8 @@ void sched_yield(void)
 	if (time_to_balance(cpu, vcpu))
 		atomic_or(&next->work, WORK_BALANCE);
 	spin_unlock(&cpu->rq_lock);
-	switch_to(cpu, &vcpu->sp, next, now);
+	begin_slice(cpu, now); /* `vcpu` waits */
+	switch_to(cpu, &vcpu->sp, next);
 }
 
 /* A vCPU of the same VM goes to the head of their queue. */

@@ -33,28 +33,28 @@ CHECK(tpidrprw, 46);
 CHECK(csselr, 47);
 CHECK(sctlr, 48);
 
-#define WAIT_TRAPS (HCR_TWI | HCR_TWE)
-
-static inline uint32_t wait_traps(const struct percpu *cpu, const struct vcpu *vcpu)
+/* `hcr` with the traps that fit who else wants this CPU. */
+static inline uint32_t with_wait_traps(uint32_t hcr, const struct percpu *cpu, const struct vcpu *vcpu)
 {
-	bool rivals = cpu->ready >> vcpu->priority;
+	bool may_wait = cpu->assigned <= 1 && !vcpu->trap_wfi;
 
-	if (likely(cpu->assigned > 1) || vcpu->trap_wfi)
-		return rivals ? HCR_TWI | HCR_TWE : HCR_TWI;
-	return rivals ? HCR_TWE : 0;
+	if (likely(cpu->ready >> vcpu->priority))
+		return may_wait ? (hcr & ~HCR_TWI) | HCR_TWE : hcr | HCR_TWI | HCR_TWE;
+	hcr &= ~HCR_TWE;
+	return may_wait ? hcr & ~HCR_TWI : hcr | HCR_TWI;
 }
 
 void vcpu_set_wait_traps(struct vcpu *vcpu)
 {
-	uint32_t traps = wait_traps(this_cpu(), vcpu);
+	uint32_t hcr = with_wait_traps(vcpu->hcr, this_cpu(), vcpu);
 
-	if ((vcpu->hcr & WAIT_TRAPS) == traps)
+	if (vcpu->hcr == hcr)
 		return;
-	vcpu->hcr = (vcpu->hcr & ~WAIT_TRAPS) | traps;
-	write_hcr((read_hcr() & ~WAIT_TRAPS) | traps);
+	vcpu->hcr = hcr;
+	write_hcr(hcr & (read_hcr() | ~HCR_VA)); /* it may have taken the abort */
 }
 
-static void save(struct vcpu *vcpu)
+static inline void save(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->hcr & HCR_VA))
 		vcpu->hcr &= read_hcr() | ~HCR_VA; /* it may have taken the abort */
@@ -70,9 +70,9 @@ static void save(struct vcpu *vcpu)
  * With the old VMID no walk may start from the new tables, nor the other way round (B3.10.5): the stage-1 MMU is off
  * until all of it is new. At reset it is the vCPU's own that is replaced.
  */
-static void restore(struct percpu *cpu, struct vcpu *vcpu)
+static inline void restore(struct percpu *cpu, struct vcpu *vcpu)
 {
-	uint32_t hcr = (vcpu->hcr & ~WAIT_TRAPS) | wait_traps(cpu, vcpu);
+	uint32_t hcr = with_wait_traps(vcpu->hcr, cpu, vcpu);
 
 	vcpu->hcr = hcr;
 	write_sctlr(SCTLR_RESET);
@@ -86,23 +86,22 @@ static void restore(struct percpu *cpu, struct vcpu *vcpu)
 	vgic_load(vcpu);
 	if (unlikely(vcpu->coproc.pmu_used))
 		pmu_load(vcpu);
-	write_hcptr(HCPTR_OPEN | (cpu->vfp_owner == vcpu ? 0 : HCPTR_VFP));
+	if (unlikely(cpu->vfp_owner == vcpu))
+		write_hcptr(HCPTR_OPEN);
+	else
+		write_hcptr(HCPTR_CLOSED);
 	clrex();
 	isb();
 	write_sctlr(vcpu->ctx.sctlr);
 	isb();
 }
 
-void vcpu_load(struct vcpu *next)
+void vcpu_switch(struct percpu *cpu, struct vcpu *next)
 {
-	struct percpu *cpu = this_cpu();
-
-	if (cpu->loaded == next)
-		return;
-	if (cpu->loaded)
+	if (likely(cpu->loaded))
 		save(cpu->loaded);
 	cpu->loaded = next;
-	if (next) {
+	if (likely(next)) {
 		coproc_switch_vm(cpu, next->vm);
 		restore(cpu, next);
 		return;
@@ -110,6 +109,14 @@ void vcpu_load(struct vcpu *next)
 	/* It may go on elsewhere, and change its tables: no walk may start here from the old ones. */
 	write_sctlr(SCTLR_RESET);
 	isb();
+}
+
+void vcpu_load(struct vcpu *next)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (cpu->loaded != next)
+		vcpu_switch(cpu, next);
 }
 
 /*

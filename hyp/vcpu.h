@@ -90,8 +90,8 @@ struct vcpu {
 	uint32_t entry_psr_e;   /* PSR.E that it starts with */
 	uint32_t entry_args[3]; /* its r0-r2 */
 
-	struct vgic_cpu vgic;
 	struct vtimer_cpu vtimer;
+	struct vgic_cpu vgic;
 	struct coproc_cpu coproc;
 	struct vcpu_context ctx;
 	struct vfp_context vfp;
@@ -109,6 +109,9 @@ void vcpu_request(struct vcpu *vcpu, uint32_t work);
 
 /* hyp/switch.c: put `next`'s state into the hardware, saving that of whoever was there; NULL saves only. */
 void vcpu_load(struct vcpu *next);
+
+/* The same, of this CPU, where `next` is known not to be loaded. */
+void vcpu_switch(struct percpu *cpu, struct vcpu *next);
 
 /* Take all of the vCPU's state out of this CPU, timers included, so that another one can go on with it. */
 void vcpu_unload(struct vcpu *vcpu);

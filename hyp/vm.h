@@ -48,12 +48,13 @@ struct vm_extent {
 struct vpl011;
 
 struct vm {
-	uint32_t vcpu_count; /* at the start, where an instruction's offset reaches: the vGIC asks at every access */
+	/* at the start, where an instruction's offset reaches: for the vGIC's accesses and the world switch */
+	uint32_t vcpu_count;
 	struct vcpu *vcpu[MACHINE_MAX_CPUS];
-	struct mmio_bus bus; /* fixed once the VM runs */
-	struct s2 s2;
-	struct vgic vgic;
 	uint64_t cntvoff; /* CNTPCT at which the VM's time was 0 */
+	struct s2 s2;
+	struct mmio_bus bus; /* fixed once the VM runs */
+	struct vgic vgic;
 	uint32_t id;
 
 	struct spinlock lock; /* state, request, the vCPUs' power and parked, extents */

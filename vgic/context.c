@@ -7,31 +7,22 @@
 void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
 {
 	vcpu->vgic.irq[id].hw = line;
-	vcpu->vgic.hw |= BIT(id);
+	vcpu->vgic.hw_irq = &vcpu->vgic.irq[id];
+}
+
+static uint32_t hw_id(const struct vgic_cpu *cpu)
+{
+	return (uint32_t)(cpu->hw_irq - cpu->irq);
 }
 
 /* An interrupt that was handed to the guest, or waits for it, keeps its physical twin active. */
-static inline bool twin_is_active(const struct vgic_cpu *cpu, const struct vgic_irq *irq)
+static inline bool twin_is_active(const struct vgic_cpu *cpu)
 {
-	if (irq->lr == VGIC_NO_LR)
+	const struct vgic_irq *irq = cpu->hw_irq;
+
+	if (likely(irq->lr == VGIC_NO_LR))
 		return irq->line || irq->active;
 	return (cpu->lr[irq->lr] & GICH_LR_STATE) || (cpu->lr_eoi & BIT(irq->lr));
-}
-
-/* The twins of `ids` that are active, on this CPU only while the vCPU is here. */
-static inline uint32_t move_active(const struct vgic_cpu *cpu, uint32_t ids, bool load)
-{
-	uint32_t moved = 0;
-
-	for (; ids; ids &= ids - 1U) {
-		uint32_t id = lowest_bit(ids);
-
-		if (unlikely(twin_is_active(cpu, &cpu->irq[id]))) {
-			gic_set_active(id, load);
-			moved |= BIT(id);
-		}
-	}
-	return moved;
 }
 
 void vgic_save(struct vcpu *vcpu)
@@ -50,8 +41,10 @@ void vgic_save(struct vcpu *vcpu)
 	}
 	cpu->hcr = io_read32(gich + GICH_HCR); /* with EOIs that nobody has counted yet */
 	io_write32(gich + GICH_HCR, 0);
-	cpu->hw_active = move_active(cpu, cpu->hw, false);
-	dmb_ish(); /* who sees that it is nowhere sees all of lr[] */
+	cpu->hw_active = twin_is_active(cpu);
+	if (unlikely(cpu->hw_active))
+		gic_set_active(hw_id(cpu), false); /* on this CPU only while the vCPU is here */
+	dmb_ish();                                 /* who sees that it is nowhere sees all of lr[] */
 	cpu->on = NULL;
 	dmb_ish(); /* who has asked for them before, and sent an SGI here, gets an answer here: see ask() */
 	if (unlikely(cpu->recall)) {
@@ -72,7 +65,8 @@ void vgic_load(struct vcpu *vcpu)
 		vgic_serve_recall(vcpu);
 	cpu->on = this_cpu();
 	spin_unlock(&vcpu->vm->vgic.lock);
-	move_active(cpu, cpu->hw_active, true);
+	if (unlikely(cpu->hw_active) && twin_is_active(cpu))
+		gic_set_active(hw_id(cpu), true);
 	io_write32(gich + GICH_VMCR, cpu->vmcr);
 	io_write32(gich + GICH_APR, cpu->apr);
 	for (uint32_t used = cpu->lr_used; used; used &= used - 1U) /* the others are empty */
@@ -136,13 +130,9 @@ void vgic_reset_cpu(struct vcpu *vcpu)
 		vgic_give_back(vcpu, lowest_bit(used));
 	for (uint32_t lrs = cpu->on ? vgic_lr_mask : 0; lrs; lrs &= lrs - 1U)
 		vgic_lr_write(lowest_bit(lrs), 0); /* what vgic_reset() has forgotten about */
-	for (uint32_t ids = cpu->hw; ids; ids &= ids - 1U) {
-		struct vgic_irq *irq = &cpu->irq[lowest_bit(ids)];
-
-		gic_set_active(lowest_bit(ids), false);
-		irq->line = irq->active = irq->acked = false;
-		vgic_update(vcpu, lowest_bit(ids));
-	}
+	gic_set_active(hw_id(cpu), false);
+	cpu->hw_irq->line = cpu->hw_irq->active = cpu->hw_irq->acked = false;
+	vgic_update(vcpu, hw_id(cpu));
 	if (cpu->spilled)
 		forget_acked(vcpu);
 	cpu->hcr = VGIC_HCR;

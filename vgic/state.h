@@ -31,8 +31,8 @@ struct vgic_irq {
 	bool latch;      /* pending, independent of the line: edge seen, or set by the guest */
 	uint8_t sources; /* SGIs: vCPUs whose SGI is pending */
 	bool line;       /* level input */
+	bool active;     /* only while not in a list register: then the register tells */
 	bool edge;
-	bool active;      /* only while not in a list register: then the register tells */
 	bool queued;      /* in the owner's `queued` set */
 	bool acked;       /* active, taken by the owner, and its list register was given to another */
 	uint8_t apr_bit;  /* acked: what stands for it in the owner's GICH_APR */
@@ -45,8 +45,8 @@ struct vgic_irq {
 
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
-	uint32_t hw;                 /* private interrupts that the hardware backs */
-	uint32_t hw_active;          /* of these, the ones whose physical twin was active when the vCPU was saved */
+	struct vgic_irq *hw_irq;     /* the private interrupt that the hardware backs */
+	bool hw_active;              /* its physical twin was, when the vCPU was saved */
 	uint32_t enabled;            /* of the private interrupts; SGIs always are */
 	uint32_t lr_used;            /* list registers that were written and not yet found empty */
 	uint32_t lr_eoi;             /* of these, the ones that ask for an interrupt at EOI */

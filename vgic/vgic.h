@@ -55,7 +55,7 @@ bool vgic_has_pending(struct vcpu *vcpu);
 
 /*
  * Hand a private interrupt to the hardware's active state: GICH_LR.HW with the physical ID `id`. `line` tells the level
- * of its input for the vCPU that is loaded. Set at creation.
+ * of its input for the vCPU that is loaded. Set at creation, one for each vCPU.
  */
 void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void));
 

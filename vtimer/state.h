@@ -8,7 +8,7 @@
 
 struct vtimer_cpu {
 	uint32_t cntkctl;
-	uint32_t cntv_ctl; /* saved while another vCPU has the CPU */
+	uint32_t cntv_ctl; /* ENABLE and IMASK; saved while another vCPU has the CPU */
 	uint64_t cntv_cval;
 	uint32_t cntp_ctl; /* the emulated physical timer: ENABLE and IMASK */
 	uint64_t cntp_cval;

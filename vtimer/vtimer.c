@@ -154,31 +154,15 @@ void vtimer_reset_cpu(struct vcpu *vcpu)
 	vgic_set_line(vcpu->vm, vcpu->index, MACHINE_PPI_TIMER_PHYS, false);
 }
 
-void vtimer_save(struct vcpu *vcpu)
+void vtimer_stand_in(struct vcpu *vcpu)
 {
-	struct vtimer_cpu *t = &vcpu->vtimer;
-
-	t->cntkctl = read_cntkctl();
-	t->cntv_ctl = read_cntv_ctl();
-	t->cntv_cval = read_cntv_cval();
-	write_cntv_ctl(0);
-	isb();
-	if ((t->cntv_ctl & (CNT_ENABLE | CNT_IMASK)) == CNT_ENABLE)
-		timer_arm(&t->virt, host_deadline(vcpu, t->cntv_cval));
+	timer_arm(&vcpu->vtimer.virt, host_deadline(vcpu, vcpu->vtimer.cntv_cval));
 }
 
-void vtimer_load(struct vcpu *vcpu)
+void vtimer_fired_before(void)
 {
-	struct vtimer_cpu *t = &vcpu->vtimer;
-
-	timer_disarm(&t->virt);
-	write_cntvoff(vcpu->vm->cntvoff);
-	write_cntkctl(t->cntkctl);
-	write_cntv_cval(t->cntv_cval);
-	isb();
-	write_cntv_ctl(t->cntv_ctl & (CNT_ENABLE | CNT_IMASK));
-	if (unlikely(vcpu->vgic.hw_active) && gic_forgets_level)
-		check_later(); /* it has fired on another CPU, or here before */
+	if (gic_forgets_level)
+		check_later();
 }
 
 void vtimer_unload(struct vcpu *vcpu)

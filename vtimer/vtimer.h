@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <arm/barrier.h>
+#include <arm/hypregs.h>
+#include <arm/sysreg.h>
+
 #include "hyp/vm.h"
 
 /* Each CPU: take the virtual timer's interrupt `irq` (PPI ID) and trap the physical timer. */
@@ -22,9 +26,39 @@ void vtimer_init_vcpu(struct vcpu *vcpu);
 /* As at power-on, for the current vCPU. */
 void vtimer_reset_cpu(struct vcpu *vcpu);
 
+/* Arm the timer that wakes a vCPU which is not loaded, whose virtual one is enabled. */
+void vtimer_stand_in(struct vcpu *vcpu);
+
+/* The vCPU that is loaded now had the virtual timer's interrupt, on another CPU or here, and has not ended it yet. */
+void vtimer_fired_before(void);
+
 /* World switch. A saved vCPU's timers go on, by virt7's own, and wake it. */
-void vtimer_save(struct vcpu *vcpu);
-void vtimer_load(struct vcpu *vcpu);
+static inline void vtimer_save(struct vcpu *vcpu)
+{
+	struct vtimer_cpu *t = &vcpu->vtimer;
+	uint32_t ctl = read_cntv_ctl() & (CNT_ENABLE | CNT_IMASK);
+
+	t->cntkctl = read_cntkctl();
+	t->cntv_ctl = ctl;
+	t->cntv_cval = read_cntv_cval();
+	write_cntv_ctl(0);
+	if (ctl == CNT_ENABLE)
+		vtimer_stand_in(vcpu);
+}
+
+static inline void vtimer_load(struct vcpu *vcpu)
+{
+	struct vtimer_cpu *t = &vcpu->vtimer;
+
+	timer_disarm(&t->virt);
+	write_cntvoff(vcpu->vm->cntvoff);
+	write_cntkctl(t->cntkctl);
+	write_cntv_cval(t->cntv_cval);
+	isb();
+	write_cntv_ctl(t->cntv_ctl);
+	if (unlikely(vcpu->vgic.hw_active))
+		vtimer_fired_before();
+}
 
 /* Its deadlines leave this CPU. The vCPU is ready to run elsewhere, where it looks at its timers first (WORK_TIMER). */
 void vtimer_unload(struct vcpu *vcpu);

@@ -580,6 +580,7 @@ static void test_harden(void **state)
 	coproc_switch_vm(&cpu, &b);
 	assert_int_equal(hardened, 0);
 	cpu.harden = harden;
+	cpu.last_vm = &b;
 	coproc_switch_vm(&cpu, &b);
 	assert_int_equal(hardened, 0);
 	coproc_switch_vm(&cpu, &a);

@@ -55,13 +55,13 @@ void thread_switch(uint32_t **from, uint32_t *to)
 		longjmp(idle_over, 1); /* out of sched_idle(), which never returns */
 }
 
-void vcpu_load(struct vcpu *next)
+void vcpu_switch(struct percpu *cpu, struct vcpu *next)
 {
-	if (next)
-		assert_ptr_equal(next->cpu, &percpu[cpu_id()]);
+	assert_ptr_equal(cpu, &percpu[cpu_id()]);
+	assert_ptr_equal(next->cpu, cpu);
 	for (uint32_t i = 0; i < CPU_MAX; i++)
-		assert_true(!next || i == cpu_id() || percpu[i].loaded != next); /* its state is in one place */
-	percpu[cpu_id()].loaded = next;
+		assert_ptr_not_equal(percpu[i].loaded, next); /* its state is in one place, and not here */
+	cpu->loaded = next;
 }
 
 /* By the CPU that it leaves, which is not the one that it belongs to any more. */

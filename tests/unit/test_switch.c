@@ -45,11 +45,19 @@ void context_restore(const struct vcpu_context *context)
 NOTHING(coproc_leave_cpu)
 NOTHING(vgic_save)
 NOTHING(vgic_load)
-NOTHING(vtimer_save)
-NOTHING(vtimer_load)
+NOTHING(vtimer_stand_in)
 NOTHING(vtimer_unload)
 NOTHING(pmu_save)
 NOTHING(pmu_load)
+
+void vtimer_fired_before(void)
+{
+}
+
+void timer_cancel(struct timer *timer)
+{
+	(void)timer;
+}
 
 static int setup(void **state)
 {

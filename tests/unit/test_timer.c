@@ -436,7 +436,7 @@ static void test_forgotten_level(void **state)
 	set_now(now += 5000);
 	handler[HYP_PPI](HYP_PPI);
 	assert_int_equal(read_cnthp_ctl(), 0);
-	vcpu.vgic.hw_active = BIT(VIRT_PPI); /* comes from another CPU, in its handler */
+	vcpu.vgic.hw_active = true; /* comes from another CPU, in its handler */
 	vtimer_load(&vcpu);
 	assert_int_equal(read_cnthp_ctl(), CNT_ENABLE);
 	gic_forgets_level = false;

@@ -16,7 +16,8 @@ struct spinlock {
 	union {
 		uint32_t word;
 		struct {
-			volatile uint16_t owner, next; /* equal: free */
+			uint16_t owner,
+				next; /* equal: free; not volatile, every look has a barrier or a WFE beside it */
 		};
 	};
 };
