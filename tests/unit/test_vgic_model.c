@@ -525,19 +525,30 @@ static void step_reset(uint32_t cpu)
 		if (m.cpu[c].away)
 			rig_load(c);
 		m.cpu[c].away = false;
-		rig_on(c);
-		vgic_reset_cpu(&rig.vcpu[c]);
-		vgic_load(&rig.vcpu[c]);
-		for (uint32_t lr = 0; lr < m.lrs; lr++)
-			assert_int_equal(fake_gich[c].lr[lr] & GICH_LR_STATE, 0);
-		assert_int_equal(fake_gich[c].apr, 0);
-		assert_int_equal(fake_gich[c].vmcr, 0);
-		assert_int_equal(fake_gich[c].phys_active, 0);
-		fake_gich[c].vmcr = FAKE_VMCR_OPEN;
+		rig_reset_cpu(c);
 	}
 	model_reset();
 	rig_write(cpu, 0, m.forwarded = 3);
 	open_all();
+}
+
+/* CPU_OFF, and CPU_ON after a while, as hyp/vmctl.c does it: what was active stays so, and no EOI of it is to come. */
+static void step_off(uint32_t cpu)
+{
+	struct model_irq *hw = irq_of(cpu, RIG_HW_ID);
+
+	if (rnd(10))
+		return;
+	hw->line = hw->active = rig.hw_line[cpu] = false;
+	m.cpu[cpu].count = m.cpu[cpu].dropped_count = 0;
+	m.cpu[cpu].split = false;
+	rig_on(cpu);
+	vgic_reset_cpu(&rig.vcpu[cpu]);
+	rig_unload(cpu);
+	for (uint32_t i = rnd(4); i > 0; i--)
+		step_line(cpu);
+	rig_load(cpu);
+	rig_reset_cpu(cpu);
 }
 
 /* By weight. */
@@ -565,6 +576,7 @@ static const struct {
 	{step_split, 2, "EOImode"},
 	{step_switch, 6, "switch"},
 	{step_read, 8, "read"},
+	{step_off, 2, "CPU_OFF"},
 	{step_reset, 1, "reset"},
 };
 

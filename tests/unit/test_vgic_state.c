@@ -98,15 +98,6 @@ static void test_reset_leaves_no_twin(void **state)
 	}
 }
 
-/* As hyp/vmctl.c resets a vCPU: on its CPU, loaded. */
-static void reset_cpu(uint32_t cpu)
-{
-	rig_on(cpu);
-	vgic_reset_cpu(&rig.vcpu[cpu]);
-	vgic_load(&rig.vcpu[cpu]);
-	fake_gich[cpu].vmcr = FAKE_VMCR_OPEN;
-}
-
 static void test_reset(void **state)
 {
 	uint32_t fresh[0x400];
@@ -134,7 +125,7 @@ static void test_reset(void **state)
 	}
 	vgic_reset(&rig.vm);
 	for (uint32_t cpu = 0; cpu < 4; cpu++)
-		reset_cpu(cpu);
+		rig_reset_cpu(cpu);
 	rig_settle();
 	for (uint32_t cpu = 0; cpu < 4; cpu++) {
 		for (uint32_t lr = 0; lr < 4; lr++)
@@ -155,7 +146,7 @@ static void test_reset_keeps_lines(void **state)
 	line(0, SPI, true);
 	vgic_reset(&rig.vm);
 	for (uint32_t cpu = 0; cpu < 4; cpu++)
-		reset_cpu(cpu);
+		rig_reset_cpu(cpu);
 	assert_true(get_bit(0, ISPENDR, SPI));
 	line(0, SPI, false);
 	assert_false(get_bit(0, ISPENDR, SPI));
@@ -170,13 +161,13 @@ static void test_late_reset_takes_nothing(void **state)
 	line(0, SPI, true);
 	assert_int_equal(rig_lr_state(1, SPI), GICH_LR_PENDING);
 	vgic_reset(&rig.vm);
-	reset_cpu(0);
+	rig_reset_cpu(0);
 	rig_write(0, CTLR, 3);
 	make_edge(SPI);
 	open_irq(0, SPI, 0x80);
 	line(0, SPI, false);
 	line(0, SPI, true);
-	reset_cpu(1);
+	rig_reset_cpu(1);
 	line(0, SPI, false);
 	line(0, SPI, true); /* the twin in another list register fails the test in fake_gich.c */
 	assert_taken(0, SPI);
@@ -194,7 +185,7 @@ static void test_cpu_on_keeps_spis(void **state)
 	line(0, SPI, true);
 	rig_on(0);
 	vgic_set_line(&rig.vm, 0, SPI + 1, true); /* still queued */
-	reset_cpu(1);
+	rig_reset_cpu(1);
 	rig.vcpu[1].work |= WORK_VGIC;
 	rig_settle();
 	assert_taken(1, SPI);
@@ -225,7 +216,7 @@ static void test_cpu_off_in_handler(void **state)
 	open_irq(1, SPI, 0x80);
 	line(0, SPI, true);
 	assert_taken(1, SPI);
-	reset_cpu(1);
+	rig_reset_cpu(1);
 	line(0, SPI, false);
 	assert_true(get_bit(0, ISACTIVER, SPI));
 	set_bit(0, ICACTIVER, SPI);

@@ -238,6 +238,17 @@ void rig_load(uint32_t cpu)
 	vgic_load(&rig.vcpu[cpu]);
 }
 
+void rig_reset_cpu(uint32_t cpu)
+{
+	rig_on(cpu);
+	vgic_reset_cpu(&rig.vcpu[cpu]);
+	vgic_load(&rig.vcpu[cpu]);
+	for (uint32_t lr = 0; lr < gic_list_registers(); lr++)
+		assert_int_equal(fake_gich[cpu].lr[lr] & GICH_LR_STATE, 0);
+	assert_int_equal(fake_gich[cpu].apr | fake_gich[cpu].vmcr | fake_gich[cpu].phys_active, 0);
+	fake_gich[cpu].vmcr = FAKE_VMCR_OPEN;
+}
+
 uint32_t rig_lr_state(uint32_t cpu, uint32_t id)
 {
 	for (uint32_t i = 0; i < gic_list_registers(); i++)

@@ -51,6 +51,9 @@ bool rig_take_sgi(uint32_t cpu);
 void rig_unload(uint32_t cpu);
 void rig_load(uint32_t cpu);
 
+/* It starts over where it is loaded, as hyp/vmctl.c does it; its CPU interface is empty, and then opened. */
+void rig_reset_cpu(uint32_t cpu);
+
 /* True: the state of this interrupt in the list registers of `cpu`; 0 where none holds it. */
 uint32_t rig_lr_state(uint32_t cpu, uint32_t id);
 
