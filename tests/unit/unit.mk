@@ -36,6 +36,7 @@ test_exit_SRCS     := hyp/exit.c hyp/inject.c hyp/insn.c $(FAKE)/fake_machine.c
 test_timer_SRCS    := hyp/timer.c vtimer/vtimer.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_sched_SRCS    := hyp/sched.c $(FAKE)/fake_machine.c
 test_switch_SRCS   := hyp/switch.c $(FAKE)/fake_machine.c
+test_psci_SRCS     := psci/psci.c $(FAKE)/fake_machine.c
 test_vmctl_SRCS    := hyp/vmctl.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_console_SRCS  := hyp/console.c $(FAKE)/fake_machine.c
 test_trace_SRCS    := hyp/trace.c hyp/shell_trace.c $(FAKE)/fake_machine.c
