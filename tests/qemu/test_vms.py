@@ -135,11 +135,19 @@ def test_sixteen(virt7, mkbundle):
 
 
 def test_four_debians(virt7, mkbundle):
+    """All of them to their shells, and each answers when it has screen and keyboard."""
     bundle = mkbundle(*(f"name=debian{n},cpus=2,memory=128M,kernel={KERNEL},ramdisk={INITRAMFS},"
                         "bootargs=console=ttyAMA0" for n in range(4)))
     run = virt7(bundle, smp=4, mem="1G", timeout=600)
     for n in range(4):
         run.expect_said(f"debian{n}", "userspace up: 2 cpus, 128 MiB")
+    for n in (2, 0, 3, 1):
+        open_shell(run)
+        run.send(f"vm console debian{n}\r")
+        run.expect(rf"\[debian{n}\]\r+\n")
+        run.expect("~ # ")
+        run.send(f"echo $((1000 + {n})) $(cat /proc/1/comm)\r")
+        run.expect(rf"\n{1000 + n} init\r")
     assert "PANIC" not in run.output() and "virt7: error" not in run.output()
 
 
