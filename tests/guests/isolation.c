@@ -2,7 +2,9 @@
  * What a guest can reach: a word in each 2 MiB of the IPA space ("step=N" in the boot arguments: above 4 GiB of each
  * N-th; "gib=N": of the first N GiB, for qemu-system-arm's HPFAR loses the bits above 31, docs/platform.md), and single
  * bytes around the edges of what mach-virt and its host have, read and written. Everything that is not the guest's own
- * RAM or one of its devices has to abort (DDI 0406C B3.12.4). Freed RAM of another VM reads as zero.
+ * RAM or one of its devices has to abort (DDI 0406C B3.12.4).
+ * With "mib=N" another test, of the VM's own RAM, which is that much: all of it is there, above 4 GiB too. "step=N" is
+ * for that as well.
  */
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/mmu.h"
@@ -53,9 +55,9 @@ static bool has_device(uint32_t block)
 	return block == MACHINE_GICD_BASE >> BLOCK_BITS || block == MACHINE_UART_BASE >> BLOCK_BITS;
 }
 
-static void test_blocks(void)
+static void test_blocks(uint32_t step)
 {
-	uint32_t step = param("step=", 1), end = param("gib=", 1024) * GIB_BLOCKS, others = 0, own = 0, tried = 0;
+	uint32_t end = param("gib=", 1024) * GIB_BLOCKS, others = 0, own = 0, tried = 0;
 
 	for (uint32_t block = 0; block < end; block += block < 4 * GIB_BLOCKS ? 1 : step) {
 		uint64_t at = (uint64_t)block << BLOCK_BITS;
@@ -107,11 +109,35 @@ static void test_edges(void)
 	report(reached == 0, "no byte behind an edge");
 }
 
+/* The first and the last word of some blocks, from the last one down, each with a value of its own: all are kept. */
+static void test_own_ram(uint32_t mib, uint32_t step)
+{
+	uint32_t wrong = 0, words = 0;
+
+	for (uint32_t pass = 0; pass < 2; pass++)
+		for (uint32_t block = mib / 2 - 1; block >= RAM_MIB / 2; block -= MIN(block, step))
+			for (uint32_t va = MMU_WINDOW; va < MMU_WINDOW + MIB(2); va += MIB(2) - 4) {
+				show(MACHINE_RAM_BASE + (uint64_t)block * MIB(2));
+				if (pass == 0)
+					write32(va, va ^ block);
+				else
+					wrong += read32(va) != (va ^ block);
+				words++;
+			}
+	report(words > 4 && wrong == 0, "own RAM keeps what is written");
+}
+
 void guest_main(void)
 {
+	uint32_t mib = param("mib=", 0), step = param("step=", 1); /* the device tree need not be in the map */
+
 	mmu_long_init();
 	mmu_long_on();
-	test_blocks();
-	test_edges();
+	if (mib) {
+		test_own_ram(mib, step);
+	} else {
+		test_blocks(step);
+		test_edges();
+	}
 	mmu_off();
 }

@@ -161,6 +161,29 @@ def test_missing_node(edited, what):
 NO_MEANS = (r'the device tree has neither a psci node with method "smc" nor an enable-method that virt7 knows' "\r")
 
 
+def test_reserved_memory(edited, mkbundle):
+    """RAM in pieces, of which a VM gets nearly all and writes to each block; what lies between is as it was before."""
+    reserved = {0x44000000: 0x1000, 0x46100000: 0x300000, 0x4a000000: 0x2000000}
+    words = [word for base, size in reserved.items() for word in (base, base + size - 4)]
+
+    def edit(path):
+        fdt("fdtput", "-cp", path, "/reserved-memory/all")
+        for cells in ("#address-cells", "#size-cells"):
+            fdt("fdtput", "-t", "i", path, "/reserved-memory", cells, "1")
+        fdt("fdtput", "-t", "x", path, "/reserved-memory", "ranges")
+        fdt("fdtput", "-t", "x", path, "/reserved-memory/all", "reg", *(f"{n:x}" for item in reserved.items() for n in item))
+
+    bundle = mkbundle(f"name=all,memory=184M,kernel={BUILD}/guests/isolation.bin,bootargs=mib=184",
+                      f"name=talk,memory=8M,kernel={BUILD}/guests/talk.bin")
+    args = [arg for word in words for arg in ("-device", f"loader,addr={word:#x},data={word ^ 0x5a5a5a5a:#x},data-len=4")]
+    run = edited(edit, "-initrd", bundle, *args)
+    run.expect_said("all", "summary: 1 passed, 0 failed")
+    run.send("\x01c")
+    for word in words:
+        run.send(f"xp /1wx {word:#x}\n")
+        run.expect(rf"{word:016x}: 0x{word ^ 0x5a5a5a5a:08x}\r")
+
+
 def test_stdout_path_elsewhere(edited):
     """A stdout-path that no driver knows: the first UART that one does."""
     run = edited(lambda path: fdt("fdtput", "-t", "s", path, "/chosen", "stdout-path", "/serial@1234"))

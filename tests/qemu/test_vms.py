@@ -162,6 +162,13 @@ def test_isolation(virt7, mkbundle):
     check(virt7(bundle), set())
 
 
+def test_ram_above_4_gib(qemu, mkbundle):
+    """The host's RAM ends above 4 GiB, and so does the VM's; of both little is touched."""
+    bundle = mkbundle(f"name=test,memory=3328M,kernel={image('isolation')},bootargs=mib=3328 step=61")
+    check(qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-m", "3584M", "-nographic",
+               "-kernel", BUILD / "virt7.bin", "-initrd", bundle, timeout=240, program=QEMU64), set())
+
+
 def test_isolation_40_bits(qemu, mkbundle):
     """A word in each 2 MiB of all 40 bits; without SOAK in each 32 MiB above 4 GiB."""
     step = 1 if SOAK else 16
