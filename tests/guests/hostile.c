@@ -1,6 +1,6 @@
 /*
  * A guest that misbehaves, for ever, in the way that "mode=N" in its boot arguments says; and two that measure what
- * that does to others. Each start prints "hostile: mode N" first. Only for tests/qemu/test_vms.py, which judges from
+ * that does to others. Each start prints "hostile: mode N" first. Only for tests in tests/qemu, which judge from
  * outside.
  */
 #include "tests/guests/lib/gic.h"
