@@ -87,6 +87,34 @@ def test_mkbundle_is_repeatable(kernel, tmp_path):
     assert bundles[0].count(b'x,y z="1"\0') == 2
 
 
+# tools/mkflash
+
+MKFLASH_EDITS = {  # fdtput's options, and what it is to edit
+    "memory node": (["-r"], ["/memory@40000000"]),
+    "GICv2 with a CPU interface": (["-t", "x"], ["/intc@8000000", "reg", "0", "8000000", "0", "10000"]),
+    "cpu node": (["-r"], ["/cpus"]),
+}
+
+
+@pytest.mark.parametrize("what", MKFLASH_EDITS)
+def test_mkflash_names_what_is_missing(tmp_path, what):
+    tree = tmp_path / "edited.dtb"
+    shutil.copy(BUILD / "virt.dtb", tree)
+    options, words = MKFLASH_EDITS[what]
+    subprocess.run(["fdtput", *options, tree, *words], check=True)
+    status, _, stderr = run("tools/mkflash", "-o", tmp_path / "x.img", "--dtb", tree)
+    assert (status, stderr) == (1, f"mkflash: the device tree has no {what}\n")
+
+
+def test_mkflash_refuses_what_is_no_tree(kernel, tmp_path):
+    status, _, stderr = run("tools/mkflash", "-o", tmp_path / "x.img", "--dtb", kernel)
+    assert (status, stderr) == (1, f"mkflash: {kernel} is not a device tree blob (.dtb)\n")
+    cut = tmp_path / "cut.dtb"
+    cut.write_bytes((BUILD / "virt.dtb").read_bytes()[:2000])
+    status, _, stderr = run("tools/mkflash", "-o", tmp_path / "x.img", "--dtb", cut)
+    assert (status, stderr) == (1, f"mkflash: {cut} is damaged\n")
+
+
 # tools/run
 
 @pytest.mark.parametrize("argument", ["CPU", "cpu=max", "--wrong", "kernel"])
