@@ -154,7 +154,7 @@ secondary_entry:
 	add	r2, r2, r6
 	mrc	p15, 0, r0, c0, c0, 5		@ MPIDR
 	bic	r0, r0, #0xff000000
-look_up:
+3:
 	mov	r3, #0
 	ldr	r7, =boot_stack_top
 1:	ldr	r12, [r2, r3, lsl #2]
@@ -166,7 +166,7 @@ look_up:
 	cmp	r3, #CPU_MAX
 	bne	1b
 	wfe					@ early: smp_mpidr changes with an event
-	b	look_up
+	b	3b
 2:	ldr	r0, =boot_l1
 	sub	r0, r0, r1
 	add	r0, r0, r6
