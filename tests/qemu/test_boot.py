@@ -144,7 +144,7 @@ def test_entered_in_svc(qemu, cpu):
     run = qemu("-M", "virt,gic-version=2", "-cpu", cpu, "-m", "256M", "-nographic", "-kernel", BUILD / "virt7.bin")
     run.expect("virt7: error: entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on "
                "to -M virt\r")
-    run.expect("virt7: error: stopped\r")
+    run.expect(r"virt7: error: stopped\r+\n")
     said = run.output()
     run.send("x")
     run.child.expect(pexpect.TIMEOUT, timeout=3)
