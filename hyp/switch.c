@@ -67,6 +67,22 @@ static inline void save(struct vcpu *vcpu)
 }
 
 /*
+ * vCPUs of a VM share its VMID, and may have tables of their own under the same ASID, or none yet: what one has left in
+ * this CPU's TLB is not for the other (B3.9.1). VTTBR is the VM's.
+ */
+static inline void take_tlb(const struct percpu *cpu, struct vcpu *vcpu)
+{
+	uint8_t *last = &vcpu->vm->tlb_vcpu[cpu->head.id];
+
+	if (likely(*last == vcpu->index))
+		return;
+	*last = (uint8_t)vcpu->index;
+	isb();
+	write_tlbiall(0);
+	dsb_ish();
+}
+
+/*
  * With the old VMID no walk may start from the new tables, nor the other way round (B3.10.5): the stage-1 MMU is off
  * until all of it is new. At reset it is the vCPU's own that is replaced.
  */
@@ -81,6 +97,7 @@ static inline void restore(struct percpu *cpu, struct vcpu *vcpu)
 	write_vpidr(vcpu->vpidr);
 	write_vmpidr(vcpu->vmpidr);
 	write_vttbr(vcpu->vm->s2.vttbr);
+	take_tlb(cpu, vcpu);
 	context_restore(&vcpu->ctx);
 	vtimer_load(vcpu);
 	vgic_load(vcpu);

@@ -53,7 +53,8 @@ struct vm {
 	struct vcpu *vcpu[MACHINE_MAX_CPUS];
 	uint64_t cntvoff; /* CNTPCT at which the VM's time was 0 */
 	struct s2 s2;
-	struct mmio_bus bus; /* fixed once the VM runs */
+	uint8_t tlb_vcpu[CPU_MAX]; /* by physical CPU: the vCPU that had it last, whose translations its TLB may hold */
+	struct mmio_bus bus;       /* fixed once the VM runs */
 	struct vgic vgic;
 	uint32_t id;
 

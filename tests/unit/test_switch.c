@@ -65,6 +65,7 @@ static int setup(void **state)
 	fake_machine_reset();
 	memset(percpu, 0, sizeof(percpu));
 	memset(vcpu, 0, sizeof(vcpu));
+	memset(vm, 0, sizeof(vm));
 	for (uint32_t i = 0; i < 2; i++) {
 		vm[i].s2.vttbr = (uint64_t)(i + 1) << 48;
 		vcpu[i].vm = &vm[i];
@@ -114,6 +115,37 @@ static void no_walk_for_who_has_left(void **state)
 	assert_true(fake_find(FAKE_DSB, off) < fake_machine.events); /* its own maintenance is complete */
 	vcpu_load(&vcpu[0]);
 	assert_int_equal(read_sctlr(), SCTLR_M | SCTLR_C);
+}
+
+static bool flushed(struct vcpu *next)
+{
+	uint32_t vttbr, flush, on;
+
+	fake_machine.events = 0;
+	vcpu_load(next);
+	flush = fake_find(SYSREG_tlbiall, 0);
+	if (flush >= fake_machine.events)
+		return false;
+	vttbr = fake_find(SYSREG_vttbr, 0);
+	on = fake_find(SYSREG_sctlr, flush);
+	assert_true(fake_find(FAKE_ISB, vttbr) < flush);
+	assert_true(fake_find(FAKE_DSB_ISH, flush) < on && fake_find(FAKE_ISB, flush) < on);
+	return true;
+}
+
+/* One VMID, and maybe one ASID with two meanings (B3.9.1). VMs do not meet, nor a vCPU and itself. */
+static void vcpus_of_a_vm_share_no_translations(void **state)
+{
+	struct vcpu second = {.vm = &vm[0], .regs = &regs[1], .index = 1};
+
+	(void)state;
+	vcpu_load(&vcpu[0]);
+	assert_true(flushed(&second));
+	assert_false(flushed(&vcpu[1]));
+	assert_false(flushed(&second));
+	vcpu_load(NULL);
+	assert_false(flushed(&second));
+	assert_true(flushed(&vcpu[0]));
 }
 
 /* A reset takes its own tables from under it: all as in a switch. An exit to the same vCPU writes nothing. */
@@ -185,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(no_walk_mixes_two_guests, setup),
 		cmocka_unit_test_setup(no_walk_for_who_has_left, setup),
+		cmocka_unit_test_setup(vcpus_of_a_vm_share_no_translations, setup),
 		cmocka_unit_test_setup(reset_walks_no_old_tables, setup),
 		cmocka_unit_test_setup(pending_abort_moves_along, setup),
 		cmocka_unit_test_setup(reset_forgets_the_abort, setup),
