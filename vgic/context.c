@@ -15,14 +15,17 @@ static uint32_t hw_id(const struct vgic_cpu *cpu)
 	return (uint32_t)(cpu->hw_irq - cpu->irq);
 }
 
-/* An interrupt that was handed to the guest, or waits for it, keeps its physical twin active. */
+/*
+ * An interrupt that was handed to the guest, or waits for it, keeps its physical twin active. It may wait beside the
+ * list register of its last time, when it came while its vCPU slept.
+ */
 static inline bool twin_is_active(const struct vgic_cpu *cpu)
 {
 	const struct vgic_irq *irq = cpu->hw_irq;
 
-	if (likely(irq->lr == VGIC_NO_LR))
-		return irq->line || irq->active;
-	return (cpu->lr[irq->lr] & GICH_LR_STATE) || (cpu->lr_eoi & BIT(irq->lr));
+	if (irq->line || irq->active)
+		return true;
+	return irq->lr != VGIC_NO_LR && ((cpu->lr[irq->lr] & GICH_LR_STATE) || (cpu->lr_eoi & BIT(irq->lr)));
 }
 
 void vgic_save(struct vcpu *vcpu)

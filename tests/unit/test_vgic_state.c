@@ -54,6 +54,30 @@ static void test_save_waiting_hardware(void **state)
 	assert_int_equal(fake_gich[0].phys_active, BIT(RIG_HW_ID));
 }
 
+/* It comes while the vCPU sleeps, which then goes on elsewhere: the list register of its last time is empty. */
+static void test_save_hardware_of_a_sleeper(void **state)
+{
+	(void)state;
+	open_irq(0, RIG_HW_ID, 0x80);
+	rig.hw_line[0] = true;
+	rig_settle();
+	assert_taken(0, RIG_HW_ID);
+	rig.hw_line[0] = false;
+	rig_eoi(0, RIG_HW_ID);
+	rig_on(0);
+	this_cpu()->vcpu = NULL;
+	fake_gich[0].phys_active = BIT(RIG_HW_ID);
+	vgic_raise_hw(&rig.vcpu[0], RIG_HW_ID);
+	vgic_save(&rig.vcpu[0]);
+	assert_int_equal(fake_gich[0].phys_active, 0); /* the next vCPU's timer is not in its way */
+	vgic_load(&rig.vcpu[0]);
+	assert_int_equal(fake_gich[0].phys_active, BIT(RIG_HW_ID));
+	this_cpu()->vcpu = &rig.vcpu[0];
+	rig.hw_line[0] = true;
+	rig_settle();
+	assert_taken(0, RIG_HW_ID);
+}
+
 /* The guest plays with its bits: whatever becomes of the interrupt, the next vCPU's timer is not in its way. */
 static void test_save_leaves_no_twin(void **state)
 {
@@ -325,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_save_load),
 		TEST(test_save_waiting_hardware),
+		TEST(test_save_hardware_of_a_sleeper),
 		TEST(test_save_leaves_no_twin),
 		TEST(test_reset_leaves_no_twin),
 		TEST(test_reset),
