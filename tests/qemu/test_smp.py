@@ -22,6 +22,7 @@ RESETS = 200 if SOAK else 10
 HOTPLUG_CYCLES = 1000 if SOAK else 20
 REBOOTS = 50 if SOAK else 3
 SUSPENDS = 50 if SOAK else 2
+PIPES = 2000 if SOAK else 20
 PATIENCE = 20 if SOAK else 1  # factor on what one test may take
 
 CPU_COUNTS = (1, 2, 4, 8)
@@ -196,6 +197,8 @@ def test_debian(debian, vcpus, smp):
     linux.command("nproc", str(vcpus))
     linux.command("grep -c ^processor /proc/cpuinfo", str(vcpus))
     linux.command("dmesg | grep -q 'CPU: All CPU(s) started in SVC mode' && echo $((1+1)) modes", "2 modes")
+    linux.command(f"i=0; while [ $i -lt {PIPES} ]; do dmesg | grep -q nothing; i=$((i + 1)); done; echo pipes: $i",
+                  f"pipes: {PIPES}", timeout=240 + PIPES)
     linux.check_and_end()
 
 
