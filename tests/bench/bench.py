@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import re
-import resource
 import signal
 import struct
 import subprocess
@@ -88,10 +87,10 @@ def file_hash(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def child_seconds():
-    """CPU time of all children that have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def cpu_seconds(pid):
+    """CPU time of a process so far, all its threads (proc(5): utime and stime)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Bench:
@@ -131,17 +130,18 @@ class Bench:
     # --- one QEMU
 
     def execute(self, options, until, timeout, counted):
-        """{"marks": [[number, count]...], "total": n, "output": text, "seconds": s} of one run that prints `until`."""
+        """
+        {"marks": [[number, count]...], "total": n, "output": text, "seconds": s, "host": s} of one run that prints `until`;
+        the seconds are those until then, by the clock and of CPU time.
+        """
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
             total, marks = Path(name) / "total", Path(name) / "marks"
             command = [QEMU, *options, "-nographic", *CLOCK]
             if counted:
                 entries = "".join(f",entry={address:x}" for address in self.vectors)
                 command += ["-icount", "shift=0,sleep=off", "-plugin", f"{self.plugin},out={total},marks={marks}{entries}"]
-            start, used = time.monotonic(), child_seconds()
-            output = self.watch(command, until, timeout)
-            result = {"output": output, "seconds": time.monotonic() - start, "host": child_seconds() - used, "marks": [],
-                      "total": 0}
+            output, seconds, host = self.watch(command, until, timeout)
+            result = {"output": output, "seconds": seconds, "host": host, "marks": [], "total": 0}
             if counted:
                 result["marks"] = [[int(field) for field in line.split()] for line in marks.read_text().splitlines()]
                 result["total"], *result["entries"] = map(int, total.read_text().split()) if total.exists() else (0,)
@@ -149,8 +149,11 @@ class Bench:
 
     @staticmethod
     def watch(command, until, timeout):
-        """Run until it ends; Xen, which stays on after its last domain, until the line with `until`."""
-        stays = "-dtb" in command
+        """
+        Run until it ends; Xen, which stays on after its last domain, until the line with `until`. Returns the output, and
+        the seconds to that line: by the clock, and of CPU time.
+        """
+        stays, start, seconds, host = "-dtb" in command, time.monotonic(), 0, 0
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               cwd=ROOT) as child:
             guard = threading.Timer(timeout, child.send_signal, (signal.SIGTERM,))
@@ -159,15 +162,16 @@ class Bench:
             try:
                 for line in child.stdout:
                     output.append(line.decode(errors="replace").rstrip())
-                    if stays and until in output[-1]:
-                        child.send_signal(signal.SIGTERM)
-                        stays = False
+                    if seconds == 0 and until in output[-1]:
+                        seconds, host = time.monotonic() - start, cpu_seconds(child.pid)
+                        if stays:
+                            child.send_signal(signal.SIGTERM)
             finally:
                 guard.cancel()
         text = "\n".join(output)
         if until not in text:
             raise Failed("no '" + until + "' in:\n  " + "\n  ".join(output[-8:]) + "\n  " + " ".join(command))
-        return text
+        return text, seconds, host
 
     def run(self, options, until, files, timeout=60, counted=True, cached=False):
         """execute(), or what an equal run gave before. `files` are those whose contents matter."""
