@@ -10,11 +10,6 @@ void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
 	vcpu->vgic.hw_irq = &vcpu->vgic.irq[id];
 }
 
-static uint32_t hw_id(const struct vgic_cpu *cpu)
-{
-	return (uint32_t)(cpu->hw_irq - cpu->irq);
-}
-
 /*
  * An interrupt that was handed to the guest, or waits for it, keeps its physical twin active. It may wait beside the
  * list register of its last time, when it came while its vCPU slept.
@@ -46,7 +41,7 @@ void vgic_save(struct vcpu *vcpu)
 	io_write32(gich + GICH_HCR, 0);
 	cpu->hw_active = twin_is_active(cpu);
 	if (unlikely(cpu->hw_active))
-		gic_set_active(hw_id(cpu), false); /* on this CPU only while the vCPU is here */
+		gic_set_active(vgic_hw_id(cpu), false); /* on this CPU only while the vCPU is here */
 	dmb_ish();                                 /* who sees that it is nowhere sees all of lr[] */
 	cpu->on = NULL;
 	dmb_ish(); /* who has asked for them before, and sent an SGI here, gets an answer here: see ask() */
@@ -69,7 +64,7 @@ void vgic_load(struct vcpu *vcpu)
 	cpu->on = this_cpu();
 	spin_unlock(&vcpu->vm->vgic.lock);
 	if (unlikely(cpu->hw_active) && twin_is_active(cpu))
-		gic_set_active(hw_id(cpu), true);
+		gic_set_active(vgic_hw_id(cpu), true);
 	io_write32(gich + GICH_VMCR, cpu->vmcr);
 	io_write32(gich + GICH_APR, cpu->apr);
 	for (uint32_t used = cpu->lr_used; used; used &= used - 1U) /* the others are empty */
@@ -133,9 +128,9 @@ void vgic_reset_cpu(struct vcpu *vcpu)
 		vgic_give_back(vcpu, lowest_bit(used));
 	for (uint32_t lrs = cpu->on ? vgic_lr_mask : 0; lrs; lrs &= lrs - 1U)
 		vgic_lr_write(lowest_bit(lrs), 0); /* what vgic_reset() has forgotten about */
-	gic_set_active(hw_id(cpu), false);
+	gic_set_active(vgic_hw_id(cpu), false);
 	cpu->hw_irq->line = cpu->hw_irq->active = cpu->hw_irq->acked = false;
-	vgic_update(vcpu, hw_id(cpu));
+	vgic_update(vcpu, vgic_hw_id(cpu));
 	if (cpu->spilled)
 		forget_acked(vcpu);
 	cpu->hcr = VGIC_HCR;

@@ -19,6 +19,12 @@ static inline struct vgic_irq *vgic_irq(struct vcpu *vcpu, uint32_t id)
 	return id < VGIC_PRIVATE ? &vcpu->vgic.irq[id] : &vcpu->vm->vgic.spi[id - VGIC_PRIVATE];
 }
 
+/* The private interrupt that has a physical twin. */
+static inline uint32_t vgic_hw_id(const struct vgic_cpu *cpu)
+{
+	return (uint32_t)(cpu->hw_irq - cpu->irq);
+}
+
 /* The enable bits of interrupts 32 * w and on. */
 static inline uint32_t *vgic_enabled(struct vcpu *vcpu, uint32_t w)
 {
@@ -122,6 +128,8 @@ void vgic_release(struct vcpu *vcpu, uint32_t first, uint32_t held);
 void vgic_serve_recall(struct vcpu *vcpu);
 
 /* State as the guest reads and writes it, list register included; another vCPU's has been collected. */
+/* Nobody says when the line of a hardware interrupt falls: look. What is pending because of it then is no more. */
+void vgic_look_at_line(struct vcpu *vcpu, uint32_t id);
 bool vgic_read_pending(struct vcpu *vcpu, uint32_t id);
 bool vgic_read_active(struct vcpu *vcpu, uint32_t id);
 uint32_t vgic_read_sources(struct vcpu *vcpu, uint32_t id);

@@ -234,8 +234,7 @@ static uint32_t lr_state(const struct vcpu *vcpu, const struct vgic_irq *irq)
 	return vcpu->vm->vcpu[irq->owner]->vgic.lr[irq->lr] & GICH_LR_STATE;
 }
 
-/* Nobody says when the line of a hardware interrupt falls: look. What is pending because of it then is no more. */
-static void look_at_line(struct vcpu *vcpu, uint32_t id)
+void vgic_look_at_line(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 	uint32_t state;
@@ -255,7 +254,7 @@ bool vgic_read_pending(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-	look_at_line(vcpu, id);
+	vgic_look_at_line(vcpu, id);
 	if (irq->hw && (irq->lr != VGIC_NO_LR || irq->active) && irq->hw())
 		return true; /* active, and the level still stands */
 	if (id >= 16 && !irq->edge && !irq->soft && !irq->hw)
@@ -351,5 +350,5 @@ void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
 	if (in_lr_of(vcpu, irq) && irq->edge)
 		vgic_lr_write(irq->lr, vgic_lr_read(irq->lr) & ~GICH_LR_PENDING);
 	vgic_update(vcpu, id);
-	look_at_line(vcpu, id);
+	vgic_look_at_line(vcpu, id);
 }

@@ -557,7 +557,7 @@ void vgic_flush(struct vcpu *vcpu)
 }
 
 /* Not only what is pending already: also what vgic_flush() will make so, after an EOI or since an interrupt came. */
-bool vgic_has_pending(struct vcpu *vcpu)
+static inline bool any_pending(struct vcpu *vcpu)
 {
 	if (vcpu->vgic.queued_words || vgic_eoi_count(vcpu))
 		return true;
@@ -569,4 +569,19 @@ bool vgic_has_pending(struct vcpu *vcpu)
 			return true;
 	}
 	return false;
+}
+
+/* A timer that the guest has stopped since it fired keeps nobody awake. */
+bool vgic_has_pending(struct vcpu *vcpu)
+{
+	struct vgic_cpu *cpu = &vcpu->vgic;
+
+	if (!any_pending(vcpu))
+		return false;
+	if (cpu->hw_irq->hw())
+		return true;
+	spin_lock(&vcpu->vm->vgic.lock);
+	vgic_look_at_line(vcpu, vgic_hw_id(cpu));
+	spin_unlock(&vcpu->vm->vgic.lock);
+	return any_pending(vcpu);
 }

@@ -201,6 +201,29 @@ static void test_power_down(void)
 	report(take() == GIC_SPURIOUS, "once");
 }
 
+/*
+ * A timer that fired with interrupts masked and was stopped then is a level that has fallen: no wake-up event (IHI
+ * 0048B 1.4.2). Only the other timer's deadline ends the suspend.
+ */
+static void test_fallen_timer(uint32_t state, const char *what)
+{
+	uint64_t start;
+	uint32_t result;
+
+	timer_wake_in(0);
+	timer_delay(2000);
+	timer_virt.set_ctl(0);
+	gic_enable(timer_phys.irq);
+	start = timer_virt.count();
+	timer_phys.set_cval(timer_phys.count() + timer_ticks(WAKE_US));
+	timer_phys.set_ctl(TIMER_ENABLE);
+	result = cpu_suspend(state, (uint32_t)suspend_entry);
+	report(result == 0 && timer_end(start, WAKE_US), "%s: not ended by a timer that was stopped (%x)", what,
+	       (unsigned int)result);
+	timer_phys.set_ctl(0);
+	gic_disable(timer_phys.irq);
+}
+
 /* Each with an interrupt pending, for the machine that does not look at the argument. */
 static void test_parameters(void)
 {
@@ -360,6 +383,8 @@ void guest_main(void)
 	test_features();
 	test_standby();
 	test_power_down();
+	test_fallen_timer(STANDBY, "standby");
+	test_fallen_timer(power_down, "power-down");
 	test_parameters();
 	test_others();
 	gic_init();
