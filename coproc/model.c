@@ -118,8 +118,6 @@ static void read_ids(struct cpu_ids *ids)
 		.id_isar5 = read_id_isar5(),
 	};
 	read_caches(ids);
-	write_hcptr(HCPTR_OPEN);
-	isb();
 	vfp_read_id(0, &ids->fpsid);
 	vfp_read_id(7, &ids->mvfr0);
 	vfp_read_id(6, &ids->mvfr1);
@@ -173,10 +171,30 @@ static void harden_iciallu(void)
 	isb();
 }
 
+/*
+ * virt7 reads the VFP's ID registers and moves D0-D31: UNDEFINED in HYP mode where there are none, or where Secure
+ * software keeps them (NSACR, B4.1.111). CPACR tells both: access stays denied, D32DIS stays set (B4.1.40).
+ */
+static const char *open_vfp(void)
+{
+	uint32_t mvfr0;
+
+	write_cpacr(CPACR_VFP);
+	if ((read_cpacr() & CPACR_VFP) != CPACR_VFP)
+		return "it has no VFP, or its firmware keeps it from the non-secure side (NSACR)";
+	write_hcptr(HCPTR_OPEN);
+	isb();
+	vfp_read_id(7, &mvfr0);
+	if ((read_cpacr() & CPACR_D32DIS) || FIELD(mvfr0, 0, 4) != MVFR0_D32)
+		return "its VFP has not 32 registers, or its firmware keeps them from the non-secure side (NSACR)";
+	return NULL;
+}
+
 const char *model_examine(struct percpu *cpu)
 {
 	uint32_t fake = options.cpu_fake >> (4U * cpu->head.id) & 0xfU;
 	struct cpu_model *model;
+	const char *unfit;
 	struct cpu_ids own;
 
 	if (fake)
@@ -184,6 +202,9 @@ const char *model_examine(struct percpu *cpu)
 	model = by_midr(cpu->midr);
 	if (!model)
 		return "virt7 does not know this core";
+	unfit = open_vfp();
+	if (unfit)
+		return unfit;
 	read_ids(&own);
 	if (model->cpus == 0) {
 		model->ids = fake ? fakes[fake].ids : own;

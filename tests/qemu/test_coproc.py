@@ -162,6 +162,15 @@ def test_unknown_core_is_left_out(virt7, mkbundle):
         "virt7: error: host: CPU 2 (MIDR 0x410fc050) is left out: virt7 does not know this core"]
 
 
+def test_host_without_vfp(virt7):
+    run = virt7(None, cpu="cortex-a15,vfp=off,neon=off")
+    run.expect(r"virt7: error: stopped[^\r]*\r")
+    said, stopped = lines_of(run, "virt7: error")
+    assert re.fullmatch(rf"virt7: error: host: CPU 0 \(MIDR 0x{A15.split()[1]}\) is left out: it has no VFP, or its "
+                        r"firmware keeps it from the non-secure side \(NSACR\)", said)
+    assert stopped == "virt7: error: stopped at: boot CPU"
+
+
 def test_wrong_option(virt7):
     run = virt7(None, "-append", "cpu.fake=9:a7 coproc.t7=2")
     assert run.wait() == 0

@@ -26,9 +26,13 @@
 struct options options;
 struct percpu percpu[CPU_MAX];
 
+static uint32_t mvfr0 = 0x10110222;
+static uint32_t vfp_reads;
+
 bool vfp_read_id(uint32_t number, uint32_t *value)
 {
-	*value = 0x1000U + number;
+	vfp_reads++;
+	*value = number == 7 ? mvfr0 : 0x1000U + number;
 	return true;
 }
 
@@ -98,7 +102,7 @@ static void test_what_guests_see(void **state)
 	assert_int_equal(m->ids.ccsidr[4], 0);
 	assert_int_equal(read_csselr(), 0);
 	assert_int_equal(m->ids.fpsid, 0x1000);
-	assert_int_equal(m->ids.mvfr0, 0x1007);
+	assert_int_equal(m->ids.mvfr0, 0x10110222);
 	assert_int_equal(m->ids.mvfr1, 0x1006);
 	assert_int_equal(m->ids.mvfr2, 0); /* not an ARMv8 core */
 }
@@ -228,6 +232,44 @@ static void test_other_caches(void **state)
 	assert_int_equal(vcpu.hcr, HCR_VM | HCR_TID2);
 }
 
+static uint32_t cpacr_raz, cpacr_rao;
+
+static void write_cpacr_masked(uint32_t reg, uint64_t value)
+{
+	fake_machine.reg[reg] = (value & ~(uint64_t)cpacr_raz) | cpacr_rao;
+}
+
+static const char *arrive_with_cpacr(uint32_t raz, uint32_t rao)
+{
+	cpacr_raz = raz;
+	cpacr_rao = rao;
+	return arrive(3, A7);
+}
+
+/* No VFP, or NSACR.cp10 and cp11 clear, and no VFP register is touched; 16 registers, or NSACR.NSD32DIS set. */
+static void test_vfp(void **state)
+{
+	static const char no_vfp[] = "it has no VFP, or its firmware keeps it from the non-secure side (NSACR)";
+	static const char half[] = "its VFP has not 32 registers, or its firmware keeps them from the non-secure side "
+				   "(NSACR)";
+	uint32_t cpus = find("cortex-a7", 0)->cpus;
+
+	(void)state;
+	fake_machine.on_write[SYSREG_cpacr] = write_cpacr_masked;
+	vfp_reads = 0;
+	assert_string_equal(arrive_with_cpacr(CPACR_VFP, 0), no_vfp);
+	assert_string_equal(arrive_with_cpacr(0x3U << 20, 0), no_vfp);
+	assert_string_equal(arrive_with_cpacr(0x3U << 22, 0), no_vfp);
+	assert_int_equal(vfp_reads, 0);
+	assert_string_equal(arrive_with_cpacr(0, CPACR_D32DIS), half);
+	mvfr0 = 0x10110221;
+	assert_string_equal(arrive_with_cpacr(0, 0), half);
+	mvfr0 = 0x10110222;
+	assert_int_equal(find("cortex-a7", 0)->cpus, cpus);
+	assert_null(arrive_with_cpacr(0, 0));
+	assert_int_equal(find("cortex-a7", 0)->cpus, cpus | BIT(3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +282,7 @@ int main(void)
 		cmocka_unit_test_setup(test_harden_without_firmware, setup),
 		cmocka_unit_test_setup(test_other_caches, setup),
 		cmocka_unit_test_setup(test_fake, setup),
+		cmocka_unit_test_setup(test_vfp, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,11 @@
 #define FSC_ALIGNMENT     0x21U
 #define FSC_DEBUG         0x22U
 
+/* CPACR, B4.1.40, and MVFR0's A_SIMD field, B4.1.109 */
+#define CPACR_VFP    (0xfU << 20) /* full access to cp10 and cp11 */
+#define CPACR_D32DIS BIT(30)
+#define MVFR0_D32    2U
+
 /* HCPTR, B4.1.64 */
 #define HCPTR_TCP(n) BIT(n)
 #define HCPTR_TCP10  BIT(10)
