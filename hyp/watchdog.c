@@ -1,4 +1,5 @@
 /* See watchdog.h. Timer callbacks look at a VM from whatever CPU they are on; they only ever ask for a crash. */
+#include <arm/barrier.h>
 #include <arm/sysreg.h>
 
 #include "hyp/lib/bits.h"
@@ -75,10 +76,16 @@ void watchdog_start(struct vm *vm)
 	timer_arm(&vm->watchdog, timer_now() + ticks_of(vm->config.watchdog_ms) / LOOKS);
 }
 
+/*
+ * On whatever CPU the timer was armed, perhaps for the restart before. timer->cpu has just become NULL: either the VM's
+ * restarter of now is seen here and woken, or it sees that NULL and arms the timer itself. Each looks behind its own
+ * store, hence a DMB in both.
+ */
 static void restart_due(struct timer *timer)
 {
 	struct vm *vm = container_of(timer, struct vm, restart);
 
+	dmb_ish();
 	sched_wake(vm->restarter);
 }
 
@@ -88,8 +95,9 @@ void watchdog_hold_back(struct vm *vm)
 	uint64_t start = vm->restart_due - MIN(vm->restart_due, (RESTARTS_AT_ONCE - 1U) * interval);
 
 	vm->restart_due = MAX(vm->restart_due, now) + interval;
-	vm->restarter = this_cpu()->vcpu;
 	vm->restart.expired = restart_due;
+	vm->restarter = this_cpu()->vcpu;
+	dmb_ish(); /* see restart_due() */
 	while (vm->request == VM_REQUEST_RESTART && timer_now() < start) {
 		if (!vm->restart.cpu) /* it may be armed elsewhere, from before a wake-up without cause */
 			timer_arm(&vm->restart, start);
