@@ -21,6 +21,7 @@
 #define GICD_IPRIORITYR 0x400U
 #define GICD_ITARGETSR  0x800U
 #define GICD_SGIR       0xf00U
+#define GICD_CPENDSGIR  0xf10U
 
 #define GICC_PMR_ALL      0xf0U
 #define GICC_CTLR_ENABLE  BIT(0)
@@ -68,6 +69,8 @@ void gic_init_cpu(void)
 		cpu_target[cpu_id()] = 1;
 	io_write32(gicd + GICD_ICENABLER, 0xffff0000U);
 	io_write32(gicd + GICD_ICACTIVER, ~0U);
+	for (uint32_t id = 0; id < 16; id += 4) /* firmware's: a byte each, a bit for each source, 4.3.16 */
+		io_write32(gicd + GICD_CPENDSGIR + id, ~0U);
 	for (uint32_t id = 0; id < 32; id += 4)
 		io_write32(gicd + GICD_IPRIORITYR + id, GIC_HYP_PRIORITY);
 	io_write32(gicd + GICD_ISENABLER, 0x0000ffffU);
@@ -91,12 +94,23 @@ void gic_look_again(void)
 	io_write32(gic_gicc + GICC_PMR, GICC_PMR_ALL); /* changes nothing; any write makes QEMU's GIC update */
 }
 
+/* What is acknowledged and not dropped would keep this CPU from all others: they have one priority. */
+static void end(uint32_t iar)
+{
+	if ((iar & 0x3ffU) >= GIC_SPURIOUS)
+		return;
+	gic_drop(iar);
+	gic_deactivate(iar);
+}
+
 void gic_probe_level(uint32_t id)
 {
 	uint32_t iar = gic_acknowledge();
 
-	if ((iar & 0x3ffU) != id)
-		return; /* the line is not up: nothing to learn */
+	if ((iar & 0x3ffU) != id) {
+		end(iar); /* the line is not up, or behind another interrupt: nothing to learn */
+		return;
+	}
 	gic_drop(iar);
 	io_write32(gic_gich + GICH_LR0, GICH_LR_HW | GICH_LR_PENDING | GICH_LR_PHYS(id) | id);
 	io_write32(gic_gich + GICH_HCR, GICH_HCR_EN);
@@ -106,10 +120,7 @@ void gic_probe_level(uint32_t id)
 	dsb();
 	iar = gic_acknowledge();
 	gic_forgets_level = (iar & 0x3ffU) != id;
-	if (!gic_forgets_level) {
-		gic_drop(iar);
-		gic_deactivate(iar);
-	}
+	end(iar);
 	io_write32(gicv + GICC_CTLR, 0);
 	io_write32(gic_gich + GICH_HCR, 0);
 }

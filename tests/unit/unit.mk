@@ -25,6 +25,7 @@ test_vpl031_SRCS   := hyp/vdev/vpl031.c hyp/mmio.c $(FAKE)/fake_machine.c
 test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
 test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_machine.c
+test_gic_SRCS      := hyp/dev/gic.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_vgic_SRCS     := vgic/vgic.c vgic/state.c vgic/context.c vgic/dist.c hyp/mmio.c tests/unit/vgic_rig.c $(FAKE)/fake_gich.c \
 	$(FAKE)/fake_machine.c
 test_vgic_delivery_SRCS := $(test_vgic_SRCS)
