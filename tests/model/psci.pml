@@ -66,8 +66,8 @@ short parked_count;
 byte power[VCPUS], start[VCPUS], entry_context[VCPUS], work[VCPUS];
 bool queued[VCPUS], running[VCPUS], wake_pending[VCPUS];
 
-/* struct percpu: whether cpu->vcpu is the vCPU (or idle's NULL); an SGI that waits for this CPU */
-bool current[VCPUS], sgi[VCPUS];
+/* struct percpu: cpu->vcpu is the vCPU while that is `running`, else NULL; an SGI that waits for this CPU */
+bool sgi[VCPUS];
 
 /* vGIC: an interrupt in the vCPU's `queued` set; one in a list register */
 bool irq[VCPUS], lr[VCPUS];
@@ -82,35 +82,35 @@ byte winner[VCPUS];            /* context id of the CPU_ON that succeeded and ha
 bool at_checkpoint[VCPUS], in_guest[VCPUS], blocked[VCPUS];
 bool sent_after_on[VCPUS];     /* an SGI came between CPU_ON's SUCCESS and the entry */
 
-/* sched_wake(): all under rq_lock, then the kick for an idle CPU (its `current` is the vCPU itself or NULL: always). */
+/* sched_wake(): under rq_lock, announce() included, and then the kick: for a vCPU that runs, or for its idle CPU. */
 inline sched_wake(v)
 {
-	atomic {
-		if
-		:: running[v] ->
-#ifndef M_WAKE_PENDING
-			wake_pending[v] = true
-#else
-			skip
-#endif
-		:: !running[v] && !queued[v] -> queued[v] = true; sgi[v] = true
-		:: else -> skip
-		fi
-	}
-}
-
-/* vcpu_request() of another vCPU: the order work, wake, kick is the point. */
-inline vcpu_request(v, bits)
-{
-	work[v] = work[v] | bits;
-	sched_wake(v);
 	if
-	:: current[v] -> sgi[v] = true
-	:: else -> skip
+	:: atomic {
+		running[v] ->
+#ifndef M_WAKE_PENDING
+		wake_pending[v] = true
+#endif
+	   }
+#ifndef M_KICK_IDLE_ONLY
+		sgi[v] = true
+#endif
+	:: atomic { !running[v] && !queued[v] -> queued[v] = true }
+#ifndef M_KICK_RUNNING_ONLY
+		sgi[v] = true
+#endif
+	:: atomic { !running[v] && queued[v] -> skip }
 	fi
 }
 
-/* sched_block(), switch_to(idle), sched_idle(), pick(), switch_to(back): `current` changes outside of rq_lock. */
+/* vcpu_request() of another vCPU: that the work is there before the kick is the point. */
+inline vcpu_request(v, bits)
+{
+	work[v] = work[v] | bits;
+	sched_wake(v)
+}
+
+/* sched_block() with choose(), leave_to() the idle thread, sched_idle() with choose(), thread_switch() back. */
 inline sched_block()
 {
 	atomic {
@@ -122,12 +122,11 @@ inline sched_block()
 	if
 	:: !blocked[me] -> skip
 	:: blocked[me] ->
-		current[me] = false;
 		do
-		:: atomic { queued[me] -> queued[me] = false; running[me] = true; break }
-		:: atomic { !queued[me] && sgi[me] -> sgi[me] = false } /* irq_handle_one(), behind WFI */
-		od;
-		atomic { current[me] = true; blocked[me] = false }
+		:: atomic { queued[me] -> queued[me] = false; running[me] = true; blocked[me] = false; break }
+		:: !queued[me] -> /* idle_wait(): WFI until an interrupt is pending, and irq_handle_one() */
+			atomic { sgi[me] -> sgi[me] = false }
+		od
 	fi
 }
 
@@ -312,7 +311,7 @@ inline cpu_on(v)
 	:: else -> skip
 	fi;
 	other = 0;
-	write() /* psci_call(): r0 = result */
+	write() /* call() in psci/psci.c: r0 = result */
 }
 
 /* vmctl_cpu_off(): work of its own needs no wake. */
@@ -361,7 +360,7 @@ inline system_reset()
 	write()
 }
 
-/* vgic_send_sgi() -> queue(): under vgic.lock, except that vcpu_request() is seen in steps. */
+/* vgic_send_sgi(), deliver(), set_queued(): under vgic.lock, except that vcpu_request() is seen in steps. */
 inline send_sgi(v)
 {
 	atomic {
@@ -394,7 +393,7 @@ proctype vcpu(byte me)
 	byte i, bits, taken, other;
 	bool ok;
 
-	atomic { running[me] = true; current[me] = true } /* sched_attach() has made it ready and the CPU has picked it */
+	atomic { queued[me] = false; running[me] = true } /* sched_idle() picks it */
 	do
 	:: leave();
 		assert(context_of[me] == generation);
@@ -427,7 +426,7 @@ progress_reset:		system_reset()
 	od
 }
 
-/* vmctl_start(), on the CPU that boots. */
+/* vmctl_boot(), on the CPU that boots. */
 proctype boot()
 {
 	byte i;
@@ -496,6 +495,7 @@ init {
 	atomic {
 		for (v : 0 .. VCPUS - 1) {
 			work[v] = STOP; /* make_vcpu() */
+			queued[v] = true; /* sched_attach() */
 			run vcpu(v)
 		}
 		run boot();
