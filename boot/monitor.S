@@ -5,7 +5,7 @@
  * Monitor mode runs with the secure MMU and caches off, so that its data is always in memory: monitor_data lies on
  * cache lines of its own, which HYP never writes. What HYP hands over comes in registers, but for monitor_power, which HYP cleans to
  * the point of coherency. Secure and non-secure lines of one address are different lines: none is ever shared.
- * References: DDI 0406C B1.8.1, B4.1.106 (NSACR), B4.1.129 (SCR); IHI 0048B 3.7, 4.3, 4.4; DEN 0022 5.
+ * References: DDI 0406C B1.8.1, B4.1.111 (NSACR), B4.1.129 (SCR); IHI 0048B 3.7, 4.3, 4.4; DEN 0022 5.
  */
 #include "boot/monitor.h"
 #include "mm/layout.h"
