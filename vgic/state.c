@@ -73,6 +73,26 @@ static void end_one(struct vcpu *vcpu, uint32_t gone)
 		deactivate(vcpu, best);
 }
 
+/*
+ * The bits of GICH_APR that interrupts in no list register account for. The guest may have taken another of the same
+ * priority since it ended one that is counted: the bit is that one's now.
+ */
+static uint32_t unlisted_apr(struct vcpu *vcpu)
+{
+	const struct vgic_cpu *cpu = &vcpu->vgic;
+	uint32_t apr = cpu->on ? io_read32(gic_gich + GICH_APR) : cpu->apr;
+
+	for (uint32_t used = cpu->lr_used; used; used &= used - 1U) {
+		uint32_t lr = lowest_bit(used), value = vgic_lr_get(vcpu, lr);
+		const struct vgic_irq *irq = vgic_irq(vcpu, cpu->lr_irq[lr]);
+		uint8_t bit;
+
+		if (value & GICH_LR_ACTIVE && vgic_is_taken(vcpu, irq, value, &bit))
+			apr &= ~BIT(bit);
+	}
+	return apr;
+}
+
 void vgic_count_eois(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
@@ -80,7 +100,7 @@ void vgic_count_eois(struct vcpu *vcpu)
 
 	if (likely(count == 0 && !cpu->orphans))
 		return;
-	apr = cpu->on ? io_read32(gic_gich + GICH_APR) : cpu->apr;
+	apr = unlisted_apr(vcpu);
 	cpu->hcr &= BIT(GICH_HCR_EOI_COUNT_SHIFT) - 1U;
 	if (cpu->on)
 		io_write32(gic_gich + GICH_HCR, cpu->hcr);

@@ -358,6 +358,28 @@ static void test_eoi_mode(void)
 	write32(GICC_CTLR, GICC_CTLR_GRP0);
 }
 
+/* A handler that polls: EOI and the next acknowledge, of the same priority, with nothing in between. */
+static void test_polling(void)
+{
+	uint32_t first, second;
+
+	quiet();
+	raise(SPI_A, 0x80);
+	first = acknowledge();
+	raise(SPI_B, 0x80);
+	gic_settle();
+	write32(GICC_EOIR, first);
+	second = read32(GICC_IAR);
+	gic_settle();
+	if (second == GIC_SPURIOUS)
+		second = acknowledge();
+	report_eq(second, SPI_B, "acknowledged behind the EOI of another of its priority");
+	report(first == SPI_A && !gic_is_active(SPI_A), "which is active no more");
+	report(gic_is_active(SPI_B), "but this one");
+	end(second);
+	report(!gic_is_active(SPI_B), "until its EOI");
+}
+
 static void take_irq(void)
 {
 	uint32_t iar = read32(GICC_IAR);
@@ -517,6 +539,7 @@ void guest_main(void)
 	test_sgi();
 	test_active_write();
 	test_eoi_mode();
+	test_polling();
 	test_exception();
 	test_preemption();
 	test_nesting();

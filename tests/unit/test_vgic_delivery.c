@@ -556,6 +556,36 @@ static void test_forgotten_eoi(void **state)
 	assert_int_equal(rig_read(0, ISACTIVER + 4), 0);
 }
 
+/* It polls: EOI, and the next of the same priority is acknowledged before the maintenance interrupt. */
+static void test_counted_behind_acknowledge(void **state)
+{
+	(void)state;
+	for (uint32_t orphan = 0; orphan < 2; orphan++) {
+		rig_start(1, 1);
+		open_irq(0, SPI, 0x80);
+		open_irq(0, SPI + 1, 0x80);
+		line(0, SPI, true);
+		assert_taken(0, SPI);
+		line(0, SPI + 1, true);
+		line(0, SPI, false);
+		if (orphan)
+			set_bit(0, ICACTIVER, SPI);
+		fake_gich_eoi(&fake_gich[0], SPI);
+		assert_int_equal(fake_gich_ack(&fake_gich[0]), SPI + 1);
+		rig_settle();
+		assert_false(get_bit(0, ISACTIVER, SPI));
+		assert_true(get_bit(0, ISACTIVER, SPI + 1));
+		open_irq(0, SPI + 2, 0x40); /* has the list register meanwhile */
+		line(0, SPI + 2, true);
+		line(0, SPI + 1, false);
+		assert_taken(0, SPI + 2);
+		line(0, SPI + 2, false);
+		rig_eoi(0, SPI + 2);
+		rig_eoi(0, SPI + 1);
+		assert_int_equal(rig_read(0, ISACTIVER + 4), 0);
+	}
+}
+
 static void test_pulse(void **state)
 {
 	(void)state;
@@ -605,6 +635,32 @@ static void test_wakes_behind_an_empty_lr(void **state)
 	rig_settle();
 	assert_taken(0, SPI);
 }
+
+/* A hardware interrupt whose line has fallen since keeps nobody awake, in a list register or queued. */
+static void test_sleeps_when_the_timer_is_stopped(void **state)
+{
+	(void)state;
+	for (uint32_t queued = 0; queued < 2; queued++) {
+		rig_start(1, 1);
+		open_irq(0, RIG_HW_ID, 0x80);
+		open_irq(0, SPI, 0x40);
+		rig.hw_line[0] = true;
+		rig_settle();
+		rig_on(0);
+		assert_true(vgic_has_pending(&rig.vcpu[0]));
+		if (queued) {
+			line(0, SPI, true);
+			assert_taken(0, SPI);
+			line(0, SPI, false);
+		}
+		rig.hw_line[0] = false;
+		assert_false(vgic_has_pending(&rig.vcpu[0]));
+		assert_int_equal(fake_gich[0].phys_active, 0); /* it may fire anew */
+		set_bit(0, ISPENDR, RIG_HW_ID);
+		assert_true(vgic_has_pending(&rig.vcpu[0]));
+	}
+}
+
 /* It polls: acknowledge, EOI, WFI, and the last comes before the maintenance interrupt. Not to be slept through. */
 static void test_wakes_before_maintenance(void **state)
 {
@@ -670,9 +726,11 @@ int main(void)
 		TEST(test_many_dropped),
 		TEST(test_manual_active),
 		TEST(test_forgotten_eoi),
+		TEST(test_counted_behind_acknowledge),
 		TEST(test_pulse),
 		TEST(test_wakes),
 		TEST(test_wakes_behind_an_empty_lr),
+		TEST(test_sleeps_when_the_timer_is_stopped),
 		TEST(test_wakes_before_maintenance),
 	};
 

@@ -440,6 +440,10 @@ static void step_eoi(uint32_t cpu)
 	} else {
 		model_deactivate(cpu, iar);
 	}
+	if (rnd(4) == 0) { /* it polls: the next one comes before a maintenance interrupt */
+		m.settled = false;
+		step_ack(cpu);
+	}
 }
 
 static void step_dir(uint32_t cpu)
