@@ -11,22 +11,28 @@ void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
 }
 
 /*
- * An interrupt that was handed to the guest, or waits for it, keeps its physical twin active. It may wait beside the
- * list register of its last time, when it came while its vCPU slept.
+ * The hardware's interrupt is the guest's, in a list register or out of one; or the guest has ended it in one that has
+ * not been looked at. Then, and while it waits (`line`), its physical twin is active.
  */
-static inline bool twin_is_active(const struct vgic_cpu *cpu)
+static inline bool hw_taken(const struct vgic_cpu *cpu)
 {
 	const struct vgic_irq *irq = cpu->hw_irq;
 
-	if (irq->line || irq->active)
-		return true;
-	return irq->lr != VGIC_NO_LR && ((cpu->lr[irq->lr] & GICH_LR_STATE) || (cpu->lr_eoi & BIT(irq->lr)));
+	return irq->active || (irq->lr != VGIC_NO_LR && (cpu->lr[irq->lr] & GICH_LR_STATE));
+}
+
+static inline bool hw_ended(const struct vgic_cpu *cpu)
+{
+	const struct vgic_irq *irq = cpu->hw_irq;
+
+	return irq->lr != VGIC_NO_LR && (cpu->lr_eoi & BIT(irq->lr));
 }
 
 void vgic_save(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
 	volatile uint8_t *gich = gic_gich;
+	bool taken, ended;
 
 	cpu->vmcr = io_read32(gich + GICH_VMCR);
 	cpu->apr = io_read32(gich + GICH_APR);
@@ -39,10 +45,13 @@ void vgic_save(struct vcpu *vcpu)
 	}
 	cpu->hcr = io_read32(gich + GICH_HCR); /* with EOIs that nobody has counted yet */
 	io_write32(gich + GICH_HCR, 0);
-	cpu->hw_active = twin_is_active(cpu);
+	taken = hw_taken(cpu);
+	ended = hw_ended(cpu);
+	dmb_ish(); /* who sees that it is nowhere sees all of lr[]; and reset_private() may be at work elsewhere */
+	cpu->hw_waits = taken || cpu->hw_irq->line;
+	cpu->hw_active = cpu->hw_waits || ended;
 	if (unlikely(cpu->hw_active))
 		gic_set_active(vgic_hw_id(cpu), false); /* on this CPU only while the vCPU is here */
-	dmb_ish();                                 /* who sees that it is nowhere sees all of lr[] */
 	cpu->on = NULL;
 	dmb_ish(); /* who has asked for them before, and sent an SGI here, gets an answer here: see ask() */
 	if (unlikely(cpu->recall)) {
@@ -63,7 +72,7 @@ void vgic_load(struct vcpu *vcpu)
 		vgic_serve_recall(vcpu);
 	cpu->on = this_cpu();
 	spin_unlock(&vcpu->vm->vgic.lock);
-	if (unlikely(cpu->hw_active) && twin_is_active(cpu))
+	if (unlikely(cpu->hw_active) && (cpu->hw_irq->line || hw_taken(cpu) || hw_ended(cpu)))
 		gic_set_active(vgic_hw_id(cpu), true);
 	io_write32(gich + GICH_VMCR, cpu->vmcr);
 	io_write32(gich + GICH_APR, cpu->apr);
@@ -79,11 +88,15 @@ static void reset_irq(struct vgic_irq *irq, bool edge, bool line)
 
 /*
  * An input is its device's. A hardware interrupt's physical twin may be active, and the vCPU not yet out of the
- * hardware: vgic_save() has to know.
+ * hardware: vgic_save() has to know, which reads the rest first and `line` last.
  */
-static bool stands(const struct vgic_irq *irq)
+static void reset_private(struct vgic_irq *irq, bool edge)
 {
-	return irq->line || (irq->hw && (irq->active || irq->lr != VGIC_NO_LR));
+	if (irq->hw && (irq->active || irq->lr != VGIC_NO_LR)) {
+		irq->line = true;
+		dmb_ish();
+	}
+	reset_irq(irq, edge, irq->line);
 }
 
 /* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
@@ -99,7 +112,7 @@ void vgic_reset(struct vm *vm)
 		reset_irq(&vm->vgic.spi[i], false, vm->vgic.spi[i].line);
 	vm_for_each_vcpu(v, vm) {
 		for (uint32_t id = 0; id < VGIC_PRIVATE; id++)
-			reset_irq(&v->vgic.irq[id], id < 16, stands(&v->vgic.irq[id]));
+			reset_private(&v->vgic.irq[id], id < 16);
 		for (uint32_t w = 0; w < VGIC_WORDS; w++)
 			v->vgic.queued[w] = 0;
 		v->vgic.enabled = 0xffffU; /* SGIs are always enabled, as on QEMU's GIC */

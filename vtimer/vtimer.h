@@ -32,7 +32,10 @@ void vtimer_stand_in(struct vcpu *vcpu);
 /* The vCPU that is loaded now had the virtual timer's interrupt, on another CPU or here, and has not ended it yet. */
 void vtimer_fired_before(void);
 
-/* World switch. A saved vCPU's timers go on, by virt7's own, and wake it. */
+/*
+ * World switch, behind vgic_save(). A saved vCPU's timers go on, by virt7's own, and wake it; but not by an interrupt
+ * that it has already, or it would never sleep with that one disabled.
+ */
 static inline void vtimer_save(struct vcpu *vcpu)
 {
 	struct vtimer_cpu *t = &vcpu->vtimer;
@@ -42,7 +45,7 @@ static inline void vtimer_save(struct vcpu *vcpu)
 	t->cntv_ctl = ctl;
 	t->cntv_cval = read_cntv_cval();
 	write_cntv_ctl(0);
-	if (ctl == CNT_ENABLE)
+	if (ctl == CNT_ENABLE && !vcpu->vgic.hw_waits)
 		vtimer_stand_in(vcpu);
 }
 

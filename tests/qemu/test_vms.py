@@ -13,7 +13,8 @@ from test_guests import check, image
 from test_shell import open_shell
 from test_smp import INITRAMFS, KERNEL, SOAK
 
-SLEEP, FAULT, SPIN, HYPERCALLS, MMIO, INTERRUPTS, PRINT, RUN_OFF, ALL_OFF, MAINTENANCE, RESET, SHARE, LATENCY = range(13)
+SLEEP, FAULT, SPIN, HYPERCALLS, MMIO, INTERRUPTS, PRINT, RUN_OFF, ALL_OFF, MAINTENANCE, RESET, SHARE, LATENCY, \
+    DOZE = range(14)
 
 
 def vm(name, mode, options="", bootargs=""):
@@ -46,6 +47,13 @@ def test_latency(virt7, mkbundle, mode, limit):
     run = virt7(mkbundle(vm("low", mode, "priority=2"), vm("high", LATENCY, "priority=6")), "-icount",
                 "shift=3,sleep=off", timeout=240)
     assert int(run.expect(r"latency: (\d+) us\r")[1]) <= limit
+
+
+def test_doze(virt7, mkbundle):
+    """One CPU: a VM of high priority that sleeps leaves it to a lower one, also with a timer due that cannot wake it."""
+    run = virt7(mkbundle(vm("high", DOZE, "priority=6"), f"name=good,memory=64M,priority=2,kernel={image('timer')}"))
+    run.expect_said("high", f"hostile: mode {DOZE}")
+    run.expect_said("good", r"summary: \d+ passed, 0 failed")
 
 
 # Hostile guests end or restart alone.

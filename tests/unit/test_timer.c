@@ -379,6 +379,23 @@ static void test_switch(void **state)
 	assert_int_equal(cpu.timers.count, 0);
 }
 
+/* It has fired, and the guest has not ended it, or does not want it: no stand-in, which would be due at once. */
+static void test_switch_fired(void **state)
+{
+	(void)state;
+	write_cntv_cval(1);
+	write_cntv_ctl(CNT_ENABLE | CNT_ISTATUS);
+	vcpu.vgic.hw_waits = true;
+	vtimer_save(&vcpu);
+	assert_int_equal(cpu.timers.count, 0);
+	vtimer_load(&vcpu);
+	assert_int_equal(read_cntv_ctl(), CNT_ENABLE);
+	vcpu.vgic.hw_waits = false;
+	vtimer_save(&vcpu);
+	assert_int_equal(cpu.timers.count, 1);
+	vtimer_load(&vcpu);
+}
+
 /* Masked or off: no stand-in. Loaded before its time: the stand-in is off again. */
 static void test_switch_quiet(void **state)
 {
@@ -445,21 +462,14 @@ static void test_forgotten_level(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_order, setup),
-		cmocka_unit_test_setup(test_random, setup),
-		cmocka_unit_test_setup(test_disarm_unarmed, setup),
-		cmocka_unit_test_setup(test_rearm, setup),
-		cmocka_unit_test_setup(test_count, setup),
-		cmocka_unit_test_setup(test_phys, setup),
-		cmocka_unit_test_setup(test_phys_masked, setup),
-		cmocka_unit_test_setup(test_phys_far, setup),
-		cmocka_unit_test_setup(test_phys_reset, setup),
-		cmocka_unit_test_setup(test_phys_reset_line, setup),
-		cmocka_unit_test_setup(test_virt_line, setup),
-		cmocka_unit_test_setup(test_virt_irq, setup),
-		cmocka_unit_test_setup(test_switch, setup),
-		cmocka_unit_test_setup(test_switch_quiet, setup),
-		cmocka_unit_test_setup(test_forgotten_level, setup),
+		cmocka_unit_test_setup(test_order, setup),          cmocka_unit_test_setup(test_random, setup),
+		cmocka_unit_test_setup(test_disarm_unarmed, setup), cmocka_unit_test_setup(test_rearm, setup),
+		cmocka_unit_test_setup(test_count, setup),          cmocka_unit_test_setup(test_phys, setup),
+		cmocka_unit_test_setup(test_phys_masked, setup),    cmocka_unit_test_setup(test_phys_far, setup),
+		cmocka_unit_test_setup(test_phys_reset, setup),     cmocka_unit_test_setup(test_phys_reset_line, setup),
+		cmocka_unit_test_setup(test_virt_line, setup),      cmocka_unit_test_setup(test_virt_irq, setup),
+		cmocka_unit_test_setup(test_switch, setup),         cmocka_unit_test_setup(test_switch_fired, setup),
+		cmocka_unit_test_setup(test_switch_quiet, setup),   cmocka_unit_test_setup(test_forgotten_level, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

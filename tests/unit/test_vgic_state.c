@@ -78,6 +78,37 @@ static void test_save_hardware_of_a_sleeper(void **state)
 	assert_taken(0, RIG_HW_ID);
 }
 
+/* What its timer has to do while the vCPU is away: nothing, where the interrupt is there already; not so behind its
+ * end. */
+static void test_save_tells_the_timer(void **state)
+{
+	(void)state;
+	rig.hw_line[0] = true; /* the guest has it disabled */
+	rig_settle();
+	rig_unload(0);
+	assert_true(rig.vcpu[0].vgic.hw_waits);
+	rig_load(0);
+	open_irq(0, RIG_HW_ID, 0x80);
+	rig_unload(0);
+	assert_true(rig.vcpu[0].vgic.hw_waits); /* in a list register */
+	rig_load(0);
+	assert_taken(0, RIG_HW_ID);
+	set_bit(0, ISPENDR, RIG_HW_ID); /* without LR.HW from now on: its end waits to be noticed */
+	rig_unload(0);
+	assert_true(rig.vcpu[0].vgic.hw_waits);
+	rig_load(0);
+	set_bit(0, ICPENDR, RIG_HW_ID);
+	rig.hw_line[0] = false;
+	fake_gich_eoi(&fake_gich[0], RIG_HW_ID);
+	rig_unload(0);
+	assert_false(rig.vcpu[0].vgic.hw_waits);
+	assert_true(rig.vcpu[0].vgic.hw_active);
+	rig_load(0);
+	rig_settle();
+	rig_unload(0);
+	assert_false(rig.vcpu[0].vgic.hw_waits || rig.vcpu[0].vgic.hw_active);
+}
+
 /* The guest plays with its bits: whatever becomes of the interrupt, the next vCPU's timer is not in its way. */
 static void test_save_leaves_no_twin(void **state)
 {
@@ -350,6 +381,7 @@ int main(void)
 		TEST(test_save_load),
 		TEST(test_save_waiting_hardware),
 		TEST(test_save_hardware_of_a_sleeper),
+		TEST(test_save_tells_the_timer),
 		TEST(test_save_leaves_no_twin),
 		TEST(test_reset_leaves_no_twin),
 		TEST(test_reset),
