@@ -358,7 +358,7 @@ static const struct row rows[] = {
 	{0x080, 0x080, LOCKED(MMIO_WORD), group_read, igroupr_write, 0},
 	{0x100, 0x080, {enable_read, isenabler_write, MMIO_WORD}, NULL, NULL, 0},
 	{0x180, 0x080, {enable_read, icenabler_write, MMIO_WORD}, NULL, NULL, 0},
-	{0x200, 0x080, LOCKED(MMIO_WORD), pending_read, ispendr_write, COLLECT_READ},
+	{0x200, 0x080, LOCKED(MMIO_WORD), pending_read, ispendr_write, COLLECT},
 	{0x280, 0x080, LOCKED(MMIO_WORD), pending_read, icpendr_write, COLLECT},
 	{0x300, 0x080, LOCKED(MMIO_WORD), active_read, isactiver_write, COLLECT},
 	{0x380, 0x080, LOCKED(MMIO_WORD), active_read, icactiver_write, COLLECT},

@@ -302,22 +302,23 @@ static void step_sgi_bytes(uint32_t cpu)
 	assert_int_equal(rig_read8(cpu, 0xf10 + id), irq->sources);
 }
 
-static void step_set_pending(uint32_t cpu)
-{
-	uint32_t id = any_id();
-
-	if (id < 16)
-		return;
-	rig_write(cpu, 0x200 + id / 32 * 4, BIT(id % 32));
-	irq_of(cpu, id)->latch = true;
-}
-
 /* Statistics: how often state was wanted that another CPU had. */
 static void count_elsewhere(uint32_t cpu, uint32_t id)
 {
 	const struct vgic_irq *irq = vgic_irq(&rig.vcpu[cpu], id);
 
 	m.recalled += id >= 32 && irq->lr != VGIC_NO_LR && irq->owner != cpu;
+}
+
+static void step_set_pending(uint32_t cpu)
+{
+	uint32_t id = any_id();
+
+	if (id < 16)
+		return;
+	count_elsewhere(cpu, id);
+	rig_write(cpu, 0x200 + id / 32 * 4, BIT(id % 32));
+	irq_of(cpu, id)->latch = true;
 }
 
 static void step_clear_pending(uint32_t cpu)

@@ -352,6 +352,28 @@ static void test_reach(void **state)
 	}
 }
 
+/* Set pending by another vCPU while it is pending already, and taken before that CPU hears of it: once is once. */
+static void test_pending_twice(void **state)
+{
+	uint32_t iar;
+
+	(void)state;
+	for (uint32_t edge = 0; edge < 2; edge++) {
+		rig_start(2, 4);
+		if (edge)
+			make_edge(SPI);
+		open_irq(1, SPI, 0x80);
+		set_bit(0, ISPENDR, SPI);
+		rig_settle();
+		set_bit(0, ISPENDR, SPI);
+		iar = fake_gich_ack(&fake_gich[1]);
+		rig_settle();
+		assert_int_equal(iar == SPURIOUS ? rig_ack(1) : iar, SPI);
+		rig_eoi(1, SPI);
+		assert_taken(1, SPURIOUS);
+	}
+}
+
 /* While somebody looks, it stays out of list registers; not longer. */
 static void look_at_held(void)
 {
@@ -392,6 +414,7 @@ int main(void)
 		TEST(test_cpu_off_in_handler),
 		TEST(test_recall_each_other),
 		TEST(test_reach),
+		TEST(test_pending_twice),
 		TEST(test_held),
 	};
 
