@@ -63,12 +63,12 @@ static int prepare(struct vm *vm)
 	vpl011_reset(vm);
 	vpl031_reset(vm);
 	vpl061_reset(vm);
-	vm->cntvoff = timer_now();
 	vm->suspended = false;
 	vm->fresh = true;
 	ret = image_load_vm(vm, &vm->config, &entry);
 	if (ret)
 		return ret;
+	vm->cntvoff = timer_now(); /* its time begins now */
 	vm_for_each_vcpu(v, vm)
 		v->power = VCPU_OFF;
 	set_entry(vm->vcpu[0], (uint32_t)entry.pc, 0, ~0U, (uint32_t)entry.dtb); /* Linux Documentation/arm/booting */
@@ -371,7 +371,7 @@ static void start_over(struct vcpu *vcpu, enum vcpu_start start)
 {
 	if (start == START_RESET) {
 		vtimer_reset_cpu(vcpu);
-		vgic_reset_cpu(vcpu);
+		vgic_reset_cpu(vcpu, true);
 	} else { /* alive in the hardware, and about to be loaded from memory */
 		vgic_save(vcpu);
 		vtimer_save(vcpu);
@@ -497,7 +497,7 @@ uint32_t vmctl_cpu_on(struct vm *vm, uint32_t target, uint32_t entry, uint32_t c
 void vmctl_cpu_off(struct vcpu *vcpu)
 {
 	vtimer_reset_cpu(vcpu);
-	vgic_reset_cpu(vcpu);
+	vgic_reset_cpu(vcpu, false);
 	spin_lock(&vcpu->vm->lock);
 	vcpu->power = VCPU_OFF;
 	spin_unlock(&vcpu->vm->lock);

@@ -105,7 +105,7 @@ void vgic_reset(struct vm *vm)
 	struct vcpu *v;
 
 	spin_lock(&vm->vgic.lock);
-	vm->vgic.forwarded = 0;
+	vm->vgic.forwarded = vm->vgic.online = 0;
 	for (uint32_t w = 0; w < VGIC_WORDS; w++)
 		vm->vgic.enabled[w] = 0;
 	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
@@ -130,12 +130,29 @@ static void forget_acked(struct vcpu *vcpu)
 	vcpu->vgic.spilled = false;
 }
 
+/* The vCPU has come or gone: SPIs that have other targets, too. */
+static void retarget(struct vcpu *vcpu)
+{
+	uint32_t self = BIT(vcpu->index);
+
+	for (uint32_t id = VGIC_PRIVATE; id < VGIC_IRQS; id++) {
+		uint32_t targets = vgic_irq(vcpu, id)->targets;
+
+		if (targets & self && targets != self)
+			vgic_update(vcpu, id);
+	}
+}
+
 /* The CPU interface as at power-on; the vCPU is the current one. What waits in the distributor, or is active, stays. */
-void vgic_reset_cpu(struct vcpu *vcpu)
+void vgic_reset_cpu(struct vcpu *vcpu, bool online)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
 
 	spin_lock(&vcpu->vm->vgic.lock);
+	if (online)
+		vcpu->vm->vgic.online |= BIT(vcpu->index);
+	else
+		vcpu->vm->vgic.online &= ~BIT(vcpu->index);
 	cpu->flushing = true; /* nothing goes into a list register now: the vCPU may be about to go off */
 	for (uint32_t used = cpu->lr_used; used; used &= used - 1U)
 		vgic_give_back(vcpu, lowest_bit(used));
@@ -150,6 +167,7 @@ void vgic_reset_cpu(struct vcpu *vcpu)
 	cpu->vmcr = cpu->apr = cpu->orphans = 0;
 	if (cpu->on)
 		io_write32(gic_gich + GICH_HCR, cpu->hcr);
+	retarget(vcpu);
 	cpu->flushing = false;
 	if (cpu->queued_words)
 		vcpu_request(vcpu, WORK_VGIC);

@@ -72,6 +72,7 @@ struct vgic {
 	struct spinlock lock;         /* all of the VM's vGIC state, list registers of the calling CPU included */
 	uint32_t forwarded;           /* GICD_CTLR: bit g: group g is forwarded */
 	uint32_t enabled[VGIC_WORDS]; /* SPIs; word 0 is every vCPU's own */
+	uint32_t online;              /* vCPUs whose CPU interface is on */
 	struct vgic_irq spi[VGIC_IRQS - VGIC_PRIVATE];
 };
 

@@ -22,12 +22,19 @@ static inline bool is_here(const struct vcpu *vcpu)
 	return this_cpu()->vcpu == vcpu && vcpu->vgic.on;
 }
 
-/* The lowest of the targets (IHI 0048B 3.1.1 leaves the choice to us); a single CPU is the target of all, 4.3.12. */
+/*
+ * The lowest of the targets that are on (IHI 0048B 3.1.1 leaves the choice to us); where none is, it waits for the
+ * lowest. A single CPU is the target of all, 4.3.12.
+ */
 struct vcpu *vgic_spi_target(struct vm *vm, const struct vgic_irq *irq)
 {
+	uint32_t targets = irq->targets & vm->vgic.online;
+
 	if (vm->vcpu_count == 1)
 		return vm->vcpu[0];
-	return irq->targets ? vm->vcpu[lowest_bit(irq->targets)] : NULL;
+	if (unlikely(!targets))
+		targets = irq->targets;
+	return targets ? vm->vcpu[lowest_bit(targets)] : NULL;
 }
 
 static inline struct vcpu *target_of(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id)

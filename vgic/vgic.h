@@ -22,9 +22,12 @@ void vgic_init_cpu(void);
 /* Map GICV, add the distributor to the bus. 0 or -Exxx. `gicv`: PA of the host's GICV. */
 int vgic_create(struct vm *vm, uint64_t gicv);
 
-/* As at power-on. vgic_reset(): the distributor, no vCPU runs; vgic_reset_cpu(): the current vCPU's CPU interface. */
+/*
+ * As at power-on. vgic_reset(): the distributor, no vCPU runs; vgic_reset_cpu(): the current vCPU's CPU interface,
+ * which is `online` from now on, or goes off: then SPIs that have another target go there.
+ */
 void vgic_reset(struct vm *vm);
-void vgic_reset_cpu(struct vcpu *vcpu);
+void vgic_reset_cpu(struct vcpu *vcpu, bool online);
 
 /*
  * The way to raise an interrupt: from any CPU, any time; takes vgic.lock. `id`: 16 ... VGIC_IRQS - 1; below 32 it is

@@ -852,6 +852,36 @@ static void test_spi_of_off(void)
 	}
 }
 
+/* An SPI for two CPUs, of which the one before this is off, comes here. */
+static void take_for_two(void *arg)
+{
+	uint64_t end = timer_virt.count() + timer_ticks(200000);
+	uint32_t self = this_cpu()->index, iar = GIC_SPURIOUS;
+
+	(void)arg;
+	gic_cpu_init();
+	write8(GICD_ITARGETSR(0) + TEST_SPI, BIT(self) | BIT(self - 1));
+	gic_enable(TEST_SPI);
+	gic_set_pending(TEST_SPI);
+	while (iar == GIC_SPURIOUS && timer_virt.count() < end)
+		iar = read32(GICC_IAR) & 0x3ff;
+	if (iar != GIC_SPURIOUS)
+		write32(GICC_EOIR, iar);
+	gic_disable(TEST_SPI);
+	spis = iar == TEST_SPI;
+}
+
+static void test_spi_of_off_and_on(void)
+{
+	for (uint32_t cpu = 2; cpu < count; cpu++) {
+		start(cpu, take_for_two, NULL);
+		finish(cpu);
+		report(spis == 1, "an SPI for cpu %u, which is off, and cpu %u comes to that", (unsigned int)(cpu - 1),
+		       (unsigned int)cpu);
+		gic_clear_pending(TEST_SPI);
+	}
+}
+
 /*
  * INVALID_ADDRESS comes last: where the machine does not check, the CPU has gone astray for good.
  */
@@ -897,5 +927,6 @@ void guest_main(void)
 	gic_init();
 	test_off_quietly();
 	test_spi_of_off();
+	test_spi_of_off_and_on();
 	test_address();
 }

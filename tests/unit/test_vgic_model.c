@@ -548,7 +548,7 @@ static void step_off(uint32_t cpu)
 	m.cpu[cpu].count = m.cpu[cpu].dropped_count = 0;
 	m.cpu[cpu].split = false;
 	rig_on(cpu);
-	vgic_reset_cpu(&rig.vcpu[cpu]);
+	vgic_reset_cpu(&rig.vcpu[cpu], false);
 	rig_unload(cpu);
 	for (uint32_t i = rnd(4); i > 0; i--)
 		step_line(cpu);

@@ -256,12 +256,39 @@ static void test_cpu_off_gives_back(void **state)
 	line(0, SPI, true);
 	assert_int_equal(rig_lr_state(1, SPI), GICH_LR_PENDING);
 	rig_on(1);
-	vgic_reset_cpu(&rig.vcpu[1]);
+	vgic_reset_cpu(&rig.vcpu[1], false);
 	assert_int_equal(rig_lr_state(1, SPI), 0);
 	rig_unload(1);
 	rig_write8(0, ITARGETSR + SPI, BIT(0));
 	rig_settle();
 	assert_taken(0, SPI);
+}
+
+/* An SPI with several targets goes to one that is on; to the lowest again when that comes back. */
+static void test_cpu_off_of_several(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	open_irq(0, SPI + 1, 0x80);
+	rig_write8(0, ITARGETSR + SPI, 0xf);
+	rig_write8(0, ITARGETSR + SPI + 1, 0xf);
+	line(0, SPI, true);
+	assert_int_equal(rig_lr_state(0, SPI), GICH_LR_PENDING);
+	rig_on(0);
+	vgic_reset_cpu(&rig.vcpu[0], false);
+	rig_unload(0);
+	rig_settle();
+	assert_int_equal(rig_lr_state(1, SPI), GICH_LR_PENDING);
+	line(0, SPI + 1, true);
+	assert_taken(1, SPI);
+	line(0, SPI, false);
+	rig_eoi(1, SPI);
+	assert_int_equal(rig_lr_state(1, SPI + 1), GICH_LR_PENDING);
+	rig_load(0);
+	rig_reset_cpu(0);
+	rig_settle();
+	assert_taken(0, SPI + 1);
+	assert_taken(1, SPURIOUS);
 }
 
 /* CPU_OFF in a handler: the interrupt stays active, but none of the vCPU's later EOIs belongs to it. */
@@ -411,6 +438,7 @@ int main(void)
 		TEST(test_late_reset_takes_nothing),
 		TEST(test_cpu_on_keeps_spis),
 		TEST(test_cpu_off_gives_back),
+		TEST(test_cpu_off_of_several),
 		TEST(test_cpu_off_in_handler),
 		TEST(test_recall_each_other),
 		TEST(test_reach),

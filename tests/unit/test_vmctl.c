@@ -33,8 +33,9 @@
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
-#define HZ    1000U
-#define ENTRY 0x40010000U
+#define HZ      1000U
+#define LOADING 7U
+#define ENTRY   0x40010000U
 
 struct percpu percpu[CPU_MAX];
 struct vm *vms[VM_MAX];
@@ -139,6 +140,7 @@ int image_load_vm(struct vm *v, const struct vm_config *cfg, struct image_entry 
 {
 	(void)v, (void)cfg;
 	*entry = (struct image_entry){.pc = ENTRY};
+	clock_now += LOADING;
 	return 0;
 }
 
@@ -193,13 +195,17 @@ void watchdog_hold_back(struct vm *v)
 	}
 NOTHING(coproc_reset, struct vcpu)
 NOTHING(vgic_reset, struct vm)
-NOTHING(vgic_reset_cpu, struct vcpu)
 NOTHING(vgic_save, struct vcpu)
 NOTHING(vtimer_reset_cpu, struct vcpu)
 NOTHING(vtimer_stand_in, struct vcpu)
 NOTHING(vpl011_reset, struct vm)
 NOTHING(vpl031_reset, struct vm)
 NOTHING(vpl061_reset, struct vm)
+
+void vgic_reset_cpu(struct vcpu *v, bool online)
+{
+	(void)v, (void)online;
+}
 
 void vcpu_reset_context(struct vcpu *v, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
 {
@@ -279,6 +285,17 @@ static void wake(void)
 {
 	for (uint32_t i = 0; i < vm.vcpu_count; i++)
 		pending[i] = true;
+}
+
+static void time_begins_with_the_guest(void **state)
+{
+	(void)state;
+	start(1);
+	assert_int_equal(vm.cntvoff, clock_now);
+	clock_now += HZ;
+	vmctl_request(&vm, VM_REQUEST_RESET);
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(vm.cntvoff, clock_now);
 }
 
 static void pause_stops_time(void **state)
@@ -376,7 +393,7 @@ static void cancelled_pause(void **state)
 	pause_vm();
 	resume_at_once();
 	assert_true(runs(&vcpu[0]));
-	assert_int_equal(vm.cntvoff, 100 * HZ);
+	assert_int_equal(vm.cntvoff, 100 * HZ + LOADING);
 	assert_int_equal(vmctl_resume(&vm), -EINVAL);
 }
 
@@ -447,6 +464,7 @@ static void weightier_requests_win(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(time_begins_with_the_guest, setup),
 		cmocka_unit_test_setup(pause_stops_time, setup),
 		cmocka_unit_test_setup(powered_down_vcpu_hears_its_timer_after_a_pause, setup),
 		cmocka_unit_test_setup(powered_down_vcpu_has_the_time_after_a_pause, setup),

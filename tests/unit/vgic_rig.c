@@ -88,7 +88,7 @@ void rig_start(uint32_t cpus, uint32_t lrs)
 	for (uint32_t i = 0; i < cpus; i++) {
 		rig_on(i);
 		vgic_load(&rig.vcpu[i]);
-		vgic_reset_cpu(&rig.vcpu[i]);
+		vgic_reset_cpu(&rig.vcpu[i], true);
 		fake_gich[i].vmcr = FAKE_VMCR_OPEN;
 	}
 	rig_write(0, 0, 3);
@@ -241,7 +241,7 @@ void rig_load(uint32_t cpu)
 void rig_reset_cpu(uint32_t cpu)
 {
 	rig_on(cpu);
-	vgic_reset_cpu(&rig.vcpu[cpu]);
+	vgic_reset_cpu(&rig.vcpu[cpu], true);
 	vgic_load(&rig.vcpu[cpu]);
 	for (uint32_t lr = 0; lr < gic_list_registers(); lr++)
 		assert_int_equal(fake_gich[cpu].lr[lr] & GICH_LR_STATE, 0);
