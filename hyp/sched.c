@@ -207,6 +207,13 @@ void sched_attach_own(struct vcpu *thread)
 	sched_wake(thread);
 }
 
+/* The request is the CPU's, whoever runs there. */
+static void pass_balance(struct vcpu *from, struct vcpu *to)
+{
+	atomic_clear(&from->work, WORK_BALANCE);
+	atomic_or(&to->work, WORK_BALANCE);
+}
+
 void sched_block(void)
 {
 	struct percpu *cpu = this_cpu();
@@ -225,6 +232,8 @@ void sched_block(void)
 	vcpu->sleeps++;
 	cpu->load[vcpu->priority]--;
 	next = choose(cpu, now);
+	if (unlikely(vcpu->work & WORK_BALANCE) && next)
+		pass_balance(vcpu, next);
 	spin_unlock(&cpu->rq_lock);
 	leave_to(cpu, &vcpu->sp, next, now);
 }
@@ -531,26 +540,29 @@ void vcpu_request(struct vcpu *vcpu, uint32_t work)
 /* Nothing to run until an interrupt comes: others may give us something. */
 static void idle_wait(struct percpu *cpu)
 {
-	atomic_or(&idle_cpus, BIT(cpu->head.id));
 	if (!cpu->ready && !irq_handle_one())
 		wfi(); /* wakes for masked interrupts too (B1.8.13); the next round takes them */
 }
 
-/* Where vCPUs wait, they are asked to be given away. */
+/*
+ * Where vCPUs wait, they are asked to be given away. Under the lock: who becomes ready there later sees this CPU in
+ * idle_cpus, in announce().
+ */
 static void ask_for_work(const struct percpu *idle)
 {
 	for (uint32_t i = 0; i < CPU_MAX; i++) {
 		struct percpu *cpu = &percpu[i];
 		struct vcpu *current;
 
-		if (cpu == idle || !cpu->ready)
+		if (cpu == idle || !cpu->online)
 			continue;
 		spin_lock(&cpu->rq_lock);
-		current = cpu->vcpu;
+		current = cpu->ready ? cpu->vcpu : NULL;
 		if (current)
 			atomic_or(&current->work, WORK_BALANCE);
 		spin_unlock(&cpu->rq_lock);
-		kick(cpu);
+		if (current)
+			kick(cpu);
 	}
 }
 
@@ -575,6 +587,7 @@ void sched_idle(void)
 			asked = false;
 			continue;
 		}
+		atomic_or(&idle_cpus, BIT(cpu->head.id));
 		if (!asked)
 			ask_for_work(cpu);
 		asked = true;

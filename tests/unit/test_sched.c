@@ -629,6 +629,25 @@ static void test_spin(void **state)
 	assert_runs(&vcpu[2]);
 }
 
+/* An idle CPU asks once. Who was asked may be about to sleep: then the next one there is. */
+static void test_asked_before_sleep(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		vcpu[i].priority = i < 2; /* the one that could go waits for the others for ever */
+		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
+	}
+	serve(0);
+	serve(1);
+	assert_ptr_equal(percpu[0].vcpu, &vcpu[0]);
+	assert_int_equal(vcpu[0].work & WORK_BALANCE, WORK_BALANCE);
+	on(0);
+	sched_block();
+	assert_ptr_equal(percpu[0].vcpu, &vcpu[1]);
+	assert_int_equal(vcpu[0].work & WORK_BALANCE, 0);
+	assert_int_equal(vcpu[1].work & WORK_BALANCE, WORK_BALANCE);
+}
+
 /* Woken, on its way: it is told nothing twice, and loses nothing. */
 static void test_wake_while_given(void **state)
 {
@@ -714,6 +733,7 @@ int main(void)
 		cmocka_unit_test_setup(test_work_conserving, setup),
 		cmocka_unit_test_setup(test_latency, setup),
 		cmocka_unit_test_setup(test_spin, setup),
+		cmocka_unit_test_setup(test_asked_before_sleep, setup),
 		cmocka_unit_test_setup(test_wake_while_given, setup),
 	};
 
