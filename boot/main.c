@@ -262,8 +262,7 @@ static int place_vms(void)
 
 			if (vm->config.dedicated_cpus != (pass == 0) || !place(vm))
 				continue;
-			vm->state = VM_BROKEN;
-			vm_give_ram(vm);
+			vmctl_break(vm);
 			log_err("vm %s: no physical CPU is left for %u vCPUs: see cpu-affinity 0x%x and dedicated-cpus",
 				vm->config.name, (unsigned)vm->vcpu_count, (unsigned)vm->config.affinity);
 		}
@@ -282,8 +281,10 @@ static int start_vms(void)
 		if (!vms[i]->config.autostart || !vmctl_boot(vms[i]))
 			alive++;
 	}
-	if (alive > 0)
+	if (alive > 0) {
+		vmctl_power_off_if_last(); /* some may have come and gone while others were loaded */
 		return 0;
+	}
 	log_err("no VM could be started: see the lines above");
 	return -ENOENT;
 }

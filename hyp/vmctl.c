@@ -3,9 +3,11 @@
  *
  *   from                       to        by
  *   CREATED                    RUNNING   vmctl_boot()
- *   CREATED                    BROKEN    boot/main.c: no CPU is left for its vCPUs
+ *   CREATED                    OFF       likewise, where its images cannot be loaded
+ *   CREATED                    BROKEN    vmctl_break(): no CPU is left for its vCPUs
  *   CREATED, OFF, CRASHED      STOPPING  vmctl_start()
- *   RUNNING                    STOPPING  vmctl_request(): a vCPU (PSCI SYSTEM_*), virt7 (crash), an operator
+ *   RUNNING                    STOPPING  vmctl_request(): a vCPU (PSCI SYSTEM_*), virt7 (crash)
+ *   RUNNING                    STOPPING  vmctl_reset(), vmctl_stop(), vmctl_pause()
  *   PAUSED                     STOPPING  vmctl_reset(), vmctl_stop()
  *   PAUSED, STOPPING to pause  RUNNING   vmctl_resume()
  *   STOPPING                   RUNNING   the last vCPU at the checkpoint: a start or reset whose images load
@@ -99,6 +101,14 @@ int vmctl_boot(struct vm *vm)
 	return ret;
 }
 
+void vmctl_break(struct vm *vm)
+{
+	spin_lock(&vm->lock);
+	vm->state = VM_BROKEN;
+	spin_unlock(&vm->lock);
+	vm_give_ram(vm);
+}
+
 static void report_late(const struct vcpu *vcpu)
 {
 	const char *vm = vcpu->vm->config.name;
@@ -160,6 +170,8 @@ void vmctl_request(struct vm *vm, enum vm_request request)
 {
 	if (request == VM_REQUEST_RESET && vm->config.on_reset == VM_ACTION_STOP)
 		request = VM_REQUEST_OFF;
+	if (request == VM_REQUEST_CRASH && vm->config.on_crash == VM_ACTION_RESTART)
+		request = VM_REQUEST_RESTART; /* of less weight: what else is wanted of the VM happens */
 	spin_lock(&vm->lock);
 	if (vm->state == VM_RUNNING || (vm->state == VM_STOPPING && vm->request < request))
 		begin(vm, request);
@@ -261,8 +273,7 @@ void vmctl_crash(struct vm *vm, const char *why, uint64_t at)
 	vmctl_request(vm, VM_REQUEST_CRASH);
 }
 
-/* The machine has nothing left to do: no VM runs, waits for an operator, or is about to. */
-static void power_off_if_last(void)
+void vmctl_power_off_if_last(void)
 {
 	for (uint32_t i = 0; i < vm_count; i++)
 		if (!(BIT(vms[i]->state) & (BIT(VM_OFF) | BIT(VM_CRASHED) | BIT(VM_BROKEN))))
@@ -326,8 +337,6 @@ static void perform(struct vm *vm)
 
 	spin_lock(&vm->lock);
 	while (vm->state == VM_STOPPING) {
-		if (vm->request == VM_REQUEST_CRASH && vm->config.on_crash == VM_ACTION_RESTART)
-			vm->request = VM_REQUEST_RESTART; /* from now on an operator may want something else */
 		request = vm->request;
 		spin_unlock(&vm->lock);
 		state = perform_request(vm, request);
@@ -344,7 +353,7 @@ static void perform(struct vm *vm)
 	if (state == VM_RUNNING)
 		wake_all(vm);
 	else if (!vm->host_stays_on)
-		power_off_if_last();
+		vmctl_power_off_if_last();
 }
 
 /*

@@ -42,6 +42,12 @@ const char *vmctl_state_name(const struct vm *vm);
 /* Start at boot: as vmctl_start(), but loads here and now, on the boot CPU. 0, or the loader's error, logged. */
 int vmctl_boot(struct vm *vm);
 
+/* It can never run on this host: its vCPUs have no place. Before it is started. */
+void vmctl_break(struct vm *vm);
+
+/* Switch the host off if it has nothing left to do: no VM runs, waits for an operator, or is about to. */
+void vmctl_power_off_if_last(void);
+
 /*
  * Ask for reset, power-off or crash on behalf of the guest; it happens when every vCPU is at the checkpoint. Any
  * context. Of several, the weightiest is performed (enum vm_request).

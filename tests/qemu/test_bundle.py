@@ -322,6 +322,17 @@ def test_bad_beside_good(virt7, fit, tmp_path, kind, first):
     assert "virt7: vm good: off" in run.output()
 
 
+def test_bad_behind_one_that_is_over(virt7, fit, tmp_path):
+    """The good one, on a CPU of its own, is off long before the other turns out to be damaged: so is the host then."""
+    other = tmp_path / "other.gz"
+    data = gzip.compress(GUEST.read_bytes() + bytes(96 << 20), compresslevel=1)
+    other.write_bytes(data[:-8] + bytes(4) + data[-4:])  # its CRC is wrong
+    bad = vm("bad", kernel='kernel = "other";', memory="memory = <0x40000>;")
+    run = virt7(fit(vm("good", extra="cpu-affinity = <2>;") + bad, image("guest") + image("other", other, "gzip")), smp=2)
+    expect_run(run)
+    assert [line[:28] for line in errors(run)] == ["virt7: error: vm bad: kernel"]
+
+
 def test_damaged_image_beside_good(virt7, fit, tmp_path):
     """Its own copy of the kernel, with a byte flipped."""
     other = tmp_path / "other.bin"

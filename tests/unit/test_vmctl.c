@@ -461,6 +461,24 @@ static void weightier_requests_win(void **state)
 	assert_int_equal(vm.state, VM_RUNNING);
 }
 
+/* A crash that restarts the VM does not undo a stop that was promised before. */
+static void stop_outweighs_a_restart(void **state)
+{
+	(void)state;
+	start(1);
+	vm.config.on_crash = VM_ACTION_RESTART;
+	assert_int_equal(vmctl_stop(&vm), 0);
+	vmctl_request(&vm, VM_REQUEST_CRASH);
+	assert_false(runs(&vcpu[0]));
+	assert_int_equal(vm.state, VM_OFF);
+	assert_int_equal(resets, 1);
+	assert_int_equal(vmctl_start(&vm), 0);
+	assert_true(runs(&vcpu[0]));
+	vmctl_request(&vm, VM_REQUEST_CRASH);
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(vm.restarts, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -475,6 +493,7 @@ int main(void)
 		cmocka_unit_test_setup(stop_watch_knows_who_waits, setup),
 		cmocka_unit_test_setup(last_vm_switches_the_host_off, setup),
 		cmocka_unit_test_setup(weightier_requests_win, setup),
+		cmocka_unit_test_setup(stop_outweighs_a_restart, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
