@@ -41,8 +41,8 @@ static enum exit_action wfx_exit(struct vcpu *vcpu, struct regs *regs, uint32_t 
 	(void)regs;
 	if (hsr & 1U)
 		sched_yield_spin(); /* WFE: waits for somebody, who may need this CPU */
-	else if (!vgic_has_pending(vcpu))
-		sched_block();
+	else
+		vmctl_standby(vcpu);
 	return EXIT_NEXT;
 }
 

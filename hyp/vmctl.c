@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include <arm/atomic.h>
+#include <arm/hypregs.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
@@ -515,8 +516,8 @@ void vmctl_cpu_off(struct vcpu *vcpu)
 
 void vmctl_standby(struct vcpu *vcpu)
 {
-	/* A request (vcpu->work) is served at the boundary; PSCI allows a return without cause. */
-	if (!vcpu->work && !vgic_has_pending(vcpu))
+	/* A request (vcpu->work) is served at the boundary; a return without cause is allowed. An abort wakes, too. */
+	if (!vcpu->work && !(read_hcr() & HCR_VA) && !vgic_has_pending(vcpu))
 		sched_block();
 }
 

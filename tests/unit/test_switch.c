@@ -168,6 +168,12 @@ static void reset_walks_no_old_tables(void **state)
 	assert_int_equal(read_ttbr0(), 0);
 	assert_int_equal(read_sctlr(), SCTLR_RESET);
 	assert_int_equal(read_vttbr(), vm[0].s2.vttbr);
+	assert_true(off < fake_find(SYSREG_tlbiall, 0) &&
+		    fake_find(SYSREG_tlbiall, 0) < on); /* nor their translations */
+	write_htpidr((uintptr_t)&percpu[1]);            /* where it was before */
+	percpu[1].head.id = 1;
+	vcpu_load(NULL);
+	assert_true(flushed(&vcpu[0]));
 }
 
 /* As hyp/abort.c. */

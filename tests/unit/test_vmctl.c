@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <arm/atomic.h>
+#include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
 #include "coproc/coproc.h"
@@ -461,6 +462,25 @@ static void weightier_requests_win(void **state)
 	assert_int_equal(vm.state, VM_RUNNING);
 }
 
+/* B1.8.13: what it waits for, or has already. */
+static void standby_ends(void **state)
+{
+	(void)state;
+	start(1);
+	script.at_block[0] = nothing;
+	vmctl_standby(&vcpu[0]);
+	assert_int_equal(script.next, 1);
+	pending[0] = true;
+	vmctl_standby(&vcpu[0]);
+	pending[0] = false;
+	vcpu[0].work = WORK_TIMER;
+	vmctl_standby(&vcpu[0]);
+	vcpu[0].work = 0;
+	write_hcr(HCR_VA); /* an asynchronous abort, also where the guest masks it */
+	vmctl_standby(&vcpu[0]);
+	assert_int_equal(script.next, 1);
+}
+
 /* A crash that restarts the VM does not undo a stop that was promised before. */
 static void stop_outweighs_a_restart(void **state)
 {
@@ -493,6 +513,7 @@ int main(void)
 		cmocka_unit_test_setup(stop_watch_knows_who_waits, setup),
 		cmocka_unit_test_setup(last_vm_switches_the_host_off, setup),
 		cmocka_unit_test_setup(weightier_requests_win, setup),
+		cmocka_unit_test_setup(standby_ends, setup),
 		cmocka_unit_test_setup(stop_outweighs_a_restart, setup),
 	};
 
