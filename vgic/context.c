@@ -47,9 +47,9 @@ void vgic_save(struct vcpu *vcpu)
 	io_write32(gich + GICH_HCR, 0);
 	taken = hw_taken(cpu);
 	ended = hw_ended(cpu);
-	dmb_ish(); /* who sees that it is nowhere sees all of lr[]; and reset_private() may be at work elsewhere */
 	cpu->hw_waits = taken || cpu->hw_irq->line;
-	cpu->hw_active = cpu->hw_waits || ended;
+	dmb_ish(); /* who sees that it is nowhere sees all of lr[]; and vgic_reset() may be at work elsewhere */
+	cpu->hw_active = cpu->hw_waits || ended || cpu->hw_left;
 	if (unlikely(cpu->hw_active))
 		gic_set_active(vgic_hw_id(cpu), false); /* on this CPU only while the vCPU is here */
 	cpu->on = NULL;
@@ -81,22 +81,10 @@ void vgic_load(struct vcpu *vcpu)
 	io_write32(gich + GICH_HCR, cpu->hcr);
 }
 
-static void reset_irq(struct vgic_irq *irq, bool edge, bool line)
+/* An input is its device's, and stands. */
+static void reset_irq(struct vgic_irq *irq, bool edge)
 {
-	*irq = (struct vgic_irq){.lr = VGIC_NO_LR, .edge = edge, .hw = irq->hw, .line = line};
-}
-
-/*
- * An input is its device's. A hardware interrupt's physical twin may be active, and the vCPU not yet out of the
- * hardware: vgic_save() has to know, which reads the rest first and `line` last.
- */
-static void reset_private(struct vgic_irq *irq, bool edge)
-{
-	if (irq->hw && (irq->active || irq->lr != VGIC_NO_LR)) {
-		irq->line = true;
-		dmb_ish();
-	}
-	reset_irq(irq, edge, irq->line);
+	*irq = (struct vgic_irq){.lr = VGIC_NO_LR, .edge = edge, .hw = irq->hw, .line = irq->line && !irq->hw};
 }
 
 /* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
@@ -109,10 +97,12 @@ void vgic_reset(struct vm *vm)
 	for (uint32_t w = 0; w < VGIC_WORDS; w++)
 		vm->vgic.enabled[w] = 0;
 	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
-		reset_irq(&vm->vgic.spi[i], false, vm->vgic.spi[i].line);
+		reset_irq(&vm->vgic.spi[i], false);
 	vm_for_each_vcpu(v, vm) {
+		v->vgic.hw_left = true;
+		dmb_ish(); /* it may not be out of the hardware yet: vgic_save() looks at the rest first */
 		for (uint32_t id = 0; id < VGIC_PRIVATE; id++)
-			reset_private(&v->vgic.irq[id], id < 16);
+			reset_irq(&v->vgic.irq[id], id < 16);
 		for (uint32_t w = 0; w < VGIC_WORDS; w++)
 			v->vgic.queued[w] = 0;
 		v->vgic.enabled = 0xffffU; /* SGIs are always enabled, as on QEMU's GIC */
@@ -165,6 +155,7 @@ void vgic_reset_cpu(struct vcpu *vcpu, bool online)
 		forget_acked(vcpu);
 	cpu->hcr = VGIC_HCR;
 	cpu->vmcr = cpu->apr = cpu->orphans = 0;
+	cpu->hw_left = false;
 	if (cpu->on)
 		io_write32(gic_gich + GICH_HCR, cpu->hcr);
 	retarget(vcpu);

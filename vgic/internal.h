@@ -127,9 +127,10 @@ void vgic_release(struct vcpu *vcpu, uint32_t first, uint32_t held);
 /* A vCPU that another one waits for, loaded on this CPU or on none. */
 void vgic_serve_recall(struct vcpu *vcpu);
 
-/* State as the guest reads and writes it, list register included; another vCPU's has been collected. */
 /* Nobody says when the line of a hardware interrupt falls: look. What is pending because of it then is no more. */
 void vgic_look_at_line(struct vcpu *vcpu, uint32_t id);
+
+/* State as the guest reads and writes it, list register included; another vCPU's has been collected. */
 bool vgic_read_pending(struct vcpu *vcpu, uint32_t id);
 bool vgic_read_active(struct vcpu *vcpu, uint32_t id);
 uint32_t vgic_read_sources(struct vcpu *vcpu, uint32_t id);

@@ -48,6 +48,7 @@ struct vgic_cpu {
 	struct vgic_irq *hw_irq;     /* the private interrupt that the hardware backs */
 	bool hw_active;              /* its physical twin was, when the vCPU was saved */
 	bool hw_waits;               /* likewise: it had fired, and the guest had not ended it */
+	bool hw_left;                /* its twin may be active, from before a reset */
 	uint32_t enabled;            /* of the private interrupts; SGIs always are */
 	uint32_t lr_used;            /* list registers that were written and not yet found empty */
 	uint32_t lr_eoi;             /* of these, the ones that ask for an interrupt at EOI */

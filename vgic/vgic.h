@@ -53,7 +53,7 @@ void vgic_flush(struct vcpu *vcpu);
 void vgic_save(struct vcpu *vcpu);
 void vgic_load(struct vcpu *vcpu);
 
-/* May an interrupt wake this (loaded) vCPU from WFI, now or after a vgic_flush()? */
+/* May an interrupt wake this (current, loaded) vCPU from WFI, now or after a vgic_flush()? May take vgic.lock. */
 bool vgic_has_pending(struct vcpu *vcpu);
 
 /*
