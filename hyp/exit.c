@@ -98,10 +98,10 @@ static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 	while (vcpu->work) {
 		uint32_t work = atomic_take(&vcpu->work);
 
+		if (work & WORK_BALANCE)
+			sched_balance(); /* for others: before this one may sleep */
 		if (work & WORK_STOP)
 			vmctl_checkpoint(vcpu);
-		if (work & WORK_BALANCE)
-			sched_balance();
 		if (work & WORK_RESCHED)
 			sched_yield();
 		if (work & WORK_SLICE)

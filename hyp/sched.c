@@ -207,11 +207,10 @@ void sched_attach_own(struct vcpu *thread)
 	sched_wake(thread);
 }
 
-/* The request is the CPU's, whoever runs there. */
-static void pass_balance(struct vcpu *from, struct vcpu *to)
+/* A request to give somebody away is the CPU's, whoever runs there. Holder of rq_lock. */
+static inline bool must_balance(const struct vcpu *leaving)
 {
-	atomic_clear(&from->work, WORK_BALANCE);
-	atomic_or(&to->work, WORK_BALANCE);
+	return leaving->work & WORK_BALANCE;
 }
 
 void sched_block(void)
@@ -232,8 +231,8 @@ void sched_block(void)
 	vcpu->sleeps++;
 	cpu->load[vcpu->priority]--;
 	next = choose(cpu, now);
-	if (unlikely(vcpu->work & WORK_BALANCE) && next)
-		pass_balance(vcpu, next);
+	if (unlikely(must_balance(vcpu)) && next)
+		atomic_or(&next->work, WORK_BALANCE);
 	spin_unlock(&cpu->rq_lock);
 	leave_to(cpu, &vcpu->sp, next, now);
 }
@@ -272,7 +271,7 @@ void sched_yield(void)
 		enqueue(cpu, vcpu);
 		next = choose(cpu, now);
 	}
-	if (time_to_balance(cpu, vcpu))
+	if (unlikely(must_balance(vcpu)) || time_to_balance(cpu, vcpu))
 		atomic_or(&next->work, WORK_BALANCE);
 	spin_unlock(&cpu->rq_lock);
 	begin_slice(cpu, now); /* `vcpu` waits */
@@ -401,6 +400,7 @@ static bool announce(struct percpu *cpu, const struct vcpu *vcpu)
 		return true;
 	if (current->priority < vcpu->priority)
 		work = WORK_RESCHED;
+	dmb_ish(); /* a CPU that goes idle now sees who is ready here, or is seen: ask_for_work() */
 	if (idle_cpus & vcpu->affinity & ~BIT(cpu->head.id))
 		work |= WORK_BALANCE;
 	else if (current->priority > vcpu->priority && cpu->slice_end)
@@ -462,6 +462,8 @@ void sched_balance(void)
 	if (!best.vcpu)
 		return;
 	give(best.vcpu, best.to);
+	if (cpu->ready && idle_cpus)
+		atomic_or(&cpu->vcpu->work, WORK_BALANCE); /* two may have asked for one each */
 	sched_check_slice();
 }
 
@@ -544,17 +546,14 @@ static void idle_wait(struct percpu *cpu)
 		wfi(); /* wakes for masked interrupts too (B1.8.13); the next round takes them */
 }
 
-/*
- * Where vCPUs wait, they are asked to be given away. Under the lock: who becomes ready there later sees this CPU in
- * idle_cpus, in announce().
- */
+/* Where vCPUs wait, they are asked to be given away. This CPU is in idle_cpus before it looks. */
 static void ask_for_work(const struct percpu *idle)
 {
 	for (uint32_t i = 0; i < CPU_MAX; i++) {
 		struct percpu *cpu = &percpu[i];
 		struct vcpu *current;
 
-		if (cpu == idle || !cpu->online)
+		if (cpu == idle || !cpu->ready)
 			continue;
 		spin_lock(&cpu->rq_lock);
 		current = cpu->ready ? cpu->vcpu : NULL;
@@ -579,6 +578,8 @@ void sched_idle(void)
 		if (cpu->ready) {
 			now = timer_now();
 			next = choose(cpu, now);
+			if (cpu->ready && (idle_cpus & ~BIT(cpu->head.id)))
+				atomic_or(&next->work, WORK_BALANCE); /* nobody was here to be asked */
 		}
 		spin_unlock(&cpu->rq_lock);
 		if (next) {

@@ -382,7 +382,7 @@ inline send_sgi(v)
 inline wfi()
 {
 	if
-	:: irq[me] || lr[me] -> skip
+	:: work[me] != 0 || irq[me] || lr[me] -> skip
 	:: else -> sched_block()
 	fi;
 	write()

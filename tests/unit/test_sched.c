@@ -644,8 +644,62 @@ static void test_asked_before_sleep(void **state)
 	on(0);
 	sched_block();
 	assert_ptr_equal(percpu[0].vcpu, &vcpu[1]);
-	assert_int_equal(vcpu[0].work & WORK_BALANCE, 0);
 	assert_int_equal(vcpu[1].work & WORK_BALANCE, WORK_BALANCE);
+}
+
+/* Or about to leave the CPU to somebody more urgent. */
+static void test_asked_before_yield(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		vcpu[i].priority = i;
+		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
+	}
+	serve(0);
+	on(0);
+	sched_block();
+	assert_ptr_equal(percpu[0].vcpu, &vcpu[1]);
+	serve(1);
+	assert_int_equal(vcpu[1].work & WORK_BALANCE, WORK_BALANCE);
+	on(0);
+	sched_wake(&vcpu[2]);
+	sched_yield();
+	assert_ptr_equal(percpu[0].vcpu, &vcpu[2]);
+	assert_int_equal(vcpu[2].work & WORK_BALANCE, WORK_BALANCE);
+}
+
+/* Two idle CPUs ask before anybody answers. */
+static void test_asked_twice(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		vcpu[i].priority = i == 0;
+		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
+		vcpu[i].affinity = i ? ~0U : BIT(0);
+	}
+	serve(0);
+	serve(1);
+	serve(2);
+	serve(0);
+	serve(1);
+	serve(2);
+	assert_true(percpu[0].vcpu == &vcpu[0] && percpu[1].vcpu && percpu[2].vcpu);
+}
+
+/* Two come to a CPU where nobody is who could be asked. */
+static void test_two_for_an_idle_cpu(void **state)
+{
+	(void)state;
+	online(2);
+	serve(0);
+	serve(1);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
+		vcpu[i].affinity = BIT(0) | BIT(1);
+	}
+	on(0);
+	idle();
+	assert_int_equal(percpu[0].vcpu->work & WORK_BALANCE, WORK_BALANCE);
 }
 
 /* Woken, on its way: it is told nothing twice, and loses nothing. */
@@ -734,6 +788,9 @@ int main(void)
 		cmocka_unit_test_setup(test_latency, setup),
 		cmocka_unit_test_setup(test_spin, setup),
 		cmocka_unit_test_setup(test_asked_before_sleep, setup),
+		cmocka_unit_test_setup(test_asked_before_yield, setup),
+		cmocka_unit_test_setup(test_asked_twice, setup),
+		cmocka_unit_test_setup(test_two_for_an_idle_cpu, setup),
 		cmocka_unit_test_setup(test_wake_while_given, setup),
 	};
 

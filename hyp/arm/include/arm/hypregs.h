@@ -81,7 +81,7 @@
 #define FSC_ALIGNMENT     0x21U
 #define FSC_DEBUG         0x22U
 
-/* CPACR, B4.1.40, and MVFR0's A_SIMD field, B4.1.109 */
+/* CPACR, B4.1.40, and MVFR0's A_SIMD field, B4.1.108 */
 #define CPACR_VFP    (0xfU << 20) /* full access to cp10 and cp11 */
 #define CPACR_D32DIS BIT(30)
 #define MVFR0_D32    2U
