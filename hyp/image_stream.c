@@ -1,12 +1,14 @@
 /*
  * Reading an image, plain or gzip (RFC 1952), front to back. zlib does the inflating in a fixed arena. Plain bytes go
- * to guest RAM in one copy, inflated ones through a chunk.
+ * to guest RAM in one copy, which guest_load() makes in steps; everything else goes through a chunk, and before each
+ * one others may take the CPU.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "hyp/guestmem.h"
 #include "hyp/image_stream.h"
+#include "hyp/sched.h"
 
 /* RFC 1952 2.3: ten bytes of header, CRC32 and ISIZE behind the data. One member only. */
 #define GZIP_MIN    18U
@@ -84,6 +86,7 @@ int image_stream_read(struct image_stream *s, void *buf, size_t len)
 {
 	if (len > s->length - s->pos)
 		return -ENODATA;
+	sched_preempt();
 	if (s->gzip)
 		return inflate_exactly(s, buf, len);
 	memcpy(buf, s->data + s->pos, len);
@@ -106,7 +109,7 @@ int image_stream_seek(struct image_stream *s, size_t pos)
 		err = inflateReset(&s->z) == Z_OK ? 0 : -EBADMSG;
 	}
 	while (!err && s->pos < pos)
-		err = inflate_exactly(s, s->work->chunk, MIN(pos - s->pos, sizeof(s->work->chunk)));
+		err = image_stream_read(s, s->work->chunk, MIN(pos - s->pos, sizeof(s->work->chunk)));
 	return err;
 }
 
@@ -124,7 +127,7 @@ int image_stream_load(struct image_stream *s, struct vm *vm, ipa_t to, size_t le
 	while (!err && len) {
 		size_t n = MIN(len, sizeof(s->work->chunk));
 
-		err = inflate_exactly(s, s->work->chunk, n);
+		err = image_stream_read(s, s->work->chunk, n);
 		if (!err)
 			err = guest_load(vm, to, s->work->chunk, n);
 		to = ipa_add(to, n);
@@ -135,22 +138,17 @@ int image_stream_load(struct image_stream *s, struct vm *vm, ipa_t to, size_t le
 
 int image_stream_crc(struct image_stream *s, size_t len, uint32_t *crc)
 {
-	if (len > s->length - s->pos)
-		return -ENODATA;
-	if (!s->gzip) {
-		*crc = (uint32_t)crc32_z(*crc, s->data + s->pos, len);
-		s->pos += len;
-		return 0;
-	}
-	while (len) {
+	int err = 0;
+
+	while (!err && len) {
 		size_t n = MIN(len, sizeof(s->work->chunk));
 
-		if (inflate_exactly(s, s->work->chunk, n))
-			return -EBADMSG;
-		*crc = (uint32_t)crc32_z(*crc, s->work->chunk, n);
+		err = image_stream_read(s, s->work->chunk, n);
+		if (!err)
+			*crc = (uint32_t)crc32_z(*crc, s->work->chunk, n);
 		len -= n;
 	}
-	return 0;
+	return err;
 }
 
 int image_stream_end(struct image_stream *s)

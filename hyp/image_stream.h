@@ -1,6 +1,7 @@
 /*
  * An image as a run of bytes that can be read at any position, whether the bundle holds it as it is or gzip-compressed.
- * So the loaders need only one path. Private to hyp/image.c.
+ * So the loaders need only one path. Private to hyp/image.c. All but image_stream_open() let others take the CPU in
+ * between (sched_preempt()).
  */
 #ifndef HYP_IMAGE_STREAM_H
 #define HYP_IMAGE_STREAM_H

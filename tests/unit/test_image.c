@@ -16,6 +16,7 @@
 #include "hyp/guestdtb.h"
 #include "hyp/image.h"
 #include "hyp/lib/bits.h"
+#include "hyp/sched.h"
 
 #define RAM      MACHINE_RAM_BASE
 #define RAM_SIZE MIB(16)
@@ -29,6 +30,13 @@ struct test {
 	uint8_t *blobs[8]; /* to free */
 	unsigned int blob_count;
 };
+
+static unsigned int preempts; /* calls of sched_preempt() in this load; the fake guest_load() makes none */
+
+void sched_preempt(void)
+{
+	preempts++;
+}
 
 static int setup(void **state)
 {
@@ -110,6 +118,7 @@ static int load(struct test *t)
 	int err;
 
 	fake_log_reset();
+	preempts = 0;
 	err = image_load_vm(t->vm, &t->cfg, &t->entry);
 	assert_int_equal(fake_page_live(), 0);
 	assert_int_equal(fake_log_count(LOG_ERR), err ? 1 : 0);
@@ -421,6 +430,26 @@ static void test_uimage(void **state)
 	expect_refusal(t, -EINVAL, "compressed twice, by uImage and by the bundle");
 }
 
+/* Others may take the CPU at least every 64 KiB (CAVEATS.md), also while only a CRC is made. */
+static void test_uimage_preempted(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, MIB(1)), *image;
+
+	fill(data, MIB(1));
+	image = make_uimage(t, data, MIB(1), 2, 0);
+	t->cfg.kernel = plain("linux", image, 64 + MIB(1));
+	expect_load(t, RAM + 0x8040);
+	assert_true(preempts >= MIB(1) / KIB(64));
+	t->cfg.kernel = zipped(t, "linux", image, 64 + MIB(1));
+	expect_load(t, RAM + 0x8040);
+	assert_true(preempts >= 2 * MIB(1) / KIB(64)); /* for the CRC, and for the copy */
+	image[64] ^= 1;
+	t->cfg.kernel = plain("linux", image, 64 + MIB(1));
+	expect_refusal(t, -EINVAL, "damaged data in uImage, its CRC does not match");
+	assert_true(preempts >= MIB(1) / KIB(64));
+}
+
 static void test_uimage_noload(void **state)
 {
 	struct test *t = *state;
@@ -545,6 +574,18 @@ static void test_elf(void **state)
 	expect_elf(t, data);
 	t->cfg.kernel = zipped(t, "linux", data, 50000);
 	expect_elf(t, data);
+}
+
+/* Debug information behind the segments is inflated for the CRC's sake: others may take the CPU all the same. */
+static void test_elf_preempted(void **state)
+{
+	struct test *t = *state;
+	size_t size = 50000 + MIB(1);
+	uint8_t *data = make_elf(t, size, 0xc0001234, segments, ARRAY_SIZE(segments));
+
+	t->cfg.kernel = zipped(t, "linux", data, size);
+	expect_elf(t, data);
+	assert_true(preempts >= MIB(1) / KIB(64));
 }
 
 static void test_elf_thumb_entry(void **state)
@@ -846,10 +887,12 @@ int main(void)
 		row(test_zimage_growth_estimated),
 		row(test_zimage_stale_table),
 		row(test_uimage),
+		row(test_uimage_preempted),
 		row(test_uimage_noload),
 		row(test_uimage_zimage),
 		row(test_uimage_errors),
 		row(test_elf),
+		row(test_elf_preempted),
 		row(test_elf_thumb_entry),
 		row(test_elf_errors),
 		row(test_gzip_errors),
