@@ -9,6 +9,7 @@
 #include "boot/devtree.h"
 #include "boot/host.h"
 #include "boot/power.h"
+#include "hyp/dev/gic.h"
 #include "hyp/dev/uart.h"
 #include "hyp/lib/bits.h"
 #include "hyp/log.h"
@@ -17,6 +18,8 @@
 #define POWERS_MAX  4
 #define PATH_SIZE   96
 #define GIC_REGIONS 4
+#define PPI_FIRST   16U
+#define SPI_FIRST   32U
 
 #define GIC_TO_GICC 0x1000U /* from the distributor */
 #define GIC_TO_GICH 0x3000U
@@ -369,6 +372,34 @@ static int check_gic(const struct host *host)
 	return 0;
 }
 
+/* irq_register() trusts these numbers. PPIs, each CPU's own, are 16 to 31, and SPIs follow (IHI 0048B 2.2.1). */
+static int check_irqs(struct host *host)
+{
+	const struct {
+		const char *of;
+		uint32_t irq;
+	} ppis[] = {
+		{"PL1 timer", host->timer_phys_irq},
+		{"virtual timer", host->timer_virt_irq},
+		{"HYP timer", host->timer_hyp_irq},
+		{"GIC", host->gic_maintenance_irq},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ppis); i++)
+		if (ppis[i].irq < PPI_FIRST || ppis[i].irq >= SPI_FIRST) {
+			log_err("host: interrupt %u of the %s is not a PPI (16 to 31): its node's interrupts need <1 N "
+				"flags>, N from 0 to 15",
+				(unsigned)ppis[i].irq, ppis[i].of);
+			return -EINVAL;
+		}
+	if (host->uart.irq && (host->uart.irq < SPI_FIRST || host->uart.irq >= GIC_SPURIOUS)) {
+		log_warn("host: interrupt %u of the UART is not an SPI (32 to 1019): it is polled",
+			 (unsigned)host->uart.irq);
+		host->uart.irq = 0;
+	}
+	return 0;
+}
+
 int host_check(struct host *host)
 {
 	host->memory.count = at_most(HOST_RANGES_MAX, host->memory.count, "memory ranges");
@@ -383,7 +414,7 @@ int host_check(struct host *host)
 	else if (host->cpu_count == 0)
 		log_err("host: the device tree has no /cpus/cpu@* node");
 	else if (!check_gic(host) && host->timer_hyp_irq)
-		return 0;
+		return check_irqs(host);
 	else if (host->gic_regions == GIC_REGIONS)
 		log_err("host: no architected timer with four interrupts (arm,armv7-timer) in the device tree");
 	return -EINVAL;

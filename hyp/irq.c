@@ -3,9 +3,7 @@
 #include "hyp/irq.h"
 #include "hyp/lib/bits.h"
 
-#define IRQ_MAX 1020U
-
-static irq_fn handler[IRQ_MAX];
+static irq_fn handler[GIC_SPURIOUS];
 
 void irq_register(uint32_t id, irq_fn fn)
 {

@@ -11,7 +11,7 @@
  */
 typedef bool (*irq_fn)(uint32_t id);
 
-/* Register the handler of `id` and enable the interrupt on this CPU. */
+/* Register the handler of `id`, below GIC_SPURIOUS, and enable the interrupt on this CPU. */
 void irq_register(uint32_t id, irq_fn fn);
 
 /* Take one interrupt, if one is pending; false: none was. */

@@ -393,6 +393,54 @@ static void test_what_is_missing(void **state)
 	}
 }
 
+#define OWN(irqs, gic_irq)                                                                                       \
+	HEAD ROOT CPUS MEMORY UART "timer { compatible = \"arm,armv7-timer\"; interrupts = <1 13 8>, " irqs      \
+				   "; };\n" GIC_TOP "compatible = \"arm,cortex-a15-gic\"; interrupts = " gic_irq \
+				   ";" GIC_REG "}; };"
+#define UART_OF(irq) HEAD ROOT REST "serial@1 { compatible = \"arm,pl011\"; reg = <1 1>; interrupts = " irq "; }; };"
+
+/* Numbers that lead nowhere: virt7 does not run without a CPU's own interrupts, and polls the UART. */
+static void test_interrupt_numbers(void **state)
+{
+	static const struct {
+		const char *text, *line;
+	} own[] = {
+		{OWN("<0 14 8>, <1 11 8>, <1 10 8>", "<1 9 4>"),
+		 "interrupt 46 of the PL1 timer is not a PPI (16 to 31)"},
+		{OWN("<1 14 8>, <1 0x10000 8>, <1 10 8>", "<1 9 4>"), "interrupt 65552 of the virtual timer"},
+		{OWN("<1 14 8>, <1 11 8>, <1 16 8>", "<1 9 4>"), "interrupt 32 of the HYP timer"},
+		{OWN("<1 14 8>, <1 11 8>, <1 0xffffffff 8>", "<1 9 4>"), "interrupt 15 of the HYP timer"},
+		{OWN("<1 14 8>, <1 11 8>, <1 10 8>", "<1 0x7fffffff 4>"), "interrupt 2147483663 of the GIC"},
+	};
+	static const struct {
+		const char *text;
+		uint32_t irq;
+		const char *line;
+	} uarts[] = {
+		{UART_OF("<0 0 4>"), 32, ""},
+		{UART_OF("<0 987 4>"), 1019, ""},
+		{UART_OF("<0 988 4>"), 0, "host: interrupt 1020 of the UART is not an SPI (32 to 1019): it is polled"},
+		{UART_OF("<1 9 4>"), 0, "host: interrupt 25 of the UART is not an SPI (32 to 1019): it is polled"},
+		{UART_OF("<0 0xffffffdf 4>"), 0,
+		 "host: interrupt 4294967295 of the UART is not an SPI (32 to 1019): it is polled"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		scan(own[i].text);
+		assert_int_not_equal(host_check(&host), 0);
+		fake_log_expect_error(own[i].line);
+	}
+	scan(OWN("<1 0 8>, <1 15 8>, <1 1 8>", "<1 14 4>"));
+	assert_int_equal(host_check(&host), 0);
+	for (size_t i = 0; i < sizeof(uarts) / sizeof(uarts[0]); i++) {
+		scan(uarts[i].text);
+		assert_int_equal(host_check(&host), 0);
+		assert_int_equal(host.uart.irq, uarts[i].irq);
+		assert_string_equal(fake_log_last(LOG_WARN), uarts[i].line);
+	}
+}
+
 /* What there is no room for: CPUs and RAM are left out, but nobody may write to memory that is reserved. */
 static void test_too_many(void **state)
 {
@@ -497,6 +545,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_vexpress_power),
 		cmocka_unit_test(test_chosen),
 		cmocka_unit_test(test_what_is_missing),
+		cmocka_unit_test(test_interrupt_numbers),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_too_many),
 	};
