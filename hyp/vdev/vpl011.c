@@ -149,17 +149,17 @@ static void receive(struct vpl011 *u, uint32_t value)
 
 /*
  * After characters came or went (2.8.2, 2.8.4): reading below the trigger takes the receive interrupt away, and what is
- * then left nobody adds to within 32 bit periods: the timeout interrupt.
+ * in the FIFO nobody adds to within 32 bit periods: the timeout interrupt, at any level, or a driver that has cleared
+ * the other above the trigger would hear of nothing any more.
  */
 static void rx_update(struct vpl011 *u)
 {
-	if (u->rx.count >= rx_trigger(u))
-		return;
-	u->ris &= ~INT_RX;
-	if (u->rx.count)
-		u->ris |= INT_RT;
-	else
+	if (u->rx.count < rx_trigger(u))
+		u->ris &= ~INT_RX;
+	if (u->rx.count == 0)
 		u->ris &= ~INT_RT;
+	else if (u->lcr_h & LCR_H_FEN)
+		u->ris |= INT_RT;
 }
 
 /* Fill the receive FIFO from the console. In loopback its input is disconnected and stays there. */

@@ -392,6 +392,27 @@ static void test_receive_timeout(void **state)
 	assert_false(line);
 }
 
+/* A driver that starts with characters there: it clears the interrupts, reads 32, and enables them (Linux). */
+static void test_receive_behind_clear(void **state)
+{
+	(void)state;
+	enable_fifo();
+	type("123456789012345678901234567890123456789012345678901234567890");
+	wr(ICR, INT_RT | INT_RX);
+	for (uint32_t i = 0; i < 32; i++)
+		rd(DR);
+	wr(IMSC, INT_RT | INT_RX);
+	assert_true(line);
+	while (!(rd(FR) & RXFE))
+		rd(DR);
+	assert_false(line);
+	type("1234567890");
+	wr(ICR, INT_RT | INT_RX);
+	assert_false(line);
+	type("x");
+	assert_true(line);
+}
+
 /* More than the FIFO holds: the rest stays in the console and follows, in order, nothing lost. */
 static void test_receive_flood(void **state)
 {
@@ -639,6 +660,7 @@ int main(void)
 		UART_TEST(test_receive_holding_register),
 		UART_TEST(test_receive_triggers),
 		UART_TEST(test_receive_timeout),
+		UART_TEST(test_receive_behind_clear),
 		UART_TEST(test_receive_flood),
 		UART_TEST(test_trigger_moved),
 		UART_TEST(test_receiver_off),
