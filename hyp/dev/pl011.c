@@ -11,6 +11,8 @@
 #define IMSC 0x38U
 #define ICR  0x44U
 
+#define FIFO_MAX 32U /* characters; older ones have 16 */
+
 #define FR_RXFE   BIT(4)
 #define FR_TXFF   BIT(5)
 #define LCRH_FEN  BIT(4)
@@ -19,14 +21,6 @@
 #define INT_RX    BIT(4)
 #define INT_TX    BIT(5)
 #define INT_RT    BIT(6)
-
-static void pl011_init(const struct uart *uart)
-{
-	io_write32(uart->base + IMSC, 0);
-	io_write32(uart->base + ICR, 0x7ff);
-	io_write32(uart->base + LCRH, LCRH_8BIT | LCRH_FEN);
-	io_write32(uart->base + CR, CR_ON);
-}
 
 static bool pl011_can_send(const struct uart *uart)
 {
@@ -43,6 +37,20 @@ static int pl011_receive(const struct uart *uart)
 	if (io_read32(uart->base + FR) & FR_RXFE)
 		return -1;
 	return (int)(io_read32(uart->base + DR) & 0xffU);
+}
+
+/*
+ * What is in the FIFO was typed for the loader. Left there it would keep QEMU's from interrupting: that does so at the
+ * first character in an empty FIFO only.
+ */
+static void pl011_init(const struct uart *uart)
+{
+	io_write32(uart->base + IMSC, 0);
+	io_write32(uart->base + LCRH, LCRH_8BIT | LCRH_FEN);
+	io_write32(uart->base + CR, CR_ON);
+	io_write32(uart->base + ICR, 0x7ff);
+	for (uint32_t i = 0; i < FIFO_MAX && pl011_receive(uart) >= 0; i++)
+		;
 }
 
 static void pl011_irq_enable(const struct uart *uart, bool tx)

@@ -102,6 +102,44 @@ static void test_pl011(void **state)
 	assert_int_equal(widths, 4);
 }
 
+/* As QEMU's: the interrupt at the first character in an empty FIFO, and for as long as one is there. */
+static uint32_t waiting, ris;
+
+static uint32_t qemu_read(const volatile void *addr, size_t size)
+{
+	uint32_t at = offset_of(addr);
+
+	if (at == 0 && waiting && --waiting == 0)
+		ris = 0;
+	return at == 0x18 ? (waiting ? 0 : 1U << 4) : reg_read(addr, size);
+}
+
+static void qemu_write(volatile void *addr, size_t size, uint32_t value)
+{
+	if (offset_of(addr) == 0x44)
+		ris &= ~value;
+	reg_write(addr, size, value);
+}
+
+static void qemu_key(void)
+{
+	if (waiting++ == 0)
+		ris = 0x10;
+}
+
+static void test_pl011_with_input(void **state)
+{
+	(void)state;
+	open_uart("arm,pl011", 0, 0);
+	qemu_key(); /* for the loader */
+	fake_machine.io_read = qemu_read;
+	fake_machine.io_write = qemu_write;
+	uart_pl011.init(&(struct uart){.base = window});
+	assert_int_equal(ris, 0);
+	qemu_key();
+	assert_int_equal(ris, 0x10);
+}
+
 /* Register n at n << shift, in bytes or words; DesignWare's two odd interrupts are ended. */
 static void check_8250(uint32_t shift, uint32_t width)
 {
@@ -247,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_pl011),
+		cmocka_unit_test(test_pl011_with_input),
 		cmocka_unit_test(test_8250),
 		cmocka_unit_test(test_designware_stuck_interrupts),
 		cmocka_unit_test(test_8250_keeps_settings),
