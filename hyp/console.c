@@ -37,7 +37,7 @@ static struct {
 	struct console_stream *keyboard; /* the VM that gets what is typed */
 	struct console_stream *turn;     /* the VM that had the line last */
 	struct console_stream *shell;
-	uint32_t refused; /* streams that wait for room() */
+	bool room; /* of somebody who waits for it: to be told */
 	uint8_t escape;
 	bool shell_open, disturbed, busy, interrupted;
 
@@ -199,6 +199,7 @@ static bool send_next(void)
 			return send_next();
 	}
 	c = s->log[s->shown++ & (s->size - 1U)];
+	console.room |= s->refused;
 	send(c);
 	s->in_line = c != '\n';
 	console.line_chars++;
@@ -215,7 +216,7 @@ static void drain(void)
 		more = send_next();
 	if (!console.irq)
 		return;
-	tx_irq = more || console.refused;
+	tx_irq = more || console.room;
 	if (tx_irq != console.tx_irq) {
 		console.tx_irq = tx_irq;
 		uart_irq_enable(tx_irq);
@@ -235,9 +236,8 @@ bool console_putc(struct console_stream *stream, uint8_t c)
 	}
 	if (room) {
 		stream->log[stream->head++ & (stream->size - 1U)] = c;
-	} else if (!stream->refused) {
+	} else {
 		stream->refused = true;
-		console.refused++;
 	}
 	drain();
 	unlock();
@@ -315,10 +315,8 @@ static void tell_room(struct console_stream *s)
 
 	lock();
 	tell = s->refused && (has_room(s) || !is_visible(s));
-	if (tell) {
+	if (tell)
 		s->refused = false;
-		console.refused--;
-	}
 	unlock();
 	if (tell && s->room)
 		s->room(s->vm);
@@ -328,6 +326,9 @@ static void tell_all_room(void)
 {
 	struct console_stream *s = console.streams;
 
+	lock();
+	console.room = false;
+	unlock();
 	if (console.shell)
 		tell_room(console.shell);
 	if (!s)

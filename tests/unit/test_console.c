@@ -421,6 +421,23 @@ static void test_overflow(void **state)
 	assert_int_equal(sent[sent_count - 1], 'x');
 }
 
+/* Nor does the UART interrupt meanwhile, with nothing to send: another VM has the line, and lets it stand unfinished.
+ */
+static void test_refused_behind_a_held_line(void **state)
+{
+	(void)state;
+	start(2);
+	vm_says(0, "x");
+	while (console_putc(&vm[1].console, 'y'))
+		;
+	handler(IRQ_ID);
+	assert_false(tx_wanted);
+	assert_int_equal(rooms[1], 0);
+	pass(300);
+	assert_int_equal(rooms[1], 1);
+	assert_true(console_putc(&vm[1].console, 'y'));
+}
+
 /* Who waits for room when the screen is taken from it must not wait for ever. */
 static void test_hidden_while_refused(void **state)
 {
@@ -617,6 +634,7 @@ int main(void)
 		cmocka_unit_test(test_screen),
 		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_hidden_while_refused),
+		cmocka_unit_test(test_refused_behind_a_held_line),
 		cmocka_unit_test(test_prompt_again),
 		cmocka_unit_test(test_whole_line_once),
 		cmocka_unit_test(test_escape),
