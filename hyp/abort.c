@@ -89,9 +89,9 @@ static uint32_t read_reg(void *arg, unsigned int n)
 }
 
 /* Without a syndrome: fetch and decode. Elements go in order; one that faults leaves the base register as it was. */
-static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t va, uint64_t at)
+static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint64_t at)
 {
-	uint32_t spsr = read_spsr_hyp(), opcode;
+	uint32_t va = read_hdfar(), spsr = read_spsr_hyp(), opcode;
 	struct insn_access insn;
 	struct insn_context context = {regs, spsr};
 
@@ -105,6 +105,9 @@ static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t v
 	}
 	if (insn_decode(opcode, spsr & PSR_T, read_reg, &context, &insn))
 		goto abort;
+	/* Another vCPU has put a store where a load was, which the guest's own tables may not allow: let it run. */
+	if (insn.write != !!(hsr & ISS_DABT_WNR))
+		return EXIT_AGAIN;
 	for (uint32_t i = 0; i < insn.count; i++) {
 		struct element e = {at - va + insn.va + i * insn.size, insn.size, insn.reg[i], insn.write,
 				    insn.sign_extend};
@@ -145,7 +148,7 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 			return EXIT_AGAIN;
 		}
 		if (!(hsr & ISS_DABT_ISV)) /* cache maintenance of an address without memory does nothing */
-			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, va, at);
+			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, hsr, at);
 		if (transfer_one(vcpu, regs, hsr, at))
 			return EXIT_NEXT;
 	} else if (ISS_FSC(hsr) == FSC_ASYNC) {

@@ -11,8 +11,6 @@
 
 #define LOAD_STEP KIB(64) /* between looks at who else wants the CPU: images are large */
 
-enum direction { FROM_GUEST, TO_GUEST, LOAD };
-
 static int check(const struct vm *vm, uint64_t at, size_t len)
 {
 	uint64_t base = MACHINE_RAM_BASE, size = vm->config.ram_size;
@@ -20,28 +18,29 @@ static int check(const struct vm *vm, uint64_t at, size_t len)
 	return at >= base && at - base <= size && len <= size - (at - base) ? 0 : -EFAULT;
 }
 
-static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, enum direction direction)
+static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, bool load)
 {
 	int ret = check(vm, at, len);
 
 	while (!ret && len > 0) {
-		size_t offset = (size_t)(at & (BLOCK_SIZE - 1U)), most = direction == LOAD ? LOAD_STEP : BLOCK_SIZE;
+		size_t offset = (size_t)(at & (BLOCK_SIZE - 1U)), most = load ? LOAD_STEP : BLOCK_SIZE;
 		size_t step = MIN(MIN(len, most), BLOCK_SIZE - offset);
 		uint8_t *window;
 		pa_t block;
 
-		if (direction == LOAD)
+		if (load)
 			sched_preempt();
 		ret = vm_touch(vm, ipa(at));
 		if (ret || !vm_ram_pa(vm, ipa(at - offset), &block))
 			return ret ? ret : -EFAULT;
 		window = hyp_window_open(block) + offset;
-		if (direction == FROM_GUEST)
-			memcpy(buffer, window, step);
-		else
+		if (load)
 			memcpy(window, buffer, step);
-		if (direction == LOAD)
-			cache_clean(window, step);
+		else
+			memcpy(buffer, window, step);
+		/* With its caches off the guest reads memory, and writes it behind the back of a line left here
+		 * (A3.5.7). */
+		cache_clean_invalidate(window, step);
 		hyp_window_close();
 		at += step;
 		buffer += step;
@@ -52,17 +51,12 @@ static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, enum di
 
 int guest_read(struct vm *vm, ipa_t from, void *to, size_t len)
 {
-	return copy(vm, from.v, to, len, FROM_GUEST);
-}
-
-int guest_write(struct vm *vm, ipa_t to, const void *from, size_t len)
-{
-	return copy(vm, to.v, (uint8_t *)(uintptr_t)from, len, TO_GUEST);
+	return copy(vm, from.v, to, len, false);
 }
 
 int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len)
 {
-	int ret = copy(vm, to.v, (uint8_t *)(uintptr_t)from, len, LOAD);
+	int ret = copy(vm, to.v, (uint8_t *)(uintptr_t)from, len, true);
 
 	cache_invalidate_icache();
 	return ret;

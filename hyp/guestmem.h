@@ -12,11 +12,12 @@
 
 struct vm;
 
-/* Copy `len` bytes out of or into guest RAM. 0, or -EFAULT where the range is not the guest's RAM. */
+/*
+ * Copy `len` bytes out of or into guest RAM. 0, -EFAULT where the range is not the guest's RAM, or -ENOMEM. No data cache
+ * holds them afterwards, for a guest that runs with its caches off; what is loaded may be executed. guest_load() lets
+ * others have the CPU now and then.
+ */
 int guest_read(struct vm *vm, ipa_t from, void *to, size_t len);
-int guest_write(struct vm *vm, ipa_t to, const void *from, size_t len);
-
-/* As guest_write(), and make the bytes visible to a guest that runs with its caches off (clean to PoC). */
 int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len);
 
 #endif

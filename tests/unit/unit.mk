@@ -17,6 +17,7 @@ test_vmcfg_SRCS    := hyp/vmcfg.c hyp/bundle.c $(FAKE)/fake_log.c tests/unit/fit
 test_image_SRCS    := hyp/image.c hyp/image_stream.c hyp/guestdtb.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
 	$(FAKE)/fake_page.c
 test_guestdtb_SRCS := hyp/guestdtb.c
+test_guestmem_SRCS := hyp/guestmem.c
 test_insn_SRCS     := hyp/insn.c
 test_mmio_SRCS     := hyp/mmio.c $(FAKE)/fake_machine.c
 test_vpl011_SRCS   := hyp/vdev/vpl011.c hyp/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_machine.c
@@ -34,6 +35,7 @@ test_vgic_model_SRCS := $(test_vgic_SRCS)
 test_coproc_SRCS   := coproc/coproc.c coproc/registers.c coproc/setway.c coproc/pmu.c hyp/inject.c hyp/regs.c $(FAKE)/fake_machine.c
 test_model_SRCS    := coproc/model.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_exit_SRCS     := hyp/exit.c hyp/inject.c hyp/insn.c $(FAKE)/fake_machine.c
+test_abort_SRCS    := hyp/abort.c hyp/insn.c hyp/regs.c $(FAKE)/fake_machine.c
 test_timer_SRCS    := hyp/timer.c vtimer/vtimer.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_sched_SRCS    := hyp/sched.c $(FAKE)/fake_machine.c
 test_switch_SRCS   := hyp/switch.c $(FAKE)/fake_machine.c

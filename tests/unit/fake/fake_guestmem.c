@@ -60,22 +60,15 @@ int guest_read(struct vm *vm, ipa_t from, void *to, size_t len)
 	return 0;
 }
 
-int guest_write(struct vm *vm, ipa_t to, const void *from, size_t len)
+int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len)
 {
 	uint8_t *p = find(vm, to.v, len);
 
-	if (!p)
+	vm->loads++;
+	if (!p || (vm->fail_after && vm->loads > vm->fail_after))
 		return -EFAULT;
 	memcpy(p, from, len);
 	return 0;
-}
-
-int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len)
-{
-	vm->loads++;
-	if (vm->fail_after && vm->loads > vm->fail_after)
-		return -EFAULT;
-	return guest_write(vm, to, from, len);
 }
 
 unsigned int fake_guestmem_loads(const struct vm *vm)

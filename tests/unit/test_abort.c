@@ -1,0 +1,153 @@
+/* Stage-2 data aborts without a syndrome: the instruction is fetched, and judged by what is known of the fault. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arm/hypregs.h>
+#include <arm/psr.h>
+#include <arm/sysreg.h>
+
+#include "hyp/abort.h"
+#include "hyp/fetch.h"
+#include "hyp/mmio.h"
+#include "hyp/vm.h"
+#include "hyp/vmctl.h"
+
+#define PC     0x40001000U
+#define DEVICE 0x09000000U
+#define LDM    0xe8b00006U /* ldmia r0!, {r1, r2} */
+#define STM    0xe8a00006U /* stmia r0!, {r1, r2} */
+#define LOAD   FSC_TRANSLATION
+#define STORE  (FSC_TRANSLATION | ISS_DABT_WNR)
+
+static struct vm vm;
+static struct vcpu vcpu = {.vm = &vm};
+static struct regs regs;
+
+static struct {
+	enum fetch_result fetch;
+	uint32_t opcode;
+	uint32_t reads, writes, aborts, value[2];
+	uint64_t at[2];
+} seen;
+
+int vm_touch(struct vm *v, ipa_t at)
+{
+	(void)v, (void)at;
+	return -EFAULT; /* no RAM */
+}
+
+enum fetch_result fetch_insn(struct vcpu *v, uint32_t pc, bool thumb, uint32_t *opcode)
+{
+	(void)v;
+	assert_int_equal(pc, PC);
+	assert_false(thumb);
+	*opcode = seen.opcode;
+	return seen.fetch;
+}
+
+enum mmio_result mmio_access(struct vcpu *v, uint64_t at, struct mmio_access *access)
+{
+	uint32_t n = seen.reads + seen.writes;
+
+	(void)v;
+	assert_true(n < 2);
+	seen.at[n] = at;
+	if (access->write) {
+		seen.value[n] = access->value;
+		seen.writes++;
+	} else {
+		access->value = 100U + n;
+		seen.reads++;
+	}
+	return MMIO_DONE;
+}
+
+void inject_data_abort(struct vcpu *v, uint32_t va)
+{
+	(void)v, (void)va;
+	seen.aborts++;
+}
+
+void inject_prefetch_abort(struct vcpu *v, uint32_t va)
+{
+	(void)v, (void)va;
+}
+
+void inject_walk_abort(struct vcpu *v, uint32_t va, ipa_t table, bool prefetch)
+{
+	(void)v, (void)va, (void)table, (void)prefetch;
+}
+
+void vmctl_crash(struct vm *v, const char *why, uint64_t at)
+{
+	(void)v, (void)why, (void)at;
+}
+
+/* The fault is of the first word that the instruction at PC, with r0 = `base`, accesses. */
+static void fault(uint32_t opcode, uint32_t iss, uint32_t base)
+{
+	fake_machine_reset();
+	memset(&seen, 0, sizeof(seen));
+	seen.opcode = opcode;
+	regs = (struct regs){.r = {base, 11, 22}};
+	write_elr_hyp(PC);
+	write_spsr_hyp(PSR_MODE_SVC);
+	write_hdfar(base);
+	write_hpfar(base >> 8 & ~0xfU);
+	assert_int_equal(abort_data(&vcpu, &regs, EC_DABT_GUEST << 26 | iss), EXIT_AGAIN);
+}
+
+static void test_multiple(void **state)
+{
+	(void)state;
+	fault(STM, STORE, DEVICE);
+	assert_int_equal(seen.writes, 2);
+	assert_true(seen.value[0] == 11 && seen.value[1] == 22 && seen.at[0] == DEVICE && seen.at[1] == DEVICE + 4);
+	assert_int_equal(regs.r[0], DEVICE + 8);
+	assert_int_equal(read_elr_hyp(), PC + 4);
+	fault(LDM, LOAD, DEVICE);
+	assert_int_equal(seen.reads, 2);
+	assert_true(regs.r[1] == 100 && regs.r[2] == 101);
+	assert_int_equal(seen.aborts, 0);
+}
+
+/* Between the fault and the fetch another vCPU has written over the instruction. */
+static void test_changed_meanwhile(void **state)
+{
+	(void)state;
+	fault(STM, LOAD, DEVICE);
+	assert_int_equal(seen.writes + seen.aborts, 0);
+	assert_int_equal(regs.r[0], DEVICE);
+	assert_int_equal(read_elr_hyp(), PC);
+	fault(LDM, STORE, DEVICE);
+	assert_int_equal(seen.reads + seen.aborts, 0);
+	assert_int_equal(read_elr_hyp(), PC);
+	fault(0xe1a00000U, LOAD, DEVICE); /* no load or store at all */
+	assert_int_equal(seen.aborts, 1);
+}
+
+/* It ends in the next page, which may be another device's: not ours to guess. */
+static void test_page_border(void **state)
+{
+	(void)state;
+	fault(STM, STORE, DEVICE + 0xffc);
+	assert_int_equal(seen.aborts, 1);
+	assert_int_equal(regs.r[0], DEVICE + 0xffc);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_multiple),
+		cmocka_unit_test(test_changed_meanwhile),
+		cmocka_unit_test(test_page_border),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
