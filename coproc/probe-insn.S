@@ -47,4 +47,3 @@ probe_vectors_pl1:
 	probe	probe_id_pfr0, mrc p15, 0, r0, c0, c1, 0	@ HCR.TID3
 	probe	probe_tlbtr, mrc p15, 0, r0, c0, c0, 3		@ HCR.TID1
 	probe	probe_l2ctlr, mrc p15, 1, r0, c9, c0, 2		@ HCR.TIDCP
-	probe	probe_cbar, mrc p15, 4, r0, c15, c0, 0		@ HCR.TIDCP

@@ -9,7 +9,7 @@
 
 #define PROBED (HCR_TID1 | HCR_TID3 | HCR_TIDCP)
 
-extern const char probe_vectors_pl1[], probe_id_pfr0[], probe_tlbtr[], probe_l2ctlr[], probe_cbar[];
+extern const char probe_vectors_pl1[], probe_id_pfr0[], probe_tlbtr[], probe_l2ctlr[];
 
 /* Run the instruction at physical address `at` at PL1, MMU off, and an HVC behind it. Returns the syndrome of what came
  * first: the instruction's trap, the HVC, or an HVC from probe_vectors_pl1, where an UNDEFINED one ends. */
@@ -22,7 +22,6 @@ static const struct {
 	{probe_id_pfr0, HSTR_T(0)},
 	{probe_tlbtr, HSTR_T(0)},
 	{probe_l2ctlr, HSTR_T(9)},
-	{probe_cbar, HSTR_T(15)},
 };
 
 static uint32_t physical(const char *va)
@@ -40,7 +39,7 @@ static bool was_executed(uint32_t hsr)
 
 uint32_t probe_hstr(void)
 {
-	uint32_t hstr = 0;
+	uint32_t hstr = HSTR_T(15); /* TIDCP is for c9 to c11: c15 has no other trap (B1.14) */
 
 	write_hstr(0);
 	write_hcr(PROBED);

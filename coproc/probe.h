@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-/* Run an instruction of each kind at PL1 on this CPU, and return the HSTR bits that stand in for what did not trap. The
- * MMU is on in HYP, no vCPU is loaded; HCR, VBAR and SCTLR of PL1 are overwritten. */
+/* Run an instruction of each kind at PL1 on this CPU, and return the HSTR bits that stand in for what did not trap, or
+ * has no trap of its own. The MMU is on in HYP, no vCPU is loaded; HCR, VBAR and SCTLR of PL1 are overwritten. */
 uint32_t probe_hstr(void);
 
 #endif
