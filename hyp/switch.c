@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <arm/barrier.h>
 #include <arm/hypregs.h>
@@ -149,14 +150,6 @@ void vcpu_unload(struct vcpu *vcpu)
 	dsb();
 }
 
-/* The vCPU's translations are nowhere from now on, as those of a core that comes out of reset. */
-static void drop_tlb(struct vcpu *vcpu)
-{
-	for (uint32_t i = 0; i < CPU_MAX; i++)
-		if (vcpu->vm->tlb_vcpu[i] == vcpu->index)
-			vcpu->vm->tlb_vcpu[i] = UINT8_MAX;
-}
-
 /* Everything the architecture defines at reset is set, the rest is zero: nothing of the last run shows (B1.9.1). */
 void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
 {
@@ -172,7 +165,7 @@ void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1
 	vcpu->hcr &= ~HCR_VA;
 	if (cpu->vfp_owner == vcpu)
 		cpu->vfp_owner = NULL;
-	drop_tlb(vcpu);
+	memset(vcpu->vm->tlb_vcpu, UINT8_MAX, sizeof(vcpu->vm->tlb_vcpu)); /* nor does a translation outlive a reset */
 	if (cpu->loaded == vcpu)
 		restore(cpu, vcpu);
 }

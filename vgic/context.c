@@ -11,21 +11,19 @@ void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
 }
 
 /*
- * The hardware's interrupt is the guest's, in a list register or out of one; or the guest has ended it in one that has
- * not been looked at. Then, and while it waits (`line`), its physical twin is active.
+ * The hardware's interrupt is the guest's, in a list register or out of one; *ended: the guest has ended it in one that
+ * has not been looked at. Then, and while it waits (`line`), its physical twin is active.
  */
-static inline bool hw_taken(const struct vgic_cpu *cpu)
+static inline bool hw_taken(const struct vgic_cpu *cpu, bool *ended)
 {
 	const struct vgic_irq *irq = cpu->hw_irq;
+	uint32_t lr = __atomic_load_n(&irq->lr, __ATOMIC_RELAXED); /* vgic_reset() may be at work elsewhere */
 
-	return irq->active || (irq->lr != VGIC_NO_LR && (cpu->lr[irq->lr] & GICH_LR_STATE));
-}
-
-static inline bool hw_ended(const struct vgic_cpu *cpu)
-{
-	const struct vgic_irq *irq = cpu->hw_irq;
-
-	return irq->lr != VGIC_NO_LR && (cpu->lr_eoi & BIT(irq->lr));
+	*ended = false;
+	if (lr == VGIC_NO_LR)
+		return irq->active;
+	*ended = cpu->lr_eoi >> lr & 1U;
+	return cpu->lr[lr] & GICH_LR_STATE;
 }
 
 void vgic_save(struct vcpu *vcpu)
@@ -45,10 +43,9 @@ void vgic_save(struct vcpu *vcpu)
 	}
 	cpu->hcr = io_read32(gich + GICH_HCR); /* with EOIs that nobody has counted yet */
 	io_write32(gich + GICH_HCR, 0);
-	taken = hw_taken(cpu);
-	ended = hw_ended(cpu);
+	taken = hw_taken(cpu, &ended);
 	cpu->hw_waits = taken || cpu->hw_irq->line;
-	dmb_ish(); /* who sees that it is nowhere sees all of lr[]; and vgic_reset() may be at work elsewhere */
+	dmb_ish(); /* who sees that it is nowhere sees all of lr[]; and hw_left, if vgic_reset() has hidden the rest */
 	cpu->hw_active = cpu->hw_waits || ended || cpu->hw_left;
 	if (unlikely(cpu->hw_active))
 		gic_set_active(vgic_hw_id(cpu), false); /* on this CPU only while the vCPU is here */
@@ -66,13 +63,14 @@ void vgic_load(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
 	volatile uint8_t *gich = gic_gich;
+	bool ended;
 
 	spin_lock(&vcpu->vm->vgic.lock);
 	if (unlikely(cpu->recall))
 		vgic_serve_recall(vcpu);
 	cpu->on = this_cpu();
 	spin_unlock(&vcpu->vm->vgic.lock);
-	if (unlikely(cpu->hw_active) && (cpu->hw_irq->line || hw_taken(cpu) || hw_ended(cpu)))
+	if (unlikely(cpu->hw_active) && (hw_taken(cpu, &ended) || ended || cpu->hw_irq->line))
 		gic_set_active(vgic_hw_id(cpu), true);
 	io_write32(gich + GICH_VMCR, cpu->vmcr);
 	io_write32(gich + GICH_APR, cpu->apr);
@@ -93,7 +91,7 @@ void vgic_reset(struct vm *vm)
 	struct vcpu *v;
 
 	spin_lock(&vm->vgic.lock);
-	vm->vgic.forwarded = vm->vgic.online = 0;
+	vm->vgic.forwarded = vm->vgic.online = vm->vgic.shared = 0;
 	for (uint32_t w = 0; w < VGIC_WORDS; w++)
 		vm->vgic.enabled[w] = 0;
 	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
@@ -125,7 +123,7 @@ static void retarget(struct vcpu *vcpu)
 {
 	uint32_t self = BIT(vcpu->index);
 
-	for (uint32_t id = VGIC_PRIVATE; id < VGIC_IRQS; id++) {
+	for (uint32_t id = VGIC_PRIVATE; vcpu->vm->vgic.shared && id < VGIC_IRQS; id++) {
 		uint32_t targets = vgic_irq(vcpu, id)->targets;
 
 		if (targets & self && targets != self)

@@ -222,15 +222,27 @@ static uint32_t target_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 	return value;
 }
 
+static bool several(uint32_t targets)
+{
+	return targets & (targets - 1U);
+}
+
+static void set_targets(struct vcpu *vcpu, uint32_t id, uint32_t targets)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	vcpu->vm->vgic.shared += (uint32_t)several(targets) - (uint32_t)several(irq->targets);
+	irq->targets = (uint8_t)targets;
+	vgic_update(vcpu, id);
+}
+
 static void target_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
 {
 	uint32_t existing = BIT(vcpu->vm->vcpu_count) - 1U;
 
 	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++, value >>= 8)
-		if (offset + i >= VGIC_PRIVATE) {
-			vgic_irq(vcpu, offset + i)->targets = (uint8_t)(value & existing);
-			vgic_update(vcpu, offset + i);
-		}
+		if (offset + i >= VGIC_PRIVATE)
+			set_targets(vcpu, offset + i, value & existing);
 }
 
 /* Two bits an interrupt, the upper one: edge. SGIs are edge and PPIs level, both fixed. */

@@ -74,6 +74,7 @@ struct vgic {
 	uint32_t forwarded;           /* GICD_CTLR: bit g: group g is forwarded */
 	uint32_t enabled[VGIC_WORDS]; /* SPIs; word 0 is every vCPU's own */
 	uint32_t online;              /* vCPUs whose CPU interface is on */
+	uint32_t shared;              /* SPIs that have several targets: how many */
 	struct vgic_irq spi[VGIC_IRQS - VGIC_PRIVATE];
 };
 
