@@ -38,8 +38,7 @@ static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, bool lo
 			memcpy(window, buffer, step);
 		else
 			memcpy(buffer, window, step);
-		/* With its caches off the guest reads memory, and writes it behind the back of a line left here
-		 * (A3.5.7). */
+		/* A guest with its caches off writes memory behind the back of a line that is left here (A3.5.7). */
 		cache_clean_invalidate(window, step);
 		hyp_window_close();
 		at += step;
