@@ -45,6 +45,8 @@ void row_psci_version(uint32_t rounds);
 void row_gicd_typer(uint32_t rounds);
 void row_gicd_isenabler(uint32_t rounds);
 void row_uart_fr(uint32_t rounds);
+void row_mmio_turns(uint32_t rounds);
+void row_irq_mask(uint32_t rounds);
 void row_actlr(uint32_t rounds);
 void row_sgi_self(uint32_t rounds);
 void row_timer_virt(uint32_t rounds);
@@ -177,6 +179,8 @@ static const struct row rows[] = {
 	{"gicd_typer", MICRO, 4096, row_gicd_typer},
 	{"gicd_isenabler", MICRO, 4096, row_gicd_isenabler},
 	{"uart_fr", MICRO, 4096, row_uart_fr},
+	{"mmio_turns", MICRO, 4096, row_mmio_turns},
+	{"irq_mask", MICRO, 4096, row_irq_mask},
 	{"actlr", MICRO, 4096, row_actlr},
 	{"sgi_self", MICRO | TIMER, 4096, row_sgi_self},
 	{"timer_virt", MICRO | TIMER, 4096, row_timer_virt},

@@ -16,10 +16,18 @@ $(BUILD)/bench/bench.elf: $(BENCH_OBJS) $(GUEST_LIB_OBJS) tests/guests/lib/guest
 $(BUILD)/bench/bench.bin: $(BUILD)/bench/bench.elf
 	$(Q)$(CROSS)objcopy -O binary $< $@
 
+# virt7's own MMIO bus, without virt7: the object file is that of the image.
+$(BUILD)/bench/obj/lookup.o: GUEST_CFLAGS += -Ihyp/arm/include
+$(BUILD)/bench/lookup.elf: $(BUILD)/bench/obj/lookup.o $(BUILD)/obj/hyp/mmio.o $(GUEST_LIB_OBJS) tests/guests/lib/guest.lds
+	$(Q)echo "  LD   $@"; $(CROSS)gcc $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^) -lgcc
+
+$(BUILD)/bench/lookup.bin: $(BUILD)/bench/lookup.elf
+	$(Q)$(CROSS)objcopy -O binary $< $@
+
 # BENCHFLAGS=--quick for the guest's micro rows alone, --update for a new baseline, --fresh to measure the peers again.
-bench: $(BUILD)/virt7.bin $(BUILD)/bench/bench.bin $(BUILD)/initramfs.cpio ## native, virt7 and Xen side by side; BENCHFLAGS=--quick|--update|--fresh
+bench: $(BUILD)/virt7.bin $(BUILD)/bench/bench.bin $(BUILD)/bench/lookup.bin $(BUILD)/initramfs.cpio ## native, virt7 and Xen side by side; BENCHFLAGS=--quick|--update|--fresh
 	tools/deps xen
 	$(Q)DEPS=$(DEPS) CROSS=$(CROSS) $(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCHFLAGS)
 .PHONY: bench
 
--include $(BENCH_OBJS:.o=.d)
+-include $(BENCH_OBJS:.o=.d) $(BUILD)/bench/obj/lookup.d

@@ -40,6 +40,9 @@ ROWS = {
     "gicd_typer": ("GICD_TYPER read", 100),
     "gicd_isenabler": ("GICD_ISENABLER write", 140),
     "uart_fr": ("UART FR read", 100),
+    "mmio_turns": ("GICD_TYPER, UART FR in turn", None),
+    "irq_mask": ("an interrupt masked, unmasked in turn", None),
+    "mmio_find_32": ("one of 32 devices found, alone", None),
     "actlr": ("ACTLR read", 80),
     "sgi_self": ("self-SGI, handler, EOI", 200),
     "timer_virt": ("expired virtual timer, handler, EOI", 200),
@@ -68,7 +71,9 @@ ROWS = {
 RATIO_TARGET = ("debian", "debian_crc32", "wall_1", "wall_4")  # of virt7 / native
 NOT_JUDGED = ("wall_1", "wall_4", "host_1", "host_4")
 WALL_RUNS = 3  # the best of them counts
-QUICK = list(ROWS)[:11]  # what --quick measures
+QUICK = list(ROWS)[:14]  # what --quick measures
+# What a row counts besides instructions, of virt7's own code, and the key's end in the baseline.
+COSTS = {"barriers": "barriers", "gich": "GICH accesses"}
 VM_COUNTS = (1, 2, 4, 8, 16)
 
 # key: (rounds, busybox's shell). Exits beyond those of a boot that does nothing.
@@ -100,6 +105,7 @@ class Bench:
         self.build = build
         self.folder = build / "bench"
         self.image = self.folder / "bench.bin"
+        self.lookup = self.folder / "lookup.bin"
         self.virt7 = build / "virt7.bin"
         deps = Path(os.environ.get("DEPS", ROOT / "build/deps")).resolve()
         self.xen = deps / "armhf/boot/xen-4.17-armhf"
@@ -114,11 +120,11 @@ class Bench:
         self.vectors = self.find_vectors()
 
     def find_vectors(self):
-        """Where virt7 is entered from a guest: by a trap, by an interrupt."""
+        """Where virt7 is entered from a guest, by a trap, by an interrupt; and where its code begins."""
         nm = os.environ.get("CROSS", "arm-none-eabi-") + "nm"
         lines = subprocess.run([nm, str(self.virt7.with_suffix(".elf"))], check=True, capture_output=True, text=True).stdout
         symbols = {fields[2]: int(fields[0], 16) for fields in map(str.split, lines.splitlines()) if len(fields) == 3}
-        return symbols["vector_trap"], symbols["vector_irq"]
+        return symbols["vector_trap"], symbols["vector_irq"], symbols["image_start"]
 
     def build_plugin(self):
         source = ROOT / "tests/bench/insncount.c"
@@ -131,15 +137,17 @@ class Bench:
 
     def execute(self, options, until, timeout, counted):
         """
-        {"marks": [[number, count]...], "total": n, "output": text, "seconds": s, "host": s} of one run that prints `until`;
+        {"marks": [[number, count, barriers, gich]...], "total": n, "output": text, "seconds": s, "host": s} of one run that prints `until`;
         the seconds are those until then, by the clock and of CPU time.
         """
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
             total, marks = Path(name) / "total", Path(name) / "marks"
             command = [QEMU, *options, "-nographic", *CLOCK]
             if counted:
-                entries = "".join(f",entry={address:x}" for address in self.vectors)
-                command += ["-icount", "shift=0,sleep=off", "-plugin", f"{self.plugin},out={total},marks={marks}{entries}"]
+                entries = "".join(f",entry={address:x}" for address in self.vectors[:2])
+                hyp = f",hyp={self.vectors[2]:x}" if str(self.virt7) in options else ""
+                command += ["-icount", "shift=0,sleep=off", "-plugin",
+                            f"{self.plugin},out={total},marks={marks}{entries}{hyp}"]
             output, seconds, host = self.watch(command, until, timeout)
             result = {"output": output, "seconds": seconds, "host": host, "marks": [], "total": 0}
             if counted:
@@ -192,6 +200,12 @@ class Bench:
         options = ["-M", "virt,gic-version=2,dtb-randomness=off", "-cpu", "cortex-a15", "-smp", str(cpus), "-m", "128M",
                    "-kernel", str(self.image), "-append", f"bench={groups}"]
         return self.run(options, "bench: done", [self.image], cached=True)
+
+    def alone(self):
+        """virt7's MMIO bus without virt7."""
+        options = ["-M", "virt,gic-version=2,dtb-randomness=off", "-cpu", "cortex-a15", "-m", "128M", "-kernel",
+                   str(self.lookup)]
+        return self.run(options, "bench: done", [self.lookup])
 
     def bundle(self, vms, hashes="none"):
         path = self.folder / "bench.itb"
@@ -260,16 +274,28 @@ class Bench:
 
 
 def boot_mark(run, which=0):
-    return [count for number, count in run["marks"] if number == MARK_BOOT][which]
+    return [count for number, count, *_ in run["marks"] if number == MARK_BOOT][which]
+
+
+def pieces(run):
+    """(row, rounds, instructions of its own, what was counted at its begin, at its end): lines and marks are in one order."""
+    lines = re.findall(r"row (\w+) rounds (\d+) own (\d+)", run["output"])
+    begins = [counts for number, *counts in run["marks"] if number == MARK_BEGIN]
+    ends = [counts for number, *counts in run["marks"] if number == MARK_END]
+    for (name, rounds, own), begin, end in zip(lines, begins, ends):
+        if int(rounds):
+            yield name, int(rounds), int(own), begin, end
 
 
 def per_round(run):
-    """{row: instructions a round}: the guest's lines and the marks come in the same order."""
-    lines = re.findall(r"row (\w+) rounds (\d+) own (\d+)", run["output"])
-    begins = [count for number, count in run["marks"] if number == MARK_BEGIN]
-    ends = [count for number, count in run["marks"] if number == MARK_END]
-    return {name: (end - begin - int(own)) / int(rounds)
-            for (name, rounds, own), begin, end in zip(lines, begins, ends) if int(rounds)}
+    """{row: instructions a round}."""
+    return {name: (end[0] - begin[0] - own) / rounds for name, rounds, own, begin, end in pieces(run)}
+
+
+def costs_per_round(run):
+    """{row: {cost: times a round}}, of virt7's own code."""
+    return {name: {cost: round((end[i] - begin[i]) / rounds, 2) for i, cost in enumerate(COSTS, 1)}
+            for name, rounds, _, begin, end in pieces(run)}
 
 
 class Table:
@@ -277,7 +303,15 @@ class Table:
 
     def __init__(self):
         self.rows = {}
+        self.costs = {}  # of virt7: costs[key][cost]
         self.notes = []
+
+    def put_virt7(self, run, keys=None):
+        """Every row of a run under virt7, under the guest's name or the one that `keys` has for it."""
+        for name, value in per_round(run).items():
+            self.put((keys or {}).get(name, name), "virt7", value)
+        for name, costs in costs_per_round(run).items():
+            self.costs[(keys or {}).get(name, name)] = costs
 
     def put(self, key, platform, value):
         self.rows.setdefault(key, {})[platform] = round(value, 2) if value < 1e4 else round(value)
@@ -297,6 +331,12 @@ class Table:
             ratio = f"{row['virt7'] / row['xen']:.3f}" if "virt7" in row and row.get("xen") else ""
             print(f"{title:40}{show(row.get('native')):>14}{show(row.get('virt7')):>14}{show(row.get('xen')):>14}{ratio:>11}"
                   f"  {self.verdict(key, target)}".rstrip())
+
+    def print_costs(self):
+        print(f"{'of virt7, an operation':40}{'barriers':>14}{'GICH':>14}")
+        for key, (title, _) in ROWS.items():
+            if key in self.costs:
+                print(f"{title:40}" + "".join(f"{show(self.costs[key][cost]):>14}" for cost in COSTS))
 
     def verdict(self, key, target):
         row = self.rows[key]
@@ -329,8 +369,8 @@ def micro_native(bench, table):
 
 
 def micro_virt7(bench, table):
-    for key, value in per_round(bench.under_virt7([bench.vm("micro,touch")])).items():
-        table.put(key, "virt7", value)
+    table.put_virt7(bench.under_virt7([bench.vm("micro,touch")]))
+    table.put("mmio_find_32", "virt7", per_round(bench.alone())["mmio_find_32"])
     table.put("wfi_timer_native", "virt7", table.rows["wfi_timer"]["virt7"])
 
 
@@ -348,8 +388,7 @@ def smp_native(bench, table):
 
 
 def smp_virt7(bench, table):
-    for key, value in per_round(bench.under_virt7([bench.vm("smp", cpus=2)], smp=2)).items():
-        table.put(key, "virt7", value)
+    table.put_virt7(bench.under_virt7([bench.vm("smp", cpus=2)], smp=2))
 
 
 SHARED = {"sgi_ping": "switch_sgi", "slice": "switch_slice"}  # the guest's names of rows on one CPU
@@ -357,8 +396,7 @@ SHARED = {"sgi_ping": "switch_sgi", "slice": "switch_slice"}  # the guest's name
 
 def shared_virt7(bench, table):
     for groups in ("pair", "share"):
-        for key, value in per_round(bench.under_virt7([bench.vm(groups, cpus=2)], timeout=20)).items():
-            table.put(SHARED[key], "virt7", value)
+        table.put_virt7(bench.under_virt7([bench.vm(groups, cpus=2)], timeout=20), SHARED)
 
 
 def shared_xen(bench, table):
@@ -447,7 +485,7 @@ def vms_rows(bench, table, counts):
     for number in VM_COUNTS:
         others = [bench.vm("idle", name=f"idle{i}", memory="16M") for i in range(number - 1)]
         run = bench.under_virt7([*others, bench.vm("late,timer", memory="16M")], timeout=30)
-        boots = [count for mark, count in run["marks"] if mark == MARK_BOOT]
+        boots = [count for mark, count, *_ in run["marks"] if mark == MARK_BOOT]
         counts[number] = {**per_round(run), "boot": round(boots[-1] / number)}
     table.notes += [f"{number:2} VMs: virtual timer {show(row['timer_virt'])}, self-SGI {show(row['sgi_self'])}, boot "
                     f"{row['boot']:,} a VM" for number, row in counts.items()]
@@ -469,10 +507,20 @@ def sizes(bench):
 
 
 def judged(table):
-    """{row: number} for the baseline: instructions, but virt7 / native for Debian, whose kernel package changes."""
-    return {key: round(row["virt7"] / row["native"], 4) if key in RATIO_TARGET else row["virt7"]
+    """
+    {row: number} for the baseline: instructions, but virt7 / native for Debian, whose kernel package changes; "ROW COST"
+    for what else a row counts.
+    """
+    rows = {key: round(row["virt7"] / row["native"], 4) if key in RATIO_TARGET else row["virt7"]
             for key, row in table.rows.items()
             if "virt7" in row and key not in NOT_JUDGED and key != "wfi_timer_native"}
+    return rows | {f"{key} {cost}": value for key, costs in table.costs.items() for cost, value in costs.items()}
+
+
+def title(key):
+    """The operation of a key of the baseline."""
+    row, _, cost = key.partition(" ")
+    return f"{ROWS[row][0]}, {COSTS[cost]}" if cost else ROWS[row][0]
 
 
 def compare(table, baseline):
@@ -481,9 +529,9 @@ def compare(table, baseline):
     for key, old in baseline.items():
         new = results.get(key)
         if new is None:
-            complaints.append(f"{ROWS[key][0]}: no result; the baseline has {show(old)}")
+            complaints.append(f"{title(key)}: no result; the baseline has {show(old)}")
         elif new > old * TOLERANCE:
-            complaints.append(f"{ROWS[key][0]}: {show(new)}, was {show(old)} ({new / old - 1:+.1%})")
+            complaints.append(f"{title(key)}: {show(new)}, was {show(old)}" + (f" ({new / old - 1:+.1%})" if old else ""))
     return complaints
 
 
@@ -514,15 +562,16 @@ def main():
     bench, table = Bench(args.build.resolve(), args.fresh), Table()
     extras = measure(bench, table, args.quick)
     table.print()
+    table.print_costs()
     for note in table.notes:
         print(note)
     print(", ".join(f"{name} {value:,}" for name, value in extras["sizes"].items()))
     if bench.reused:
         print(f"native and Xen: {bench.reused} runs taken from {bench.cache_path.name}; --fresh measures them again")
-    (bench.build / "bench.json").write_text(json.dumps({"rows": table.rows, **extras}, indent=1) + "\n")
+    (bench.build / "bench.json").write_text(json.dumps({"rows": table.rows, "costs": table.costs, **extras}, indent=1) + "\n")
     baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     if args.quick:
-        baseline = {key: value for key, value in baseline.items() if key in QUICK}
+        baseline = {key: value for key, value in baseline.items() if key.split()[0] in QUICK}
     complaints = compare(table, baseline)
     if args.update:
         merged = json.loads(BASELINE.read_text()) if args.quick and BASELINE.exists() else {}

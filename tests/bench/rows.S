@@ -16,6 +16,7 @@
 #define GICD_SGIR       0xf00
 #define GICC_IAR        0x00c
 #define GICC_EOIR       0x010
+#define GICD_ICENABLER0 0x180
 #define UART_FR         0x018
 
 #define SGIR_SELF   (2 << 24)
@@ -78,6 +79,27 @@ row row_uart_fr
 	orr	r6, r6, r0
 	subs	r4, r4, #1
 	bne	1b
+	row_end
+
+/* Two devices in turn, as a driver of each would that interrupts the other. A round is one access. */
+row row_mmio_turns
+	ldr	r5, =BENCH_GICD
+	ldr	r9, =BENCH_UART
+1:	ldr	r0, [r5, #4]
+	ldr	r1, [r9, #UART_FR]
+	orr	r6, r0, r1
+	subs	r4, r4, #2
+	bgt	1b
+	row_end
+
+/* One interrupt disabled and enabled again, as a driver masks its own. A round is one write. */
+row row_irq_mask
+	ldr	r5, =BENCH_GICD
+	mov	r6, #1 << BENCH_TIMER_PHYS
+1:	str	r6, [r5, #GICD_ICENABLER0]
+	str	r6, [r5, #GICD_ISENABLER0]
+	subs	r4, r4, #2
+	bgt	1b
 	row_end
 
 row row_actlr
