@@ -12,6 +12,7 @@
 #include <arm/sysreg.h>
 
 #include "boot/demo.h"
+#include "boot/guard.h"
 #include "boot/header.h"
 #include "boot/host.h"
 #include "boot/main.h"
@@ -362,6 +363,7 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 	log_info("virt7 " VIRT7_VERSION " at 0x%08x, MIDR 0x%08x", (unsigned)load, (unsigned)read_midr());
 	if (mode != PSR_MODE_HYP)
 		halt(wrong_mode());
+	guard_set(host.fdt);
 	if (host_check(&host))
 		halt("this board's device tree lacks what virt7 needs");
 	take_header_bundle();

@@ -43,15 +43,15 @@ def first_call():
 def broken(qemu, tmp_path):
     """broken(address, code) -> Qemu that runs virt7 with `code` at `address`."""
 
-    def start(address, code, cpu="cortex-a15"):
+    def start(address, code, *args, cpu="cortex-a15", machine=""):
         image = bytearray((BUILD / "virt7.bin").read_bytes())
         offset = address - IMAGE_BASE
         assert 0 < offset < len(image)
         image[offset:offset + len(code)] = code
         copy = tmp_path / "virt7-broken.bin"
         copy.write_bytes(image)
-        return qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", cpu, "-m", "256M", "-nographic",
-                    "-kernel", copy)
+        return qemu("-M", "virt,virtualization=on,gic-version=2" + machine, "-cpu", cpu, "-m", "256M", "-nographic",
+                    "-kernel", copy, *args)
 
     return start
 
@@ -80,7 +80,7 @@ def register(lines, name):
 
 @pytest.mark.parametrize("cpu", CPUS)
 def test_undefined_instruction(broken, first_call, cpu):
-    lines = expect_panic(broken(first_call, UDF * 2, cpu),
+    lines = expect_panic(broken(first_call, UDF * 2, cpu=cpu),
                          rf"undefined instruction in virt7 on CPU 0 at 0x{first_call:08x} {VICTIM}\+0x[0-9a-f]+")
     assert register(lines, "PSR") & 0x1f == 0x1a  # HYP mode
     assert len([line for line in lines if re.match(r" *r(0|4|8|12) ", line)]) == 4
@@ -132,3 +132,37 @@ def test_stack_protector(broken, symbols, first_call):
             + (0xd000 | j1 << 13 | j2 << 11 | distance >> 1 & 0x7ff).to_bytes(2, "little"))
     lines = expect_panic(broken(first_call, code), "stack overwritten")
     check_backtrace(lines, "panic", "__stack_chk_fail", VICTIM, "boot_main")
+
+
+def halfword(value):
+    return value.to_bytes(2, "little")
+
+
+def load(reg, value):
+    """movw, movt (DDI 0406C A8.8.102, T3, and A8.8.106)."""
+    code = b""
+    for op, imm in ((0xf240, value & 0xffff), (0xf2c0, value >> 16)):
+        code += halfword(op | imm >> 12 | (imm >> 11 & 1) << 10) + halfword((imm >> 8 & 7) << 12 | reg << 8 | imm & 0xff)
+    return code
+
+
+@pytest.fixture
+def guard(broken, symbols, first_call):
+    """guard(machine, ...) -> the stack protector's guard of a boot, which is stopped with the guard in r0."""
+
+    def read(machine, *args):
+        code = load(0, symbols["__stack_chk_guard"]) + halfword(0x6800) + UDF  # ldr r0, [r0]
+        lines = expect_panic(broken(first_call, code, *args, machine=machine), f"undefined instruction .* {VICTIM}.*")
+        return register(lines, "r0 ")
+
+    return read
+
+
+def test_guard_differs_between_boots(guard):
+    """At the same count of the same instructions; only the seeds are QEMU's, new ones for each boot."""
+    exact = ("-icount", "shift=0,sleep=off")
+    fixed = ",dtb-randomness=off"
+    assert guard(fixed, *exact) == guard(fixed, *exact)
+    boots = [guard("", *exact) for _ in range(3)]
+    assert len({*boots, guard(fixed, *exact)}) == 4
+    assert all(value & 0xff == 0 for value in boots)

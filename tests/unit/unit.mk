@@ -47,6 +47,7 @@ test_line_SRCS     := hyp/line.c
 test_option_SRCS   := hyp/option.c $(FAKE)/fake_log.c
 UARTS := $(addprefix hyp/dev/,uart.c pl011.c ns16550.c imx-uart.c stm32-usart.c meson-uart.c)
 test_host_SRCS     := boot/host.c boot/devtree.c boot/power.c $(UARTS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_guard_SRCS    := boot/guard.c $(FAKE)/fake_machine.c
 test_cpustart_SRCS := boot/cpustart.c psci/power.c boot/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_uart_SRCS     := $(UARTS) $(FAKE)/fake_machine.c
 
