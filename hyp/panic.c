@@ -1,6 +1,6 @@
 /*
- * The end: what virt7 says of its own bugs. The backtrace follows the image's exception tables, the
- * names come from the table that tools/symtab puts into the image.
+ * The end: what virt7 says of its own bugs. The backtrace follows the image's exception tables
+ * (hyp/unwind.c), with names from hyp/symtab.c.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,14 +16,11 @@
 #include "hyp/lib/cpu.h"
 #include "hyp/log.h"
 #include "hyp/panic.h"
+#include "hyp/symtab.h"
 #include "hyp/unwind.h"
 
 #define BACKTRACE_MAX 16U
 
-/* Made by tools/symtab, which says how. */
-extern const uint32_t symtab_count;
-extern const uint16_t symtab_address[];
-extern const uint8_t symtab_pairs[], symtab_names[];
 extern const char image_start[], _text_end[];
 
 uintptr_t __stack_chk_guard = 0x7a3e1100U; /* until boot/guard.c has another */
@@ -37,36 +34,14 @@ static void stop(void)
 		wfi();
 }
 
-/* Append what one byte of a compressed name stands for. Pairs nest at most as deep as there are pairs. */
-static char *expand(uint8_t byte, char *to, const char *end)
-{
-	if (byte >= 0x80) {
-		to = expand(symtab_pairs[2 * (byte - 0x80)], to, end);
-		return expand(symtab_pairs[2 * (byte - 0x80) + 1], to, end);
-	}
-	if (to < end)
-		*to++ = (char)byte;
-	return to;
-}
-
 const char *panic_symbol(uint32_t pc, uint32_t *offset)
 {
-	static char text[40];
-	const uint8_t *name = symtab_names;
-	uint32_t i = 0, place = (pc - (uint32_t)(uintptr_t)image_start) / 2;
-	char *end = text;
+	uint32_t start = (uint32_t)(uintptr_t)image_start;
 
 	*offset = 0;
-	if (symtab_count == 0 || pc >= (uint32_t)(uintptr_t)_text_end || pc < (uint32_t)(uintptr_t)image_start)
+	if (pc < start || pc >= (uint32_t)(uintptr_t)_text_end)
 		return "?";
-	for (; i + 1 < symtab_count && symtab_address[i + 1] <= place; i++)
-		while (*name++)
-			;
-	while (*name)
-		end = expand(*name++, end, text + sizeof(text) - 1);
-	*end = '\0';
-	*offset = (place - symtab_address[i]) * 2;
-	return text;
+	return symtab_find(pc - start, offset);
 }
 
 static void backtrace(struct unwind_frame *frame)

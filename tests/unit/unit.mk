@@ -44,6 +44,7 @@ test_vmctl_SRCS    := hyp/vmctl.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_console_SRCS  := hyp/console.c $(FAKE)/fake_machine.c
 test_trace_SRCS    := hyp/trace.c hyp/shell_trace.c $(FAKE)/fake_machine.c
 test_line_SRCS     := hyp/line.c
+test_symtab_SRCS   := hyp/symtab.c
 test_option_SRCS   := hyp/option.c $(FAKE)/fake_log.c
 UARTS := $(addprefix hyp/dev/,uart.c pl011.c ns16550.c imx-uart.c stm32-usart.c meson-uart.c)
 test_host_SRCS     := boot/host.c boot/devtree.c boot/power.c $(UARTS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
@@ -60,6 +61,12 @@ $(UNIT_BUILD)/$(1): $(patsubst %.c,$(UNIT_BUILD)/obj/%.o,tests/unit/$(1).c $($(1
 	$$(HOSTCC) $$(UNIT_CFLAGS) $$^ $$(UNIT_LIBS) -o $$@
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_rule,$(test))))
+
+# A table as the image's, of a text that no image has.
+$(UNIT_BUILD)/symtab-table.o: tests/unit/symtab-nm tools/symtab
+	@mkdir -p $(@D)
+	tools/symtab <$< >$(@:.o=.S) && $(HOSTCC) -Wa,--noexecstack -c $(@:.o=.S) -o $@
+$(UNIT_BUILD)/test_symtab: $(UNIT_BUILD)/symtab-table.o
 
 $(UNIT_BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
