@@ -22,16 +22,17 @@ CPPFLAGS := -I. -Ihyp/arm/include -isystem $(DEPINC) -DVIRT7_VERSION='"$(VERSION
 LDFLAGS := $(TARGET) -nostartfiles -static -Wl,--gc-sections -Wl,--no-enum-size-warning -Wl,-z,max-page-size=4096 \
 	   -Wl,--build-id=none -Wl,--no-warn-rwx-segments,--no-warn-execstack
 
-SRCS := $(sort $(wildcard boot/*.c hyp/*.c hyp/arm/*.c hyp/lib/*.c hyp/dev/*.c hyp/vdev/*.c mm/*.c vgic/*.c vtimer/*.c \
-	psci/*.c coproc/*.c))
-ASMS := boot/head.S boot/monitor.S boot/demo-guest.S hyp/vectors.S hyp/arm/context.S coproc/probe-insn.S
+# What virt7 is made of: every source in these folders; boot/flash.S is linked alone.
+ROOMS := boot hyp mm vgic vtimer psci coproc
+SRCS := $(sort $(shell find $(ROOMS) -name '*.c'))
+ASMS := $(sort $(filter-out boot/flash.S %.lds.S,$(shell find $(ROOMS) -name '*.S')))
 OBJS := $(SRCS:%.c=$(BUILD)/obj/%.o) $(ASMS:%.S=$(BUILD)/obj/%.o)
 
-# What a guest's exit runs through is compiled for speed, the rest (boot, parsing, loading) for size, in Thumb. The first
-# tables are written at the load address, where the stack protector's guard is not.
-FAST := hyp/exit hyp/abort hyp/mmio hyp/irq hyp/sched hyp/switch hyp/timer hyp/dev/gic hyp/vdev/vpl011 vgic/dist \
-	mm/cache vgic/vgic vgic/context vtimer/vtimer coproc/coproc coproc/registers psci/psci
-$(FAST:%=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions -falign-functions=2 -falign-loops=1 -falign-jumps=1 -falign-labels=1
+# What a guest's exit runs through says so in its head comment and is compiled for speed; the rest (boot, parsing,
+# loading) for size, in Thumb.
+FAST := $(shell grep -rl --include='*.c' 'Compiled for speed\.' $(ROOMS))
+$(FAST:%.c=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions -falign-functions=2 -falign-loops=1 -falign-jumps=1 -falign-labels=1
+# The first tables are written at the load address, where the stack protector's guard is not.
 $(BUILD)/obj/boot/early.o: CFLAGS += -fno-stack-protector
 MODE := -mthumb -Os
 
@@ -126,9 +127,7 @@ soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux unit
 	SOAK=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
 
-FORMATTED := $(wildcard boot/*.[ch] hyp/*.[ch] hyp/*/*.[ch] hyp/arm/include/arm/*.h mm/*.[ch] vgic/*.[ch] vtimer/*.[ch] \
-	psci/*.[ch] coproc/*.[ch] tests/unit/*.[ch] tests/unit/fake/*.[ch] tests/guests/*.[ch] tests/guests/lib/*.[ch] tests/linux/*.[ch] \
-	tests/bench/*.c)
+FORMATTED := $(shell find $(ROOMS) tests/unit tests/guests tests/linux tests/bench -name '*.[ch]')
 check: deps ## format, include direction, headers alone, cppcheck, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	clang-format --dry-run -Werror $(FORMATTED)
@@ -137,7 +136,7 @@ check: deps ## format, include direction, headers alone, cppcheck, warnings as e
 	tools/check-headers $(CC) $(CPPFLAGS) $(CFLAGS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 	--suppressions-list=tools/cppcheck.txt -I. -Ihyp/arm/include -I$(DEPINC) -D__arm__ -DVIRT7_VERSION='""' \
-	boot hyp mm vgic vtimer psci coproc
+	$(ROOMS)
 
 size: $(BUILD)/virt7.bin ## image size against its limit, the longest functions and files
 	tools/size

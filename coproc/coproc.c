@@ -1,4 +1,4 @@
-/* Trap dispatch: syndrome to key, key to row, row to access. Deny by default. */
+/* Trap dispatch: syndrome to key, key to row, row to access. Deny by default. Compiled for speed. */
 #include <errno.h>
 
 #include <arm/barrier.h>

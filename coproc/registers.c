@@ -1,4 +1,4 @@
-/* What an access to each register does, and the trap table made of coproc/registers.def. */
+/* What an access to each register does, and the trap table made of coproc/registers.def. Compiled for speed. */
 #include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>

@@ -1,7 +1,7 @@
 /*
  * Stage-2 faults, but for the plain device access that hyp/exit.c has done already. RAM is touched and the instruction
  * runs again; a device is emulated from the syndrome, or from the instruction where there is none; anything else is the
- * synchronous external abort that a bus with nothing there gives.
+ * synchronous external abort that a bus with nothing there gives. Compiled for speed.
  */
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /*
  * Exit dispatch: vectors -> here -> one handler an exception class -> back. The condition check and the advance of PC
  * and ITSTATE happen here and nowhere else. A guest's exit ends in exactly one of: handled, UNDEF injected, abort
- * injected, that VM stopped.
+ * injected, that VM stopped. Compiled for speed.
  */
 #include <arm/atomic.h>
 #include <arm/hypregs.h>

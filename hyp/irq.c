@@ -1,4 +1,4 @@
-/* Physical interrupt dispatch. */
+/* Physical interrupt dispatch. Compiled for speed. */
 #include "hyp/dev/gic.h"
 #include "hyp/irq.h"
 #include "hyp/lib/bits.h"

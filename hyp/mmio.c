@@ -1,6 +1,6 @@
 /*
  * The MMIO bus: a short array sorted by address. A vCPU mostly stays with one device (a poll, a status and a data
- * register): hyp/exit.c tries its last region, and what that does not serve comes here.
+ * register): hyp/exit.c tries its last region, and what that does not serve comes here. Compiled for speed.
  */
 #include <errno.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /*
  * Scheduling. The queues belong to cpu->rq_lock; the thread switch itself touches only this CPU's data. No two rq_locks
  * are held at once: a vCPU on its way to another CPU is in no queue, but says that it is queued, so that nobody wakes
- * it.
+ * it. Compiled for speed.
  */
 #include <errno.h>
 

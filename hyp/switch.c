@@ -1,6 +1,6 @@
 /*
  * World switch. The only place where a vCPU's state moves between the hardware and memory, and it runs only when a CPU
- * goes to another vCPU: an exit that returns to the same one never comes here.
+ * goes to another vCPU: an exit that returns to the same one never comes here. Compiled for speed.
  */
 #include <assert.h>
 #include <stddef.h>

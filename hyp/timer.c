@@ -1,4 +1,4 @@
-/* HYP timer: a binary heap of deadlines in front of CNTHP (DDI 0406C B8.1.5). */
+/* HYP timer: a binary heap of deadlines in front of CNTHP (DDI 0406C B8.1.5). Compiled for speed. */
 #include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>

@@ -1,4 +1,4 @@
-/* Cache maintenance by VA (DDI 0406C B2.2.6, B4.2.1). */
+/* Cache maintenance by VA (DDI 0406C B2.2.6, B4.2.1). Compiled for speed. */
 #include <stdint.h>
 
 #include <arm/barrier.h>

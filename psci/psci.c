@@ -1,4 +1,7 @@
-/* Guest PSCI (DEN 0022): one row a function. The caller's r1-r3 are untouched, as SMCCC 1.1 has it. */
+/*
+ * Guest PSCI (DEN 0022): one row a function. The caller's r1-r3 are untouched, as SMCCC 1.1 has it.
+ * Compiled for speed.
+ */
 #include "coproc/model.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vm.h"

@@ -1,4 +1,4 @@
-/* The vGIC's beginnings: creation, reset, and the world switch. */
+/* The vGIC's beginnings: creation, reset, and the world switch. Compiled for speed. */
 #include <arm/barrier.h>
 
 #include "hyp/machine.h"

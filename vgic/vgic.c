@@ -1,7 +1,7 @@
 /*
  * Routing, queueing and list registers. An interrupt that may be delivered goes into a list register at once where its
  * vCPU is the one that runs here and there is room; else it is a bit in its target's `queued` set, and vgic_flush()
- * moves the best ones into list registers on the way into the guest.
+ * moves the best ones into list registers on the way into the guest. Compiled for speed.
  */
 #include "vgic/internal.h"
 

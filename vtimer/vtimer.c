@@ -1,4 +1,4 @@
-/* Guest timers. CNTP is a deadline on HYP's own timer; CNTV belongs to whoever is loaded. */
+/* Guest timers. CNTP is a deadline on HYP's own timer; CNTV belongs to whoever is loaded. Compiled for speed. */
 #include <arm/atomic.h>
 #include <arm/barrier.h>
 #include <arm/hypregs.h>

@@ -1,4 +1,4 @@
-/* GICv2 driver, IHI 0048B chapter 4. HYP takes every physical interrupt of the non-secure side. */
+/* GICv2 driver, IHI 0048B chapter 4. HYP takes every physical interrupt of the non-secure side. Compiled for speed. */
 #include <errno.h>
 
 #include <arm/barrier.h>

@@ -1,7 +1,7 @@
 /*
  * PL011 (ARM DDI 0183, chapters 2 and 3). The line has no speed: a character leaves as soon as the console takes it,
  * and the receive timeout (2.8) has passed as soon as no more input is there. As QEMU's, it sends and receives whatever
- * UARTEN and TXE say, and hardware flow control never stops it; RXE is honoured. No DMA, no IrDA.
+ * UARTEN and TXE say, and hardware flow control never stops it; RXE is honoured. No DMA, no IrDA. Compiled for speed.
  */
 #include <assert.h>
 #include <errno.h>

@@ -4,14 +4,14 @@
 
 #include "fake_machine.h"
 
-#define isb()	  fake_log_event(FAKE_ISB, NULL, 0)
-#define dsb()	  fake_log_event(FAKE_DSB, NULL, 0)
+#define isb()     fake_log_event(FAKE_ISB, NULL, 0)
+#define dsb()     fake_log_event(FAKE_DSB, NULL, 0)
 #define dsb_ish() fake_log_event(FAKE_DSB_ISH, NULL, 0)
 #define dmb_ish() fake_log_event(FAKE_DMB_ISH, NULL, 0)
-#define wfi()	  fake_wait(FAKE_WFI)
-#define wfe()	  fake_wait(FAKE_WFE)
-#define clrex()	  fake_log_event(FAKE_CLREX, NULL, 0)
-#define sev()	  fake_log_event(FAKE_SEV, NULL, 0)
+#define wfi()     fake_wait(FAKE_WFI)
+#define wfe()     fake_wait(FAKE_WFE)
+#define clrex()   fake_log_event(FAKE_CLREX, NULL, 0)
+#define sev()     fake_log_event(FAKE_SEV, NULL, 0)
 
 static inline void fake_wait(uint32_t op)
 {
