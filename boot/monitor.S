@@ -268,7 +268,7 @@ monitor_vectors:
 
 /*
  * A call from HYP: r0 function, r1-r3 arguments, r0 = result. sp = slot. r4 up are kept. Nobody but HYP is served. virt7
- * makes CPU_ON on one CPU at a time (psci/host.c).
+ * makes CPU_ON on one CPU at a time (hyp/host/psci.c).
  */
 smc:
 	strd	r4, r5, [sp, #SLOT_SAVE]

@@ -34,7 +34,7 @@
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 /*
  * virt7's own monitor is the host's PSCI from here on: enter its calls into `host`, and tell it how this board is

@@ -9,7 +9,7 @@
 #include <arm/smc.h>
 
 #include "boot/monitor.h"
-#include "boot/power.h"
+#include "hyp/host/power_regs.h"
 #include "hyp/lib/bits.h"
 #include "mm/cache.h"
 #include "psci/smccc.h"

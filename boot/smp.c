@@ -5,19 +5,19 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
-#include "boot/cpustart.h"
+#include "hyp/host/cpustart.h"
 #include "boot/smp.h"
 #include "coproc/model.h"
 #include "coproc/pmu.h"
 #include "coproc/probe.h"
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/irq.h"
 #include "hyp/log.h"
 #include "hyp/option.h"
 #include "hyp/sched.h"
 #include "hyp/vcpu.h"
 #include "mm/cache.h"
-#include "psci/host.h"
+#include "hyp/host/psci.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 /* What every CPU does for itself, the boot CPU too: timers, trap controls, run queue. 0 or -Exxx, logged. */
 int cpu_init(const struct host *host);

@@ -10,7 +10,7 @@
 
 #include "coproc/row.h"
 #include "hyp/percpu.h"
-#include "hyp/regs.h"
+#include "hyp/arm/regs.h"
 #include "hyp/trap.h"
 
 struct vm;

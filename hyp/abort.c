@@ -11,7 +11,7 @@
 
 #include "hyp/abort.h"
 #include "hyp/fetch.h"
-#include "hyp/insn.h"
+#include "hyp/arm/insn.h"
 #include "hyp/mmio.h"
 #include "hyp/vm.h"
 #include "hyp/vmctl.h"

@@ -8,7 +8,7 @@
 #include <arm/spinlock.h>
 
 #include "hyp/console.h"
-#include "hyp/dev/uart.h"
+#include "hyp/host/uart/uart.h"
 #include "hyp/irq.h"
 #include "hyp/lib/bits.h"
 #include "hyp/timer.h"

@@ -12,7 +12,7 @@
 #include "coproc/setway.h"
 #include "hyp/abort.h"
 #include "hyp/exit.h"
-#include "hyp/insn.h"
+#include "hyp/arm/insn.h"
 #include "hyp/irq.h"
 #include "hyp/sched.h"
 #include "hyp/trap.h"

@@ -5,7 +5,7 @@
 
 #include "hyp/fetch.h"
 #include "hyp/guestmem.h"
-#include "hyp/insn.h"
+#include "hyp/arm/insn.h"
 #include "hyp/vcpu.h"
 
 #define PAR_F BIT64(0)

@@ -1,5 +1,5 @@
 /* Physical interrupt dispatch. Compiled for speed. */
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/irq.h"
 #include "hyp/lib/bits.h"
 

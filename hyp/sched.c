@@ -10,7 +10,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/irq.h"
 #include "hyp/lib/bits.h"
 #include "hyp/sched.h"
@@ -24,7 +24,7 @@
 static volatile uint32_t idle_cpus; /* bit n: CPU n has nothing to run */
 static uint32_t online_cpus;
 
-/* hyp/vectors.S: save the callee-saved registers and SP there, go on with those of `to`. */
+/* hyp/arm/vectors.S: save the callee-saved registers and SP there, go on with those of `to`. */
 void thread_switch(uint32_t **from, uint32_t *to);
 
 static void enqueue(struct percpu *cpu, struct vcpu *vcpu)

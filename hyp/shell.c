@@ -19,7 +19,7 @@
 #include "hyp/timer.h"
 #include "hyp/trace.h"
 #include "hyp/vm.h"
-#include "psci/power.h"
+#include "hyp/host/power.h"
 
 #define OUTPUT_SIZE 1024U /* a power of two */
 

@@ -4,7 +4,7 @@
 #include <arm/barrier.h>
 #include <arm/sysreg.h>
 
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/exit.h"
 #include "hyp/irq.h"
 #include "hyp/percpu.h"
@@ -21,7 +21,7 @@ struct ring {
 static struct ring rings[CPU_MAX];
 static bool wanted;
 
-/* hyp/vectors.S */
+/* hyp/arm/vectors.S */
 extern const uint32_t hyp_vectors[], hyp_vectors_traced[];
 void trace_exit_trap(struct regs *regs);
 void trace_exit_irq(void);

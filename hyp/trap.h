@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "hyp/regs.h"
+#include "hyp/arm/regs.h"
 
 struct vcpu;
 

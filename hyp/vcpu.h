@@ -16,7 +16,7 @@
 #include "hyp/lib/list.h"
 #include "hyp/mmio.h"
 #include "hyp/percpu.h"
-#include "hyp/regs.h"
+#include "hyp/arm/regs.h"
 #include "vgic/state.h"
 #include "vtimer/state.h"
 

@@ -18,7 +18,7 @@ struct vm *vms[VM_MAX];
 uint32_t vm_count;
 static uint32_t vcpu_count; /* of all of them */
 
-/* hyp/vectors.S: where a vCPU's thread begins. */
+/* hyp/arm/vectors.S: where a vCPU's thread begins. */
 void thread_start(void);
 
 #define HCR_GUEST                                                                                                   \

@@ -36,7 +36,7 @@
 #include "hyp/vdev/vpl061.h"
 #include "hyp/vmctl.h"
 #include "hyp/watchdog.h"
-#include "psci/power.h"
+#include "hyp/host/power.h"
 #include "psci/smccc.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"

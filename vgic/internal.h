@@ -5,7 +5,7 @@
 #include <arm/barrier.h>
 #include <arm/io.h>
 
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
 #include "vgic/vgic.h"
 

@@ -4,7 +4,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/irq.h"
 #include "hyp/log.h"
 #include "hyp/machine.h"
@@ -12,7 +12,7 @@
 #include "vtimer/vtimer.h"
 
 /*
- * For a GIC that forgets levels (hyp/dev/gic.h): if the virtual timer fires again before the guest has ended its last
+ * For a GIC that forgets levels (hyp/host/gic.h): if the virtual timer fires again before the guest has ended its last
  * interrupt, nobody hears of it. So somebody looks from time to time, until the guest has ended it with the line down.
  */
 #define CHECK_HZ 200U

@@ -9,7 +9,7 @@
 /* How every struct percpu begins; HTPIDR points to it. */
 struct cpu_head {
 	uint32_t id;       /* 0 ... CPU_MAX - 1 */
-	uint32_t panic_sp; /* top of the stack for HYP's own faults; hyp/vectors.S knows the offset */
+	uint32_t panic_sp; /* top of the stack for HYP's own faults; hyp/arm/vectors.S knows the offset */
 };
 
 static inline uint32_t cpu_id(void)

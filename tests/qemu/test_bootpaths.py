@@ -283,8 +283,8 @@ def test_flash_uarts(qemu, mkflash, tmp_path, kind):
 
 
 def test_flash_knows_every_uart():
-    """tools/mkflash has the compatible strings of hyp/dev/uart.c."""
-    drivers = set(re.findall(r'\{"([^"]+)", &uart_', (ROOT / "hyp/dev/uart.c").read_text()))
+    """tools/mkflash has the compatible strings of hyp/host/uart/uart.c."""
+    drivers = set(re.findall(r'\{"([^"]+)", &uart_', (ROOT / "hyp/host/uart/uart.c").read_text()))
     text = (ROOT / "tools/mkflash").read_text()
     assert len(drivers) > 10
     assert {name for name in drivers if f'"{name}"' not in text} == set()

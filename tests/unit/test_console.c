@@ -18,7 +18,7 @@
 
 #include "fake_machine.h"
 #include "hyp/console.h"
-#include "hyp/dev/uart.h"
+#include "hyp/host/uart/uart.h"
 #include "hyp/irq.h"
 #include "hyp/lib/bits.h"
 #include "hyp/timer.h"

@@ -10,16 +10,16 @@
 #include <cmocka.h>
 #include <libfdt.h>
 
-#include "boot/cpustart.h"
-#include "boot/quirk.h"
+#include "hyp/host/cpustart.h"
+#include "hyp/host/quirk.h"
 #include "fake_log.h"
 #include "fake_machine.h"
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/timer.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
-#include "psci/host.h"
-#include "psci/power.h"
+#include "hyp/host/psci.h"
+#include "hyp/host/power.h"
 
 #define ENTRY 0x80010054U
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "fake_machine.h"
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
 #include "hyp/option.h"

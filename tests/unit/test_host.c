@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <libfdt.h>
 
-#include "boot/host.h"
+#include "hyp/host/scan.h"
 #include "fake_log.h"
 #include "mm/hypmap.h"
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "hyp/insn.h"
+#include "hyp/arm/insn.h"
 
 enum kind { LOAD, SIGNED, STORE };
 

@@ -15,7 +15,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/irq.h"
 #include "hyp/lib/bits.h"
 #include "hyp/sched.h"

@@ -14,7 +14,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/irq.h"
 #include "hyp/vm.h"
 #include "vgic/vgic.h"

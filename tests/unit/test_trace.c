@@ -13,7 +13,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 #include "hyp/exit.h"
 #include "hyp/irq.h"
 #include "hyp/shell_cmd.h"

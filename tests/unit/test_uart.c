@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "fake_machine.h"
-#include "hyp/dev/uart.h"
+#include "hyp/host/uart/uart.h"
 #include "mm/hypmap.h"
 
 static uint8_t window[4096] __attribute__((aligned(4096)));

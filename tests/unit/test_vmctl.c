@@ -29,7 +29,7 @@
 #include "hyp/vmctl.h"
 #include "hyp/watchdog.h"
 #include "mm/s2.h"
-#include "psci/power.h"
+#include "hyp/host/power.h"
 #include "psci/smccc.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hyp/dev/gic.h"
+#include "hyp/host/gic.h"
 
 #define FAKE_GICH_CPUS     8U
 #define FAKE_GICH_LRS      16U

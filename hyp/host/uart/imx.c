@@ -1,7 +1,7 @@
 /* i.MX UART (i.MX 7Dual reference manual, chapter 15.2; the same since i.MX21). */
 #include <arm/io.h>
 
-#include "hyp/dev/uart.h"
+#include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
 
 #define URXD 0x00U

@@ -1,12 +1,12 @@
-/* Power-off and reset of the host (psci/power.h). The registers were worked out by boot/power.c. */
+/* Power-off and reset of the host (hyp/host/power.h). The registers were worked out by hyp/host/power_regs.c. */
 #include <arm/io.h>
 
 #include "hyp/lib/bits.h"
 #include "hyp/log.h"
 #include "hyp/timer.h"
 #include "mm/hypmap.h"
-#include "psci/host.h"
-#include "psci/power.h"
+#include "hyp/host/psci.h"
+#include "hyp/host/power.h"
 
 static struct means {
 	const struct host_power *power;

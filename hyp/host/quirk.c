@@ -6,7 +6,7 @@
 
 #include <arm/io.h>
 
-#include "boot/quirk.h"
+#include "hyp/host/quirk.h"
 #include "hyp/lib/bits.h"
 #include "hyp/log.h"
 #include "mm/hypmap.h"

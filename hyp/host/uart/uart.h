@@ -1,12 +1,12 @@
 /* Host UARTs: one ops struct each, chosen by the device tree's compatible string. Set up by firmware: no baud rates. */
-#ifndef HYP_DEV_UART_H
-#define HYP_DEV_UART_H
+#ifndef HYP_HOST_UART_UART_H
+#define HYP_HOST_UART_UART_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 /* An open UART. Register n lies at base + (n << shift) where the family has a stride; the others leave it 0. */
 struct uart {

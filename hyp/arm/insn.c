@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "hyp/insn.h"
+#include "hyp/arm/insn.h"
 
 #define REG_SP 13U
 #define REG_PC 15U

@@ -1,8 +1,8 @@
 /* Host discovery: reads the host's device tree into struct host. */
-#ifndef BOOT_HOST_H
-#define BOOT_HOST_H
+#ifndef HYP_HOST_SCAN_H
+#define HYP_HOST_SCAN_H
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 /*
  * Collect all that the tree says into *host, which is zero before. Prints nothing: the UART is only known afterwards.

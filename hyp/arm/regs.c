@@ -2,7 +2,7 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
-#include "hyp/regs.h"
+#include "hyp/arm/regs.h"
 
 #define BANKED(name)                      \
 	{                                 \

@@ -2,8 +2,8 @@
  * A guest's general registers as the vectors push them. The rest of its state (banked registers, cp15, PC and PSR in
  * ELR_hyp and SPSR_hyp) stays in the hardware while the vCPU has the CPU.
  */
-#ifndef HYP_REGS_H
-#define HYP_REGS_H
+#ifndef HYP_ARM_REGS_H
+#define HYP_ARM_REGS_H
 
 #include <stdint.h>
 

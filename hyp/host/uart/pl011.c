@@ -1,7 +1,7 @@
 /* PL011 (ARM DDI 0183): the UART of virt, vexpress and midway. */
 #include <arm/io.h>
 
-#include "hyp/dev/uart.h"
+#include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
 
 #define DR   0x00U

@@ -2,15 +2,15 @@
  * The host's GICv2 as HYP uses it (IHI 0048B): acknowledge, priority drop and deactivation apart (EOImode 1), so that
  * an interrupt handed to a guest stays active until the guest ends it.
  */
-#ifndef HYP_DEV_GIC_H
-#define HYP_DEV_GIC_H
+#ifndef HYP_HOST_GIC_H
+#define HYP_HOST_GIC_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include <arm/io.h>
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 #define GIC_SPURIOUS 1020U /* IDs from here on are no interrupts, IHI 0048B 3.2.5 */
 

@@ -6,7 +6,7 @@
 #include <libfdt.h>
 #include <string.h>
 
-#include "boot/devtree.h"
+#include "hyp/host/devtree.h"
 #include "hyp/lib/bits.h"
 
 #define ROUTE_MAX 4 /* nexus nodes between a device and the GIC */

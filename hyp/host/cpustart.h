@@ -1,10 +1,10 @@
 /* How the host's other CPUs are started: one table of enable-methods, one of boards. */
-#ifndef BOOT_CPUSTART_H
-#define BOOT_CPUSTART_H
+#ifndef HYP_HOST_CPUSTART_H
+#define HYP_HOST_CPUSTART_H
 
 #include <stdint.h>
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 /*
  * Make `cpu` run at the physical address `entry`. In this order: a spin table's slot, PSCI, the CPU's enable-method,

@@ -1,9 +1,9 @@
 /*
- * What the host's device tree says of the machine that virt7 runs on. Filled once by boot/host.c, read-only afterwards.
- * Addresses are physical, interrupt IDs as the GIC numbers them.
+ * What the host's device tree says of the machine that virt7 runs on. Filled once by hyp/host/scan.c, read-only
+ * afterwards. Addresses are physical, interrupt IDs as the GIC numbers them.
  */
-#ifndef HYP_DEV_HOST_H
-#define HYP_DEV_HOST_H
+#ifndef HYP_HOST_HOST_H
+#define HYP_HOST_HOST_H
 
 #include <stdbool.h>
 #include <stdint.h>

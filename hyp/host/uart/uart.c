@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "hyp/dev/uart.h"
+#include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
 #include "mm/hypmap.h"
 

@@ -1,7 +1,7 @@
 /* STM32 USART as in STM32H7 and STM32MP1 (RM0436, chapter USART). */
 #include <arm/io.h>
 
-#include "hyp/dev/uart.h"
+#include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
 
 #define CR1 0x00U

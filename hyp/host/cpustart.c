@@ -9,13 +9,13 @@
 #include <arm/barrier.h>
 #include <arm/io.h>
 
-#include "boot/cpustart.h"
-#include "hyp/dev/gic.h"
+#include "hyp/host/cpustart.h"
+#include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
 #include "hyp/timer.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
-#include "psci/host.h"
+#include "hyp/host/psci.h"
 
 static void wait_ms(uint32_t ms)
 {

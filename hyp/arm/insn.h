@@ -2,8 +2,8 @@
  * What the hardware leaves to software when it traps an instruction: the decode of loads and stores whose abort has no
  * syndrome (HSR.ISV = 0, DDI 0406C B3.13.6), an instruction's length, its condition, and ITSTATE.
  */
-#ifndef HYP_INSN_H
-#define HYP_INSN_H
+#ifndef HYP_ARM_INSN_H
+#define HYP_ARM_INSN_H
 
 #include <stdbool.h>
 #include <stdint.h>

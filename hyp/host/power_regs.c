@@ -5,8 +5,8 @@
 #include <libfdt.h>
 #include <string.h>
 
-#include "boot/devtree.h"
-#include "boot/power.h"
+#include "hyp/host/devtree.h"
+#include "hyp/host/power_regs.h"
 #include "hyp/lib/bits.h"
 
 #define VEXPRESS_CFGDATA 0xa0U /* Arm DUI 0447, motherboard registers */

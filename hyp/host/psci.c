@@ -3,7 +3,7 @@
 
 #include <arm/smc.h>
 
-#include "psci/host.h"
+#include "hyp/host/psci.h"
 #include "psci/smccc.h"
 
 static const struct host *machine;

@@ -3,14 +3,14 @@
  * whenever it is asked for a parent or for the next compatible node; the walk reads each tag once, which is what makes
  * discovery cheap (docs/performance.md).
  */
-#ifndef BOOT_DEVTREE_H
-#define BOOT_DEVTREE_H
+#ifndef HYP_HOST_DEVTREE_H
+#define HYP_HOST_DEVTREE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 #define DT_DEPTH_MAX 10 /* levels of nodes, the root's included; deeper ones are passed over */
 

@@ -6,11 +6,11 @@
 #include <libfdt.h>
 #include <string.h>
 
-#include "boot/devtree.h"
-#include "boot/host.h"
-#include "boot/power.h"
-#include "hyp/dev/gic.h"
-#include "hyp/dev/uart.h"
+#include "hyp/host/devtree.h"
+#include "hyp/host/scan.h"
+#include "hyp/host/power_regs.h"
+#include "hyp/host/gic.h"
+#include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
 #include "hyp/log.h"
 

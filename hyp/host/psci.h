@@ -1,8 +1,8 @@
 /* The host's own PSCI: secondaries, power. The calling side of DEN 0022. */
-#ifndef PSCI_HOST_H
-#define PSCI_HOST_H
+#ifndef HYP_HOST_PSCI_H
+#define HYP_HOST_PSCI_H
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 /* Remember the function ids. */
 void psci_host_init(const struct host *host);

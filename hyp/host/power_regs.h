@@ -1,8 +1,8 @@
 /* Which registers switch the host off, or reset it, where its firmware has no PSCI for that. */
-#ifndef BOOT_POWER_H
-#define BOOT_POWER_H
+#ifndef HYP_HOST_POWER_REGS_H
+#define HYP_HOST_POWER_REGS_H
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 /* The kind of a node with such a means, by its compatible string; NULL: none. */
 struct power_kind;

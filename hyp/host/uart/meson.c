@@ -1,7 +1,7 @@
 /* Amlogic Meson UART (S905 datasheet, chapter UART; unchanged since Meson6). */
 #include <arm/io.h>
 
-#include "hyp/dev/uart.h"
+#include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
 
 #define WFIFO   0x00U

@@ -4,7 +4,7 @@
  */
 #include <arm/io.h>
 
-#include "hyp/dev/uart.h"
+#include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
 
 #define RBR 0U /* read: receive; write: THR, transmit */

@@ -1,8 +1,8 @@
 /* What particular chips need beyond what their device trees say. */
-#ifndef BOOT_QUIRK_H
-#define BOOT_QUIRK_H
+#ifndef HYP_HOST_QUIRK_H
+#define HYP_HOST_QUIRK_H
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 /* Apply the rows of the table that match the root node; says which. Once, with the tree read and nothing else begun. */
 void quirk_apply(struct host *host);

@@ -1,8 +1,8 @@
 /* Switching the host off and resetting it: by its firmware's PSCI, else by the means that its device tree names. */
-#ifndef PSCI_POWER_H
-#define PSCI_POWER_H
+#ifndef HYP_HOST_POWER_H
+#define HYP_HOST_POWER_H
 
-#include "hyp/dev/host.h"
+#include "hyp/host/host.h"
 
 /* Map the registers that will be needed. Once, after psci_host_init(). */
 void power_init(const struct host *host);
