@@ -13,7 +13,7 @@
 #include "coproc/row.h"
 #include "coproc/setway.h"
 #include "hyp/log.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 
 /* ISS of an MCR/MRC trap (DDI 0406C B3.13.6) */
 #define ISS_CRM(i)   FIELD(i, 1, 4)

@@ -9,7 +9,7 @@
 #include <arm/sysreg.h>
 
 #include "coproc/row.h"
-#include "hyp/percpu.h"
+#include "hyp/run/percpu.h"
 #include "hyp/arm/regs.h"
 #include "hyp/trap.h"
 

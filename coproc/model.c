@@ -8,8 +8,8 @@
 
 #include "coproc/model.h"
 #include "hyp/log.h"
-#include "hyp/option.h"
-#include "hyp/vm.h"
+#include "hyp/run/option.h"
+#include "hyp/vm/vm.h"
 #include "psci/smccc.h"
 
 #define MIDR_PART_MASK 0xff0ffff0U

@@ -7,7 +7,7 @@
 #include <arm/sysreg.h>
 
 #include "coproc/pmu.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 
 /* PMCR (C12.8) */
 #define PMCR_P         BIT(1) /* event counters to 0, write-only */

@@ -7,7 +7,7 @@
 #include "coproc/pmu.h"
 #include "coproc/row.h"
 #include "coproc/setway.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "vtimer/vtimer.h"

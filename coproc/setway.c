@@ -17,10 +17,10 @@
 #include <arm/sysreg.h>
 
 #include "coproc/setway.h"
-#include "hyp/irq.h"
+#include "hyp/run/irq.h"
 #include "hyp/log.h"
-#include "hyp/option.h"
-#include "hyp/vm.h"
+#include "hyp/run/option.h"
+#include "hyp/vm/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 

@@ -13,8 +13,8 @@
 #include "hyp/fetch.h"
 #include "hyp/arm/insn.h"
 #include "hyp/mmio.h"
-#include "hyp/vm.h"
-#include "hyp/vmctl.h"
+#include "hyp/vm/vm.h"
+#include "hyp/vm/vmctl.h"
 
 /* HPFAR holds IPA[39:12] at [31:4] (B4.1.66). */
 static uint64_t fault_ipa(uint32_t va)

@@ -9,9 +9,9 @@
 
 #include "hyp/console.h"
 #include "hyp/host/uart/uart.h"
-#include "hyp/irq.h"
+#include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
-#include "hyp/timer.h"
+#include "hyp/run/timer.h"
 
 #define SYSTEM_LOG  8192U /* bytes, a power of two */
 #define INSERT_MAX  128U

@@ -4,9 +4,9 @@
 #include <arm/sysreg.h>
 
 #include "hyp/fetch.h"
-#include "hyp/guestmem.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/arm/insn.h"
-#include "hyp/vcpu.h"
+#include "hyp/vm/vcpu.h"
 
 #define PAR_F BIT64(0)
 

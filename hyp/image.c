@@ -12,7 +12,7 @@
 #include <libfdt.h>
 
 #include "hyp/guestdtb.h"
-#include "hyp/guestmem.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/image.h"
 #include "hyp/image_stream.h"
 #include "hyp/lib/bits.h"

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "hyp/guestmem.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/image_stream.h"
-#include "hyp/sched.h"
+#include "hyp/run/sched.h"
 
 /* RFC 1952 2.3: ten bytes of header, CRC32 and ISIZE behind the data. One member only. */
 #define GZIP_MIN    18U

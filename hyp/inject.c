@@ -6,8 +6,8 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
-#include "hyp/guestmem.h"
-#include "hyp/vm.h"
+#include "hyp/vm/guestmem.h"
+#include "hyp/vm/vm.h"
 
 #define VECTOR_UNDEF    0x04U
 #define VECTOR_PREFETCH 0x0cU

@@ -6,7 +6,7 @@
 #include "hyp/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/log.h"
-#include "hyp/timer.h"
+#include "hyp/run/timer.h"
 
 #define BUDGET_LINES      16U /* a VM may cause this many lines at once */
 #define BUDGET_PER_SECOND 2U

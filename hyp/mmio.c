@@ -7,8 +7,8 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/mmio.h"
-#include "hyp/vcpu.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vcpu.h"
+#include "hyp/vm/vm.h"
 
 /* Words from end to end, so that a naturally aligned access that starts in a region also ends in it. */
 static bool is_valid(uint64_t base, uint64_t size)

@@ -5,9 +5,9 @@
 
 #include "hyp/console.h"
 #include "hyp/lib/bits.h"
-#include "hyp/sched.h"
+#include "hyp/run/sched.h"
 #include "hyp/shell_cmd.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "mm/page.h"
 #include "mm/ram.h"
 

@@ -5,7 +5,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/shell_cmd.h"
 #include "hyp/trace.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 
 #define DUMP_DEFAULT 256U
 

@@ -6,8 +6,8 @@
 #include "hyp/lib/bits.h"
 #include "hyp/shell_cmd.h"
 #include "hyp/vdev/vpl061.h"
-#include "hyp/vm.h"
-#include "hyp/vmctl.h"
+#include "hyp/vm/vm.h"
+#include "hyp/vm/vmctl.h"
 
 #define SETTLE_MS   10U /* between two looks */
 #define ASK_SECONDS 30U

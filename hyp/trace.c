@@ -6,10 +6,10 @@
 
 #include "hyp/host/gic.h"
 #include "hyp/exit.h"
-#include "hyp/irq.h"
-#include "hyp/percpu.h"
+#include "hyp/run/irq.h"
+#include "hyp/run/percpu.h"
 #include "hyp/trace.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "mm/page.h"
 
 struct ring {

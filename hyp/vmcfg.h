@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "hyp/bundle.h"
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 
 #define VM_NAME_MAX     32U      /* with the terminating 0 */
 #define VM_WATCHDOG_MAX 3600000U /* ms */

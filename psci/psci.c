@@ -4,8 +4,8 @@
  */
 #include "coproc/model.h"
 #include "hyp/lib/bits.h"
-#include "hyp/vm.h"
-#include "hyp/vmctl.h"
+#include "hyp/vm/vm.h"
+#include "hyp/vm/vmctl.h"
 #include "psci/psci.h"
 #include "psci/smccc.h"
 

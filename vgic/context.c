@@ -1,7 +1,7 @@
 /* The vGIC's beginnings: creation, reset, and the world switch. Compiled for speed. */
 #include <arm/barrier.h>
 
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "vgic/internal.h"
 
 void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))

@@ -5,7 +5,7 @@
  */
 #include <stddef.h>
 
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "vgic/internal.h"
 
 /* A piece of the distributor, a region of its own on the bus. The last two are called by locked_read() and _write(). */

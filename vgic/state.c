@@ -6,8 +6,8 @@
  */
 #include <arm/barrier.h>
 
-#include "hyp/irq.h"
-#include "hyp/sched.h"
+#include "hyp/run/irq.h"
+#include "hyp/run/sched.h"
 #include "vgic/internal.h"
 
 #define BINARY_POINT_MIN 2U /* of GICV_BPR: five bits of priority, all of them for preemption */

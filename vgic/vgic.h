@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 
 /* Once at boot, after gic_init(): how many list registers there are. Then each CPU. */
 void vgic_init(void);

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "hyp/timer.h"
+#include "hyp/run/timer.h"
 
 struct vtimer_cpu {
 	uint32_t cntkctl;

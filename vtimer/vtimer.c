@@ -5,9 +5,9 @@
 #include <arm/sysreg.h>
 
 #include "hyp/host/gic.h"
-#include "hyp/irq.h"
+#include "hyp/run/irq.h"
 #include "hyp/log.h"
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 

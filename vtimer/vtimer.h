@@ -12,7 +12,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 
 /* Each CPU: take the virtual timer's interrupt `irq` (PPI ID) and trap the physical timer. */
 void vtimer_init_cpu(uint32_t irq);

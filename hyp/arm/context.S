@@ -1,6 +1,6 @@
 /*
  * struct vcpu_context between the hardware and memory, twelve words at a time: half the instructions that C needs.
- * hyp/switch.c asserts that the order here is the structure's. SCTLR is not here: it goes first one way and last the
+ * hyp/vm/switch.c asserts that the order here is the structure's. SCTLR is not here: it goes first one way and last the
  * other.
  */
 	.arch	armv7ve

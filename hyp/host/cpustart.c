@@ -12,7 +12,7 @@
 #include "hyp/host/cpustart.h"
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
-#include "hyp/timer.h"
+#include "hyp/run/timer.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "hyp/host/psci.h"

@@ -8,7 +8,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
 #include "hyp/log.h"
-#include "hyp/option.h"
+#include "hyp/run/option.h"
 #include "mm/hypmap.h"
 
 #define GICD_CTLR       0x000U

@@ -3,7 +3,7 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/log.h"
-#include "hyp/timer.h"
+#include "hyp/run/timer.h"
 #include "mm/hypmap.h"
 #include "hyp/host/psci.h"
 #include "hyp/host/power.h"

@@ -1,4 +1,4 @@
-/* The number of the CPU that runs this, for layers below hyp/percpu.h. */
+/* The number of the CPU that runs this, for layers below hyp/run/percpu.h. */
 #ifndef HYP_LIB_CPU_H
 #define HYP_LIB_CPU_H
 

@@ -7,7 +7,7 @@
 
 #include <arm/spinlock.h>
 
-#include "hyp/timer.h"
+#include "hyp/run/timer.h"
 #include "mm/layout.h"
 
 struct vpl061 {

@@ -10,10 +10,10 @@
 
 #include "hyp/console.h"
 #include "hyp/lib/bits.h"
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "hyp/mmio.h"
 #include "hyp/vdev/vpl011.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "mm/page.h"
 #include "vgic/vgic.h"
 

@@ -3,10 +3,10 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "hyp/mmio.h"
 #include "hyp/vdev/vpl031.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 
 #define DR   0x00U

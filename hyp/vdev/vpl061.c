@@ -3,10 +3,10 @@
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "hyp/mmio.h"
 #include "hyp/vdev/vpl061.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 
 #define DATA_END 0x400U /* GPIODATA: address bits 9:2 are a mask of lines */

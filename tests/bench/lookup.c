@@ -3,7 +3,7 @@
  * the test guests, runs natively on a bus that no VM has. tests/bench/bench.py counts the instructions.
  */
 #include "hyp/mmio.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 
 #define DEVICES     32U
 #define DEVICE_BASE 0x0a000000U

@@ -1,4 +1,4 @@
-/* Numbers that rows.S and bench.c share; bench.c checks those that hyp/machine.h has too. */
+/* Numbers that rows.S and bench.c share; bench.c checks those that hyp/vm/machine.h has too. */
 #ifndef BENCH_ROWS_H
 #define BENCH_ROWS_H
 

@@ -1,6 +1,6 @@
 /*
  * The life of vCPUs and their VM: CPU_ON, CPU_OFF, CPU_SUSPEND, WFI, interrupts, SYSTEM_RESET and an operator's pause
- * and resume against each other, step by step as hyp/vmctl.c and hyp/sched.c do it. Each step says which C function it
+ * and resume against each other, step by step as hyp/vm/vmctl.c and hyp/run/sched.c do it. Each step says which C function it
  * stands for; a part that C runs under one lock, and nobody reads without it, is one atomic step.
  *
  * One vCPU a physical CPU: HYP runs with interrupts masked, so a CPU is one process here. A guest does what it likes, in

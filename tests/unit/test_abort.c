@@ -15,8 +15,8 @@
 #include "hyp/abort.h"
 #include "hyp/fetch.h"
 #include "hyp/mmio.h"
-#include "hyp/vm.h"
-#include "hyp/vmctl.h"
+#include "hyp/vm/vm.h"
+#include "hyp/vm/vmctl.h"
 
 #define PC     0x40001000U
 #define DEVICE 0x09000000U

@@ -19,10 +19,10 @@
 #include "fake_machine.h"
 #include "hyp/console.h"
 #include "hyp/host/uart/uart.h"
-#include "hyp/irq.h"
+#include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
-#include "hyp/timer.h"
-#include "hyp/vm.h"
+#include "hyp/run/timer.h"
+#include "hyp/vm/vm.h"
 
 #define VMS    3U
 #define LOG    256U

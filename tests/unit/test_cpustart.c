@@ -15,7 +15,7 @@
 #include "fake_log.h"
 #include "fake_machine.h"
 #include "hyp/host/gic.h"
-#include "hyp/timer.h"
+#include "hyp/run/timer.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "hyp/host/psci.h"

@@ -16,7 +16,7 @@
 #include "hyp/guestdtb.h"
 #include "hyp/image.h"
 #include "hyp/lib/bits.h"
-#include "hyp/sched.h"
+#include "hyp/run/sched.h"
 
 #define RAM      MACHINE_RAM_BASE
 #define RAM_SIZE MIB(16)

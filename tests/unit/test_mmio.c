@@ -10,7 +10,7 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/mmio.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 
 static struct vm vm;
 static struct vcpu vcpu = {.vm = &vm};

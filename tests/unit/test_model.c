@@ -16,8 +16,8 @@
 
 #include "coproc/model.h"
 #include "fake_log.h"
-#include "hyp/option.h"
-#include "hyp/vm.h"
+#include "hyp/run/option.h"
+#include "hyp/vm/vm.h"
 #include "psci/smccc.h"
 
 #define A15 0x412fc0f1U

@@ -9,7 +9,7 @@
 
 #include "fake_log.h"
 #include "hyp/lib/bits.h"
-#include "hyp/option.h"
+#include "hyp/run/option.h"
 
 static int setup(void **state)
 {

@@ -16,10 +16,10 @@
 #include <arm/sysreg.h>
 
 #include "hyp/host/gic.h"
-#include "hyp/irq.h"
+#include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
-#include "hyp/sched.h"
-#include "hyp/vcpu.h"
+#include "hyp/run/sched.h"
+#include "hyp/vm/vcpu.h"
 
 #define VCPUS 16U
 

@@ -1,6 +1,6 @@
 /*
- * The deadline heap (hyp/timer.c) with hundreds of random timers, and the guest's timers on top of it (vtimer/): the
- * emulated physical timer (DDI 0406C B8.1.5), and the virtual timer of a vCPU that is not loaded.
+ * The deadline heap (hyp/run/timer.c) with hundreds of random timers, and the guest's timers on top of it (vtimer/):
+ * the emulated physical timer (DDI 0406C B8.1.5), and the virtual timer of a vCPU that is not loaded.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +15,8 @@
 #include <arm/sysreg.h>
 
 #include "hyp/host/gic.h"
-#include "hyp/irq.h"
-#include "hyp/vm.h"
+#include "hyp/run/irq.h"
+#include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 

@@ -15,10 +15,10 @@
 
 #include "hyp/host/gic.h"
 #include "hyp/exit.h"
-#include "hyp/irq.h"
+#include "hyp/run/irq.h"
 #include "hyp/shell_cmd.h"
 #include "hyp/trace.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "mm/page.h"
 
 #define CPUS 2U /* online; there is a third that is not */

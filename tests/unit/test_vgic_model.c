@@ -520,7 +520,7 @@ static void open_all(void)
 		}
 }
 
-/* The whole machine starts over, as hyp/vmctl.c does it. */
+/* The whole machine starts over, as hyp/vm/vmctl.c does it. */
 static void step_reset(uint32_t cpu)
 {
 	if (rnd(100))
@@ -537,7 +537,8 @@ static void step_reset(uint32_t cpu)
 	open_all();
 }
 
-/* CPU_OFF, and CPU_ON after a while, as hyp/vmctl.c does it: what was active stays so, and no EOI of it is to come. */
+/* CPU_OFF, and CPU_ON after a while, as hyp/vm/vmctl.c does it: what was active stays so, and no EOI of it is to come.
+ */
 static void step_off(uint32_t cpu)
 {
 	struct model_irq *hw = irq_of(cpu, RIG_HW_ID);

@@ -13,9 +13,9 @@
 
 #include "fake_page.h"
 #include "hyp/lib/bits.h"
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "hyp/vdev/vpl011.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "mm/page.h"
 #include "vgic/vgic.h"
 

@@ -14,10 +14,10 @@
 
 #include "fake_machine.h"
 #include "hyp/lib/bits.h"
-#include "hyp/machine.h"
-#include "hyp/percpu.h"
+#include "hyp/vm/machine.h"
+#include "hyp/run/percpu.h"
 #include "hyp/vdev/vpl031.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 
 #define DR   0x00

@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "hyp/vdev/vpl061.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 
 #define DATA  0x3fc

@@ -10,9 +10,9 @@
 
 #include <arm/sysreg.h>
 
-#include "hyp/irq.h"
-#include "hyp/machine.h"
-#include "hyp/sched.h"
+#include "hyp/run/irq.h"
+#include "hyp/vm/machine.h"
+#include "hyp/run/sched.h"
 #include "vgic_rig.h"
 
 #define SETTLE_ROUNDS 16U

@@ -6,7 +6,7 @@
 #define VGIC_RIG_H
 
 #include "fake/fake_gich.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 
 #define RIG_HW_ID 27U /* the virtual timer: the interrupt that is backed by a physical one */
@@ -51,7 +51,7 @@ bool rig_take_sgi(uint32_t cpu);
 void rig_unload(uint32_t cpu);
 void rig_load(uint32_t cpu);
 
-/* It starts over where it is loaded, as hyp/vmctl.c does it; its CPU interface is empty, and then opened. */
+/* It starts over where it is loaded, as hyp/vm/vmctl.c does it; its CPU interface is empty, and then opened. */
 void rig_reset_cpu(uint32_t cpu);
 
 /* True: the state of this interrupt in the list registers of `cpu`; 0 where none holds it. */

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 
 #define GICD_CTLR          (MACHINE_GICD_BASE + 0x000U)
 #define GICD_TYPER         (MACHINE_GICD_BASE + 0x004U)

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "hyp/lib/bits.h"
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "tests/guests/lib/asm.h"
 #include "tests/guests/lib/cp15.h"
 

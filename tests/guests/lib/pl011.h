@@ -2,7 +2,7 @@
 #ifndef GUEST_PL011_H
 #define GUEST_PL011_H
 
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 
 #define UARTDR    (MACHINE_UART_BASE + 0x000U)
 #define UARTRSR   (MACHINE_UART_BASE + 0x004U)

@@ -1,5 +1,5 @@
 /* See timer.h. */
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 #include "tests/guests/lib/timer.h"
 
 static uint64_t virt_count(void)

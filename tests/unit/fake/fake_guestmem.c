@@ -1,4 +1,4 @@
-/* hyp/guestmem.h over an array. RAM starts as 0xa5, so that what a loader leaves unwritten shows. */
+/* hyp/vm/guestmem.h over an array. RAM starts as 0xa5, so that what a loader leaves unwritten shows. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "fake_guestmem.h"
-#include "hyp/machine.h"
+#include "hyp/vm/machine.h"
 
 struct vm {
 	uint8_t *ram;

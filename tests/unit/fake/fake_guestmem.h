@@ -2,7 +2,7 @@
 #ifndef FAKE_GUESTMEM_H
 #define FAKE_GUESTMEM_H
 
-#include "hyp/guestmem.h"
+#include "hyp/vm/guestmem.h"
 
 struct vm *fake_guestmem_new(size_t ram_size);
 void fake_guestmem_free(struct vm *vm);

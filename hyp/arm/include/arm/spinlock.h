@@ -1,6 +1,6 @@
 /*
  * Ticket spin lock: fair, and it waits in WFE so that a waiter costs no bus traffic. HYP runs with interrupts masked,
- * so no lock needs an interrupt-saving form. The lock order is written in hyp/percpu.h.
+ * so no lock needs an interrupt-saving form. The lock order is written in hyp/run/percpu.h.
  */
 #ifndef ARM_SPINLOCK_H
 #define ARM_SPINLOCK_H

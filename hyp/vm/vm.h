@@ -1,6 +1,6 @@
 /* A virtual machine: its memory, bus, vCPUs and life. There is no "the" VM: everything hangs off this. */
-#ifndef HYP_VM_H
-#define HYP_VM_H
+#ifndef HYP_VM_VM_H
+#define HYP_VM_VM_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include "hyp/console.h"
 #include "hyp/log.h"
 #include "hyp/mmio.h"
-#include "hyp/vcpu.h"
+#include "hyp/vm/vcpu.h"
 #include "hyp/vdev/state.h"
 #include "hyp/vmcfg.h"
 #include "mm/s2.h"
@@ -18,7 +18,7 @@
 #define VM_MAX         255U /* VMIDs (mm/s2.c) */
 #define VCPU_MAX       512U /* of all VMs */
 
-/* hyp/vmctl.c has the table of who changes it. */
+/* hyp/vm/vmctl.c has the table of who changes it. */
 enum vm_state {
 	VM_CREATED, /* never started */
 	VM_RUNNING,
@@ -67,7 +67,7 @@ struct vm {
 	uint64_t paused_at; /* CNTPCT */
 	uint32_t restarts;  /* after a crash */
 
-	/* hyp/watchdog.c */
+	/* hyp/vm/watchdog.c */
 	struct timer watchdog, restart;
 	struct vcpu *restarter; /* waits for `restart` */
 	uint64_t restart_due;   /* CNTPCT: when the VM will have made up for its last restarts */

@@ -2,8 +2,8 @@
  * Deadlines in CNTPCT ticks on the HYP physical timer (CNTHP), per CPU, in a binary heap. Callbacks run in HYP with
  * interrupts masked on the CPU that owns the timer, from the timer's interrupt.
  */
-#ifndef HYP_TIMER_H
-#define HYP_TIMER_H
+#ifndef HYP_RUN_TIMER_H
+#define HYP_RUN_TIMER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ struct timer {
 	uint32_t index;     /* in the heap of that CPU */
 };
 
-#define TIMER_HEAP_MAX 2560U /* two a vCPU, six a VM, and a CPU's own (hyp/vm.h has the limits) */
+#define TIMER_HEAP_MAX 2560U /* two a vCPU, six a VM, and a CPU's own (hyp/vm/vm.h has the limits) */
 
 struct timer_heap {
 	uint32_t count;

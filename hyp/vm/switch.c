@@ -13,7 +13,7 @@
 
 #include "coproc/coproc.h"
 #include "coproc/pmu.h"
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "hyp/guestmem.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/lib/bits.h"
-#include "hyp/sched.h"
-#include "hyp/vm.h"
+#include "hyp/run/sched.h"
+#include "hyp/vm/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 

@@ -1,10 +1,10 @@
 /*
  * A vCPU: a HYP thread with a stack of its own, at whose top the vectors push the guest's registers. It leaves the
  * guest's world only through hyp/exit.c and may block inside HYP; its state may be thrown away only at the checkpoint
- * on the way back into the guest (hyp/vmctl.c).
+ * on the way back into the guest (hyp/vm/vmctl.c).
  */
-#ifndef HYP_VCPU_H
-#define HYP_VCPU_H
+#ifndef HYP_VM_VCPU_H
+#define HYP_VM_VCPU_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 #include "hyp/lib/addr.h"
 #include "hyp/lib/list.h"
 #include "hyp/mmio.h"
-#include "hyp/percpu.h"
+#include "hyp/run/percpu.h"
 #include "hyp/arm/regs.h"
 #include "vgic/state.h"
 #include "vtimer/state.h"
@@ -78,7 +78,7 @@ struct vcpu {
 	enum vcpu_power power;
 	bool parked; /* sits at the checkpoint */
 
-	/* hyp/watchdog.c: as it last saw them */
+	/* hyp/vm/watchdog.c: as it last saw them */
 	uint64_t seen_ran;
 	uint32_t seen_sleeps, seen_injected;
 
@@ -107,7 +107,7 @@ static inline struct vcpu *current_vcpu(void)
  * wakes it. */
 void vcpu_request(struct vcpu *vcpu, uint32_t work);
 
-/* hyp/switch.c: put `next`'s state into the hardware, saving that of whoever was there; NULL saves only. */
+/* hyp/vm/switch.c: put `next`'s state into the hardware, saving that of whoever was there; NULL saves only. */
 void vcpu_load(struct vcpu *next);
 
 /* The same, of this CPU, where `next` is known not to be loaded. */

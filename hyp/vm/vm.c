@@ -6,9 +6,9 @@
 #include <arm/sysreg.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/sched.h"
-#include "hyp/thread.h"
-#include "hyp/vm.h"
+#include "hyp/run/sched.h"
+#include "hyp/run/thread.h"
+#include "hyp/vm/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"

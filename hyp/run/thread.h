@@ -1,6 +1,6 @@
 /* Stacks of HYP's threads, and threads that virt7 has for itself. */
-#ifndef HYP_THREAD_H
-#define HYP_THREAD_H
+#ifndef HYP_RUN_THREAD_H
+#define HYP_RUN_THREAD_H
 
 struct vcpu;
 

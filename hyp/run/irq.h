@@ -1,6 +1,6 @@
 /* Physical interrupts: who handles which. All are taken in HYP, on exits from guests or polled by the idle loop. */
-#ifndef HYP_IRQ_H
-#define HYP_IRQ_H
+#ifndef HYP_RUN_IRQ_H
+#define HYP_RUN_IRQ_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -11,10 +11,10 @@
 #include <arm/sysreg.h>
 
 #include "hyp/host/gic.h"
-#include "hyp/irq.h"
+#include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
-#include "hyp/sched.h"
-#include "hyp/vcpu.h"
+#include "hyp/run/sched.h"
+#include "hyp/vm/vcpu.h"
 
 #define SLICE_HZ       100U /* time slices a second where vCPUs share a CPU */
 #define BALANCE_SLICES 5U   /* of a CPU, between looks at others that have as much to do */

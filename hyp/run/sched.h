@@ -6,10 +6,10 @@
  * shares, from time to time to one with less to do. Only the CPU that it waits on gives it away, because only that one
  * can take its state out of the hardware.
  */
-#ifndef HYP_SCHED_H
-#define HYP_SCHED_H
+#ifndef HYP_RUN_SCHED_H
+#define HYP_RUN_SCHED_H
 
-#include "hyp/percpu.h"
+#include "hyp/run/percpu.h"
 
 struct vcpu;
 
@@ -25,7 +25,7 @@ uint32_t sched_usable(uint32_t affinity);
  */
 int sched_attach(struct vcpu *vcpu, uint32_t affinity, bool dedicated);
 
-/* Let a thread of virt7's own (hyp/thread.h) live on this CPU and make it ready. */
+/* Let a thread of virt7's own (hyp/run/thread.h) live on this CPU and make it ready. */
 void sched_attach_own(struct vcpu *thread);
 
 /* Give up the CPU until sched_wake(); returns at once if that came since the last block. May wake without cause. */

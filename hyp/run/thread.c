@@ -2,9 +2,9 @@
 #include <errno.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/sched.h"
-#include "hyp/thread.h"
-#include "hyp/vcpu.h"
+#include "hyp/run/sched.h"
+#include "hyp/run/thread.h"
+#include "hyp/vm/vcpu.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
 

@@ -2,17 +2,17 @@
  * The life of a VM: who may change its state, and the checkpoint, the one place where a vCPU's state may be thrown
  * away.
  */
-#ifndef HYP_VMCTL_H
-#define HYP_VMCTL_H
+#ifndef HYP_VM_VMCTL_H
+#define HYP_VM_VMCTL_H
 
 #include <stdint.h>
 
-#include "hyp/vm.h"
+#include "hyp/vm/vm.h"
 
 /*
  * An operator's commands. Each may be called on any CPU, from any thread of HYP and from an interrupt handler, with no
- * lock but those above vm->lock held (hyp/percpu.h: none is): it never waits. It checks the state that it starts from,
- * has the rest done by the VM's own vCPUs at the VM's own priority, and returns 0 once that is certain to happen:
+ * lock but those above vm->lock held (hyp/run/percpu.h: none is): it never waits. It checks the state that it starts
+ * from, has the rest done by the VM's own vCPUs at the VM's own priority, and returns 0 once that is certain to happen:
  *
  *   vmctl_start   CREATED, OFF, CRASHED   take RAM, load the images from the bundle, start vCPU 0
  *   vmctl_stop    RUNNING, PAUSED, or a reset or start under way   off, now: the guest is not asked

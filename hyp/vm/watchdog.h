@@ -6,8 +6,8 @@
  * time) without an interrupt reaching it and without ever waiting in WFI. An operating system with a timer tick does
  * the one or the other all the time; one that loops with its interrupts masked, or faults without end, does neither.
  */
-#ifndef HYP_WATCHDOG_H
-#define HYP_WATCHDOG_H
+#ifndef HYP_VM_WATCHDOG_H
+#define HYP_VM_WATCHDOG_H
 
 struct vm;
 

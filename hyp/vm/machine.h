@@ -2,8 +2,8 @@
  * The guest's machine: the addresses and interrupt IDs of QEMU's `virt` board. A public contract
  * (docs/guest-machine.md): a change here breaks guests.
  */
-#ifndef HYP_MACHINE_H
-#define HYP_MACHINE_H
+#ifndef HYP_VM_MACHINE_H
+#define HYP_VM_MACHINE_H
 
 #include "hyp/lib/bits.h"
 

@@ -3,8 +3,8 @@
  * is not wholly inside the VM's RAM is refused before the first byte moves. Blocks that the guest has not touched yet
  * are scrubbed and mapped on the way (guest RAM then counts as touched).
  */
-#ifndef HYP_GUESTMEM_H
-#define HYP_GUESTMEM_H
+#ifndef HYP_VM_GUESTMEM_H
+#define HYP_VM_GUESTMEM_H
 
 #include <stddef.h>
 

@@ -5,7 +5,7 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/log.h"
-#include "hyp/option.h"
+#include "hyp/run/option.h"
 
 struct options options = {.console_escape = 0x1d, .console_log = 16};
 

@@ -3,9 +3,9 @@
 #include <arm/sysreg.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/sched.h"
-#include "hyp/vmctl.h"
-#include "hyp/watchdog.h"
+#include "hyp/run/sched.h"
+#include "hyp/vm/vmctl.h"
+#include "hyp/vm/watchdog.h"
 
 #define LOOKS             4U /* in watchdog-ms */
 #define RESTARTS_AT_ONCE  10U

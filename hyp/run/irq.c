@@ -1,6 +1,6 @@
 /* Physical interrupt dispatch. Compiled for speed. */
 #include "hyp/host/gic.h"
-#include "hyp/irq.h"
+#include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
 
 static irq_fn handler[GIC_SPURIOUS];

@@ -5,8 +5,8 @@
  *   vm->lock  ->  s2.lock  ->  device locks (vpl011)  ->  vgic.lock  ->  console  ->  cpu->rq_lock  ->  heap, ram, map
  * No lock is held when a guest is entered. HYP runs with interrupts masked, so none needs an interrupt-safe form.
  */
-#ifndef HYP_PERCPU_H
-#define HYP_PERCPU_H
+#ifndef HYP_RUN_PERCPU_H
+#define HYP_RUN_PERCPU_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@
 
 #include "hyp/lib/cpu.h"
 #include "hyp/lib/list.h"
-#include "hyp/timer.h"
+#include "hyp/run/timer.h"
 #include "mm/layout.h"
 
 #define SCHED_PRIORITIES   9U /* vCPUs have 0 to 7, */

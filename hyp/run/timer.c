@@ -3,9 +3,9 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
-#include "hyp/irq.h"
-#include "hyp/percpu.h"
-#include "hyp/timer.h"
+#include "hyp/run/irq.h"
+#include "hyp/run/percpu.h"
+#include "hyp/run/timer.h"
 
 static void place(struct timer_heap *heap, uint32_t index, struct timer *timer)
 {
