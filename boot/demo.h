@@ -2,7 +2,7 @@
 #ifndef BOOT_DEMO_H
 #define BOOT_DEMO_H
 
-#include "hyp/vmcfg.h"
+#include "hyp/load/vmcfg.h"
 
 void demo_config(struct vm_config *cfg);
 

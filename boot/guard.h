@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* What GCC's code copies into a frame at a function's entry and compares at its exit (hyp/panic.c). */
+/* What GCC's code copies into a frame at a function's entry and compares at its exit (hyp/debug/panic.c). */
 extern uintptr_t __stack_chk_guard;
 
 /* A guard out of the seeds in the tree's /chosen and of the counter. Without a seed it is as good as the counter is. */

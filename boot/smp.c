@@ -12,7 +12,7 @@
 #include "coproc/probe.h"
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 #include "hyp/run/option.h"
 #include "hyp/run/sched.h"
 #include "hyp/vm/vcpu.h"

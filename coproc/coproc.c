@@ -12,7 +12,7 @@
 #include "coproc/pmu.h"
 #include "coproc/row.h"
 #include "coproc/setway.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 #include "hyp/vm/vm.h"
 
 /* ISS of an MCR/MRC trap (DDI 0406C B3.13.6) */

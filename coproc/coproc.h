@@ -11,7 +11,7 @@
 #include "coproc/row.h"
 #include "hyp/run/percpu.h"
 #include "hyp/arm/regs.h"
-#include "hyp/trap.h"
+#include "hyp/exit/trap.h"
 
 struct vm;
 

@@ -7,7 +7,7 @@
 #include <arm/vfp.h>
 
 #include "coproc/model.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 #include "hyp/run/option.h"
 #include "hyp/vm/vm.h"
 #include "psci/smccc.h"

@@ -18,7 +18,7 @@
 
 #include "coproc/setway.h"
 #include "hyp/run/irq.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 #include "hyp/run/option.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"

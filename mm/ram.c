@@ -4,7 +4,7 @@
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 #include "mm/ram.h"
 
 #define RANGES_MAX 128U

@@ -2,7 +2,7 @@
 #ifndef PSCI_PSCI_H
 #define PSCI_PSCI_H
 
-#include "hyp/trap.h"
+#include "hyp/exit/trap.h"
 
 /*
  * HVC and trapped SMC of the current vCPU: function id in r0, result there, r1-r3 as they were. Calls that stop the

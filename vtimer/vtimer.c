@@ -6,7 +6,7 @@
 
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 #include "hyp/vm/machine.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"

@@ -37,7 +37,7 @@ vector_irq:
 	pop	{r0-r12, lr}
 	eret
 
-/* The same for the trace (hyp/trace.c), in HVBAR while it is on: off, it costs nothing. */
+/* The same for the trace (hyp/debug/trace.c), in HVBAR while it is on: off, it costs nothing. */
 	.balign	32
 	.global	hyp_vectors_traced
 hyp_vectors_traced:

@@ -7,7 +7,7 @@
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 #include "hyp/run/option.h"
 #include "mm/hypmap.h"
 

@@ -17,7 +17,7 @@
 /* SGIs between CPUs. */
 enum gic_sgi {
 	GIC_SGI_KICK,   /* "look at your work": needs no handler */
-	GIC_SGI_TRACE,  /* hyp/trace.c */
+	GIC_SGI_TRACE,  /* hyp/debug/trace.c */
 	GIC_SGI_RECALL, /* give list registers back (vgic/state.c) */
 };
 

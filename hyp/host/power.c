@@ -2,7 +2,7 @@
 #include <arm/io.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 #include "hyp/run/timer.h"
 #include "mm/hypmap.h"
 #include "hyp/host/psci.h"

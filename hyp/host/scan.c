@@ -12,7 +12,7 @@
 #include "hyp/host/gic.h"
 #include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 
 #define UARTS_MAX   16
 #define POWERS_MAX  4

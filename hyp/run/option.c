@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/log.h"
+#include "hyp/console/log.h"
 #include "hyp/run/option.h"
 
 struct options options = {.console_escape = 0x1d, .console_log = 16};

@@ -8,10 +8,10 @@
 
 #include <arm/spinlock.h>
 
-#include "hyp/console.h"
+#include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vm/machine.h"
-#include "hyp/mmio.h"
+#include "hyp/exit/mmio.h"
 #include "hyp/vdev/vpl011.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"

@@ -4,7 +4,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
 #include "hyp/vm/machine.h"
-#include "hyp/mmio.h"
+#include "hyp/exit/mmio.h"
 #include "hyp/vdev/vpl031.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"

@@ -1,7 +1,7 @@
 /*
  * A vCPU: a HYP thread with a stack of its own, at whose top the vectors push the guest's registers. It leaves the
- * guest's world only through hyp/exit.c and may block inside HYP; its state may be thrown away only at the checkpoint
- * on the way back into the guest (hyp/vm/vmctl.c).
+ * guest's world only through hyp/exit/exit.c and may block inside HYP; its state may be thrown away only at the
+ * checkpoint on the way back into the guest (hyp/vm/vmctl.c).
  */
 #ifndef HYP_VM_VCPU_H
 #define HYP_VM_VCPU_H
@@ -14,7 +14,7 @@
 #include "coproc/state.h"
 #include "hyp/lib/addr.h"
 #include "hyp/lib/list.h"
-#include "hyp/mmio.h"
+#include "hyp/exit/mmio.h"
 #include "hyp/run/percpu.h"
 #include "hyp/arm/regs.h"
 #include "vgic/state.h"
@@ -126,7 +126,7 @@ void vcpu_set_wait_traps(struct vcpu *vcpu);
  */
 void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2);
 
-/* Inject exceptions as the hardware would take them (hyp/inject.c); the vCPU is the current one. */
+/* Inject exceptions as the hardware would take them (hyp/exit/inject.c); the vCPU is the current one. */
 void inject_undef(struct vcpu *vcpu);
 void inject_data_abort(struct vcpu *vcpu, uint32_t va);
 void inject_prefetch_abort(struct vcpu *vcpu, uint32_t va);

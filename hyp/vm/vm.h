@@ -5,12 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hyp/console.h"
-#include "hyp/log.h"
-#include "hyp/mmio.h"
+#include "hyp/console/console.h"
+#include "hyp/console/log.h"
+#include "hyp/exit/mmio.h"
 #include "hyp/vm/vcpu.h"
 #include "hyp/vdev/state.h"
-#include "hyp/vmcfg.h"
+#include "hyp/load/vmcfg.h"
 #include "mm/s2.h"
 #include "vgic/state.h"
 

@@ -27,8 +27,8 @@
 #include <arm/sysreg.h>
 
 #include "coproc/coproc.h"
-#include "hyp/console.h"
-#include "hyp/image.h"
+#include "hyp/console/console.h"
+#include "hyp/load/image.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/vdev/vpl011.h"

@@ -1,8 +1,8 @@
 /*
- * What virt7's MMIO bus takes to find a device among 32: its own object code (hyp/mmio.c), linked with the library of
- * the test guests, runs natively on a bus that no VM has. tests/bench/bench.py counts the instructions.
+ * What virt7's MMIO bus takes to find a device among 32: its own object code (hyp/exit/mmio.c), linked with the library
+ * of the test guests, runs natively on a bus that no VM has. tests/bench/bench.py counts the instructions.
  */
-#include "hyp/mmio.h"
+#include "hyp/exit/mmio.h"
 #include "hyp/vm/vm.h"
 
 #define DEVICES     32U

@@ -12,9 +12,9 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
-#include "hyp/abort.h"
-#include "hyp/fetch.h"
-#include "hyp/mmio.h"
+#include "hyp/exit/abort.h"
+#include "hyp/exit/fetch.h"
+#include "hyp/exit/mmio.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 

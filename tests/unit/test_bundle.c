@@ -11,7 +11,7 @@
 
 #include "fake/fake_log.h"
 #include "fit.h"
-#include "hyp/bundle.h"
+#include "hyp/load/bundle.h"
 #include "hyp/lib/bits.h"
 
 static const uint8_t payload[] = "The quick brown fox jumps over the lazy dog";

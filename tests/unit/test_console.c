@@ -1,6 +1,7 @@
 /*
  * The console multiplexer between VMs that print and a UART that is slow: who gets the line, what waits, what is lost
- * and said to be. The state of hyp/console.c is static, so each test is a process's first user of it: main() forks.
+ * and said to be. The state of hyp/console/console.c is static, so each test is a process's first user of it: main()
+ * forks.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +18,7 @@
 #include <arm/sysreg.h>
 
 #include "fake_machine.h"
-#include "hyp/console.h"
+#include "hyp/console/console.h"
 #include "hyp/host/uart/uart.h"
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"

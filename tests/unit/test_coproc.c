@@ -299,7 +299,7 @@ static void test_every_encoding(void **state)
 		action = trap(&vcpu, &regs, iss32(key, 3, read));
 		if (row && (read ? row->read != NULL : row->write != NULL)) {
 			assert_int_equal(action, EXIT_NEXT);
-			assert_int_equal(read_elr_hyp(), PC); /* hyp/exit.c moves it */
+			assert_int_equal(read_elr_hyp(), PC); /* hyp/exit/exit.c moves it */
 			assert_int_equal(lines, before);
 		} else {
 			assert_undef(action);
@@ -659,7 +659,7 @@ static void test_pmu_user(void **state)
 /* --- set/way
  * ---------------------------------------------------------------------------------------------------------- */
 
-/* As hyp/exit.c does on the way back into the guest. */
+/* As hyp/exit/exit.c does on the way back into the guest. */
 static void finish_flush(void)
 {
 	while (vcpu.work & WORK_FLUSH) {

@@ -1,6 +1,6 @@
 /*
- * The way through HYP of a trapped instruction: condition check, dispatch, PC and ITSTATE (hyp/exit.c), and the
- * exceptions that HYP takes to PL1 in the hardware's stead (hyp/inject.c, DDI 0406C B1.9).
+ * The way through HYP of a trapped instruction: condition check, dispatch, PC and ITSTATE (hyp/exit/exit.c), and the
+ * exceptions that HYP takes to PL1 in the hardware's stead (hyp/exit/inject.c, DDI 0406C B1.9).
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -18,8 +18,8 @@
 
 #include "coproc/coproc.h"
 #include "coproc/setway.h"
-#include "hyp/abort.h"
-#include "hyp/exit.h"
+#include "hyp/exit/abort.h"
+#include "hyp/exit/exit.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"

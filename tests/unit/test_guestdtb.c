@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <libfdt.h>
 
-#include "hyp/guestdtb.h"
+#include "hyp/load/guestdtb.h"
 #include "hyp/lib/bits.h"
 
 static uint64_t buffer[GUESTDTB_MAX / 8];

@@ -13,8 +13,8 @@
 #include "fake/fake_guestmem.h"
 #include "fake/fake_log.h"
 #include "fake/fake_page.h"
-#include "hyp/guestdtb.h"
-#include "hyp/image.h"
+#include "hyp/load/guestdtb.h"
+#include "hyp/load/image.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/line.h"
+#include "hyp/console/line.h"
 
 /* A terminal of one endless row, as far as the editor uses it. */
 static char screen[512], above[512];

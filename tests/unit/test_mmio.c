@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/mmio.h"
+#include "hyp/exit/mmio.h"
 #include "hyp/vm/vm.h"
 
 static struct vm vm;
@@ -242,7 +242,7 @@ static void test_values(void **state)
 	assert_int_equal(value, 0x12);
 }
 
-/* What hyp/exit.c is told: the region of the last access, as seen from the page of the last access. */
+/* What hyp/exit/exit.c is told: the region of the last access, as seen from the page of the last access. */
 static void test_hint(void **state)
 {
 	(void)state;

@@ -457,7 +457,7 @@ static void online(uint32_t cpus)
 		percpu[i].online = i < cpus;
 }
 
-/* As hyp/exit.c on the way back into the guest, or the idle thread. */
+/* As hyp/exit/exit.c on the way back into the guest, or the idle thread. */
 static void serve(uint32_t cpu)
 {
 	uint32_t work;
@@ -752,7 +752,7 @@ static void test_random(void **state)
 			sched_wake(&vcpu[i / 3 % VCPUS]);
 			asleep[i / 3 % VCPUS] = false;
 			if (percpu[0].vcpu && (percpu[0].vcpu->work & WORK_RESCHED))
-				sched_yield(); /* hyp/exit.c */
+				sched_yield(); /* hyp/exit/exit.c */
 			for (uint32_t v = 0; v < VCPUS; v++)
 				vcpu[v].work = 0;
 		}

@@ -176,7 +176,7 @@ static void reset_walks_no_old_tables(void **state)
 	assert_true(flushed(&vcpu[0]));
 }
 
-/* As hyp/abort.c. */
+/* As hyp/exit/abort.c. */
 static void pend_abort(struct vcpu *v)
 {
 	v->hcr |= HCR_VA;

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/symtab.h"
+#include "hyp/debug/symtab.h"
 
 /* In the order of the addresses; a name is cut to what fits into a line. */
 static const struct {

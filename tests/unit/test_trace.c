@@ -14,10 +14,10 @@
 #include <arm/sysreg.h>
 
 #include "hyp/host/gic.h"
-#include "hyp/exit.h"
+#include "hyp/exit/exit.h"
 #include "hyp/run/irq.h"
-#include "hyp/shell_cmd.h"
-#include "hyp/trace.h"
+#include "hyp/console/shell_cmd.h"
+#include "hyp/debug/trace.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
 

@@ -13,7 +13,7 @@
 #include "fake/fake_log.h"
 #include "fit.h"
 #include "hyp/lib/bits.h"
-#include "hyp/vmcfg.h"
+#include "hyp/load/vmcfg.h"
 
 static const struct fit_image linux_image = {.name = "linux", .data = "kernel", .size = 6, .hash = "crc32"};
 static const struct fit_image initrd_image = {.name = "initrd", .data = "ramdisk", .size = 7, .hash = "sha256"};

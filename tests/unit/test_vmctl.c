@@ -18,7 +18,7 @@
 
 #include "coproc/coproc.h"
 #include "fake_log.h"
-#include "hyp/image.h"
+#include "hyp/load/image.h"
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"

@@ -1,0 +1,93 @@
+/*
+ * The console multiplexer: one host UART, a stream of output and a log for each VM, one for the shell and one for
+ * virt7's own lines. What it shows depends on who has the screen (docs/console.md): one VM, raw; all VMs, by whole
+ * lines with their names; or the shell, while which VMs write into their logs only.
+ */
+#ifndef HYP_CONSOLE_CONSOLE_H
+#define HYP_CONSOLE_CONSOLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vm;
+
+#define CONSOLE_INPUT  4096U /* a pasted text; the escape key has to be seen, so nothing can wait in the UART */
+#define CONSOLE_ESCAPE 0x1dU /* Ctrl-] */
+
+struct console_stream {
+	struct vm *vm;                      /* NULL: the shell */
+	const char *name;                   /* before its lines; NULL: none */
+	void (*input_ready)(struct vm *vm); /* called when input arrives, and */
+	void (*room)(struct vm *vm);        /* when output that was refused has room; no console lock is held */
+
+	uint8_t *log;  /* ring: the last output, shown or not */
+	uint32_t size; /* of it, a power of two */
+
+	/* the rest is the console's, under its lock */
+	uint8_t input[CONSOLE_INPUT]; /* ring; written by the console, read by the VM's UART */
+	uint32_t input_head, input_tail;
+	uint32_t head, shown; /* of the log */
+	uint32_t lost;        /* characters that were overwritten before anybody could see them */
+	bool in_line;         /* the next one shown does not begin a line */
+	bool refused;         /* somebody waits for room() */
+	struct console_stream *next;
+};
+
+/* Take a VM's stream into the multiplexer; name, functions and log are set. The first one has screen and keyboard; when
+ * there is a second one, all share the screen. */
+void console_attach(struct console_stream *stream);
+
+/* The shell's stream: `escape` opens it (0: no key does). */
+void console_attach_shell(struct console_stream *shell, uint8_t escape);
+
+/* One character of output. False when there is no room now: stream->room() will say when. A VM that cannot be seen
+ * always has room: its oldest characters are lost, and counted. */
+bool console_putc(struct console_stream *stream, uint8_t c);
+
+/* The next character typed for this stream, or -1. */
+int console_getc(struct console_stream *stream);
+
+/* Screen and keyboard to a VM's stream; or, with NULL, the screen to all, and the keyboard where it was. Closes the
+ * shell. Not from a UART's emulation: calls room(). */
+void console_show(struct console_stream *stream);
+
+/* Open the shell, as the escape key does. */
+void console_open_shell(void);
+
+/* True while the shell has the screen. */
+bool console_shell_is_open(void);
+
+/* Who had screen and keyboard before the shell, or has them now. The screen is NULL for all. */
+struct console_stream *console_screen(void);
+struct console_stream *console_keyboard(void);
+
+/* The shell runs a command from now on, during which Ctrl-C is not input: it drops what was typed ahead, and
+ * console_interrupted() is true. Returns that as it was, and starts anew. */
+bool console_set_busy(bool busy);
+bool console_interrupted(void);
+
+/* True once after another's line has broken into the shell's: what was typed should be shown again. */
+bool console_take_disturbed(void);
+
+/*
+ * A stream's log (NULL: virt7's own), of which console_log_end() is the end as of now, a part at a time: up to `len`
+ * bytes from `*at` to `end` into `buf`; `*at` moves on. 0: no more. Start with *at = 0. What has been overwritten
+ * meanwhile is skipped.
+ */
+uint32_t console_log_end(const struct console_stream *stream);
+size_t console_log_read(const struct console_stream *stream, uint32_t *at, uint32_t end, char *buf, size_t len);
+
+/* virt7's own output: waits for the UART, never loses a character. */
+void console_write(const char *text, size_t len);
+
+/* After the host's UART is known; before that console_write() drops what it gets. */
+void console_start(void);
+
+/* Switch from polling to interrupts once the GIC is up; `irq` 0: polled by a timer of the calling CPU. */
+void console_enable_irq(uint32_t irq);
+
+/* A panic: no locks from here on. */
+void console_panic(void);
+
+#endif

@@ -1,0 +1,278 @@
+/* Line editor. At the end of a line a character costs just itself on the terminal; anything else shows the line anew.
+ */
+#include <string.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/console/line.h"
+
+#define CTRL(c) ((c)&0x1f)
+#define ESC     0x1b
+#define DEL     0x7f
+
+enum { ESCAPE_NONE, ESCAPE_SEEN, ESCAPE_BRACKET, ESCAPE_MODIFIER };
+
+static void out(struct line *line, const char *text)
+{
+	line->out(text, strlen(text));
+}
+
+static void show_left(struct line *line, uint32_t columns)
+{
+	while (columns--)
+		out(line, "\b");
+}
+
+void line_show(struct line *line)
+{
+	out(line, "\r");
+	out(line, line->prompt);
+	line->out(line->text, line->len);
+	out(line, "\033[K");
+	show_left(line, line->len - line->cursor);
+}
+
+static void clear(struct line *line)
+{
+	line->len = line->cursor = 0;
+	line->text[0] = '\0';
+}
+
+void line_begin(struct line *line)
+{
+	clear(line);
+	line->escape = ESCAPE_NONE;
+	line->history_at = line->history_count;
+	out(line, line->prompt);
+}
+
+static void set_text(struct line *line, const char *text)
+{
+	line->len = line->cursor = (uint32_t)strlen(text);
+	memcpy(line->text, text, line->len + 1U);
+	line_show(line);
+}
+
+static void type(struct line *line, char c)
+{
+	if (line->len >= LINE_MAX - 1U)
+		return;
+	memmove(line->text + line->cursor + 1, line->text + line->cursor, line->len - line->cursor + 1U);
+	line->text[line->cursor++] = c;
+	line->len++;
+	if (line->cursor == line->len)
+		line->out(&c, 1);
+	else
+		line_show(line);
+}
+
+/* Take away the characters [from, to). */
+static void cut(struct line *line, uint32_t from, uint32_t to)
+{
+	if (from == to)
+		return;
+	memmove(line->text + from, line->text + to, line->len - to + 1U);
+	line->len -= to - from;
+	line->cursor = from;
+	line_show(line);
+}
+
+static uint32_t word_before(const struct line *line)
+{
+	uint32_t at = line->cursor;
+
+	while (at > 0 && line->text[at - 1] == ' ')
+		at--;
+	while (at > 0 && line->text[at - 1] != ' ')
+		at--;
+	return at;
+}
+
+static void move(struct line *line, uint32_t to)
+{
+	line->cursor = MIN(to, line->len);
+	line_show(line);
+}
+
+/* Kept are the last LINE_HISTORY lines, without repetitions. */
+static void remember(struct line *line)
+{
+	const char *last = line->history[(line->history_count - 1U) % LINE_HISTORY];
+
+	if (line->len == 0 || (line->history_count && strcmp(last, line->text) == 0))
+		return;
+	memcpy(line->history[line->history_count++ % LINE_HISTORY], line->text, line->len + 1U);
+}
+
+static void recall(struct line *line, bool older)
+{
+	uint32_t oldest = line->history_count - MIN(line->history_count, LINE_HISTORY);
+
+	if (older ? line->history_at == oldest : line->history_at == line->history_count)
+		return;
+	if (line->history_at == line->history_count)
+		memcpy(line->draft, line->text, LINE_MAX);
+	line->history_at += older ? ~0U : 1U;
+	if (line->history_at == line->history_count)
+		set_text(line, line->draft);
+	else
+		set_text(line, line->history[line->history_at % LINE_HISTORY]);
+}
+
+/* Completion: the candidates that begin as the last word does, and what they have in common. */
+struct candidates {
+	struct line *line;
+	const char *word;
+	size_t len;
+	uint32_t count;
+	bool list;
+	size_t common_len;
+	char common[LINE_MAX];
+};
+
+static void add_candidate(void *context, const char *word)
+{
+	struct candidates *c = context;
+	size_t n = 0;
+
+	if (strncmp(word, c->word, c->len) != 0 || strlen(word) >= LINE_MAX)
+		return;
+	if (c->list) {
+		out(c->line, "  ");
+		out(c->line, word);
+		return;
+	}
+	if (c->count++ == 0) {
+		c->common_len = strlen(word);
+		memcpy(c->common, word, c->common_len + 1U);
+	}
+	while (n < c->common_len && c->common[n] == word[n])
+		n++;
+	c->common_len = n;
+}
+
+/* Only at the end of the line. What is certain is typed; where nothing is, the possibilities are listed. */
+static void complete(struct line *line)
+{
+	const char *space = strrchr(line->text, ' ');
+	struct candidates c = {.line = line, .word = space ? space + 1 : line->text};
+
+	c.len = strlen(c.word);
+	if (line->cursor != line->len || !line->complete)
+		return;
+	line->complete(line->text, add_candidate, &c);
+	if (c.count > 1 && c.common_len == c.len) {
+		c.list = true;
+		out(line, "\n");
+		line->complete(line->text, add_candidate, &c);
+		out(line, "\n");
+		line_show(line);
+		return;
+	}
+	for (size_t i = c.len; c.count && i < c.common_len; i++)
+		type(line, c.common[i]);
+	if (c.count == 1)
+		type(line, ' ');
+}
+
+/* A key without a character of its own: ESC [ letter, or ESC [ number ~. Behind the number may be ; and a modifier. */
+static void escape_key(struct line *line, char c)
+{
+	static const char keys[][2] = {{'A', CTRL('P')}, {'B', CTRL('N')}, {'C', CTRL('F')},
+				       {'D', CTRL('B')}, {'H', CTRL('A')}, {'F', CTRL('E')}};
+	static const char numbered[] = "\0H\0\0F\0\0HF"; /* Home is 1 or 7, End 4 or 8 */
+
+	if (line->escape == ESCAPE_SEEN) {
+		line->escape = c == '[' || c == 'O' ? ESCAPE_BRACKET : ESCAPE_NONE;
+		line->escape_number = 0;
+		return;
+	}
+	if (c == ';')
+		line->escape = ESCAPE_MODIFIER;
+	else if (c >= '0' && c <= '9' && line->escape == ESCAPE_BRACKET)
+		line->escape_number = (uint8_t)(10 * line->escape_number + c - '0');
+	if (c == ';' || (c >= '0' && c <= '9'))
+		return;
+	line->escape = ESCAPE_NONE;
+	if (c == '~' && line->escape_number == 3 && line->cursor < line->len)
+		cut(line, line->cursor, line->cursor + 1U);
+	if (c == '~')
+		c = line->escape_number < sizeof(numbered) ? numbered[line->escape_number] : '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i][0] == c)
+			line_key(line, keys[i][1]);
+}
+
+static enum line_event control(struct line *line, char c)
+{
+	switch (c) {
+	case '\r':
+	case '\n':
+		out(line, "\n");
+		remember(line);
+		return LINE_DONE;
+	case CTRL('C'):
+		out(line, "^C\n");
+		return LINE_ABORT;
+	case CTRL('D'):
+		if (line->len == 0)
+			return LINE_END;
+		if (line->cursor < line->len)
+			cut(line, line->cursor, line->cursor + 1U);
+		break;
+	case '\b':
+	case DEL:
+		if (line->cursor > 0)
+			cut(line, line->cursor - 1U, line->cursor);
+		break;
+	case CTRL('A'):
+		move(line, 0);
+		break;
+	case CTRL('E'):
+		move(line, line->len);
+		break;
+	case CTRL('B'):
+		move(line, line->cursor ? line->cursor - 1U : 0);
+		break;
+	case CTRL('F'):
+		move(line, line->cursor + 1U);
+		break;
+	case CTRL('K'):
+		cut(line, line->cursor, line->len);
+		break;
+	case CTRL('U'):
+		cut(line, 0, line->cursor);
+		break;
+	case CTRL('W'):
+		cut(line, word_before(line), line->cursor);
+		break;
+	case CTRL('P'):
+	case CTRL('N'):
+		recall(line, c == CTRL('P'));
+		break;
+	case CTRL('L'):
+		line_show(line);
+		break;
+	case '\t':
+		complete(line);
+		break;
+	case ESC:
+		line->escape = ESCAPE_SEEN;
+		break;
+	default:
+		break;
+	}
+	return LINE_MORE;
+}
+
+enum line_event line_key(struct line *line, char c)
+{
+	if (line->escape != ESCAPE_NONE) {
+		escape_key(line, c);
+		return LINE_MORE;
+	}
+	if (c >= ' ' && c < DEL) {
+		type(line, c);
+		return LINE_MORE;
+	}
+	return control(line, c);
+}

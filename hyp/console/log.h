@@ -1,0 +1,32 @@
+/*
+ * virt7's own messages: one line a call, no newline in the format. Lines about a VM start "vm NAME: ". Never called on
+ * behalf of a guest without a rate limit (log_ratelimit()).
+ */
+#ifndef HYP_CONSOLE_LOG_H
+#define HYP_CONSOLE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* Print one line at `level`; at most LOG_LINE_MAX characters, longer ones are cut. */
+void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#define LOG_LINE_MAX 160U
+
+#define log_err(...)   log_line(LOG_ERR, __VA_ARGS__)
+#define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)
+#define log_info(...)  log_line(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+
+/* Permission to print one line that a guest caused; the budget is that VM's and refills with time. */
+struct log_budget {
+	uint32_t tokens;
+	uint32_t dropped;
+	uint64_t refilled; /* CNTPCT of the last refill */
+};
+
+bool log_ratelimit(struct log_budget *budget);
+
+#endif

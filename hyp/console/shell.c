@@ -1,0 +1,344 @@
+/*
+ * The shell: its thread, the table of commands, completion. It runs on the CPU that takes the UART's interrupt, before
+ * any vCPU there, so that no guest can lock the operator out; it blocks for every key and whenever the UART is behind,
+ * so that it takes no time from guests to speak of.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hyp/console/console.h"
+#include "hyp/lib/bits.h"
+#include "hyp/console/line.h"
+#include "hyp/run/option.h"
+#include "hyp/run/sched.h"
+#include "hyp/console/shell.h"
+#include "hyp/console/shell_cmd.h"
+#include "hyp/run/thread.h"
+#include "hyp/run/timer.h"
+#include "hyp/debug/trace.h"
+#include "hyp/vm/vm.h"
+#include "hyp/host/power.h"
+
+#define OUTPUT_SIZE 1024U /* a power of two */
+
+struct command {
+	const char *name; /* one word, or two */
+	const char *args; /* for help */
+	uint8_t min, max; /* how many of them */
+	bool takes_vm;    /* one of them is a VM: complete its name */
+	void (*run)(uint32_t count, char **args);
+	const char *help;
+};
+
+static struct vcpu *thread;
+static uint8_t output[OUTPUT_SIZE];
+static struct console_stream stream = {.log = output, .size = OUTPUT_SIZE};
+static struct timer alarm;
+static struct line editor;
+static bool greeted; /* the shell is open and has said so */
+
+static void help(uint32_t count, char **args);
+
+static void leave(uint32_t count, char **args)
+{
+	(void)count, (void)args;
+	shell_leave(NULL);
+}
+
+static void off(uint32_t count, char **args)
+{
+	(void)count, (void)args;
+	power_off();
+	shell_printf("this host cannot be switched off by software\n");
+}
+
+static void reboot(uint32_t count, char **args)
+{
+	(void)count, (void)args;
+	power_reset();
+	shell_printf("this host cannot be restarted by software\n");
+}
+
+/* Commands of two words that share the first stand together: completion relies on it. */
+static const struct command commands[] = {
+	{"vm list", "", 0, 0, false, shell_vm_list, "the VMs and their state"},
+	{"vm console", "[VM]", 0, 1, true, shell_vm_console,
+	 "screen and keyboard to a VM; without a name: all share the screen"},
+	{"vm start", "VM", 1, 1, true, shell_vm_start, "start a VM that is off, created or crashed"},
+	{"vm stop", "[-f] [-t SECONDS] VM", 1, 4, true, shell_vm_stop, "ask the guest to switch off; -f: do not ask"},
+	{"vm reset", "[-f] [-t SECONDS] VM", 1, 4, true, shell_vm_reset, "the same, and start it again"},
+	{"vm pause", "VM", 1, 1, true, shell_vm_pause, "stop a VM's time"},
+	{"vm resume", "VM", 1, 1, true, shell_vm_resume, "let a paused VM go on"},
+	{"stat", "[VM]", 0, 1, true, shell_stat, "exits and interrupts; of one VM, by reason"},
+	{"mem", "", 0, 0, false, shell_mem, "memory of the host and of the VMs"},
+	{"cpu", "", 0, 0, false, shell_cpu, "the host's CPUs"},
+	{"log", "[VM]", 0, 1, true, shell_log, "the last output of a VM, or of virt7"},
+	{"trace on", "", 0, 0, false, shell_trace_on, "record exits, injections and switches on all CPUs"},
+	{"trace off", "", 0, 0, false, shell_trace_off, "stop that"},
+	{"trace dump", "[N]", 0, 1, false, shell_trace_dump, "the last N records of each CPU (256)"},
+	{"poweroff", "", 0, 0, false, off, "switch the host off, whatever runs"},
+	{"reboot", "", 0, 0, false, reboot, "restart the host, whatever runs"},
+	{"exit", "", 0, 0, false, leave, "back to where the escape key was pressed"},
+	{"help", "", 0, 0, false, help, "this list"},
+};
+
+bool shell_interrupted(void)
+{
+	return console_interrupted();
+}
+
+void shell_write(const char *text, uint32_t len)
+{
+	for (uint32_t i = 0; i < len && !shell_interrupted(); i++)
+		while (!console_putc(&stream, (uint8_t)text[i]) && !shell_interrupted())
+			sched_block();
+}
+
+static void write_lines(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '\n')
+			shell_write("\r", 1);
+		shell_write(&text[i], 1);
+	}
+}
+
+void shell_printf(const char *fmt, ...)
+{
+	char text[192];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsniprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		write_lines(text, MIN((size_t)n, sizeof(text) - 1U));
+}
+
+static void wake(struct timer *timer)
+{
+	(void)timer;
+	sched_wake(thread);
+}
+
+bool shell_sleep_ms(uint32_t ms)
+{
+	uint64_t end = timer_now() + (uint64_t)timer_hz() * ms / 1000U;
+
+	while (timer_now() < end && !shell_interrupted()) {
+		timer_arm(&alarm, end);
+		sched_block();
+	}
+	timer_disarm(&alarm);
+	return !shell_interrupted();
+}
+
+struct vm *shell_find_vm(const char *name)
+{
+	for (uint32_t i = 0; i < vm_count; i++)
+		if (strcmp(vms[i]->config.name, name) == 0)
+			return vms[i];
+	shell_printf("no VM is called %s; `vm list` shows their names\n", name);
+	return NULL;
+}
+
+/* Who leaves when nothing runs has nowhere to go. */
+void shell_leave(struct vm *vm)
+{
+	struct console_stream *to = vm ? &vm->console : console_screen();
+	bool running = false;
+
+	for (uint32_t i = 0; i < vm_count; i++)
+		running |= vms[i]->state == VM_RUNNING || vms[i]->state == VM_STOPPING || vms[i]->state == VM_PAUSED;
+	if (!running) {
+		shell_printf("no VM is running: `vm start` one, or `poweroff`\n");
+		return;
+	}
+	if (to) {
+		shell_printf("[%s]\n", to->name);
+		greeted = false;
+		console_show(to);
+	} else {
+		shell_share();
+	}
+}
+
+void shell_share(void)
+{
+	shell_printf("[all VMs; keyboard: %s]\n", console_keyboard()->name);
+	greeted = false;
+	console_show(NULL);
+}
+
+/* The escape key in an empty line: the next VM, after the last one all, and so on. */
+static void show_next(void)
+{
+	struct console_stream *now = console_screen();
+	uint32_t next = now ? now->vm->id + 1U : 0;
+
+	while (next < vm_count && vms[next]->state != VM_RUNNING)
+		next++;
+	shell_write("\r\n", 2);
+	if (next < vm_count)
+		shell_leave(vms[next]);
+	else
+		shell_share();
+}
+
+static void help(uint32_t count, char **args)
+{
+	(void)count, (void)args;
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		shell_printf("%-10s %-20s %s\n", commands[i].name, commands[i].args, commands[i].help);
+}
+
+/* Is `name` (one or two words) what the words begin with? Returns how many words that is, 0: no. */
+static uint32_t match(const char *name, uint32_t count, char **words)
+{
+	const char *space = strchr(name, ' ');
+
+	if (!space)
+		return count >= 1 && strcmp(words[0], name) == 0 ? 1 : 0;
+	if (count < 2 || strlen(words[0]) != (size_t)(space - name) ||
+	    strncmp(words[0], name, (size_t)(space - name)) != 0)
+		return 0;
+	return strcmp(words[1], space + 1) == 0 ? 2 : 0;
+}
+
+static uint32_t split(char *text, char **words)
+{
+	uint32_t count = 0;
+
+	while (*text) {
+		if (*text == ' ') {
+			*text++ = '\0';
+			continue;
+		}
+		if (count == SHELL_ARGS_MAX)
+			return count + 1U;
+		words[count++] = text;
+		text += strcspn(text, " ");
+	}
+	return count;
+}
+
+static void run(char *text)
+{
+	char *words[SHELL_ARGS_MAX];
+	uint32_t count = split(text, words);
+
+	if (count == 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(commands) && count <= SHELL_ARGS_MAX; i++) {
+		uint32_t used = match(commands[i].name, count, words);
+
+		if (!used)
+			continue;
+		if (count - used < commands[i].min || count - used > commands[i].max)
+			shell_printf("usage: %s %s\n", commands[i].name, commands[i].args);
+		else
+			commands[i].run(count - used, words + used);
+		return;
+	}
+	shell_printf("no such command; `help` lists them\n");
+}
+
+static void add_vms(void (*add)(void *context, const char *word), void *context)
+{
+	for (uint32_t i = 0; i < vm_count; i++)
+		add(context, vms[i]->config.name);
+}
+
+/* `head`: the text up to its last word, a space included. Words of commands that begin so, or VMs where one is due. */
+static void complete(const char *text, void (*add)(void *context, const char *word), void *context)
+{
+	const char *space = strrchr(text, ' ');
+	size_t head = space ? (size_t)(space - text) + 1U : 0;
+	char word[LINE_MAX], last[LINE_MAX] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const char *name = commands[i].name;
+		size_t len = strlen(name);
+
+		if (head > len && commands[i].takes_vm && strncmp(text, name, len) == 0 && text[len] == ' ')
+			add_vms(add, context);
+		if (head > len || strncmp(text, name, head) != 0)
+			continue;
+		len = strcspn(name + head, " ");
+		memcpy(word, name + head, len);
+		word[len] = '\0';
+		if (strcmp(word, last) != 0)
+			add(context, word);
+		memcpy(last, word, len + 1U);
+	}
+}
+
+static void key(char c)
+{
+	char text[LINE_MAX];
+
+	if ((uint8_t)c == options.console_escape && editor.len == 0) {
+		show_next();
+		return;
+	}
+	switch (line_key(&editor, c)) {
+	case LINE_DONE:
+		memcpy(text, editor.text, sizeof(text));
+		console_set_busy(true);
+		run(text);
+		if (console_set_busy(false))
+			shell_printf("^C\n");
+		break;
+	case LINE_END:
+		shell_write("\r\n", 2);
+		leave(0, NULL);
+		break;
+	case LINE_ABORT:
+		break;
+	default:
+		return;
+	}
+	if (greeted)
+		line_begin(&editor);
+}
+
+static void __attribute__((noreturn)) body(void)
+{
+	int c;
+
+	for (;;) {
+		if (console_shell_is_open() && !greeted) {
+			greeted = true;
+			shell_printf("virt7 shell: `help` lists the commands, Ctrl-D goes back\n");
+			line_begin(&editor);
+		}
+		if (console_take_disturbed() && greeted)
+			line_show(&editor);
+		c = greeted ? console_getc(&stream) : -1;
+		if (c >= 0)
+			key((char)c);
+		else
+			sched_block();
+	}
+}
+
+static void stream_event(struct vm *vm)
+{
+	(void)vm;
+	sched_wake(thread);
+}
+
+int shell_start(void)
+{
+	editor = (struct line){.prompt = "virt7> ", .out = write_lines, .complete = complete};
+	alarm.expired = wake;
+	stream.input_ready = stream.room = stream_event;
+	thread = thread_create(body);
+	if (!thread)
+		return -ENOMEM;
+	console_attach_shell(&stream, (uint8_t)options.console_escape);
+	return options.trace ? trace_switch(true) : 0;
+}

@@ -1,0 +1,46 @@
+/* What the shell's commands share. They run in the shell's thread and may block it. */
+#ifndef HYP_CONSOLE_SHELL_CMD_H
+#define HYP_CONSOLE_SHELL_CMD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vm;
+
+#define SHELL_ARGS_MAX 6U
+
+/* Print; waits for the UART, so a command's output needs no memory and no limit. '\n' ends a line. After Ctrl-C nothing
+ * more comes out; long commands look at shell_interrupted() too. */
+void shell_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void shell_write(const char *text, uint32_t len);
+bool shell_interrupted(void);
+
+/* Sleep; false: Ctrl-C ended it. */
+bool shell_sleep_ms(uint32_t ms);
+
+/* The VM called `name`; NULL after one line that says that there is none. */
+struct vm *shell_find_vm(const char *name);
+
+/* Leave the shell: the screen to `vm`, or with NULL to whom it was before. */
+void shell_leave(struct vm *vm);
+
+/* Likewise, the screen to all VMs. */
+void shell_share(void);
+
+/* Commands; `args` are the words behind the command's name, `count` of them. */
+void shell_vm_list(uint32_t count, char **args);
+void shell_vm_start(uint32_t count, char **args);
+void shell_vm_stop(uint32_t count, char **args);
+void shell_vm_reset(uint32_t count, char **args);
+void shell_vm_pause(uint32_t count, char **args);
+void shell_vm_resume(uint32_t count, char **args);
+void shell_vm_console(uint32_t count, char **args);
+void shell_stat(uint32_t count, char **args);
+void shell_mem(uint32_t count, char **args);
+void shell_cpu(uint32_t count, char **args);
+void shell_log(uint32_t count, char **args);
+void shell_trace_on(uint32_t count, char **args);
+void shell_trace_off(uint32_t count, char **args);
+void shell_trace_dump(uint32_t count, char **args);
+
+#endif

@@ -1,0 +1,167 @@
+/* The shell's commands that only look. */
+#include <string.h>
+
+#include <arm/hypregs.h>
+
+#include "hyp/console/console.h"
+#include "hyp/lib/bits.h"
+#include "hyp/run/sched.h"
+#include "hyp/console/shell_cmd.h"
+#include "hyp/vm/vm.h"
+#include "mm/page.h"
+#include "mm/ram.h"
+
+/* Exits by reason: exception classes of HSR (DDI 0406C B3.13.6) that belong together. */
+static const struct {
+	const char *name;
+	uint64_t classes;
+} reasons[] = {
+	{"WFI, WFE", BIT64(EC_WFI_WFE)},
+	{"cp15", BIT64(EC_CP15_32) | BIT64(EC_CP15_64)},
+	{"cp14", BIT64(EC_CP14_32) | BIT64(EC_CP14_LDC) | BIT64(EC_CP14_64)},
+	{"VFP, NEON", BIT64(EC_HCPTR) | BIT64(EC_CP10_ID)},
+	{"HVC", BIT64(EC_HVC)},
+	{"SMC", BIT64(EC_SMC)},
+	{"data abort", BIT64(EC_DABT_GUEST)},
+	{"prefetch abort", BIT64(EC_PABT_GUEST)},
+	{"other", ~(BIT64(EC_WFI_WFE) | BIT64(EC_CP15_32) | BIT64(EC_CP15_64) | BIT64(EC_CP14_32) | BIT64(EC_CP14_LDC) |
+		    BIT64(EC_CP14_64) | BIT64(EC_HCPTR) | BIT64(EC_CP10_ID) | BIT64(EC_HVC) | BIT64(EC_SMC) |
+		    BIT64(EC_DABT_GUEST) | BIT64(EC_PABT_GUEST))},
+};
+
+static uint32_t exits_of(const struct vcpu *v, uint64_t classes)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t ec = 0; ec < EC_COUNT; ec++)
+		if (classes >> ec & 1U)
+			sum += v->exits[ec];
+	return sum;
+}
+
+static unsigned int ms(uint64_t ticks)
+{
+	return (unsigned int)(ticks * 1000U / timer_hz());
+}
+
+static void stat_line(struct vcpu *v)
+{
+	uint32_t traps = exits_of(v, ~UINT64_C(0));
+	uint64_t ran, waited;
+
+	sched_times(v, &ran, &waited);
+	shell_printf("%-14s %4u %4u %10u %10u %10u %10u %10u\n", v->vm->config.name, (unsigned)v->index,
+		     (unsigned)v->cpu->head.id, (unsigned)v->irq_exits, (unsigned)traps, (unsigned)v->vgic.injected,
+		     ms(ran), ms(waited));
+}
+
+static void stat_row(const struct vm *vm, const char *name, uint64_t classes)
+{
+	const struct vcpu *v;
+	uint32_t any = 0;
+
+	vm_for_each_vcpu(v, vm)
+		any |= exits_of(v, classes);
+	if (!any)
+		return;
+	shell_printf("%-16s", name);
+	vm_for_each_vcpu(v, vm)
+		shell_printf(" %10u", (unsigned)exits_of(v, classes));
+	shell_printf("\n");
+}
+
+static void stat_vm(const struct vm *vm)
+{
+	const struct vcpu *v;
+
+	shell_printf("%-16s", "exits");
+	vm_for_each_vcpu(v, vm)
+		shell_printf("    vCPU %2u", (unsigned)v->index);
+	shell_printf("\n%-16s", "interrupts");
+	vm_for_each_vcpu(v, vm)
+		shell_printf(" %10u", (unsigned)v->irq_exits);
+	shell_printf("\n");
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+		stat_row(vm, reasons[i].name, reasons[i].classes);
+	shell_printf("%-16s", "injected");
+	vm_for_each_vcpu(v, vm)
+		shell_printf(" %10u", (unsigned)v->vgic.injected);
+	shell_printf("\n");
+}
+
+void shell_stat(uint32_t count, char **args)
+{
+	const struct vm *vm = count ? shell_find_vm(args[0]) : NULL;
+	struct vcpu *v;
+
+	if (count) {
+		if (vm)
+			stat_vm(vm);
+		return;
+	}
+	shell_printf("%-14s %4s %4s %10s %10s %10s %10s %10s\n", "VM", "vCPU", "CPU", "interrupts", "traps", "injected",
+		     "run ms", "steal ms");
+	for (uint32_t i = 0; i < vm_count && !shell_interrupted(); i++)
+		vm_for_each_vcpu(v, vms[i])
+			stat_line(v);
+}
+
+static unsigned int mib(uint64_t bytes)
+{
+	return (unsigned int)(bytes >> 20);
+}
+
+static void mem_row(const char *what, uint64_t bytes)
+{
+	shell_printf("%-20s %8u MiB\n", what, mib(bytes));
+}
+
+/* The first column's sum is its last row. */
+void shell_mem(uint32_t count, char **args)
+{
+	(void)count, (void)args;
+	shell_printf("%-20s %12s %12s\n", "VM", "memory", "touched");
+	for (uint32_t i = 0; i < vm_count; i++) {
+		shell_printf("%-20s %8u MiB %8u MiB\n", vms[i]->config.name, mib(vm_ram_reserved(vms[i])),
+			     mib(vm_ram_touched(vms[i])));
+	}
+	mem_row("firmware's", ram_use.reserved);
+	mem_row("virt7", ram_use.virt7);
+	mem_row("bundle", ram_use.bundle);
+	mem_row("free for VMs", ram_available());
+	mem_row("in all", ram_use.total);
+	shell_printf("virt7's heap: %u KiB, of which %u KiB are free\n", (unsigned)(page_total() >> 10),
+		     (unsigned)(page_available() >> 10));
+}
+
+void shell_cpu(uint32_t count, char **args)
+{
+	(void)count, (void)args;
+	shell_printf("CPU  MPIDR     MIDR        vCPUs\n");
+	for (uint32_t i = 0; i < CPU_MAX; i++) {
+		const struct percpu *cpu = &percpu[i];
+
+		if (cpu->online)
+			shell_printf("%3u  0x%06x  0x%08x  %u\n", (unsigned)i, (unsigned)cpu->mpidr,
+				     (unsigned)cpu->midr, (unsigned)cpu->assigned);
+		else if (cpu->unfit)
+			shell_printf("%3u  0x%06x  0x%08x  left out: %s\n", (unsigned)i, (unsigned)cpu->mpidr,
+				     (unsigned)cpu->midr, cpu->unfit);
+	}
+}
+
+/* What was there when it was asked for: a VM that goes on printing is no reason not to end. */
+void shell_log(uint32_t count, char **args)
+{
+	struct vm *vm = count ? shell_find_vm(args[0]) : NULL;
+	const struct console_stream *stream = vm ? &vm->console : NULL;
+	uint32_t at = 0, end = console_log_end(stream);
+	char part[128];
+	size_t n;
+
+	if (count && !vm)
+		return;
+	while (!shell_interrupted() && (n = console_log_read(stream, &at, end, part, sizeof(part))) != 0)
+		shell_write(part, (uint32_t)n);
+	shell_write("\r\n", 2);
+}

@@ -1,0 +1,175 @@
+/* The shell's commands that act on VMs. */
+#include <errno.h>
+#include <string.h>
+
+#include "hyp/console/console.h"
+#include "hyp/lib/bits.h"
+#include "hyp/console/shell_cmd.h"
+#include "hyp/vdev/vpl061.h"
+#include "hyp/vm/vm.h"
+#include "hyp/vm/vmctl.h"
+
+#define SETTLE_MS   10U /* between two looks */
+#define ASK_SECONDS 30U
+
+static uint32_t vcpus_on(const struct vm *vm)
+{
+	const struct vcpu *v;
+	uint32_t on = 0;
+
+	vm_for_each_vcpu(v, vm)
+		on += v->power != VCPU_OFF;
+	return on;
+}
+
+void shell_vm_list(uint32_t count, char **args)
+{
+	(void)count, (void)args;
+	shell_printf("%-20s %-12s %6s %12s  %s\n", "VM", "state", "vCPUs", "memory", "console");
+	for (uint32_t i = 0; i < vm_count; i++) {
+		const struct vm *vm = vms[i];
+		const char *screen = console_screen() == &vm->console ? "screen, " : "";
+
+		shell_printf("%-20s %-12s %2u of %u %8llu MiB  %s%s\n", vm->config.name, vmctl_state_name(vm),
+			     vm->state == VM_RUNNING ? (unsigned)vcpus_on(vm) : 0, (unsigned)vm->vcpu_count,
+			     (unsigned long long)(vm->config.ram_size >> 20), screen,
+			     console_keyboard() == &vm->console ? "keyboard" : "");
+	}
+}
+
+void shell_vm_console(uint32_t count, char **args)
+{
+	struct vm *vm = count ? shell_find_vm(args[0]) : NULL;
+
+	if (count == 0)
+		shell_share();
+	else if (vm)
+		shell_leave(vm);
+}
+
+/* The change that has been asked for is made by the VM's own vCPUs: wait for it, or for Ctrl-C. */
+static void settle(const struct vm *vm, int ret)
+{
+	if (ret == -EINVAL || ret == -EBUSY)
+		shell_printf("vm %s: it is %s\n", vm->config.name, vmctl_state_name(vm)); /* the rest vmctl has said */
+	while (!ret && vm->state == VM_STOPPING && shell_sleep_ms(SETTLE_MS))
+		;
+}
+
+static void command(const char *name, int (*act)(struct vm *vm))
+{
+	struct vm *vm = shell_find_vm(name);
+
+	if (vm)
+		settle(vm, act(vm));
+}
+
+void shell_vm_start(uint32_t count, char **args)
+{
+	(void)count;
+	command(args[0], vmctl_start);
+}
+
+void shell_vm_pause(uint32_t count, char **args)
+{
+	(void)count;
+	command(args[0], vmctl_pause);
+}
+
+void shell_vm_resume(uint32_t count, char **args)
+{
+	(void)count;
+	command(args[0], vmctl_resume);
+}
+
+/* "[-f] [-t SECONDS] VM" */
+struct order {
+	struct vm *vm;
+	bool force;
+	uint32_t seconds; /* wait so long for the guest, then force; 0: ASK_SECONDS, and do not force */
+};
+
+static bool parse_seconds(const char *text, uint32_t *seconds)
+{
+	*seconds = 0;
+	for (; *text >= '0' && *text <= '9' && *seconds < 10000U; text++)
+		*seconds = *seconds * 10U + (uint32_t)(*text - '0');
+	return *text == '\0' && *seconds > 0;
+}
+
+static bool parse_order(uint32_t count, char **args, struct order *order)
+{
+	*order = (struct order){0};
+	for (; count > 1 && args[0][0] == '-'; count--, args++) {
+		if (strcmp(args[0], "-f") == 0) {
+			order->force = true;
+		} else if (count > 2 && strcmp(args[0], "-t") == 0 && parse_seconds(args[1], &order->seconds)) {
+			count--;
+			args++;
+		} else {
+			break;
+		}
+	}
+	if (count != 1) {
+		shell_printf("%s: expects [-f] [-t SECONDS] VM\n", args[0]);
+		return false;
+	}
+	order->vm = shell_find_vm(args[0]);
+	return order->vm != NULL;
+}
+
+/* Press the power key and wait until the guest has switched itself off. False: it has not, which was said. */
+static bool ask(const struct order *order)
+{
+	struct vm *vm = order->vm;
+	uint32_t seconds = order->seconds ? order->seconds : ASK_SECONDS;
+
+	shell_printf("vm %s: power key pressed; waiting up to %u s for the guest\n", vm->config.name,
+		     (unsigned)seconds);
+	vmctl_expect_off(vm);
+	vpl061_press_power(vm);
+	for (uint32_t ms = 0; ms < seconds * 1000U; ms += SETTLE_MS) {
+		if (vm->state != VM_RUNNING && vm->state != VM_STOPPING)
+			return true;
+		if (!shell_sleep_ms(SETTLE_MS))
+			return false;
+	}
+	if (order->seconds == 0)
+		shell_printf("vm %s: still running; -f switches it off\n", vm->config.name);
+	return false;
+}
+
+/* Whether `act` is to be done now: by force, or because the guest cannot be asked, or did not obey in time. */
+static bool agreed(const struct order *order)
+{
+	struct vm *vm = order->vm;
+
+	if (order->force || vm->state != VM_RUNNING)
+		return true;
+	if (!vpl061_listens(vm)) {
+		shell_printf("vm %s: the guest does not listen to its power key\n", vm->config.name);
+		return true;
+	}
+	return !ask(order) && order->seconds && !shell_interrupted();
+}
+
+void shell_vm_stop(uint32_t count, char **args)
+{
+	struct order order;
+
+	if (parse_order(count, args, &order) && agreed(&order))
+		settle(order.vm, vmctl_stop(order.vm));
+}
+
+/* A guest that has obeyed is off, and started again. */
+void shell_vm_reset(uint32_t count, char **args)
+{
+	struct order order;
+
+	if (!parse_order(count, args, &order))
+		return;
+	if (order.vm->state == VM_PAUSED || agreed(&order))
+		settle(order.vm, vmctl_reset(order.vm));
+	else if (order.vm->state == VM_OFF)
+		settle(order.vm, vmctl_start(order.vm));
+}

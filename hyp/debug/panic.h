@@ -1,0 +1,21 @@
+/* virt7's own faults: registers and a symbolised backtrace, then stop. Never for anything a guest did. */
+#ifndef HYP_DEBUG_PANIC_H
+#define HYP_DEBUG_PANIC_H
+
+#include <stdint.h>
+
+/* As hyp/arm/vectors.S pushes it. */
+struct panic_frame {
+	uint32_t r[13];
+	uint32_t sp, lr, pc, psr, vector;
+};
+
+void panic_exception(const struct panic_frame *frame) __attribute__((noreturn));
+
+/* One line, a backtrace, stop. */
+void panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* The function that holds `pc` and the offset into it; "?" where there is none. */
+const char *panic_symbol(uint32_t pc, uint32_t *offset);
+
+#endif

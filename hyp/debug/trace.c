@@ -1,0 +1,150 @@
+/* The trace: vectors of its own, around the exit path proper, and a ring for each CPU. */
+#include <errno.h>
+
+#include <arm/barrier.h>
+#include <arm/sysreg.h>
+
+#include "hyp/host/gic.h"
+#include "hyp/exit/exit.h"
+#include "hyp/run/irq.h"
+#include "hyp/run/percpu.h"
+#include "hyp/debug/trace.h"
+#include "hyp/vm/vm.h"
+#include "mm/page.h"
+
+struct ring {
+	uint32_t count;
+	bool on; /* as this CPU's vectors are */
+	struct trace_record *record;
+};
+
+static struct ring rings[CPU_MAX];
+static bool wanted;
+
+/* hyp/arm/vectors.S */
+extern const uint32_t hyp_vectors[], hyp_vectors_traced[];
+void trace_exit_trap(struct regs *regs);
+void trace_exit_irq(void);
+
+static void put(struct ring *ring, const struct vcpu *vcpu, enum trace_what what, uint32_t data)
+{
+	struct trace_record *r = &ring->record[ring->count++ % TRACE_RECORDS];
+
+	r->time = timer_now();
+	r->what = (uint8_t)what;
+	r->vm = (uint8_t)vcpu->vm->id;
+	r->vcpu = (uint8_t)vcpu->index;
+	r->data = data;
+}
+
+/*
+ * The vCPU goes back into its guest, on the CPU where it is now, with what it was given since it left. It may have
+ * slept meanwhile, and the trace be over: a ring that is off stands still.
+ */
+static void put_enter(struct vcpu *vcpu)
+{
+	const uint32_t known = ARRAY_SIZE(vcpu->vgic.injected_id);
+	struct ring *ring = &rings[cpu_id()];
+
+	if (!ring->on)
+		return;
+	if (vcpu->vgic.injected - vcpu->vgic.traced > known)
+		vcpu->vgic.traced = vcpu->vgic.injected - known;
+	for (; vcpu->vgic.traced != vcpu->vgic.injected; vcpu->vgic.traced++)
+		put(ring, vcpu, TRACE_INJECT, vcpu->vgic.injected_id[vcpu->vgic.traced % known]);
+	put(ring, vcpu, TRACE_ENTER, 0);
+}
+
+void trace_exit_trap(struct regs *regs)
+{
+	struct vcpu *vcpu = current_vcpu();
+
+	put(&rings[cpu_id()], vcpu, TRACE_TRAP, read_hsr());
+	exit_trap(regs);
+	put_enter(vcpu);
+}
+
+void trace_exit_irq(void)
+{
+	struct vcpu *vcpu = current_vcpu();
+
+	put(&rings[cpu_id()], vcpu, TRACE_IRQ, 0);
+	exit_irq();
+	put_enter(vcpu);
+}
+
+/* This CPU's vectors, as they are wanted. */
+static bool follow(uint32_t id)
+{
+	(void)id;
+	write_hvbar((uint32_t)(uintptr_t)(wanted ? hyp_vectors_traced : hyp_vectors));
+	isb();
+	rings[cpu_id()].on = wanted;
+	return true;
+}
+
+/* A CPU that has no ring when the others have one has come too late and keeps its vectors. */
+static int make_rings(void)
+{
+	for (uint32_t i = 0; i < CPU_MAX; i++)
+		if (percpu[i].online && !rings[i].record) {
+			rings[i].record = page_alloc(page_order(TRACE_RECORDS * sizeof(struct trace_record)));
+			if (!rings[i].record)
+				return -ENOMEM;
+		}
+	return 0;
+}
+
+/* What has been injected while there was no trace is no news. */
+static void begin(void)
+{
+	struct vcpu *v;
+
+	for (uint32_t i = 0; i < vm_count; i++)
+		vm_for_each_vcpu(v, vms[i])
+			v->vgic.traced = v->vgic.injected;
+}
+
+int trace_switch(bool on)
+{
+	static bool registered;
+
+	if (on && make_rings())
+		return -ENOMEM;
+	if (!registered)
+		irq_register(GIC_SGI_TRACE, follow);
+	registered = true;
+	if (on && !wanted)
+		begin();
+	wanted = on;
+	dsb();
+	for (uint32_t i = 0; i < CPU_MAX; i++)
+		if (rings[i].record && i != cpu_id())
+			gic_send_sgi(i, GIC_SGI_TRACE);
+	if (rings[cpu_id()].record)
+		follow(0);
+	return 0;
+}
+
+bool trace_settled(void)
+{
+	for (uint32_t i = 0; i < CPU_MAX; i++)
+		if (rings[i].record && *(volatile bool *)&rings[i].on != wanted)
+			return false;
+	return true;
+}
+
+bool trace_is_on(void)
+{
+	return wanted;
+}
+
+uint32_t trace_count(uint32_t cpu)
+{
+	return rings[cpu].record ? rings[cpu].count : 0;
+}
+
+const struct trace_record *trace_at(uint32_t cpu, uint32_t index)
+{
+	return &rings[cpu].record[index % TRACE_RECORDS];
+}

@@ -1,0 +1,176 @@
+/*
+ * Stage-2 faults, but for the plain device access that hyp/exit/exit.c has done already. RAM is touched and the
+ * instruction runs again; a device is emulated from the syndrome, or from the instruction where there is none; anything
+ * else is the synchronous external abort that a bus with nothing there gives. Compiled for speed.
+ */
+#include <errno.h>
+
+#include <arm/hypregs.h>
+#include <arm/psr.h>
+#include <arm/sysreg.h>
+
+#include "hyp/exit/abort.h"
+#include "hyp/exit/fetch.h"
+#include "hyp/arm/insn.h"
+#include "hyp/exit/mmio.h"
+#include "hyp/vm/vm.h"
+#include "hyp/vm/vmctl.h"
+
+/* HPFAR holds IPA[39:12] at [31:4] (B4.1.66). */
+static uint64_t fault_ipa(uint32_t va)
+{
+	return (uint64_t)(read_hpfar() >> 4) << PAGE_SHIFT | (va & (PAGE_SIZE - 1U));
+}
+
+/* First touch. False: not this VM's RAM. */
+static bool touch(struct vcpu *vcpu, uint64_t at)
+{
+	int ret = vm_touch(vcpu->vm, ipa(at));
+
+	if (ret == -ENOMEM)
+		vmctl_crash(vcpu->vm, "virt7's heap is empty: no table for guest address", at);
+	return ret != -EFAULT;
+}
+
+static uint32_t swap(uint32_t value, uint32_t size)
+{
+	return size == 4 ? __builtin_bswap32(value) : size == 2 ? __builtin_bswap16((uint16_t)value) : value;
+}
+
+/* One element of a load or store: what goes where. */
+struct element {
+	uint64_t at;   /* IPA */
+	uint32_t size; /* bytes */
+	unsigned int reg;
+	bool write, sign;
+};
+
+static uint32_t value_out(const struct regs *regs, uint32_t spsr, const struct element *e)
+{
+	uint32_t value = regs_read(regs, spsr, e->reg);
+
+	return spsr & PSR_E ? swap(value, e->size) : value;
+}
+
+static void value_in(struct regs *regs, uint32_t spsr, const struct element *e, uint32_t value)
+{
+	if (spsr & PSR_E)
+		value = swap(value, e->size);
+	if (e->sign)
+		value = e->size == 1 ? (uint32_t)(int8_t)value : (uint32_t)(int16_t)value;
+	regs_write(regs, spsr, e->reg, value);
+}
+
+/* False: nobody answers. */
+static bool transfer(struct vcpu *vcpu, struct regs *regs, const struct element *e)
+{
+	struct mmio_access access = {.size = e->size, .write = e->write};
+	uint32_t spsr = read_spsr_hyp();
+
+	if (e->write)
+		access.value = value_out(regs, spsr, e);
+	if (mmio_access(vcpu, e->at, &access) != MMIO_DONE)
+		return false;
+	if (!e->write)
+		value_in(regs, spsr, e, access.value);
+	return true;
+}
+
+struct insn_context {
+	const struct regs *regs;
+	uint32_t spsr;
+};
+
+static uint32_t read_reg(void *arg, unsigned int n)
+{
+	const struct insn_context *context = arg;
+
+	return regs_read(context->regs, context->spsr, n);
+}
+
+/* Without a syndrome: fetch and decode. Elements go in order; one that faults leaves the base register as it was. */
+static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint64_t at)
+{
+	uint32_t va = read_hdfar(), spsr = read_spsr_hyp(), opcode;
+	struct insn_access insn;
+	struct insn_context context = {regs, spsr};
+
+	switch (fetch_insn(vcpu, read_elr_hyp(), spsr & PSR_T, &opcode)) {
+	case FETCH_OK:
+		break;
+	case FETCH_AGAIN: /* its page has gone since: the guest takes that fault itself */
+		return EXIT_AGAIN;
+	default:
+		goto abort;
+	}
+	if (insn_decode(opcode, spsr & PSR_T, read_reg, &context, &insn))
+		goto abort;
+	/* Another vCPU has put a store where a load was, which the guest's own tables may not allow: let it run. */
+	if (insn.write != !!(hsr & ISS_DABT_WNR))
+		return EXIT_AGAIN;
+	for (uint32_t i = 0; i < insn.count; i++) {
+		struct element e = {at - va + insn.va + i * insn.size, insn.size, insn.reg[i], insn.write,
+				    insn.sign_extend};
+
+		/* The fault may be any element's; all of them lie in its page, or the rest is not ours to guess. */
+		if ((e.at ^ at) & ~(PAGE_SIZE - 1ULL) || !transfer(vcpu, regs, &e))
+			goto abort;
+	}
+	if (insn.write_back >= 0)
+		regs_write(regs, spsr, (unsigned int)insn.write_back, insn.write_back_value);
+	write_elr_hyp(read_elr_hyp() + insn.length);
+	if (spsr & PSR_IT_MASK)
+		write_spsr_hyp(insn_advance_it(spsr));
+	return EXIT_AGAIN;
+abort:
+	inject_data_abort(vcpu, va);
+	return EXIT_AGAIN;
+}
+
+/* By the syndrome (B3.13.6). */
+static bool transfer_one(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint64_t at)
+{
+	struct element e = {at, 1U << ISS_DABT_SAS(hsr), ISS_DABT_SRT(hsr), hsr & ISS_DABT_WNR, hsr & ISS_DABT_SSE};
+
+	return transfer(vcpu, regs, &e);
+}
+
+enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	uint32_t va = read_hdfar();
+	uint64_t at = fault_ipa(va);
+
+	if (FSC_TYPE(hsr) == FSC_TRANSLATION) {
+		if (touch(vcpu, at))
+			return EXIT_AGAIN;
+		if (hsr & ISS_S1PTW) {
+			inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), false);
+			return EXIT_AGAIN;
+		}
+		if (!(hsr & ISS_DABT_ISV)) /* cache maintenance of an address without memory does nothing */
+			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, hsr, at);
+		if (transfer_one(vcpu, regs, hsr, at))
+			return EXIT_NEXT;
+	} else if (ISS_FSC(hsr) == FSC_ASYNC) {
+		vcpu->hcr |= HCR_VA; /* taken from this guest: its own, when it unmasks them (B1.9.12) */
+		write_hcr(read_hcr() | HCR_VA);
+		return EXIT_AGAIN;
+	}
+	inject_data_abort(vcpu, va);
+	return EXIT_AGAIN;
+}
+
+enum exit_action abort_prefetch(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	uint32_t va = read_hifar();
+	uint64_t at = fault_ipa(va);
+
+	(void)regs;
+	if (FSC_TYPE(hsr) == FSC_TRANSLATION && touch(vcpu, at))
+		return EXIT_AGAIN;
+	if (hsr & ISS_S1PTW)
+		inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), true);
+	else
+		inject_prefetch_abort(vcpu, va);
+	return EXIT_AGAIN;
+}

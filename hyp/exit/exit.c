@@ -1,0 +1,203 @@
+/*
+ * Exit dispatch: vectors -> here -> one handler an exception class -> back. The condition check and the advance of PC
+ * and ITSTATE happen here and nowhere else. A guest's exit ends in exactly one of: handled, UNDEF injected, abort
+ * injected, that VM stopped. Compiled for speed.
+ */
+#include <arm/atomic.h>
+#include <arm/hypregs.h>
+#include <arm/psr.h>
+#include <arm/sysreg.h>
+
+#include "coproc/coproc.h"
+#include "coproc/setway.h"
+#include "hyp/exit/abort.h"
+#include "hyp/exit/exit.h"
+#include "hyp/arm/insn.h"
+#include "hyp/run/irq.h"
+#include "hyp/run/sched.h"
+#include "hyp/exit/trap.h"
+#include "hyp/vm/vcpu.h"
+#include "hyp/vm/vmctl.h"
+#include "psci/psci.h"
+#include "vgic/vgic.h"
+#include "vtimer/vtimer.h"
+
+/* Condition field valid, and "always". */
+#define ISS_ALWAYS_MASK (ISS_CV | 0xfU << 20)
+#define ISS_ALWAYS      (ISS_CV | 0xeU << 20)
+
+/* Above this the exception classes have no condition; below, all but EC_UNKNOWN may have one (DDI 0406C B3.13.6). */
+#define HSR_UNCONDITIONAL (EC_SVC_HYP << 26)
+
+static enum exit_action unknown_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	(void)regs, (void)hsr;
+	inject_undef(vcpu);
+	return EXIT_AGAIN;
+}
+
+static enum exit_action wfx_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	(void)regs;
+	if (hsr & 1U)
+		sched_yield_spin(); /* WFE: waits for somebody, who may need this CPU */
+	else
+		vmctl_standby(vcpu);
+	return EXIT_NEXT;
+}
+
+static const exit_fn handlers[EC_COUNT] = {
+	[0 ... EC_COUNT - 1] = unknown_exit,
+	[EC_WFI_WFE] = wfx_exit,
+	[EC_CP15_32] = coproc_cp15_32,
+	[EC_CP15_64] = coproc_cp15_64,
+	[EC_CP14_32] = coproc_cp14_32,
+	[EC_CP14_64] = coproc_cp14_64,
+	[EC_HCPTR] = coproc_hcptr,
+	[EC_CP10_ID] = coproc_cp10_id,
+	[EC_HVC] = psci_hvc,
+	[EC_SMC] = psci_smc,
+	[EC_PABT_GUEST] = abort_prefetch,
+	[EC_DABT_GUEST] = abort_data,
+};
+
+/* False: the trapped instruction's condition fails and it is a NOP. Without a valid field Thumb's IT block tells. */
+static bool condition_passed(uint32_t hsr)
+{
+	uint32_t spsr = read_spsr_hyp(), cond = ISS_COND(hsr);
+
+	if (HSR_EC(hsr) == EC_UNKNOWN)
+		return true;
+	if (!(hsr & ISS_CV)) {
+		uint32_t it = FIELD(spsr, 10, 6) << 2 | FIELD(spsr, 25, 2);
+
+		if (!(spsr & PSR_T) || it == 0)
+			return true;
+		cond = it >> 4;
+	}
+	return insn_condition_passed(cond, spsr);
+}
+
+static inline void advance_pc(uint32_t hsr)
+{
+	write_elr_hyp(read_elr_hyp() + 2U + (FIELD(hsr, 25, 1) << 1)); /* HSR.IL */
+}
+
+static inline void next_instruction(uint32_t hsr)
+{
+	uint32_t spsr = read_spsr_hyp();
+
+	advance_pc(hsr);
+	if (unlikely(spsr & PSR_IT_MASK))
+		write_spsr_hyp(insn_advance_it(spsr));
+}
+
+/* The slow way back: somebody wants something of this vCPU. Loops, because what is done here may block. */
+static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
+{
+	while (vcpu->work) {
+		uint32_t work = atomic_take(&vcpu->work);
+
+		if (work & WORK_BALANCE)
+			sched_balance(); /* for others: before this one may sleep */
+		if (work & WORK_STOP)
+			vmctl_checkpoint(vcpu);
+		if (work & WORK_RESCHED)
+			sched_yield();
+		if (work & WORK_SLICE)
+			sched_check_slice();
+		if (work & WORK_TIMER)
+			vtimer_sample(vcpu);
+		if (work & WORK_FLUSH)
+			setway_flush_some(vcpu);
+		if (work & WORK_VGIC)
+			vgic_flush(vcpu);
+	}
+}
+
+static inline void leave(struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->work))
+		do_work(vcpu);
+}
+
+/* All that mmio_fast() does not do. */
+static inline enum exit_action dispatch(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	if (hsr < HSR_UNCONDITIONAL) {
+		if ((hsr & ISS_ALWAYS_MASK) != ISS_ALWAYS && !condition_passed(hsr))
+			return EXIT_NEXT;
+		if (HSR_EC(hsr) == EC_CP15_32 && coproc_read_fast(vcpu, regs, hsr))
+			return EXIT_NEXT;
+	}
+	return handlers[HSR_EC(hsr)](vcpu, regs, hsr);
+}
+
+/* A read of less than a word may extend the sign. */
+static inline uint32_t extend(uint32_t hsr, uint32_t value)
+{
+	if (likely(!(hsr & ISS_DABT_SSE)))
+		return value;
+	return ISS_DABT_SAS(hsr) == 0 ? (uint32_t)(int8_t)value : (uint32_t)(int16_t)value;
+}
+
+/*
+ * A load or store in the page of the last one: with a register that lies in the frame, outside of an IT block,
+ * little-endian, in a width that the device has. Nothing but the device is in its page, so with a syndrome this is a
+ * translation fault. False: nothing has happened, abort_data() shall see to it.
+ */
+static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	const struct mmio_hint *hint = &vcpu->mmio_hint;
+	uint32_t offset = (read_hdfar() & (PAGE_SIZE - 1U)) - hint->start, spsr = read_spsr_hyp();
+	uint32_t size = 1U << ISS_DABT_SAS(hsr), reg = ISS_DABT_SRT(hsr);
+	const struct mmio_region *region = hint->region;
+
+	if (read_hpfar() != hint->page || offset >= hint->size || (offset & (size - 1U)) || !(hsr & ISS_DABT_ISV) ||
+	    (spsr & (PSR_E | PSR_IT_MASK)) || !(region->ops.widths & size))
+		return false;
+	if (reg >= 8 && (reg > 12 || (spsr & PSR_MODE_MASK) == PSR_MODE_FIQ))
+		return false;
+	if (hsr & ISS_DABT_WNR) {
+		uint32_t value = regs->r[reg];
+
+		if (size < 4)
+			value &= BIT(8U * size) - 1U;
+		if (!region->ops.write(vcpu, region->device, offset, value, size))
+			return false;
+	} else {
+		uint64_t value = region->ops.read(vcpu, region->device, offset, size);
+
+		if (value & MMIO_ABORT)
+			return false;
+		regs->r[reg] = extend(hsr, (uint32_t)value);
+	}
+	return true;
+}
+
+void exit_trap(struct regs *regs)
+{
+	struct vcpu *vcpu = current_vcpu();
+	uint32_t hsr = read_hsr(), ec = HSR_EC(hsr);
+
+	vcpu->exits[ec]++;
+	if (ec == EC_DABT_GUEST && mmio_fast(vcpu, regs, hsr))
+		advance_pc(hsr);
+	else if (dispatch(vcpu, regs, hsr) == EXIT_NEXT)
+		next_instruction(hsr);
+	leave(vcpu);
+}
+
+void exit_irq(void)
+{
+	struct vcpu *vcpu = current_vcpu();
+
+	vcpu->irq_exits++;
+	irq_handle_one();
+	leave(vcpu);
+}
+
+void exit_first(void)
+{
+	do_work(current_vcpu());
+}

@@ -1,0 +1,15 @@
+/* From a guest into HYP and back: what the vectors call. */
+#ifndef HYP_EXIT_EXIT_H
+#define HYP_EXIT_EXIT_H
+
+#include <stdint.h>
+
+#include "hyp/arm/regs.h"
+
+void exit_trap(struct regs *regs);
+void exit_irq(void);
+
+/* First entry of a new vCPU thread. */
+void exit_first(void);
+
+#endif

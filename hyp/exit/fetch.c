@@ -1,0 +1,56 @@
+/* Instruction fetch through the guest's own stage 1: ATS1CPR/ATS1CUR give the IPA (DDI 0406C B4.2.4). */
+#include <arm/barrier.h>
+#include <arm/psr.h>
+#include <arm/sysreg.h>
+
+#include "hyp/exit/fetch.h"
+#include "hyp/vm/guestmem.h"
+#include "hyp/arm/insn.h"
+#include "hyp/vm/vcpu.h"
+
+#define PAR_F BIT64(0)
+
+/* Stage 1 only, at the guest's privilege. PAR is the guest's: put back. */
+static bool translate(uint32_t va, bool user, uint64_t *at)
+{
+	uint64_t saved = read_par_64(), par;
+
+	if (user)
+		write_ats1cur(va);
+	else
+		write_ats1cpr(va);
+	isb();
+	par = read_par_64();
+	write_par_64(saved);
+	if (par & PAR_F)
+		return false;
+	*at = (par & 0xfffffff000ULL) | (va & (PAGE_SIZE - 1U));
+	return true;
+}
+
+static enum fetch_result read_code(struct vcpu *vcpu, uint32_t va, void *to, uint32_t len)
+{
+	uint64_t at;
+
+	if (!translate(va, (read_spsr_hyp() & PSR_MODE_MASK) == PSR_MODE_USR, &at))
+		return FETCH_AGAIN;
+	return guest_read(vcpu->vm, ipa(at), to, len) ? FETCH_BAD : FETCH_OK;
+}
+
+enum fetch_result fetch_insn(struct vcpu *vcpu, uint32_t pc, bool thumb, uint32_t *opcode)
+{
+	enum fetch_result result;
+	uint16_t half[2];
+
+	if (!thumb)
+		return read_code(vcpu, pc, opcode, 4);
+	result = read_code(vcpu, pc, &half[0], 2);
+	if (result != FETCH_OK)
+		return result;
+	*opcode = half[0];
+	if (insn_length(half[0], true) == 2)
+		return FETCH_OK;
+	result = read_code(vcpu, pc + 2, &half[1], 2); /* may lie in another page */
+	*opcode = (uint32_t)half[0] << 16 | half[1];
+	return result;
+}

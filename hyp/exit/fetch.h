@@ -1,0 +1,22 @@
+/* Reading the instruction that trapped, at the guest's virtual address. */
+#ifndef HYP_EXIT_FETCH_H
+#define HYP_EXIT_FETCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+
+enum fetch_result {
+	FETCH_OK,
+	FETCH_AGAIN, /* no translation any more: run the instruction again, the guest takes the fault */
+	FETCH_BAD,   /* not in RAM: nothing we would emulate */
+};
+
+/*
+ * Fetch the instruction at guest VA `pc` of the current, loaded vCPU. A 32-bit Thumb one comes with its first halfword
+ * in bits 31:16; a 16-bit one in bits 15:0.
+ */
+enum fetch_result fetch_insn(struct vcpu *vcpu, uint32_t pc, bool thumb, uint32_t *opcode);
+
+#endif

@@ -1,0 +1,304 @@
+/*
+ * The bundle: finds images in a FIT and checks their hashes. The blob comes from outside: its structure is checked
+ * once, as a whole, against the size that the boot loader stated, and whatever it says after that is checked where it
+ * is used. Format: U-Boot, doc/uImage.FIT/source_file_format.txt (images, hash nodes, external data).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <libfdt.h>
+#include <sha2.h>
+#include <zlib.h>
+
+#include "hyp/load/bundle.h"
+#include "hyp/lib/bits.h"
+#include "hyp/console/log.h"
+
+/* From this size on the hash check takes long enough to be announced. */
+#define HASH_ANNOUNCE MIB(1)
+
+/* One lookup: what is looked for, and for whom. */
+struct lookup {
+	const struct bundle *b;
+	const char *vm, *property, *name;
+	int node;
+};
+
+struct hash_algo {
+	const char *name;
+	int size; /* of the value, in bytes */
+	void (*digest)(const struct bundle_image *image, uint8_t *out);
+};
+
+static void digest_crc32(const struct bundle_image *image, uint8_t *out)
+{
+	fdt32_st(out, (uint32_t)crc32_z(0, image->data, image->size));
+}
+
+static void digest_sha256(const struct bundle_image *image, uint8_t *out)
+{
+	SHA2_CTX ctx;
+
+	SHA256Init(&ctx);
+	SHA256Update(&ctx, image->data, image->size);
+	SHA256Final(out, &ctx);
+}
+
+static const struct hash_algo hash_algos[] = {
+	{"crc32", 4, digest_crc32},
+	{"sha256", SHA256_DIGEST_LENGTH, digest_sha256},
+};
+
+/* The one error line of a lookup. `sub` is a subnode of the image, or NULL. */
+static int refuse(const struct lookup *l, const char *sub, const char *property, const char *what)
+{
+	log_err("vm %s: %s: /images/%.40s%s%.31s: %s: %s", l->vm, l->property, l->name, sub ? "/" : "", sub ? sub : "",
+		property, what);
+	return -EINVAL;
+}
+
+int bundle_get_string(const struct bundle *b, int node, const char *name, const char **value)
+{
+	int len;
+	const char *text = fdt_getprop(b->fdt, node, name, &len);
+
+	if (!text)
+		return -ENOENT;
+	/* A list of strings is not a string. */
+	if (len < 1 || strnlen(text, (size_t)len) != (size_t)len - 1U)
+		return -EINVAL;
+	*value = text;
+	return 0;
+}
+
+int bundle_get_number(const struct bundle *b, int node, const char *name, uint64_t *value)
+{
+	int len;
+	const void *cells = fdt_getprop(b->fdt, node, name, &len);
+
+	if (!cells)
+		return -ENOENT;
+	if (len == (int)sizeof(fdt32_t))
+		*value = fdt32_ld(cells);
+	else if (len == (int)sizeof(fdt64_t))
+		*value = fdt64_ld(cells);
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int check_blob(const void *blob, size_t size)
+{
+	int err = fdt_check_full(blob, size);
+
+	if (!err)
+		return 0;
+	if (err == -FDT_ERR_BADMAGIC)
+		log_err("bundle: not a FIT image; make one with mkbundle or mkimage -f");
+	else if (err == -FDT_ERR_TRUNCATED)
+		log_err("bundle: truncated: %u bytes were handed over; load the whole file", (unsigned int)size);
+	else if (err == -FDT_ERR_ALIGNMENT)
+		log_err("bundle: not at an 8-byte boundary; load it at another address");
+	else
+		log_err("bundle: damaged (libfdt error %d); make it again", err);
+	return -EINVAL;
+}
+
+static int check_vms(const void *fdt)
+{
+	int vms = fdt_path_offset(fdt, "/vms"), node;
+	unsigned int count = 0;
+
+	if (vms < 0) {
+		log_err("bundle: no /vms node; describe the virtual machines there");
+		return -ENOENT;
+	}
+	fdt_for_each_subnode(node, fdt, vms)
+		count++;
+	if (!count) {
+		log_err("bundle: /vms is empty; add a node for each virtual machine");
+		return -ENOENT;
+	}
+	if (count > BUNDLE_MAX_VMS) {
+		log_err("bundle: /vms has %u nodes; %u is the limit", count, BUNDLE_MAX_VMS);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int bundle_open(struct bundle *b, const void *blob, size_t size)
+{
+	int err;
+
+	*b = (struct bundle){0};
+	err = check_blob(blob, size);
+	if (!err && fdt_path_offset(blob, "/images") < 0) {
+		log_err("bundle: no /images node: a device tree, but not a FIT image");
+		err = -EINVAL;
+	}
+	if (!err)
+		err = check_vms(blob);
+	if (!err)
+		*b = (struct bundle){.fdt = blob, .size = size};
+	return err;
+}
+
+/* mkimage -E puts the data after the tree: at an offset from its end (4-byte aligned), or, with -p, from its start. */
+static int find_external_data(const struct lookup *l, struct bundle_image *image)
+{
+	const struct bundle *b = l->b;
+	uint64_t base = 0, offset, size;
+	int err = bundle_get_number(b, l->node, "data-position", &offset);
+
+	if (err == -ENOENT) {
+		base = align_up(fdt_totalsize(b->fdt), 4);
+		err = bundle_get_number(b, l->node, "data-offset", &offset);
+	}
+	if (err == -ENOENT)
+		return refuse(l, NULL, "data",
+			      "missing, and so are data-offset and data-position; make the bundle with mkimage");
+	if (err)
+		return refuse(l, NULL, base ? "data-offset" : "data-position", "not a number of one or two cells");
+	if (bundle_get_number(b, l->node, "data-size", &size))
+		return refuse(l, NULL, "data-size", "missing or malformed; make the bundle with mkimage");
+	if (base > b->size || offset > b->size - base || size > b->size - base - offset)
+		return refuse(l, NULL, "data-size", "the data ends beyond the bundle; load the whole file");
+	image->data = (const uint8_t *)b->fdt + base + offset;
+	image->size = (size_t)size;
+	return 0;
+}
+
+static int find_data(const struct lookup *l, struct bundle_image *image)
+{
+	int len, err = 0;
+
+	image->data = fdt_getprop(l->b->fdt, l->node, "data", &len);
+	if (image->data)
+		image->size = (size_t)len;
+	else
+		err = find_external_data(l, image);
+	if (!err && !image->size)
+		return refuse(l, NULL, "data", "empty; give the image a file");
+	return err;
+}
+
+static int find_arch(const struct lookup *l)
+{
+	const char *arch;
+	int err = bundle_get_string(l->b, l->node, "arch", &arch);
+
+	if (err == -EINVAL || (!err && strcmp(arch, "arm") != 0))
+		return refuse(l, NULL, "arch", "not \"arm\"; a guest is a 32-bit ARM program");
+	return 0;
+}
+
+static int find_compression(const struct lookup *l, struct bundle_image *image)
+{
+	const char *compression = "none";
+	int err = bundle_get_string(l->b, l->node, "compression", &compression);
+
+	if (err == -EINVAL)
+		return refuse(l, NULL, "compression", "not a string; use \"none\" or \"gzip\"");
+	if (!strcmp(compression, "gzip"))
+		image->compression = IMAGE_GZIP;
+	else if (strcmp(compression, "none") != 0)
+		return refuse(l, NULL, "compression", "not supported; use \"none\" or \"gzip\"");
+	return 0;
+}
+
+static int find_address(const struct lookup *l, const char *property, bool *has, uint64_t *value)
+{
+	int err = bundle_get_number(l->b, l->node, property, value);
+
+	*has = !err;
+	if (err == -EINVAL)
+		return refuse(l, NULL, property, "not a number of one or two cells");
+	return 0;
+}
+
+static const struct hash_algo *find_algo(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hash_algos); i++)
+		if (!strcmp(hash_algos[i].name, name))
+			return &hash_algos[i];
+	return NULL;
+}
+
+static int check_hash(const struct lookup *l, const struct bundle_image *image, int node, const char *sub)
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	const struct hash_algo *algo;
+	const char *name = "";
+	const void *value;
+	int len;
+
+	if (bundle_get_string(l->b, node, "algo", &name))
+		return refuse(l, sub, "algo", "missing or malformed; use \"crc32\" or \"sha256\"");
+	algo = find_algo(name);
+	if (!algo)
+		return refuse(l, sub, "algo", "not supported; use \"crc32\" or \"sha256\"");
+	value = fdt_getprop(l->b->fdt, node, "value", &len);
+	if (!value)
+		return refuse(l, sub, "value", "missing; mkimage computes it, dtc does not");
+	if (len != algo->size)
+		return refuse(l, sub, "value", "of the wrong size for its algo");
+	if (image->size >= HASH_ANNOUNCE)
+		log_info("vm %s: checking %s, %u KiB %s", l->vm, l->name, (unsigned int)((image->size + 1023U) / 1024U),
+			 algo->name);
+	algo->digest(image, digest);
+	if (memcmp(digest, value, (size_t)len) != 0) {
+		refuse(l, sub, "value", "does not match, the image is damaged; make or load the bundle again");
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+/* Nodes named hash-1, hash@1, hash: U-Boot takes every name that starts so. They cover the data as it is stored. */
+static int check_hashes(const struct lookup *l, const struct bundle_image *image)
+{
+	bool any = false;
+	int node, err;
+
+	fdt_for_each_subnode(node, l->b->fdt, l->node) {
+		const char *sub = fdt_get_name(l->b->fdt, node, NULL);
+
+		if (!sub || strncmp(sub, "hash", 4) != 0)
+			continue;
+		any = true;
+		err = check_hash(l, image, node, sub);
+		if (err)
+			return err;
+	}
+	if (!any)
+		log_warn("vm %s: %s: /images/%.40s: no hash node: damage would go unnoticed", l->vm, l->property,
+			 l->name);
+	return 0;
+}
+
+int bundle_find_image(const struct bundle *b, const char *vm, const char *property, const char *name,
+		      struct bundle_image *image)
+{
+	struct lookup l = {.b = b, .vm = vm, .property = property, .name = name};
+	int images = fdt_path_offset(b->fdt, "/images");
+	int err;
+
+	*image = (struct bundle_image){.name = name};
+	l.node = fdt_subnode_offset(b->fdt, images, name);
+	if (l.node < 0) {
+		log_err("vm %s: /vms/%s: %s: no image \"%.40s\" under /images; add it or correct the name", vm, vm,
+			property, name);
+		return -ENOENT;
+	}
+	err = find_data(&l, image);
+	if (!err)
+		err = find_arch(&l);
+	if (!err)
+		err = find_compression(&l, image);
+	if (!err)
+		err = find_address(&l, "load", &image->has_load, &image->load);
+	if (!err)
+		err = find_address(&l, "entry", &image->has_entry, &image->entry);
+	if (!err)
+		err = check_hashes(&l, image);
+	return err;
+}

@@ -1,0 +1,51 @@
+/*
+ * The bundle: one FIT image (.itb) that carries images with their hashes and, under /vms, the virtual machines. Reading
+ * only; the blob is untrusted: any damage ends in one logged line and an error, never in a fault.
+ */
+#ifndef HYP_LOAD_BUNDLE_H
+#define HYP_LOAD_BUNDLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum image_compression { IMAGE_PLAIN, IMAGE_GZIP };
+
+#define BUNDLE_MAX_VMS 255U /* under /vms; bounds the work that an absurd bundle can cause */
+
+struct bundle {
+	const void *fdt; /* NULL: no bundle */
+	size_t size;     /* bytes from `fdt`, external data included */
+};
+
+struct bundle_image {
+	const char *name; /* node name under /images; NULL: none */
+	const uint8_t *data;
+	size_t size;
+	enum image_compression compression;
+	bool has_load, has_entry;
+	uint64_t load, entry; /* IPA, where has_* */
+};
+
+/*
+ * Check the blob's structure and fill `b`. `size` is what the boot loader handed over, in bytes.
+ * 0; -EINVAL not a FIT or damaged; -ENOENT no /vms node or no VM in it. Every error has logged one line.
+ */
+int bundle_open(struct bundle *b, const void *blob, size_t size);
+
+/*
+ * Find image `name` and verify each of its hash-* nodes (crc32, sha256; an unknown algorithm is refused). `vm` and
+ * `property` are for the error line only. An image without any hash is accepted with a warning.
+ * 0, -ENOENT, -EINVAL, or -EBADMSG for a hash that does not match. Every error has logged one line.
+ */
+int bundle_find_image(const struct bundle *b, const char *vm, const char *property, const char *name,
+		      struct bundle_image *image);
+
+/*
+ * Property `name` of `node` as one string, or as a number of one or two cells. 0; -ENOENT where it is absent; -EINVAL
+ * where it is malformed. Nothing is logged: the caller knows what the value is for.
+ */
+int bundle_get_string(const struct bundle *b, int node, const char *name, const char **value);
+int bundle_get_number(const struct bundle *b, int node, const char *name, uint64_t *value);
+
+#endif

@@ -1,0 +1,23 @@
+/* The device tree a guest gets: mach-virt as QEMU describes it, limited to what the VM has. */
+#ifndef HYP_LOAD_GUESTDTB_H
+#define HYP_LOAD_GUESTDTB_H
+
+#include <stddef.h>
+
+#include "hyp/load/vmcfg.h"
+
+#define GUESTDTB_MAX KIB(16) /* the largest tree generated, in bytes */
+
+/* Facts that the tree states and the configuration does not hold. */
+struct guestdtb_params {
+	uint64_t ramdisk_start, ramdisk_end; /* IPA; equal: no ramdisk */
+	uint32_t clock_hz;                   /* 0: CNTFRQ is right; else timer clock-frequency */
+	const char *cpu_compatible;          /* "arm,cortex-a15", ... */
+};
+
+/*
+ * Generate the tree into `buf` (8-byte aligned, `size` bytes). Returns the packed size in bytes, or -ENOSPC.
+ */
+int guestdtb_make(const struct vm_config *cfg, const struct guestdtb_params *params, void *buf, size_t size);
+
+#endif

@@ -1,0 +1,590 @@
+/*
+ * Puts a VM's kernel, ramdisk and device tree into its RAM. Whatever is to be placed first claims its range, so that
+ * nothing overlaps and nothing leaves RAM; a VM that does not fit is refused with the sizes. All headers are read from
+ * the bundle, which is not trusted to be well formed.
+ * Formats: Linux, Documentation/arch/arm/booting.rst and arch/arm/boot/compressed (zImage); U-Boot, include/image.h
+ * (uImage); the ELF specification for 32-bit ARM. Where things go follows QEMU, hw/arm/boot.c.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include <libfdt.h>
+
+#include "hyp/load/guestdtb.h"
+#include "hyp/vm/guestmem.h"
+#include "hyp/load/image.h"
+#include "hyp/load/stream.h"
+#include "hyp/lib/bits.h"
+#include "hyp/console/log.h"
+#include "mm/page.h"
+
+/* Linux, Documentation/arch/arm/booting.rst 4, and arch/arm/boot/compressed/head.S. */
+#define ZIMAGE_MAGIC_OFFSET 0x24U
+#define ZIMAGE_MAGIC        UINT32_C(0x016f2818)
+#define ZIMAGE_START        0x28U
+#define ZIMAGE_END          0x2cU
+#define ZIMAGE_MAGIC2       0x34U /* says that a table of tags follows */
+#define ZIMAGE_MAGIC2_VALUE UINT32_C(0x45454545)
+#define ZIMAGE_TABLE        0x38U
+#define ZIMAGE_HEADER       0x3cU
+#define ZIMAGE_TAG_SIZES    UINT32_C(0x5a534c4b)
+#define ZIMAGE_TEXT_OFFSET  UINT32_C(0x8000)
+#define ZIMAGE_SCRATCH      KIB(68)  /* the decompressor's heap and stack, behind it */
+#define ZIMAGE_REACH        MIB(128) /* it unpacks to pc & ~(this - 1) */
+#define ZIMAGE_RATIO        4U       /* what kexec assumes for kernels without the table */
+
+/* U-Boot, include/image.h: struct legacy_img_hdr, big-endian. */
+#define UIMAGE_MAGIC       UINT32_C(0x27051956)
+#define UIMAGE_HCRC        4U
+#define UIMAGE_TIME        8U
+#define UIMAGE_SIZE        12U
+#define UIMAGE_LOAD        16U
+#define UIMAGE_ENTRY       20U
+#define UIMAGE_DCRC        24U
+#define UIMAGE_ARCH        29U
+#define UIMAGE_TYPE        30U
+#define UIMAGE_COMPRESSION 31U
+#define UIMAGE_HEADER      64U
+enum uimage_type { UIMAGE_KERNEL = 2, UIMAGE_RAMDISK = 3, UIMAGE_KERNEL_NOLOAD = 14 };
+#define UIMAGE_ARCH_ARM 2U
+
+/* ELF32: offsets in the file header and in a program header. */
+#define ELF_MAGIC     UINT32_C(0x464c457f)
+#define ELF_CLASS     4U /* 1: 32 bits */
+#define ELF_DATA      5U /* 1: little-endian */
+#define ELF_TYPE      16U
+#define ELF_MACHINE   18U
+#define ELF_ENTRY     24U
+#define ELF_PHOFF     28U
+#define ELF_PHENTSIZE 42U
+#define ELF_PHNUM     44U
+#define ELF_HEADER    52U
+#define ELF_EXEC      2U
+#define ELF_ARM       40U
+#define PH_TYPE       0U
+#define PH_OFFSET     4U
+#define PH_VADDR      8U
+#define PH_PADDR      12U
+#define PH_FILESZ     16U
+#define PH_MEMSZ      20U
+#define PH_SIZE       32U
+#define PH_LOAD       1U
+#define ELF_PH_MAX    16U
+
+#define HEADER_MAX    64U /* the most that any format needs to be recognised */
+#define CLAIMS_MAX    (ELF_PH_MAX + 4U)
+#define RAMDISK_ALIGN PAGE_SIZE
+
+struct claim {
+	uint64_t start, size;
+	const char *what;
+};
+
+struct loader {
+	struct vm *vm;
+	const struct vm_config *cfg;
+	const char *what; /* is being loaded: "kernel" or "ramdisk" */
+	const struct bundle_image *image;
+	struct image_work *work;
+	struct image_stream stream;
+	uint64_t ram_end;
+	unsigned int claim_count;
+	struct claim claims[CLAIMS_MAX];
+};
+
+static_assert(sizeof(struct image_work) <= 16U * PAGE_SIZE, "one allocation of order WORK_ORDER");
+static_assert(sizeof(((struct image_work *)0)->chunk) >= GUESTDTB_MAX, "the device tree is made in the chunk");
+#define WORK_ORDER 4U
+
+#define refuse(l, fmt, ...) \
+	log_err("vm %s: %s \"%.40s\": " fmt, (l)->cfg->name, (l)->what, (l)->image->name, __VA_ARGS__)
+
+typedef unsigned long long ull; /* for %llx: uint64_t is another type on each host */
+
+static unsigned int kib(uint64_t bytes)
+{
+	return (unsigned int)((bytes + 1023U) / 1024U);
+}
+
+static uint16_t le16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static uint32_t le32(const uint8_t *p)
+{
+	return (uint32_t)le16(p) | (uint32_t)le16(p + 2) << 16;
+}
+
+static const char *error_text(int err)
+{
+	switch (err) {
+	case -EBADMSG:
+		return "not a gzip stream, or a damaged one; make the bundle again";
+	case -ENODATA:
+		return "shorter than its headers say; make the bundle again";
+	default:
+		return "guest RAM cannot be written; is the host out of memory?";
+	}
+}
+
+static int fail(const struct loader *l, int err)
+{
+	refuse(l, "%s", error_text(err));
+	return err;
+}
+
+/* The claim of something else that shares an address with the range; NULL: none. The range is in RAM. */
+static const struct claim *find_conflict(const struct loader *l, uint64_t start, uint64_t size)
+{
+	for (unsigned int i = 0; i < l->claim_count; i++) {
+		const struct claim *c = &l->claims[i];
+
+		if (c->what != l->what && ranges_overlap(start, size, c->start, c->size))
+			return c;
+	}
+	return NULL;
+}
+
+static bool is_in_ram(const struct loader *l, uint64_t start, uint64_t size)
+{
+	return start >= MACHINE_RAM_BASE && start <= l->ram_end && size <= l->ram_end - start;
+}
+
+/* `how` follows the size in the error line. */
+static int claim(struct loader *l, uint64_t start, uint64_t size, const char *how)
+{
+	const struct claim *c;
+
+	if (!is_in_ram(l, start, size)) {
+		refuse(l, "%u KiB%s at 0x%llx are not inside RAM (0x%llx to 0x%llx)", kib(size), how, (ull)start,
+		       (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
+		return -ENOSPC;
+	}
+	c = find_conflict(l, start, size);
+	if (c) {
+		refuse(l, "%u KiB%s at 0x%llx overlap the %s, %u KiB at 0x%llx; give the VM more memory", kib(size),
+		       how, (ull)start, c->what, kib(c->size), (ull)c->start);
+		return -ENOSPC;
+	}
+	if (l->claim_count == CLAIMS_MAX) {
+		refuse(l, "in more than %u pieces", CLAIMS_MAX);
+		return -E2BIG;
+	}
+	l->claims[l->claim_count++] = (struct claim){start, size, l->what};
+	return 0;
+}
+
+/* What a zImage says about the kernel inside (kexec-tools, kexec/arch/arm/kexec-zImage-arm.c). */
+struct zimage_sizes {
+	uint32_t kernel, bss, text_offset;
+};
+
+/* False: no table (Linux before 4.15), or not one that makes sense. The image is in guest RAM already. */
+static bool zimage_read_sizes(struct loader *l, uint64_t start, uint64_t size, struct zimage_sizes *sizes)
+{
+	uint8_t header[ZIMAGE_HEADER], tag[20], kernel[4];
+	uint32_t table, where;
+
+	if (size < sizeof(header) || guest_read(l->vm, ipa(start), header, sizeof(header)) ||
+	    le32(header + ZIMAGE_MAGIC2) != ZIMAGE_MAGIC2_VALUE)
+		return false;
+	table = le32(header + ZIMAGE_TABLE);
+	if (table > size - sizeof(tag) || guest_read(l->vm, ipa(start + table), tag, sizeof(tag)) ||
+	    le32(tag + 4) != ZIMAGE_TAG_SIZES)
+		return false;
+	where = le32(tag + 8);
+	if (where > size - sizeof(kernel) || guest_read(l->vm, ipa(start + where), kernel, sizeof(kernel)))
+		return false;
+	sizes->kernel = le32(kernel);
+	sizes->bss = le32(tag + 12);
+	/* Later kernels have this word too; the tag's length counts words. */
+	sizes->text_offset = le32(tag) >= 5U ? le32(tag + 16) : ZIMAGE_TEXT_OFFSET;
+	return true;
+}
+
+/*
+ * A zImage unpacks itself to the start of its 128 MiB and, where it lies in its own way, first moves itself behind the
+ * place of the unpacked kernel; bss is cleared later. All that must stay clear of the device tree and the ramdisk:
+ * Linux checks neither, and a ramdisk that was overwritten is hard to recognise as that.
+ */
+static int zimage_claim_growth(struct loader *l, uint64_t start, uint64_t size)
+{
+	uint64_t base = MAX(align_down(start, ZIMAGE_REACH), MACHINE_RAM_BASE), end;
+	struct zimage_sizes sizes = {0};
+	const struct claim *c;
+
+	if (zimage_read_sizes(l, start, size, &sizes)) {
+		base += sizes.text_offset;
+		end = base + sizes.kernel + MAX((uint64_t)sizes.bss, size + ZIMAGE_SCRATCH);
+		return claim(l, base, end - base, " (unpacking)");
+	}
+	/* Only an estimate: good enough to keep the ramdisk away, not to refuse the VM. */
+	end = MIN(base + ZIMAGE_TEXT_OFFSET + size * (ZIMAGE_RATIO + 1U), l->ram_end);
+	c = find_conflict(l, base, end - base);
+	if (c && c->start <= base)
+		return 0;
+	return claim(l, base, (c ? c->start : end) - base, " (unpacking)");
+}
+
+static bool is_zimage(const uint8_t *header, size_t len)
+{
+	return len >= ZIMAGE_HEADER && le32(header + ZIMAGE_MAGIC_OFFSET) == ZIMAGE_MAGIC;
+}
+
+/*
+ * Bytes that go to one place as they are: a zImage, a raw image, what is inside a uImage. `header` is the start of
+ * them, `len` their number; the stream stands at the first. All of the file is loaded, so that a device tree that is
+ * appended to a zImage comes along.
+ */
+static int load_flat(struct loader *l, const uint8_t *header, uint64_t load, size_t len)
+{
+	bool zimage = is_zimage(header, MIN(len, HEADER_MAX));
+	size_t size = len;
+	int err;
+
+	if (zimage && le32(header + ZIMAGE_END) - le32(header + ZIMAGE_START) > size) {
+		/* Some payloads count their bss in. A file that was cut looks the same. */
+		size = le32(header + ZIMAGE_END) - le32(header + ZIMAGE_START);
+		if (!l->cfg->quiet)
+			log_warn("vm %s: %s \"%.40s\": has %u of the %u KiB that its zImage header states",
+				 l->cfg->name, l->what, l->image->name, kib(len), kib(size));
+	}
+	err = claim(l, load, size, "");
+	if (err)
+		return err;
+	err = image_stream_load(&l->stream, l->vm, ipa(load), len);
+	if (!err)
+		err = image_stream_end(&l->stream);
+	if (err)
+		return fail(l, err);
+	return zimage ? zimage_claim_growth(l, load, len) : 0;
+}
+
+/* The bundle's load and entry win; then what a zImage says; then QEMU's place. */
+static int load_plain(struct loader *l, const uint8_t *header, uint64_t *pc)
+{
+	uint64_t load = MACHINE_RAM_BASE + MACHINE_RAW_OFFSET;
+
+	if (l->image->has_load)
+		load = l->image->load;
+	else if (is_zimage(header, l->stream.length) && le32(header + ZIMAGE_START))
+		load = le32(header + ZIMAGE_START);
+	*pc = l->image->has_entry ? l->image->entry : load;
+	return load_flat(l, header, load, l->stream.length);
+}
+
+static bool is_uimage(const uint8_t *header, size_t len)
+{
+	return len >= UIMAGE_HEADER && fdt32_ld((const void *)header) == UIMAGE_MAGIC;
+}
+
+static const char *uimage_check(struct loader *l, const uint8_t *header, size_t len)
+{
+	static const uint8_t zero[4];
+	uint32_t crc = (uint32_t)crc32_z(0, header, UIMAGE_HCRC);
+
+	/* The header's CRC is over the header with that field 0. */
+	crc = (uint32_t)crc32_z(crc, zero, sizeof(zero));
+	crc = (uint32_t)crc32_z(crc, header + UIMAGE_TIME, UIMAGE_HEADER - UIMAGE_TIME);
+	if (crc != fdt32_ld((const void *)(header + UIMAGE_HCRC)))
+		return "damaged uImage header";
+	if (header[UIMAGE_ARCH] != UIMAGE_ARCH_ARM)
+		return "uImage for another architecture";
+	if (len > l->stream.length - UIMAGE_HEADER)
+		return "uImage shorter than its header says";
+	if (header[UIMAGE_COMPRESSION] > 1U)
+		return "uImage with a compression other than none and gzip";
+	if (header[UIMAGE_COMPRESSION] && l->stream.gzip)
+		return "compressed twice, by uImage and by the bundle; use compression = \"none\" in the bundle";
+	crc = 0;
+	if (image_stream_seek(&l->stream, UIMAGE_HEADER) || image_stream_crc(&l->stream, len, &crc) ||
+	    crc != fdt32_ld((const void *)(header + UIMAGE_DCRC)))
+		return "damaged data in uImage, its CRC does not match";
+	return NULL;
+}
+
+/* Check a uImage and leave the stream at what is inside it, `*len` bytes long. */
+static int uimage_open(struct loader *l, const uint8_t *header, size_t *len)
+{
+	const char *wrong;
+	int err;
+
+	*len = fdt32_ld((const void *)(header + UIMAGE_SIZE));
+	wrong = uimage_check(l, header, *len);
+	if (wrong) {
+		refuse(l, "%s", wrong);
+		return -EINVAL;
+	}
+	if (!header[UIMAGE_COMPRESSION]) {
+		err = image_stream_seek(&l->stream, UIMAGE_HEADER);
+	} else {
+		err = image_stream_open(&l->stream, l->work, l->image->data + UIMAGE_HEADER, *len, IMAGE_GZIP);
+		*len = l->stream.length;
+	}
+	return err ? fail(l, err) : 0;
+}
+
+static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
+{
+	uint64_t load = fdt32_ld((const void *)(header + UIMAGE_LOAD));
+	uint64_t entry = fdt32_ld((const void *)(header + UIMAGE_ENTRY));
+	uint8_t inner[HEADER_MAX] = {0};
+	size_t len, pos;
+	int err;
+
+	if (header[UIMAGE_TYPE] == UIMAGE_KERNEL_NOLOAD) {
+		load = MACHINE_RAM_BASE + MACHINE_RAW_OFFSET;
+		entry += load;
+	} else if (header[UIMAGE_TYPE] != UIMAGE_KERNEL) {
+		refuse(l, "uImage of type %u; a kernel is type %u", header[UIMAGE_TYPE], UIMAGE_KERNEL);
+		return -EINVAL;
+	}
+	err = uimage_open(l, header, &len);
+	if (err)
+		return err;
+	pos = l->stream.pos;
+	err = image_stream_read(&l->stream, inner, MIN(len, sizeof(inner)));
+	if (!err)
+		err = image_stream_seek(&l->stream, pos);
+	if (err)
+		return fail(l, err);
+	*pc = entry;
+	return load_flat(l, inner, load, len);
+}
+
+static bool is_elf(const uint8_t *header, size_t len)
+{
+	return len >= ELF_HEADER && le32(header) == ELF_MAGIC;
+}
+
+static const char *elf_check(const uint8_t *header)
+{
+	if (header[ELF_CLASS] != 1 || le16(header + ELF_MACHINE) != ELF_ARM)
+		return "ELF, but not for 32-bit ARM";
+	if (header[ELF_DATA] != 1)
+		return "big-endian ELF";
+	if (le16(header + ELF_TYPE) != ELF_EXEC)
+		return "ELF, but not an executable with fixed addresses (ET_EXEC)";
+	if (le16(header + ELF_PHENTSIZE) != PH_SIZE || !le16(header + ELF_PHNUM) ||
+	    le16(header + ELF_PHNUM) > ELF_PH_MAX)
+		return "ELF with no program headers, or with more than 16";
+	return NULL;
+}
+
+/* bss is written, not left to the scrubbing of RAM: a restarted VM's RAM is as its last run left it. */
+static int load_zeroes(struct loader *l, uint64_t to, uint64_t len)
+{
+	int err = 0;
+
+	memset(l->work->chunk, 0, sizeof(l->work->chunk));
+	while (!err && len) {
+		size_t n = (size_t)MIN(len, sizeof(l->work->chunk));
+
+		err = guest_load(l->vm, ipa(to), l->work->chunk, n);
+		to += n;
+		len -= n;
+	}
+	return err;
+}
+
+static int load_segment(struct loader *l, const uint8_t *ph)
+{
+	uint32_t paddr = le32(ph + PH_PADDR), filesz = le32(ph + PH_FILESZ), memsz = le32(ph + PH_MEMSZ);
+	int err;
+
+	if (filesz > memsz) {
+		refuse(l, "damaged ELF: a segment has %u bytes in the file and %u in memory", (unsigned int)filesz,
+		       (unsigned int)memsz);
+		return -EINVAL;
+	}
+	err = claim(l, paddr, memsz, "");
+	if (err)
+		return err;
+	err = image_stream_seek(&l->stream, le32(ph + PH_OFFSET));
+	if (!err)
+		err = image_stream_load(&l->stream, l->vm, ipa(paddr), filesz);
+	if (!err)
+		err = load_zeroes(l, (uint64_t)paddr + filesz, memsz - filesz);
+	return err ? fail(l, err) : 0;
+}
+
+/* Segments go to their physical addresses; an entry given as a virtual address moves with its segment, as in QEMU. */
+static int load_elf(struct loader *l, const uint8_t *header, uint64_t *pc)
+{
+	const char *wrong = elf_check(header);
+	uint32_t entry = le32(header + ELF_ENTRY);
+	uint8_t phs[ELF_PH_MAX * PH_SIZE];
+	unsigned int count = le16(header + ELF_PHNUM);
+	bool any = false;
+	int err;
+
+	if (wrong) {
+		refuse(l, "%s", wrong);
+		return -EINVAL;
+	}
+	err = image_stream_seek(&l->stream, le32(header + ELF_PHOFF));
+	if (!err)
+		err = image_stream_read(&l->stream, phs, (size_t)count * PH_SIZE);
+	if (err)
+		return fail(l, err);
+	*pc = entry;
+	for (const uint8_t *ph = phs; ph < phs + (size_t)count * PH_SIZE; ph += PH_SIZE) {
+		if (le32(ph + PH_TYPE) != PH_LOAD || !le32(ph + PH_MEMSZ))
+			continue;
+		err = load_segment(l, ph);
+		if (err)
+			return err;
+		any = true;
+		if (entry - le32(ph + PH_VADDR) < le32(ph + PH_MEMSZ))
+			*pc = entry - le32(ph + PH_VADDR) + le32(ph + PH_PADDR);
+	}
+	if (!any) {
+		refuse(l, "%s", "ELF without anything to load");
+		return -EINVAL;
+	}
+	err = image_stream_end(&l->stream);
+	return err ? fail(l, err) : 0;
+}
+
+/* Start on an image: its stream, and a copy of its first bytes (zeroes behind them where it is shorter). */
+static int open_image(struct loader *l, const char *what, const struct bundle_image *image, uint8_t *header)
+{
+	int err;
+
+	l->what = what;
+	l->image = image;
+	memset(header, 0, HEADER_MAX);
+	err = image_stream_open(&l->stream, l->work, image->data, image->size, image->compression);
+	if (!err)
+		err = image_stream_read(&l->stream, header, MIN(l->stream.length, HEADER_MAX));
+	if (!err)
+		err = image_stream_seek(&l->stream, 0);
+	if (err)
+		return fail(l, err);
+	if (!l->cfg->quiet)
+		log_info("vm %s: loading %s \"%.40s\", %u KiB", l->cfg->name, what, image->name, kib(l->stream.length));
+	return 0;
+}
+
+static int load_kernel(struct loader *l, struct image_entry *entry)
+{
+	uint8_t header[HEADER_MAX];
+	int err = open_image(l, "kernel", &l->cfg->kernel, header);
+
+	if (err)
+		return err;
+	if (is_elf(header, l->stream.length))
+		err = load_elf(l, header, &entry->pc);
+	else if (is_uimage(header, l->stream.length))
+		err = load_uimage(l, header, &entry->pc);
+	else
+		err = load_plain(l, header, &entry->pc);
+	if (err)
+		return err;
+	if (header[0] == 0x1f && header[1] == 0x8b)
+		if (!l->cfg->quiet)
+			log_warn(
+				"vm %s: kernel \"%.40s\": looks gzip-compressed: should it say compression = \"gzip\"?",
+				l->cfg->name, l->image->name);
+	/* The PC has 32 bits, RAM may go beyond them. */
+	if (!is_in_ram(l, entry->pc, 1) || entry->pc > UINT32_MAX) {
+		refuse(l, "entry point 0x%llx is not inside RAM (0x%llx to 0x%llx)", (ull)entry->pc,
+		       (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/*
+ * Just below the device tree; where the kernel leaves no room there, just above it, which is where QEMU puts it and
+ * what a large ramdisk needs.
+ */
+static int place_ramdisk(const struct loader *l, uint64_t dtb, uint64_t size, uint64_t *start)
+{
+	uint64_t above = align_up(dtb + GUESTDTB_MAX, RAMDISK_ALIGN);
+
+	if (l->image->has_load) {
+		*start = l->image->load;
+		return 0;
+	}
+	*start = align_down(dtb - MIN(size, dtb), RAMDISK_ALIGN);
+	if (is_in_ram(l, *start, size) && !find_conflict(l, *start, size))
+		return 0;
+	*start = above;
+	if (is_in_ram(l, above, size) && !find_conflict(l, above, size))
+		return 0;
+	refuse(l,
+	       "%u KiB fit neither between the kernel and the device tree at 0x%llx nor above it (RAM ends at 0x%llx)",
+	       kib(size), (ull)dtb, (ull)l->ram_end);
+	return -ENOSPC;
+}
+
+/*
+ * The guest gets what mkimage was given: `compression` in the bundle says what virt7 has to undo, and a .cpio.gz with
+ * compression = "none" stays compressed, for the kernel to unpack. (U-Boot never unpacks a ramdisk.) A uImage around it
+ * is removed, as QEMU's -initrd does.
+ */
+static int load_ramdisk(struct loader *l, uint64_t dtb, struct guestdtb_params *params)
+{
+	uint8_t header[HEADER_MAX];
+	uint64_t start;
+	size_t len;
+	int err = open_image(l, "ramdisk", &l->cfg->ramdisk, header);
+
+	if (err)
+		return err;
+	len = l->stream.length;
+	if (is_uimage(header, len) && header[UIMAGE_TYPE] == UIMAGE_RAMDISK)
+		err = uimage_open(l, header, &len);
+	if (!err)
+		err = place_ramdisk(l, dtb, len, &start);
+	if (!err)
+		err = claim(l, start, len, "");
+	if (err)
+		return err;
+	err = image_stream_load(&l->stream, l->vm, ipa(start), len);
+	if (!err)
+		err = image_stream_end(&l->stream);
+	if (err)
+		return fail(l, err);
+	params->ramdisk_start = start;
+	params->ramdisk_end = start + len;
+	return 0;
+}
+
+static int load_dtb(struct loader *l, uint64_t dtb, const struct guestdtb_params *params)
+{
+	int err = guestdtb_make(l->cfg, params, l->work->chunk, GUESTDTB_MAX);
+
+	if (err > 0)
+		err = guest_load(l->vm, ipa(dtb), l->work->chunk, (size_t)err);
+	if (err)
+		log_err("vm %s: device tree at 0x%llx: error %d; is the host out of memory?", l->cfg->name, (ull)dtb,
+			err);
+	return err;
+}
+
+int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry *entry)
+{
+	struct guestdtb_params params = {.clock_hz = cfg->clock_hz, .cpu_compatible = cfg->cpu_compatible};
+	struct loader l = {.vm = vm, .cfg = cfg, .ram_end = MACHINE_RAM_BASE + cfg->ram_size};
+	uint64_t dtb = MACHINE_RAM_BASE + MIN(cfg->ram_size / 2U, (uint64_t)MACHINE_DTB_OFFSET);
+	int err;
+
+	l.work = page_alloc(WORK_ORDER);
+	if (!l.work) {
+		log_err("vm %s: no memory to load its images with", cfg->name);
+		return -ENOMEM;
+	}
+	l.claims[l.claim_count++] = (struct claim){dtb, GUESTDTB_MAX, "device tree"};
+	err = load_kernel(&l, entry);
+	if (!err && cfg->ramdisk.name)
+		err = load_ramdisk(&l, dtb, &params);
+	if (!err)
+		err = load_dtb(&l, dtb, &params);
+	entry->dtb = dtb;
+	page_free(l.work, WORK_ORDER);
+	return err;
+}

@@ -1,0 +1,26 @@
+/*
+ * Guest images, loaded the way QEMU's -kernel loads them: zImage, raw, ELF32 and legacy uImage, each of them as it is
+ * or gzip-compressed by the bundle.
+ */
+#ifndef HYP_LOAD_IMAGE_H
+#define HYP_LOAD_IMAGE_H
+
+#include "hyp/lib/addr.h"
+#include "hyp/load/vmcfg.h"
+
+struct vm;
+
+/* What the first vCPU starts with. */
+struct image_entry {
+	uint64_t pc;  /* IPA; bit 0 set: Thumb */
+	uint64_t dtb; /* IPA, also in r2 */
+};
+
+/*
+ * Load kernel, ramdisk and the generated device tree of `cfg` into the RAM of `vm`.
+ * 0 and *entry filled, or -Exxx after one logged line that names the VM, the image and what is wrong (does not fit,
+ * overlaps, damaged gzip stream, ELF for another machine, ...).
+ */
+int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry *entry);
+
+#endif

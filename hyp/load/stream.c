@@ -1,0 +1,164 @@
+/*
+ * Reading an image, plain or gzip (RFC 1952), front to back. zlib does the inflating in a fixed arena. Plain bytes go
+ * to guest RAM in one copy, which guest_load() makes in steps; everything else goes through a chunk, and before each
+ * one others may take the CPU.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "hyp/vm/guestmem.h"
+#include "hyp/load/stream.h"
+#include "hyp/run/sched.h"
+
+/* RFC 1952 2.3: ten bytes of header, CRC32 and ISIZE behind the data. One member only. */
+#define GZIP_MIN    18U
+#define GZIP_WINDOW (16 + MAX_WBITS) /* zlib: 16 means "gzip, not zlib" */
+#define ARENA_ALIGN 16U
+
+static voidpf arena_alloc(voidpf opaque, uInt items, uInt size)
+{
+	struct image_stream *s = opaque;
+	size_t bytes = (size_t)align_up((uint64_t)items * size, ARENA_ALIGN);
+	void *memory = s->work->arena + s->arena_used;
+
+	if (bytes > sizeof(s->work->arena) - s->arena_used)
+		return Z_NULL;
+	s->arena_used += bytes;
+	return memory;
+}
+
+/* The arena goes away as a whole. */
+static void arena_free(voidpf opaque, voidpf address)
+{
+	(void)opaque;
+	(void)address;
+}
+
+static void rewind_gzip(struct image_stream *s)
+{
+	s->z.next_in = s->data;
+	s->z.avail_in = (uInt)s->size;
+	s->pos = 0;
+}
+
+static int open_gzip(struct image_stream *s)
+{
+	if (s->size < GZIP_MIN || s->size > UINT32_MAX)
+		return -EBADMSG;
+	/* ISIZE, the inflated length; only a claim until image_stream_end(). */
+	s->length = s->data[s->size - 4] | (size_t)s->data[s->size - 3] << 8 | (size_t)s->data[s->size - 2] << 16 |
+		    (size_t)s->data[s->size - 1] << 24;
+	s->z.zalloc = arena_alloc;
+	s->z.zfree = arena_free;
+	s->z.opaque = s;
+	rewind_gzip(s);
+	return inflateInit2(&s->z, GZIP_WINDOW) == Z_OK ? 0 : -EBADMSG;
+}
+
+int image_stream_open(struct image_stream *s, struct image_work *work, const void *data, size_t size,
+		      enum image_compression compression)
+{
+	memset(s, 0, sizeof(*s));
+	s->data = data;
+	s->size = size;
+	s->length = size;
+	s->work = work;
+	s->gzip = compression == IMAGE_GZIP;
+	return s->gzip ? open_gzip(s) : 0;
+}
+
+static int inflate_exactly(struct image_stream *s, void *buf, size_t len)
+{
+	s->z.next_out = buf;
+	s->z.avail_out = (uInt)len;
+	while (s->z.avail_out) {
+		int err = inflate(&s->z, Z_NO_FLUSH);
+
+		/* Z_STREAM_END with room left: the last four bytes of the file are not this member's ISIZE. */
+		if (err != Z_OK && !(err == Z_STREAM_END && !s->z.avail_out))
+			return -EBADMSG;
+	}
+	s->pos += len;
+	return 0;
+}
+
+int image_stream_read(struct image_stream *s, void *buf, size_t len)
+{
+	if (len > s->length - s->pos)
+		return -ENODATA;
+	sched_preempt();
+	if (s->gzip)
+		return inflate_exactly(s, buf, len);
+	memcpy(buf, s->data + s->pos, len);
+	s->pos += len;
+	return 0;
+}
+
+int image_stream_seek(struct image_stream *s, size_t pos)
+{
+	int err = 0;
+
+	if (pos > s->length)
+		return -ENODATA;
+	if (!s->gzip) {
+		s->pos = pos;
+		return 0;
+	}
+	if (pos < s->pos) {
+		rewind_gzip(s);
+		err = inflateReset(&s->z) == Z_OK ? 0 : -EBADMSG;
+	}
+	while (!err && s->pos < pos)
+		err = image_stream_read(s, s->work->chunk, MIN(pos - s->pos, sizeof(s->work->chunk)));
+	return err;
+}
+
+int image_stream_load(struct image_stream *s, struct vm *vm, ipa_t to, size_t len)
+{
+	int err = 0;
+
+	if (len > s->length - s->pos)
+		return -ENODATA;
+	if (!s->gzip) {
+		err = guest_load(vm, to, s->data + s->pos, len);
+		s->pos += len;
+		return err;
+	}
+	while (!err && len) {
+		size_t n = MIN(len, sizeof(s->work->chunk));
+
+		err = image_stream_read(s, s->work->chunk, n);
+		if (!err)
+			err = guest_load(vm, to, s->work->chunk, n);
+		to = ipa_add(to, n);
+		len -= n;
+	}
+	return err;
+}
+
+int image_stream_crc(struct image_stream *s, size_t len, uint32_t *crc)
+{
+	int err = 0;
+
+	while (!err && len) {
+		size_t n = MIN(len, sizeof(s->work->chunk));
+
+		err = image_stream_read(s, s->work->chunk, n);
+		if (!err)
+			*crc = (uint32_t)crc32_z(*crc, s->work->chunk, n);
+		len -= n;
+	}
+	return err;
+}
+
+int image_stream_end(struct image_stream *s)
+{
+	int err = image_stream_seek(s, s->length);
+
+	if (err || !s->gzip)
+		return err;
+	/* No room, so that a byte more than expected is an error; zlib compares the CRC and the length itself. */
+	s->z.next_out = s->work->chunk;
+	s->z.avail_out = 0;
+	return inflate(&s->z, Z_NO_FLUSH) == Z_STREAM_END ? 0 : -EBADMSG;
+}

@@ -1,0 +1,49 @@
+/*
+ * A VM's configuration as /vms/NAME of the bundle states it (docs/configuration.md). Parsing only: nothing is allocated
+ * and no machine state changes, so that a bad VM can be refused while the others start.
+ */
+#ifndef HYP_LOAD_VMCFG_H
+#define HYP_LOAD_VMCFG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hyp/load/bundle.h"
+#include "hyp/vm/machine.h"
+
+#define VM_NAME_MAX     32U      /* with the terminating 0 */
+#define VM_WATCHDOG_MAX 3600000U /* ms */
+#define VM_BOOTARGS_MAX 4096U    /* with the terminating 0; Linux on ARM takes 1024 */
+
+enum vm_action { VM_ACTION_STOP, VM_ACTION_RESTART };
+
+struct vm_config {
+	char name[VM_NAME_MAX];
+	unsigned int cpus;     /* 1 ... MACHINE_MAX_CPUS */
+	uint64_t ram_size;     /* bytes, a multiple of 2 MiB */
+	uint32_t affinity;     /* physical CPUs, bit n = CPU n */
+	const char *cpu_model; /* into the bundle; NULL: "host" */
+	unsigned int priority; /* 0 (lowest) ... 7 */
+	bool autostart;
+	bool dedicated_cpus; /* each vCPU has a physical CPU that nobody else gets */
+	enum vm_action on_crash, on_reset;
+	uint32_t watchdog_ms; /* 0: none */
+	bool quiet; /* load without progress lines: a guest that resets without end must not fill the console */
+	const char *bootargs; /* into the bundle; "" where absent */
+	struct bundle_image kernel;
+	struct bundle_image ramdisk; /* name is NULL where absent */
+
+	/* Not from the bundle: vmcfg_next() leaves 0, who creates the VM sets them, the generated device tree says
+	 * them. */
+	const char *cpu_compatible; /* of the CPU model that the VM got; NULL: "arm,cortex-a15" */
+	uint32_t clock_hz;          /* of the timer; 0: CNTFRQ is right */
+};
+
+/*
+ * Call with *node = 0 first; each call fills `cfg` from the next VM and leaves its node offset in *node.
+ * 1: a VM; 0: no more; -Exxx: this VM is bad (one line logged that names VM, node and property), *node has advanced,
+ * go on with the next.
+ */
+int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg);
+
+#endif
