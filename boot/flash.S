@@ -1,13 +1,14 @@
 /*
- * The first page of a flash image (tools/mkflash): the reset vector. Brings virt7, and where there are any a device tree
- * and a bundle, to RAM and enters virt7 there; it is linked alone, runs wherever the flash is, and writes nothing but
- * what it copies. All CPUs may come here at once. RAM, clocks and the UART are as reset or a boot ROM left them.
+ * The first page of a flash image (tools/mkflash): the reset vector. Checks virt7, and where there are any a device
+ * tree and a bundle, brings them to RAM and enters virt7 there; it is linked alone, runs wherever the flash is, and
+ * writes nothing but what it copies. All CPUs may come here at once. RAM, clocks and the UART are as reset or a boot ROM left them.
  */
 #include "boot/flash.h"
 #include "boot/monitor.h"
 
 #define MODE_HYP     0x1a
 #define FDT_MAGIC    0xedfe0dd0			/* as a little-endian word */
+#define FLASH_MAGIC_WORD 0x6c663776		/* "v7fl" */
 #define IMAGE_SECONDARY 0x38			/* struct image_header, boot/header.h */
 #define IMAGE_BUNDLE    0x3c
 
@@ -64,6 +65,17 @@ start:
 	cmp	r0, r1
 	bne	wait
 
+	@ Nothing is taken from a damaged header, but the UART where it has its magic.
+	mov	r0, #0
+	mov	r1, r10
+	add	r2, r10, #FLASH_HEADER_SIZE
+1:	ldr	r3, [r1], #4
+	add	r0, r0, r3
+	cmp	r1, r2
+	blo	1b
+	cmp	r0, #0
+	bne	bad_header
+
 	@ r5 = the device tree: what the board has put into RAM comes first
 	ldr	r5, [r10, #FLASH_DTB_FOUND]
 	cmn	r5, #1
@@ -72,28 +84,19 @@ start:
 	ldr	r1, =FDT_MAGIC
 	cmp	r0, r1
 	beq	2f
-1:	mov	r5, #0
-	ldr	r2, [r10, #FLASH_DTB_SIZE]
-	cmp	r2, #0
-	beq	2f
-	ldr	r0, [r10, #FLASH_DTB_RAM]
+1:	add	sp, r10, #FLASH_DTB
+	bl	copy
 	mov	r5, r0
-	ldr	r1, [r10, #FLASH_DTB]
+2:	add	sp, r10, #FLASH_VIRT7
 	bl	copy
-2:	ldr	r0, [r10, #FLASH_LOAD]
-	ldr	r1, [r10, #FLASH_IMAGE]
-	ldr	r2, [r10, #FLASH_IMAGE_SIZE]
+	add	sp, r10, #FLASH_BUNDLE
 	bl	copy
-	ldr	r6, [r10, #FLASH_LOAD]
-	ldr	r2, [r10, #FLASH_BUNDLE_SIZE]
+	ldr	r6, [r10, #FLASH_VIRT7 + FLASH_PART_RAM]
+	ldr	r2, [sp, #FLASH_PART_SIZE]
 	cmp	r2, #0
-	beq	3f
-	ldr	r0, [r10, #FLASH_BUNDLE_RAM]
-	str	r0, [r6, #IMAGE_BUNDLE]
-	str	r2, [r6, #IMAGE_BUNDLE + 4]
-	ldr	r1, [r10, #FLASH_BUNDLE]
-	bl	copy
-3:	mov	r0, #0
+	strne	r0, [r6, #IMAGE_BUNDLE]
+	strne	r2, [r6, #IMAGE_BUNDLE + 4]
+	mov	r0, #0
 	mcr	p15, 0, r0, c7, c5, 0		@ ICIALLU
 	mcr	p15, 0, r0, c7, c5, 6		@ BPIALL
 	dsb
@@ -103,25 +106,38 @@ start:
 	bx	r6
 
 /*
- * r0 = PA in RAM, r1 = offset in flash, r2 = bytes, all multiples of 16; r9. Clobbers r3, r4, r7, r8, r12; r11 is where
- * it was. RAM that is not there aborts, or does not keep its first and last word.
+ * Copy and check a part. sp = its row in the table, r9. Returns r0 = PA in RAM, 0 where there is no such part. Clobbers
+ * r1-r4, r6-r8, r12; r11 is where it was. RAM that is not there aborts, or does not keep the part's first and last word.
  */
 copy:
+	ldr	r2, [sp, #FLASH_PART_SIZE]
+	cmp	r2, #0
+	moveq	r0, #0
+	bxeq	lr
+	mov	r8, lr
+	ldr	r0, [sp, #FLASH_PART_RAM]
+	ldr	r1, [sp, #FLASH_PART_OFFSET]
+	ldr	r6, [sp, #FLASH_PART_SUM]
 	add	r1, r1, r9
 	add	r12, r0, r2
 	sub	r11, r12, #4
-	bl_save	.req r8
-	mov	bl_save, lr
 	bl	try
 	mov	r11, r0
 	bl	try
 1:	mov	r11, r0
 	ldmia	r1!, {r2, r3, r4, r7}
 	stmia	r0!, {r2, r3, r4, r7}
+	add	r6, r6, r2
+	add	r6, r6, r3
+	add	r6, r6, r4
+	add	r6, r6, r7
 	cmp	r0, r12
 	blo	1b
 	dsb
-	bx	bl_save
+	cmp	r6, #0
+	bne	bad_part
+	ldr	r0, [sp, #FLASH_PART_RAM]
+	bx	r8
 
 /* r11 = PA of a word that nothing is lost with. Clobbers r3, r4. */
 try:
@@ -143,6 +159,17 @@ no_ram:
 	adr	r9, reset
 	adr	r10, header
 	adr	r4, no_ram_text
+	adr	r6, no_ram_advice
+	b	report
+
+/* sp = the row in the table. */
+bad_part:
+	ldr	r11, [sp, #FLASH_PART_OFFSET]
+	adr	r4, bad_part_text
+	adr	r6, bad_advice
+
+/* r4 = text, r11 = a number behind it, r6 = text behind that, r10 header. The end. */
+report:
 	bl	print
 	mov	r5, #8
 1:	ror	r11, r11, #28
@@ -153,9 +180,21 @@ no_ram:
 	bl	put
 	subs	r5, r5, #1
 	bne	1b
-	adr	r4, no_ram_advice
+	mov	r4, r6
 	bl	print
 1:	wfi
+	b	1b
+
+/* r10 header. Without the magic nothing says that there is a UART in it. */
+bad_header:
+	ldr	r0, [r10, #FLASH_MAGIC]
+	ldr	r1, =FLASH_MAGIC_WORD
+	cmp	r0, r1
+	bne	1b
+	adr	r4, bad_header_text
+	bl	print
+	adr	r4, bad_advice
+	bl	print
 	b	1b
 
 /* r4 = text, terminated. Clobbers r0-r4, r8. */
@@ -218,7 +257,7 @@ wait:
 	cmp	r1, #MONITOR_SGI
 	bne	2b
 	str	r0, [r8, #GICC_EOIR]
-	ldr	r0, [r10, #FLASH_LOAD]
+	ldr	r0, [r10, #FLASH_VIRT7 + FLASH_PART_RAM]
 	ldr	r1, [r0, #IMAGE_SECONDARY]
 	add	r0, r0, r1
 	bx	r0
@@ -253,5 +292,14 @@ no_ram_text:
 no_ram_advice:
 	.asciz	", where virt7, the device tree or the bundle go: give the board more RAM, or make the flash image for its device tree (make flash FLASH_DTB=)\r\n"
 	.balign	4
+bad_part_text:
+	.asciz	"virt7: error: flash: virt7, the device tree or the bundle is damaged, that at offset 0x"
+	.balign	4
+bad_header_text:
+	.asciz	"virt7: error: flash: the table at its start is damaged"
+	.balign	4
+bad_advice:
+	.asciz	": write the flash image again (make flash)\r\n"
+	.balign	4
 	.ltorg
-	.balign	FLASH_IMAGE_OFFSET
+	.balign	FLASH_STEP

@@ -1,35 +1,34 @@
 /*
- * The flash image: what is where, and the header that boot/flash.S finds behind its vectors. tools/mkflash writes it; a
- * public contract, docs/boot.md. Read by assembly and tools: plain numbers only.
+ * The flash image: the header that boot/flash.S finds behind its vectors, with a table that says where the rest is.
+ * tools/mkflash writes it; a public contract, docs/boot.md. Read by assembly and tools: plain numbers only.
  */
 #ifndef BOOT_FLASH_H
 #define BOOT_FLASH_H
 
 #define FLASH_HEADER_OFFSET 0x20
-#define FLASH_IMAGE_OFFSET  0x1000
-#define FLASH_DTB_OFFSET    0x40000
-#define FLASH_BUNDLE_OFFSET 0x60000
+#define FLASH_STEP          0x1000 /* boot/flash.S fills the first; each part begins at a multiple of it */
 
-/* In the header. Offsets are from the start of flash, sizes in bytes and multiples of 16, 0 for what is not there. */
+/* In the header. */
 #define FLASH_MAGIC       0x00 /* "v7fl" */
-#define FLASH_LOAD        0x04 /* PA that virt7 runs at */
-#define FLASH_IMAGE       0x08
-#define FLASH_IMAGE_SIZE  0x0c
-#define FLASH_DTB         0x10
-#define FLASH_DTB_SIZE    0x14
-#define FLASH_DTB_RAM     0x18 /* PA it is copied to */
-#define FLASH_DTB_FOUND   0x1c /* PA where the board leaves a device tree of its own; all ones: it does not */
-#define FLASH_BUNDLE      0x20
-#define FLASH_BUNDLE_SIZE 0x24
-#define FLASH_BUNDLE_RAM  0x28
-#define FLASH_GICD        0x2c /* PA */
-#define FLASH_GICC        0x30
-#define FLASH_BOOT_MPIDR  0x34 /* affinity fields of the CPU that boots */
-#define FLASH_UART_DATA   0x38 /* PA of its data register; 0: none. The status register, under the mask, */
-#define FLASH_UART_STATUS 0x3c /* is the value `ready` when there is room */
-#define FLASH_UART_MASK   0x40
-#define FLASH_UART_READY  0x44
-#define FLASH_UART_BYTES  0x48 /* 1: its registers take bytes, 0: words */
-#define FLASH_HEADER_SIZE 0x4c
+#define FLASH_SUM         0x04 /* makes the header's words add up to 0 */
+#define FLASH_DTB_FOUND   0x08 /* PA where the board leaves a device tree of its own; all ones: it does not */
+#define FLASH_GICD        0x0c /* PA */
+#define FLASH_GICC        0x10
+#define FLASH_BOOT_MPIDR  0x14 /* affinity fields of the CPU that boots */
+#define FLASH_UART_DATA   0x18 /* PA of its data register; 0: none. The status register, under the mask, */
+#define FLASH_UART_STATUS 0x1c /* is the value `ready` when there is room */
+#define FLASH_UART_MASK   0x20
+#define FLASH_UART_READY  0x24
+#define FLASH_UART_BYTES  0x28 /* 1: its registers take bytes, 0: words */
+#define FLASH_VIRT7       0x2c /* the table of parts, FLASH_PART_* each */
+#define FLASH_DTB         0x3c
+#define FLASH_BUNDLE      0x4c
+#define FLASH_HEADER_SIZE 0x5c
+
+/* In a row of the table. */
+#define FLASH_PART_OFFSET 0x0 /* from the start of flash */
+#define FLASH_PART_SIZE   0x4 /* bytes, a multiple of 16; 0: there is no such part */
+#define FLASH_PART_RAM    0x8 /* PA that it is copied to */
+#define FLASH_PART_SUM    0xc /* added to the part's words it gives 0 */
 
 #endif

@@ -260,6 +260,53 @@ def test_flash_ram_too_small(bootpath, mkbundle):
                    r"the board more RAM, or make the flash image for its device tree \(make flash FLASH_DTB=\)\r")
 
 
+def flash_parts(image):
+    """{name: (offset, size)} by the table in the flash image's header (boot/flash.h)."""
+    rows = struct.iter_unpack("<4I", image[0x20 + 0x2c:0x20 + 0x5c])
+    return {name: (offset, size) for name, (offset, size, _, _) in zip(("virt7", "tree", "bundle"), rows)}
+
+
+def test_flash_of_other_sizes(flash, mkflash, mkbundle, tmp_path):
+    """virt7.bin as large as its budget allows, and a tree of 200 KiB; both once had less room in flash."""
+    image, tree = tmp_path / "large.bin", tmp_path / "large.dtb"
+    image.write_bytes((BUILD / "virt7.bin").read_bytes().ljust(384 << 10, b"x"))
+    subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dtb", "-S", str(200 << 10), "-o", tree, BUILD / "virt.dtb"],
+                   check=True)
+    bundle = mkbundle(f"name=test,memory=8M,kernel={BUILD}/guests/talk.bin")
+    path = mkflash(bundle, "--image", image, dtb=tree)
+    parts = flash_parts(path.read_bytes())
+    assert parts["virt7"] == (0x1000, 384 << 10)
+    assert parts["tree"] == (0x61000, 200 << 10)
+    assert parts["bundle"][0] == 0x93000
+    flash(path).expect(r"talk: ready\r")
+
+
+BAD_TABLE = "the table at its start is damaged"
+BAD_PART = "virt7, the device tree or the bundle is damaged, that at offset 0x"
+BAD_FLASH = {  # where it is damaged, and what is said
+    "header": (lambda parts: 0x20 + 0x10, BAD_TABLE),
+    "table": (lambda parts: 0x20 + 0x5c - 1, BAD_TABLE),
+    "virt7": (lambda parts: sum(parts["virt7"]) - 1, BAD_PART + "{virt7:08x}"),
+    "tree": (lambda parts: parts["tree"][0] + 40, BAD_PART + "{tree:08x}"),
+    "bundle": (lambda parts: sum(parts["bundle"]) - 16, BAD_PART + "{bundle:08x}"),
+}
+
+
+@pytest.mark.parametrize("where", BAD_FLASH)
+def test_flash_damaged(flash, mkflash, mkbundle, where):
+    """One bit is another; nothing of virt7 runs."""
+    path = mkflash(mkbundle(f"name=test,memory=8M,kernel={BUILD}/guests/talk.bin"))
+    image = bytearray(path.read_bytes())
+    parts = flash_parts(image)
+    place, text = BAD_FLASH[where]
+    image[place(parts)] ^= 0x10
+    path.write_bytes(image)
+    run = flash(path, smp=1)
+    run.expect("virt7: error: flash: " + text.format(**{name: offset for name, (offset, _) in parts.items()})
+               + r": write the flash image again \(make flash\)\r")
+    assert "virt7: virt7 " not in run.output()
+
+
 FLASH_UARTS = {
     "words": ("orangepi-pc", "1G", 0x48000000, "sun8i-h3-orangepi-pc", "/memory"),
     "bytes": ("orangepi-pc", "1G", 0x48000000, "sun8i-h3-orangepi-pc", "/memory"),

@@ -115,6 +115,20 @@ def test_mkflash_refuses_what_is_no_tree(kernel, tmp_path):
     assert (status, stderr) == (1, f"mkflash: {cut} is damaged\n")
 
 
+@pytest.mark.parametrize("what", ["--image", "--dtb"])
+def test_mkflash_refuses_what_is_too_large(tmp_path, what):
+    """In RAM there are 2 MiB each for virt7 and the tree."""
+    large = tmp_path / "large"
+    if what == "--image":
+        large.write_bytes((BUILD / "virt7.bin").read_bytes().ljust((2 << 20) + 1, b"x"))
+    else:
+        subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dtb", "-S", str((2 << 20) + 4), "-o", large,
+                        BUILD / "virt.dtb"], check=True)
+    words = {"--image": BUILD / "virt7.bin", "--dtb": BUILD / "virt.dtb", what: large}
+    status, _, stderr = run("tools/mkflash", "-o", tmp_path / "x.img", *[word for pair in words.items() for word in pair])
+    assert (status, stderr) == (1, f"mkflash: {large} is larger than 2 MiB\n")
+
+
 # tools/run
 
 @pytest.mark.parametrize("argument", ["CPU", "cpu=max", "--wrong", "kernel"])
