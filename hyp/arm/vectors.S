@@ -3,6 +3,8 @@
  * calls C; the rest of its state is in the hardware. HYP's own faults go to a stack of their own, because the stack may
  * be what failed.
  */
+#define PSR_A_BIT 8
+
 	.arch	armv7ve
 	.arm
 	.syntax unified
@@ -85,6 +87,24 @@ thread_switch:
 	.balign	4
 
 /*
+ * bool abort_window(void): the abort is taken at the ISB at the latest, to vector_data, because CPSR.A is clear and HYP
+ * is where it is routed (B1.8.7). ELR and SPSR are the guest's. True: it has come.
+ */
+	.global	abort_window
+	.type	abort_window, %function
+abort_window:
+	mrs	r1, elr_hyp
+	mrs	r2, spsr
+	cpsie	a
+	isb
+	mrs	r0, cpsr			@ vector_data has set A
+	cpsid	a
+	ubfx	r0, r0, #PSR_A_BIT, #1
+	msr	elr_hyp, r1
+	msr	spsr_cxsf, r2
+	bx	lr
+
+/*
  * HYP's own exception. There is one stack pointer and it may be bad, so r0 and r1 wait in HMAIR1 and TPIDRPRW (the
  * guest's, lost: HYP does not survive this) until SP is the CPU's panic stack. Frame: struct panic_frame.
  */
@@ -100,7 +120,26 @@ thread_switch:
 	fault	vector_undef, 1
 	fault	vector_hvc, 2
 	fault	vector_prefetch, 3
-	fault	vector_data, 4
+	fault	vector_data_own, 4
+
+/*
+ * Asynchronous aborts are masked in HYP but for abort_window(): one is taken here, and A masked on the return, so that it
+ * is one at a time. The stack may be bad: r0 waits in HMAIR1.
+ */
+vector_data:
+	mcr	p15, 4, r0, c10, c2, 1
+	mrc	p15, 4, r0, c5, c2, 0		@ HSR: class and fault status, FSC_PARITY or not
+	bfc	r0, #6, #20
+	bic	r0, r0, #0x08
+	eor	r0, r0, #0x94000000		@ EC_DABT_HYP << 26
+	cmp	r0, #0x11			@ FSC_ASYNC
+	mrc	p15, 4, r0, c10, c2, 1
+	bne	vector_data_own
+	mrs	r0, spsr
+	orr	r0, r0, #1 << PSR_A_BIT
+	msr	spsr_cxsf, r0
+	mrc	p15, 4, r0, c10, c2, 1
+	eret
 
 fault_common:
 	mov	r0, sp

@@ -151,9 +151,8 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, hsr, at);
 		if (transfer_one(vcpu, regs, hsr, at))
 			return EXIT_NEXT;
-	} else if (ISS_FSC(hsr) == FSC_ASYNC) {
-		vcpu->hcr |= HCR_VA; /* taken from this guest: its own, when it unmasks them (B1.9.12) */
-		write_hcr(read_hcr() | HCR_VA);
+	} else if ((ISS_FSC(hsr) & ~FSC_PARITY) == FSC_ASYNC) {
+		vcpu_pend_abort(vcpu); /* taken from this guest: its own, as others' are taken where they leave */
 		return EXIT_AGAIN;
 	}
 	inject_data_abort(vcpu, va);

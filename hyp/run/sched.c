@@ -542,8 +542,17 @@ void vcpu_request(struct vcpu *vcpu, uint32_t work)
 /* Nothing to run until an interrupt comes: others may give us something. */
 static void idle_wait(struct percpu *cpu)
 {
-	if (!cpu->ready && !irq_handle_one())
+	struct vcpu *owner;
+
+	if (cpu->ready || irq_handle_one())
+		return;
+	if (likely(!(read_isr() & ISR_A))) {
 		wfi(); /* wakes for masked interrupts too (B1.8.13); the next round takes them */
+		return;
+	}
+	owner = vcpu_take_abort(cpu); /* or it would wake every WFI, and at last be another guest's */
+	if (owner)
+		sched_wake(owner);
 }
 
 /* Where vCPUs wait, they are asked to be given away. This CPU is in idle_cpus before it looks. */

@@ -13,6 +13,7 @@
 
 #include "coproc/coproc.h"
 #include "coproc/pmu.h"
+#include "hyp/console/log.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -20,6 +21,9 @@
 /* hyp/arm/context.S: all of the structure but SCTLR. */
 void context_save(struct vcpu_context *context);
 void context_restore(const struct vcpu_context *context);
+
+/* hyp/arm/vectors.S: let HYP take the asynchronous abort that is pending. False: it has not come. */
+bool abort_window(void);
 
 #define CHECK(member, word) static_assert(offsetof(struct vcpu_context, member) == 4U * (word), "hyp/arm/context.S")
 CHECK(elr, 0);
@@ -114,8 +118,29 @@ static inline void restore(struct percpu *cpu, struct vcpu *vcpu)
 	isb();
 }
 
+struct vcpu *vcpu_take_abort(struct percpu *cpu)
+{
+	static struct log_budget budget;
+
+	if (!abort_window())
+		return NULL;
+	if (cpu->loaded)
+		vcpu_pend_abort(cpu->loaded);
+	else if (log_ratelimit(&budget))
+		log_err("host: CPU %u had an asynchronous abort that is no guest's: memory or a device has failed",
+			(unsigned)cpu->head.id);
+	return cpu->loaded;
+}
+
+/*
+ * What the guest has begun here is complete (DSB) before another one comes, and if it was told so by then that this has
+ * failed (ISR.A), the abort is its own: on the way into the next guest it would be that one's (HCR.AMO, B1.8.7).
+ */
 void vcpu_switch(struct percpu *cpu, struct vcpu *next)
 {
+	dsb();
+	if (unlikely(read_isr() & ISR_A))
+		vcpu_take_abort(cpu);
 	if (likely(cpu->loaded))
 		save(cpu->loaded);
 	cpu->loaded = next;

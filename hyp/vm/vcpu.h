@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <arm/hypregs.h>
+#include <arm/sysreg.h>
 #include <arm/vfp.h>
 
 #include "coproc/state.h"
@@ -112,6 +114,19 @@ void vcpu_load(struct vcpu *next);
 
 /* The same, of this CPU, where `next` is known not to be loaded. */
 void vcpu_switch(struct percpu *cpu, struct vcpu *next);
+
+/* Give the loaded vCPU an asynchronous abort, which its guest takes when it unmasks them (B1.9.12). */
+static inline void vcpu_pend_abort(struct vcpu *vcpu)
+{
+	vcpu->hcr |= HCR_VA;
+	write_hcr(read_hcr() | HCR_VA);
+}
+
+/*
+ * ISR.A is set, in HYP: take the asynchronous abort, and give it to the vCPU that is loaded. Returns that one, which
+ * may sleep; NULL: the abort is nobody's, and has been logged.
+ */
+struct vcpu *vcpu_take_abort(struct percpu *cpu);
 
 /* Take all of the vCPU's state out of this CPU, timers included, so that another one can go on with it. */
 void vcpu_unload(struct vcpu *vcpu);

@@ -166,3 +166,32 @@ def test_guard_differs_between_boots(guard):
     boots = [guard("", *exact) for _ in range(3)]
     assert len({*boots, guard(fixed, *exact)}) == 4
     assert all(value & 0xff == 0 for value in boots)
+
+
+@pytest.fixture
+def assemble(tmp_path):
+    """assemble(text) -> its Thumb code, which may be put anywhere."""
+
+    def make(text):
+        (tmp_path / "code.S").write_text(".syntax unified\n.thumb\n" + text)
+        run_tool("gcc", "-c", "-march=armv7ve", tmp_path / "code.S", "-o", tmp_path / "code.o")
+        run_tool("objcopy", "-O", "binary", "-j", ".text", tmp_path / "code.o", tmp_path / "code.bin")
+        return (tmp_path / "code.bin").read_bytes()
+
+    return make
+
+
+@pytest.mark.parametrize("status", [0x11, 0x19], ids=["external", "parity"])
+@pytest.mark.parametrize("cpu", CPUS)
+def test_asynchronous_abort_returns(broken, symbols, assemble, cpu, status):
+    """HYP goes on where it was, its registers as they were and these aborts masked again. QEMU has none: the syndrome is
+    written by hand, and the vector entered by a branch.
+    """
+    back = 0x40
+    code = load(3, 0x25 << 26 | 1 << 25 | status) + assemble("mcr p15, 4, r3, c5, c2, 0\n")
+    code += load(3, 0xba) + assemble("msr spsr_cxsf, r3\n")  # HYP, Thumb, I
+    code += load(3, symbols[VICTIM] + back) + assemble("msr elr_hyp, r3\n")
+    code += load(0, 0x12345678) + load(3, symbols["vector_data"]) + assemble("bx r3\n")
+    lines = expect_panic(broken(symbols[VICTIM], code.ljust(back, b"\0") + UDF * 2, cpu=cpu), "undefined instruction .*")
+    assert register(lines, "r0 ") == 0x12345678
+    assert register(lines, "PSR") & 0x1ff == 0x1ba

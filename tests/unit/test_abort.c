@@ -141,12 +141,29 @@ static void test_page_border(void **state)
 	assert_int_equal(regs.r[0], DEVICE + 0xffc);
 }
 
+/* Taken in the guest, of either kind: it is told in its own time, and the instruction runs again. */
+static void test_asynchronous(void **state)
+{
+	static const uint32_t status[] = {FSC_ASYNC, FSC_ASYNC | FSC_PARITY};
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		vcpu.hcr = HCR_VM;
+		fault(STM, status[i], DEVICE);
+		assert_int_equal(seen.aborts + seen.reads + seen.writes, 0);
+		assert_int_equal(vcpu.hcr, HCR_VM | HCR_VA);
+		assert_true(read_hcr() & HCR_VA);
+		assert_int_equal(read_elr_hyp(), PC);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_multiple),
 		cmocka_unit_test(test_changed_meanwhile),
 		cmocka_unit_test(test_page_border),
+		cmocka_unit_test(test_asynchronous),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,13 @@ void vcpu_unload(struct vcpu *leaving)
 	unloaded++;
 }
 
+struct vcpu *vcpu_take_abort(struct percpu *cpu)
+{
+	assert_true(read_isr() & ISR_A);
+	fake_machine.reg[SYSREG_isr] = 0;
+	return cpu->loaded;
+}
+
 void vcpu_set_wait_traps(struct vcpu *current)
 {
 	assert_ptr_equal(current, percpu[cpu_id()].loaded);
@@ -271,6 +278,24 @@ static void test_priority(void **state)
 	sched_block();
 	assert_runs(NULL);
 	assert_ptr_equal(percpu[0].loaded, &vcpu[0]); /* idle takes nothing out of the hardware */
+}
+
+/* It would end every WFI at once. Whose it is may sleep until it comes. */
+static void test_abort_while_idle(void **state)
+{
+	(void)state;
+	start(1);
+	sched_block();
+	fake_machine.reg[SYSREG_isr] = ISR_A;
+	fake_machine.events = 0;
+	idle();
+	assert_true(fake_find(FAKE_WFI, 0) == fake_machine.events);
+	assert_runs(&vcpu[0]);
+	sched_block();
+	percpu[0].loaded = NULL;
+	fake_machine.reg[SYSREG_isr] = ISR_A;
+	idle();
+	assert_runs(NULL);
 }
 
 static void test_yield_alone(void **state)
@@ -773,6 +798,7 @@ int main(void)
 		cmocka_unit_test_setup(test_attach, setup),
 		cmocka_unit_test_setup(test_round_robin, setup),
 		cmocka_unit_test_setup(test_priority, setup),
+		cmocka_unit_test_setup(test_abort_while_idle, setup),
 		cmocka_unit_test_setup(test_yield_alone, setup),
 		cmocka_unit_test_setup(test_wake_pending, setup),
 		cmocka_unit_test_setup(test_wake_decides, setup),

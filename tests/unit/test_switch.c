@@ -13,6 +13,7 @@
 
 #include "coproc/coproc.h"
 #include "coproc/pmu.h"
+#include "hyp/console/log.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -23,6 +24,10 @@ static struct vm vm[2];
 static struct vcpu vcpu[2];
 static struct regs regs[2];
 
+static uint32_t windows, window_at, lines;
+static bool window_shut;
+
+bool abort_window(void);
 void context_save(struct vcpu_context *context);
 void context_restore(const struct vcpu_context *context);
 
@@ -59,10 +64,36 @@ void timer_cancel(struct timer *timer)
 	(void)timer;
 }
 
+bool log_ratelimit(struct log_budget *budget)
+{
+	(void)budget;
+	return true;
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	(void)level, (void)fmt;
+	lines++;
+}
+
+/* Of hyp/arm/vectors.S: the abort that waits comes, unless the test says that it takes longer. */
+bool abort_window(void)
+{
+	windows++;
+	window_at = fake_machine.events;
+	if (window_shut)
+		return false;
+	assert_true(fake_machine.reg[SYSREG_isr] & ISR_A);
+	fake_machine.reg[SYSREG_isr] &= ~(uint64_t)ISR_A;
+	return true;
+}
+
 static int setup(void **state)
 {
 	(void)state;
 	fake_machine_reset();
+	windows = lines = 0;
+	window_shut = false;
 	memset(percpu, 0, sizeof(percpu));
 	memset(vcpu, 0, sizeof(vcpu));
 	memset(vm, 0, sizeof(vm));
@@ -176,19 +207,12 @@ static void reset_walks_no_old_tables(void **state)
 	assert_true(flushed(&vcpu[0]));
 }
 
-/* As hyp/exit/abort.c. */
-static void pend_abort(struct vcpu *v)
-{
-	v->hcr |= HCR_VA;
-	write_hcr(read_hcr() | HCR_VA);
-}
-
 /* An asynchronous abort that the guest masks goes with it (B1.9.12); once taken, the hardware clears HCR.VA. */
 static void pending_abort_moves_along(void **state)
 {
 	(void)state;
 	vcpu_load(&vcpu[0]);
-	pend_abort(&vcpu[0]);
+	vcpu_pend_abort(&vcpu[0]);
 	vcpu_load(&vcpu[1]);
 	assert_false(read_hcr() & HCR_VA);
 	vcpu_load(&vcpu[0]);
@@ -204,7 +228,7 @@ static void reset_forgets_the_abort(void **state)
 {
 	(void)state;
 	vcpu_load(&vcpu[0]);
-	pend_abort(&vcpu[0]);
+	vcpu_pend_abort(&vcpu[0]);
 	vcpu_load(NULL);
 	vcpu_load(&vcpu[0]);
 	vcpu_reset_context(&vcpu[0], 0x40000001U, 1, 2, 3);
@@ -218,6 +242,92 @@ static void reset_forgets_the_abort(void **state)
 	assert_false(read_hcr() & HCR_VA);
 }
 
+static void async_abort(void)
+{
+	fake_machine.reg[SYSREG_isr] = ISR_A;
+	fake_machine.events = 0;
+}
+
+/* One that comes while HYP is about to switch is that guest's whose accesses it may be of: it leaves with it. */
+static void abort_stays_with_who_leaves(void **state)
+{
+	(void)state;
+	vcpu_load(&vcpu[0]);
+	async_abort();
+	vcpu_load(&vcpu[1]);
+	assert_int_equal(windows, 1);
+	assert_true(fake_find(FAKE_DSB, 0) < window_at && window_at <= fake_find(SYSREG_vttbr, 0));
+	assert_true((vcpu[0].hcr & HCR_VA) && !(vcpu[1].hcr & HCR_VA) && !(read_hcr() & HCR_VA));
+	vcpu_load(&vcpu[0]);
+	assert_true(read_hcr() & HCR_VA);
+	assert_int_equal(windows, 1);
+}
+
+static uint32_t isr_read_at;
+
+static uint64_t note_isr(uint32_t reg)
+{
+	isr_read_at = fake_machine.events;
+	return fake_machine.reg[reg];
+}
+
+/* Its accesses are complete before anybody asks for their outcome. */
+static void accesses_end_before_the_look(void **state)
+{
+	(void)state;
+	vcpu_load(&vcpu[0]);
+	isr_read_at = UINT32_MAX;
+	fake_machine.on_read[SYSREG_isr] = note_isr;
+	fake_machine.events = 0;
+	vcpu_load(&vcpu[1]);
+	assert_true(fake_find(FAKE_DSB, 0) < isr_read_at && isr_read_at <= fake_find(SYSREG_sctlr, 0));
+	assert_int_equal(windows, 0);
+}
+
+/* vcpu_unload() of one that goes elsewhere, stops or is paused, and one that is not loaded has none. */
+static void abort_goes_along_elsewhere(void **state)
+{
+	(void)state;
+	vcpu_load(&vcpu[0]);
+	async_abort();
+	vcpu_unload(&vcpu[1]);
+	assert_int_equal(windows, 0);
+	vcpu_unload(&vcpu[0]);
+	assert_int_equal(windows, 1);
+	assert_true(vcpu[0].hcr & HCR_VA);
+	write_htpidr((uintptr_t)&percpu[1]);
+	vcpu_load(&vcpu[0]);
+	assert_true(read_hcr() & HCR_VA);
+}
+
+/* Nobody is loaded: whoever comes next has nothing to do with it. */
+static void abort_of_nobody(void **state)
+{
+	(void)state;
+	async_abort();
+	vcpu_load(&vcpu[1]);
+	assert_int_equal(windows, 1);
+	assert_int_equal(lines, 1);
+	assert_false(read_hcr() & HCR_VA);
+}
+
+/* The idle loop asks whom it is to wake; the vCPU stays loaded. */
+static void abort_in_idle(void **state)
+{
+	(void)state;
+	async_abort();
+	assert_null(vcpu_take_abort(&percpu[0]));
+	vcpu_load(&vcpu[0]);
+	async_abort();
+	window_shut = true;
+	assert_null(vcpu_take_abort(&percpu[0]));
+	assert_false((vcpu[0].hcr | read_hcr()) & HCR_VA);
+	window_shut = false;
+	assert_ptr_equal(vcpu_take_abort(&percpu[0]), &vcpu[0]);
+	assert_true(vcpu[0].hcr & read_hcr() & HCR_VA);
+	assert_ptr_equal(percpu[0].loaded, &vcpu[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +337,11 @@ int main(void)
 		cmocka_unit_test_setup(reset_walks_no_old_tables, setup),
 		cmocka_unit_test_setup(pending_abort_moves_along, setup),
 		cmocka_unit_test_setup(reset_forgets_the_abort, setup),
+		cmocka_unit_test_setup(abort_stays_with_who_leaves, setup),
+		cmocka_unit_test_setup(accesses_end_before_the_look, setup),
+		cmocka_unit_test_setup(abort_goes_along_elsewhere, setup),
+		cmocka_unit_test_setup(abort_of_nobody, setup),
+		cmocka_unit_test_setup(abort_in_idle, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

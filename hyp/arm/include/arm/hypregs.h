@@ -77,9 +77,13 @@
 #define FSC_PERMISSION    0x0cU
 #define FSC_EXTERNAL      0x10U
 #define FSC_EXTERNAL_WALK 0x14U
-#define FSC_ASYNC         0x11U
+#define FSC_ASYNC         0x11U /* asynchronous external abort; a parity error with: */
+#define FSC_PARITY        0x08U
 #define FSC_ALIGNMENT     0x21U
 #define FSC_DEBUG         0x22U
+
+/* ISR, B4.1: what is pending for HYP, where it is read there */
+#define ISR_A BIT(8)
 
 /* CPACR, B4.1.40, and MVFR0's A_SIMD field, B4.1.108 */
 #define CPACR_VFP    (0xfU << 20) /* full access to cp10 and cp11 */

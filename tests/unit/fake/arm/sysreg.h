@@ -15,7 +15,7 @@
 	ro32(midr) ro32(ctr) ro32(tcmtr) ro32(tlbtr) ro32(mpidr) ro32(revidr) ro32(id_pfr0) ro32(id_pfr1) \
 	ro32(id_dfr0) ro32(id_afr0) ro32(id_mmfr0) ro32(id_mmfr1) ro32(id_mmfr2) ro32(id_mmfr3) ro32(id_isar0) \
 	ro32(id_isar1) ro32(id_isar2) ro32(id_isar3) ro32(id_isar4) ro32(id_isar5) ro32(ccsidr) ro32(clidr) \
-	ro32(aidr) ro32(cpsr) \
+	ro32(aidr) ro32(cpsr) ro32(isr) \
 	rw32(csselr) rw32(vpidr) rw32(vmpidr) rw32(sctlr) rw32(actlr) rw32(cpacr) rw32(ttbr0) rw32(ttbr1) \
 	rw32(ttbcr) rw32(dacr) rw32(dfsr) rw32(ifsr) rw32(adfsr) rw32(aifsr) rw32(dfar) rw32(ifar) rw32(prrr) \
 	rw32(nmrr) rw32(amair0) rw32(amair1) rw32(vbar) rw32(contextidr) rw32(tpidrurw) rw32(tpidruro) \
