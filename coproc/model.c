@@ -19,7 +19,6 @@
 #define PFR0_THUMBEE (0xfU << 12)
 #define PFR1_HIDDEN  0xf0f0U
 #define DFR0_PMUV2   (2U << 24)
-#define ACTLR_IBE    BIT(0) /* Cortex-A15: ICIALLU empties the branch target buffer too */
 
 static struct cpu_model models[] = {
 	{.name = "cortex-a7", .compatible = "arm,cortex-a7", .part = 0x410fc070, .harden = HARDEN_NONE},
@@ -149,28 +148,6 @@ static bool same_caches(const struct cpu_ids *a, const struct cpu_ids *b)
 	return a->ctr == b->ctr && a->clidr == b->clidr && !memcmp(a->ccsidr, b->ccsidr, sizeof(a->ccsidr));
 }
 
-/* Only Secure software can set IBE; a try costs nothing. */
-static bool harden_works(enum model_harden harden)
-{
-	if (harden != HARDEN_ICIALLU)
-		return harden == HARDEN_BPIALL;
-	if (!(read_actlr() & ACTLR_IBE))
-		write_actlr(read_actlr() | ACTLR_IBE);
-	return read_actlr() & ACTLR_IBE;
-}
-
-static void harden_bpiall(void)
-{
-	write_bpiall(0);
-	isb();
-}
-
-static void harden_iciallu(void)
-{
-	write_iciallu(0);
-	isb();
-}
-
 /*
  * virt7 reads the VFP's ID registers and moves D0-D31: UNDEFINED in HYP mode where there are none, or where Secure
  * software keeps them (NSACR, B4.1.111). CPACR tells both: access stays denied, D32DIS stays set (B4.1.40).
@@ -213,26 +190,37 @@ const char *model_examine(struct percpu *cpu)
 		model->harden_works = true;
 	}
 	model->other_caches |= !same_caches(&own, &model->ids);
-	if (harden_works(model->harden))
-		cpu->harden = model->harden == HARDEN_ICIALLU ? harden_iciallu : harden_bpiall;
-	else
+	if (!harden_init_cpu(cpu, model->harden))
 		model->harden_works = false;
 	model->cpus |= BIT(cpu->head.id);
 	return NULL;
+}
+
+/* What the line about a kind of core says of its branch predictor. */
+static const char *harden_note(const struct cpu_model *m, const struct percpu *first)
+{
+	const char *at_exit = harden_at_exit(first);
+
+	if (at_exit)
+		return at_exit;
+	if (m->harden == HARDEN_ICIALLU && !m->harden_works)
+		return ", branch predictor stays as it is between VMs: the firmware leaves ACTLR.IBE clear";
+	if (m->harden == HARDEN_UNKNOWN && options.harden == OPTION_HARDEN_EXIT)
+		return ", harden=exit does nothing on it";
+	return "";
 }
 
 void model_log(void)
 {
 	for (uint32_t i = 0; i < ARRAY_SIZE(models); i++) {
 		const struct cpu_model *m = &models[i];
+		const struct percpu *first;
 
 		if (m->cpus == 0)
 			continue;
+		first = &percpu[__builtin_ctz(m->cpus)];
 		log_info("host: CPUs 0x%x: %s (MIDR 0x%08x, HSTR 0x%05x)%s", (unsigned)m->cpus, m->name,
-			 (unsigned)m->midr, (unsigned)percpu[__builtin_ctz(m->cpus)].hstr,
-			 m->harden == HARDEN_ICIALLU && !m->harden_works
-				 ? ", branch predictor stays as it is between VMs: the firmware leaves ACTLR.IBE clear"
-				 : "");
+			 (unsigned)m->midr, (unsigned)first->hstr, harden_note(m, first));
 	}
 }
 

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "coproc/harden.h"
+
 struct percpu;
 struct vm;
 struct vm_config;
@@ -22,19 +24,11 @@ struct cpu_ids {
 	uint32_t fpsid, mvfr0, mvfr1, mvfr2;
 };
 
-/* How a core's branch predictor is emptied between two VMs. */
-enum model_harden {
-	HARDEN_NONE,    /* not needed */
-	HARDEN_BPIALL,  /* Cortex-A12, A17 */
-	HARDEN_ICIALLU, /* Cortex-A15: works where ACTLR.IBE is set, which only Secure software can do */
-	HARDEN_UNKNOWN, /* up to the host's firmware: virt7 does nothing */
-};
-
 struct cpu_model {
 	const char *name;       /* as a VM's cpu-model says it */
 	const char *compatible; /* as the device tree says it */
 	uint32_t part;          /* MIDR without variant and revision */
-	enum model_harden harden;
+	enum harden_kind harden;
 
 	/* found at boot */
 	uint32_t cpus;     /* mask of the physical CPUs that are one, and fit */

@@ -10,19 +10,53 @@
 	.syntax unified
 
 	.section .text.vectors, "ax"
-	.balign	32
-	.global	hyp_vectors
-hyp_vectors:
 	.fnstart				@ a backtrace through an exit ends here
 	.cantunwind
+
+/* HYP's own faults: no attack waits for these. */
+	.macro	vectors_begin name
+	.balign	32
+	.global	\name
+\name:
 	b	vector_reset
 	b	vector_undef
 	b	vector_hvc
 	b	vector_prefetch
 	b	vector_data
-	b	vector_trap
-	b	vector_irq
-	b	vector_fiq
+	.endm
+
+	.macro	vectors name, trap, irq
+	vectors_begin \name
+	b	\trap
+	b	\irq
+	b	\irq
+	.endm
+
+/*
+ * The option harden=exit (coproc/harden.c): what the guest has taught the branch predictor is forgotten before HYP's
+ * first branch, also before direct ones, which are predicted by their address alone. So the entries for exits fall
+ * through to the invalidation (\op: 6 BPIALL, 0 ICIALLU), and SP, a multiple of 8 while a guest runs, says whence.
+ */
+	.macro	vectors_hardened name, trap, irq, op
+	vectors_begin \name
+	add	sp, sp, #1			@ trap
+	nop					@ IRQ
+	mcr	p15, 0, r0, c7, c5, \op		@ FIQ; the value is ignored
+	isb
+	tst	sp, #1
+	bic	sp, sp, #1
+	bne	\trap
+	b	\irq
+	.endm
+
+	vectors	hyp_vectors, vector_trap, vector_irq
+	vectors_hardened hyp_vectors_bpiall, vector_trap, vector_irq, 6
+	vectors_hardened hyp_vectors_iciallu, vector_trap, vector_irq, 0
+
+/* Tables for the trace (hyp/debug/trace.c), in HVBAR while it is on: off, it costs nothing. */
+	vectors	hyp_vectors_traced, traced_trap, traced_irq
+	vectors_hardened hyp_vectors_bpiall_traced, traced_trap, traced_irq, 6
+	vectors_hardened hyp_vectors_iciallu_traced, traced_trap, traced_irq, 0
 
 vector_trap:
 	push	{r0-r12, lr}
@@ -38,19 +72,6 @@ vector_irq:
 	bl	exit_irq
 	pop	{r0-r12, lr}
 	eret
-
-/* The same for the trace (hyp/debug/trace.c), in HVBAR while it is on: off, it costs nothing. */
-	.balign	32
-	.global	hyp_vectors_traced
-hyp_vectors_traced:
-	b	vector_reset
-	b	vector_undef
-	b	vector_hvc
-	b	vector_prefetch
-	b	vector_data
-	b	traced_trap
-	b	traced_irq
-	b	traced_irq
 
 traced_trap:
 	push	{r0-r12, lr}

@@ -22,7 +22,6 @@ static struct ring rings[CPU_MAX];
 static bool wanted;
 
 /* hyp/arm/vectors.S */
-extern const uint32_t hyp_vectors[], hyp_vectors_traced[];
 void trace_exit_trap(struct regs *regs);
 void trace_exit_irq(void);
 
@@ -76,10 +75,12 @@ void trace_exit_irq(void)
 /* This CPU's vectors, as they are wanted. */
 static bool follow(uint32_t id)
 {
+	const struct percpu *cpu = this_cpu();
+
 	(void)id;
-	write_hvbar((uint32_t)(uintptr_t)(wanted ? hyp_vectors_traced : hyp_vectors));
+	write_hvbar((uint32_t)(uintptr_t)(wanted ? cpu->vectors_traced : cpu->vectors));
 	isb();
-	rings[cpu_id()].on = wanted;
+	rings[cpu->head.id].on = wanted;
 	return true;
 }
 

@@ -60,6 +60,19 @@ static int page_parse(const char *text, size_t length, uint32_t *value)
 	return 0;
 }
 
+static int harden_parse(const char *text, size_t length, uint32_t *value)
+{
+	static const char *const when[] = {
+		[OPTION_HARDEN_SWITCH] = "switch", [OPTION_HARDEN_EXIT] = "exit", [OPTION_HARDEN_FORCE] = "force"};
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(when); i++)
+		if (strlen(when[i]) == length && !memcmp(when[i], text, length)) {
+			*value = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 /* One N:KIND; the length of it, 0: wrong. */
 static size_t fake_parse_one(const char *text, size_t length, uint32_t *value)
 {
@@ -132,6 +145,7 @@ static const struct option_row rows[] = {
 	{"cpu.cycle", cycle_parse, &options.cpu_cycle, "a number of times, 0 to 1000"},
 	{"coproc.t7", yes_parse, &options.trap_c7, "0 or 1"},
 	{"cpu.fake", fake_parse, &options.cpu_fake, "N:KIND with commas between, KIND being a7, a15 or unknown"},
+	{"harden", harden_parse, &options.harden, "switch, exit or force"},
 	{"trace", yes_parse, &options.trace, "0 or 1"},
 	{"setway.log", yes_parse, &options.log_setway, "0 or 1"},
 	{"lock.fair", yes_parse, &options.fair_locks, "0 or 1"},

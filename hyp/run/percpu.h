@@ -50,6 +50,8 @@ struct percpu {
 	struct list queue[SCHED_PRIORITIES];
 	uint32_t load[SCHED_PRIORITIES]; /* vCPUs that are ready or running, by priority */
 	uint32_t slices;                 /* that have ended here since the last look at other CPUs */
+	/* HVBAR, without and with the trace; constant (coproc/harden.c) */
+	const uint32_t *vectors, *vectors_traced;
 	/* this CPU's only, and large: the rest is within reach of short offsets */
 	struct timer_heap timers;
 };

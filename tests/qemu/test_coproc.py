@@ -83,6 +83,40 @@ def test_exits_of_cache_ids(virt7, mkbundle, cpu, options, exits, ctr):
     power_off(run)
 
 
+@pytest.mark.parametrize("cpu,operation", [("cortex-a15", "ICIALLU"), ("cortex-a7", "BPIALL"), ("max", "BPIALL")],
+                         ids=CPUS)
+def test_harden_at_exit(virt7, mkbundle, cpu, operation):
+    """The vectors that empty the branch predictor first, with and without the trace: traps and interrupts go on."""
+    run = virt7(mkbundle(guest("talk")), "-append", "harden=force", cpu=cpu)
+    assert run.expect(r"virt7: host: CPUs 0x1: [^\r]*, (\w+) at each exit\r")[1] == operation
+    run.expect(r"talk: ready\r")
+    run.send("caches 100\r")
+    run.expect(r"caches: ctr (\w+) clidr")
+    open_shell(run)
+    command(run, "trace on")
+    run.send("vm console test\r")
+    run.expect(r"\[test\]\r")
+    run.send("caches 100\r")
+    run.expect(r"caches: ctr (\w+) clidr")
+    open_shell(run)
+    dump = command(run, "trace dump 4096")
+    assert re.search(r"^trace: 0 \d+ (cp15|data-abort|hvc) test/0 ", dump, re.M)
+    assert re.search(r"^trace: 0 \d+ irq test/0 ", dump, re.M)
+    command(run, "trace off")
+    power_off(run)
+
+
+@pytest.mark.parametrize("cpu,said", [
+    ("cortex-a15", ", branch predictor stays as it is between VMs: the firmware leaves ACTLR.IBE clear"),
+    ("cortex-a7", ""),
+    ("max", ", harden=exit does nothing on it"),
+], ids=CPUS)
+def test_harden_where_it_is_not_for(virt7, mkbundle, cpu, said):
+    run = virt7(mkbundle(guest("model")), "-append", "harden=exit", cpu=cpu)
+    check(run, set())
+    assert re.search(rf"\nvirt7: host: CPUs 0x1: [^\n]*, HSTR 0x\w+\){re.escape(said)}\n", run.output())
+
+
 def test_named_model(virt7, mkbundle):
     run = virt7(mkbundle(guest("model", more=",cpu-model=cortex-a7")), cpu="cortex-a7")
     check(run, set())

@@ -22,9 +22,15 @@
 
 #define A15 0x412fc0f1U
 #define A7  0x410fc075U
+#define A17 0x411fc0e1U
+#define A57 0x410fd070U
 
 struct options options;
 struct percpu percpu[CPU_MAX];
+extern const uint32_t hyp_vectors[], hyp_vectors_traced[], hyp_vectors_bpiall[], hyp_vectors_bpiall_traced[],
+	hyp_vectors_iciallu[], hyp_vectors_iciallu_traced[];
+const uint32_t hyp_vectors[1], hyp_vectors_traced[1], hyp_vectors_bpiall[1], hyp_vectors_bpiall_traced[1],
+	hyp_vectors_iciallu[1], hyp_vectors_iciallu_traced[1];
 
 static uint32_t mvfr0 = 0x10110222;
 static uint32_t vfp_reads;
@@ -203,6 +209,40 @@ static void test_harden_without_firmware(void **state)
 	assert_int_equal(model_workaround(find("cortex-a12", 0), SMCCC_ARCH_WORKAROUND_1), SMCCC_SUCCESS);
 }
 
+/* A CPU of this kind arrives under the option: its vectors, and HVBAR where they are not those of boot/head.S. */
+static void expect_vectors(uint32_t midr, uint32_t option, const uint32_t *vectors, const uint32_t *traced)
+{
+	options.harden = option;
+	fake_machine.reg[SYSREG_hvbar] = 0;
+	assert_null(arrive(7, midr));
+	assert_ptr_equal(percpu[7].vectors, vectors);
+	assert_ptr_equal(percpu[7].vectors_traced, traced);
+	assert_int_equal(fake_machine.reg[SYSREG_hvbar], vectors == hyp_vectors ? 0 : (uint32_t)(uintptr_t)vectors);
+	options.harden = OPTION_HARDEN_SWITCH;
+}
+
+/* By harden=exit on cores that need it and where it helps; by harden=force on all. */
+static void test_harden_at_exit(void **state)
+{
+	(void)state;
+	fake_machine.reg[SYSREG_actlr] = 0x41;
+	fake_machine.on_write[SYSREG_actlr] = ignore_write;
+	expect_vectors(A15, OPTION_HARDEN_SWITCH, hyp_vectors, hyp_vectors_traced);
+	assert_null(harden_at_exit(&percpu[7]));
+	expect_vectors(A15, OPTION_HARDEN_EXIT, hyp_vectors_iciallu, hyp_vectors_iciallu_traced);
+	assert_string_equal(harden_at_exit(&percpu[7]), ", ICIALLU at each exit");
+	expect_vectors(A17, OPTION_HARDEN_EXIT, hyp_vectors_bpiall, hyp_vectors_bpiall_traced);
+	assert_string_equal(harden_at_exit(&percpu[7]), ", BPIALL at each exit");
+	expect_vectors(A7, OPTION_HARDEN_EXIT, hyp_vectors, hyp_vectors_traced);
+	expect_vectors(A57, OPTION_HARDEN_EXIT, hyp_vectors, hyp_vectors_traced);
+	fake_machine.reg[SYSREG_actlr] = 0x40;
+	expect_vectors(A15, OPTION_HARDEN_EXIT, hyp_vectors, hyp_vectors_traced);
+	expect_vectors(A15, OPTION_HARDEN_FORCE, hyp_vectors_iciallu, hyp_vectors_iciallu_traced);
+	expect_vectors(A7, OPTION_HARDEN_FORCE, hyp_vectors_bpiall, hyp_vectors_bpiall_traced);
+	expect_vectors(A57, OPTION_HARDEN_FORCE, hyp_vectors_bpiall, hyp_vectors_bpiall_traced);
+	percpu[7] = (struct percpu){0};
+}
+
 static void test_fake(void **state)
 {
 	(void)state;
@@ -280,6 +320,7 @@ int main(void)
 		cmocka_unit_test_setup(test_apply, setup),
 		cmocka_unit_test_setup(test_harden, setup),
 		cmocka_unit_test_setup(test_harden_without_firmware, setup),
+		cmocka_unit_test_setup(test_harden_at_exit, setup),
 		cmocka_unit_test_setup(test_other_caches, setup),
 		cmocka_unit_test_setup(test_fake, setup),
 		cmocka_unit_test_setup(test_vfp, setup),

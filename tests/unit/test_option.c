@@ -57,6 +57,25 @@ static void test_page(void **state)
 	assert_int_equal(fake_log_count(LOG_WARN), 2);
 }
 
+static void test_harden(void **state)
+{
+	static const char *const wrong[] = {"harden", "harden=", "harden=exits", "harden=none", "harden=exi"};
+
+	(void)state;
+	option_parse("harden=exit");
+	assert_int_equal(options.harden, OPTION_HARDEN_EXIT);
+	option_parse("harden=force");
+	assert_int_equal(options.harden, OPTION_HARDEN_FORCE);
+	option_parse("harden=switch");
+	assert_int_equal(options.harden, OPTION_HARDEN_SWITCH);
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		option_parse(wrong[i]);
+	assert_int_equal(options.harden, OPTION_HARDEN_SWITCH);
+	assert_int_equal(fake_log_count(LOG_WARN), ARRAY_SIZE(wrong));
+	assert_string_equal(fake_log_last(LOG_WARN), "option harden: expects switch, exit or force; ignored");
+}
+
 static void test_fake_cpus(void **state)
 {
 	static const char *const wrong[] = {"cpu.fake=",      "cpu.fake=a7",    "cpu.fake=8:a7",
@@ -106,6 +125,7 @@ int main(void)
 		cmocka_unit_test_setup(test_numbers, setup),
 		cmocka_unit_test_setup(test_wrong_values_have_no_effect, setup),
 		cmocka_unit_test_setup(test_page, setup),
+		cmocka_unit_test_setup(test_harden, setup),
 		cmocka_unit_test_setup(test_fake_cpus, setup),
 		cmocka_unit_test_setup(test_yes_and_no, setup),
 		cmocka_unit_test_setup(test_other_words_are_left_alone, setup),

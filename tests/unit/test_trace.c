@@ -26,7 +26,7 @@
 struct percpu percpu[CPU_MAX];
 struct vm *vms[VM_MAX];
 uint32_t vm_count = 1;
-const uint32_t hyp_vectors[1], hyp_vectors_traced[1];
+static const uint32_t plain[CPUS], traced[CPUS]; /* vectors */
 void trace_exit_trap(struct regs *regs);
 void trace_exit_irq(void);
 
@@ -130,6 +130,10 @@ static int setup(void **state)
 	for (uint32_t i = 0; i < CPU_MAX; i++) {
 		percpu[i].head.id = i;
 		percpu[i].online = i < CPUS;
+		if (i < CPUS) {
+			percpu[i].vectors = &plain[i];
+			percpu[i].vectors_traced = &traced[i];
+		}
 	}
 	run_on(0);
 	return 0;
@@ -169,10 +173,11 @@ static void all_cpus_follow(void **state)
 	pages = 16;              /* the other one's */
 	vcpu.vgic.injected = 20; /* long ago */
 	assert_int_equal(trace_switch(true), 0);
-	assert_int_equal(fake_machine.reg[SYSREG_hvbar], HVBAR(hyp_vectors_traced));
+	assert_int_equal(fake_machine.reg[SYSREG_hvbar], HVBAR(&traced[0]));
 	assert_int_equal(sgis, 1U << 1);
 	assert_false(trace_settled());
 	shell_sleep_ms(1);
+	assert_int_equal(fake_machine.reg[SYSREG_hvbar], HVBAR(&traced[1]));
 	assert_true(trace_settled());
 	assert_int_equal(trace_count(0), 0);
 	assert_int_equal(trace_count(CPUS), 0); /* no ring */
@@ -262,7 +267,7 @@ static void off_is_off(void **state)
 	trap(5000, EC_WFI_WFE << 26);
 	in_exit = NULL;
 	assert_int_equal(trace_count(0), before + 1U);
-	assert_int_equal(fake_machine.reg[SYSREG_hvbar], HVBAR(hyp_vectors));
+	assert_int_equal(fake_machine.reg[SYSREG_hvbar], HVBAR(&plain[1])); /* the last to follow */
 	shell_trace_on(0, NULL);
 }
 
