@@ -339,21 +339,28 @@ static void tell_all_room(void)
 	} while (s != console.streams);
 }
 
+/* Something has been typed: those that it may be for look. */
+static void tell_input(void)
+{
+	struct console_stream *keyboard = console.keyboard;
+
+	if (keyboard)
+		keyboard->input_ready(keyboard->vm);
+	if (console.shell_open)
+		console.shell->input_ready(NULL);
+}
+
 static bool uart_irq(uint32_t id)
 {
-	struct console_stream *keyboard;
 	bool typed;
 
 	(void)id;
 	lock();
 	typed = receive();
-	keyboard = console.keyboard;
 	drain();
 	unlock();
-	if (typed && keyboard)
-		keyboard->input_ready(keyboard->vm);
-	if (typed && console.shell_open)
-		console.shell->input_ready(NULL);
+	if (typed)
+		tell_input();
 	tell_all_room();
 	return true;
 }
@@ -418,6 +425,16 @@ static void show_line_again(struct console_stream *s)
 	s->in_line = false;
 }
 
+/*
+ * The shell is closed. What was typed ahead of that goes where it would have gone if it had been typed now: a key that
+ * opens the shell must not lie unseen in the shell's own input. Behind that key it is the shell's again.
+ */
+static void take_what_shell_left(struct console_stream *shell)
+{
+	while (!console.shell_open && shell->input_tail != shell->input_head)
+		take(shell->input[shell->input_tail++ % CONSOLE_INPUT]);
+}
+
 void console_show(struct console_stream *stream)
 {
 	lock();
@@ -427,8 +444,11 @@ void console_show(struct console_stream *stream)
 		console.keyboard = stream;
 		show_line_again(stream);
 	}
+	if (console.shell)
+		take_what_shell_left(console.shell);
 	drain();
 	unlock();
+	tell_input();
 	tell_all_room();
 }
 

@@ -49,7 +49,7 @@ bool console_putc(struct console_stream *stream, uint8_t c);
 int console_getc(struct console_stream *stream);
 
 /* Screen and keyboard to a VM's stream; or, with NULL, the screen to all, and the keyboard where it was. Closes the
- * shell. Not from a UART's emulation: calls room(). */
+ * shell, and what it has not read yet counts as typed now. Not from a UART's emulation: calls input_ready(), room(). */
 void console_show(struct console_stream *stream);
 
 /* Open the shell, as the escape key does. */

@@ -86,6 +86,20 @@ def test_cycling_with_the_escape_key(talk):
     power_off(run)
 
 
+def test_typed_ahead(talk):
+    """What is typed behind a command that leaves the shell goes where it would have gone if it had been typed later."""
+    run = talk("a", "b")
+    open_shell(run)
+    for _ in range(20):
+        run.send("\x04" + ESCAPE)  # Ctrl-D, and in again
+        run.expect(r"\[all VMs; keyboard: a\]\r")
+        run.expect(SHELL)
+    run.send("vm console b\rhello\r")
+    run.expect(r"heard: hello\r")
+    open_shell(run)
+    power_off(run)
+
+
 def test_nothing_is_lost_out_of_sight(talk):
     """What a VM prints while another has the screen, or the shell, is there when it gets it."""
     run = talk("a", "b")

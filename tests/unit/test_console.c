@@ -514,6 +514,28 @@ static void test_escape(void **state)
 	assert_string_equal(heard[0], "az");
 }
 
+/* Typed ahead of the end of the shell: for who has the keyboard then, and behind the key that opens it the shell's. */
+static void test_typed_ahead_of_leaving(void **state)
+{
+	uint32_t calls;
+
+	(void)state;
+	start(2);
+	key("\035!to bee\035to shell");
+	assert_int_equal(console_getc(&shell), '!');
+	calls = shell_calls;
+	console_show(&vm[1].console);
+	assert_string_equal(heard[1], "to bee");
+	assert_true(console_shell_is_open());
+	assert_int_equal(shell_calls, calls + 1);
+	for (const char *c = "to shell"; *c; c++)
+		assert_int_equal(console_getc(&shell), *c);
+	assert_int_equal(console_getc(&shell), -1);
+	console_show(NULL);
+	assert_false(console_shell_is_open());
+	assert_string_equal(heard[1], "to bee");
+}
+
 static void test_shell_before_vms(void **state)
 {
 	(void)state;
@@ -639,6 +661,7 @@ int main(void)
 		cmocka_unit_test(test_prompt_again),
 		cmocka_unit_test(test_whole_line_once),
 		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_typed_ahead_of_leaving),
 		cmocka_unit_test(test_shell_before_vms),
 		cmocka_unit_test(test_disturbed),
 		cmocka_unit_test(test_interrupt),
