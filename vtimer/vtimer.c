@@ -7,6 +7,7 @@
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
 #include "hyp/console/log.h"
+#include "hyp/run/option.h"
 #include "hyp/vm/machine.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -80,6 +81,27 @@ void vtimer_init_cpu(uint32_t irq)
 		write_cntv_ctl(0);
 		isb();
 	}
+}
+
+static uint32_t offset_policy = OPTION_OFFSET_ALWAYS;
+
+void vtimer_choose_offset(uint32_t option, bool emulated)
+{
+	if (option)
+		offset_policy = option;
+	else
+		offset_policy = emulated ? OPTION_OFFSET_NEVER : OPTION_OFFSET_ALWAYS;
+}
+
+void vtimer_begin(struct vm *vm)
+{
+	vm->cntvoff = offset_policy == OPTION_OFFSET_ALWAYS ? timer_now() : 0;
+}
+
+void vtimer_end_pause(struct vm *vm, uint64_t since)
+{
+	if (offset_policy != OPTION_OFFSET_NEVER)
+		vm->cntvoff += timer_now() - since;
 }
 
 static void phys_expired(struct timer *timer)

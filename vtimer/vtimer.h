@@ -1,6 +1,7 @@
 /*
  * The guest's architected timers (DDI 0406C B8.1). The virtual timer is the hardware's, with CNTVOFF so that a VM's
- * time starts at 0; the physical timer and counter are emulated on the same time.
+ * time starts at 0, or without where that is dangerous (vtimer_choose_offset()); the physical timer and counter are
+ * emulated on the same time.
  */
 #ifndef VTIMER_VTIMER_H
 #define VTIMER_VTIMER_H
@@ -19,6 +20,19 @@ void vtimer_init_cpu(uint32_t irq);
 
 /* The virtual timer's output now, for the loaded vCPU: vgic_map_hw()'s. */
 bool vtimer_virt_line(void);
+
+/*
+ * When a VM's time may be another than the host's: OPTION_OFFSET_..., 0: as is best on hardware or on an emulator.
+ * Boot CPU, before there is a VM. QEMU 7.2 adds CNTVOFF to CNTV_CVAL without a look at the carry: behind an offset, a
+ * guest's far deadline is then one that has always passed and never fires, and QEMU never gets out of its timers.
+ */
+void vtimer_choose_offset(uint32_t option, bool emulated);
+
+/* The VM is about to start: its time begins. */
+void vtimer_begin(struct vm *vm);
+
+/* The VM goes on after a pause that began at `since` (CNTPCT); its vCPUs are about to be loaded. */
+void vtimer_end_pause(struct vm *vm, uint64_t since);
 
 /* A new vCPU's. */
 void vtimer_init_vcpu(struct vcpu *vcpu);

@@ -60,17 +60,31 @@ static int page_parse(const char *text, size_t length, uint32_t *value)
 	return 0;
 }
 
+/* One of `words`, each at the place of its value; a value that has no word is NULL. */
+static int word_parse(const char *const words[], uint32_t count, const char *text, size_t length, uint32_t *value)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (words[i] && strlen(words[i]) == length && !memcmp(words[i], text, length)) {
+			*value = i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 static int harden_parse(const char *text, size_t length, uint32_t *value)
 {
 	static const char *const when[] = {
 		[OPTION_HARDEN_SWITCH] = "switch", [OPTION_HARDEN_EXIT] = "exit", [OPTION_HARDEN_FORCE] = "force"};
 
-	for (uint32_t i = 0; i < ARRAY_SIZE(when); i++)
-		if (strlen(when[i]) == length && !memcmp(when[i], text, length)) {
-			*value = i;
-			return 0;
-		}
-	return -EINVAL;
+	return word_parse(when, ARRAY_SIZE(when), text, length, value);
+}
+
+static int offset_parse(const char *text, size_t length, uint32_t *value)
+{
+	static const char *const when[] = {
+		[OPTION_OFFSET_NEVER] = "never", [OPTION_OFFSET_PAUSED] = "paused", [OPTION_OFFSET_ALWAYS] = "always"};
+
+	return word_parse(when, ARRAY_SIZE(when), text, length, value);
 }
 
 /* One N:KIND; the length of it, 0: wrong. */
@@ -150,6 +164,7 @@ static const struct option_row rows[] = {
 	{"setway.log", yes_parse, &options.log_setway, "0 or 1"},
 	{"lock.fair", yes_parse, &options.fair_locks, "0 or 1"},
 	{"s2.page", page_parse, &options.stage2_page, "4k or 2m"},
+	{"timer.offset", offset_parse, &options.timer_offset, "never, paused or always"},
 	{"console.escape", escape_parse, &options.console_escape, "a control character, 1 to 31, or 0 for none"},
 	{"console.log", log_parse, &options.console_log, "a power of two from 4 to 1024 (KiB)"},
 	{"gic.lrs", list_registers_parse, &options.list_registers, "a number of list registers, 1 to 64"},

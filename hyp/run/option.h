@@ -20,6 +20,7 @@ struct options {
 	uint32_t log_setway;     /* 1: a line for each change of the set/way state */
 	uint32_t fair_locks;     /* 1: on an emulator too (arm/spinlock.h) */
 	uint32_t stage2_page;    /* OPTION_PAGE_...: how RAM is mapped in stage 2; 0: as the board wants it */
+	uint32_t timer_offset;   /* OPTION_OFFSET_...: when a VM's time is not the host's; 0: as the board wants it */
 	uint32_t trace;          /* 1: on from the first VM's start */
 	uint32_t console_escape; /* character that opens the shell, 0: none */
 	uint32_t console_log;    /* KiB of log for each VM, a power of two */
@@ -30,6 +31,7 @@ struct options {
 enum { OPTION_HARDEN_SWITCH, OPTION_HARDEN_EXIT, OPTION_HARDEN_FORCE };
 
 enum { OPTION_PAGE_4K = 1, OPTION_PAGE_2M };
+enum { OPTION_OFFSET_NEVER = 1, OPTION_OFFSET_PAUSED, OPTION_OFFSET_ALWAYS };
 
 extern struct options options;
 

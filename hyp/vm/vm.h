@@ -51,7 +51,7 @@ struct vm {
 	/* at the start, where an instruction's offset reaches: for the vGIC's accesses and the world switch */
 	uint32_t vcpu_count;
 	struct vcpu *vcpu[MACHINE_MAX_CPUS];
-	uint64_t cntvoff; /* CNTPCT at which the VM's time was 0 */
+	uint64_t cntvoff; /* CNTPCT at which the VM's time was 0: vtimer_begin() */
 	struct s2 s2;
 	uint8_t tlb_vcpu[CPU_MAX]; /* by physical CPU: the vCPU that had it last, whose translations its TLB may hold */
 	struct mmio_bus bus;       /* fixed once the VM runs */

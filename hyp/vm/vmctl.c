@@ -71,7 +71,7 @@ static int prepare(struct vm *vm)
 	ret = image_load_vm(vm, &vm->config, &entry);
 	if (ret)
 		return ret;
-	vm->cntvoff = timer_now(); /* its time begins now */
+	vtimer_begin(vm);
 	vm_for_each_vcpu(v, vm)
 		v->power = VCPU_OFF;
 	set_entry(vm->vcpu[0], (uint32_t)entry.pc, 0, ~0U, (uint32_t)entry.dtb); /* Linux Documentation/arm/booting */
@@ -221,8 +221,8 @@ int vmctl_pause(struct vm *vm)
 }
 
 /*
- * The guest's time goes on where it stopped: CNTVOFF grows by the pause. All vCPUs are at the checkpoint and take it
- * over when they go back into the hardware, which also sets their timers anew.
+ * The guest's time goes on where it stopped, if it may have an offset: CNTVOFF grows by the pause. All vCPUs are at the
+ * checkpoint and take it over when they go back into the hardware, which also sets their timers anew.
  */
 int vmctl_resume(struct vm *vm)
 {
@@ -230,7 +230,7 @@ int vmctl_resume(struct vm *vm)
 
 	spin_lock(&vm->lock);
 	if (vm->state == VM_PAUSED)
-		vm->cntvoff += timer_now() - vm->paused_at;
+		vtimer_end_pause(vm, vm->paused_at);
 	else if (vm->state != VM_STOPPING)
 		ret = -EINVAL;
 	else if (vm->request != VM_REQUEST_PAUSE)

@@ -27,6 +27,29 @@ static void fault(void)
 	((void (*)(void))NOWHERE)();
 }
 
+/*
+ * The virtual timer at the ends of its range, on and masked or not: deadlines that an offset carries past 2^64, or that
+ * a host counts as negative. Its interrupt is not enabled here.
+ */
+static void deadlines(void)
+{
+	static const uint64_t ends[] = {
+		UINT64_MAX, UINT64_MAX - UINT32_MAX, BIT64(63), BIT64(63) - 1, BIT64(59), BIT64(32), 1};
+
+	for (uint32_t round = 1;; round++) {
+		for (uint32_t i = 0; i < 4 * ARRAY_SIZE(ends); i++) {
+			timer_virt.set_cval(ends[i / 4] - i % 4);
+			timer_virt.set_ctl(i % 2 ? TIMER_ENABLE : TIMER_ENABLE | TIMER_IMASK);
+			timer_phys.set_cval(ends[i / 4] - i % 4);
+			timer_phys.set_ctl(TIMER_ENABLE);
+			timer_virt.set_tval(i % 2 ? BIT(31) : BIT(31) - 1);
+			timer_virt.set_cval(ends[i / 4] + i % 4);
+		}
+		timer_delay(1000);
+		printf("round %u\n", (unsigned int)round);
+	}
+}
+
 static void spin(void)
 {
 	for (;;)
@@ -179,8 +202,9 @@ static void doze(void)
 
 void guest_main(void)
 {
-	static void (*const modes[])(void) = {sleep,   fault,   spin,        hypercalls, mmio,  interrupts, print,
-					      run_off, all_off, maintenance, reset,      share, latency,    doze};
+	static void (*const modes[])(void) = {sleep,      fault, spin,    hypercalls, mmio,
+					      interrupts, print, run_off, all_off,    maintenance,
+					      reset,      share, latency, doze,       deadlines};
 	uint32_t mode = param("mode=", 0);
 
 	printf("hostile: mode %u\n", (unsigned int)mode);

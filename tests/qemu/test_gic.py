@@ -98,7 +98,7 @@ def test_deadlines(start, vcpus, smp):
 
 def test_deadlines_and_pauses(start):
     """The same while the VM is paused again and again: its time stands still, and its vCPUs go on on any CPU."""
-    run = start("deadlines", 4, 2, None, f"deadlines={5 * DEADLINES}")
+    run = start("deadlines", 4, 2, None, f"deadlines={5 * DEADLINES}", "timer.offset=paused")
     run.expect("deadlines=")
     open_shell(run)
     for _ in range(PAUSES):

@@ -10,11 +10,11 @@ import pytest
 
 from conftest import BUILD, CPUS
 from test_guests import check, image
-from test_shell import open_shell
+from test_shell import command, open_shell
 from test_smp import INITRAMFS, KERNEL, SOAK
 
 SLEEP, FAULT, SPIN, HYPERCALLS, MMIO, INTERRUPTS, PRINT, RUN_OFF, ALL_OFF, MAINTENANCE, RESET, SHARE, LATENCY, \
-    DOZE = range(14)
+    DOZE, DEADLINES = range(15)
 
 
 def vm(name, mode, options="", bootargs=""):
@@ -54,6 +54,32 @@ def test_doze(virt7, mkbundle):
     run = virt7(mkbundle(vm("high", DOZE, "priority=6"), f"name=good,memory=64M,priority=2,kernel={image('timer')}"))
     run.expect_said("high", f"hostile: mode {DOZE}")
     run.expect_said("good", r"summary: \d+ passed, 0 failed")
+
+
+def hears_both(run):
+    """Each of the VMs bad and good says something that it had not said before."""
+    for name, pattern in (("bad", r"round \d+"), ("good", r"flood \d+")):
+        run.expect_said(name, pattern, count=len(re.findall(pattern, run.said(name))) + 3)
+
+
+@pytest.mark.parametrize("smp", [1, 2])
+@pytest.mark.parametrize("cpu", CPUS)
+def test_extreme_deadlines(virt7, mkbundle, cpu, smp):
+    """Deadlines near 2^64 stop nobody, nor do they after a pause or a reset. Behind an offset of the VM's time they stop
+    QEMU 7.2 with all that runs in it (timer.offset=always).
+    """
+    run = virt7(mkbundle(vm("bad", DEADLINES), f"name=good,memory=8M,kernel={image('talk')},bootargs=flood=1"), cpu=cpu,
+                smp=smp, timeout=60)
+    hears_both(run)
+    open_shell(run)
+    for line in ("vm pause bad", "vm resume bad"):
+        assert "vm bad" not in command(run, line)
+    run.send("exit\r")
+    hears_both(run)
+    open_shell(run)
+    assert "vm bad: reset\n" in command(run, "vm reset bad")
+    run.send("exit\r")
+    hears_both(run)
 
 
 # Hostile guests end or restart alone.

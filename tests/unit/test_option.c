@@ -76,6 +76,21 @@ static void test_harden(void **state)
 	assert_string_equal(fake_log_last(LOG_WARN), "option harden: expects switch, exit or force; ignored");
 }
 
+static void test_offset(void **state)
+{
+	(void)state;
+	option_parse("timer.offset=never");
+	assert_int_equal(options.timer_offset, OPTION_OFFSET_NEVER);
+	option_parse("timer.offset=paused");
+	assert_int_equal(options.timer_offset, OPTION_OFFSET_PAUSED);
+	option_parse("timer.offset=always");
+	assert_int_equal(options.timer_offset, OPTION_OFFSET_ALWAYS);
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+	option_parse("timer.offset= timer.offset=pause timer.offset=neverx");
+	assert_int_equal(options.timer_offset, OPTION_OFFSET_ALWAYS);
+	assert_int_equal(fake_log_count(LOG_WARN), 3);
+}
+
 static void test_fake_cpus(void **state)
 {
 	static const char *const wrong[] = {"cpu.fake=",      "cpu.fake=a7",    "cpu.fake=8:a7",
@@ -126,6 +141,7 @@ int main(void)
 		cmocka_unit_test_setup(test_wrong_values_have_no_effect, setup),
 		cmocka_unit_test_setup(test_page, setup),
 		cmocka_unit_test_setup(test_harden, setup),
+		cmocka_unit_test_setup(test_offset, setup),
 		cmocka_unit_test_setup(test_fake_cpus, setup),
 		cmocka_unit_test_setup(test_yes_and_no, setup),
 		cmocka_unit_test_setup(test_other_words_are_left_alone, setup),

@@ -16,6 +16,7 @@
 
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
+#include "hyp/run/option.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -379,6 +380,37 @@ static void test_switch(void **state)
 	assert_int_equal(cpu.timers.count, 0);
 }
 
+/* On an emulator no VM has an offset unless it was told so, and then not before a pause. */
+static void test_offset(void **state)
+{
+	static const struct {
+		uint32_t option;
+		bool emulated;
+		uint64_t begins, resumed;
+	} rows[] = {
+		{0, false, 500, 800},
+		{0, true, 0, 0},
+		{OPTION_OFFSET_NEVER, false, 0, 0},
+		{OPTION_OFFSET_PAUSED, false, 0, 300},
+		{OPTION_OFFSET_PAUSED, true, 0, 300},
+		{OPTION_OFFSET_ALWAYS, true, 500, 800},
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		vtimer_choose_offset(rows[i].option, rows[i].emulated);
+		set_now(500);
+		vtimer_begin(&vm);
+		assert_int_equal(vm.cntvoff, rows[i].begins);
+		set_now(1000);
+		vtimer_end_pause(&vm, 700);
+		assert_int_equal(vm.cntvoff, rows[i].resumed);
+		set_now(2000);
+		vtimer_begin(&vm); /* a reset: the pause is forgotten */
+		assert_int_equal(vm.cntvoff, rows[i].begins ? 2000 : 0);
+	}
+}
+
 /* It has fired, and the guest has not ended it, or does not want it: no stand-in, which would be due at once. */
 static void test_switch_fired(void **state)
 {
@@ -462,14 +494,23 @@ static void test_forgotten_level(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_order, setup),          cmocka_unit_test_setup(test_random, setup),
-		cmocka_unit_test_setup(test_disarm_unarmed, setup), cmocka_unit_test_setup(test_rearm, setup),
-		cmocka_unit_test_setup(test_count, setup),          cmocka_unit_test_setup(test_phys, setup),
-		cmocka_unit_test_setup(test_phys_masked, setup),    cmocka_unit_test_setup(test_phys_far, setup),
-		cmocka_unit_test_setup(test_phys_reset, setup),     cmocka_unit_test_setup(test_phys_reset_line, setup),
-		cmocka_unit_test_setup(test_virt_line, setup),      cmocka_unit_test_setup(test_virt_irq, setup),
-		cmocka_unit_test_setup(test_switch, setup),         cmocka_unit_test_setup(test_switch_fired, setup),
-		cmocka_unit_test_setup(test_switch_quiet, setup),   cmocka_unit_test_setup(test_forgotten_level, setup),
+		cmocka_unit_test_setup(test_order, setup),
+		cmocka_unit_test_setup(test_random, setup),
+		cmocka_unit_test_setup(test_disarm_unarmed, setup),
+		cmocka_unit_test_setup(test_rearm, setup),
+		cmocka_unit_test_setup(test_count, setup),
+		cmocka_unit_test_setup(test_phys, setup),
+		cmocka_unit_test_setup(test_phys_masked, setup),
+		cmocka_unit_test_setup(test_phys_far, setup),
+		cmocka_unit_test_setup(test_phys_reset, setup),
+		cmocka_unit_test_setup(test_phys_reset_line, setup),
+		cmocka_unit_test_setup(test_virt_line, setup),
+		cmocka_unit_test_setup(test_virt_irq, setup),
+		cmocka_unit_test_setup(test_offset, setup),
+		cmocka_unit_test_setup(test_switch, setup),
+		cmocka_unit_test_setup(test_switch_fired, setup),
+		cmocka_unit_test_setup(test_switch_quiet, setup),
+		cmocka_unit_test_setup(test_forgotten_level, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
