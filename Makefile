@@ -130,7 +130,7 @@ soak: deps ## the long form of the tests: thousands of rounds
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/guests tests/linux tests/bench -name '*.[ch]')
 check: deps ## format, include direction, headers alone, cppcheck, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
-	clang-format --dry-run -Werror $(FORMATTED)
+	$(Q)echo "  FORMAT"; clang-format --dry-run -Werror $(FORMATTED)
 	tools/check-includes
 	tools/registers --check
 	tools/check-headers $(CC) $(CPPFLAGS) $(CFLAGS)

@@ -20,6 +20,11 @@ SECTIONS
 	__exidx_start = .;
 	.ARM.exidx : { *(.ARM.exidx*) }
 	__exidx_end = .;
+	.extable : {
+		extable_start = .;
+		KEEP(*(.extable))
+		extable_end = .;
+	}
 	.symtab_text : { KEEP(*(.symtab_text)) }
 	. = ALIGN(4096);
 	_rodata_end = .;

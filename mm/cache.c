@@ -3,7 +3,7 @@
 
 #include <arm/barrier.h>
 #include <arm/sysreg.h>
-#include <arm/zero.h>
+#include <arm/copy.h>
 
 #include "hyp/lib/addr.h"
 #include "hyp/lib/bits.h"
@@ -45,12 +45,12 @@ void cache_invalidate_icache(void)
 }
 
 /* The zeroes go out line by line behind the stores, while they are in the cache: half the traffic of two passes. */
-void cache_scrub_block(void *block)
+int cache_scrub_block(void *block)
 {
-	uint32_t start = (uint32_t)(uintptr_t)block;
+	int ret = zero_lines_checked(block, (char *)block + BLOCK_SIZE);
 
-	zero_lines_of_64(start, start + BLOCK_SIZE);
-	if (line < 64) /* another CPU's lines: those between have not been pushed out */
+	if (!ret && line < 64) /* another CPU's lines: those between have not been pushed out */
 		cache_clean_invalidate(block, BLOCK_SIZE);
 	dsb();
+	return ret;
 }

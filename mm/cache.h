@@ -17,7 +17,7 @@ void cache_clean_invalidate(const void *start, size_t len);
 /* All instruction caches in the inner shareable domain to the point of unification, and branch predictors. */
 void cache_invalidate_icache(void);
 
-/* Zero one 2 MiB block and clean it to the point of coherency. */
-void cache_scrub_block(void *block);
+/* Zero one 2 MiB block and clean it to the point of coherency. 0, or -EIO: the memory has aborted. */
+int cache_scrub_block(void *block);
 
 #endif

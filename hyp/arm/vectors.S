@@ -126,13 +126,15 @@ abort_window:
 	bx	lr
 
 /*
- * HYP's own exception. There is one stack pointer and it may be bad, so r0 and r1 wait in HMAIR1 and TPIDRPRW (the
- * guest's, lost: HYP does not survive this) until SP is the CPU's panic stack. Frame: struct panic_frame.
+ * HYP's own exception. There is one stack pointer and it may be bad, so r0 waits in HMAIR1, r1 and SP in struct cpu_head
+ * until SP is the CPU's panic stack. Frame: struct panic_frame. fault_handle() comes back where HYP goes on, at the
+ * frame's PC; ELR, SPSR and HSR as the guest's exit had them are up to who goes on there.
  */
 	.macro	fault name, number
 \name:
 	mcr	p15, 4, r0, c10, c2, 1		@ HMAIR1: no table uses attributes 4-7
-	mcr	p15, 0, r1, c13, c0, 4		@ TPIDRPRW
+	mrc	p15, 4, r0, c13, c0, 2		@ HTPIDR: struct cpu_head
+	str	r1, [r0, #8]			@ .fault_r1
 	mov	r1, #\number
 	b	fault_common
 	.endm
@@ -163,20 +165,26 @@ vector_data:
 	eret
 
 fault_common:
-	mov	r0, sp
-	mrc	p15, 4, sp, c13, c0, 2		@ HTPIDR: struct cpu_head
-	ldr	sp, [sp, #4]			@ .panic_sp
+	str	sp, [r0, #12]			@ .fault_sp
+	ldr	sp, [r0, #4]			@ .panic_sp
 	push	{r1}				@ vector
 	mrs	r1, spsr
 	push	{r1}
 	mrs	r1, elr_hyp
 	push	{r1}
-	push	{r0, lr}			@ SP, LR
+	ldr	r1, [r0, #12]
+	push	{r1, lr}			@ SP, LR
+	ldr	r1, [r0, #8]
 	mrc	p15, 4, r0, c10, c2, 1
-	mrc	p15, 0, r1, c13, c0, 4
 	push	{r0-r12}
 	mov	r0, sp
-	bl	panic_exception
-1:	wfi
-	b	1b
+	bl	fault_handle
+	ldr	r0, [sp, #15 * 4]
+	msr	elr_hyp, r0
+	ldr	r0, [sp, #16 * 4]
+	msr	spsr_cxsf, r0
+	ldm	sp, {r0-r12}
+	ldr	lr, [sp, #14 * 4]
+	ldr	sp, [sp, #13 * 4]
+	eret
 	.fnend

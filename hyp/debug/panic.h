@@ -10,6 +10,7 @@ struct panic_frame {
 	uint32_t sp, lr, pc, psr, vector;
 };
 
+/* An exception of HYP's own that nothing foresees: all of it, then stop. */
 void panic_exception(const struct panic_frame *frame) __attribute__((noreturn));
 
 /* One line, a backtrace, stop. */

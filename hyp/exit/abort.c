@@ -22,14 +22,14 @@ static uint64_t fault_ipa(uint32_t va)
 	return (uint64_t)(read_hpfar() >> 4) << PAGE_SHIFT | (va & (PAGE_SIZE - 1U));
 }
 
-/* First touch. False: not this VM's RAM. */
+/* First touch. False: not this VM's RAM, or RAM that does not answer. */
 static bool touch(struct vcpu *vcpu, uint64_t at)
 {
 	int ret = vm_touch(vcpu->vm, ipa(at));
 
 	if (ret == -ENOMEM)
 		vmctl_crash(vcpu->vm, "virt7's heap is empty: no table for guest address", at);
-	return ret != -EFAULT;
+	return ret == 0 || ret == -ENOMEM;
 }
 
 static uint32_t swap(uint32_t value, uint32_t size)

@@ -6,10 +6,11 @@
 
 #include <arm/sysreg.h>
 
-/* How every struct percpu begins; HTPIDR points to it. */
+/* How every struct percpu begins; HTPIDR points to it. hyp/arm/vectors.S knows the offsets. */
 struct cpu_head {
-	uint32_t id;       /* 0 ... CPU_MAX - 1 */
-	uint32_t panic_sp; /* top of the stack for HYP's own faults; hyp/arm/vectors.S knows the offset */
+	uint32_t id;                 /* 0 ... CPU_MAX - 1 */
+	uint32_t panic_sp;           /* top of the stack for HYP's own faults */
+	uint32_t fault_r1, fault_sp; /* as such a fault found them */
 };
 
 static inline uint32_t cpu_id(void)

@@ -124,6 +124,8 @@ static const char *error_text(int err)
 		return "not a gzip stream, or a damaged one; make the bundle again";
 	case -ENODATA:
 		return "shorter than its headers say; make the bundle again";
+	case -EIO:
+		return "the host's memory does not answer; is its device tree right?";
 	default:
 		return "guest RAM cannot be written; is the host out of memory?";
 	}
@@ -561,8 +563,7 @@ static int load_dtb(struct loader *l, uint64_t dtb, const struct guestdtb_params
 	if (err > 0)
 		err = guest_load(l->vm, ipa(dtb), l->work->chunk, (size_t)err);
 	if (err)
-		log_err("vm %s: device tree at 0x%llx: error %d; is the host out of memory?", l->cfg->name, (ull)dtb,
-			err);
+		log_err("vm %s: device tree at 0x%llx: %s", l->cfg->name, (ull)dtb, error_text(err));
 	return err;
 }
 

@@ -1,6 +1,7 @@
 /* Guest memory through this CPU's window, one 2 MiB block at a time. */
 #include <errno.h>
-#include <string.h>
+
+#include <arm/copy.h>
 
 #include "hyp/vm/guestmem.h"
 #include "hyp/lib/bits.h"
@@ -34,10 +35,7 @@ static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, bool lo
 		if (ret || !vm_ram_pa(vm, ipa(at - offset), &block))
 			return ret ? ret : -EFAULT;
 		window = hyp_window_open(block) + offset;
-		if (load)
-			memcpy(window, buffer, step);
-		else
-			memcpy(buffer, window, step);
+		ret = load ? copy_checked(window, buffer, step) : copy_checked(buffer, window, step);
 		/* A guest with its caches off writes memory behind the back of a line that is left here (A3.5.7). */
 		cache_clean_invalidate(window, step);
 		hyp_window_close();

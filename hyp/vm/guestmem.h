@@ -13,9 +13,9 @@
 struct vm;
 
 /*
- * Copy `len` bytes out of or into guest RAM. 0, -EFAULT where the range is not the guest's RAM, or -ENOMEM. No data
- * cache holds them afterwards, for a guest that runs with its caches off; what is loaded may be executed. guest_load()
- * lets others have the CPU now and then.
+ * Copy `len` bytes out of or into guest RAM. 0, -EFAULT where the range is not the guest's RAM, -ENOMEM, or -EIO where
+ * the host's memory aborts. No data cache holds them afterwards, for a guest that runs with its caches off; what is
+ * loaded may be executed. guest_load() lets others have the CPU now and then.
  */
 int guest_read(struct vm *vm, ipa_t from, void *to, size_t len);
 int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len);

@@ -89,7 +89,7 @@ void vm_give_ram(struct vm *vm)
 	pa_t to;
 
 	for (ipa_t at = ipa(0); s2_next_dirty(&vm->s2, &at, &to); at = ipa_add(at, BLOCK_SIZE)) {
-		cache_scrub_block(hyp_window_open(to));
+		cache_scrub_block(hyp_window_open(to)); /* what aborts now holds nothing for the next owner to see */
 		hyp_window_close();
 		sched_preempt();
 	}
@@ -185,10 +185,14 @@ int vm_touch(struct vm *vm, ipa_t at)
 		return -EFAULT;
 	spin_lock(&vm->s2.lock);
 	if (!s2_lookup(&vm->s2, block, &unused)) {
-		cache_scrub_block(hyp_window_open(to));
+		ret = cache_scrub_block(hyp_window_open(to));
 		hyp_window_close();
-		ret = s2_map_block(&vm->s2, block, to);
+		if (!ret)
+			ret = s2_map_block(&vm->s2, block, to);
 	}
 	spin_unlock(&vm->s2.lock);
+	if (ret == -EIO && log_ratelimit(&vm->log_budget))
+		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, does not answer (external abort)",
+			vm->config.name, (unsigned long long)to.v, (unsigned long long)block.v);
 	return ret;
 }

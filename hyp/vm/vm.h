@@ -120,7 +120,10 @@ uint64_t vm_ram_touched(const struct vm *vm);
 /* The physical address that RAM at `at` has or will have once touched; false: not RAM of this VM. */
 bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out);
 
-/* Scrub and map the 2 MiB block that holds `at`, if that has not happened. 0; -EFAULT: not RAM; -ENOMEM. */
+/*
+ * Scrub and map the 2 MiB block that holds `at`, if that has not happened. 0; -EFAULT: not RAM; -ENOMEM; -EIO: the
+ * host's memory aborts, which is logged within the VM's budget, and the block stays away.
+ */
 int vm_touch(struct vm *vm, ipa_t at);
 
 #endif

@@ -4,6 +4,7 @@ A board's arguments are in tools/run, which these tests start as a user would. D
 edited ones are made with fdtput.
 """
 import os
+import re
 import subprocess
 
 import pytest
@@ -183,6 +184,27 @@ def test_reserved_memory(edited, mkbundle):
     for word in words:
         run.send(f"xp /1wx {word:#x}\n")
         run.expect(rf"{word:016x}: 0x{word ^ 0x5a5a5a5a:08x}\r")
+
+
+def test_memory_that_is_not_there(edited, mkbundle):
+    """The tree has twice the RAM of the machine. HYP lives through its own external abort, while it scrubs a block; the guest
+    whose block that is takes one, and another VM goes on.
+    """
+    def edit(path):
+        fdt("fdtput", "-cp", path, "/ram@50000000")
+        fdt("fdtput", "-t", "s", path, "/ram@50000000", "device_type", "memory")
+        fdt("fdtput", "-t", "x", path, "/ram@50000000", "reg", *"0 50000000 0 10000000".split())
+
+    bundle = mkbundle(f"name=hole,memory=150M,kernel={BUILD}/guests/isolation.bin,bootargs=mib=150",
+                      f"name=fine,memory=32M,kernel={BUILD}/guests/exceptions.bin")
+    run = edited(edit, "-initrd", bundle)
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+    for line in (r"virt7: error: vm hole: the host's RAM at 0x5\w{7}, the guest's at 0x49\w{6}, does not answer \(external abort\)",
+                 r"hole\|   pc \w+ psr \w+ fsr 00000a10 .*",  # external, by a store, long format (DDI 0406C B4.1.52)
+                 r"fine\| summary: \d+ passed, 0 failed"):
+        assert re.search(f"^{line}$", run.output(), re.M), line
+    assert "PANIC" not in run.output()
 
 
 def test_stdout_path_elsewhere(edited):

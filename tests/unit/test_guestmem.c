@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "fake_machine.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
@@ -125,11 +126,28 @@ static void test_bounds(void **state)
 	assert_int_equal(guest_read(&vm, ipa(BASE + RAM - 1U), buffer, 1), 0);
 }
 
+/* Memory that aborts: an error, the window closed, the rest of the range left alone. */
+static void test_abort(void **state)
+{
+	(void)state;
+	fake_machine.bad = ram + 100;
+	fake_machine.bad_size = 1;
+	memset(ram, 0x11, RAM);
+	memset(buffer, 0x22, RAM);
+	assert_int_equal(guest_read(&vm, ipa(BASE + BLOCK_SIZE), buffer, 200), -EIO);
+	assert_int_equal(guest_load(&vm, ipa(BASE + BLOCK_SIZE), buffer, KIB(128)), -EIO);
+	assert_int_equal(windows, 0);
+	assert_int_equal(ram[KIB(64)], 0x11);
+	assert_int_equal(guest_read(&vm, ipa(BASE + BLOCK_SIZE + 101U), buffer, 200), 0);
+	fake_machine_reset();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_abort),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -836,7 +836,7 @@ static void test_no_memory(void **state)
 	fake_page_set_empty(false);
 	t->cfg.ramdisk = plain("initrd", data, 100);
 	fake_guestmem_fail_after(t->vm, 2);
-	expect_refusal(t, -EFAULT, "vm a: device tree at 0x40800000: error -14");
+	expect_refusal(t, -EFAULT, "vm a: device tree at 0x40800000: guest RAM cannot be written");
 	fake_guestmem_fail_after(t->vm, fake_guestmem_loads(t->vm) + 1);
 	expect_refusal(t, -EFAULT, "vm a: ramdisk \"initrd\": guest RAM cannot be written");
 }

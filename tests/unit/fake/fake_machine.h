@@ -22,7 +22,6 @@ enum fake_op {
 	FAKE_SEV,
 	FAKE_CLREX,
 	FAKE_PTE, /* a table entry was written: address and value */
-	FAKE_ZERO,
 };
 
 #define FAKE_LOG_MAX 4096U
@@ -40,6 +39,8 @@ struct fake_machine {
 	void (*on_wait)(void);                                     /* in wfi() and wfe() */
 	uint32_t (*io_read)(const volatile void *addr, size_t size);
 	void (*io_write)(volatile void *addr, size_t size, uint32_t value);
+	const void *bad; /* memory that aborts, `bad_size` bytes */
+	size_t bad_size;
 	uint32_t events; /* more than FAKE_LOG_MAX are counted, not kept */
 	struct fake_event event[FAKE_LOG_MAX];
 };

@@ -1,0 +1,130 @@
+/*
+ * Copies to, from and zeroing of memory that may answer with an external abort: a guest's RAM, whatever the firmware said
+ * of it. Every range in here stands in the exception table with the place where a fault inside of it goes on
+ * (hyp/debug/fault.c). The exit that HYP serves needs its ELR, SPSR and HSR afterwards, which the fault overwrites, so
+ * they wait on the stack. <arm/copy.h> has what the functions promise.
+ */
+	.arch	armv7ve
+	.arm
+	.syntax unified
+
+#define EIO 5
+
+/* A fault at or after \from and before \to goes on at \fixup. */
+	.macro	may_fault from, to, fixup
+	.pushsection .extable, "a"
+	.balign	4
+	.word	\from, \to, \fixup
+	.popsection
+	.endm
+
+	.macro	save_exit
+	push	{r4-r10, lr}
+	mrs	r3, elr_hyp
+	mrs	r4, spsr
+	mrc	p15, 4, r5, c5, c2, 0		@ HSR
+	push	{r3-r5}
+	.endm
+
+	.section .text.copy, "ax"
+
+/* int copy_checked(void *to, const void *from, size_t len): 64 bytes a round where both are aligned to each other. */
+	.global	copy_checked
+	.type	copy_checked, %function
+copy_checked:
+	.fnstart
+	.save	{r4-r10, lr}
+	.pad	#12
+	save_exit
+copy_begin:
+	tst	r0, #3
+	beq	2f
+1:	subs	r2, r2, #1			@ bytes up to a word of the target
+	blo	copy_done
+	ldrb	r3, [r1], #1
+	strb	r3, [r0], #1
+	tst	r0, #3
+	bne	1b
+2:	tst	r1, #3
+	bne	4f
+	subs	r2, r2, #64
+	blo	3f
+	.balign	8
+1:	ldm	r1!, {r3-r10}
+	stm	r0!, {r3-r10}
+	ldm	r1!, {r3-r10}
+	stm	r0!, {r3-r10}
+	subs	r2, r2, #64
+	bhs	1b
+3:	adds	r2, r2, #64
+	b	5f
+4:	subs	r2, r2, #16			@ the source at any byte: HSCTLR.A is clear, and LDR may be unaligned (A3.2.1)
+	blo	3f
+1:	ldr	r3, [r1], #4
+	ldr	r4, [r1], #4
+	ldr	r5, [r1], #4
+	ldr	r6, [r1], #4
+	stm	r0!, {r3-r6}
+	subs	r2, r2, #16
+	bhs	1b
+3:	add	r2, r2, #16
+5:	subs	r2, r2, #4			@ words, and what is left of one
+	blo	7f
+6:	ldr	r3, [r1], #4
+	str	r3, [r0], #4
+	subs	r2, r2, #4
+	bhs	6b
+7:	adds	r2, r2, #4
+	beq	copy_done
+8:	ldrb	r3, [r1], #1
+	strb	r3, [r0], #1
+	subs	r2, r2, #1
+	bne	8b
+copy_end:
+copy_done:
+	mov	r0, #0
+	add	sp, sp, #12
+	pop	{r4-r10, pc}
+	.fnend
+	may_fault copy_begin, copy_end, fault_exit
+
+/* int zero_lines_checked(void *at, const void *end): each line of 64 bytes goes out behind its stores (DCCIMVAC). */
+	.global	zero_lines_checked
+	.type	zero_lines_checked, %function
+zero_lines_checked:
+	.fnstart
+	.save	{r4-r10, lr}
+	.pad	#12
+	save_exit
+	mov	r3, #0
+	mov	r4, #0
+	mov	r5, #0
+	mov	r6, #0
+	mov	r7, #0
+	mov	r8, #0
+	mov	r9, #0
+	mov	r10, #0
+zero_begin:
+	.rept	4
+	mov	r2, r0
+	stm	r0!, {r3-r10}
+	stm	r0!, {r3-r10}
+	mcr	p15, 0, r2, c7, c14, 1
+	.endr
+	cmp	r0, r1
+	blo	zero_begin
+zero_end:
+	mov	r0, #0
+	add	sp, sp, #12
+	pop	{r4-r10, pc}
+	may_fault zero_begin, zero_end, fault_exit
+
+/* Where a fault goes on: give the exit its registers back. */
+fault_exit:
+	pop	{r3-r5}
+	msr	elr_hyp, r3
+	msr	spsr_cxsf, r4
+	mcr	p15, 4, r5, c5, c2, 0
+	mvn	r0, #EIO - 1			@ -EIO
+	pop	{r4-r10, pc}
+	.fnend

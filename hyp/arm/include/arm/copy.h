@@ -1,0 +1,19 @@
+/*
+ * Memory that may answer with a synchronous external abort (DDI 0406C B3.12.4). The caller gets an error then, and HYP
+ * lives; any other fault is a bug of virt7's and ends it. Both ranges are mapped as Normal memory.
+ */
+#ifndef ARM_COPY_H
+#define ARM_COPY_H
+
+#include <stddef.h>
+
+/* Copy `len` bytes. 0, or -EIO: one of the two has aborted, and some of the bytes may have been written. */
+int copy_checked(void *to, const void *from, size_t len);
+
+/*
+ * Zero [at, end), aligned to and a multiple of 256 bytes, not empty, and clean and invalidate it to the point of
+ * coherency in lines of 64 bytes. 0 or -EIO.
+ */
+int zero_lines_checked(void *at, const void *end);
+
+#endif

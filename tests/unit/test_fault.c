@@ -1,0 +1,73 @@
+/* Which of HYP's own aborts go on at a fixup, and which end virt7. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arm/hypregs.h>
+#include <arm/sysreg.h>
+
+#include "fake_machine.h"
+#include "hyp/debug/fault.h"
+#include "hyp/lib/bits.h"
+
+#define DATA     4U
+#define PREFETCH 3U
+
+/* The image's table, in the order of the linker script. */
+const struct fault_range extable_start[] = {{0x1000, 0x1010, 0x2000}, {0x1010, 0x1018, 0x3000}};
+extern const struct fault_range extable_end[];
+__asm__(".globl extable_end\n.set extable_end, extable_start + 24");
+
+static jmp_buf panicked;
+
+void panic_exception(const struct panic_frame *frame)
+{
+	(void)frame;
+	longjmp(panicked, 1);
+}
+
+/* Where HYP goes on; 0: it panicked. */
+static uint32_t go_on(uint32_t pc, uint32_t vector, uint32_t ec, uint32_t fsc)
+{
+	struct panic_frame frame = {.pc = pc, .vector = vector};
+
+	fake_machine_reset();
+	fake_write(SYSREG_hsr, ec << 26 | fsc);
+	if (setjmp(panicked))
+		return 0;
+	fault_handle(&frame);
+	return frame.pc;
+}
+
+static void test_ranges(void **state)
+{
+	static const uint32_t want[][2] = {{0xffc, 0},       {0x1000, 0x2000}, {0x100c, 0x2000},
+					   {0x1010, 0x3000}, {0x1014, 0x3000}, {0x1018, 0}};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(want); i++)
+		assert_int_equal(go_on(want[i][0], DATA, EC_DABT_HYP, FSC_EXTERNAL), want[i][1]);
+}
+
+/* A bug inside of a copy is a bug: no other kind of fault is forgiven. */
+static void test_kinds(void **state)
+{
+	(void)state;
+	for (uint32_t fsc = 0; fsc < 64; fsc++)
+		assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, fsc), fsc == 0x10 || fsc == 0x18 ? 0x2000 : 0);
+	assert_int_equal(go_on(0x1004, PREFETCH, EC_PABT_HYP, FSC_EXTERNAL), 0);
+	assert_int_equal(go_on(0x1004, DATA, EC_DABT_GUEST, FSC_EXTERNAL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_kinds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
