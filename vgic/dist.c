@@ -269,27 +269,32 @@ static void config_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint
 		}
 }
 
-/* 0xf10 CPENDSGIR, 0xf20 SPENDSGIR, 0xfd0 ... ID registers. */
+/* Offsets from 0xf00, where SGIR is. */
+#define CPENDSGIR     0x10U
+#define SPENDSGIR     0x20U
+#define SPENDSGIR_END 0x30U
+#define ID_REGISTERS  0xd0U
+
+/* 0xf00: SGIR, 0xf10 CPENDSGIR, 0xf20 SPENDSGIR, 0xfd0 ... ID registers. */
 static uint64_t high_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
 	static const uint8_t id[] = {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0x00, 0x0d, 0xf0, 0x05, 0xb1}; /* from 0xfd0 */
 	uint32_t value = 0;
 
 	(void)row;
-	if (offset < 0x20)
+	if (offset >= CPENDSGIR && offset < SPENDSGIR_END)
 		for (uint32_t i = 0; i < size; i++)
 			value |= vgic_read_sources(vcpu, (offset + i) & 15U) << (8U * i);
-	else if (offset >= 0xc0)
-		return offset % 4U ? 0 : id[(offset - 0xc0) / 4U];
+	else if (offset >= ID_REGISTERS)
+		return offset % 4U ? 0 : id[(offset - ID_REGISTERS) / 4U];
 	return value;
 }
 
-/* 0xf00, SGIR */
-static bool sgir_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
+/* By bytes nothing. */
+static bool sgir_write(struct vcpu *vcpu, uint32_t value, uint32_t size)
 {
 	uint32_t targets = FIELD(value, 16, 8);
 
-	(void)row, (void)offset; /* 0: or, by bytes, nothing */
 	if (size != MMIO_WORD)
 		return true;
 	switch (FIELD(value, 24, 2)) {
@@ -313,7 +318,7 @@ static void sources_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
 {
 	uint32_t id = offset & 15U;
 
-	if (offset < 0x10) {
+	if (offset < SPENDSGIR) {
 		vgic_clear_sources(vcpu, id, value);
 	} else {
 		vcpu->vgic.irq[id].sources |= (uint8_t)(value & (BIT(vcpu->vm->vcpu_count) - 1U));
@@ -324,7 +329,9 @@ static void sources_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
 static bool high_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
 	(void)row;
-	if (offset >= 0x20)
+	if (offset == 0)
+		return sgir_write(vcpu, value, size);
+	if (offset < CPENDSGIR || offset >= SPENDSGIR_END)
 		return true;
 	spin_lock(&vcpu->vm->vgic.lock);
 	for (uint32_t i = 0; i < size; i++, value >>= 8)
@@ -379,9 +386,7 @@ static const struct row rows[] = {
 	{0x800, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), target_read, target_write, 0},
 	{0xc00, 0x100, LOCKED(MMIO_WORD), config_read, config_write, 0},
 	{0xd00, 0x200, {raz, wi, MMIO_WORD}, NULL, NULL, 0}, /* reserved */
-	{0xf00, 0x004, {raz, sgir_write, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0},
-	{0xf04, 0x00c, {raz, wi, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0}, /* reserved */
-	{0xf10, 0x0f0, {high_read, high_write, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0},
+	{0xf00, 0x100, {high_read, high_write, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0},
 };
 
 /*

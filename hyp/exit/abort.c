@@ -141,7 +141,7 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 	uint64_t at = fault_ipa(va);
 
 	if (FSC_TYPE(hsr) == FSC_TRANSLATION) {
-		if (touch(vcpu, at))
+		if (!mmio_find(&vcpu->vm->bus, at) && touch(vcpu, at))
 			return EXIT_AGAIN;
 		if (hsr & ISS_S1PTW) {
 			inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), false);

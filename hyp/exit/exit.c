@@ -141,37 +141,69 @@ static inline uint32_t extend(uint32_t hsr, uint32_t value)
 	return ISS_DABT_SAS(hsr) == 0 ? (uint32_t)(int8_t)value : (uint32_t)(int16_t)value;
 }
 
-/*
- * A load or store in the page of the last one: with a register that lies in the frame, outside of an IT block,
- * little-endian, in a width that the device has. Nothing but the device is in its page, so with a syndrome this is a
- * translation fault. False: nothing has happened, abort_data() shall see to it.
- */
-static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
-{
-	const struct mmio_hint *hint = &vcpu->mmio_hint;
-	uint32_t offset = (read_hdfar() & (PAGE_SIZE - 1U)) - hint->start, spsr = read_spsr_hyp();
-	uint32_t size = 1U << ISS_DABT_SAS(hsr), reg = ISS_DABT_SRT(hsr);
-	const struct mmio_region *region = hint->region;
+/* HSR[24:19] of a load or store of a word with a syndrome, to or from one of r0-r7: ISV, SAS, SSE, SRT[3]. */
+#define PLAIN_WORD         0x30U
+#define WORD_SYNDROME(hsr) FIELD(hsr, 19, 6)
 
-	if (read_hpfar() != hint->page || offset >= hint->size || (offset & (size - 1U)) || !(hsr & ISS_DABT_ISV) ||
-	    (spsr & (PSR_E | PSR_IT_MASK)) || !(region->ops.widths & size))
+/* What both below need of the guest: little-endian, outside of an IT block. */
+#define PSR_NOT_PLAIN (PSR_E | PSR_IT_MASK)
+
+static inline uint32_t region_offset(const struct mmio_region *region, uint32_t hpfar, uint32_t va)
+{
+	return (hpfar << 8 | (va & (PAGE_SIZE - 1U))) - (uint32_t)region->base;
+}
+
+/* A register that lies in the frame, a width that the device has, aligned. */
+static __attribute__((noinline)) bool mmio_odd(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	uint32_t hpfar = read_hpfar(), va = read_hdfar(), spsr = read_spsr_hyp();
+	uint32_t size = 1U << ISS_DABT_SAS(hsr), reg = ISS_DABT_SRT(hsr);
+	const struct mmio_page *page = mmio_page(vcpu->bus, hpfar);
+	const struct mmio_region *region = mmio_block(vcpu->bus, page, va);
+	uint64_t value;
+
+	if (page->number != hpfar || (va & (size - 1U)) || !(hsr & ISS_DABT_ISV) || (spsr & PSR_NOT_PLAIN) ||
+	    !(region->ops.widths & size))
 		return false;
 	if (reg >= 8 && (reg > 12 || (spsr & PSR_MODE_MASK) == PSR_MODE_FIQ))
 		return false;
 	if (hsr & ISS_DABT_WNR) {
-		uint32_t value = regs->r[reg];
+		uint32_t unused = 32U - 8U * size; /* bits of the value */
 
-		if (size < 4)
-			value &= BIT(8U * size) - 1U;
-		if (!region->ops.write(vcpu, region->device, offset, value, size))
-			return false;
-	} else {
-		uint64_t value = region->ops.read(vcpu, region->device, offset, size);
-
-		if (value & MMIO_ABORT)
-			return false;
-		regs->r[reg] = extend(hsr, (uint32_t)value);
+		return region->ops.write(vcpu, region->device, region_offset(region, hpfar, va),
+					 regs->r[reg] << unused >> unused, size);
 	}
+	value = region->ops.read(vcpu, region->device, region_offset(region, hpfar, va), size);
+	if (value & MMIO_ABORT)
+		return false;
+	regs->r[reg] = extend(hsr, (uint32_t)value);
+	return true;
+}
+
+/*
+ * A load or store in a page of the bus. Nothing but devices is in such a page, so with a syndrome this is a translation
+ * fault. False: nothing has happened, abort_data() shall see to it. What is not a plain aligned word takes a few
+ * instructions more.
+ */
+static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	const struct mmio_bus *bus = vcpu->bus;
+	uint32_t hpfar = read_hpfar(), va = read_hdfar();
+	const struct mmio_page *page = mmio_page(bus, hpfar);
+	const struct mmio_region *region;
+	uint64_t value;
+
+	if (unlikely((page->number ^ hpfar) | (read_spsr_hyp() & PSR_NOT_PLAIN) | va << 30 |
+		     (WORD_SYNDROME(hsr) ^ PLAIN_WORD)))
+		return mmio_odd(vcpu, regs, hsr);
+	region = mmio_block(bus, page, va);
+	if (hsr & ISS_DABT_WNR)
+		return region->ops.write(vcpu, region->device, region_offset(region, hpfar, va),
+					 regs->r[FIELD(hsr, 16, 3)], MMIO_WORD);
+	value = region->ops.read(vcpu, region->device, region_offset(region, hpfar, va), MMIO_WORD);
+	if (value & MMIO_ABORT)
+		return false;
+	regs->r[FIELD(hsr, 16, 3)] = (uint32_t)value;
 	return true;
 }
 

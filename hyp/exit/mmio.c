@@ -1,6 +1,7 @@
 /*
- * The MMIO bus: a short array sorted by address. A vCPU mostly stays with one device (a poll, a status and a data
- * register): hyp/exit/exit.c tries its last region, and what that does not serve comes here. Compiled for speed.
+ * The MMIO bus. A driver goes from device to device, so each is found as fast as the last one was: the page by a hash
+ * without collisions, the region by the block in it. hyp/exit/exit.c does the plain accesses by itself. Compiled for
+ * speed.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -10,6 +11,12 @@
 #include "hyp/vm/vcpu.h"
 #include "hyp/vm/vm.h"
 
+#define BLOCK_BYTES     (1U << MMIO_BLOCK_SHIFT)
+#define INDEXED_MAX     (16U * PAGE_SIZE) /* of a region */
+#define NO_PAGE         1U                /* HPFAR[3:0] are 0 */
+#define MULTIPLIERS     256U              /* that are tried */
+#define MULTIPLIER_STEP 0x9e3779b1U       /* 2^32 by the golden ratio: neighbours lie far apart (Knuth, 6.4) */
+
 /* Words from end to end, so that a naturally aligned access that starts in a region also ends in it. */
 static bool is_valid(uint64_t base, uint64_t size)
 {
@@ -17,52 +24,136 @@ static bool is_valid(uint64_t base, uint64_t size)
 	       size <= BIT64(ADDR_BITS) - base;
 }
 
+static uint64_t refuse_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
+{
+	(void)vcpu, (void)device, (void)offset, (void)size;
+	return MMIO_ABORT;
+}
+
+static bool refuse_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
+{
+	(void)vcpu, (void)device, (void)offset, (void)value, (void)size;
+	return false;
+}
+
+void mmio_init(struct mmio_bus *bus)
+{
+	bus->count = bus->page_count = 0;
+	bus->searched = false;
+	bus->multiplier = MULTIPLIER_STEP;
+	bus->region[0] = (struct mmio_region){.ops = {refuse_read, refuse_write, 0}};
+	bus->page[0] = (struct mmio_page){.number = NO_PAGE};
+	for (uint32_t i = 0; i < MMIO_SLOTS; i++)
+		bus->slot[i] = &bus->page[0];
+}
+
+static void leave_slots(struct mmio_bus *bus, uint32_t multiplier, uint32_t last)
+{
+	for (uint32_t i = 1; i <= last; i++)
+		bus->slot[mmio_slot(bus->page[i].number, multiplier)] = &bus->page[0];
+}
+
+/* Each page into its slot. False, and none is, where two want the same. */
+static bool take_slots(struct mmio_bus *bus, uint32_t multiplier)
+{
+	for (uint32_t i = 1; i <= bus->page_count; i++) {
+		const struct mmio_page **slot = &bus->slot[mmio_slot(bus->page[i].number, multiplier)];
+
+		if (*slot != &bus->page[0]) {
+			leave_slots(bus, multiplier, i - 1);
+			return false;
+		}
+		*slot = &bus->page[i];
+	}
+	bus->multiplier = multiplier;
+	return true;
+}
+
+/* NULL: the bus has no room for it in its index. */
+static struct mmio_page *add_page(struct mmio_bus *bus, uint32_t number)
+{
+	uint32_t old = bus->multiplier, multiplier = old;
+
+	if (bus->page_count == MMIO_PAGES_MAX)
+		return NULL;
+	leave_slots(bus, old, bus->page_count);
+	bus->page[++bus->page_count] = (struct mmio_page){.number = number};
+	for (uint32_t i = 0; i < MULTIPLIERS; i++, multiplier += MULTIPLIER_STEP & ~1U)
+		if (take_slots(bus, multiplier))
+			return &bus->page[bus->page_count];
+	bus->page_count--;
+	take_slots(bus, old);
+	return NULL;
+}
+
+static struct mmio_page *get_page(struct mmio_bus *bus, uint32_t number)
+{
+	for (uint32_t i = 1; i <= bus->page_count; i++)
+		if (bus->page[i].number == number)
+			return &bus->page[i];
+	return add_page(bus, number);
+}
+
+/* HPFAR's form of a page (DDI 0406C B4.1.66). */
+static uint32_t page_number(uint64_t at)
+{
+	return (uint32_t)(at >> PAGE_SHIFT << 4);
+}
+
+/* False: its accesses will have to search for it. */
+static bool index_region(struct mmio_bus *bus, uint32_t which)
+{
+	const struct mmio_region *region = &bus->region[which];
+
+	if ((region->base | region->size) & (BLOCK_BYTES - 1U) || region->size > INDEXED_MAX ||
+	    !(region->ops.widths & MMIO_WORD))
+		return false;
+	for (uint64_t at = region->base; at - region->base < region->size; at += BLOCK_BYTES) {
+		struct mmio_page *page = get_page(bus, page_number(at));
+
+		if (!page)
+			return false;
+		page->block[(at & (PAGE_SIZE - 1U)) >> MMIO_BLOCK_SHIFT] = (uint8_t)which;
+	}
+	return true;
+}
+
 int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device)
 {
-	uint32_t at = bus->count;
-
+	if (bus->count == 0)
+		mmio_init(bus);
 	if (!is_valid(base, size))
 		return -EINVAL;
-	for (uint32_t i = 0; i < bus->count; i++)
+	for (uint32_t i = 1; i <= bus->count; i++)
 		if (ranges_overlap(base, size, bus->region[i].base, bus->region[i].size))
 			return -EEXIST;
 	if (bus->count == MMIO_REGIONS_MAX)
 		return -ENOSPC;
-	for (; at > 0 && bus->region[at - 1].base > base; at--)
-		bus->region[at] = bus->region[at - 1];
-	bus->region[at] = (struct mmio_region){.ops = *ops, .device = device, .base = base, .size = (uint32_t)size};
-	bus->count++;
+	bus->region[++bus->count] = (struct mmio_region){*ops, device, base, (uint32_t)size};
+	bus->searched |= !index_region(bus, bus->count);
 	return 0;
+}
+
+static const struct mmio_region *search(const struct mmio_bus *bus, uint64_t at)
+{
+	for (uint32_t i = 1; i <= bus->count; i++)
+		if (at - bus->region[i].base < bus->region[i].size)
+			return &bus->region[i];
+	return NULL;
 }
 
 const struct mmio_region *mmio_find(const struct mmio_bus *bus, uint64_t at)
 {
-	uint32_t low = 0, high = bus->count;
+	const struct mmio_page *page;
+	const struct mmio_region *region;
 
-	while (low < high) {
-		uint32_t middle = (low + high) / 2;
-		const struct mmio_region *region = &bus->region[middle];
-
-		if (at < region->base)
-			high = middle;
-		else if (at - region->base < region->size)
-			return region;
-		else
-			low = middle + 1;
-	}
-	return NULL;
-}
-
-static void remember(struct mmio_hint *hint, const struct mmio_region *region, uint64_t at)
-{
-	uint64_t page = align_down(at, PAGE_SIZE);
-
-	*hint = (struct mmio_hint){
-		.region = region,
-		.page = (uint32_t)(page >> 8),
-		.start = (uint32_t)(region->base - page),
-		.size = region->size,
-	};
+	if (at >= BIT64(ADDR_BITS) || bus->count == 0)
+		return NULL;
+	page = mmio_page(bus, page_number(at));
+	region = mmio_block(bus, page, (uint32_t)at);
+	if (page->number == page_number(at) && region != &bus->region[0])
+		return region;
+	return bus->searched ? search(bus, at) : NULL;
 }
 
 static enum mmio_result call(struct vcpu *vcpu, const struct mmio_region *region, uint32_t offset,
@@ -87,6 +178,5 @@ enum mmio_result mmio_access(struct vcpu *vcpu, uint64_t at, struct mmio_access 
 
 	if (!region || !(region->ops.widths & access->size) || (at & (access->size - 1U)))
 		return MMIO_UNHANDLED;
-	remember(&vcpu->mmio_hint, region, at);
 	return call(vcpu, region, (uint32_t)(at - region->base), access);
 }

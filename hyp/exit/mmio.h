@@ -1,7 +1,7 @@
 /*
- * The MMIO bus of a VM: regions sorted by IPA, two functions each. They get offsets relative to their region and
- * naturally aligned accesses that lie wholly inside it; they run on the vCPU that made the access, in HYP, and must not
- * block.
+ * The MMIO bus of a VM: regions of IPA, two functions each, found in one step by page and block. The functions get
+ * offsets relative to their region and naturally aligned accesses that lie wholly inside it; they run on the vCPU that
+ * made the access, in HYP, and must not block.
  */
 #ifndef HYP_EXIT_MMIO_H
 #define HYP_EXIT_MMIO_H
@@ -39,23 +39,58 @@ struct mmio_region {
 };
 
 #define MMIO_REGIONS_MAX 64U
+#define MMIO_PAGES_MAX   64U
 
-struct mmio_bus {
-	uint32_t count;
-	struct mmio_region region[MMIO_REGIONS_MAX];
-};
+/* A page's blocks: none holds two regions that the index knows. */
+#define MMIO_BLOCK_SHIFT 7U
+#define MMIO_BLOCKS      (PAGE_SIZE >> MMIO_BLOCK_SHIFT)
 
-/* A vCPU's last region, as an access in the page of its last one finds it. */
-struct mmio_hint {
-	const struct mmio_region *region;
-	uint32_t page;  /* the page as HPFAR shows it: IPA[39:12] at [31:4] */
-	uint32_t start; /* where the region starts, relative to the page; modulo 2^32 */
-	uint32_t size;  /* the region's; 0: no hint yet */
+#define MMIO_SLOT_BITS 9U
+#define MMIO_SLOTS     (1U << MMIO_SLOT_BITS)
+
+struct mmio_page {
+	uint8_t block[MMIO_BLOCKS]; /* of bus->region; 0: nobody that the index knows */
+	uint32_t number;            /* as HPFAR shows it: IPA[39:12] at [31:4] */
 };
 
 /*
- * Add a region before the VM runs: whole words, less than 4 GiB. 0; -EINVAL; -EEXIST where it overlaps another;
- * -ENOSPC when the bus is full.
+ * The index comes first, where an instruction's offset reaches. A page is in the slot that its number times the
+ * multiplier gives, alone: the multiplier is chosen so when a page comes. Slot and block are bit fields and the arrays
+ * as large as these can say, so that no guess of the processor's reads beyond them.
+ */
+struct mmio_bus {
+	const struct mmio_page *slot[MMIO_SLOTS];
+	uint32_t multiplier;
+	uint32_t count, page_count;
+	bool searched;                                   /* there are regions that the index does not know */
+	struct mmio_region region[MMIO_REGIONS_MAX + 1]; /* from 1; 0 refuses */
+	struct mmio_page page[MMIO_PAGES_MAX + 1];       /* from 1; 0 is in the empty slots */
+};
+
+static inline uint32_t mmio_slot(uint32_t number, uint32_t multiplier)
+{
+	return number * multiplier >> (32U - MMIO_SLOT_BITS);
+}
+
+/* The page that may be `number`. */
+static inline const struct mmio_page *mmio_page(const struct mmio_bus *bus, uint32_t number)
+{
+	return bus->slot[mmio_slot(number, bus->multiplier)];
+}
+
+/* The region that `offset` in a page of the bus belongs to; one that refuses each access where the index has none. */
+static inline const struct mmio_region *mmio_block(const struct mmio_bus *bus, const struct mmio_page *page,
+						   uint32_t offset)
+{
+	return &bus->region[page->block[FIELD(offset, MMIO_BLOCK_SHIFT, PAGE_SHIFT - MMIO_BLOCK_SHIFT)]];
+}
+
+/* An empty bus; mmio_add() does it for the first region. */
+void mmio_init(struct mmio_bus *bus);
+
+/*
+ * Add a region before the VM runs: whole words, less than 4 GiB. One of whole blocks, a few pages and words is indexed,
+ * others are searched for. 0; -EINVAL; -EEXIST where it overlaps another; -ENOSPC when the bus is full.
  */
 int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device);
 
@@ -73,7 +108,7 @@ struct mmio_access {
 	uint32_t value;
 };
 
-/* Any access at IPA `at`, with a search where the hint does not help; sets the hint. */
+/* Any access at IPA `at`. */
 enum mmio_result mmio_access(struct vcpu *vcpu, uint64_t at, struct mmio_access *access);
 
 #endif

@@ -59,8 +59,8 @@ struct vcpu {
 	uint32_t index; /* in the VM; also the affinity 0 of its MPIDR */
 	uint32_t vmpidr, vpidr;
 	uint32_t hcr; /* as last written, or to be written at load; the hardware clears VA when the guest takes it */
-	struct mmio_hint mmio_hint;
-	uint32_t exits[64]; /* by exception class */
+	const struct mmio_bus *bus; /* the VM's */
+	uint32_t exits[64];         /* by exception class */
 	uint32_t irq_exits;
 
 	/* scheduler: under cpu->rq_lock */

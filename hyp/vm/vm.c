@@ -32,6 +32,7 @@ static int make_vcpu(struct vm *vm, uint32_t index)
 	if (!vcpu)
 		return -ENOMEM;
 	vcpu->vm = vm;
+	vcpu->bus = &vm->bus;
 	vcpu->index = index;
 	vcpu->vpidr = read_midr();
 	vcpu->vmpidr = 0x80000000U | (vm->config.cpus == 1 ? BIT(30) : 0) | index; /* one cluster; U: uniprocessor */
@@ -143,6 +144,7 @@ int vm_create(const struct vm_config *cfg, struct vm **out)
 	vm->config = *cfg;
 	vm->id = vm_count;
 	vm->console.vm = vm;
+	mmio_init(&vm->bus);
 	if (s2_init(&vm->s2))
 		goto out_heap;
 	if (cfg->autostart && vm_take_ram(vm))

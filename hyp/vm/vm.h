@@ -54,7 +54,6 @@ struct vm {
 	uint64_t cntvoff; /* CNTPCT at which the VM's time was 0: vtimer_begin() */
 	struct s2 s2;
 	uint8_t tlb_vcpu[CPU_MAX]; /* by physical CPU: the vCPU that had it last, whose translations its TLB may hold */
-	struct mmio_bus bus;       /* fixed once the VM runs */
 	struct vgic vgic;
 	uint32_t id;
 
@@ -85,6 +84,7 @@ struct vm {
 	struct vpl031 rtc;
 	struct console_stream console;
 	struct log_budget log_budget;
+	struct mmio_bus bus; /* fixed once the VM runs */
 };
 
 #define vm_for_each_vcpu(v, vm_) for (uint32_t i_ = 0; i_ < (vm_)->vcpu_count && ((v) = (vm_)->vcpu[i_]) != NULL; i_++)

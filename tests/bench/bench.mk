@@ -18,7 +18,7 @@ $(BUILD)/bench/bench.bin: $(BUILD)/bench/bench.elf
 
 # virt7's own MMIO bus, without virt7: the object file is that of the image.
 $(BUILD)/bench/obj/lookup.o: GUEST_CFLAGS += -Ihyp/arm/include
-$(BUILD)/bench/lookup.elf: $(BUILD)/bench/obj/lookup.o $(BUILD)/obj/hyp/mmio.o $(GUEST_LIB_OBJS) tests/guests/lib/guest.lds
+$(BUILD)/bench/lookup.elf: $(BUILD)/bench/obj/lookup.o $(BUILD)/obj/hyp/exit/mmio.o $(GUEST_LIB_OBJS) tests/guests/lib/guest.lds
 	$(Q)echo "  LD   $@"; $(CROSS)gcc $(GUEST_CFLAGS) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^) -lgcc
 
 $(BUILD)/bench/lookup.bin: $(BUILD)/bench/lookup.elf

@@ -36,10 +36,23 @@ static struct {
 	uint64_t at[2];
 } seen;
 
+static bool no_device; /* at any address */
+static uint32_t touches;
+
 int vm_touch(struct vm *v, ipa_t at)
 {
 	(void)v, (void)at;
+	touches++;
 	return -EFAULT; /* no RAM */
+}
+
+const struct mmio_region *mmio_find(const struct mmio_bus *bus, uint64_t at)
+{
+	static const struct mmio_region device;
+
+	assert_ptr_equal(bus, &vm.bus);
+	(void)at;
+	return no_device ? NULL : &device;
 }
 
 enum fetch_result fetch_insn(struct vcpu *v, uint32_t pc, bool thumb, uint32_t *opcode)
@@ -157,13 +170,24 @@ static void test_asynchronous(void **state)
 	}
 }
 
+/* What is on the bus is not looked for in RAM, what is not may be. */
+static void test_devices_before_ram(void **state)
+{
+	(void)state;
+	fault(LDM, LOAD, DEVICE);
+	assert_int_equal(touches, 0);
+	no_device = true;
+	fault(LDM, LOAD, DEVICE);
+	assert_int_equal(touches, 1);
+	no_device = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_multiple),
-		cmocka_unit_test(test_changed_meanwhile),
-		cmocka_unit_test(test_page_border),
-		cmocka_unit_test(test_asynchronous),
+		cmocka_unit_test(test_multiple),           cmocka_unit_test(test_changed_meanwhile),
+		cmocka_unit_test(test_page_border),        cmocka_unit_test(test_asynchronous),
+		cmocka_unit_test(test_devices_before_ram),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,7 +172,8 @@ static int setup(void **state)
 	memset(&regs, 0, sizeof(regs));
 	seen.action = EXIT_NEXT;
 	vcpu.work = 0;
-	vcpu.mmio_hint = (struct mmio_hint){0};
+	mmio_init(&vm.bus);
+	vcpu.bus = &vm.bus;
 	table_at = UINT64_MAX;
 	fill_index();
 	cpu.vcpu = cpu.loaded = &vcpu;
@@ -457,16 +458,14 @@ static bool device_write(struct vcpu *of, void *arg, uint32_t offset, uint32_t v
 	return !device.refuse;
 }
 
-static struct mmio_region region = {
-	.ops = {device_read, device_write, MMIO_ANY}, .device = &device, .base = UART + 0x80, .size = 0x80};
+static const struct mmio_ops device_ops = {device_read, device_write, MMIO_ANY};
 
 static int device_setup(void **state)
 {
 	setup(state);
 	seen.action = EXIT_AGAIN; /* abort_data() does nothing */
 	memset(&device, 0, sizeof(device));
-	region.ops.widths = MMIO_ANY;
-	vcpu.mmio_hint = (struct mmio_hint){.region = &region, .page = UART >> 8, .start = 0x80, .size = 0x80};
+	assert_int_equal(mmio_add(&vm.bus, UART + 0x80, 0x80, &device_ops, &device), 0);
 	for (uint32_t i = 0; i < 13; i++)
 		regs.r[i] = 0xa0b0c0d0U + i;
 	return 0;
@@ -541,12 +540,13 @@ static void test_device_slow(void **state)
 	for (uint32_t state_of_it = 1; state_of_it < 0x100; state_of_it++)
 		assert_false(access_device(UART + 0x80, 2, 0, 0, PSR_MODE_SVC | PSR_T | it(state_of_it)));
 	assert_true(access_device(UART + 0x80, 2, 7, 0, PSR_MODE_FIQ));
-	region.ops.widths = MMIO_WORD;
+	vm.bus.region[1].ops.widths = MMIO_WORD;
 	assert_false(access_device(UART + 0x80, 0, 0, 0, PSR_MODE_SVC));
 	assert_true(access_device(UART + 0x80, 2, 0, 0, PSR_MODE_SVC));
 	trap(HSR(EC_DABT_GUEST, true, 2U << 22 | 6U), PSR_MODE_SVC); /* no syndrome */
 	assert_int_equal(seen.handled, 1);
-	vcpu.mmio_hint = (struct mmio_hint){0};
+	mmio_init(&vm.bus);
+	assert_false(access_device(UART + 0x80, 2, 0, 0, PSR_MODE_SVC));
 	assert_false(access_device(0, 2, 0, 0, PSR_MODE_SVC));
 }
 

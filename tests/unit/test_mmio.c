@@ -1,4 +1,4 @@
-/* The MMIO bus: order and overlap of regions, search against a linear model, alignment, widths, the hint. */
+/* The MMIO bus: overlap of regions, the look-up against a linear model, what is indexed, alignment, widths. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,7 +51,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&vm, 0, sizeof(vm));
 	memset(&seen, 0, sizeof(seen));
-	vcpu.mmio_hint = (struct mmio_hint){0};
+	vcpu.bus = &vm.bus;
 	ops.widths = MMIO_ANY;
 	return 0;
 }
@@ -75,19 +75,6 @@ static enum mmio_result read_at(uint64_t at, uint32_t size)
 	uint32_t value = 0;
 
 	return access_at(at, size, false, &value);
-}
-
-static void test_sorted(void **state)
-{
-	(void)state;
-	assert_int_equal(add(0x09000000, 0x1000), 0);
-	assert_int_equal(add(0x08000000, 0x1000), 0);
-	assert_int_equal(add(0x8000000000, 0x1000), 0);
-	assert_int_equal(add(0x0a000000, 0x200), 0);
-	assert_int_equal(add(0x0a000200, 0x200), 0);
-	assert_int_equal(vm.bus.count, 5);
-	for (uint32_t i = 1; i < vm.bus.count; i++)
-		assert_true(vm.bus.region[i - 1].base < vm.bus.region[i].base);
 }
 
 static void test_overlap(void **state)
@@ -129,7 +116,7 @@ static void test_full(void **state)
 
 static const struct mmio_region *find_linear(uint64_t at)
 {
-	for (uint32_t i = 0; i < vm.bus.count; i++)
+	for (uint32_t i = 1; i <= vm.bus.count; i++)
 		if (at >= vm.bus.region[i].base && at < vm.bus.region[i].base + vm.bus.region[i].size)
 			return &vm.bus.region[i];
 	return NULL;
@@ -242,30 +229,112 @@ static void test_values(void **state)
 	assert_int_equal(value, 0x12);
 }
 
-/* What hyp/exit/exit.c is told: the region of the last access, as seen from the page of the last access. */
-static void test_hint(void **state)
+/* What hyp/exit/exit.c finds by itself: the region, or one that refuses. */
+static const struct mmio_region *find_indexed(uint64_t at)
+{
+	uint32_t number = (uint32_t)(at >> 12 << 4);
+	const struct mmio_page *page = mmio_page(&vm.bus, number);
+	const struct mmio_region *region = mmio_block(&vm.bus, page, (uint32_t)at);
+
+	return page->number == number && region != &vm.bus.region[0] ? region : NULL;
+}
+
+static uint32_t random32(void)
+{
+	static uint64_t x = 88172645463325252U;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (uint32_t)(x >> 16);
+}
+
+/* Blocks, pages, several pages; near each other, so that many share a page or overlap, and anywhere in 40 bits. */
+static void add_random(void)
+{
+	uint64_t base = random32() % 4 ? 0x08000000U + (random32() & 0x3ff80U) : (uint64_t)random32() << 8;
+	uint64_t size = 128U << random32() % 8;
+
+	add(base & ~UINT64_C(127), random32() % 8 ? size : 4);
+}
+
+/* Every region of random sets, its borders, and the pages beside it. */
+static void test_random_sets(void **state)
+{
+	for (uint32_t set = 0; set < 300; set++) {
+		setup(state);
+		for (uint32_t i = 0, n = random32() % 80; i < n; i++)
+			add_random();
+		for (uint32_t i = 1; i <= vm.bus.count; i++)
+			for (uint64_t at = vm.bus.region[i].base - 0x1080; at < vm.bus.region[i].base + 0x2000;
+			     at += 0x3c)
+				assert_ptr_equal(mmio_find(&vm.bus, at), find_linear(at));
+		for (uint32_t i = 1; i <= vm.bus.count; i++)
+			if (!vm.bus.searched)
+				assert_ptr_equal(find_indexed(vm.bus.region[i].base), &vm.bus.region[i]);
+	}
+}
+
+/* As many devices as a VM may get, wherever their pages lie: none needs a search. */
+static void test_all_are_indexed(void **state)
+{
+	static const uint32_t steps[] = {0x1000, 0x2000, 0x10000, 0x100000, 0x1000000};
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		setup(state);
+		for (uint32_t n = 0; n < 48; n++)
+			assert_int_equal(add(0x08000000 + (uint64_t)n * steps[i], 0x1000), 0);
+		assert_false(vm.bus.searched);
+	}
+	for (uint32_t set = 0; set < 100; set++) {
+		setup(state);
+		for (uint32_t n = 0; n < 40; n++)
+			add((uint64_t)random32() << 12 & (BIT64(40) - 1), 0x1000);
+		assert_false(vm.bus.searched);
+	}
+}
+
+/* A page of 32 regions; one of words; one of several pages; one that is not. */
+static void test_what_is_indexed(void **state)
 {
 	(void)state;
-	assert_int_equal(add(0x1080, 0x80), 0);
-	assert_int_equal(add(0xff00003000, 0x2000), 0);
-	assert_int_equal(read_at(0x10fc, 4), MMIO_DONE);
-	assert_ptr_equal(vcpu.mmio_hint.region, &vm.bus.region[0]);
-	assert_int_equal(vcpu.mmio_hint.page, 0x10);
-	assert_int_equal(vcpu.mmio_hint.start, 0x80);
-	assert_int_equal(vcpu.mmio_hint.size, 0x80);
-	assert_int_equal(read_at(0x2000, 4), MMIO_UNHANDLED);
-	assert_ptr_equal(vcpu.mmio_hint.region, &vm.bus.region[0]);
-	assert_int_equal(read_at(0xff00004000, 4), MMIO_DONE);
-	assert_ptr_equal(vcpu.mmio_hint.region, &vm.bus.region[1]);
-	assert_int_equal(vcpu.mmio_hint.page, 0xff000040);
-	assert_int_equal(vcpu.mmio_hint.start, 0U - 0x1000U);
-	assert_int_equal(vcpu.mmio_hint.size, 0x2000);
+	for (uint64_t i = 0; i < 32; i++)
+		assert_int_equal(add(0x1000 + i * 128, 128), 0);
+	assert_int_equal(add(0x40000, 0x10000), 0);
+	assert_false(vm.bus.searched);
+	assert_ptr_equal(find_indexed(0x1fff), &vm.bus.region[32]);
+	assert_ptr_equal(find_indexed(0x4ffff), &vm.bus.region[33]);
+	assert_null(find_indexed(0x50000));
+	assert_int_equal(add(0x2000, 0x84), 0);
+	assert_true(vm.bus.searched);
+	assert_null(find_indexed(0x2000));
+	assert_ptr_equal(mmio_find(&vm.bus, 0x2080), &vm.bus.region[34]);
+	ops.widths = MMIO_BYTE;
+	assert_int_equal(add(0x3000, 0x1000), 0);
+	assert_null(find_indexed(0x3000));
+	assert_int_equal(read_at(0x3000, 1), MMIO_DONE);
+	ops.widths = MMIO_ANY;
+	assert_int_equal(add(0x100000, 0x11000), 0);
+	assert_null(find_indexed(0x100000));
+	assert_int_equal(read_at(0x110ffc, 4), MMIO_DONE);
+	assert_int_equal(seen.offset, 0x10ffc);
+}
+
+/* What the empty blocks of a page lead to. */
+static void test_region_0_refuses(void **state)
+{
+	const struct mmio_region *none = &vm.bus.region[0];
+
+	(void)state;
+	assert_int_equal(add(0x1000, 128), 0);
+	assert_ptr_equal(mmio_block(&vm.bus, mmio_page(&vm.bus, 0x10), 0x1080), none);
+	assert_true(none->ops.read(&vcpu, none->device, 0, 4) & MMIO_ABORT);
+	assert_false(none->ops.write(&vcpu, none->device, 0, 0, 4));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_sorted, setup),
 		cmocka_unit_test_setup(test_overlap, setup),
 		cmocka_unit_test_setup(test_invalid, setup),
 		cmocka_unit_test_setup(test_full, setup),
@@ -276,7 +345,10 @@ int main(void)
 		cmocka_unit_test_setup(test_widths, setup),
 		cmocka_unit_test_setup(test_ends, setup),
 		cmocka_unit_test_setup(test_values, setup),
-		cmocka_unit_test_setup(test_hint, setup),
+		cmocka_unit_test_setup(test_random_sets, setup),
+		cmocka_unit_test_setup(test_all_are_indexed, setup),
+		cmocka_unit_test_setup(test_what_is_indexed, setup),
+		cmocka_unit_test_setup(test_region_0_refuses, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
