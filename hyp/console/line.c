@@ -9,7 +9,7 @@
 #define ESC     0x1b
 #define DEL     0x7f
 
-enum { ESCAPE_NONE, ESCAPE_SEEN, ESCAPE_BRACKET, ESCAPE_MODIFIER };
+enum { ESCAPE_NONE, ESCAPE_SEEN, ESCAPE_BRACKET, ESCAPE_MODIFIER, ESCAPE_ANSWER, ESCAPE_STRING };
 
 static void out(struct line *line, const char *text)
 {
@@ -174,25 +174,21 @@ static void complete(struct line *line)
 		type(line, ' ');
 }
 
-/* A key without a character of its own: ESC [ letter, or ESC [ number ~. Behind the number may be ; and a modifier. */
-static void escape_key(struct line *line, char c)
+/* Behind ESC: what begins here. A string is an answer of the terminal's (ECMA-48 5.6: APC, DCS, OSC, PM, SOS). */
+static uint8_t escape_kind(char c)
+{
+	if (c == '[' || c == 'O')
+		return ESCAPE_BRACKET;
+	return c && strchr("]PX^_", c) ? ESCAPE_STRING : ESCAPE_NONE;
+}
+
+/* The final character of ESC [, of a key that has none of its own. */
+static void named_key(struct line *line, char c)
 {
 	static const char keys[][2] = {{'A', CTRL('P')}, {'B', CTRL('N')}, {'C', CTRL('F')},
 				       {'D', CTRL('B')}, {'H', CTRL('A')}, {'F', CTRL('E')}};
 	static const char numbered[] = "\0H\0\0F\0\0HF"; /* Home is 1 or 7, End 4 or 8 */
 
-	if (line->escape == ESCAPE_SEEN) {
-		line->escape = c == '[' || c == 'O' ? ESCAPE_BRACKET : ESCAPE_NONE;
-		line->escape_number = 0;
-		return;
-	}
-	if (c == ';')
-		line->escape = ESCAPE_MODIFIER;
-	else if (c >= '0' && c <= '9' && line->escape == ESCAPE_BRACKET)
-		line->escape_number = (uint8_t)(10 * line->escape_number + c - '0');
-	if (c == ';' || (c >= '0' && c <= '9'))
-		return;
-	line->escape = ESCAPE_NONE;
 	if (c == '~' && line->escape_number == 3 && line->cursor < line->len)
 		cut(line, line->cursor, line->cursor + 1U);
 	if (c == '~')
@@ -200,6 +196,35 @@ static void escape_key(struct line *line, char c)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i][0] == c)
 			line_key(line, keys[i][1]);
+}
+
+/*
+ * A key is ESC [ letter, or ESC [ number ~; behind the number may be ; and a modifier. What else is built as
+ * ECMA-48 5.4 says is the answer to a question that a guest put to the terminal while it had the screen: no part of it
+ * is typed in.
+ */
+static void escape_key(struct line *line, char c)
+{
+	uint8_t before = line->escape;
+
+	line->escape = ESCAPE_NONE;
+	if (before == ESCAPE_SEEN) {
+		line->escape = escape_kind(c);
+		line->escape_number = 0;
+	} else if (before == ESCAPE_STRING) {
+		if (c == ESC)
+			line->escape = ESCAPE_SEEN;
+		else if ((uint8_t)c >= ' ')
+			line->escape = ESCAPE_STRING;
+	} else if (c >= '0' && c <= '9') {
+		line->escape = before;
+		if (before == ESCAPE_BRACKET)
+			line->escape_number = (uint8_t)(10 * line->escape_number + c - '0');
+	} else if (c >= ' ' && c < '@') {
+		line->escape = c == ';' && before != ESCAPE_ANSWER ? ESCAPE_MODIFIER : ESCAPE_ANSWER;
+	} else if (before != ESCAPE_ANSWER) {
+		named_key(line, c);
+	}
 }
 
 static enum line_event control(struct line *line, char c)

@@ -236,6 +236,32 @@ static void test_full(void **state)
 	assert_int_equal(line.len, LINE_MAX - 1);
 }
 
+/* What a guest has asked the terminal may be answered when the shell reads: nothing of it is typed, nor runs. */
+static void test_answers(void **state)
+{
+	static const char *const answers[] = {
+		"\033[24;80R",                      /* where the cursor is */
+		"\033[?1;2c\033[>0;276;0c",         /* what it is */
+		"\033[?2026;2$y",                   /* its modes */
+		"\033]10;rgb:ffff/ffff/ffff\033\\", /* colours, */
+		"\033]11;rgb:0/0/0\007",
+		"\033]lpoweroff\033\\",                /* title, */
+		"\033P1$r0m\033\\",                    /* settings, */
+		"\033P>|XTerm(378)\033\\\033_a\033\\", /* version */
+		"\033[?A\033[I\033[O",
+	};
+
+	(void)state;
+	type("stat w");
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		type(answers[i]);
+		expect("stat w", 6);
+	}
+	assert_int_equal(type("\033]poweroff\r"), LINE_MORE); /* a string has no end of a line; this one ends it */
+	type("eb");
+	expect("stat web", 8);
+}
+
 /* Any bytes at all: the text stays inside its bounds, and the terminal shows it. */
 static void test_random(void **state)
 {
@@ -278,6 +304,7 @@ int main(void)
 		cmocka_unit_test_setup(test_long_history, setup),
 		cmocka_unit_test_setup(test_completion, setup),
 		cmocka_unit_test_setup(test_full, setup),
+		cmocka_unit_test_setup(test_answers, setup),
 		cmocka_unit_test_setup(test_random, setup),
 	};
 
