@@ -1,7 +1,8 @@
 /*
  * Console multiplexer. Output waits in a ring for each source, which is its log as well, and leaves by one function,
  * drain(), that is called with every character and by the UART's interrupt. One source at a time has the line: virt7's
- * own lines go first, then the shell's; VMs that share the screen take turns by the line.
+ * own lines go first, then the shell's; VMs that share the screen take turns by the line, and what they print is made
+ * plain text on its way out (hyp/console/plaintext.h), so that the log holds it as it was printed.
  */
 #include <string.h>
 
@@ -14,12 +15,32 @@
 #include "hyp/run/timer.h"
 
 #define SYSTEM_LOG  8192U /* bytes, a power of two */
-#define INSERT_MAX  128U
+#define INSERT_MAX  256U
 #define BURST       256U /* characters sent in one go; more than any UART's FIFO holds */
 #define TYPED_BURST 64U
 #define LINE_AGAIN  256U
 #define INTERRUPT   0x03 /* Ctrl-C */
+#define BELL        0x07
+#define DEL         0x7fU
 #define POLL_HZ     200U /* where the UART has no interrupt */
+
+/*
+ * A VM that had the screen to itself may have left the terminal in any state (ECMA-48, DEC's VT510 manual, xterm's
+ * ctlseqs). Before a line of virt7's between its own: CAN and ST end a sequence or string that is open; then plain
+ * characters of ASCII.
+ */
+#define TERMINAL_LINE "\x18\x1b\\\x1b[m\x0f\x1b(B"
+
+/*
+ * Before somebody else has the screen, besides: the whole screen scrolls, and is the normal one; cursor keys send what
+ * they do at the start, no mouse, focus or paste reports are typed in; the cursor is seen, lines wrap, the keyboard is
+ * not locked, UTF-8 is read. DECSC and DECRC (ESC 7, ESC 8) keep the cursor where it is, because DECSTBM and leaving
+ * the alternate screen move it.
+ */
+#define TERMINAL_SCREEN          \
+	"\x18\x1b\\\x1b"         \
+	"7\x1b[r\x1b[?1049l\x1b" \
+	"8\x1b[?1;5;69;1000;1002;1003;1004;2004l\x1b[?7;25h\x1b[2;4;20l\x1b>\x1b[m\x0f\x1b(B\x1b%G"
 
 /* A VM may leave a line unfinished, as a prompt does. Others that wait end it after so much. */
 #define HOLD_MS    200U  /* without another character */
@@ -40,6 +61,9 @@ static struct {
 	bool room; /* of somebody who waits for it: to be told */
 	uint8_t escape;
 	bool shell_open, disturbed, busy, interrupted;
+
+	struct console_stream *steered; /* has had the screen, and sent more than text; NULL: nobody has */
+	bool steered_again;             /* since the last line of virt7's */
 
 	struct console_stream *current; /* who has the line */
 	bool in_line;                   /* the line is unfinished */
@@ -80,12 +104,22 @@ static bool is_visible(const struct console_stream *s)
 	return !console.shell_open && (!console.screen || console.screen == s);
 }
 
+/* As it is: one VM has the screen, or there is only one. */
+static bool is_raw(const struct console_stream *s)
+{
+	return !s->vm || console.screen || console.streams->next == console.streams;
+}
+
+static void insert_bytes(const char *bytes, size_t len)
+{
+	len = MIN(len, (size_t)(INSERT_MAX - console.insert_len));
+	memcpy(console.insert + console.insert_len, bytes, len);
+	console.insert_len += (uint32_t)len;
+}
+
 static void insert(const char *text)
 {
-	size_t len = MIN(strlen(text), (size_t)(INSERT_MAX - console.insert_len));
-
-	memcpy(console.insert + console.insert_len, text, len);
-	console.insert_len += (uint32_t)len;
+	insert_bytes(text, strlen(text));
 }
 
 static void insert_number(uint32_t value)
@@ -147,11 +181,32 @@ static struct console_stream *choose(void)
 	return next_in_turn();
 }
 
+/* `s` has something to show: the terminal is to show it, whatever another did to it, from the begin of a line. */
+static void restore_terminal(const struct console_stream *s)
+{
+	const struct console_stream *from = console.steered;
+
+	if (!from || from == s)
+		return;
+	if (s != &virt7 || !is_visible(from) || console.panicked) {
+		insert(TERMINAL_SCREEN);
+		console.steered = NULL;
+	} else if (console.steered_again) {
+		insert(TERMINAL_LINE);
+	} else {
+		return;
+	}
+	console.steered_again = false;
+	console.in_line = true; /* wherever the cursor is */
+}
+
 /* `s` gets the line: end another's, say what was lost, put its name in front. */
 static void begin(struct console_stream *s)
 {
+	restore_terminal(s);
 	if (console.in_line && console.current != s) {
 		insert("\r\n");
+		plaintext_cut_line(&console.current->plain);
 		console.disturbed |= console.current == console.shell;
 		console.in_line = false;
 	}
@@ -178,32 +233,59 @@ static void send(uint8_t c)
 	console.in_line = c != '\n';
 }
 
-/* One character of whoever is next. False: nobody is. */
+/* Is this more than text and the keys that move in it? Half a character in UTF-8 may be a control code (C1). */
+static bool steers(uint8_t c)
+{
+	return c >= DEL || (c < ' ' && (c < BELL || c > '\r'));
+}
+
+/* To be sent: what `s` shows next. */
+static void show_text(struct console_stream *s, const char *text, size_t len)
+{
+	if (s != console.current || !s->in_line)
+		begin(s);
+	insert_bytes(text, len);
+	s->in_line = text[len - 1] != '\n';
+	console.line_chars += (uint32_t)len;
+	console.last_sent = timer_now();
+}
+
+/* The next byte of `s`, which may show nothing. */
+static void advance_stream(struct console_stream *s)
+{
+	uint8_t c = s->log[s->shown & (s->size - 1U)];
+	char text[PLAINTEXT_MAX] = {(char)c};
+	bool used = true;
+	size_t len = 1;
+
+	if (!is_raw(s))
+		len = plaintext_take(&s->plain, c, s == console.current && s->in_line, text, &used);
+	s->shown += used;
+	console.room |= s->refused;
+	if (len)
+		show_text(s, text, len);
+	else if (c < ' ') /* carriage returns without end are a turn as well; half a character is not */
+		console.turn = s;
+	if (is_raw(s) && s->vm && steers(c)) {
+		console.steered = s;
+		console.steered_again = true;
+	}
+}
+
+/* One character, or a step towards one, of whoever is next. False: nobody is. */
 static bool send_next(void)
 {
 	struct console_stream *s;
-	uint8_t c;
 
-	if (console.inserted < console.insert_len) {
+	if (console.inserted == console.insert_len) {
+		console.inserted = console.insert_len = 0;
+		s = choose();
+		if (!s)
+			return false;
+		advance_stream(s);
+	}
+	if (console.inserted < console.insert_len)
 		send((uint8_t)console.insert[console.inserted++]);
-		return true;
-	}
-	console.inserted = console.insert_len = 0;
-	s = choose();
-	if (!s)
-		return false;
-	if (s != console.current || !s->in_line) {
-		begin(s);
-		s->in_line = true;
-		if (console.insert_len)
-			return send_next();
-	}
-	c = s->log[s->shown++ & (s->size - 1U)];
-	console.room |= s->refused;
-	send(c);
-	s->in_line = c != '\n';
-	console.line_chars++;
-	console.last_sent = timer_now();
 	return true;
 }
 
@@ -232,6 +314,7 @@ bool console_putc(struct console_stream *stream, uint8_t c)
 	if (!room && !is_visible(stream)) {
 		stream->shown++;
 		stream->lost++;
+		stream->plain = (struct plaintext){0};
 		room = true;
 	}
 	if (room) {
@@ -423,6 +506,7 @@ static void show_line_again(struct console_stream *s)
 	}
 	s->shown = start;
 	s->in_line = false;
+	s->plain = (struct plaintext){0};
 }
 
 /*

@@ -1,7 +1,7 @@
 /*
  * The console multiplexer: one host UART, a stream of output and a log for each VM, one for the shell and one for
  * virt7's own lines. What it shows depends on who has the screen (docs/console.md): one VM, raw; all VMs, by whole
- * lines with their names; or the shell, while which VMs write into their logs only.
+ * lines with their names, as plain text; or the shell, while which VMs write into their logs only.
  */
 #ifndef HYP_CONSOLE_CONSOLE_H
 #define HYP_CONSOLE_CONSOLE_H
@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "hyp/console/plaintext.h"
 
 struct vm;
 
@@ -27,10 +29,11 @@ struct console_stream {
 	/* the rest is the console's, under its lock */
 	uint8_t input[CONSOLE_INPUT]; /* ring; written by the console, read by the VM's UART */
 	uint32_t input_head, input_tail;
-	uint32_t head, shown; /* of the log */
-	uint32_t lost;        /* characters that were overwritten before anybody could see them */
-	bool in_line;         /* the next one shown does not begin a line */
-	bool refused;         /* somebody waits for room() */
+	uint32_t head, shown;   /* of the log */
+	uint32_t lost;          /* characters that were overwritten before anybody could see them */
+	bool in_line;           /* the next one shown does not begin a line */
+	bool refused;           /* somebody waits for room() */
+	struct plaintext plain; /* while it shares the screen */
 	struct console_stream *next;
 };
 

@@ -150,11 +150,36 @@ void shell_cpu(uint32_t count, char **args)
 	}
 }
 
+/* A line of a VM's log is shown as on a screen that VMs share: its name in front, in plain text. */
+struct log_view {
+	const char *name; /* NULL: virt7's own, which is plain */
+	struct plaintext plain;
+	bool in_line;
+};
+
+static void show_log_byte(struct log_view *view, uint8_t c)
+{
+	char text[PLAINTEXT_MAX] = {(char)c};
+	bool used = false;
+	size_t len;
+
+	while (!used) {
+		len = plaintext_take(&view->plain, c, view->in_line, text, &used);
+		if (len && !view->in_line && view->name)
+			shell_printf("%s| ", view->name);
+		if (len) {
+			shell_write(text, (uint32_t)len);
+			view->in_line = text[len - 1] != '\n';
+		}
+	}
+}
+
 /* What was there when it was asked for: a VM that goes on printing is no reason not to end. */
 void shell_log(uint32_t count, char **args)
 {
 	struct vm *vm = count ? shell_find_vm(args[0]) : NULL;
 	const struct console_stream *stream = vm ? &vm->console : NULL;
+	struct log_view view = {.name = vm ? vm->config.name : NULL};
 	uint32_t at = 0, end = console_log_end(stream);
 	char part[128];
 	size_t n;
@@ -162,6 +187,8 @@ void shell_log(uint32_t count, char **args)
 	if (count && !vm)
 		return;
 	while (!shell_interrupted() && (n = console_log_read(stream, &at, end, part, sizeof(part))) != 0)
-		shell_write(part, (uint32_t)n);
-	shell_write("\r\n", 2);
+		for (size_t i = 0; i < n; i++)
+			show_log_byte(&view, (uint8_t)part[i]);
+	if (view.in_line || view.plain.count)
+		show_log_byte(&view, '\n');
 }

@@ -4,6 +4,7 @@
  *   count N   print N numbered lines          flood   print lines without end
  *   caches N  read the cache ID registers N times
  *   spin      run without end                 off     power off
+ *   say HEX   print these bytes
  *   listen    power off when the power key is pressed (PL061, line 3); `deaf` undoes it
  *
  * It answers anything else with "heard: TEXT". Parameters: listen=1 and flood=1 do the same at the start.
@@ -81,6 +82,18 @@ static uint32_t number(const char *digits)
 	return value;
 }
 
+static uint32_t hex_digit(char c)
+{
+	return (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static void say(const char *hex)
+{
+	for (; hex[0] && hex[1]; hex += 2)
+		printf("%c", (char)(hex_digit(hex[0]) << 4 | hex_digit(hex[1])));
+	printf("\n");
+}
+
 static void flood(void)
 {
 	for (uint32_t n = 1;; n++)
@@ -125,6 +138,8 @@ void guest_main(void)
 				printf("line %u\n", (unsigned int)n);
 		else if (is("caches "))
 			caches(number(text + 7));
+		else if (is("say "))
+			say(text + 4);
 		else if (is("flood"))
 			flood();
 		else if (is("listen") || is("deaf"))

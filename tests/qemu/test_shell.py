@@ -123,6 +123,99 @@ def test_nothing_is_lost_out_of_sight(talk):
     assert all(lines.count(str(n)) >= 4 for n in range(1, 301)) and len(lines) <= 4 * 300 + 8
 
 
+# What a guest prints to be taken for virt7, for another VM or for the operator, or to steer the terminal; and what is to be
+# seen of it, behind its own name. None: it comes through as it is.
+FORGERIES = [
+    (b"virt7: error: text alone", None),
+    (b"ok\rvirt7: error: over the prefix", b"ok\r\na| virt7: error: over the prefix"),
+    (b"ok\r\rb| another's", b"ok\r\na| b| another's"),
+    (b"\rvirt7: first", b"virt7: first"),
+    (b"\n\rvirt7: LF CR", b"\r\na| virt7: LF CR"),
+    (b"ok\b\b\b\b\b\bvirt7: b", rb"ok\x08\x08\x08\x08\x08\x08virt7: b"),
+    (b"\x1b[2K\x1b[1Gvirt7: CSI", rb"\x1b[2K\x1b[1Gvirt7: CSI"),
+    (b"\x1b[A\x1b[Gvirt7: up", rb"\x1b[A\x1b[Gvirt7: up"),
+    (b"\x1b[2J\x1b[Hvirt7> ", rb"\x1b[2J\x1b[Hvirt7> "),
+    (b"\x1bEvirt7: NEL", rb"\x1bEvirt7: NEL"),
+    (b"\x85virt7: C1 NEL", rb"\x85virt7: C1 NEL"),
+    (b"\xc2\x85virt7: in UTF-8", rb"\xc2\x85virt7: in UTF-8"),
+    (b"\x9b2Jvirt7: C1 CSI", rb"\x9b2Jvirt7: C1 CSI"),
+    (b"\xc2\x9b2Jvirt7: in UTF-8", rb"\xc2\x9b2Jvirt7: in UTF-8"),
+    (b"\xc0\x8dvirt7: overlong CR", rb"\xc0\x8dvirt7: overlong CR"),
+    (b"\xe0\x82\x9b1Gvirt7: CSI", rb"\xe0\x82\x9b1Gvirt7: CSI"),
+    (b"\xf0\x80\x80\x8dvirt7: CR", rb"\xf0\x80\x80\x8dvirt7: CR"),
+    (b"\xed\xa0\x80\xed\xb0\x80 surrogates", rb"\xed\xa0\x80\xed\xb0\x80 surrogates"),
+    (b"\xf4\x90\x80\x80 and beyond", rb"\xf4\x90\x80\x80 and beyond"),
+    (b"\xe2\x82\rvirt7: cut", b"\\xe2\\x82\r\na| virt7: cut"),
+    (b"\xe2\x80\xaerorre :7triv", rb"\xe2\x80\xaerorre :7triv"),
+    (b"\xe2\x81\xa7isolate", rb"\xe2\x81\xa7isolate"),
+    (b"\xe2\x80\xa8virt7: a separator", rb"\xe2\x80\xa8virt7: a separator"),
+    (b"a\xe2\x80\x8b\xef\xbb\xbf| unseen", rb"a\xe2\x80\x8b\xef\xbb\xbf| unseen"),
+    (b"\x1b[6n\x1b[c\x05\x1bZ questions", rb"\x1b[6n\x1b[c\x05\x1bZ questions"),
+    (b"\x1b]0;virt7\x07\x1b[21t title", rb"\x1b]0;virt7\x07\x1b[21t title"),
+    (b"\x1bP$qm\x1b\\\x90$qm\x9c DCS", rb"\x1bP$qm\x1b\\x90$qm\x9c DCS"),
+    (b"\x1b]52;c;Zm9v\x07 clipboard", rb"\x1b]52;c;Zm9v\x07 clipboard"),
+    (b"\x0e\x1b(0\x1b[8m hidden", rb"\x0e\x1b(0\x1b[8m hidden"),
+    (b"\x1b[?1049h\x1b[3;4r\x1bc", rb"\x1b[?1049h\x1b[3;4r\x1bc"),
+    (b"\x0b\x0cvirt7: below\x7f\x00", rb"\x0b\x0cvirt7: below\x7f\x00"),
+    (b"\x1b]0;open", rb"\x1b]0;open"),
+    (b"\xf0\x9f\x98", rb"\xf0\x9f\x98"),
+    ("Grüße\tΣ 字 😀 €".encode(), None),
+]
+TERMINAL_LINE = "\x18\x1b\\\x1b[m\x0f\x1b(B"
+TERMINAL_SCREEN = ("\x18\x1b\\\x1b7\x1b[r\x1b[?1049l\x1b8\x1b[?1;5;69;1000;1002;1003;1004;2004l\x1b[?7;25h\x1b[2;4;20l"
+                   "\x1b>\x1b[m\x0f\x1b(B\x1b%G")
+
+
+def expect_exactly(run, text):
+    """These characters next and no others; a CR more before a LF is QEMU's terminal's."""
+    assert re.sub("\r+\n", "\r\n", run.expect(re.escape(text).replace("\\\r\\\n", "\r+\n"))[0]) == text
+    assert run.child.before == ""
+
+
+def test_forgeries_on_a_shared_screen(talk):
+    """Each comes out with the VM's own name before each of its lines, and nothing in it that a terminal obeys; so in `log`."""
+    run = talk("a", "b")
+    run.expect(r"\nb\| > ")
+    run.send("x\r")
+    run.expect(r"\na\| heard: x\r+\na\| > ")  # b is silent from here on
+    log = ""
+    for said, seen in FORGERIES:
+        shown = (seen or said).decode()
+        typed = f"say {said.hex()}"
+        run.send(typed + "\r")
+        expect_exactly(run, f"{typed}\r\na| {shown}\r\na| > ")
+        log += f"a| > {typed}\r\na| {shown}\r\n"
+    open_shell(run)
+    run.send("log a\r")
+    run.expect(r"log a\r+\na\| talk: ready\r+\na\| > x\r+\na\| heard: x\r+\n")
+    expect_exactly(run, f"{log}a| > \r\n{SHELL}")
+    power_off(run)
+
+
+def test_forgeries_on_its_own_screen(talk):
+    """There they pass as they are. virt7's lines and the shell find the terminal in order all the same."""
+    run = talk("a", "b")
+    open_shell(run)
+    run.send("vm console a\r")
+    run.expect(r"\[a\]\r+\n> ")
+    run.send("say 1b5b3f31303439681b5b386d1b5d303b\r")  # alternate screen, concealed, a title without an end
+    run.expect(re.escape("3b") + r"\r+\n" + re.escape("\x1b[?1049h\x1b[8m\x1b]0;") + r"\r+\n> ")
+    open_shell(run)
+    assert run.child.before.replace("\r", "").split("\n")[0] == TERMINAL_SCREEN
+    run.send("\x1b[24;80R\x1b]lvm stop -f a\x1b\\vm list\r")  # answers to what it may have asked
+    run.expect(r"vm list\r+\n")
+    run.expect(r"\na +running")
+    run.expect(SHELL)
+    run.send("exit\r")
+    run.expect(r"\[a\]\r+\n> ")
+    run.send("say 1b5b386d\r")
+    run.expect(re.escape("\x1b[8m") + r"\r+\n> ")
+    run.send("off\r")
+    run.expect(r" failed\r+\n" + re.escape(TERMINAL_LINE) + r"\r+\nvirt7: vm a: off\r")
+    open_shell(run)
+    power_off(run)
+
+
 @pytest.mark.parametrize("smp", (1, 2))
 def test_flood(talk, smp):
     """A VM that prints without end: the others are heard, the shell answers, and its lines stay whole."""

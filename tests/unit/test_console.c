@@ -620,6 +620,147 @@ static void test_panic(void **state)
 	expect("a| text\r\nvirt7: PANIC\r\n");
 }
 
+/* --- what a guest cannot do --------------------------------------------------------------------------------------- */
+
+#define TERMINAL_LINE "\x18\x1b\\\x1b[m\x0f\x1b(B"
+#define TERMINAL_SCREEN                                                                                            \
+	"\x18\x1b\\\x1b\x37\x1b[r\x1b[?1049l\x1b\x38\x1b[?1;5;69;1000;1002;1003;1004;2004l\x1b[?7;25h\x1b[2;4;20l" \
+	"\x1b>\x1b[m\x0f\x1b(B\x1b%G"
+
+static void test_shared_is_plain(void **state)
+{
+	(void)state;
+	start(2);
+	vm_says(0, "ok\rvirt7: error: forged\r\n");
+	expect("a| ok\r\na| virt7: error: forged\r\n");
+	vm_says(0, "\x1b[1Gvirt7> \x1b[6n\n");
+	expect("a| \\x1b[1Gvirt7> \\x1b[6n\r\n");
+	vm_says(0, "\n\rx\n");
+	expect("a| \r\na| x\r\n");
+	console_show(&vm[0].console); /* its log has them as they were; alone on the screen it is as it is */
+	vm_says(0, "\x1b[1mx\r\n");
+	expect("\x1b[1mx\r\n");
+}
+
+/* A character that comes in parts while others print is whole when it is shown, and nobody else's. */
+static void test_half_a_character(void **state)
+{
+	(void)state;
+	start(2);
+	vm_says(0, "\xe2");
+	vm_says(1, "\xac\n");
+	vm_says(0, "\x82");
+	vm_says(1, "\x82\xac\n");
+	vm_says(0, "\xac\n");
+	expect("bee| \\xac\r\nbee| \\x82\\xac\r\na| \xe2\x82\xac\r\n");
+	vm_says(0, "x\xe2");
+	vm_says(1, "y\n");
+	expect("a| x");
+	pass(300);
+	vm_says(0, "\x82\xac\n");
+	expect("\r\nbee| y\r\na| \xe2\x82\xac\r\n");
+}
+
+/* A line that was ended for others while its line feed was under way is not followed by an empty one. */
+static void test_line_ended_once(void **state)
+{
+	(void)state;
+	start(2);
+	vm_says(0, "x\r");
+	vm_says(1, "y\n");
+	pass(300);
+	vm_says(0, "\nz\n");
+	expect("a| x\r\nbee| y\r\na| z\r\n");
+}
+
+/* Bytes that show nothing are a turn too, and what others say comes through. */
+static void test_nothing_without_end(void **state)
+{
+	(void)state;
+	start(2);
+	space = 0;
+	while (console_putc(&vm[0].console, '\r'))
+		;
+	for (uint32_t n = 0; n < 4; n++)
+		assert_true(vm_says(1, "heard\r\n"));
+	space = 100;
+	handler(IRQ_ID);
+	expect("bee| heard\r\nbee| heard\r\nbee| heard\r\nbee| heard\r\n");
+}
+
+/* Four characters for one: the line is still given up after so many, and no other's waits longer. */
+static void test_escaped_line_is_not_longer(void **state)
+{
+	const char *end;
+
+	(void)state;
+	start(2);
+	vm_says(0, "\x1b");
+	vm_says(1, "waits\n");
+	for (uint32_t n = 0; n < 1200; n++)
+		vm_says(0, "\x1b");
+	end = strstr(sent, "\r\nbee| waits\r\na| ");
+	assert_non_null(end);
+	assert_int_equal(end - sent, strlen("a| ") + 1024);
+}
+
+/* virt7's line among those of a VM that has the screen: on a line of its own, not in the VM's colours or string. */
+static void test_line_on_a_steered_screen(void **state)
+{
+	(void)state;
+	start(1);
+	vm_says(0, "plain\tx\b\a\r\n");
+	console_write("virt7: x\n", 9);
+	expect("plain\tx\b\a\r\nvirt7: x\r\n");
+	vm_says(0, "\x1b]0;");
+	console_write("virt7: x\n", 9);
+	console_write("virt7: y\n", 9);
+	expect("\x1b]0;" TERMINAL_LINE "\r\nvirt7: x\r\nvirt7: y\r\n");
+	vm_says(0, "b\n");
+	console_write("virt7: x\n", 9);
+	expect("b\nvirt7: x\r\n");
+	vm_says(0, "\x9b");
+	console_write("virt7: x\n", 9);
+	expect("\x9b" TERMINAL_LINE "\r\nvirt7: x\r\n");
+}
+
+/* Whoever has the screen next finds a terminal in order: once, and only if it may be in disorder. */
+static void test_screen_after_a_steered_one(void **state)
+{
+	(void)state;
+	start(2);
+	console_show(&vm[0].console);
+	vm_says(0, "\x1b[?1049h\x1b[8m");
+	console_write("virt7: x\n", 9);
+	expect("\x1b[?1049h\x1b[8m" TERMINAL_LINE "\r\nvirt7: x\r\n");
+	key("\035");
+	say(&shell, "> ");
+	say(&shell, "\r\n");
+	expect(TERMINAL_SCREEN "\r\n> \r\n");
+	console_show(&vm[1].console);
+	vm_says(1, "\x0e");
+	console_show(&vm[0].console);
+	vm_says(0, "z");
+	expect("\x0e" TERMINAL_SCREEN "\r\n\x1b[?1049h\x1b[8mz");
+	key("\035");
+	console_write("virt7: y\n", 9); /* before the shell has said a word */
+	say(&shell, "> ");
+	expect(TERMINAL_SCREEN "\r\nvirt7: y\r\n> ");
+	console_show(NULL);
+	vm_says(1, "\x1b");
+	expect("\r\nbee| \\x1b");
+}
+
+static void test_panic_on_a_steered_screen(void **state)
+{
+	(void)state;
+	start(1);
+	vm_says(0, "\x1b[8m");
+	console_panic();
+	console_write("virt7: PANIC\n", 13);
+	expect("\x1b[8m" TERMINAL_SCREEN "\r\nvirt7: PANIC\r\n");
+}
+
 /* Without an interrupt the UART is looked at by the clock. */
 static void test_polled(void **state)
 {
@@ -668,6 +809,14 @@ int main(void)
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_panic),
 		cmocka_unit_test(test_polled),
+		cmocka_unit_test(test_shared_is_plain),
+		cmocka_unit_test(test_half_a_character),
+		cmocka_unit_test(test_line_ended_once),
+		cmocka_unit_test(test_nothing_without_end),
+		cmocka_unit_test(test_escaped_line_is_not_longer),
+		cmocka_unit_test(test_line_on_a_steered_screen),
+		cmocka_unit_test(test_screen_after_a_steered_one),
+		cmocka_unit_test(test_panic_on_a_steered_screen),
 	};
 	int failed = 0, status;
 
