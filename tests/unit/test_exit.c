@@ -550,6 +550,20 @@ static void test_device_slow(void **state)
 	assert_false(access_device(0, 2, 0, 0, PSR_MODE_SVC));
 }
 
+/* A page that the device's slot would be right for, too. */
+static void test_device_of_another_page(void **state)
+{
+	uint32_t page = UART >> 12, slot = mmio_slot(UART >> 12 << 4, vm.bus.multiplier);
+
+	(void)state;
+	do
+		page++;
+	while (mmio_slot(page << 4, vm.bus.multiplier) != slot);
+	assert_false(access_device((page << 12) + 0x80, 2, 0, 0, PSR_MODE_SVC));
+	assert_false(access_device((page << 12) + 0x80, 1, 0, 0, PSR_MODE_SVC));
+	assert_true(access_device(UART + 0x80, 2, 0, 0, PSR_MODE_SVC));
+}
+
 /* What the device refuses, abort_data() hears of too. */
 static void test_device_refuses(void **state)
 {
@@ -770,6 +784,7 @@ int main(void)
 		cmocka_unit_test_setup(test_device_read, device_setup),
 		cmocka_unit_test_setup(test_device_write, device_setup),
 		cmocka_unit_test_setup(test_device_slow, device_setup),
+		cmocka_unit_test_setup(test_device_of_another_page, device_setup),
 		cmocka_unit_test_setup(test_device_refuses, device_setup),
 		cmocka_unit_test_setup(test_undef, setup),
 		cmocka_unit_test_setup(test_data_abort, setup),
