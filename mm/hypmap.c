@@ -108,14 +108,44 @@ void hyp_unmap_page(uint32_t va)
 	isb();
 }
 
-static uint32_t window_va(void)
+#define RING_BYTES (HYP_RING_PAGES * PAGE_SIZE)
+#define RING_WORDS ((LAYOUT_RINGS_END - LAYOUT_RINGS) / RING_BYTES / 32U)
+
+static uint32_t ring_taken[RING_WORDS]; /* under map_lock; a bit a place */
+
+uint32_t hyp_ring_reserve(void)
 {
-	return LAYOUT_WINDOWS + cpu_id() * BLOCK_SIZE;
+	uint32_t va = 0;
+
+	spin_lock(&map_lock);
+	for (uint32_t i = 0; i < RING_WORDS && !va; i++)
+		if (~ring_taken[i]) {
+			uint32_t bit = lowest_bit(~ring_taken[i]);
+
+			ring_taken[i] |= BIT(bit);
+			va = LAYOUT_RINGS + (32U * i + bit) * RING_BYTES;
+		}
+	spin_unlock(&map_lock);
+	return va;
 }
 
-uint8_t *hyp_window_open(pa_t address)
+void hyp_ring_release(uint32_t va)
 {
-	uint32_t va = window_va();
+	uint32_t place = (va - LAYOUT_RINGS) / RING_BYTES;
+
+	spin_lock(&map_lock);
+	ring_taken[place / 32U] &= ~BIT(place % 32U);
+	spin_unlock(&map_lock);
+}
+
+static uint32_t window_va(enum hyp_window window)
+{
+	return LAYOUT_WINDOWS + (cpu_id() * HYP_WINDOWS + window) * BLOCK_SIZE;
+}
+
+uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
+{
+	uint32_t va = window_va(window);
 
 	pte_write(l2_entry(va), align_down(address.v, BLOCK_SIZE) | attributes(HYP_MEM_RW));
 	dsb_ish();
@@ -124,9 +154,9 @@ uint8_t *hyp_window_open(pa_t address)
 }
 
 /* Other CPUs never use this window but may walk it speculatively, hence the broadcast (B3.10.1). */
-void hyp_window_close(void)
+void hyp_window_close_at(enum hyp_window window)
 {
-	uint32_t va = window_va();
+	uint32_t va = window_va(window);
 
 	pte_write(l2_entry(va), 0);
 	dsb_ish();

@@ -1,6 +1,6 @@
 /*
  * HYP's own address space after boot/early.c: maps devices, heap, bundle and stacks into their windows (mm/layout.h)
- * and gives each CPU one 2 MiB window onto any physical block.
+ * and gives each CPU a few 2 MiB windows onto any physical block.
  */
 #ifndef MM_HYPMAP_H
 #define MM_HYPMAP_H
@@ -24,11 +24,33 @@ void *hyp_map_device(uint64_t base, size_t size);
 /* Take away the page at `va`, which hyp_map() mapped as a page, on all CPUs. */
 void hyp_unmap_page(uint32_t va);
 
+/* This CPU's windows: one for moments, of whoever needs it, and two that a guest_view may keep (hyp/vm/guestmem.h). */
+enum hyp_window { HYP_WINDOW, HYP_WINDOW_VIEW, HYP_WINDOW_VIEW_2, HYP_WINDOWS };
+
 /*
  * Show the 2 MiB block that holds `address` in this CPU's window and return the address of its first byte there. Not
- * nested, not kept across a call that may block; hyp_window_close() takes it away again.
+ * nested, not kept across a call that may block; closing takes it away again. hyp_window_open() is for HYP_WINDOW.
  */
-uint8_t *hyp_window_open(pa_t address);
-void hyp_window_close(void);
+uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address);
+void hyp_window_close_at(enum hyp_window window);
+
+static inline uint8_t *hyp_window_open(pa_t address)
+{
+	return hyp_window_open_at(HYP_WINDOW, address);
+}
+
+static inline void hyp_window_close(void)
+{
+	hyp_window_close_at(HYP_WINDOW);
+}
+
+/*
+ * A place for up to HYP_RING_PAGES pages of guests' RAM, to be mapped with hyp_map() and taken away with
+ * hyp_unmap_page(). Its address, or 0: all places are taken. hyp_ring_release() gives it back, with nothing mapped
+ * there.
+ */
+#define HYP_RING_PAGES 4U
+uint32_t hyp_ring_reserve(void);
+void hyp_ring_release(uint32_t va);
 
 #endif

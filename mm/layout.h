@@ -9,11 +9,13 @@
 #define LAYOUT_BUNDLE_END  0xc0000000
 #define LAYOUT_HEAP        0xc0000000 /* linear map of the heap, 2 MiB blocks */
 #define LAYOUT_HEAP_END    0xd0000000
+#define LAYOUT_RINGS       0xd0000000 /* pages of guests' RAM that devices keep in sight */
+#define LAYOUT_RINGS_END   0xd4000000
 #define LAYOUT_STACKS      0xe0000000 /* vCPU stacks, a guard page below each */
 #define LAYOUT_STACKS_END  0xf0000000
 #define LAYOUT_DEVICES     0xf0000000
 #define LAYOUT_DEVICES_END 0xf0400000
-#define LAYOUT_WINDOWS     0xf8000000 /* one 2 MiB window a CPU */
+#define LAYOUT_WINDOWS     0xf8000000 /* three 2 MiB windows a CPU */
 #define LAYOUT_DTB         0xfc000000 /* host device tree, read-only */
 #define LAYOUT_DTB_SIZE    0x00400000
 #define LAYOUT_IMAGE       0xfe000000 /* the link address */

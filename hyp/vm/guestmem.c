@@ -1,46 +1,161 @@
-/* Guest memory through this CPU's window, one 2 MiB block at a time. */
+/* Guest memory through this CPU's windows, one 2 MiB block at a time (hyp/vm/guestmem.h). */
 #include <errno.h>
 
 #include <arm/copy.h>
+#include <arm/sysreg.h>
 
-#include "hyp/vm/guestmem.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 
 #define LOAD_STEP KIB(64) /* between looks at who else wants the CPU: images are large */
+#define CACHES_ON (SCTLR_C | SCTLR_M)
 
-static int check(const struct vm *vm, uint64_t at, size_t len)
+static int guest_check(const struct vm *vm, uint64_t at, size_t len)
 {
 	uint64_t base = MACHINE_RAM_BASE, size = vm->config.ram_size;
 
 	return at >= base && at - base <= size && len <= size - (at - base) ? 0 : -EFAULT;
 }
 
-static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, bool load)
+/* TVM traps until a vCPU's caches go on, so that coproc/setway.c knows of each that they did; its own SCTLR says the
+ * rest. */
+bool guest_is_uncached(const struct vm *vm)
 {
-	int ret = check(vm, at, len);
+	const struct vcpu *loaded = this_cpu()->loaded, *v;
+
+	if (loaded && loaded->vm == vm && (read_sctlr() & CACHES_ON) != CACHES_ON)
+		return true;
+	vm_for_each_vcpu(v, vm)
+		if (v->power == VCPU_ON && v->coproc.setway.state != SETWAY_OFF)
+			return true;
+	return false;
+}
+
+void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
+{
+	*view = (struct guest_view){
+		.vm = vm, .window = window, .uncached = guest_is_uncached(vm), .block = GUEST_NO_BLOCK};
+}
+
+void guest_view_close(struct guest_view *view)
+{
+	if (view->block != GUEST_NO_BLOCK)
+		hyp_window_close_at(view->window);
+	view->block = GUEST_NO_BLOCK;
+}
+
+/* Break before make (B3.10.1): what the window showed goes before what it shall show comes. */
+static int view_move(struct guest_view *view, uint64_t block)
+{
+	pa_t to;
+	int ret = vm_touch(view->vm, ipa(block));
+
+	if (ret)
+		return ret;
+	if (!vm_ram_pa(view->vm, ipa(block), &to))
+		return -EFAULT;
+	guest_view_close(view);
+	view->at = hyp_window_open_at(view->window, to);
+	view->block = block;
+	return 0;
+}
+
+/* Where the view shows `at`, and how much of *len lies in the same block. The range has been checked. */
+static int view_show(struct guest_view *view, uint64_t at, size_t *len, uint8_t **where)
+{
+	uint32_t offset = (uint32_t)at & (BLOCK_SIZE - 1U);
+	int ret = 0;
+
+	if (unlikely(at - offset != view->block))
+		ret = view_move(view, at - offset);
+	*len = MIN(*len, BLOCK_SIZE - offset);
+	*where = view->at + offset;
+	return ret;
+}
+
+/* Of a guest that looks past the caches no line may be there before HYP's access, nor stay behind it. */
+static inline void view_sync(const struct guest_view *view, const uint8_t *where, size_t len)
+{
+	if (unlikely(view->uncached))
+		cache_clean_invalidate(where, len);
+}
+
+/* Before a store only the lines count that it writes a part of: those at its ends. */
+static inline void view_sync_ends(const struct guest_view *view, const uint8_t *where, size_t len)
+{
+	view_sync(view, where, 1);
+	view_sync(view, where + len - 1U, 1);
+}
+
+int guest_copy_in(struct guest_view *view, ipa_t from, void *to, size_t len)
+{
+	uint64_t at = from.v;
+	uint8_t *target = to;
+	int ret = guest_check(view->vm, at, len);
 
 	while (!ret && len > 0) {
-		size_t offset = (size_t)(at & (BLOCK_SIZE - 1U)), most = load ? LOAD_STEP : BLOCK_SIZE;
-		size_t step = MIN(MIN(len, most), BLOCK_SIZE - offset);
-		uint8_t *window;
-		pa_t block;
+		size_t step = len;
+		uint8_t *where;
 
-		if (load)
-			sched_preempt();
-		ret = vm_touch(vm, ipa(at));
-		if (ret || !vm_ram_pa(vm, ipa(at - offset), &block))
-			return ret ? ret : -EFAULT;
-		window = hyp_window_open(block) + offset;
-		ret = load ? copy_checked(window, buffer, step) : copy_checked(buffer, window, step);
-		/* A guest with its caches off writes memory behind the back of a line that is left here (A3.5.7). */
-		cache_clean_invalidate(window, step);
-		hyp_window_close();
+		ret = view_show(view, at, &step, &where);
+		if (ret)
+			break;
+		view_sync(view, where, step);
+		ret = copy_checked(target, where, step);
+		view_sync(view, where, step);
 		at += step;
-		buffer += step;
+		target += step;
+		len -= step;
+	}
+	return ret;
+}
+
+int guest_copy_out(struct guest_view *view, ipa_t to, const void *from, size_t len)
+{
+	uint64_t at = to.v;
+	const uint8_t *source = from;
+	int ret = guest_check(view->vm, at, len);
+
+	while (!ret && len > 0) {
+		size_t step = len;
+		uint8_t *where;
+
+		ret = view_show(view, at, &step, &where);
+		if (ret)
+			break;
+		view_sync_ends(view, where, step);
+		ret = copy_checked(where, source, step);
+		view_sync(view, where, step);
+		at += step;
+		source += step;
+		len -= step;
+	}
+	return ret;
+}
+
+/* Block by block of the sender's, which guest_copy_out() cuts at the receiver's. */
+int guest_copy_across(struct guest_view *to_view, ipa_t to, struct guest_view *from_view, ipa_t from, size_t len)
+{
+	int ret = guest_check(from_view->vm, from.v, len);
+
+	if (!ret)
+		ret = guest_check(to_view->vm, to.v, len);
+	while (!ret && len > 0) {
+		size_t step = len;
+		uint8_t *where;
+
+		ret = view_show(from_view, from.v, &step, &where);
+		if (ret)
+			break;
+		view_sync(from_view, where, step);
+		ret = guest_copy_out(to_view, to, where, step);
+		view_sync(from_view, where, step);
+		from = ipa_add(from, step);
+		to = ipa_add(to, step);
 		len -= step;
 	}
 	return ret;
@@ -48,13 +163,33 @@ static int copy(struct vm *vm, uint64_t at, uint8_t *buffer, size_t len, bool lo
 
 int guest_read(struct vm *vm, ipa_t from, void *to, size_t len)
 {
-	return copy(vm, from.v, to, len, false);
+	struct guest_view view;
+	int ret;
+
+	guest_view_open(&view, vm, HYP_WINDOW_VIEW);
+	ret = guest_copy_in(&view, from, to, len);
+	guest_view_close(&view);
+	return ret;
 }
 
 int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len)
 {
-	int ret = copy(vm, to.v, (uint8_t *)(uintptr_t)from, len, true);
+	const uint8_t *source = from;
+	int ret = guest_check(vm, to.v, len);
 
+	while (!ret && len > 0) {
+		size_t step = MIN(len, LOAD_STEP);
+		struct guest_view view;
+
+		sched_preempt();
+		guest_view_open(&view, vm, HYP_WINDOW_VIEW);
+		view.uncached = true; /* as the guest starts, whatever its vCPUs did before */
+		ret = guest_copy_out(&view, to, source, step);
+		guest_view_close(&view);
+		to = ipa_add(to, step);
+		source += step;
+		len -= step;
+	}
 	cache_invalidate_icache();
 	return ret;
 }

@@ -1,12 +1,20 @@
 /*
- * Checked access to a guest's memory by IPA: the only way in. No pointer into guest RAM outlives a call. A range that
- * is not wholly inside the VM's RAM is refused before the first byte moves. Blocks that the guest has not touched yet
- * are scrubbed and mapped on the way (guest RAM then counts as touched).
+ * Checked access to a guest's memory by IPA: the only way in. A range that is not wholly inside the VM's RAM is refused
+ * before the first byte of it moves. Blocks that the guest has not touched yet are scrubbed and mapped on the way
+ * (guest RAM then counts as touched). Memory that aborts is an error of the call and nothing worse.
+ *
+ * HYP and a guest whose caches are on see the same memory: both map it as Normal, write-back, inner shareable
+ * (DDI 0406C A3.5.4). Around the accesses for a guest whose caches are off, and only then, lines are cleaned and
+ * invalidated (A3.5.7).
+ *
+ * s2.lock is taken inside, below the locks of devices (hyp/run/percpu.h).
  */
 #ifndef HYP_VM_GUESTMEM_H
 #define HYP_VM_GUESTMEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "hyp/lib/addr.h"
 
@@ -14,10 +22,87 @@ struct vm;
 
 /*
  * Copy `len` bytes out of or into guest RAM. 0, -EFAULT where the range is not the guest's RAM, -ENOMEM, or -EIO where
- * the host's memory aborts. No data cache holds them afterwards, for a guest that runs with its caches off; what is
- * loaded may be executed. guest_load() lets others have the CPU now and then.
+ * the host's memory aborts. What is loaded may be executed, by a guest that starts with its caches off. guest_load()
+ * lets others have the CPU now and then. Not while a view is open here.
  */
 int guest_read(struct vm *vm, ipa_t from, void *to, size_t len);
 int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len);
+
+/*
+ * Whether a vCPU of the VM may look past the caches: as far as HYP knows, which is for certain where it is the one that
+ * asks. One that has turned them off since, on another CPU and without set/way maintenance, is not seen.
+ */
+bool guest_is_uncached(const struct vm *vm);
+
+/*
+ * A VM's RAM in one of this CPU's windows, for as long as a step of a device's work takes: the window stays on its 2
+ * MiB block until another one is needed. Two views may be open on a CPU, with a number each (HYP_WINDOW_VIEW and
+ * HYP_WINDOW_VIEW_2); none is kept where others may get the CPU.
+ */
+struct guest_view {
+	struct vm *vm;
+	uint32_t window;
+	bool uncached;
+	uint64_t block; /* IPA of what the window shows; GUEST_NO_BLOCK: nothing */
+	uint8_t *at;    /* where it shows it */
+};
+
+#define GUEST_NO_BLOCK UINT64_MAX
+
+void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window);
+void guest_view_close(struct guest_view *view);
+
+/* Copies as above; after an error some of the bytes may have been written. */
+int guest_copy_in(struct guest_view *view, ipa_t from, void *to, size_t len);
+int guest_copy_out(struct guest_view *view, ipa_t to, const void *from, size_t len);
+
+/* From one VM's RAM to another's, in one copy. */
+int guest_copy_across(struct guest_view *to_view, ipa_t to, struct guest_view *from_view, ipa_t from, size_t len);
+
+/* A place in a list of pieces of guest RAM, which is virt7's own copy of what the guest has written down. */
+struct guest_piece {
+	ipa_t at;
+	uint32_t len;
+};
+
+struct guest_cursor {
+	const struct guest_piece *piece;
+	uint32_t offset; /* into the first piece */
+	uint32_t left;   /* bytes, over all pieces */
+};
+
+/* At the start of `count` pieces. 0, or -EMSGSIZE: together they are longer than 4 GiB less a byte. */
+int guest_cursor_init(struct guest_cursor *cursor, const struct guest_piece *piece, uint32_t count);
+
+/*
+ * Copy `len` bytes from or to the cursor's place, which moves behind them, whatever the pieces' layout. -ENODATA, and
+ * nothing done, where fewer are left; else as the copies above.
+ */
+int guest_gather(struct guest_view *view, struct guest_cursor *from, void *to, size_t len);
+int guest_scatter(struct guest_view *view, struct guest_cursor *to, const void *from, size_t len);
+int guest_forward(struct guest_view *to_view, struct guest_cursor *to, struct guest_view *from_view,
+		  struct guest_cursor *from, size_t len);
+
+/*
+ * Guest RAM that HYP sees for longer: a ring, from when a queue is made ready until it is not, so that no access to it
+ * opens a window. `at` is where byte `ipa` is.
+ */
+struct guest_map {
+	uint8_t *at;
+	uint32_t len;
+};
+
+/*
+ * Map [from, from + len), len > 0. 0; -EFAULT, -EIO, -ENOMEM as above; -ENOSPC: too much is mapped already. The caller
+ * undoes it before the VM's RAM is given back, and only when no CPU uses the map any more.
+ */
+int guest_map_ring(struct vm *vm, ipa_t from, uint32_t len, struct guest_map *map);
+void guest_unmap_ring(struct guest_map *map);
+
+/*
+ * For a VM that is uncached: before HYP reads, and after it has written, `len` bytes at `offset` of the map. Ordering
+ * (DMB) is the caller's.
+ */
+void guest_map_sync(const struct guest_map *map, uint32_t offset, uint32_t len);
 
 #endif

@@ -139,16 +139,18 @@ bool s2_next_block(const struct s2 *s2, ipa_t *at, pa_t *to)
 	return false;
 }
 
-uint8_t *hyp_window_open(pa_t at)
+uint8_t *hyp_window_open_at(enum hyp_window which, pa_t at)
 {
+	assert_int_equal(which, HYP_WINDOW);
 	assert_int_equal(windows++, 0);
 	assert_in_range(flushes, 0, ARRAY_SIZE(flushed) - 1);
 	flushed[flushes] = at.v;
 	return (uint8_t *)&flushed[flushes];
 }
 
-void hyp_window_close(void)
+void hyp_window_close_at(enum hyp_window which)
 {
+	assert_int_equal(which, HYP_WINDOW);
 	assert_int_equal(windows--, 1);
 }
 

@@ -64,14 +64,16 @@ static void note_write(volatile void *addr, size_t size, uint32_t value)
 	}
 }
 
-uint8_t *hyp_window_open(pa_t address)
+uint8_t *hyp_window_open_at(enum hyp_window which, pa_t address)
 {
+	assert_int_equal(which, HYP_WINDOW);
 	window_block = address.v & ~0x1fffffULL;
 	return window;
 }
 
-void hyp_window_close(void)
+void hyp_window_close_at(enum hyp_window which)
 {
+	assert_int_equal(which, HYP_WINDOW);
 }
 
 void cache_clean(const void *start, size_t size)

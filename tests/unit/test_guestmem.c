@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <arm/sysreg.h>
+
 #include "fake_machine.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/lib/bits.h"
@@ -19,10 +21,12 @@
 #define BASE ((uint64_t)MACHINE_RAM_BASE)
 #define RAM  (2U * BLOCK_SIZE)
 
-static struct vm vm = {.config = {.ram_size = RAM}};
+static struct vcpu vcpu = {.power = VCPU_ON};
+static struct vm vm = {.config = {.ram_size = RAM}, .vcpu_count = 1, .vcpu = {&vcpu}};
+struct percpu percpu[CPU_MAX];
 static uint8_t ram[RAM], buffer[RAM];
 static uint8_t cached[RAM / 64U]; /* a line of the guest's that HYP's accesses may have left in a data cache */
-static uint32_t windows, touches, preempted;
+static uint32_t windows, opened, touches, preempted, synced;
 
 void sched_preempt(void)
 {
@@ -45,22 +49,27 @@ bool vm_ram_pa(const struct vm *v, ipa_t at, pa_t *out)
 	return true;
 }
 
-uint8_t *hyp_window_open(pa_t address)
+/* A window for each number, which is open or is not. */
+uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
 {
-	windows++;
+	assert_false(windows & BIT(window));
+	windows |= BIT(window);
+	opened++;
 	return ram + address.v;
 }
 
-void hyp_window_close(void)
+void hyp_window_close_at(enum hyp_window window)
 {
-	windows--;
+	assert_true(windows & BIT(window));
+	windows &= ~BIT(window);
 }
 
 void cache_clean_invalidate(const void *start, size_t len)
 {
 	size_t at = (size_t)((const uint8_t *)start - ram);
 
-	assert_int_equal(windows, 1);
+	assert_true(windows);
+	synced += (uint32_t)len;
 	for (size_t i = at / 64U; i <= (at + len - 1U) / 64U; i++)
 		cached[i] = 0;
 }
@@ -82,6 +91,14 @@ static void expect_nothing_cached(void)
 		assert_int_equal(cached[i], 0);
 }
 
+static void caches(bool on)
+{
+	fake_machine_reset();
+	fake_write(SYSREG_htpidr, (uintptr_t)&percpu[0]);
+	vcpu.coproc.setway.state = on ? SETWAY_OFF : SETWAY_WAIT;
+	percpu[0].loaded = NULL;
+}
+
 /* Over the border of two blocks, unaligned at both ends. */
 static void test_copies(void **state)
 {
@@ -90,6 +107,7 @@ static void test_copies(void **state)
 	static uint8_t back[KIB(300) + 11U];
 
 	(void)state;
+	caches(false);
 	for (size_t i = 0; i < len; i++)
 		buffer[i] = (uint8_t)(i * 7U);
 	mark(at, len);
@@ -116,6 +134,7 @@ static void test_bounds(void **state)
 	} bad[] = {{BASE - 1U, 2}, {BASE + RAM - 1U, 2}, {BASE + RAM, 1}, {BASE, RAM + 1U}, {UINT64_MAX, 1}, {0, 1}};
 
 	(void)state;
+	caches(false);
 	touches = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(guest_read(&vm, ipa(bad[i].at), buffer, bad[i].len), -EFAULT);
@@ -126,10 +145,178 @@ static void test_bounds(void **state)
 	assert_int_equal(guest_read(&vm, ipa(BASE + RAM - 1U), buffer, 1), 0);
 }
 
+/* HYP looks past nothing where the guest does not: its caches are on, and no line has to go. */
+static void test_coherent(void **state)
+{
+	struct guest_view view;
+
+	(void)state;
+	caches(true);
+	assert_false(guest_is_uncached(&vm));
+	synced = 0;
+	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	assert_int_equal(guest_copy_in(&view, ipa(BASE), buffer, 1000), 0);
+	assert_int_equal(guest_copy_out(&view, ipa(BASE), buffer, 1000), 0);
+	guest_view_close(&view);
+	assert_int_equal(synced, 0);
+	/* One that is off does not count, one that starts does; the one that asks is seen itself. */
+	vcpu.coproc.setway.state = SETWAY_WAIT;
+	assert_true(guest_is_uncached(&vm));
+	vcpu.power = VCPU_OFF;
+	assert_false(guest_is_uncached(&vm));
+	vcpu.power = VCPU_ON;
+	caches(true);
+	vcpu.vm = &vm;
+	percpu[0].loaded = &vcpu;
+	write_sctlr(SCTLR_M);
+	assert_true(guest_is_uncached(&vm));
+	write_sctlr(SCTLR_M | SCTLR_C);
+	assert_false(guest_is_uncached(&vm));
+	caches(false);
+}
+
+/* The window stays where it is as long as one block serves, and two views do not meet. */
+static void test_views(void **state)
+{
+	static struct vm other = {.config = {.ram_size = RAM}};
+	struct guest_view view, to;
+
+	(void)state;
+	caches(true);
+	opened = 0;
+	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	guest_view_open(&to, &other, HYP_WINDOW_VIEW_2);
+	assert_int_equal(windows, 0);
+	for (uint32_t i = 0; i < 10; i++)
+		assert_int_equal(guest_copy_in(&view, ipa(BASE + 100U * i), buffer, 100), 0);
+	assert_int_equal(opened, 1);
+	assert_int_equal(guest_copy_in(&view, ipa(BASE + BLOCK_SIZE - 1U), buffer, 2), 0);
+	assert_int_equal(opened, 2);
+	for (size_t i = 0; i < RAM; i++)
+		ram[i] = (uint8_t)(i * 13U);
+	assert_int_equal(guest_copy_across(&to, ipa(BASE + BLOCK_SIZE - 3U), &view, ipa(BASE + 5U), 1000), 0);
+	assert_memory_equal(ram + RAM - 3U, ram + BLOCK_SIZE + 5U, 3);
+	assert_memory_equal(ram, ram + BLOCK_SIZE + 8U, 997);
+	assert_int_equal(guest_copy_across(&to, ipa(BASE + RAM - 999U), &view, ipa(BASE), 1000), -EFAULT);
+	assert_int_equal(guest_copy_across(&to, ipa(BASE), &view, ipa(BASE + RAM - 999U), 1000), -EFAULT);
+	assert_int_equal(windows, BIT(HYP_WINDOW_VIEW) | BIT(HYP_WINDOW_VIEW_2));
+	guest_view_close(&view);
+	guest_view_close(&to);
+	guest_view_close(&to); /* twice does no harm */
+	assert_int_equal(windows, 0);
+	caches(false);
+}
+
+/* Pieces of any size, empty ones too, over the border of two blocks. */
+static void test_lists(void **state)
+{
+	struct guest_piece piece[] = {{ipa(BASE + 1U), 0},  {ipa(BASE + BLOCK_SIZE - 2U), 5}, {ipa(BASE + 9U), 1},
+				      {ipa(BASE + 99U), 0}, {ipa(BASE + 64U), 100},           {ipa(BASE), 0}};
+	struct guest_piece huge[] = {{ipa(BASE), UINT32_MAX}, {ipa(BASE), 1}};
+	struct guest_piece bad[] = {{ipa(BASE), 4}, {ipa(BASE + RAM - 1U), 2}};
+	struct guest_cursor in, out;
+	struct guest_view view, other;
+
+	(void)state;
+	assert_int_equal(guest_cursor_init(&in, huge, 2), -EMSGSIZE);
+	assert_int_equal(guest_cursor_init(&in, piece, ARRAY_SIZE(piece)), 0);
+	assert_int_equal(in.left, 106);
+	out = in;
+	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	for (uint32_t i = 0; i < 106; i++)
+		buffer[i] = (uint8_t)(i + 1U);
+	assert_int_equal(guest_scatter(&view, &out, buffer, 107), -ENODATA);
+	assert_int_equal(out.left, 106);
+	assert_int_equal(guest_scatter(&view, &out, buffer, 3), 0);
+	assert_int_equal(guest_scatter(&view, &out, buffer + 3, 103), 0);
+	assert_int_equal(out.left, 0);
+	assert_int_equal(ram[RAM - 2U], 1); /* the end of the first block, which lies second */
+	assert_int_equal(ram[2], 5);        /* and the start of the second */
+	assert_int_equal(ram[BLOCK_SIZE + 9U], 6);
+	assert_int_equal(ram[BLOCK_SIZE + 64U], 7);
+	memset(buffer, 0, 200);
+	for (uint32_t i = 0; i < 106; i++)
+		assert_int_equal(guest_gather(&view, &in, buffer + i, 1), 0);
+	for (uint32_t i = 0; i < 106; i++)
+		assert_int_equal(buffer[i], i + 1U);
+	assert_int_equal(guest_gather(&view, &in, buffer, 1), -ENODATA);
+	assert_int_equal(guest_gather(&view, &in, buffer, 0), 0);
+	assert_int_equal(guest_cursor_init(&in, bad, 2), 0);
+	assert_int_equal(guest_gather(&view, &in, buffer, 6), -EFAULT);
+	guest_view_open(&other, &vm, HYP_WINDOW_VIEW_2);
+	assert_int_equal(guest_cursor_init(&in, piece, ARRAY_SIZE(piece)), 0);
+	assert_int_equal(guest_cursor_init(&out, &(struct guest_piece){ipa(BASE + KIB(64)), 106}, 1), 0);
+	assert_int_equal(guest_forward(&other, &out, &view, &in, 106), 0);
+	for (uint32_t i = 0; i < 106; i++)
+		assert_int_equal(ram[BLOCK_SIZE + KIB(64) + i], i + 1U);
+	assert_int_equal(guest_forward(&other, &out, &view, &in, 1), -ENODATA);
+	guest_view_close(&view);
+	guest_view_close(&other);
+}
+
+static uint32_t places, mapped, map_fails_at;
+
+uint32_t hyp_ring_reserve(void)
+{
+	places++;
+	return map_fails_at == UINT32_MAX ? 0 : LAYOUT_RINGS;
+}
+
+void hyp_ring_release(uint32_t va)
+{
+	assert_int_equal(va, LAYOUT_RINGS);
+	places--;
+}
+
+int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)
+{
+	assert_int_equal(size, PAGE_SIZE);
+	assert_int_equal(kind, HYP_MEM_RW);
+	assert_int_equal(base.v % PAGE_SIZE, 0);
+	if (va - LAYOUT_RINGS == map_fails_at * PAGE_SIZE)
+		return -ENOMEM;
+	mapped |= BIT((va - LAYOUT_RINGS) / PAGE_SIZE);
+	return 0;
+}
+
+void hyp_unmap_page(uint32_t va)
+{
+	assert_true(mapped & BIT((va - LAYOUT_RINGS) / PAGE_SIZE));
+	mapped &= ~BIT((va - LAYOUT_RINGS) / PAGE_SIZE);
+}
+
+static void test_rings(void **state)
+{
+	struct guest_map map;
+
+	(void)state;
+	map_fails_at = 4;
+	assert_int_equal(guest_map_ring(&vm, ipa(BASE + BLOCK_SIZE - 8U), 4096, &map), 0);
+	assert_int_equal((uintptr_t)map.at, LAYOUT_RINGS + PAGE_SIZE - 8U);
+	assert_int_equal(mapped, 3);
+	guest_unmap_ring(&map);
+	assert_int_equal(mapped, 0);
+	assert_int_equal(places, 0);
+	assert_int_equal(guest_map_ring(&vm, ipa(BASE), 4U * PAGE_SIZE, &map), 0);
+	assert_int_equal(mapped, 15);
+	guest_unmap_ring(&map);
+	assert_int_equal(guest_map_ring(&vm, ipa(BASE + 1U), 4U * PAGE_SIZE, &map), -ENOSPC);
+	assert_int_equal(guest_map_ring(&vm, ipa(BASE + RAM - 4U), 8, &map), -EFAULT);
+	assert_int_equal(guest_map_ring(&vm, ipa(BASE - 4U), 8, &map), -EFAULT);
+	assert_int_equal(guest_map_ring(&vm, ipa(UINT64_MAX - 3U), 8, &map), -EFAULT);
+	map_fails_at = 2;
+	assert_int_equal(guest_map_ring(&vm, ipa(BASE), 4U * PAGE_SIZE, &map), -ENOMEM);
+	assert_int_equal(mapped, 0);
+	assert_int_equal(places, 0);
+	map_fails_at = UINT32_MAX;
+	assert_int_equal(guest_map_ring(&vm, ipa(BASE), 8, &map), -ENOSPC);
+}
+
 /* Memory that aborts: an error, the window closed, the rest of the range left alone. */
 static void test_abort(void **state)
 {
 	(void)state;
+	caches(false);
 	fake_machine.bad = ram + 100;
 	fake_machine.bad_size = 1;
 	memset(ram, 0x11, RAM);
@@ -139,15 +326,14 @@ static void test_abort(void **state)
 	assert_int_equal(windows, 0);
 	assert_int_equal(ram[KIB(64)], 0x11);
 	assert_int_equal(guest_read(&vm, ipa(BASE + BLOCK_SIZE + 101U), buffer, 200), 0);
-	fake_machine_reset();
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copies),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_copies),   cmocka_unit_test(test_bounds), cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_coherent), cmocka_unit_test(test_views),  cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_rings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

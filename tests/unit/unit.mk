@@ -17,7 +17,7 @@ test_vmcfg_SRCS    := hyp/load/vmcfg.c hyp/load/bundle.c $(FAKE)/fake_log.c test
 test_image_SRCS    := hyp/load/image.c hyp/load/stream.c hyp/load/guestdtb.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
 	$(FAKE)/fake_page.c
 test_guestdtb_SRCS := hyp/load/guestdtb.c
-test_guestmem_SRCS := hyp/vm/guestmem.c $(FAKE)/fake_machine.c
+test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
 test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c
 test_insn_SRCS     := hyp/arm/insn.c
 test_mmio_SRCS     := hyp/exit/mmio.c $(FAKE)/fake_machine.c

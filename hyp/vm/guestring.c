@@ -1,0 +1,80 @@
+/* Guest RAM that devices keep in sight: rings (hyp/vm/guestmem.h). */
+#include <errno.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/vm/guestmem.h"
+#include "hyp/vm/vm.h"
+#include "mm/cache.h"
+#include "mm/hypmap.h"
+
+static int ring_map_page(struct vm *vm, ipa_t page, uint32_t va)
+{
+	int ret = vm_touch(vm, page);
+	pa_t to;
+
+	if (ret)
+		return ret;
+	if (!vm_ram_pa(vm, page, &to))
+		return -EFAULT;
+	return hyp_map(va, to, PAGE_SIZE, HYP_MEM_RW);
+}
+
+static void ring_unmap_pages(uint32_t va, uint32_t pages)
+{
+	for (uint32_t i = 0; i < pages; i++)
+		hyp_unmap_page(va + i * PAGE_SIZE);
+}
+
+/* Page by page, because two blocks that follow each other for the guest need not for the host. All or nothing. */
+static int ring_map_pages(struct vm *vm, uint64_t page, uint32_t va, uint32_t pages)
+{
+	for (uint32_t i = 0; i < pages; i++) {
+		int ret = ring_map_page(vm, ipa(page + i * PAGE_SIZE), va + i * PAGE_SIZE);
+
+		if (ret) {
+			ring_unmap_pages(va, i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static uint32_t ring_pages(uint32_t offset, uint32_t len)
+{
+	return (offset + len + PAGE_SIZE - 1U) / PAGE_SIZE;
+}
+
+int guest_map_ring(struct vm *vm, ipa_t from, uint32_t len, struct guest_map *map)
+{
+	uint32_t offset = (uint32_t)from.v & (PAGE_SIZE - 1U), va;
+	uint64_t end = from.v + len;
+	int ret;
+
+	if (from.v < MACHINE_RAM_BASE || end < from.v || end > MACHINE_RAM_BASE + vm->config.ram_size)
+		return -EFAULT;
+	if (offset + (uint64_t)len > HYP_RING_PAGES * PAGE_SIZE)
+		return -ENOSPC;
+	va = hyp_ring_reserve();
+	if (!va)
+		return -ENOSPC;
+	ret = ring_map_pages(vm, from.v - offset, va, ring_pages(offset, len));
+	if (ret)
+		hyp_ring_release(va);
+	else
+		*map = (struct guest_map){.at = (uint8_t *)(uintptr_t)(va + offset), .len = len};
+	return ret;
+}
+
+void guest_unmap_ring(struct guest_map *map)
+{
+	uint32_t offset = (uint32_t)(uintptr_t)map->at & (PAGE_SIZE - 1U), va = (uint32_t)(uintptr_t)map->at - offset;
+
+	ring_unmap_pages(va, ring_pages(offset, map->len));
+	hyp_ring_release(va);
+	*map = (struct guest_map){0};
+}
+
+void guest_map_sync(const struct guest_map *map, uint32_t offset, uint32_t len)
+{
+	cache_clean_invalidate(map->at + offset, len);
+}
