@@ -92,20 +92,23 @@ static inline void next_instruction(uint32_t hsr)
 		write_spsr_hyp(insn_advance_it(spsr));
 }
 
-/* The slow way back: somebody wants something of this vCPU. Loops, because what is done here may block. */
+/*
+ * The slow way back: somebody wants something of this vCPU. Loops, because what is done here may block. Others get the
+ * CPU before the checkpoint, where this one may sleep or load an image: that lets go first only who comes meanwhile.
+ */
 static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 {
 	while (vcpu->work) {
 		uint32_t work = atomic_take(&vcpu->work);
 
 		if (work & WORK_BALANCE)
-			sched_balance(); /* for others: before this one may sleep */
-		if (work & WORK_STOP)
-			vmctl_checkpoint(vcpu);
+			sched_balance();
 		if (work & WORK_RESCHED)
 			sched_yield();
 		if (work & WORK_SLICE)
 			sched_check_slice();
+		if (work & WORK_STOP)
+			vmctl_checkpoint(vcpu);
 		if (work & WORK_TIMER)
 			vtimer_sample(vcpu);
 		if (work & WORK_FLUSH)
