@@ -12,10 +12,10 @@
 #define GUARD_MASK (~(uintptr_t)0xff)
 
 /* What firmware leaves for a kernel to be unpredictable by (chosen.yaml of dt-schema). */
-static void add_seeds(SHA2_CTX *mix, const void *fdt)
+static void add_seeds(SHA2_CTX *mix, const void *fdt, int chosen)
 {
 	static const char *const seeds[] = {"rng-seed", "kaslr-seed"};
-	int chosen = fdt_path_offset(fdt, "/chosen"), length;
+	int length;
 
 	for (size_t i = 0; i < ARRAY_SIZE(seeds); i++) {
 		const void *seed = chosen < 0 ? NULL : fdt_getprop(fdt, chosen, seeds[i], &length);
@@ -25,7 +25,7 @@ static void add_seeds(SHA2_CTX *mix, const void *fdt)
 	}
 }
 
-uintptr_t guard_mix(const void *fdt)
+uintptr_t guard_mix(const void *fdt, int chosen)
 {
 	uint8_t digest[SHA256_DIGEST_LENGTH];
 	uint64_t count = read_cntpct();
@@ -33,14 +33,14 @@ uintptr_t guard_mix(const void *fdt)
 	SHA2_CTX mix;
 
 	SHA256Init(&mix);
-	add_seeds(&mix, fdt);
+	add_seeds(&mix, fdt, chosen);
 	SHA256Update(&mix, (const uint8_t *)&count, sizeof(count));
 	SHA256Final(digest, &mix);
 	memcpy(&guard, digest, sizeof(guard));
 	return guard & GUARD_MASK;
 }
 
-void guard_set(const void *fdt)
+void guard_set(const void *fdt, int chosen)
 {
-	__stack_chk_guard = guard_mix(fdt);
+	__stack_chk_guard = guard_mix(fdt, chosen);
 }

@@ -364,7 +364,7 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 	log_info("virt7 " VIRT7_VERSION " at 0x%08x, MIDR 0x%08x", (unsigned)load, (unsigned)read_midr());
 	if (mode != PSR_MODE_HYP)
 		halt(wrong_mode());
-	guard_set(host.fdt);
+	guard_set(host.fdt, host.chosen);
 	if (host_check(&host))
 		halt("this board's device tree lacks what virt7 needs");
 	take_header_bundle();

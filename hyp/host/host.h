@@ -53,6 +53,7 @@ struct host_uart {
 struct host {
 	const void *fdt; /* mapped */
 	uint64_t fdt_pa;
+	int chosen;                  /* the node /chosen; below 0: none */
 	struct host_ranges memory;   /* RAM, as the tree has it: in any order */
 	struct host_ranges reserved; /* parts of it that are not ours */
 	unsigned int cpu_count;

@@ -340,6 +340,7 @@ int host_scan(const void *fdt, struct host *host)
 
 	host->fdt = fdt;
 	host->tree_error = dt_walk(fdt, visit, &scan);
+	host->chosen = scan.chosen;
 	for (int i = 0; i < fdt_num_mem_rsv(fdt); i++)
 		if (!fdt_get_mem_rsv(fdt, i, &base, &size))
 			add_range(&host->reserved, base, size);

@@ -367,6 +367,7 @@ static void test_chosen(void **state)
 	assert_string_equal(host.bootargs, "gic.lrs=2");
 	assert_int_equal(host.bundle, 0x48000000);
 	assert_int_equal(host.bundle_size, 0x1000);
+	assert_int_equal(host.chosen, fdt_path_offset(host.fdt, "/chosen"));
 	scan(HEAD ROOT REST UART "chosen { linux,initrd-start = <2>; linux,initrd-end = <1>; }; };");
 	assert_int_equal(host.bundle_size, 0);
 }
