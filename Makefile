@@ -5,19 +5,20 @@ BUILD   ?= build
 PYTHON  ?= /usr/bin/python3
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
-# The target's libraries: Debian's armel packages by default (tools/deps target-libs); bring your own with these.
+# The target's libraries: compiled from fetched sources by default (tools/libs.mk); bring your own with these.
 DEPS    ?= $(BUILD)/deps
-LIBFDT  ?= $(DEPS)/armel/usr/lib/arm-linux-gnueabi/libfdt.a
-LIBZ    ?= $(DEPS)/armel/usr/lib/arm-linux-gnueabi/libz.a
-LIBMD   ?= $(DEPS)/armel/usr/lib/arm-linux-gnueabi/libmd.a
-DEPINC  ?= $(DEPS)/armel/usr/include
+LIBFDT  ?= $(DEPS)/lib/libfdt.a
+LIBZ    ?= $(DEPS)/lib/libz.a
+LIBMD   ?= $(DEPS)/lib/libmd.a
+DEPINC  ?= $(DEPS)/lib/include
 
 Q       := $(if $(V),,@)
 CC      := $(CROSS)gcc
 WARN    := -Wall -Wextra -Wno-override-init -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Werror
 TARGET  := -mcpu=cortex-a15 -mtune=cortex-a7 -mfloat-abi=soft -mno-unaligned-access
-CFLAGS   = -std=gnu11 $(TARGET) $(MODE) -g $(WARN) -ffreestanding -fno-common -funwind-tables -fstack-protector-strong -fno-jump-tables -fomit-frame-pointer \
+CODEGEN  = -std=gnu11 $(TARGET) $(MODE) -g -ffreestanding -fno-common -funwind-tables -fstack-protector-strong -fno-jump-tables -fomit-frame-pointer \
 	   -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns
+CFLAGS   = $(CODEGEN) $(WARN)
 CPPFLAGS := -I. -Ihyp/arm/include -isystem $(DEPINC) -DVIRT7_VERSION='"$(VERSION)"'
 LDFLAGS := $(TARGET) -nostartfiles -static -Wl,--gc-sections -Wl,--no-enum-size-warning -Wl,-z,max-page-size=4096 \
 	   -Wl,--build-id=none -Wl,--no-warn-rwx-segments,--no-warn-execstack
@@ -42,11 +43,10 @@ all: $(BUILD)/virt7.bin $(BUILD)/virt7.uimg ## build virt7.bin, .elf and .uimg
 -include tests/guests/guests.mk
 -include tests/linux/linux.mk
 -include tests/bench/bench.mk
+include tools/libs.mk
 
-$(LIBFDT) $(LIBZ) $(LIBMD):
-	tools/deps target-libs
-
-$(BUILD)/obj/%.o: %.c Makefile | $(LIBFDT)
+# The libraries' headers come and change with them.
+$(BUILD)/obj/%.o: %.c Makefile $(LIBFDT) $(LIBZ) $(LIBMD)
 	@mkdir -p $(@D)
 	$(Q)echo "  CC   $<"; $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 

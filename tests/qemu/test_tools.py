@@ -1,5 +1,6 @@
 """The tools, without QEMU: what they say to somebody who made a mistake, and that nothing missing means no network."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -202,12 +203,49 @@ def test_deps_target_unpacked(offline):
 
 
 def test_deps_target_cached(offline, tmp_path):
-    """Only the .deb files are there: they are unpacked again, still without the network."""
+    """Only the tarballs are there: they are unpacked again, still without the network, and virt7's libraries made of them."""
     deps = tmp_path / "deps"
-    shutil.copytree(DEPS / "debs" / "armel", deps / "debs" / "armel")
-    status, stdout, _ = run("tools/deps", "target-libs", PATH=offline, DEPS=deps)
-    assert status == 0 and stdout.count("deps: unpacked ") == 3
-    assert list(deps.glob("armel/usr/lib/*/libfdt.a"))
+    shutil.copytree(DEPS / "tarballs", deps / "tarballs")
+    status, stdout, stderr = run("make", "-s", f"DEPS={deps}", f"{deps}/lib/libz.a", f"{deps}/lib/libfdt.a",
+                                 f"{deps}/lib/libmd.a", PATH=offline)
+    assert (status, stderr) == (0, "") and stdout.count("deps: unpacked ") == 3
+    symbols = subprocess.run(["arm-none-eabi-nm", "-g", *deps.glob("lib/*.a")], check=True, capture_output=True,
+                             text=True).stdout
+    assert all(f" T {name}\n" in symbols for name in ("fdt_open_into", "inflate", "crc32_z", "SHA256Final"))
+
+
+@pytest.mark.parametrize("damage", ["tarballs/zlib_*", "src/zlib/.sha256"])
+def test_deps_checks_tarballs(offline, tmp_path, damage):
+    """One that is not the pinned one is refused, from the cache or put there by hand; a source of another is replaced."""
+    deps = tmp_path / "deps"
+    shutil.copytree(DEPS / "tarballs", deps / "tarballs")
+    assert run("tools/deps", "target-libs", PATH=offline, DEPS=deps)[0] == 0
+    path, = deps.glob(damage)
+    path.write_text("something else")
+    status, stdout, stderr = run("tools/deps", "target-libs", PATH=offline, DEPS=deps)
+    if damage.startswith("src"):
+        assert (status, stdout) == (0, f"deps: unpacked {next(deps.glob('tarballs/zlib_*')).name} into {deps}/src/zlib\n")
+        return
+    assert (status, stdout, stderr) == (0, "", "")  # unpacked, so it is not looked at
+    shutil.rmtree(deps / "src")
+    status, _, stderr = run("tools/deps", "target-libs", PATH=offline, DEPS=deps)
+    assert status == 1
+    assert re.fullmatch(rf"deps: {re.escape(str(path))} is not the one that tools/deps names: its SHA-256 is not "
+                        r"[0-9a-f]{64}; remove it\n", stderr)
+
+
+def test_deps_source_is_gone(tmp_path):
+    """The mirror has another version (as apt is made to say): what to do instead, and nothing half done."""
+    path = fake_tools(tmp_path / "apt", apt_get="echo \"'http://mirror/debian/dists/bookworm/InRelease' x 0\"",
+                      apt_cache='printf "Version: 1:9.9-1\\n"')
+    deps = tmp_path / "deps"
+    status, _, stderr = run("tools/deps", "target-libs", PATH=path, DEPS=deps)
+    assert status == 1
+    assert re.fullmatch(r"deps: Debian's trixie has no device-tree-compiler 1\.7\.2 \(any more\)\n"
+                        rf"device-tree-compiler 1\.7\.2 can be put into {deps}/tarballs by hand: "
+                        r"device-tree-compiler_1\.7\.2\.orig\.tar\.\*, SHA-256 [0-9a-f]{64}\n", stderr)
+    assert (deps / "apt/source/sources.list").read_text().endswith("http://mirror/debian trixie main\n")
+    assert not (deps / "src").exists()
 
 
 def test_deps_refuses_an_unknown_name():
