@@ -5,6 +5,8 @@
  */
 #include <stddef.h>
 
+#include <arm/nospec.h>
+
 #include "hyp/vm/machine.h"
 #include "vgic/internal.h"
 
@@ -72,7 +74,7 @@ static bool wi(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, ui
                                                                                 \
 		(void)size;                                                     \
 		for (uint32_t i = 0; i < 32 && first + i < VGIC_IRQS; i++) {    \
-			uint32_t id = first + i;                                \
+			uint32_t id = index_nospec(first + i, VGIC_IRQS);       \
 			const struct vgic_irq *irq = vgic_irq(vcpu, id);        \
                                                                                 \
 			(void)irq;                                              \
@@ -90,15 +92,17 @@ static void for_written(struct vcpu *vcpu, uint32_t offset, uint32_t value, void
 {
 	uint32_t first = offset * 8U;
 
-	if (first < VGIC_IRQS)
-		for (; value; value &= value - 1U)
-			apply(vcpu, first + lowest_bit(value));
+	if (first >= VGIC_IRQS)
+		return;
+	first = index_nospec(first, VGIC_IRQS);
+	for (; value; value &= value - 1U)
+		apply(vcpu, first + lowest_bit(value));
 }
 
 static uint64_t enable_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
 	(void)row, (void)size;
-	return offset < sizeof(vcpu->vm->vgic.enabled) ? *vgic_enabled(vcpu, offset / 4U) : 0;
+	return offset < sizeof(vcpu->vm->vgic.enabled) ? *vgic_enabled(vcpu, index_nospec(offset / 4U, VGIC_WORDS)) : 0;
 }
 
 /* Most of a driver's writes change nothing: then there is nothing to do, and no lock to take. */
@@ -109,7 +113,7 @@ static bool isenabler_write(struct vcpu *vcpu, void *row, uint32_t offset, uint3
 	(void)row, (void)size;
 	if (offset >= sizeof(vcpu->vm->vgic.enabled))
 		return true;
-	word = vgic_enabled(vcpu, offset / 4U);
+	word = vgic_enabled(vcpu, index_nospec(offset / 4U, VGIC_WORDS));
 	if (!(value & ~*word))
 		return true;
 	spin_lock(&vcpu->vm->vgic.lock);
@@ -127,7 +131,7 @@ static bool icenabler_write(struct vcpu *vcpu, void *row, uint32_t offset, uint3
 	(void)row, (void)size;
 	if (offset >= sizeof(vcpu->vm->vgic.enabled))
 		return true;
-	word = vgic_enabled(vcpu, offset / 4U);
+	word = vgic_enabled(vcpu, index_nospec(offset / 4U, VGIC_WORDS));
 	if (offset == 0)
 		value &= ~0xffffU; /* SGIs cannot be disabled here */
 	if (!(value & *word))
@@ -183,11 +187,15 @@ static void igroupr_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uin
 	uint32_t first = offset * 8U;
 
 	(void)size;
-	for (uint32_t i = 0; i < 32 && first + i < VGIC_IRQS; i++)
-		if (vgic_irq(vcpu, first + i)->group1 != (value >> i & 1U)) {
-			vgic_irq(vcpu, first + i)->group1 = value >> i & 1U;
-			vgic_update_forward(vcpu, first + i);
+	for (uint32_t i = 0; i < 32 && first + i < VGIC_IRQS; i++) {
+		uint32_t id = index_nospec(first + i, VGIC_IRQS);
+		struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+		if (irq->group1 != (value >> i & 1U)) {
+			irq->group1 = value >> i & 1U;
+			vgic_update_forward(vcpu, id);
 		}
+	}
 }
 
 /* One byte an interrupt. */
@@ -196,17 +204,21 @@ static uint32_t priority_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 	uint32_t value = 0;
 
 	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++)
-		value |= (uint32_t)vgic_irq(vcpu, offset + i)->priority << (8U * i);
+		value |= (uint32_t)vgic_irq(vcpu, index_nospec(offset + i, VGIC_IRQS))->priority << (8U * i);
 	return value;
 }
 
 static void priority_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
 {
-	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++, value >>= 8)
-		if (vgic_irq(vcpu, offset + i)->priority != (value & 0xf8U)) {
-			vgic_irq(vcpu, offset + i)->priority = value & 0xf8U; /* what a list register holds */
-			vgic_update(vcpu, offset + i);
+	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++, value >>= 8) {
+		uint32_t id = index_nospec(offset + i, VGIC_IRQS);
+		struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+		if (irq->priority != (value & 0xf8U)) {
+			irq->priority = value & 0xf8U; /* what a list register holds */
+			vgic_update(vcpu, id);
 		}
+	}
 }
 
 /* Private interrupts: the reader's own mask; SPIs: existing CPUs only. */
@@ -215,7 +227,7 @@ static uint32_t target_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 	uint32_t value = 0;
 
 	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++) {
-		uint32_t id = offset + i;
+		uint32_t id = index_nospec(offset + i, VGIC_IRQS);
 		uint32_t mask = id < VGIC_PRIVATE ? BIT(vcpu->index) : vgic_irq(vcpu, id)->targets;
 
 		value |= mask << (8U * i);
@@ -243,7 +255,7 @@ static void target_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint
 
 	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++, value >>= 8)
 		if (offset + i >= VGIC_PRIVATE)
-			set_targets(vcpu, offset + i, value & existing);
+			set_targets(vcpu, index_nospec(offset + i, VGIC_IRQS), value & existing);
 }
 
 /* Two bits an interrupt, the upper one: edge. SGIs are edge and PPIs level, both fixed. */
@@ -253,7 +265,7 @@ static uint32_t config_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 
 	(void)size;
 	for (uint32_t i = 0; i < 16 && first + i < VGIC_IRQS; i++)
-		value |= vgic_irq(vcpu, first + i)->edge ? 2U << (2U * i) : 0;
+		value |= vgic_irq(vcpu, index_nospec(first + i, VGIC_IRQS))->edge ? 2U << (2U * i) : 0;
 	return value;
 }
 
@@ -264,8 +276,10 @@ static void config_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint
 	(void)size;
 	for (uint32_t i = 0; i < 16 && first + i < VGIC_IRQS; i++)
 		if (first + i >= VGIC_PRIVATE) {
-			vgic_irq(vcpu, first + i)->edge = value >> (2U * i) & 2U;
-			vgic_update(vcpu, first + i);
+			uint32_t id = index_nospec(first + i, VGIC_IRQS);
+
+			vgic_irq(vcpu, id)->edge = value >> (2U * i) & 2U;
+			vgic_update(vcpu, id);
 		}
 }
 
@@ -286,7 +300,7 @@ static uint64_t high_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_
 		for (uint32_t i = 0; i < size; i++)
 			value |= vgic_read_sources(vcpu, (offset + i) & 15U) << (8U * i);
 	else if (offset >= ID_REGISTERS)
-		return offset % 4U ? 0 : id[(offset - ID_REGISTERS) / 4U];
+		return offset % 4U ? 0 : id[index_nospec((offset - ID_REGISTERS) / 4U, ARRAY_SIZE(id))];
 	return value;
 }
 
@@ -347,7 +361,7 @@ static uint64_t locked_read(struct vcpu *vcpu, void *device, uint32_t offset, ui
 
 	spin_lock(&vcpu->vm->vgic.lock);
 	if (row->collect & COLLECT_READ && offset * 8U < VGIC_IRQS)
-		vgic_collect(vcpu, offset * 8U, ~0U, false);
+		vgic_collect(vcpu, index_nospec(offset * 8U, VGIC_IRQS), ~0U, false);
 	value = row->read(vcpu, offset, size);
 	spin_unlock(&vcpu->vm->vgic.lock);
 	return value;
@@ -360,7 +374,7 @@ static bool locked_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 
 	spin_lock(&vcpu->vm->vgic.lock);
 	if (row->collect & COLLECT_WRITE && offset * 8U < VGIC_IRQS)
-		held = vgic_collect(vcpu, offset * 8U, value, true);
+		held = vgic_collect(vcpu, index_nospec(offset * 8U, VGIC_IRQS), value, true);
 	row->write(vcpu, offset, size, value);
 	vgic_release(vcpu, offset * 8U, held);
 	spin_unlock(&vcpu->vm->vgic.lock);
@@ -400,6 +414,7 @@ static bool dir_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t
 	(void)device, (void)size;
 	if (offset != 0 || id >= VGIC_IRQS || !(io_read32(gic_gich + GICH_VMCR) & GICH_VMCR_EOIMODE))
 		return true;
+	id = index_nospec(id, VGIC_IRQS);
 	spin_lock(&vcpu->vm->vgic.lock);
 	held = vgic_collect(vcpu, id & ~31U, BIT(id % 32), true);
 	vgic_set_active(vcpu, id, false);

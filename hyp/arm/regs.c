@@ -1,4 +1,5 @@
 /* A guest's registers by number and mode: which copy of a banked register an instruction names (DDI 0406C B1.3.2). */
+#include <arm/nospec.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
@@ -30,15 +31,15 @@ static const struct banked *banked_register(uint32_t mode, unsigned int n)
 
 	switch (mode) {
 	case PSR_MODE_FIQ:
-		return n >= 8 ? &fiq_registers[n - 8] : NULL;
+		return n >= 8 ? &fiq_registers[index_nospec(n - 8U, ARRAY_SIZE(fiq_registers))] : NULL;
 	case PSR_MODE_SVC:
-		return &svc[n - 13];
+		return &svc[index_nospec(n - 13U, 2)];
 	case PSR_MODE_ABT:
-		return &abt[n - 13];
+		return &abt[index_nospec(n - 13U, 2)];
 	case PSR_MODE_UND:
-		return &und[n - 13];
+		return &und[index_nospec(n - 13U, 2)];
 	case PSR_MODE_IRQ:
-		return &irq[n - 13];
+		return &irq[index_nospec(n - 13U, 2)];
 	default:
 		return n == 13 ? &usr : NULL;
 	}

@@ -5,6 +5,7 @@
  */
 #include <arm/atomic.h>
 #include <arm/hypregs.h>
+#include <arm/nospec.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
@@ -151,9 +152,13 @@ static inline uint32_t extend(uint32_t hsr, uint32_t value)
 /* What both below need of the guest: little-endian, outside of an IT block. */
 #define PSR_NOT_PLAIN (PSR_E | PSR_IT_MASK)
 
-static inline uint32_t region_offset(const struct mmio_region *region, uint32_t hpfar, uint32_t va)
+/*
+ * With the page's number and not HPFAR, which is the same: where the processor guesses so and is wrong, the offset is
+ * still one of the region, which has that block of that page (arm/nospec.h).
+ */
+static inline uint32_t region_offset(const struct mmio_region *region, uint32_t number, uint32_t va)
 {
-	return (hpfar << 8 | (va & (PAGE_SIZE - 1U))) - (uint32_t)region->base;
+	return (value_nospec(number) << 8 | (va & (PAGE_SIZE - 1U))) - (uint32_t)region->base;
 }
 
 /* A register that lies in the frame, a width that the device has, aligned. */
@@ -163,9 +168,10 @@ static __attribute__((noinline)) bool mmio_odd(struct vcpu *vcpu, struct regs *r
 	uint32_t size = 1U << ISS_DABT_SAS(hsr), reg = ISS_DABT_SRT(hsr);
 	const struct mmio_page *page = mmio_page(vcpu->bus, hpfar);
 	const struct mmio_region *region = mmio_block(vcpu->bus, page, va);
+	uint32_t number = page->number;
 	uint64_t value;
 
-	if (page->number != hpfar || (va & (size - 1U)) || !(hsr & ISS_DABT_ISV) || (spsr & PSR_NOT_PLAIN) ||
+	if (number != hpfar || (va & (size - 1U)) || !(hsr & ISS_DABT_ISV) || (spsr & PSR_NOT_PLAIN) ||
 	    !(region->ops.widths & size))
 		return false;
 	if (reg >= 8 && (reg > 12 || (spsr & PSR_MODE_MASK) == PSR_MODE_FIQ))
@@ -173,10 +179,10 @@ static __attribute__((noinline)) bool mmio_odd(struct vcpu *vcpu, struct regs *r
 	if (hsr & ISS_DABT_WNR) {
 		uint32_t unused = 32U - 8U * size; /* bits of the value */
 
-		return region->ops.write(vcpu, region->device, region_offset(region, hpfar, va),
+		return region->ops.write(vcpu, region->device, region_offset(region, number, va),
 					 regs->r[reg] << unused >> unused, size);
 	}
-	value = region->ops.read(vcpu, region->device, region_offset(region, hpfar, va), size);
+	value = region->ops.read(vcpu, region->device, region_offset(region, number, va), size);
 	if (value & MMIO_ABORT)
 		return false;
 	regs->r[reg] = extend(hsr, (uint32_t)value);
@@ -194,16 +200,17 @@ static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 	uint32_t hpfar = read_hpfar(), va = read_hdfar();
 	const struct mmio_page *page = mmio_page(bus, hpfar);
 	const struct mmio_region *region;
+	uint32_t number = page->number;
 	uint64_t value;
 
-	if (unlikely((page->number ^ hpfar) | (read_spsr_hyp() & PSR_NOT_PLAIN) | va << 30 |
+	if (unlikely((number ^ hpfar) | (read_spsr_hyp() & PSR_NOT_PLAIN) | va << 30 |
 		     (WORD_SYNDROME(hsr) ^ PLAIN_WORD)))
 		return mmio_odd(vcpu, regs, hsr);
 	region = mmio_block(bus, page, va);
 	if (hsr & ISS_DABT_WNR)
-		return region->ops.write(vcpu, region->device, region_offset(region, hpfar, va),
+		return region->ops.write(vcpu, region->device, region_offset(region, number, va),
 					 regs->r[FIELD(hsr, 16, 3)], MMIO_WORD);
-	value = region->ops.read(vcpu, region->device, region_offset(region, hpfar, va), MMIO_WORD);
+	value = region->ops.read(vcpu, region->device, region_offset(region, number, va), MMIO_WORD);
 	if (value & MMIO_ABORT)
 		return false;
 	regs->r[FIELD(hsr, 16, 3)] = (uint32_t)value;

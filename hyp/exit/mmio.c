@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include <arm/nospec.h>
+
 #include "hyp/lib/bits.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/vm/vcpu.h"
@@ -178,5 +180,5 @@ enum mmio_result mmio_access(struct vcpu *vcpu, uint64_t at, struct mmio_access 
 
 	if (!region || !(region->ops.widths & access->size) || (at & (access->size - 1U)))
 		return MMIO_UNHANDLED;
-	return call(vcpu, region, (uint32_t)(at - region->base), access);
+	return call(vcpu, region, index_nospec((uint32_t)(at - region->base), region->size), access);
 }

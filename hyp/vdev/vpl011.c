@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include <arm/nospec.h>
 #include <arm/spinlock.h>
 
 #include "hyp/console/console.h"
@@ -281,7 +282,7 @@ static uint32_t read_id(uint32_t offset)
 {
 	static const uint8_t id[8] = {0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
 
-	return offset >= ID ? id[(offset - ID) / 4U] : 0;
+	return offset >= ID ? id[index_nospec((offset - ID) / 4U, ARRAY_SIZE(id))] : 0;
 }
 
 /* `offset` of a word */

@@ -1,4 +1,5 @@
 /* PL031 (ARM DDI 0224, chapters 2 and 3). The 1 Hz of its counter is CNTPCT's, counted from virt7's own clock. */
+#include <arm/nospec.h>
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
@@ -114,7 +115,7 @@ static uint32_t read_register(const struct vpl031 *rtc, uint32_t offset)
 	case MIS:
 		return rtc->raw & rtc->mask;
 	default:
-		return offset >= ID ? id[(offset - ID) / 4U] : 0;
+		return offset >= ID ? id[index_nospec((offset - ID) / 4U, ARRAY_SIZE(id))] : 0;
 	}
 }
 

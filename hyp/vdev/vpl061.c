@@ -1,5 +1,6 @@
 /* PL061 (ARM DDI 0190, chapters 2 and 3). Eight lines, of which all but the power key's are open inputs that read as 0.
  */
+#include <arm/nospec.h>
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
@@ -79,7 +80,7 @@ static uint32_t read_register(const struct vpl061 *g, uint32_t offset)
 	case AFSEL:
 		return g->afsel;
 	default:
-		return offset >= ID ? id[(offset - ID) / 4U] : 0;
+		return offset >= ID ? id[index_nospec((offset - ID) / 4U, ARRAY_SIZE(id))] : 0;
 	}
 }
 

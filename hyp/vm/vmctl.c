@@ -23,6 +23,7 @@
 
 #include <arm/atomic.h>
 #include <arm/hypregs.h>
+#include <arm/nospec.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
@@ -473,7 +474,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 /* The vCPU whose MPIDR affinity is `target`, NULL: none. */
 static struct vcpu *by_affinity(struct vm *vm, uint32_t target)
 {
-	return target < vm->vcpu_count ? vm->vcpu[target] : NULL;
+	return target < vm->vcpu_count ? vm->vcpu[index_nospec(target, MACHINE_MAX_CPUS)] : NULL;
 }
 
 static bool valid_entry(const struct vm *vm, uint32_t entry)
