@@ -11,15 +11,14 @@
 #include <arm/sysreg.h>
 
 #include "hyp/host/gic.h"
-#include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
+#include "hyp/run/balance.h"
+#include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/vm/vcpu.h"
 
-#define SLICE_HZ       100U /* time slices a second where vCPUs share a CPU */
-#define BALANCE_SLICES 5U   /* of a CPU, between looks at others that have as much to do */
-#define SHARE_MARGIN   32U  /* 1/1024, by which a share has to be larger: more than what a slice adds */
-#define SIBLINGS_MAX   8U   /* vCPUs looked at for one of the same VM */
+#define SLICE_HZ     100U /* time slices a second where vCPUs share a CPU */
+#define SIBLINGS_MAX 8U   /* vCPUs looked at for one of the same VM */
 
 static volatile uint32_t idle_cpus; /* bit n: CPU n has nothing to run */
 static uint32_t online_cpus;
@@ -301,95 +300,6 @@ void sched_yield_spin(void)
 	sched_yield();
 }
 
-/* vCPUs on `cpu` that `vcpu` has to share it with, or to wait for. */
-static uint32_t rivals(const struct percpu *cpu, const struct vcpu *vcpu)
-{
-	uint32_t n = 0;
-
-	for (uint32_t p = vcpu->priority; p < SCHED_PRIORITIES; p++)
-		n += cpu->load[p];
-	return n - (vcpu->cpu == cpu ? 1U : 0U);
-}
-
-/*
- * Where `vcpu`, which waits on this CPU, would do better, or, after some turns here, as well; NULL: nowhere. Of several
- * the next by number, around the end: so each has its turn.
- */
-static struct percpu *better_cpu(const struct vcpu *vcpu, bool as_well)
-{
-	uint32_t limit = rivals(vcpu->cpu, vcpu) + (as_well ? 1U : 0U), here = vcpu->cpu->head.id;
-	struct percpu *best = NULL;
-
-	for (uint32_t i = 1; i < CPU_MAX; i++) {
-		struct percpu *cpu = &percpu[(here + i) % CPU_MAX];
-		uint32_t n;
-
-		if (!(vcpu->affinity & BIT((here + i) % CPU_MAX)))
-			continue;
-		n = rivals(cpu, vcpu);
-		if (n < limit) {
-			limit = n;
-			best = cpu;
-		}
-	}
-	return best;
-}
-
-/*
- * How much of the time that it wanted to run it had a CPU, over about the last second, in 1/1024. Called often enough
- * by those that wait, and by nobody else.
- */
-static uint32_t share_of(struct vcpu *vcpu, uint64_t now)
-{
-	uint64_t ran = vcpu->ran - vcpu->ran_mark + (vcpu->running ? now : 0);
-	uint64_t wanted = vcpu->wanted - vcpu->wanted_mark + now;
-	uint32_t shift;
-
-	if (wanted > timer_hz()) { /* half of it counts from now on */
-		vcpu->ran_mark += ran / 2;
-		vcpu->wanted_mark += wanted / 2;
-	}
-	shift = wanted >> 20 ? 44U - (uint32_t)__builtin_clzll(wanted) : 0;
-	return wanted ? ((uint32_t)(ran >> shift) << 10) / (uint32_t)(wanted >> shift) : 0;
-}
-
-struct choice {
-	struct vcpu *vcpu;
-	struct percpu *to;
-	uint32_t share;
-};
-
-/* Who has had the largest share goes: those who stay gain. */
-static void consider(struct choice *best, struct vcpu *vcpu, bool as_well, uint64_t now)
-{
-	uint32_t share = share_of(vcpu, now);
-	struct percpu *to;
-
-	if (best->vcpu && share <= best->share)
-		return;
-	to = better_cpu(vcpu, as_well);
-	if (to)
-		*best = (struct choice){vcpu, to, share};
-}
-
-/*
- * Of those that have a better CPU the most urgent, and of these the one with the largest share. Holder of rq_lock.
- */
-static struct choice best_to_give(struct percpu *cpu, bool as_well)
-{
-	struct choice best = {0};
-	uint64_t now = timer_now();
-
-	for (uint32_t ready = cpu->ready; ready && !best.vcpu;) {
-		uint32_t p = 31U - (uint32_t)__builtin_clz(ready);
-
-		ready &= ~BIT(p);
-		for (struct list *node = cpu->queue[p].next; node != &cpu->queue[p]; node = node->next)
-			consider(&best, container_of(node, struct vcpu, node), as_well, now);
-	}
-	return best;
-}
-
 /* Tell the CPU that a vCPU has become ready there. Holder of its rq_lock; returns whether it has to be kicked. */
 static bool announce(struct percpu *cpu, const struct vcpu *vcpu)
 {
@@ -432,26 +342,13 @@ static void give(struct vcpu *vcpu, struct percpu *to)
 		kick(to);
 }
 
-/* For fairness the running one should move, which it can when its slice has ended. Holder of rq_lock. */
-static bool running_is_next(struct percpu *cpu, const struct choice *best)
-{
-	uint32_t share = share_of(cpu->vcpu, timer_now());
-
-	return share > best->share && share - best->share > SHARE_MARGIN && better_cpu(cpu->vcpu, true);
-}
-
 void sched_balance(void)
 {
 	struct percpu *cpu = this_cpu();
-	bool as_well = cpu->slices >= BALANCE_SLICES;
 	struct choice best;
 
 	spin_lock(&cpu->rq_lock);
-	best = best_to_give(cpu, as_well);
-	if (as_well && best.vcpu && running_is_next(cpu, &best))
-		best.vcpu = NULL;
-	else
-		cpu->slices = 0;
+	best = balance_choose(cpu);
 	if (best.vcpu) {
 		dequeue(cpu, best.vcpu);
 		cpu->load[best.vcpu->priority]--;
