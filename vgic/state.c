@@ -183,7 +183,7 @@ static void await(struct vcpu *vcpu, uint32_t asked)
 		if (!irq_handle_one())
 			wfi(); /* the answer comes with an SGI, which is pending now or wakes it */
 		if (vcpu->work & WORK_RESCHED)
-			sched_yield();
+			sched_give_way();
 		spin_lock(lock);
 	}
 }

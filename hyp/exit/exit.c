@@ -105,7 +105,7 @@ static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 		if (work & WORK_BALANCE)
 			sched_balance();
 		if (work & WORK_RESCHED)
-			sched_yield();
+			sched_give_way();
 		if (work & WORK_SLICE)
 			sched_check_slice();
 		if (work & WORK_STOP)

@@ -72,7 +72,7 @@ static void consider(struct candidate *best, struct vcpu *vcpu, bool as_well, ui
 		return;
 	to = better_cpu(vcpu, as_well);
 	if (to)
-		*best = (struct candidate){{vcpu, to}, share};
+		*best = (struct candidate){{.vcpu = vcpu, .to = to}, share};
 }
 
 /*
@@ -93,21 +93,28 @@ static struct candidate best_to_give(struct percpu *cpu, bool as_well)
 	return best;
 }
 
-/* For fairness the running one should move, which it can when its slice has ended. Holder of rq_lock. */
-static bool running_is_next(struct percpu *cpu, const struct candidate *best)
+/*
+ * For fairness alone the running one should move, which it can when its slice has ended. It is not waited for where one
+ * that waits would gain: its new CPU may be idle. Holder of rq_lock.
+ */
+static bool running_is_next(struct percpu *cpu, const struct candidate *best, uint32_t share)
 {
-	uint32_t share = share_of(cpu->vcpu, timer_now());
-
-	return share > best->share && share - best->share > SHARE_MARGIN && better_cpu(cpu->vcpu, true);
+	return share > best->share && share - best->share > SHARE_MARGIN && !better_cpu(best->choice.vcpu, false) &&
+	       better_cpu(cpu->vcpu, true);
 }
 
 struct choice balance_choose(struct percpu *cpu)
 {
 	bool as_well = cpu->slices >= BALANCE_SLICES;
 	struct candidate best = best_to_give(cpu, as_well);
+	uint32_t share;
 
-	if (as_well && best.choice.vcpu && running_is_next(cpu, &best))
-		return (struct choice){0};
+	if (best.choice.vcpu) {
+		share = share_of(cpu->vcpu, timer_now());
+		if (as_well && running_is_next(cpu, &best, share))
+			return (struct choice){0};
+		best.choice.had_more = best.share > share;
+	}
 	cpu->slices = 0;
 	return best.choice;
 }

@@ -11,6 +11,7 @@
 struct choice {
 	struct vcpu *vcpu; /* NULL: all stay */
 	struct percpu *to;
+	bool had_more; /* of its time than the running one */
 };
 
 /* Of those that wait on `cpu`, this one, which a vCPU runs on. Holder of its rq_lock. */

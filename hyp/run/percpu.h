@@ -36,6 +36,8 @@ struct percpu {
 	uint32_t *idle_sp;
 	uint64_t slice_end; /* CNTPCT; 0: no slice runs */
 	uint32_t slice_ticks;
+	uint32_t tried;    /* places of the queue that a vCPU in WFE has looked at in the turn */
+	uint64_t tried_in; /* that ends at this slice_end */
 	/* others may read */
 	uint32_t mpidr, midr;
 	uint32_t timer_hz;

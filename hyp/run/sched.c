@@ -2,6 +2,12 @@
  * Scheduling. The queues belong to cpu->rq_lock; the thread switch itself touches only this CPU's data. No two rq_locks
  * are held at once: a vCPU on its way to another CPU is in no queue, but says that it is queued, so that nobody wakes
  * it. Compiled for speed.
+ *
+ * Fairness rests on turns. A vCPU's turn is one slice on the CPU, which ends early only by what that vCPU does itself.
+ * A queue is in the order in which its vCPUs began to wait for a turn: whoever wakes up or has had a turn goes behind
+ * all others. So a vCPU waits for at most one turn of each rival, whatever these do. One that is moved to another CPU
+ * keeps its place, or moves could keep it from running for ever. One that has had more than others begins to wait anew,
+ * once: it would gain by being moved.
  */
 #include <errno.h>
 
@@ -26,11 +32,38 @@ static uint32_t online_cpus;
 /* hyp/arm/vectors.S: save the callee-saved registers and SP there, go on with those of `to`. */
 void thread_switch(uint32_t **from, uint32_t *to);
 
-static void enqueue(struct percpu *cpu, struct vcpu *vcpu)
+static inline struct vcpu *of_node(struct list *node)
+{
+	return container_of(node, struct vcpu, node);
+}
+
+/* Put `vcpu`, which begins to wait now, behind all others of its priority. */
+static void enqueue(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
 	list_append(&cpu->queue[vcpu->priority], &vcpu->node);
 	cpu->ready |= BIT(vcpu->priority);
 	vcpu->queued = true;
+	vcpu->waits_since = now;
+}
+
+/* Has `vcpu` waited for longer than `other`, of its priority, has or had? */
+static inline bool is_before(const struct vcpu *vcpu, const struct vcpu *other)
+{
+	return vcpu->waits_since < other->waits_since;
+}
+
+/* Put `vcpu` where it belongs by its wait so far. Whoever is next behind it has a whole turn, even if that had begun.
+ */
+static void enqueue_in_order(struct percpu *cpu, struct vcpu *vcpu)
+{
+	struct list *queue = &cpu->queue[vcpu->priority], *next = queue->next;
+
+	while (next != queue && is_before(of_node(next), vcpu))
+		next = next->next;
+	if (next != queue)
+		of_node(next)->turn_left = 0;
+	list_append(next, &vcpu->node);
+	cpu->ready |= BIT(vcpu->priority);
 }
 
 static void dequeue(struct percpu *cpu, struct vcpu *vcpu)
@@ -43,42 +76,36 @@ static void dequeue(struct percpu *cpu, struct vcpu *vcpu)
 /* Take the best ready vCPU; NULL: none. */
 static struct vcpu *pick(struct percpu *cpu)
 {
-	struct vcpu *vcpu;
+	struct list *queue, *node;
+	uint32_t p;
 
 	if (!cpu->ready)
 		return NULL;
-	vcpu = container_of(cpu->queue[31U - (uint32_t)__builtin_clz(cpu->ready)].next, struct vcpu, node);
-	dequeue(cpu, vcpu);
-	return vcpu;
+	p = 31U - (uint32_t)__builtin_clz(cpu->ready);
+	queue = &cpu->queue[p];
+	node = list_take_first(queue);
+	if (list_empty(queue))
+		cpu->ready &= ~BIT(p);
+	return of_node(node);
 }
 
 /* Slices have the non-secure PL1 physical timer, CNTP, which guests do not reach: theirs is emulated. */
+static inline void set_slice_end(struct percpu *cpu, uint64_t end)
+{
+	cpu->slice_end = end;
+	write_cntp_cval(end);
+	write_cntp_ctl(CNT_ENABLE);
+}
+
 static inline void begin_slice(struct percpu *cpu, uint64_t now)
 {
-	cpu->slice_end = now + cpu->slice_ticks;
-	write_cntp_cval(cpu->slice_end);
-	write_cntp_ctl(CNT_ENABLE);
+	set_slice_end(cpu, now + cpu->slice_ticks);
 }
 
 static inline void end_slice(struct percpu *cpu)
 {
 	write_cntp_ctl(0);
 	cpu->slice_end = 0;
-}
-
-/* The slice's end. Who runs here goes on from inside of its interrupt when its turn comes again. */
-static bool slice_irq(uint32_t id)
-{
-	struct percpu *cpu = this_cpu();
-
-	end_slice(cpu);
-	isb(); /* the line is down before the interrupt is deactivated */
-	gic_deactivate(id);
-	if (cpu->vcpu) {
-		cpu->slices++;
-		sched_yield();
-	}
-	return false;
 }
 
 void sched_check_slice(void)
@@ -118,13 +145,17 @@ static struct vcpu *choose(struct percpu *cpu, uint64_t now)
 	return next;
 }
 
-/* Somebody of `vcpu`'s priority waits, and nobody of a higher one: it goes behind, the first of them comes. */
+/*
+ * Somebody of `vcpu`'s priority waits, and nobody of a higher one: it goes behind, the first of them comes. That one
+ * has a whole turn before it: one with the rest of a turn goes on before any other of its priority runs.
+ */
 static struct vcpu *rotate(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
 {
 	struct list *queue = &cpu->queue[vcpu->priority];
-	struct vcpu *next = container_of(list_take_first(queue), struct vcpu, node);
+	struct vcpu *next = of_node(list_take_first(queue));
 
 	list_append(queue, &vcpu->node);
+	vcpu->waits_since = now;
 	begin_running(cpu, next, now);
 	return next;
 }
@@ -140,31 +171,31 @@ static inline void switch_to(struct percpu *cpu, uint32_t **from, struct vcpu *n
 }
 
 /*
- * The same after a block; `next` NULL: to the idle thread. A slice begins when somebody waits; of less priority, too:
- * that one may find another CPU.
+ * `next` begins its turn, or goes on with one that was interrupted. It has a slice where somebody waits; of less
+ * priority, too: that one may find another CPU.
  */
-static void __attribute__((noinline)) leave_to(struct percpu *cpu, uint32_t **from, struct vcpu *next, uint64_t now)
+static inline void begin_turn(struct percpu *cpu, struct vcpu *next, uint64_t now)
 {
-	if (next && cpu->ready)
-		begin_slice(cpu, now);
+	uint32_t left = next->turn_left;
+
+	next->turn_left = 0;
+	if (cpu->ready)
+		set_slice_end(cpu, now + (unlikely(left) ? left : cpu->slice_ticks));
 	else if (cpu->slice_end)
 		end_slice(cpu);
-	if (next)
-		switch_to(cpu, from, next);
-	else
-		thread_switch(from, cpu->idle_sp);
 }
 
-void sched_init_cpu(struct percpu *cpu, uint32_t irq)
+/* Go from this thread, which blocks, to that of `next`; NULL: to the idle thread. */
+static void __attribute__((noinline)) leave_to(struct percpu *cpu, uint32_t **from, struct vcpu *next, uint64_t now)
 {
-	for (uint32_t p = 0; p < SCHED_PRIORITIES; p++)
-		list_init(&cpu->queue[p]);
-	cpu->slice_ticks = timer_hz() / SLICE_HZ;
-	end_slice(cpu);
-	irq_register(irq, slice_irq);
-	atomic_clear(&idle_cpus, BIT(cpu->head.id));
-	atomic_or(&online_cpus, BIT(cpu->head.id));
-	cpu->online = true;
+	if (next) {
+		begin_turn(cpu, next, now);
+		switch_to(cpu, from, next);
+	} else {
+		if (cpu->slice_end)
+			end_slice(cpu);
+		thread_switch(from, cpu->idle_sp);
+	}
 }
 
 uint32_t sched_usable(uint32_t affinity)
@@ -249,55 +280,190 @@ static inline bool time_to_balance(struct percpu *cpu, const struct vcpu *vcpu)
 	return false;
 }
 
-void sched_yield(void)
+/* Leave to `next`, while others wait here. Holder of rq_lock, which is given back. */
+static inline void hand_over(struct percpu *cpu, struct vcpu *vcpu, struct vcpu *next)
 {
-	struct percpu *cpu = this_cpu();
+	if (unlikely(must_balance(vcpu)) || time_to_balance(cpu, vcpu))
+		atomic_or(&next->work, WORK_BALANCE);
+	spin_unlock(&cpu->rq_lock);
+}
+
+/* `vcpu` is queued again, and a more urgent one is ready. Holder of rq_lock, which is given back. */
+static void __attribute__((noinline)) leave_to_best(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	struct vcpu *next = choose(cpu, now);
+
+	hand_over(cpu, vcpu, next);
+	begin_turn(cpu, next, now);
+	switch_to(cpu, &vcpu->sp, next);
+}
+
+/* The running vCPU's turn is over: the next one's begins. False: nobody of at least its priority waits, it goes on. */
+static bool end_turn(struct percpu *cpu)
+{
 	struct vcpu *vcpu = cpu->vcpu, *next;
 	uint32_t rivals_ready;
 	uint64_t now;
 
 	spin_lock(&cpu->rq_lock);
 	rivals_ready = cpu->ready >> vcpu->priority;
-	if (!rivals_ready) {
+	if (unlikely(!rivals_ready)) {
+		spin_unlock(&cpu->rq_lock);
+		return false;
+	}
+	now = timer_now();
+	stop_running(vcpu, true, now);
+	if (unlikely(rivals_ready != 1)) {
+		enqueue(cpu, vcpu, now);
+		leave_to_best(cpu, vcpu, now);
+		return true;
+	}
+	next = rotate(cpu, vcpu, now);
+	hand_over(cpu, vcpu, next);
+	begin_slice(cpu, now); /* `vcpu` waits */
+	switch_to(cpu, &vcpu->sp, next);
+	return true;
+}
+
+/*
+ * A slice has ended and nobody gets the CPU. Those of less priority get nothing here, however long they wait, so other
+ * CPUs are looked at now and then.
+ */
+static void __attribute__((noinline)) slice_unused(struct percpu *cpu)
+{
+	struct vcpu *vcpu = cpu->vcpu;
+
+	cpu->slice_end = 0;
+	if (!vcpu || !cpu->ready || !(online_cpus & (online_cpus - 1U)))
+		return;
+	if (time_to_balance(cpu, vcpu))
+		atomic_or(&vcpu->work, WORK_BALANCE);
+	begin_slice(cpu, timer_now());
+}
+
+/* The slice's end. Who runs here goes on from inside of its interrupt when its turn comes again. */
+static bool slice_irq(uint32_t id)
+{
+	struct percpu *cpu = this_cpu();
+
+	write_cntp_ctl(0);
+	isb(); /* the line is down before the interrupt is deactivated */
+	gic_deactivate(id);
+	cpu->slices++;
+	if (!cpu->vcpu || !end_turn(cpu))
+		slice_unused(cpu);
+	return false;
+}
+
+void sched_init_cpu(struct percpu *cpu, uint32_t irq)
+{
+	for (uint32_t p = 0; p < SCHED_PRIORITIES; p++)
+		list_init(&cpu->queue[p]);
+	cpu->slice_ticks = timer_hz() / SLICE_HZ;
+	end_slice(cpu);
+	irq_register(irq, slice_irq);
+	atomic_clear(&idle_cpus, BIT(cpu->head.id));
+	atomic_or(&online_cpus, BIT(cpu->head.id));
+	cpu->online = true;
+}
+
+/*
+ * A turn that is interrupted goes on before any other of that priority, for as long as it would have lasted. Otherwise
+ * one whose turns are met by a more urgent vCPU's wake-ups, and not those of its rivals, would have less than they, or
+ * nothing. If one that has waited for longer has come from another CPU, that is next, and the turn begins anew.
+ */
+static void interrupt_turn(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	if (cpu->slice_end && cpu->slice_end <= now) { /* it is over */
+		enqueue(cpu, vcpu, now);
+		return;
+	}
+	enqueue_in_order(cpu, vcpu);
+	if (cpu->queue[vcpu->priority].next == &vcpu->node)
+		vcpu->turn_left = cpu->slice_end ? (uint32_t)(cpu->slice_end - now) : cpu->slice_ticks;
+}
+
+/* Does anybody go before `vcpu`, which runs: a more urgent one, or one that has waited for longer, elsewhere? */
+static bool must_give_way(const struct percpu *cpu, const struct vcpu *vcpu)
+{
+	uint32_t ready = cpu->ready >> vcpu->priority;
+
+	return ready > 1 || (ready && is_before(of_node(cpu->queue[vcpu->priority].next), vcpu));
+}
+
+void sched_give_way(void)
+{
+	struct percpu *cpu = this_cpu();
+	struct vcpu *vcpu = cpu->vcpu;
+	uint64_t now;
+
+	spin_lock(&cpu->rq_lock);
+	if (!must_give_way(cpu, vcpu)) { /* that one has been served, or has gone elsewhere */
 		spin_unlock(&cpu->rq_lock);
 		return;
 	}
 	now = timer_now();
 	stop_running(vcpu, true, now);
-	if (likely(rivals_ready == 1)) {
-		next = rotate(cpu, vcpu, now);
-	} else {
-		enqueue(cpu, vcpu);
-		next = choose(cpu, now);
-	}
-	if (unlikely(must_balance(vcpu)) || time_to_balance(cpu, vcpu))
-		atomic_or(&next->work, WORK_BALANCE);
-	spin_unlock(&cpu->rq_lock);
-	begin_slice(cpu, now); /* `vcpu` waits */
-	switch_to(cpu, &vcpu->sp, next);
+	interrupt_turn(cpu, vcpu, now);
+	leave_to_best(cpu, vcpu, now);
 }
 
-/* A vCPU of the same VM goes to the head of their queue. */
-static void prefer_sibling(struct percpu *cpu, const struct vcpu *vcpu)
+/*
+ * The first vCPU of the same VM, behind the places where this turn has found one already; NULL: none. So each is tried
+ * once, and a VM that only spins comes to the end of its turn.
+ */
+static struct vcpu *untried_sibling(struct percpu *cpu, const struct vcpu *vcpu)
 {
 	struct list *queue = &cpu->queue[vcpu->priority], *node = queue->next;
 
-	for (uint32_t i = 0; i < SIBLINGS_MAX && node != queue; i++, node = node->next)
-		if (container_of(node, struct vcpu, node)->vm == vcpu->vm) {
-			list_remove(node);
-			list_append(queue->next, node);
-			return;
+	if (cpu->tried_in != cpu->slice_end) {
+		cpu->tried_in = cpu->slice_end;
+		cpu->tried = 0;
+	}
+	for (uint32_t place = 0; place < SIBLINGS_MAX && node != queue; place++, node = node->next)
+		if (place >= cpu->tried && of_node(node)->vm == vcpu->vm) {
+			cpu->tried = place + 1U;
+			return of_node(node);
 		}
+	return NULL;
+}
+
+/*
+ * `vcpu` and its sibling change places: the sibling has the rest of the turn, and `vcpu` the sibling's place in the
+ * queue. To all others nothing has happened: their places and the end of this turn are as before.
+ */
+static void change_places(struct percpu *cpu, struct vcpu *vcpu, struct vcpu *sibling, uint64_t now)
+{
+	uint64_t since = vcpu->waits_since;
+
+	stop_running(vcpu, true, now);
+	list_append(&sibling->node, &vcpu->node);
+	list_remove(&sibling->node);
+	vcpu->waits_since = sibling->waits_since;
+	sibling->waits_since = since;
+	begin_running(cpu, sibling, now);
 }
 
 void sched_yield_spin(void)
 {
 	struct percpu *cpu = this_cpu();
+	struct vcpu *vcpu = cpu->vcpu, *sibling = NULL;
+	uint64_t now = timer_now();
 
 	spin_lock(&cpu->rq_lock);
-	prefer_sibling(cpu, cpu->vcpu);
-	spin_unlock(&cpu->rq_lock);
-	sched_yield();
+	if (cpu->ready >> vcpu->priority == 1) {
+		if (!cpu->slice_end) /* who waits has only just come */
+			begin_slice(cpu, now);
+		sibling = untried_sibling(cpu, vcpu);
+	}
+	if (sibling) {
+		change_places(cpu, vcpu, sibling, now);
+		hand_over(cpu, vcpu, sibling);
+		switch_to(cpu, &vcpu->sp, sibling);
+	} else {
+		spin_unlock(&cpu->rq_lock);
+		end_turn(cpu);
+	}
 }
 
 /* Tell the CPU that a vCPU has become ready there. Holder of its rq_lock; returns whether it has to be kicked. */
@@ -325,18 +491,28 @@ static void kick(const struct percpu *cpu)
 		gic_send_sgi(cpu->head.id, GIC_SGI_KICK);
 }
 
+/* `vcpu` begins to wait anew on its way to another CPU, unless it has done so and has had no turn since. */
+static void lose_place(struct vcpu *vcpu)
+{
+	if (vcpu->moved_at < vcpu->waits_since)
+		vcpu->moved_at = vcpu->waits_since = timer_now();
+}
+
 /* `vcpu` is queued nowhere and says so to nobody; its state leaves this CPU and it joins the queue of `to`. */
 static void give(struct vcpu *vcpu, struct percpu *to)
 {
 	bool must_kick;
 
 	vcpu_unload(vcpu);
+	vcpu->turn_left = 0; /* it gets a whole one */
 	spin_lock(&to->rq_lock);
 	to->assigned++;
 	to->slices = 0;
 	to->load[vcpu->priority]++;
-	enqueue(to, vcpu);
+	enqueue_in_order(to, vcpu);
 	must_kick = announce(to, vcpu);
+	if (to->vcpu && to->vcpu->priority == vcpu->priority && is_before(vcpu, to->vcpu))
+		atomic_or(&to->vcpu->work, WORK_RESCHED); /* it is kicked already */
 	spin_unlock(&to->rq_lock);
 	if (must_kick)
 		kick(to);
@@ -358,6 +534,8 @@ void sched_balance(void)
 	spin_unlock(&cpu->rq_lock);
 	if (!best.vcpu)
 		return;
+	if (best.had_more)
+		lose_place(best.vcpu);
 	give(best.vcpu, best.to);
 	if (cpu->ready && idle_cpus)
 		atomic_or(&cpu->vcpu->work, WORK_BALANCE); /* two may have asked for one each */
@@ -382,7 +560,7 @@ void sched_preempt(void)
 	}
 	if (vcpu->work & WORK_RESCHED) {
 		atomic_clear(&vcpu->work, WORK_RESCHED);
-		sched_yield();
+		sched_give_way();
 	}
 }
 
@@ -408,9 +586,11 @@ void sched_wake(struct vcpu *vcpu)
 		vcpu->wake_pending = true;
 		must_kick = true; /* it may be in the guest */
 	} else if (!vcpu->queued) {
-		enqueue(cpu, vcpu);
+		uint64_t now = timer_now();
+
+		enqueue(cpu, vcpu, now);
 		cpu->load[vcpu->priority]++;
-		vcpu->wanted -= timer_now();
+		vcpu->wanted -= now;
 		must_kick = announce(cpu, vcpu);
 	}
 	spin_unlock(&cpu->rq_lock);

@@ -34,10 +34,13 @@ void sched_block(void);
 /* Make it ready, on any CPU and in any context. Locks: takes the rq_lock of its CPU. */
 void sched_wake(struct vcpu *vcpu);
 
-/* Let others of at least the same priority run first. */
-void sched_yield(void);
+/* Let a vCPU that goes before the running one have this CPU, if one waits here (WORK_RESCHED). */
+void sched_give_way(void);
 
-/* The same for a vCPU that spins for another one: preferably for one of its own VM. */
+/*
+ * The vCPU spins for another one, which may wait for this CPU: each of its VM that waits here, in the first places of
+ * the queue, gets the rest of this turn once. When all have had it, the turn ends.
+ */
 void sched_yield_spin(void);
 
 /*

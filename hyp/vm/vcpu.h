@@ -26,7 +26,7 @@ struct vm;
 
 /* Reasons to leave the fast way back into the guest; set by any CPU (vcpu_request()), cleared by the vCPU. */
 #define WORK_VGIC    (1U << 0) /* interrupts to put into list registers */
-#define WORK_RESCHED (1U << 1) /* another vCPU should run */
+#define WORK_RESCHED (1U << 1) /* a vCPU that goes before it waits */
 #define WORK_STOP    (1U << 2) /* the VM wants its vCPUs at the checkpoint */
 #define WORK_SLICE   (1U << 4) /* another vCPU of its priority waits: it has a time slice from now on */
 #define WORK_FLUSH   (1U << 5) /* set/way: the VM's memory is to be cleaned from the caches (coproc/setway.c) */
@@ -69,8 +69,11 @@ struct vcpu {
 	struct list node;
 	bool queued, running, wake_pending;
 	uint32_t priority;
-	uint32_t affinity; /* physical CPUs that it may live on, bit n is CPU n */
-	uint32_t sleeps;   /* times that it gave the CPU up by itself */
+	uint32_t affinity;    /* physical CPUs that it may live on, bit n is CPU n */
+	uint32_t sleeps;      /* times that it gave the CPU up by itself */
+	uint64_t waits_since; /* CNTPCT at which it began to wait for the turn that it has or waits for */
+	uint64_t moved_at;    /* equal: because it was moved to another CPU then */
+	uint32_t turn_left;   /* ticks of a turn that a more urgent vCPU interrupts; 0: a whole one */
 	/* Ticks of CNTPCT that it ran, and that it was ready or ran: while it does, less CNTPCT at which that began. */
 	uint64_t ran, wanted;
 	uint64_t ran_mark, wanted_mark; /* what does not count for its share any more */

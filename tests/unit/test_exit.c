@@ -74,7 +74,7 @@ void sched_check_slice(void)
 	seen.slices++;
 }
 
-void sched_yield(void)
+void sched_give_way(void)
 {
 	seen.yields++;
 }

@@ -250,7 +250,7 @@ static void test_round_robin(void **state)
 	start(3);
 	for (uint32_t n = 0; n < 12; n++) {
 		assert_runs(&vcpu[n % 3]);
-		sched_yield();
+		slice_expires();
 	}
 }
 
@@ -263,13 +263,13 @@ static void test_priority(void **state)
 	vcpu[3].priority = 5;
 	start(4);
 	assert_runs(&vcpu[1]);
-	sched_yield();
+	slice_expires();
 	assert_runs(&vcpu[2]);
-	sched_yield();
+	slice_expires();
 	assert_runs(&vcpu[1]); /* the lower ones wait as long as these two want to run */
 	sched_block();
 	assert_runs(&vcpu[2]);
-	sched_yield();
+	slice_expires();
 	assert_runs(&vcpu[2]); /* nobody of its rank */
 	sched_block();
 	assert_runs(&vcpu[3]);
@@ -303,7 +303,7 @@ static void test_yield_alone(void **state)
 	(void)state;
 	start(1);
 	switches = 0;
-	sched_yield();
+	slice_expires();
 	assert_int_equal(switches, 0);
 	assert_runs(&vcpu[0]);
 }
@@ -342,7 +342,7 @@ static void test_wake_decides(void **state)
 	(void)state;
 	start(1);
 	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
-	sched_yield();
+	slice_expires();
 	sched_block(); /* vCPU 1 sleeps, 0 runs */
 	assert_runs(&vcpu[0]);
 	for (uint32_t remote = 0; remote < 2; remote++)
@@ -447,7 +447,7 @@ static void test_times(void **state)
 	clock_now += 100;
 	assert_times(0, 100, 0);
 	assert_times(1, 0, 100);
-	sched_yield();
+	slice_expires();
 	clock_now += 10;
 	assert_times(0, 100, 10);
 	assert_times(1, 10, 100);
@@ -494,7 +494,7 @@ static void serve(uint32_t cpu)
 		if (work & WORK_BALANCE)
 			sched_balance();
 		if (work & WORK_RESCHED)
-			sched_yield();
+			sched_give_way();
 		if (work & WORK_SLICE)
 			sched_check_slice();
 	}
@@ -634,24 +634,87 @@ static void test_latency(void **state)
 	assert_in_range(ran(0), 450 * MS, 550 * MS);
 }
 
-/* WFE: the sibling's turn comes before that of others of the same priority. */
+/* WFE: each sibling that waits has the rest of the turn once, and the others' turns come when they would have come. */
 static void test_spin(void **state)
 {
 	struct vm *const a = (struct vm *)&stack[0], *const b = (struct vm *)&stack[1];
 
 	(void)state;
-	for (uint32_t i = 0; i < 4; i++)
-		vcpu[i].vm = i == 0 || i == 3 ? a : b;
-	start(4);
-	assert_runs(&vcpu[0]);
-	sched_yield_spin();
-	assert_runs(&vcpu[3]);
-	sched_yield_spin(); /* 1, 2, 0 wait */
-	assert_runs(&vcpu[0]);
-	sched_yield();
-	assert_runs(&vcpu[1]);
+	for (uint32_t i = 0; i < 5; i++)
+		vcpu[i].vm = i == 1 || i == 4 ? b : a;
+	start(5);
+	clock_now += 400;
 	sched_yield_spin();
 	assert_runs(&vcpu[2]);
+	assert_slice(5000 + 1000);
+	clock_now += 400;
+	sched_yield_spin(); /* 1, 0, 3, 4 wait, and 0 for 3 or 2 */
+	assert_runs(&vcpu[3]);
+	assert_slice(5000 + 1000);
+	clock_now += 100;
+	sched_yield_spin(); /* 1, 0, 2, 4: all of this VM have had it */
+	assert_runs(&vcpu[1]);
+	assert_slice(5900 + 1000);
+	clock_now = 6900;
+	slice_expires();
+	assert_runs(&vcpu[0]); /* in the place of 2, which it has let run */
+	assert_slice(6900 + 1000);
+}
+
+/* WFE before anybody has said that the turn has an end now. */
+static void test_spin_before_slice(void **state)
+{
+	(void)state;
+	start(1);
+	sched_block();
+	sched_wake(&vcpu[0]);
+	idle();
+	assert_slice(0);
+	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
+	sched_yield_spin();
+	assert_runs(&vcpu[1]);
+	assert_slice(5000 + 1000);
+}
+
+/* A more urgent one does not cost the one that it interrupts the rest of its turn, nor give it a new one. */
+static void test_interrupted_turn(void **state)
+{
+	(void)state;
+	vcpu[2].priority = 5;
+	start(3);
+	assert_runs(&vcpu[2]);
+	sched_block();
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_runs(&vcpu[0]);
+		assert_slice(6000 + i * 50);
+		clock_now += 300;
+		sched_wake(&vcpu[2]);
+		sched_give_way();
+		assert_runs(&vcpu[2]);
+		clock_now += 50;
+		sched_block();
+	}
+	clock_now = 6150;
+	slice_expires();
+	assert_runs(&vcpu[1]);
+	assert_slice(6150 + 1000);
+	sched_give_way(); /* asked for too late: its turn goes on */
+	assert_runs(&vcpu[1]);
+}
+
+/* A turn that was over when it was interrupted does not go on. */
+static void test_interrupted_late(void **state)
+{
+	(void)state;
+	vcpu[2].priority = 5;
+	start(3);
+	sched_block();
+	clock_now += 1000;
+	sched_wake(&vcpu[2]);
+	sched_give_way();
+	sched_block();
+	assert_runs(&vcpu[1]);
+	assert_slice(6000 + 1000);
 }
 
 /* An idle CPU asks once. Who was asked may be about to sleep: then the next one there is. */
@@ -688,7 +751,7 @@ static void test_asked_before_yield(void **state)
 	assert_int_equal(vcpu[1].work & WORK_BALANCE, WORK_BALANCE);
 	on(0);
 	sched_wake(&vcpu[2]);
-	sched_yield();
+	sched_give_way();
 	assert_ptr_equal(percpu[0].vcpu, &vcpu[2]);
 	assert_int_equal(vcpu[2].work & WORK_BALANCE, WORK_BALANCE);
 }
@@ -772,12 +835,12 @@ static void test_random(void **state)
 			asleep[now->index] = !now->wake_pending;
 			sched_block();
 		} else if (i % 3 == 1 && now) {
-			sched_yield();
+			slice_expires();
 		} else {
 			sched_wake(&vcpu[i / 3 % VCPUS]);
 			asleep[i / 3 % VCPUS] = false;
 			if (percpu[0].vcpu && (percpu[0].vcpu->work & WORK_RESCHED))
-				sched_yield(); /* hyp/exit/exit.c */
+				sched_give_way(); /* hyp/exit/exit.c */
 			for (uint32_t v = 0; v < VCPUS; v++)
 				vcpu[v].work = 0;
 		}
@@ -813,6 +876,9 @@ int main(void)
 		cmocka_unit_test_setup(test_work_conserving, setup),
 		cmocka_unit_test_setup(test_latency, setup),
 		cmocka_unit_test_setup(test_spin, setup),
+		cmocka_unit_test_setup(test_spin_before_slice, setup),
+		cmocka_unit_test_setup(test_interrupted_turn, setup),
+		cmocka_unit_test_setup(test_interrupted_late, setup),
 		cmocka_unit_test_setup(test_asked_before_sleep, setup),
 		cmocka_unit_test_setup(test_asked_before_yield, setup),
 		cmocka_unit_test_setup(test_asked_twice, setup),

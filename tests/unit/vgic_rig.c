@@ -50,7 +50,7 @@ bool rig_take_sgi(uint32_t cpu)
 	return taken;
 }
 
-void sched_yield(void)
+void sched_give_way(void)
 {
 }
 
