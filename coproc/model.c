@@ -6,6 +6,7 @@
 #include <arm/sysreg.h>
 #include <arm/vfp.h>
 
+#include "coproc/extra.h"
 #include "coproc/model.h"
 #include "hyp/console/log.h"
 #include "hyp/run/option.h"
@@ -15,8 +16,9 @@
 #define MIDR_PART_MASK 0xff0ffff0U
 #define MODEL_HOST     "host"
 
-/* ID_PFR0.State3: ThumbEE, whose registers no guest has. ID_PFR1: Security, Virtualization. ID_DFR0.PerfMon. */
+/* ID_PFR0: State3 is ThumbEE, whose registers no guest has; RAS. ID_PFR1: Security, Virtualization. ID_DFR0.PerfMon. */
 #define PFR0_THUMBEE (0xfU << 12)
+#define PFR0_RAS     (0xfU << 28)
 #define PFR1_HIDDEN  0xf0f0U
 #define DFR0_PMUV2   (2U << 24)
 
@@ -124,12 +126,12 @@ static void read_ids(struct cpu_ids *ids)
 		vfp_read_id(5, &ids->mvfr2);
 }
 
-/* No TrustZone, no HYP mode, no ThumbEE, no debug for a guest; of performance monitors what is PMUv2. */
+/* No TrustZone, no HYP mode, no ThumbEE, no RAS, no debug for a guest; of performance monitors what is PMUv2. */
 static void hide(struct cpu_ids *ids)
 {
 	uint32_t perfmon = FIELD(ids->id_dfr0, 24, 4);
 
-	ids->id_pfr0 &= ~PFR0_THUMBEE;
+	ids->id_pfr0 &= ~(PFR0_THUMBEE | PFR0_RAS);
 	ids->id_pfr1 &= ~PFR1_HIDDEN;
 	ids->id_dfr0 = perfmon != 0 && perfmon != 0xf ? DFR0_PMUV2 : 0;
 }
@@ -189,6 +191,7 @@ const char *model_examine(struct percpu *cpu)
 		model->midr = cpu->midr;
 		model->harden_works = true;
 	}
+	model->extra |= extra_probe(own.id_pfr0 & PFR0_RAS);
 	model->other_caches |= !same_caches(&own, &model->ids);
 	if (!harden_init_cpu(cpu, model->harden))
 		model->harden_works = false;
@@ -308,6 +311,7 @@ void model_apply(struct vm *vm, const struct cpu_model *model)
 	vm->config.cpu_compatible = model->compatible;
 	vm_for_each_vcpu(v, vm) {
 		v->coproc.model = model;
+		v->coproc.extra |= model->extra;
 		v->model_cpus = model->cpus;
 		v->vpidr = model->midr;
 		if (model->other_caches)

@@ -31,6 +31,7 @@ struct cpu_model {
 	enum harden_kind harden;
 
 	/* found at boot */
+	uint32_t extra;    /* EXTRA_ bits of any of them (coproc/extra.h) */
 	uint32_t cpus;     /* mask of the physical CPUs that are one, and fit */
 	bool harden_works; /* on all of them */
 	uint32_t midr;     /* of the first; guests see that one's registers on all */

@@ -6,6 +6,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
+#include "coproc/extra.h"
 #include "coproc/pmu.h"
 #include "hyp/vm/vm.h"
 
@@ -87,19 +88,19 @@ void pmu_save(struct vcpu *vcpu)
 
 void pmu_reset(struct vcpu *vcpu)
 {
-	if (vcpu->coproc.pmu_used) {
+	if (vcpu->coproc.extra & EXTRA_PMU) {
 		write_pmcntenclr(~0U);
 		write_pmuserenr(0);
 	}
 	vcpu->coproc.pmu = (struct pmu_context){0};
-	vcpu->coproc.pmu_used = false;
+	vcpu->coproc.extra &= ~EXTRA_PMU;
 }
 
 /* The first access of a vCPU brings its counters into the hardware; from then on they are wherever it is. */
 static struct pmu_context *in_hardware(struct vcpu *vcpu)
 {
-	if (!vcpu->coproc.pmu_used) {
-		vcpu->coproc.pmu_used = true;
+	if (!(vcpu->coproc.extra & EXTRA_PMU)) {
+		vcpu->coproc.extra |= EXTRA_PMU;
 		pmu_load(vcpu);
 	}
 	return &vcpu->coproc.pmu;

@@ -302,6 +302,7 @@ static uint64_t dbgoslsr_read(struct vcpu *vcpu)
 /* coproc/registers.def, seen by a trap. */
 #define PASS              NULL
 #define CORE              NULL
+#define EXTRA(name)       NULL
 #define UNDEF             NULL
 #define RAZ               raz
 #define WI                wi

@@ -35,7 +35,7 @@ struct coproc_cpu {
 	const struct cpu_model *model;
 	uint32_t actlr;
 	bool os_locked;
-	bool pmu_used; /* since reset: its counters are in the hardware while it is loaded */
+	uint32_t extra; /* EXTRA_ bits (coproc/extra.h): registers that only some cores have, or only some vCPUs use */
 	struct setway_cpu setway;
 	struct pmu_context pmu;
 };

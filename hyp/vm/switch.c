@@ -12,7 +12,7 @@
 #include <arm/sysreg.h>
 
 #include "coproc/coproc.h"
-#include "coproc/pmu.h"
+#include "coproc/extra.h"
 #include "hyp/console/log.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
@@ -67,8 +67,8 @@ static inline void save(struct vcpu *vcpu)
 	context_save(&vcpu->ctx);
 	vgic_save(vcpu);
 	vtimer_save(vcpu);
-	if (unlikely(vcpu->coproc.pmu_used))
-		pmu_save(vcpu);
+	if (unlikely(vcpu->coproc.extra))
+		extra_save(vcpu);
 }
 
 /*
@@ -106,8 +106,8 @@ static inline void restore(struct percpu *cpu, struct vcpu *vcpu)
 	context_restore(&vcpu->ctx);
 	vtimer_load(vcpu);
 	vgic_load(vcpu);
-	if (unlikely(vcpu->coproc.pmu_used))
-		pmu_load(vcpu);
+	if (unlikely(vcpu->coproc.extra))
+		extra_load(vcpu);
 	if (unlikely(cpu->vfp_owner == vcpu))
 		write_hcptr(HCPTR_OPEN);
 	else

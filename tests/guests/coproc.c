@@ -24,6 +24,7 @@ struct row {
 /* clang-format off */
 #define PASS     WORKS
 #define CORE     IF_THERE
+#define EXTRA(n) IF_THERE
 #define UNDEF    UNDEFINED
 #define RAZ      ZERO
 #define WI       WORKS
@@ -268,6 +269,7 @@ static void test_hidden(void)
 	report(FIELD(MRC15(0, c0, c1, 1), 12, 4) == 0, "ID_PFR1: no Virtualization Extensions");
 	report(FIELD(MRC15(0, c0, c1, 1), 16, 4) == 1, "ID_PFR1: Generic Timer");
 	report(FIELD(MRC15(0, c0, c1, 0), 12, 4) == 0, "ID_PFR0: no ThumbEE");
+	report(FIELD(MRC15(0, c0, c1, 0), 28, 4) == 0, "ID_PFR0: no RAS");
 	report((MRC15(0, c0, c1, 2) & ~UINT32_C(0x0f000000)) == 0, "ID_DFR0: no debug, no trace");
 	report(FIELD(MRC15(0, c0, c1, 4), 0, 4) >= 5, "ID_MMFR0: VMSAv7 with long descriptors");
 	for (uint32_t level = 0; level < 2; level++) {

@@ -15,7 +15,7 @@ BOOT = 400  # seconds: the machine that runs the tests may be slow and shared
 
 # Encodings that QEMU decodes although nothing allocates them (a fixed set of CRn), see tests/guests/coproc.c.
 QUIRKS = {"cpu-unallocated"}
-UNALLOCATED = {"cortex-a15": {3, 6, 7, 10}, "cortex-a7": {3, 6, 7, 10}, "max": {5, 6, 7, 12}}
+UNALLOCATED = {"cortex-a15": {3, 6, 7, 10}, "cortex-a7": {3, 6, 7, 10}, "max": {6, 7}}
 SUBSTITUTES = {"cortex-a15": 0x18201, "cortex-a7": 0x18201, "max": 0x18200}  # HSTR: TTEE, T15, T9, T0
 HSTR_T7 = 0x80
 # QEMU's cores, whose L2 is its own idea, and the ones of cpu.fake.

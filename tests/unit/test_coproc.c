@@ -18,6 +18,7 @@
 
 #include "coproc/coproc.h"
 #include "coproc/model.h"
+#include "coproc/extra.h"
 #include "coproc/pmu.h"
 #include "coproc/row.h"
 #include "coproc/setway.h"
@@ -190,7 +191,7 @@ static int setup(void **state)
 	vcpu.hcr = HCR_VM | HCR_TSW;
 	vcpu.work = irqs = 0;
 	reset_by_irq = false;
-	vcpu.coproc.pmu_used = false;
+	vcpu.coproc.extra = 0;
 	coproc_reset(&vcpu);
 	write_elr_hyp(PC);
 	write_spsr_hyp(PSR_MODE_SVC);
@@ -609,14 +610,14 @@ static void test_pmu_lazy(void **state)
 	fake_machine.events = 0;
 	assert_int_equal(read15(PMUSERENR), 0);
 	assert_int_equal(fake_machine.events, 0); /* nothing to count yet */
-	assert_false(vcpu.coproc.pmu_used);
+	assert_false(vcpu.coproc.extra & EXTRA_PMU);
 	read15(PMCNTENSET);
-	assert_true(vcpu.coproc.pmu_used);
+	assert_true(vcpu.coproc.extra & EXTRA_PMU);
 	fake_machine.reg[SYSREG_pmcr] = 0x410f3000;
 	write15(PMCR, 0xffffffff);
 	assert_int_equal(read_pmcr(), 0x3f); /* E P C D X DP: the rest is not the guest's */
 	coproc_reset(&vcpu);
-	assert_false(vcpu.coproc.pmu_used);
+	assert_false(vcpu.coproc.extra & EXTRA_PMU);
 	assert_true(fake_find(SYSREG_pmcntenclr, 0) < fake_machine.events);
 }
 

@@ -14,7 +14,9 @@
 #include <arm/sysreg.h>
 #include <arm/vfp.h>
 
+#include "coproc/extra.h"
 #include "coproc/model.h"
+#include "coproc/pmu.h"
 #include "fake_log.h"
 #include "hyp/run/option.h"
 #include "hyp/vm/vm.h"
@@ -46,6 +48,21 @@ static uint64_t ccsidr_by_csselr(uint32_t reg)
 {
 	(void)reg;
 	return 0x500U + read_csselr();
+}
+
+void pmu_save(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void pmu_load(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+static void ignore_write(uint32_t reg, uint64_t value)
+{
+	(void)reg, (void)value;
 }
 
 static int setup(void **state)
@@ -80,7 +97,8 @@ static void test_examine(void **state)
 	fake_machine.reg[SYSREG_id_mmfr0] = 0x10201105;
 	fake_machine.reg[SYSREG_clidr] = 0x0a200023; /* L1 instruction and data, L2 unified */
 	fake_machine.on_read[SYSREG_ccsidr] = ccsidr_by_csselr;
-	fake_machine.reg[SYSREG_actlr] = 0x41; /* IBE and SMP */
+	fake_machine.reg[SYSREG_actlr] = 0x41;                /* IBE and SMP */
+	fake_machine.on_write[SYSREG_fcseidr] = ignore_write; /* RAZ/WI */
 	assert_null(arrive(0, A15));
 	fake_machine.reg[SYSREG_revidr] = 8;
 	assert_null(arrive(1, A15 + 0x100000)); /* another variant: the same kind */
@@ -184,11 +202,6 @@ static void test_harden(void **state)
 }
 
 /* One A15 whose firmware leaves IBE clear, and the model cannot promise it any more. A write that sticks sets it. */
-static void ignore_write(uint32_t reg, uint64_t value)
-{
-	(void)reg, (void)value;
-}
-
 static void test_harden_without_firmware(void **state)
 {
 	(void)state;
@@ -310,6 +323,29 @@ static void test_vfp(void **state)
 	assert_int_equal(find("cortex-a7", 0)->cpus, cpus | BIT(3));
 }
 
+/* FCSEIDR as on hardware and as on an emulator, VDISR with RAS only: found, left as at reset, and hidden. */
+static void test_extra(void **state)
+{
+	static struct vcpu vcpu;
+	static struct vm vm = {.vcpu_count = 1, .vcpu = {&vcpu}};
+
+	(void)state;
+	fake_machine.events = 0;
+	assert_null(arrive(4, 0x410fc0e1));
+	assert_int_equal(find("cortex-a17", 0)->extra, 0);
+	assert_int_equal(fake_find(SYSREG_vdisr, 0), fake_machine.events);
+	assert_int_equal(fake_find(SYSREG_vdfsr, 0), fake_machine.events);
+	fake_machine.on_write[SYSREG_fcseidr] = NULL;
+	fake_machine.reg[SYSREG_id_pfr0] = 0x10000131;
+	fake_machine.reg[SYSREG_fcseidr] = fake_machine.reg[SYSREG_vdisr] = fake_machine.reg[SYSREG_vdfsr] = 1;
+	assert_null(arrive(5, 0x411fd070));
+	assert_int_equal(find("cortex-a57", 0)->extra, EXTRA_fcseidr | EXTRA_disr);
+	assert_int_equal(find("cortex-a57", 0)->ids.id_pfr0, 0x131);
+	assert_int_equal(read_fcseidr() | read_vdisr() | read_vdfsr(), 0);
+	model_apply(&vm, find("cortex-a57", 0));
+	assert_int_equal(vcpu.coproc.extra, EXTRA_fcseidr | EXTRA_disr);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +360,7 @@ int main(void)
 		cmocka_unit_test_setup(test_other_caches, setup),
 		cmocka_unit_test_setup(test_fake, setup),
 		cmocka_unit_test_setup(test_vfp, setup),
+		cmocka_unit_test_setup(test_extra, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <arm/sysreg.h>
 
 #include "coproc/coproc.h"
+#include "coproc/extra.h"
 #include "coproc/pmu.h"
 #include "hyp/console/log.h"
 #include "hyp/vm/vm.h"
@@ -328,6 +329,47 @@ static void abort_in_idle(void **state)
 	assert_ptr_equal(percpu[0].loaded, &vcpu[0]);
 }
 
+static const uint32_t extra_registers[] = {SYSREG_fcseidr, SYSREG_vdisr};
+
+/* Each where the core has it and only there, with the stage-1 MMU off; nothing of it outlives a reset. */
+static void extra_registers_move_where_they_are(void **state)
+{
+	static const uint32_t extra[] = {EXTRA_fcseidr, EXTRA_disr};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(extra); i++) {
+		setup(state);
+		vcpu[0].coproc.extra = vcpu[1].coproc.extra = extra[i];
+		vcpu_load(&vcpu[0]);
+		fake_machine.reg[extra_registers[i]] = 0x10000000U; /* by the guest */
+		fake_machine.events = 0;
+		vcpu_load(&vcpu[1]);
+		assert_int_equal(fake_machine.reg[extra_registers[i]], 0);
+		assert_true(fake_find(SYSREG_sctlr, 0) < fake_find(extra_registers[i], 0));
+		assert_true(fake_find(extra_registers[i], 0) < fake_find(SYSREG_sctlr, fake_find(SYSREG_sctlr, 0) + 1));
+		assert_int_equal(fake_find(extra_registers[!i], 0), fake_machine.events);
+		vcpu_load(&vcpu[0]);
+		assert_int_equal(fake_machine.reg[extra_registers[i]], 0x10000000U);
+		vcpu_reset_context(&vcpu[0], 0x40000000U, 0, 0, 0);
+		assert_int_equal(fake_machine.reg[extra_registers[i]], 0);
+		vcpu_load(&vcpu[1]);
+		vcpu_load(&vcpu[0]);
+		assert_int_equal(fake_machine.reg[extra_registers[i]], 0);
+	}
+}
+
+/* VDISR would be UNDEFINED in HYP mode. */
+static void extra_registers_are_left_alone(void **state)
+{
+	(void)state;
+	vcpu_load(&vcpu[0]);
+	vcpu_load(&vcpu[1]);
+	vcpu_reset_context(&vcpu[1], 0x40000000U, 0, 0, 0);
+	vcpu_unload(&vcpu[1]);
+	for (uint32_t i = 0; i < ARRAY_SIZE(extra_registers); i++)
+		assert_int_equal(fake_find(extra_registers[i], 0), fake_machine.events);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +384,8 @@ int main(void)
 		cmocka_unit_test_setup(abort_goes_along_elsewhere, setup),
 		cmocka_unit_test_setup(abort_of_nobody, setup),
 		cmocka_unit_test_setup(abort_in_idle, setup),
+		cmocka_unit_test_setup(extra_registers_move_where_they_are, setup),
+		cmocka_unit_test_setup(extra_registers_are_left_alone, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
