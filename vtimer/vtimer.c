@@ -31,7 +31,7 @@ static void check_expired(struct timer *timer)
 		return;
 	check->seen = check->fired;
 	gic_look_again();
-	timer_arm(timer, timer_now() + timer_hz() / CHECK_HZ);
+	timer_arm(timer, timer->deadline + timer_hz() / CHECK_HZ);
 }
 
 static void check_later(void)
@@ -39,7 +39,7 @@ static void check_later(void)
 	struct check *check = &checks[cpu_id()];
 
 	check->fired++;
-	if (check->timer.cpu)
+	if (timer_armed(&check->timer))
 		return;
 	check->timer.expired = check_expired;
 	timer_arm(&check->timer, timer_now() + timer_hz() / CHECK_HZ);
@@ -145,7 +145,7 @@ void vtimer_sample(struct vcpu *vcpu)
 	if ((ctl & (CNT_ENABLE | CNT_IMASK | CNT_ISTATUS)) == CNT_ENABLE)
 		timer_arm(&t->phys, host_deadline(vcpu, t->cntp_cval));
 	else
-		timer_disarm(&t->phys);
+		timer_cancel(&t->phys);
 	vgic_set_line(vcpu->vm, vcpu->index, MACHINE_PPI_TIMER_PHYS, (ctl & CNT_ISTATUS) && !(ctl & CNT_IMASK));
 }
 
@@ -170,8 +170,8 @@ void vtimer_reset_cpu(struct vcpu *vcpu)
 {
 	write_cntv_ctl(0);
 	isb();
-	timer_disarm(&vcpu->vtimer.phys);
-	timer_disarm(&vcpu->vtimer.virt);
+	timer_cancel(&vcpu->vtimer.phys);
+	timer_cancel(&vcpu->vtimer.virt);
 	vtimer_init_vcpu(vcpu);
 	vgic_set_line(vcpu->vm, vcpu->index, MACHINE_PPI_TIMER_PHYS, false);
 }
@@ -189,7 +189,7 @@ void vtimer_fired_before(void)
 
 void vtimer_unload(struct vcpu *vcpu)
 {
-	timer_disarm(&vcpu->vtimer.phys);
-	timer_disarm(&vcpu->vtimer.virt);
+	timer_cancel(&vcpu->vtimer.phys);
+	timer_cancel(&vcpu->vtimer.virt);
 	atomic_or(&vcpu->work, WORK_TIMER);
 }

@@ -67,7 +67,7 @@ static inline void vtimer_load(struct vcpu *vcpu)
 {
 	struct vtimer_cpu *t = &vcpu->vtimer;
 
-	timer_disarm(&t->virt);
+	timer_cancel(&t->virt);
 	write_cntvoff(vcpu->vm->cntvoff);
 	write_cntkctl(t->cntkctl);
 	write_cntv_cval(t->cntv_cval);

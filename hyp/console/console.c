@@ -147,7 +147,7 @@ static bool holds_line(const struct console_stream *s)
 		return true;
 	if (now - console.last_sent >= hz * HOLD_MS / 1000U)
 		return false;
-	if (!console.hold.cpu) {
+	if (!timer_armed(&console.hold)) {
 		console.hold.expired = hold_over;
 		timer_arm(&console.hold, console.last_sent + hz * HOLD_MS / 1000U);
 	}

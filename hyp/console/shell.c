@@ -132,7 +132,7 @@ bool shell_sleep_ms(uint32_t ms)
 		timer_arm(&alarm, end);
 		sched_block();
 	}
-	timer_disarm(&alarm);
+	timer_cancel(&alarm);
 	return !shell_interrupted();
 }
 

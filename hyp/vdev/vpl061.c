@@ -168,7 +168,7 @@ void vpl061_press_power(struct vm *vm)
 	spin_lock(&g->lock);
 	set_input(vm, KEY);
 	g->release.expired = release_power;
-	if (!g->release.cpu)
+	if (!timer_armed(&g->release))
 		timer_arm(&g->release, timer_now() + (uint64_t)timer_hz() * PRESS_MS / 1000U);
 	spin_unlock(&g->lock);
 }

@@ -123,14 +123,9 @@ static void report_late(const struct vcpu *vcpu)
 			index, cpu, STOP_SECONDS, (unsigned)vcpu->work);
 }
 
-static void stop_overdue(struct timer *timer);
-
-/* Armed at the first request and left to expire, as it may be armed on another CPU than the one that wants it off. */
-static void watch_stop(struct vm *vm)
+static uint64_t stop_limit(void)
 {
-	vm->stop_watch.expired = stop_overdue;
-	if (!vm->stop_watch.cpu)
-		timer_arm(&vm->stop_watch, vm->stop_began + (uint64_t)STOP_SECONDS * timer_hz());
+	return (uint64_t)STOP_SECONDS * timer_hz();
 }
 
 /* A vCPU that cannot be stopped is a bug of virt7's: say so, and go on waiting. */
@@ -140,9 +135,8 @@ static void stop_overdue(struct timer *timer)
 	struct vcpu *v;
 
 	spin_lock(&vm->lock);
-	if (vm->state == VM_STOPPING && timer_now() - vm->stop_began < (uint64_t)STOP_SECONDS * timer_hz())
-		watch_stop(vm); /* it has run since the request that the timer was armed for */
-	else if (vm->state == VM_STOPPING)
+	/* It may have run since the request that the timer was armed for. */
+	if (vm->state == VM_STOPPING && timer_now() - vm->stop_began >= stop_limit())
 		vm_for_each_vcpu(v, vm)
 			if (!v->parked)
 				report_late(v);
@@ -156,7 +150,8 @@ static void begin(struct vm *vm, enum vm_request request)
 		vm->stop_began = timer_now();
 	vm->state = VM_STOPPING;
 	vm->request = request;
-	watch_stop(vm);
+	vm->stop_watch.expired = stop_overdue;
+	timer_arm(&vm->stop_watch, vm->stop_began + stop_limit()); /* and left to expire */
 }
 
 /* All of them to the checkpoint; those that sleep there look again. */

@@ -1,5 +1,4 @@
 /* See watchdog.h. Timer callbacks look at a VM from whatever CPU they are on; they only ever ask for a crash. */
-#include <arm/barrier.h>
 #include <arm/sysreg.h>
 
 #include "hyp/lib/bits.h"
@@ -76,16 +75,11 @@ void watchdog_start(struct vm *vm)
 	timer_arm(&vm->watchdog, timer_now() + ticks_of(vm->config.watchdog_ms) / LOOKS);
 }
 
-/*
- * On whatever CPU the timer was armed, perhaps for the restart before. timer->cpu has just become NULL: either the VM's
- * restarter of now is seen here and woken, or it sees that NULL and arms the timer itself. Each looks behind its own
- * store, hence a DMB in both.
- */
+/* Perhaps for the restart before, and then the restarter of now, or of then, is woken without cause. */
 static void restart_due(struct timer *timer)
 {
 	struct vm *vm = container_of(timer, struct vm, restart);
 
-	dmb_ish();
 	sched_wake(vm->restarter);
 }
 
@@ -97,10 +91,9 @@ void watchdog_hold_back(struct vm *vm)
 	vm->restart_due = MAX(vm->restart_due, now) + interval;
 	vm->restart.expired = restart_due;
 	vm->restarter = this_cpu()->vcpu;
-	dmb_ish(); /* see restart_due() */
 	while (vm->request == VM_REQUEST_RESTART && timer_now() < start) {
-		if (!vm->restart.cpu) /* it may be armed elsewhere, from before a wake-up without cause */
-			timer_arm(&vm->restart, start);
+		timer_arm(&vm->restart, start);
 		sched_block();
 	}
+	timer_cancel(&vm->restart);
 }

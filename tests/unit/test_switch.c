@@ -60,7 +60,7 @@ void vtimer_fired_before(void)
 {
 }
 
-void timer_cancel(struct timer *timer)
+void timer_take_out(struct timer *timer)
 {
 	(void)timer;
 }

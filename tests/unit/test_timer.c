@@ -25,7 +25,7 @@
 #define HYP_PPI  26U
 #define VIRT_PPI 27U
 
-static struct percpu cpu;
+struct percpu percpu[CPU_MAX];
 static irq_fn handler[32];
 
 void irq_register(uint32_t id, irq_fn fn)
@@ -90,9 +90,34 @@ static uint32_t rnd(uint32_t below)
 	return (seed >> 8) % below;
 }
 
+static struct {
+	uint64_t ctl, cval;
+} cnthp[CPU_MAX]; /* of the CPUs that are not this one */
+
+static void on_cpu(uint32_t id)
+{
+	uint32_t old = (uint32_t)(this_cpu() - percpu);
+
+	cnthp[old].ctl = read_cnthp_ctl();
+	cnthp[old].cval = read_cnthp_cval();
+	write_cnthp_ctl((uint32_t)cnthp[id].ctl);
+	write_cnthp_cval(cnthp[id].cval);
+	write_htpidr((uintptr_t)&percpu[id]);
+}
+
 static void set_now(uint64_t now)
 {
 	fake_machine.reg[SYSREG_cntpct] = now;
+}
+
+/* CPU takes HYP's timer interrupt for as long as the line is up. Returns how often. */
+static uint32_t interrupts(void)
+{
+	uint32_t taken = 0;
+
+	for (; read_cnthp_ctl() == CNT_ENABLE && read_cnthp_cval() <= fake_machine.reg[SYSREG_cntpct]; taken++)
+		assert_true(handler[HYP_PPI](HYP_PPI));
+	return taken;
 }
 
 static void on_expiry(struct timer *t)
@@ -107,13 +132,14 @@ static int setup(void **state)
 {
 	(void)state;
 	fake_machine_reset();
-	memset(&cpu, 0, sizeof(cpu));
+	memset(percpu, 0, sizeof(percpu));
+	memset(cnthp, 0, sizeof(cnthp));
 	memset(&vcpu, 0, sizeof(vcpu));
 	memset(&vm, 0, sizeof(vm));
 	memset(timer, 0, sizeof(timer));
 	memset(line, 0, sizeof(line));
 	line_calls = 0;
-	write_htpidr((uintptr_t)&cpu);
+	write_htpidr((uintptr_t)&percpu[0]);
 	for (uint32_t i = 0; i < TIMERS; i++)
 		timer[i].expired = on_expiry;
 	expired = 0;
@@ -125,7 +151,7 @@ static int setup(void **state)
 	vm.cntvoff = 1000000;
 	set_now(vm.cntvoff);
 	vtimer_reset_cpu(&vcpu);
-	cpu.vcpu = cpu.loaded = &vcpu;
+	percpu[0].vcpu = percpu[0].loaded = &vcpu;
 	return 0;
 }
 
@@ -137,11 +163,11 @@ static void assert_programmed(void)
 
 	for (uint32_t i = 0; i < TIMERS; i++)
 		if (timer[i].cpu) {
-			assert_ptr_equal(cpu.timers.slot[timer[i].index], &timer[i]);
+			assert_ptr_equal(percpu[0].timers.slot[timer[i].index], &timer[i]);
 			earliest = MIN(earliest, timer[i].deadline);
 			armed++;
 		}
-	assert_int_equal(cpu.timers.count, armed);
+	assert_int_equal(percpu[0].timers.count, armed);
 	assert_int_equal(read_cnthp_ctl(), armed ? CNT_ENABLE : 0);
 	if (armed)
 		assert_int_equal(read_cnthp_cval(), earliest);
@@ -155,15 +181,15 @@ static void test_order(void **state)
 		assert_programmed();
 	}
 	set_now(1999999);
-	assert_true(handler[HYP_PPI](HYP_PPI));
-	assert_int_equal(expired, 0); /* none early */
+	assert_true(handler[HYP_PPI](HYP_PPI)); /* too early */
+	assert_int_equal(expired, 0);           /* none early */
 	set_now(2000500);
-	handler[HYP_PPI](HYP_PPI);
+	interrupts();
 	for (uint32_t i = 0; i < TIMERS; i++)
 		assert_int_equal(timer[i].cpu == NULL, timer[i].deadline <= 2000500);
 	assert_programmed();
 	set_now(3000000);
-	handler[HYP_PPI](HYP_PPI);
+	interrupts();
 	assert_int_equal(expired, TIMERS);
 	for (uint32_t i = 1; i < TIMERS; i++)
 		assert_true(order[i - 1] <= order[i]);
@@ -182,13 +208,13 @@ static void test_random(void **state)
 		fake_machine.events = 0;
 		switch (rnd(8)) {
 		case 0:
-			timer_disarm(t);
+			timer_cancel(t);
 			assert_null(t->cpu);
 			break;
 		case 1:
 			set_now(now += rnd(2000));
 			expired = 0;
-			handler[HYP_PPI](HYP_PPI);
+			interrupts();
 			for (uint32_t i = 0; i < TIMERS; i++)
 				assert_true(!timer[i].cpu || timer[i].deadline > now); /* none lost */
 			for (uint32_t i = 1; i < expired; i++)
@@ -196,7 +222,7 @@ static void test_random(void **state)
 			break;
 		default: /* arm, or move */
 			timer_arm(t, now + rnd(100000));
-			assert_ptr_equal(t->cpu, &cpu);
+			assert_ptr_equal(t->cpu, &percpu[0]);
 			break;
 		}
 		assert_programmed();
@@ -206,13 +232,148 @@ static void test_random(void **state)
 static void test_disarm_unarmed(void **state)
 {
 	(void)state;
-	timer_disarm(&timer[0]);
+	timer_cancel(&timer[0]);
 	timer_arm(&timer[1], 5);
-	timer_disarm(&timer[0]);
+	timer_cancel(&timer[0]);
 	assert_programmed();
-	timer_disarm(&timer[1]);
-	timer_disarm(&timer[1]);
+	timer_cancel(&timer[1]);
+	timer_cancel(&timer[1]);
 	assert_programmed();
+}
+
+/* On each CPU: all of its timers are in their slots, and CNTHP fires in time for the earliest. */
+static void assert_heaps(void)
+{
+	uint32_t armed[CPU_MAX] = {0};
+	uint32_t here = (uint32_t)(this_cpu() - percpu);
+
+	for (uint32_t i = 0; i < TIMERS; i++) {
+		uint32_t on = (uint32_t)(timer[i].cpu - percpu);
+
+		if (!timer[i].cpu)
+			continue;
+		assert_ptr_equal(percpu[on].timers.slot[timer[i].index], &timer[i]);
+		armed[on]++;
+		on_cpu(on);
+		assert_int_equal(read_cnthp_ctl(), CNT_ENABLE);
+		assert_in_range(read_cnthp_cval(), 0, timer[i].deadline);
+		on_cpu(here);
+	}
+	for (uint32_t i = 0; i < CPU_MAX; i++)
+		assert_int_equal(percpu[i].timers.count, armed[i]);
+}
+
+/* Timers are armed, moved and cancelled from CPUs that are not those they are armed on. */
+static void test_random_cpus(void **state)
+{
+	uint64_t now = 2000000;
+
+	(void)state;
+	set_now(now);
+	for (uint32_t step = 0; step < 20000; step++) {
+		struct timer *t = &timer[rnd(TIMERS)];
+
+		fake_machine.events = 0;
+		on_cpu(rnd(3));
+		switch (rnd(8)) {
+		case 0:
+			timer_cancel(t);
+			assert_false(timer_armed(t));
+			break;
+		case 1:
+			timer_drain(t);
+			assert_false(timer_armed(t));
+			break;
+		case 2:
+			set_now(now += rnd(2000));
+			expired = 0;
+			interrupts();
+			for (uint32_t i = 0; i < TIMERS; i++)
+				assert_true(timer[i].cpu != this_cpu() || timer[i].deadline > now);
+			break;
+		default:
+			timer_arm(t, now + rnd(100000));
+			assert_ptr_equal(t->cpu, this_cpu());
+			break;
+		}
+		assert_heaps();
+	}
+	on_cpu(0);
+}
+
+/* The CPU that a timer has gone from has one interrupt too many, and then none. */
+static void test_moved_away(void **state)
+{
+	(void)state;
+	timer_arm(&timer[0], 1000010);
+	on_cpu(1);
+	timer_arm(&timer[0], 1000020);
+	assert_int_equal(read_cnthp_cval(), 1000020);
+	on_cpu(0);
+	set_now(1000030);
+	assert_int_equal(interrupts(), 1);
+	assert_int_equal(expired, 0);
+	assert_int_equal(read_cnthp_ctl(), 0);
+	on_cpu(1);
+	interrupts();
+	assert_int_equal(expired, 1);
+	on_cpu(0);
+}
+
+static uint32_t waits;
+
+/* CPU 1's callback arms the timer once more at the first wait, and ends at the second. */
+static void callback_ends(void)
+{
+	struct timer_heap *heap = &percpu[1].timers;
+
+	assert_int_equal(heap->lock.held, 0);
+	if (waits++ > 0) {
+		heap->running = NULL;
+		return;
+	}
+	on_cpu(1);
+	timer_arm(&timer[0], 5);
+	on_cpu(0);
+}
+
+/* Drained: neither armed nor in a callback, even one that arms it again. */
+static void test_drain(void **state)
+{
+	(void)state;
+	waits = 0;
+	fake_machine.on_wait = callback_ends;
+	percpu[1].timers.running = &timer[1];
+	timer_arm(&timer[0], 10);
+	timer_drain(&timer[0]); /* another timer's callback is not waited for */
+	assert_int_equal(waits, 0);
+	percpu[1].timers.running = &timer[0];
+	timer_drain(&timer[0]);
+	assert_int_equal(waits, 2);
+	assert_false(timer_armed(&timer[0]));
+	assert_int_equal(percpu[1].timers.count, 0);
+	fake_machine.on_wait = NULL;
+}
+
+static const struct timer *under_way;
+
+static void note_callback(struct timer *t)
+{
+	under_way = this_cpu()->timers.running;
+	assert_int_equal(this_cpu()->timers.lock.held, 0);
+	assert_false(timer_armed(t));
+}
+
+/* While a callback runs its CPU says so, and not afterwards. */
+static void test_running(void **state)
+{
+	(void)state;
+	under_way = NULL;
+	timer[0].expired = note_callback;
+	timer_arm(&timer[0], 10);
+	interrupts();
+	assert_ptr_equal(under_way, &timer[0]);
+	assert_null(percpu[0].timers.running);
 }
 
 static uint32_t periods;
@@ -232,7 +393,7 @@ static void test_rearm(void **state)
 	timer_arm(&timer[0], 1000010);
 	timer_arm(&timer[1], UINT64_MAX);
 	set_now(1000055);
-	handler[HYP_PPI](HYP_PPI);
+	interrupts();
 	assert_int_equal(periods, 5);
 	assert_int_equal(read_cnthp_cval(), 1000060);
 	assert_int_equal(expired, 0);
@@ -244,7 +405,7 @@ static void test_rearm(void **state)
 static void fire(uint64_t now)
 {
 	set_now(now);
-	handler[HYP_PPI](HYP_PPI);
+	interrupts();
 	if (vcpu.work & WORK_TIMER)
 		vtimer_sample(&vcpu);
 	vcpu.work = 0;
@@ -319,7 +480,7 @@ static void test_phys_reset(void **state)
 	vtimer_set_phys_cval(&vcpu, 500);
 	vtimer_set_phys_ctl(&vcpu, CNT_ENABLE);
 	vtimer_reset_cpu(&vcpu);
-	assert_int_equal(cpu.timers.count, 0);
+	assert_int_equal(percpu[0].timers.count, 0);
 	assert_int_equal(read_cnthp_ctl(), 0);
 	assert_int_equal(vtimer_phys_ctl(&vcpu), 0);
 }
@@ -352,7 +513,7 @@ static void test_virt_irq(void **state)
 	(void)state;
 	assert_false(handler[VIRT_PPI](VIRT_PPI));
 	assert_true(line[MACHINE_PPI_TIMER_VIRT]);
-	cpu.loaded = NULL;
+	percpu[0].loaded = NULL;
 	line_calls = 0;
 	assert_true(handler[VIRT_PPI](VIRT_PPI));
 	assert_int_equal(line_calls, 0);
@@ -370,14 +531,14 @@ static void test_switch(void **state)
 	write_cntkctl(0);
 	write_cntv_cval(1);
 	set_now(1000700);
-	handler[HYP_PPI](HYP_PPI);
+	interrupts();
 	assert_int_equal(vcpu.work, WORK_TIMER); /* wakes it up */
 	vtimer_load(&vcpu);
 	assert_int_equal(read_cntvoff(), 1000000);
 	assert_int_equal(read_cntkctl(), 0x3);
 	assert_int_equal(read_cntv_cval(), 700);
 	assert_int_equal(read_cntv_ctl(), CNT_ENABLE);
-	assert_int_equal(cpu.timers.count, 0);
+	assert_int_equal(percpu[0].timers.count, 0);
 }
 
 /* On an emulator no VM has an offset unless it was told so, and then not before a pause. */
@@ -419,12 +580,12 @@ static void test_switch_fired(void **state)
 	write_cntv_ctl(CNT_ENABLE | CNT_ISTATUS);
 	vcpu.vgic.hw_waits = true;
 	vtimer_save(&vcpu);
-	assert_int_equal(cpu.timers.count, 0);
+	assert_int_equal(percpu[0].timers.count, 0);
 	vtimer_load(&vcpu);
 	assert_int_equal(read_cntv_ctl(), CNT_ENABLE);
 	vcpu.vgic.hw_waits = false;
 	vtimer_save(&vcpu);
-	assert_int_equal(cpu.timers.count, 1);
+	assert_int_equal(percpu[0].timers.count, 1);
 	vtimer_load(&vcpu);
 }
 
@@ -437,7 +598,7 @@ static void test_switch_quiet(void **state)
 	for (uint32_t i = 0; i < ARRAY_SIZE(ctls); i++) {
 		write_cntv_ctl(ctls[i]);
 		vtimer_save(&vcpu);
-		assert_int_equal(cpu.timers.count, 0);
+		assert_int_equal(percpu[0].timers.count, 0);
 		vtimer_load(&vcpu);
 		assert_int_equal(read_cntv_ctl(), ctls[i] & ~CNT_ISTATUS);
 	}
@@ -465,25 +626,25 @@ static void test_forgotten_level(void **state)
 	write_cntv_ctl(CNT_ENABLE); /* the guest has set it anew, but has not come to the EOI */
 	for (uint32_t i = 1; i <= 10; i++) {
 		set_now(now += 5000);
-		assert_true(handler[HYP_PPI](HYP_PPI));
+		assert_int_equal(interrupts(), 1);
 		assert_int_equal(looks, i);
 		assert_int_equal(read_cnthp_ctl(), CNT_ENABLE);
 	}
 	virt_active = false;
 	set_now(now += 5000);
-	handler[HYP_PPI](HYP_PPI);
+	interrupts();
 	assert_int_equal(looks, 10);
 	assert_int_equal(read_cnthp_ctl(), 0); /* no more */
 	write_cntv_ctl(CNT_ENABLE | CNT_ISTATUS);
 	handler[VIRT_PPI](VIRT_PPI);
 	for (uint32_t i = 11; i <= 13; i++) { /* ended, and up again: QEMU says nothing until it is made to look */
 		set_now(now += 5000);
-		handler[HYP_PPI](HYP_PPI);
+		interrupts();
 		assert_int_equal(looks, i);
 	}
 	write_cntv_ctl(CNT_ENABLE);
 	set_now(now += 5000);
-	handler[HYP_PPI](HYP_PPI);
+	interrupts();
 	assert_int_equal(read_cnthp_ctl(), 0);
 	vcpu.vgic.hw_active = true; /* comes from another CPU, in its handler */
 	vtimer_load(&vcpu);
@@ -497,6 +658,10 @@ int main(void)
 		cmocka_unit_test_setup(test_order, setup),
 		cmocka_unit_test_setup(test_random, setup),
 		cmocka_unit_test_setup(test_disarm_unarmed, setup),
+		cmocka_unit_test_setup(test_random_cpus, setup),
+		cmocka_unit_test_setup(test_moved_away, setup),
+		cmocka_unit_test_setup(test_drain, setup),
+		cmocka_unit_test_setup(test_running, setup),
 		cmocka_unit_test_setup(test_rearm, setup),
 		cmocka_unit_test_setup(test_count, setup),
 		cmocka_unit_test_setup(test_phys, setup),
