@@ -30,9 +30,8 @@
 #include "hyp/debug/panic.h"
 #include "hyp/run/sched.h"
 #include "hyp/console/shell.h"
-#include "hyp/vdev/vpl011.h"
+#include "hyp/vdev/device.h"
 #include "hyp/vdev/vpl031.h"
-#include "hyp/vdev/vpl061.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/vm/watchdog.h"
@@ -186,11 +185,7 @@ static int add_devices(struct vm *vm)
 	int ret = vgic_create(vm, host.gicv);
 
 	if (!ret)
-		ret = vpl011_create(vm);
-	if (!ret)
-		ret = vpl031_create(vm);
-	if (!ret)
-		ret = vpl061_create(vm);
+		ret = device_create_all(vm, &bundle, vm->config.node);
 	if (!ret)
 		ret = make_log(vm);
 	for (uint32_t i = 0; !ret && i < vm->vcpu_count; i++) {
@@ -220,8 +215,9 @@ static int make_vm(const struct vm_config *cfg)
 	model_apply(vm, model);
 	ret = add_devices(vm);
 	if (ret) {
-		log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left", cfg->name, -ret,
-			(unsigned)(page_available() / 1024U));
+		if (ret != -EINVAL) /* which has had its line */
+			log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left", cfg->name, -ret,
+				(unsigned)(page_available() / 1024U));
 		vm_destroy(vm);
 		return ret;
 	}

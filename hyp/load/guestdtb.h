@@ -8,11 +8,14 @@
 
 #define GUESTDTB_MAX KIB(16) /* the largest tree generated, in bytes */
 
+struct device;
+
 /* Facts that the tree states and the configuration does not hold. */
 struct guestdtb_params {
 	uint64_t ramdisk_start, ramdisk_end; /* IPA; equal: no ramdisk */
 	uint32_t clock_hz;                   /* 0: CNTFRQ is right; else timer clock-frequency */
 	const char *cpu_compatible;          /* "arm,cortex-a15", ... */
+	const struct device *devices;        /* the VM's, each with its node; hyp/vdev/device.h */
 };
 
 /*

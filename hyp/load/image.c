@@ -15,6 +15,7 @@
 #include "hyp/vm/guestmem.h"
 #include "hyp/load/image.h"
 #include "hyp/load/stream.h"
+#include "hyp/vdev/device.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
 #include "mm/page.h"
@@ -569,7 +570,8 @@ static int load_dtb(struct loader *l, uint64_t dtb, const struct guestdtb_params
 
 int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry *entry)
 {
-	struct guestdtb_params params = {.clock_hz = cfg->clock_hz, .cpu_compatible = cfg->cpu_compatible};
+	struct guestdtb_params params = {
+		.clock_hz = cfg->clock_hz, .cpu_compatible = cfg->cpu_compatible, .devices = device_first(vm)};
 	struct loader l = {.vm = vm, .cfg = cfg, .ram_end = MACHINE_RAM_BASE + cfg->ram_size};
 	uint64_t dtb = MACHINE_RAM_BASE + MIN(cfg->ram_size / 2U, (uint64_t)MACHINE_DTB_OFFSET);
 	int err;

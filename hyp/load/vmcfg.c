@@ -12,6 +12,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
 #include "hyp/load/vmcfg.h"
+#include "hyp/vdev/device.h"
 
 #define PRIORITY_DEFAULT 4U
 #define PRIORITY_MAX     7U
@@ -260,6 +261,8 @@ static void warn_unknown(const struct bundle *b, int node, const struct vm_confi
 		if (fdt_getprop_by_offset(b->fdt, item, &name, NULL) && !property_is_known(name))
 			log_warn("vm %s: /vms/%s: %.40s: unknown property, ignored", cfg->name, cfg->name, name);
 	fdt_for_each_subnode(item, b->fdt, node) {
+		if (device_class_of(b, item))
+			continue;
 		name = fdt_get_name(b->fdt, item, NULL);
 		log_warn("vm %s: /vms/%s/%.40s: unknown node, ignored", cfg->name, cfg->name, name ? name : "?");
 	}
@@ -290,7 +293,7 @@ int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg)
 	};
 	if (next < 0)
 		return 0;
-	*node = next;
+	cfg->node = *node = next;
 	err = parse_name(b, vms, next, cfg);
 	if (!err)
 		err = parse_properties(b, next, cfg);

@@ -19,6 +19,7 @@ enum vm_action { VM_ACTION_STOP, VM_ACTION_RESTART };
 
 struct vm_config {
 	char name[VM_NAME_MAX];
+	int node;              /* in the bundle, where its devices are; 0: none */
 	unsigned int cpus;     /* 1 ... MACHINE_MAX_CPUS */
 	uint64_t ram_size;     /* bytes, a multiple of 2 MiB */
 	uint32_t affinity;     /* physical CPUs, bit n = CPU n */

@@ -3,8 +3,7 @@
  * and the receive timeout (2.8) has passed as soon as no more input is there. As QEMU's, it sends and receives whatever
  * UARTEN and TXE say, and hardware flow control never stops it; RXE is honoured. No DMA, no IrDA. Compiled for speed.
  */
-#include <assert.h>
-#include <errno.h>
+#include <stddef.h>
 
 #include <arm/nospec.h>
 #include <arm/spinlock.h>
@@ -13,9 +12,9 @@
 #include "hyp/lib/bits.h"
 #include "hyp/vm/machine.h"
 #include "hyp/exit/mmio.h"
+#include "hyp/load/tree.h"
 #include "hyp/vdev/vpl011.h"
 #include "hyp/vm/vm.h"
-#include "mm/page.h"
 #include "vgic/vgic.h"
 
 #define DR    0x000U
@@ -81,17 +80,21 @@ struct fifo {
 };
 
 struct vpl011 {
+	struct device device;
 	uint32_t fr; /* made anew by settle(), read without the lock */
 	struct spinlock lock;
-	struct vm *vm;
+	bool line; /* as the vGIC was last told */
+	/* saved, from here on */
 	uint32_t rsr, ilpr, ibrd, fbrd, lcr_h, cr, ifls, imsc, ris, dmacr;
 	uint32_t modem; /* FR's CTS, DSR, DCD, RI: nothing is connected, so only loopback moves them */
 	bool overrun;   /* a character was lost; the next one received says so (2.4.3) */
-	bool line;      /* as the vGIC was last told */
 	struct fifo rx, tx;
 };
 
-static_assert(sizeof(struct vpl011) <= PAGE_SIZE, "one page");
+static struct vpl011 *vpl011_of(struct device *device)
+{
+	return container_of(device, struct vpl011, device);
+}
 
 static void fifo_push(struct fifo *fifo, uint32_t value)
 {
@@ -169,7 +172,7 @@ static void rx_pull(struct vpl011 *u)
 	int c;
 
 	if ((u->cr & (CR_RXE | CR_LBE)) == CR_RXE)
-		while (u->rx.count < depth(u) && (c = console_getc(&u->vm->console)) >= 0)
+		while (u->rx.count < depth(u) && (c = console_getc(&u->device.vm->console)) >= 0)
 			receive(u, (uint32_t)c);
 	rx_update(u);
 }
@@ -177,7 +180,7 @@ static void rx_pull(struct vpl011 *u)
 /* One character onto the line. False: the console is full, keep it. */
 static bool transmit(struct vpl011 *u, uint32_t value)
 {
-	if (!console_putc(&u->vm->console, (uint8_t)value))
+	if (!console_putc(&u->device.vm->console, (uint8_t)value))
 		return false;
 	if (u->cr & CR_LBE) {
 		receive(u, value);
@@ -223,7 +226,7 @@ static void settle(struct vpl011 *u)
 	__atomic_store_n(&u->fr, fr, __ATOMIC_RELAXED);
 	if (line != u->line) {
 		u->line = line;
-		vgic_set_line(u->vm, 0, MACHINE_SPI_UART, line);
+		vgic_set_line(u->device.vm, 0, MACHINE_SPI_UART, line);
 	}
 }
 
@@ -400,9 +403,10 @@ static bool vpl011_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 	return true;
 }
 
-void vpl011_input_ready(struct vm *vm)
+/* The console has input for this VM: take what the receive FIFO holds. No lock of the console is held. */
+static void vpl011_input_ready(struct vm *vm)
 {
-	struct vpl011 *u = vm->uart;
+	struct vpl011 *u = vpl011_of(device_find(vm, &vpl011_class));
 
 	spin_lock(&u->lock);
 	rx_pull(u);
@@ -410,9 +414,10 @@ void vpl011_input_ready(struct vm *vm)
 	spin_unlock(&u->lock);
 }
 
-void vpl011_tx_room(struct vm *vm)
+/* console_putc() has room again: send what waits in the transmit FIFO. No lock of the console is held. */
+static void vpl011_tx_room(struct vm *vm)
 {
-	struct vpl011 *u = vm->uart;
+	struct vpl011 *u = vpl011_of(device_find(vm, &vpl011_class));
 
 	spin_lock(&u->lock);
 	tx_drain(u);
@@ -421,9 +426,9 @@ void vpl011_tx_room(struct vm *vm)
 }
 
 /* What was typed meanwhile has waited in the console: a guest that only polls gets it without another key. */
-void vpl011_reset(struct vm *vm)
+static void vpl011_reset(struct device *device)
 {
-	struct vpl011 *u = vm->uart;
+	struct vpl011 *u = vpl011_of(device);
 
 	spin_lock(&u->lock);
 	u->rsr = u->ilpr = u->ibrd = u->fbrd = u->lcr_h = 0;
@@ -437,23 +442,47 @@ void vpl011_reset(struct vm *vm)
 	spin_unlock(&u->lock);
 }
 
-int vpl011_create(struct vm *vm)
+/* What the console could not take then it may take now. */
+static void vpl011_restore(struct device *device)
+{
+	struct vpl011 *u = vpl011_of(device);
+
+	spin_lock(&u->lock);
+	tx_drain(u);
+	settle(u);
+	spin_unlock(&u->lock);
+}
+
+static int vpl011_create(struct device *device)
 {
 	static const struct mmio_ops ops = {vpl011_read, vpl011_write, MMIO_ANY};
-	struct vpl011 *u = page_alloc(0);
-	int err;
+	struct vm *vm = device->vm;
+	int err = mmio_add(&vm->bus, MACHINE_UART_BASE, MACHINE_UART_SIZE, &ops, vpl011_of(device));
 
-	if (!u)
-		return -ENOMEM;
-	err = mmio_add(&vm->bus, MACHINE_UART_BASE, MACHINE_UART_SIZE, &ops, u);
-	if (err) {
-		page_free(u, 0);
+	if (err)
 		return err;
-	}
-	u->vm = vm;
-	vm->uart = u;
 	vm->console.input_ready = vpl011_input_ready;
 	vm->console.room = vpl011_tx_room;
-	vpl011_reset(vm);
 	return 0;
 }
+
+static void vpl011_describe(const struct device *device, struct tree *t)
+{
+	(void)device;
+	tree_begin_numbered(t, "pl011@", MACHINE_UART_BASE);
+	tree_strings(t, "compatible", "arm,pl011\0arm,primecell");
+	tree_reg_spi(t, MACHINE_UART_BASE, MACHINE_UART_SIZE, MACHINE_SPI_UART, TREE_GIC_LEVEL_HI);
+	tree_list(t, "clocks", TREE_PHANDLE_CLOCK, TREE_PHANDLE_CLOCK);
+	tree_strings(t, "clock-names", "uartclk\0apb_pclk");
+	tree_end(t);
+}
+
+const struct device_class vpl011_class = {
+	.name = "pl011",
+	.size = sizeof(struct vpl011),
+	.saved = offsetof(struct vpl011, rsr),
+	.create = vpl011_create,
+	.reset = vpl011_reset,
+	.describe = vpl011_describe,
+	.restore = vpl011_restore,
+};

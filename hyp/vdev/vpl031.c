@@ -1,4 +1,6 @@
 /* PL031 (ARM DDI 0224, chapters 2 and 3). The 1 Hz of its counter is CNTPCT's, counted from virt7's own clock. */
+#include <stddef.h>
+
 #include <arm/nospec.h>
 #include <arm/spinlock.h>
 
@@ -6,6 +8,8 @@
 #include "hyp/lib/cpu.h"
 #include "hyp/vm/machine.h"
 #include "hyp/exit/mmio.h"
+#include "hyp/load/tree.h"
+#include "hyp/run/timer.h"
 #include "hyp/vdev/vpl031.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
@@ -21,6 +25,19 @@
 #define ID   0xfe0U /* PeriphID0-3, PCellID0-3 */
 
 #define CR_START 1U /* stays set once it is, 3.3.4 */
+
+struct vpl031 {
+	struct device device;
+	struct spinlock lock;
+	bool line;         /* as the vGIC was last told */
+	bool waiting;      /* for: */
+	uint64_t deadline; /* CNTPCT of the match */
+	/* The timer of the CPU that armed it may be too late, and then another one's is right. */
+	struct timer alarm[CPU_MAX];
+	/* saved, from here on */
+	uint32_t offset; /* seconds: RTCDR is virt7's clock plus this */
+	uint32_t match, load, mask, raw;
+};
 
 static uint32_t clock_offset; /* seconds of 1970 at CNTPCT 0 */
 
@@ -46,13 +63,13 @@ static uint32_t counter(const struct vpl031 *rtc)
 }
 
 /* The interrupt line follows the state. Ends every change, under the lock. */
-static void settle(struct vm *vm)
+static void settle(struct vpl031 *rtc)
 {
-	bool line = vm->rtc.raw & vm->rtc.mask;
+	bool line = rtc->raw & rtc->mask;
 
-	if (line != vm->rtc.line) {
-		vm->rtc.line = line;
-		vgic_set_line(vm, 0, MACHINE_SPI_RTC, line);
+	if (line != rtc->line) {
+		rtc->line = line;
+		vgic_set_line(rtc->device.vm, 0, MACHINE_SPI_RTC, line);
 	}
 }
 
@@ -65,14 +82,13 @@ static void arm(struct vpl031 *rtc, struct timer *alarm)
 static void alarm_expired(struct timer *timer)
 {
 	struct timer *first = timer - cpu_id();
-	struct vm *vm = container_of(first, struct vm, rtc.alarm[0]);
-	struct vpl031 *rtc = &vm->rtc;
+	struct vpl031 *rtc = container_of(first, struct vpl031, alarm[0]);
 
 	spin_lock(&rtc->lock);
 	if (rtc->waiting && timer_now() >= rtc->deadline) {
 		rtc->waiting = false;
 		rtc->raw = 1;
-		settle(vm);
+		settle(rtc);
 	} else if (rtc->waiting) {
 		arm(rtc, timer);
 	}
@@ -145,45 +161,76 @@ static void write_register(struct vpl031 *rtc, uint32_t offset, uint32_t value)
 /* Words on an APB without byte strobes: as in vpl011.c. */
 static uint64_t vpl031_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
-	struct vm *vm = device;
+	struct vpl031 *rtc = device;
 	uint32_t value;
 
 	(void)vcpu;
-	spin_lock(&vm->rtc.lock);
-	value = read_register(&vm->rtc, offset & ~3U) >> 8U * (offset & 3U);
-	spin_unlock(&vm->rtc.lock);
+	spin_lock(&rtc->lock);
+	value = read_register(rtc, offset & ~3U) >> 8U * (offset & 3U);
+	spin_unlock(&rtc->lock);
 	return size == 4U ? value : value & (BIT(8U * size) - 1U);
 }
 
 static bool vpl031_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
 {
-	struct vm *vm = device;
+	struct vpl031 *rtc = device;
 
 	(void)vcpu, (void)size;
-	spin_lock(&vm->rtc.lock);
-	write_register(&vm->rtc, offset, value);
-	settle(vm);
-	spin_unlock(&vm->rtc.lock);
+	spin_lock(&rtc->lock);
+	write_register(rtc, offset, value);
+	settle(rtc);
+	spin_unlock(&rtc->lock);
 	return true;
 }
 
-void vpl031_reset(struct vm *vm)
+static void vpl031_reset(struct device *device)
 {
-	struct vpl031 *rtc = &vm->rtc;
+	struct vpl031 *rtc = container_of(device, struct vpl031, device);
 
 	spin_lock(&rtc->lock);
 	rtc->offset = rtc->match = rtc->load = rtc->mask = rtc->raw = 0;
 	rtc->waiting = false;
-	settle(vm);
+	settle(rtc);
 	spin_unlock(&rtc->lock);
 }
 
-int vpl031_create(struct vm *vm)
+/* The clock has gone on meanwhile; a match that lies in between has been missed, as with the power off. */
+static void vpl031_restore(struct device *device)
+{
+	struct vpl031 *rtc = container_of(device, struct vpl031, device);
+
+	spin_lock(&rtc->lock);
+	if (rtc->match != counter(rtc))
+		set_alarm(rtc);
+	settle(rtc);
+	spin_unlock(&rtc->lock);
+}
+
+static int vpl031_create(struct device *device)
 {
 	static const struct mmio_ops ops = {vpl031_read, vpl031_write, MMIO_ANY};
-	int err = mmio_add(&vm->bus, MACHINE_RTC_BASE, MACHINE_RTC_SIZE, &ops, vm);
+	struct vpl031 *rtc = container_of(device, struct vpl031, device);
 
-	if (!err)
-		vpl031_reset(vm);
-	return err;
+	return mmio_add(&device->vm->bus, MACHINE_RTC_BASE, MACHINE_RTC_SIZE, &ops, rtc);
 }
+
+static void vpl031_describe(const struct device *device, struct tree *t)
+{
+	(void)device;
+	tree_begin_numbered(t, "pl031@", MACHINE_RTC_BASE);
+	tree_strings(t, "compatible", "arm,pl031\0arm,primecell");
+	tree_reg_spi(t, MACHINE_RTC_BASE, MACHINE_RTC_SIZE, MACHINE_SPI_RTC, TREE_GIC_LEVEL_HI);
+	tree_cell(t, "clocks", TREE_PHANDLE_CLOCK);
+	tree_string(t, "clock-names", "apb_pclk");
+	tree_end(t);
+}
+
+const struct device_class vpl031_class = {
+	.name = "pl031",
+	.size = sizeof(struct vpl031),
+	.saved = offsetof(struct vpl031, offset),
+	.create = vpl031_create,
+	.reset = vpl031_reset,
+	.describe = vpl031_describe,
+	.restore = vpl031_restore,
+};

@@ -1,11 +1,15 @@
 /* PL061 (ARM DDI 0190, chapters 2 and 3). Eight lines, of which all but the power key's are open inputs that read as 0.
  */
+#include <stddef.h>
+
 #include <arm/nospec.h>
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
 #include "hyp/vm/machine.h"
 #include "hyp/exit/mmio.h"
+#include "hyp/load/tree.h"
+#include "hyp/run/timer.h"
 #include "hyp/vdev/vpl061.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
@@ -22,8 +26,26 @@
 #define AFSEL    0x420U
 #define ID       0xfe0U /* PeriphID0-3, PCellID0-3 */
 
+#define KEY_POWER 116U /* as Linux numbers its keys */
+
 #define KEY      ((uint8_t)BIT(MACHINE_GPIO_POWER_LINE))
 #define PRESS_MS 100U
+
+struct vpl061 {
+	struct device device;
+	struct spinlock lock;
+	bool line; /* as the vGIC was last told */
+	struct timer release;
+	/* saved, from here on */
+	uint8_t out, in; /* pins as driven by the guest, and by virt7 */
+	uint8_t dir, sense, both, event, enable, afsel;
+	uint8_t edges; /* seen and not cleared */
+};
+
+static struct vpl061 *vpl061_of(const struct vm *vm)
+{
+	return container_of(device_find(vm, &vpl061_class), struct vpl061, device);
+}
 
 /* 3.3.7: a level shows as long as it stands, an edge until it is cleared. */
 static uint32_t raw(const struct vpl061 *g)
@@ -34,26 +56,24 @@ static uint32_t raw(const struct vpl061 *g)
 }
 
 /* The interrupt line follows the state. Ends every change, under the lock. */
-static void settle(struct vm *vm)
+static void settle(struct vpl061 *g)
 {
-	struct vpl061 *g = &vm->gpio;
 	bool line = raw(g) & g->enable;
 
 	if (line != g->line) {
 		g->line = line;
-		vgic_set_line(vm, 0, MACHINE_SPI_GPIO, line);
+		vgic_set_line(g->device.vm, 0, MACHINE_SPI_GPIO, line);
 	}
 }
 
 /* What comes in from outside (2.1.3). Lines that are outputs have no edges. */
-static void set_input(struct vm *vm, uint8_t in)
+static void set_input(struct vpl061 *g, uint8_t in)
 {
-	struct vpl061 *g = &vm->gpio;
 	uint32_t changed = (g->in ^ in) & ~(uint32_t)g->dir & ~(uint32_t)g->sense;
 
 	g->edges |= (uint8_t)(changed & (g->both | ~(uint32_t)(in ^ g->event)));
 	g->in = in;
-	settle(vm);
+	settle(g);
 }
 
 static uint32_t read_register(const struct vpl061 *g, uint32_t offset)
@@ -121,74 +141,125 @@ static void write_register(struct vpl061 *g, uint32_t offset, uint8_t value)
  */
 static uint64_t vpl061_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
-	struct vm *vm = device;
+	struct vpl061 *g = device;
 	uint32_t value;
 
 	(void)vcpu, (void)size;
 	if (offset & 3U)
 		return 0;
-	spin_lock(&vm->gpio.lock);
-	value = read_register(&vm->gpio, offset);
-	spin_unlock(&vm->gpio.lock);
+	spin_lock(&g->lock);
+	value = read_register(g, offset);
+	spin_unlock(&g->lock);
 	return value;
 }
 
 static bool vpl061_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
 {
-	struct vm *vm = device;
+	struct vpl061 *g = device;
 
 	(void)vcpu, (void)size;
 	if (offset & 3U)
 		return true;
-	spin_lock(&vm->gpio.lock);
-	write_register(&vm->gpio, offset, (uint8_t)value);
-	settle(vm);
-	spin_unlock(&vm->gpio.lock);
+	spin_lock(&g->lock);
+	write_register(g, offset, (uint8_t)value);
+	settle(g);
+	spin_unlock(&g->lock);
 	return true;
 }
 
 static void release_power(struct timer *timer)
 {
-	struct vm *vm = container_of(timer, struct vm, gpio.release);
+	struct vpl061 *g = container_of(timer, struct vpl061, release);
 
-	spin_lock(&vm->gpio.lock);
-	set_input(vm, 0);
-	spin_unlock(&vm->gpio.lock);
+	spin_lock(&g->lock);
+	set_input(g, 0);
+	spin_unlock(&g->lock);
+}
+
+/* The key goes up again in 100 ms. */
+static void hold_key(struct vpl061 *g)
+{
+	g->release.expired = release_power;
+	if (!timer_armed(&g->release))
+		timer_arm(&g->release, timer_now() + (uint64_t)timer_hz() * PRESS_MS / 1000U);
 }
 
 bool vpl061_listens(const struct vm *vm)
 {
-	return vm->gpio.enable & ~vm->gpio.dir & KEY;
+	const struct vpl061 *g = vpl061_of(vm);
+
+	return g->enable & ~g->dir & KEY;
 }
 
 void vpl061_press_power(struct vm *vm)
 {
-	struct vpl061 *g = &vm->gpio;
+	struct vpl061 *g = vpl061_of(vm);
 
 	spin_lock(&g->lock);
-	set_input(vm, KEY);
-	g->release.expired = release_power;
-	if (!timer_armed(&g->release))
-		timer_arm(&g->release, timer_now() + (uint64_t)timer_hz() * PRESS_MS / 1000U);
+	set_input(g, KEY);
+	hold_key(g);
 	spin_unlock(&g->lock);
 }
 
-void vpl061_reset(struct vm *vm)
+static void vpl061_reset(struct device *device)
 {
-	struct vpl061 *g = &vm->gpio;
+	struct vpl061 *g = container_of(device, struct vpl061, device);
 
 	spin_lock(&g->lock);
 	g->out = g->in = g->dir = g->sense = g->both = g->event = g->enable = g->afsel = g->edges = 0;
-	settle(vm);
+	settle(g);
 	spin_unlock(&g->lock);
 }
 
-int vpl061_create(struct vm *vm)
+/* A key that was down goes up in its time. */
+static void vpl061_restore(struct device *device)
+{
+	struct vpl061 *g = container_of(device, struct vpl061, device);
+
+	spin_lock(&g->lock);
+	if (g->in)
+		hold_key(g);
+	settle(g);
+	spin_unlock(&g->lock);
+}
+
+static int vpl061_create(struct device *device)
 {
 	static const struct mmio_ops ops = {vpl061_read, vpl061_write, MMIO_ANY};
-	int err = mmio_add(&vm->bus, MACHINE_GPIO_BASE, MACHINE_GPIO_SIZE, &ops, vm);
+	struct vpl061 *g = container_of(device, struct vpl061, device);
 
-	if (!err)
-		vpl061_reset(vm);
-	return err;
+	return mmio_add(&device->vm->bus, MACHINE_GPIO_BASE, MACHINE_GPIO_SIZE, &ops, g);
 }
+
+/* The GPIO, and the key that is connected to it. */
+static void vpl061_describe(const struct device *device, struct tree *t)
+{
+	(void)device;
+	tree_begin_numbered(t, "pl061@", MACHINE_GPIO_BASE);
+	tree_strings(t, "compatible", "arm,pl061\0arm,primecell");
+	tree_reg_spi(t, MACHINE_GPIO_BASE, MACHINE_GPIO_SIZE, MACHINE_SPI_GPIO, TREE_GIC_LEVEL_HI);
+	tree_cell(t, "#gpio-cells", 2);
+	tree_flag(t, "gpio-controller");
+	tree_cell(t, "clocks", TREE_PHANDLE_CLOCK);
+	tree_string(t, "clock-names", "apb_pclk");
+	tree_cell(t, "phandle", TREE_PHANDLE_GPIO(t));
+	tree_end(t);
+	tree_begin(t, "gpio-keys");
+	tree_string(t, "compatible", "gpio-keys");
+	tree_begin(t, "poweroff");
+	tree_string(t, "label", "GPIO Key Poweroff");
+	tree_cell(t, "linux,code", KEY_POWER);
+	tree_list(t, "gpios", TREE_PHANDLE_GPIO(t), MACHINE_GPIO_POWER_LINE, 0);
+	tree_end(t);
+	tree_end(t);
+}
+
+const struct device_class vpl061_class = {
+	.name = "pl061",
+	.size = sizeof(struct vpl061),
+	.saved = offsetof(struct vpl061, out),
+	.create = vpl061_create,
+	.reset = vpl061_reset,
+	.describe = vpl061_describe,
+	.restore = vpl061_restore,
+};

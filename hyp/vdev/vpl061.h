@@ -1,19 +1,15 @@
 /*
- * The guest's PL061 GPIO (ARM DDI 0190). Nothing is connected but line 3, an input: the power key of mach-virt. Its
- * lock is taken before the vGIC's.
+ * The guest's PL061 GPIO (ARM DDI 0190). Every VM has one. Nothing is connected but line 3, an input: the power key of
+ * mach-virt. Its lock is taken before the vGIC's.
  */
 #ifndef HYP_VDEV_VPL061_H
 #define HYP_VDEV_VPL061_H
 
 #include <stdbool.h>
 
-struct vm;
+#include "hyp/vdev/device.h"
 
-/* Put the GPIO on the VM's bus; reset. 0, or as mmio_add(). */
-int vpl061_create(struct vm *vm);
-
-/* As after power-on: all lines inputs, nothing enabled, the key not pressed. No vCPU of the VM runs. */
-void vpl061_reset(struct vm *vm);
+extern const struct device_class vpl061_class;
 
 /* Has the guest enabled the interrupt of the power key? */
 bool vpl061_listens(const struct vm *vm);

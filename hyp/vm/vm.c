@@ -8,6 +8,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
+#include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
@@ -125,7 +126,7 @@ void vm_destroy(struct vm *vm)
 	release_ram(vm); /* nobody has touched it */
 	if (vm->s2.root)
 		s2_destroy(&vm->s2);
-	page_free(vm->uart, 0);
+	device_destroy_all(vm);
 	page_free(vm, page_order(sizeof(*vm)));
 }
 

@@ -9,7 +9,6 @@
 #include "hyp/console/log.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/vm/vcpu.h"
-#include "hyp/vdev/state.h"
 #include "hyp/load/vmcfg.h"
 #include "mm/s2.h"
 #include "vgic/state.h"
@@ -45,7 +44,7 @@ struct vm_extent {
 	uint64_t ipa, pa, size;
 };
 
-struct vpl011;
+struct device;
 
 struct vm {
 	/* at the start, where an instruction's offset reaches: for the vGIC's accesses and the world switch */
@@ -79,9 +78,7 @@ struct vm {
 	struct vm_config config;
 	uint32_t extent_count;
 	struct vm_extent extent[VM_EXTENTS_MAX];
-	struct vpl011 *uart;
-	struct vpl061 gpio;
-	struct vpl031 rtc;
+	struct device *devices; /* hyp/vdev/device.h */
 	struct console_stream console;
 	struct log_budget log_budget;
 	struct mmio_bus bus; /* fixed once the VM runs */

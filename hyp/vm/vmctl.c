@@ -32,9 +32,7 @@
 #include "hyp/load/image.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
-#include "hyp/vdev/vpl011.h"
-#include "hyp/vdev/vpl031.h"
-#include "hyp/vdev/vpl061.h"
+#include "hyp/vdev/device.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/vm/watchdog.h"
 #include "hyp/host/power.h"
@@ -62,11 +60,10 @@ static int prepare(struct vm *vm)
 	struct vcpu *v;
 	int ret;
 
+	device_quiesce_all(vm);
 	s2_clear(&vm->s2);
 	vgic_reset(vm);
-	vpl011_reset(vm);
-	vpl031_reset(vm);
-	vpl061_reset(vm);
+	device_reset_all(vm);
 	vm->suspended = false;
 	vm->fresh = true;
 	ret = image_load_vm(vm, &vm->config, &entry);
@@ -299,6 +296,7 @@ static enum vm_state bring_up(struct vm *vm, const char *what)
 static enum vm_state shut_down(struct vm *vm, enum vm_state state)
 {
 	log_info("vm %s: %s", vm->config.name, state == VM_OFF ? "off" : "crashed");
+	device_quiesce_all(vm);
 	vm_give_ram(vm);
 	return state;
 }

@@ -12,8 +12,55 @@
 #include <cmocka.h>
 #include <libfdt.h>
 
-#include "hyp/load/guestdtb.h"
+#include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
+#include "hyp/load/guestdtb.h"
+#include "hyp/run/timer.h"
+#include "hyp/vdev/device.h"
+#include "vgic/vgic.h"
+
+/* What devices would do, but for describe(). */
+bool console_putc(struct console_stream *stream, uint8_t c)
+{
+	(void)stream, (void)c;
+	return true;
+}
+
+int console_getc(struct console_stream *stream)
+{
+	(void)stream;
+	return -1;
+}
+
+void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
+{
+	(void)vm, (void)cpu, (void)id, (void)level;
+}
+
+void timer_arm(struct timer *timer, uint64_t deadline)
+{
+	(void)timer, (void)deadline;
+}
+
+uint32_t timer_hz(void)
+{
+	return 1;
+}
+
+static struct vm vm; /* with the devices of every VM */
+
+static int setup(void **state)
+{
+	(void)state;
+	return device_create_all(&vm, NULL, 0);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	device_destroy_all(&vm);
+	return 0;
+}
 
 static uint64_t buffer[GUESTDTB_MAX / 8];
 
@@ -21,10 +68,12 @@ static const struct vm_config one = {.name = "a", .cpus = 1, .ram_size = MIB(512
 
 static void make(const struct vm_config *cfg, const struct guestdtb_params *params)
 {
+	struct guestdtb_params all = *params;
 	int size;
 
+	all.devices = device_first(&vm);
 	memset(buffer, 0xa5, sizeof(buffer));
-	size = guestdtb_make(cfg, params, buffer, sizeof(buffer));
+	size = guestdtb_make(cfg, &all, buffer, sizeof(buffer));
 	assert_in_range(size, 1, GUESTDTB_MAX);
 	assert_int_equal(fdt_check_full(buffer, (size_t)size), 0);
 	assert_int_equal(fdt_totalsize(buffer), size);
@@ -196,7 +245,8 @@ static void test_what_the_caller_says(void **state)
 static void test_sizes(void **state)
 {
 	static char bootargs[VM_BOOTARGS_MAX];
-	const struct guestdtb_params params = {.ramdisk_start = 0x47ff0000, .ramdisk_end = 0x48000000, .clock_hz = 1};
+	const struct guestdtb_params params = {
+		.ramdisk_start = 0x47ff0000, .ramdisk_end = 0x48000000, .clock_hz = 1, .devices = device_first(&vm)};
 	struct vm_config cfg = one;
 	int size, needed;
 
@@ -223,5 +273,5 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

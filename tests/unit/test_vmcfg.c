@@ -14,6 +14,7 @@
 #include "fit.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/vmcfg.h"
+#include "hyp/vdev/device.h"
 
 static const struct fit_image linux_image = {.name = "linux", .data = "kernel", .size = 6, .hash = "crc32"};
 static const struct fit_image initrd_image = {.name = "initrd", .data = "ramdisk", .size = 7, .hash = "sha256"};
@@ -270,6 +271,10 @@ static void test_strings(void **state)
 	assert_int_equal(cfg.on_reset, VM_ACTION_STOP);
 }
 
+/* A node that a class of devices knows is that one's. */
+static const struct device_class device_class = {.name = "device", .compatible = "test,device"};
+const struct device_class *const device_classes[] = {&device_class, NULL};
+
 static void test_unknown_things_are_warned_of(void **state)
 {
 	struct vm_config cfg;
@@ -287,12 +292,16 @@ static void test_unknown_things_are_warned_of(void **state)
 	assert_int_equal(fdt_begin_node(f.blob, "net0"), 0);
 	assert_int_equal(fdt_property_u32(f.blob, "inner", 1), 0);
 	assert_int_equal(fdt_end_node(f.blob), 0);
+	assert_int_equal(fdt_begin_node(f.blob, "net1"), 0);
+	fit_string(&f, "compatible", "test,device");
+	assert_int_equal(fdt_end_node(f.blob), 0);
 	fit_vm_end(&f);
 	fit_end(&f);
 	assert_int_equal(bundle_open(&b, f.blob, f.size), 0);
 	assert_int_equal(vmcfg_next(&b, &node, &cfg), 1);
 	assert_int_equal(fake_log_count(LOG_WARN), 1);
 	assert_string_equal(fake_log_last(LOG_WARN), "vm a: /vms/a/net0: unknown node, ignored");
+	assert_int_equal(cfg.node, fdt_path_offset(f.blob, "/vms/a"));
 	assert_int_equal(vmcfg_next(&b, &node, &cfg), 0);
 	fit_free(&f);
 }

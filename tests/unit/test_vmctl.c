@@ -22,9 +22,7 @@
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
-#include "hyp/vdev/vpl011.h"
-#include "hyp/vdev/vpl031.h"
-#include "hyp/vdev/vpl061.h"
+#include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/vm/watchdog.h"
@@ -210,9 +208,8 @@ NOTHING(vgic_reset, struct vm)
 NOTHING(vgic_save, struct vcpu)
 NOTHING(vtimer_reset_cpu, struct vcpu)
 NOTHING(vtimer_stand_in, struct vcpu)
-NOTHING(vpl011_reset, struct vm)
-NOTHING(vpl031_reset, struct vm)
-NOTHING(vpl061_reset, struct vm)
+NOTHING(device_reset_all, struct vm)
+NOTHING(device_quiesce_all, struct vm)
 
 void vgic_reset_cpu(struct vcpu *v, bool online)
 {

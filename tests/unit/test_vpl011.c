@@ -98,19 +98,20 @@ void vgic_set_line(struct vm *of, uint32_t cpu, uint32_t id, bool level)
 static int setup(void **state)
 {
 	(void)state;
+	device_destroy_all(&vm);
 	memset(&vm, 0, sizeof(vm));
 	sent[sent_count = 0] = 0;
 	room = SIZE_MAX;
 	typed = "";
 	line = false;
 	line_changes = 0;
-	return vpl011_create(&vm);
+	return device_create(&vm, &vpl011_class);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	page_free(vm.uart, 0);
+	device_destroy_all(&vm);
 	return fake_page_live() == 0 ? 0 : -1;
 }
 
@@ -284,15 +285,15 @@ static void test_transmit_fifo(void **state)
 	assert_string_equal(sent, "");
 	assert_false(line);
 	room = 7; /* 9 left: above the trigger of 8 */
-	vpl011_tx_room(&vm);
+	vm.console.room(&vm);
 	assert_string_equal(sent, "abcdefg");
 	assert_int_equal(rd(FR), RXFE | BUSY);
 	assert_false(line);
 	room = 1;
-	vpl011_tx_room(&vm);
+	vm.console.room(&vm);
 	assert_true(line);
 	room = 100;
-	vpl011_tx_room(&vm);
+	vm.console.room(&vm);
 	assert_string_equal(sent, "abcdefghijklmnop");
 	assert_int_equal(rd(FR), RXFE | TXFE);
 }
@@ -326,7 +327,7 @@ static void test_transmit_holding_register(void **state)
 	assert_int_equal(rd(FR), RXFE | BUSY | TXFF);
 	wr(DR, 'b');
 	room = 100;
-	vpl011_tx_room(&vm);
+	vm.console.room(&vm);
 	assert_string_equal(sent, "a");
 	assert_int_equal(rd(RIS), INT_TX);
 	assert_int_equal(rd(FR), RXFE | TXFE);
@@ -469,7 +470,7 @@ static void test_fifo_flush(void **state)
 	assert_int_equal(rd(FR), TXFE | RXFF);
 	assert_int_equal(rd(DR), 'q');
 	assert_int_equal(rd(DR), 'r');
-	vpl011_tx_room(&vm);
+	vm.console.room(&vm);
 	assert_string_equal(sent, "");
 	assert_int_equal(rd(RIS) & (INT_RT | INT_RX), 0);
 }
@@ -589,16 +590,16 @@ static void test_reset(void **state)
 	room = 0;
 	wr(DR, 'y');
 	assert_true(line);
-	vpl011_reset(&vm);
+	device_reset_all(&vm);
 	assert_false(line);
 	room = 100;
-	vpl011_tx_room(&vm);
+	vm.console.room(&vm);
 	check_reset_values();
 	assert_int_equal(strlen(sent), 17);
 	type("a");
 	assert_int_equal(rd(DR), 'a'); /* no overrun from before */
 	typed = "b";
-	vpl011_reset(&vm);
+	device_reset_all(&vm);
 	assert_int_equal(rd(FR), TXFE | RXFF); /* typed meanwhile */
 }
 
@@ -608,11 +609,42 @@ static void test_create_fails(void **state)
 
 	(void)state;
 	fake_page_set_empty(true);
-	assert_int_equal(vpl011_create(&other), -ENOMEM);
+	assert_int_equal(device_create(&other, &vpl011_class), -ENOMEM);
 	fake_page_set_empty(false);
 	assert_int_equal(other.bus.count, 0);
-	assert_int_equal(vpl011_create(&vm), -EEXIST);
-	assert_int_equal(fake_page_live(), 1);
+	assert_int_equal(device_create(&vm, &vpl011_class), -EEXIST);
+}
+
+/* In the middle of receiving, with the console full: all of it is there again, and another use of it gone. */
+static void test_save_and_restore(void **state)
+{
+	struct device *device = device_find(&vm, &vpl011_class);
+	uint8_t saved[512];
+
+	(void)state;
+	assert_in_range(device_saved_size(device), 1, sizeof(saved));
+	enable_fifo();
+	wr(IMSC, INT_RX);
+	wr(IBRD, 0x1234);
+	wr(IFLS, 0);
+	type("abc");
+	room = 0;
+	wr(DR, 'y');
+	assert_true(line);
+	device_save(device, saved);
+	device_reset_all(&vm);
+	wr(IBRD, 0x4321);
+	assert_false(line);
+	device_restore(device, saved);
+	assert_true(line);
+	assert_int_equal(rd(IBRD), 0x1234);
+	assert_int_equal(rd(FR), BUSY);
+	for (const char *c = "abc"; *c; c++)
+		assert_int_equal(rd(DR), *c);
+	assert_false(line);
+	room = 1;
+	vm.console.room(&vm);
+	assert_string_equal(sent, "y");
 }
 
 /* A guest may write anything anywhere: no access is refused, the line follows MIS, the FIFOs stay whole. */
@@ -634,7 +666,7 @@ static void test_random(void **state)
 		if (x & BIT(20))
 			type("some input that is longer than the FIFO");
 		if (x & BIT(21))
-			vpl011_tx_room(&vm);
+			vm.console.room(&vm);
 		if (x & BIT(22))
 			write_sized(offset, size, x >> 8);
 		else
@@ -672,6 +704,7 @@ int main(void)
 		UART_TEST(test_line_changes_only),
 		UART_TEST(test_reset),
 		UART_TEST(test_create_fails),
+		UART_TEST(test_save_and_restore),
 		UART_TEST(test_random),
 	};
 

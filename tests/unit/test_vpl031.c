@@ -13,6 +13,7 @@
 #include <arm/sysreg.h>
 
 #include "fake_machine.h"
+#include "fake_page.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vm/machine.h"
 #include "hyp/run/percpu.h"
@@ -97,6 +98,7 @@ static void pass(uint64_t ms)
 static int setup(void **state)
 {
 	(void)state;
+	device_destroy_all(&vm);
 	memset(&vm, 0, sizeof(vm));
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.vm = &vm;
@@ -106,7 +108,14 @@ static int setup(void **state)
 	on_cpu(0);
 	fake_machine.reg[SYSREG_cntpct] = 5 * HZ + 300;
 	vpl031_set_clock(EPOCH);
-	return vpl031_create(&vm);
+	return device_create(&vm, &vpl031_class);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	device_destroy_all(&vm);
+	return fake_page_live() == 0 ? 0 : -1;
 }
 
 static uint32_t read_sized(uint32_t offset, uint32_t size)
@@ -288,7 +297,7 @@ static void test_reset(void **state)
 	assert_true(line);
 	wr(MR, EPOCH + 5);
 	wr(LR, 77);
-	vpl031_reset(&vm);
+	device_reset_all(&vm);
 	assert_false(line);
 	check_reset_values(EPOCH);
 	pass(10700);
@@ -296,7 +305,37 @@ static void test_reset(void **state)
 	assert_false(line);
 }
 
-#define RTC_TEST(name) cmocka_unit_test_setup(name, setup)
+/* An alarm that was set then comes in its time, unless that has passed meanwhile. */
+static void test_save_and_restore(void **state)
+{
+	struct device *device = device_find(&vm, &vpl031_class);
+	uint8_t saved[64];
+
+	(void)state;
+	assert_in_range(device_saved_size(device), 1, sizeof(saved));
+	wr(IMSC, 1);
+	wr(LR, 1000);
+	wr(MR, 1010);
+	device_save(device, saved);
+	device_reset_all(&vm);
+	pass(3000);
+	assert_int_equal(rd(DR), EPOCH + 3);
+	device_restore(device, saved);
+	assert_int_equal(rd(DR), 1003);
+	assert_int_equal(rd(MR), 1010);
+	assert_false(line);
+	pass(6000);
+	assert_false(line);
+	pass(1000);
+	assert_true(line);
+	device_save(device, saved);
+	device_reset_all(&vm);
+	assert_false(line);
+	device_restore(device, saved);
+	assert_true(line);
+}
+
+#define RTC_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
@@ -311,6 +350,7 @@ int main(void)
 		RTC_TEST(test_match_now_and_past),
 		RTC_TEST(test_match_moved),
 		RTC_TEST(test_reset),
+		RTC_TEST(test_save_and_restore),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

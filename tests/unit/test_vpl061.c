@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "fake_page.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vm/machine.h"
 #include "hyp/vdev/vpl061.h"
@@ -67,12 +68,20 @@ static void release(void)
 static int setup(void **state)
 {
 	(void)state;
+	device_destroy_all(&vm);
 	memset(&vm, 0, sizeof(vm));
 	memset(&vcpu, 0, sizeof(vcpu));
 	vcpu.vm = &vm;
 	line = false;
 	armed = NULL;
-	return vpl061_create(&vm);
+	return device_create(&vm, &vpl061_class);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	device_destroy_all(&vm);
+	return fake_page_live() == 0 ? 0 : -1;
 }
 
 static uint32_t read_sized(uint32_t offset, uint32_t size)
@@ -284,11 +293,37 @@ static void test_press_twice_and_reset(void **state)
 	assert_int_equal(rd(RIS), 0);
 	wr(DIR, 0xf0);
 	wr(DATA, 0xff);
-	vpl061_reset(&vm);
+	device_reset_all(&vm);
 	assert_false(line);
 	check_reset_values();
 	release();
 	check_reset_values();
+}
+
+/* Saved with the key down: it goes up in its time, which is an edge. */
+static void test_save_and_restore(void **state)
+{
+	struct device *device = device_find(&vm, &vpl061_class);
+	uint8_t saved[64];
+
+	(void)state;
+	assert_in_range(device_saved_size(device), 1, sizeof(saved));
+	wr(IEV, 0);
+	wr(IE, KEY);
+	wr(DIR, 0xf0);
+	wr(DATA, 0xff);
+	vpl061_press_power(&vm);
+	device_save(device, saved);
+	release();
+	assert_true(line);
+	device_reset_all(&vm);
+	assert_false(line);
+	device_restore(device, saved);
+	assert_int_equal(rd(DATA), 0xf0 | KEY);
+	assert_false(line);
+	release();
+	assert_int_equal(rd(DATA), 0xf0);
+	assert_true(line);
 }
 
 static void test_random(void **state)
@@ -316,16 +351,22 @@ static void test_random(void **state)
 	}
 }
 
-#define GPIO_TEST(name) cmocka_unit_test_setup(name, setup)
+#define GPIO_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		GPIO_TEST(test_reset_values), GPIO_TEST(test_read_write),
-		GPIO_TEST(test_data_mask),    GPIO_TEST(test_direction),
-		GPIO_TEST(test_edges),        GPIO_TEST(test_levels),
-		GPIO_TEST(test_mask),         GPIO_TEST(test_output_has_no_interrupt),
-		GPIO_TEST(test_listens),      GPIO_TEST(test_press_twice_and_reset),
+		GPIO_TEST(test_reset_values),
+		GPIO_TEST(test_read_write),
+		GPIO_TEST(test_data_mask),
+		GPIO_TEST(test_direction),
+		GPIO_TEST(test_edges),
+		GPIO_TEST(test_levels),
+		GPIO_TEST(test_mask),
+		GPIO_TEST(test_output_has_no_interrupt),
+		GPIO_TEST(test_listens),
+		GPIO_TEST(test_press_twice_and_reset),
+		GPIO_TEST(test_save_and_restore),
 		GPIO_TEST(test_random),
 	};
 

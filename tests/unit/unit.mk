@@ -13,17 +13,19 @@ UNIT_LIBS   ?= -lcmocka -lfdt -lz -lmd
 FAKE := tests/unit/fake
 
 test_bundle_SRCS   := hyp/load/bundle.c $(FAKE)/fake_log.c tests/unit/fit.c
-test_vmcfg_SRCS    := hyp/load/vmcfg.c hyp/load/bundle.c $(FAKE)/fake_log.c tests/unit/fit.c
-test_image_SRCS    := hyp/load/image.c hyp/load/stream.c hyp/load/guestdtb.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
+test_vmcfg_SRCS    := hyp/load/vmcfg.c hyp/load/bundle.c hyp/vdev/device.c $(FAKE)/fake_log.c $(FAKE)/fake_page.c tests/unit/fit.c
+test_image_SRCS    := hyp/load/image.c hyp/load/stream.c hyp/load/guestdtb.c hyp/load/tree.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
 	$(FAKE)/fake_page.c
-test_guestdtb_SRCS := hyp/load/guestdtb.c
+DEVICE := hyp/vdev/device.c hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_guestdtb_SRCS := hyp/load/guestdtb.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/vdev/classes.c $(DEVICE)
+test_device_SRCS   := $(DEVICE) tests/unit/fit.c hyp/load/bundle.c
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
 test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c
 test_insn_SRCS     := hyp/arm/insn.c
 test_mmio_SRCS     := hyp/exit/mmio.c $(FAKE)/fake_machine.c
-test_vpl011_SRCS   := hyp/vdev/vpl011.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_machine.c
-test_vpl061_SRCS   := hyp/vdev/vpl061.c hyp/exit/mmio.c $(FAKE)/fake_machine.c
-test_vpl031_SRCS   := hyp/vdev/vpl031.c hyp/exit/mmio.c $(FAKE)/fake_machine.c
+test_vpl011_SRCS   := hyp/vdev/vpl011.c tests/unit/no_classes.c $(DEVICE)
+test_vpl061_SRCS   := hyp/vdev/vpl061.c tests/unit/no_classes.c $(DEVICE)
+test_vpl031_SRCS   := hyp/vdev/vpl031.c tests/unit/no_classes.c $(DEVICE)
 test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
 test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_machine.c

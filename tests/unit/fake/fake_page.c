@@ -5,13 +5,15 @@
 #include "fake_page.h"
 #include "mm/page.h"
 
-static bool is_empty;
-static unsigned int live;
+static bool is_empty, counts;
+static unsigned int live, left;
 
 void *page_alloc(unsigned int order)
 {
 	size_t size = (size_t)PAGE_SIZE << order;
-	void *page = is_empty ? NULL : aligned_alloc(size, size);
+	void *page = is_empty || (counts && left-- == 0) ? NULL : aligned_alloc(size, size);
+
+	is_empty |= counts && !page;
 
 	if (page) {
 		memset(page, 0, size);
@@ -31,9 +33,26 @@ void page_free(void *page, unsigned int order)
 void fake_page_set_empty(bool empty)
 {
 	is_empty = empty;
+	counts = false;
+}
+
+void fake_page_set_left(unsigned int count)
+{
+	is_empty = false;
+	counts = true;
+	left = count;
 }
 
 unsigned int fake_page_live(void)
 {
 	return live;
+}
+
+unsigned int page_order(size_t size)
+{
+	unsigned int order = 0;
+
+	while ((size_t)PAGE_SIZE << order < size)
+		order++;
+	return order;
 }

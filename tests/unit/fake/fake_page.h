@@ -7,6 +7,9 @@
 /* From now on page_alloc() finds nothing, or works again. */
 void fake_page_set_empty(bool empty);
 
+/* From now on page_alloc() finds something `count` times and then nothing, until fake_page_set_empty(false). */
+void fake_page_set_left(unsigned int count);
+
 /* Allocations not yet freed. */
 unsigned int fake_page_live(void);
 

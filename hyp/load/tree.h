@@ -1,0 +1,60 @@
+/*
+ * A device tree in the making, node after node (libfdt's sequential writing): what the guest's own nodes in
+ * hyp/load/guestdtb.c and the devices' describe() are written with. The first error stays in the tree, and everything
+ * after it does nothing.
+ */
+#ifndef HYP_LOAD_TREE_H
+#define HYP_LOAD_TREE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hyp/lib/bits.h"
+
+/* Cells of the arm,gic binding. */
+#define TREE_GIC_SPI      0U
+#define TREE_GIC_PPI      1U
+#define TREE_GIC_EDGE_HI  1U
+#define TREE_GIC_LEVEL_HI 4U
+
+/* QEMU gives out phandles in the order of creation: the clock, the CPUs from the last to the first, the GIC. */
+#define TREE_PHANDLE_CLOCK     0x8000U
+#define TREE_PHANDLE_CPU(t, n) (TREE_PHANDLE_CLOCK + (t)->cpus - (n))
+#define TREE_PHANDLE_GIC(t)    (TREE_PHANDLE_CLOCK + 1U + (t)->cpus)
+#define TREE_PHANDLE_GPIO(t)   (TREE_PHANDLE_GIC(t) + 2U) /* QEMU's GIC has a node for MSIs in between */
+
+struct vm_config;
+struct guestdtb_params;
+
+struct tree {
+	void *fdt;
+	int err;       /* libfdt's, negative */
+	uint32_t cpus; /* of the VM: phandles depend on it */
+	/* what hyp/load/guestdtb.c writes; not for devices */
+	const struct vm_config *cfg;
+	const struct guestdtb_params *params;
+};
+
+void tree_begin(struct tree *t, const char *name);
+/* A node named `name` + a number in hexadecimal: its unit address, or its index. */
+void tree_begin_numbered(struct tree *t, const char *name, uint32_t number);
+void tree_end(struct tree *t);
+
+/* Properties: before the subnodes of their node. */
+void tree_bytes(struct tree *t, const char *name, const void *value, size_t len);
+void tree_flag(struct tree *t, const char *name);
+void tree_string(struct tree *t, const char *name, const char *value);
+void tree_cells(struct tree *t, const char *name, const uint32_t *cells, size_t count);
+void tree_cell(struct tree *t, const char *name, uint32_t cell);
+void tree_number64(struct tree *t, const char *name, uint64_t value);
+
+/* A list of strings is written as one literal with \0 between them. */
+#define tree_strings(t, name, literal) tree_bytes((t), (name), (literal), sizeof(literal))
+
+#define tree_list(t, name, ...) \
+	tree_cells((t), (name), (const uint32_t[]){__VA_ARGS__}, ARRAY_SIZE(((const uint32_t[]){__VA_ARGS__})))
+
+/* `reg` below 4 GiB, and `interrupts` where the interrupt ID is not 0; `flags` is TREE_GIC_EDGE_HI or _LEVEL_HI. */
+void tree_reg_spi(struct tree *t, uint32_t base, uint32_t size, uint32_t irq, uint32_t flags);
+
+#endif

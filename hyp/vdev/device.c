@@ -1,0 +1,203 @@
+/* The devices of a VM as a list, whatever they are. */
+#include <errno.h>
+#include <string.h>
+
+#include <libfdt.h>
+
+#include "hyp/console/log.h"
+#include "hyp/vdev/device.h"
+#include "hyp/vm/vm.h"
+#include "mm/page.h"
+
+const struct device_class *device_class_of(const struct bundle *b, int node)
+{
+	for (const struct device_class *const *class = device_classes; *class; class ++)
+		if ((*class)->compatible && !fdt_node_check_compatible(b->fdt, node, (*class)->compatible))
+			return *class;
+	return NULL;
+}
+
+const struct device *device_first(const struct vm *vm)
+{
+	return vm->devices;
+}
+
+struct device *device_find(const struct vm *vm, const struct device_class *class)
+{
+	struct device *device = vm->devices;
+
+	while (device && device->class != class)
+		device = device->next;
+	return device;
+}
+
+/* A new device at the end of the list, of which nothing is in use yet. */
+static struct device *append_device(struct vm *vm, const struct device_class *class)
+{
+	struct device *device = page_alloc(page_order(class->size)), **end = &vm->devices;
+
+	if (!device)
+		return NULL;
+	device->class = class;
+	device->vm = vm;
+	for (; *end; end = &(*end)->next)
+		device->number += (*end)->class == class;
+	*end = device;
+	return device;
+}
+
+static int create_device(struct device *device)
+{
+	int ret = device->class->create(device);
+
+	if (ret)
+		return ret;
+	device->created = true;
+	if (device->class->reset)
+		device->class->reset(device);
+	return 0;
+}
+
+int device_create(struct vm *vm, const struct device_class *class)
+{
+	struct device *device = append_device(vm, class);
+
+	return device ? create_device(device) : -ENOMEM;
+}
+
+static int refuse_node(const struct device *device, const char *property, const char *wrong)
+{
+	const char *vm = device->vm->config.name;
+
+	log_err("vm %s: /vms/%s/%.40s: %.40s: %s", vm, vm, device->name, property, wrong);
+	return -EINVAL;
+}
+
+/* What dtc adds by itself, or every node has. */
+static bool is_common_property(const char *name)
+{
+	return !strcmp(name, "compatible") || !strcmp(name, "phandle");
+}
+
+static bool knows_property(const struct device_class *class, const char *name)
+{
+	for (const struct device_property *p = class->properties; p && p->name; p++)
+		if (!strcmp(p->name, name))
+			return true;
+	return is_common_property(name);
+}
+
+/* A misspelt `read-only` must not become a writable disk: what the class does not know keeps the VM off. */
+static int check_node(const struct device *device, const struct bundle *b, int node)
+{
+	const char *name;
+	int item;
+
+	fdt_for_each_property_offset(item, b->fdt, node)
+		if (fdt_getprop_by_offset(b->fdt, item, &name, NULL) && !knows_property(device->class, name))
+			return refuse_node(device, name, "unknown property of a device; correct it or take it out");
+	fdt_for_each_subnode(item, b->fdt, node) {
+		name = fdt_get_name(b->fdt, item, NULL);
+		return refuse_node(device, name ? name : "?", "unknown node in a device; take it out");
+	}
+	return 0;
+}
+
+static int parse_node(struct device *device, const struct bundle *b, int node)
+{
+	int ret = check_node(device, b, node);
+
+	for (const struct device_property *p = device->class->properties; !ret && p && p->name; p++) {
+		const char *wrong = p->missing;
+
+		if (fdt_getprop(b->fdt, node, p->name, NULL))
+			wrong = p->parse(device, b, node, p->name);
+		if (wrong)
+			ret = refuse_node(device, p->name, wrong);
+	}
+	return ret;
+}
+
+static int create_from(struct vm *vm, const struct device_class *class, const struct bundle *b, int node)
+{
+	struct device *device = append_device(vm, class);
+	int ret;
+
+	if (!device)
+		return -ENOMEM;
+	device->name = fdt_get_name(b->fdt, node, NULL);
+	ret = parse_node(device, b, node);
+	return ret ? ret : create_device(device);
+}
+
+int device_create_all(struct vm *vm, const struct bundle *b, int node)
+{
+	int ret = 0, sub;
+
+	for (const struct device_class *const *class = device_classes; !ret && *class; class ++)
+		if (!(*class)->compatible)
+			ret = device_create(vm, *class);
+	if (ret || node <= 0)
+		return ret;
+	fdt_for_each_subnode(sub, b->fdt, node) {
+		const struct device_class *class = device_class_of(b, sub);
+
+		ret = class ? create_from(vm, class, b, sub) : 0;
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+void device_reset_all(struct vm *vm)
+{
+	for (struct device *device = vm->devices; device; device = device->next)
+		if (device->class->reset)
+			device->class->reset(device);
+}
+
+void device_quiesce_all(struct vm *vm)
+{
+	for (struct device *device = vm->devices; device; device = device->next)
+		if (device->class->quiesce)
+			device->class->quiesce(device);
+}
+
+static struct device *take_last_device(struct vm *vm)
+{
+	struct device **end = &vm->devices, *device;
+
+	while (*end && (*end)->next)
+		end = &(*end)->next;
+	device = *end;
+	*end = NULL;
+	return device;
+}
+
+void device_destroy_all(struct vm *vm)
+{
+	struct device *device;
+
+	while ((device = take_last_device(vm))) {
+		if (device->created && device->class->destroy)
+			device->class->destroy(device);
+		page_free(device, page_order(device->class->size));
+	}
+}
+
+size_t device_saved_size(const struct device *device)
+{
+	return device->class->size - device->class->saved;
+}
+
+void device_save(const struct device *device, void *to)
+{
+	memcpy(to, (const uint8_t *)device + device->class->saved, device_saved_size(device));
+}
+
+void device_restore(struct device *device, const void *from)
+{
+	memcpy((uint8_t *)device + device->class->saved, from, device_saved_size(device));
+	if (device->class->restore)
+		device->class->restore(device);
+}

@@ -1,0 +1,105 @@
+/*
+ * Emulated devices. A kind of device is one constant struct device_class in its own file and one row in
+ * hyp/vdev/classes.def; nobody else knows it by name. A VM has a list of devices: one of each class without a
+ * `compatible`, in the order of the rows, then one for each node below /vms/NAME in the bundle that names a class.
+ *
+ * The functions of a class:
+ *   create    put the registers on the VM's bus (mmio_add()), say which interrupt it has. At assembly of the VM
+ *   reset     as after power-on; called after create and before the images are loaded, no vCPU of the VM runs
+ *   describe  write the node of the guest's device tree
+ *   restore   the plain data (below) has been replaced by what it was when it was saved: timers and the interrupt line
+ *             follow
+ *   quiesce   begin nothing more in the guest's RAM and wait for what has begun; called before a reset and before RAM
+ *             is given back, no vCPU of the VM runs
+ *   destroy   give back what create has taken, timers included; nobody reaches the registers any more. The device's
+ *             own memory is freed behind it
+ * NULL: there is nothing to do. Only create is needed.
+ *
+ * Calls of one device do not overlap, but for its registers, which any vCPU of the VM may access at any time: a lock of
+ * the device's own, taken before the vGIC's.
+ */
+#ifndef HYP_VDEV_DEVICE_H
+#define HYP_VDEV_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hyp/load/bundle.h"
+
+struct device;
+struct tree;
+struct vm;
+
+/* A property of the device's node: as in hyp/load/vmcfg.c, one row each, and a name without a row is an error. */
+struct device_property {
+	const char *name;
+	/* NULL, or what is wrong and what to do. Called only where the property is present, in the order of rows. */
+	const char *(*parse)(struct device *device, const struct bundle *b, int node, const char *name);
+	const char *missing; /* the same where it is absent; NULL: optional */
+};
+
+struct device_class {
+	const char *name;
+	const char *compatible; /* of its nodes in the bundle; NULL: every VM has one, without a node */
+	const struct device_property *properties; /* NULL: none; ends with a row without a name */
+
+	/*
+	 * An instance: `size` bytes that begin with a struct device, zero at first. From `saved` on they are plain
+	 * data, all of the device's state that a guest can see and without a pointer: who copies them saves the device.
+	 */
+	uint32_t size, saved;
+
+	int (*create)(struct device *device); /* 0; -EINVAL after one logged line; another -Exxx without */
+	void (*reset)(struct device *device);
+	void (*describe)(const struct device *device, struct tree *tree);
+	void (*restore)(struct device *device);
+	void (*quiesce)(struct device *device);
+	void (*destroy)(struct device *device);
+};
+
+struct device {
+	const struct device_class *class;
+	struct vm *vm;
+	struct device *next; /* of the VM's */
+	const char *name;    /* of its node, into the bundle; NULL: none */
+	uint32_t number;     /* among the VM's of its class, from 0 */
+	bool created;
+};
+
+/* Every class that there is; NULL behind the last. */
+extern const struct device_class *const device_classes[];
+
+/* The class that a node of the bundle names; NULL: none. */
+const struct device_class *device_class_of(const struct bundle *b, int node);
+
+/*
+ * Give a VM all of its devices: `node` is its own in the bundle, or 0. 0; -EINVAL after one logged line; another -Exxx
+ * without. On failure the caller destroys those that there are.
+ */
+int device_create_all(struct vm *vm, const struct bundle *b, int node);
+
+/* Add one device, without a node. As device_create_all(). */
+int device_create(struct vm *vm, const struct device_class *class);
+
+void device_reset_all(struct vm *vm);
+void device_quiesce_all(struct vm *vm);
+
+/* The last one first. */
+void device_destroy_all(struct vm *vm);
+
+/* The head of the VM's list. */
+const struct device *device_first(const struct vm *vm);
+
+/* The VM's first device of the class; NULL: none. */
+struct device *device_find(const struct vm *vm, const struct device_class *class);
+
+/*
+ * Copy the device's state out, device_saved_size() bytes, or put it back. No vCPU of the VM runs, and the device is
+ * quiet.
+ */
+size_t device_saved_size(const struct device *device);
+void device_save(const struct device *device, void *to);
+void device_restore(struct device *device, const void *from);
+
+#endif
