@@ -5,6 +5,7 @@
  */
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"
+#include "tests/guests/lib/mmu.h"
 #include "tests/guests/lib/param.h"
 #include "tests/guests/lib/smp.h"
 #include "tests/guests/lib/timer.h"
@@ -200,11 +201,54 @@ static void doze(void)
 	sleep();
 }
 
+#define read_fcseidr()   MRC15(0, c13, c0, 0)
+#define write_fcseidr(v) MCR15(0, c13, c0, 0, v)
+#define FCSE_PID         (UINT32_C(0x7f) << 25)
+
+/* What has FCSEIDR moves addresses below 32 MiB to where nothing is, and then comes again. */
+static void fcse(void)
+{
+	uint32_t found = read_fcseidr();
+	uint64_t end = timer_virt.count() + read_cntfrq() / 4;
+
+	printf("fcse: was 0x%08x\n", (unsigned int)found);
+	write_fcseidr(FCSE_PID);
+	isb();
+	printf("fcse: set to 0x%08x\n", (unsigned int)read_fcseidr());
+	while (timer_virt.count() < end)
+		;
+	reset();
+}
+
+#define LOW     UINT32_C(0x00100000)
+#define LOW_RAM UINT32_C(0x40400000)
+
+/* Its memory is mapped below 32 MiB too. */
+static void low(void)
+{
+	uint64_t end = timer_virt.count() + param("seconds=", 3) * (uint64_t)read_cntfrq();
+	uint32_t faults = 0, wrong = 0, fcseidr = 0;
+
+	mmu_short_init();
+	mmu_short_section(LOW, LOW_RAM | SECT | SECT_NORMAL | SECT_AP_P);
+	mmu_short_on();
+	for (uint32_t i = 0; timer_virt.count() < end; i++) {
+		exc_expect(EXC_DABT);
+		write32(LOW + 64 * (i % 1024), i);
+		wrong += read32(LOW_RAM + 64 * (i % 1024)) != i;
+		faults += exc_done()->count;
+		fcseidr |= read_fcseidr();
+	}
+	printf("low: %u faults, %u wrong, FCSEIDR 0x%08x\n", (unsigned int)faults, (unsigned int)wrong,
+	       (unsigned int)fcseidr);
+	spin();
+}
+
 void guest_main(void)
 {
-	static void (*const modes[])(void) = {sleep,      fault, spin,    hypercalls, mmio,
-					      interrupts, print, run_off, all_off,    maintenance,
-					      reset,      share, latency, doze,       deadlines};
+	static void (*const modes[])(void) = {sleep,   fault,   spin,      hypercalls,  mmio,  interrupts,
+					      print,   run_off, all_off,   maintenance, reset, share,
+					      latency, doze,    deadlines, fcse,        low};
 	uint32_t mode = param("mode=", 0);
 
 	printf("hostile: mode %u\n", (unsigned int)mode);

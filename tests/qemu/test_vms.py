@@ -14,7 +14,7 @@ from test_shell import command, open_shell
 from test_smp import INITRAMFS, KERNEL, SOAK
 
 SLEEP, FAULT, SPIN, HYPERCALLS, MMIO, INTERRUPTS, PRINT, RUN_OFF, ALL_OFF, MAINTENANCE, RESET, SHARE, LATENCY, \
-    DOZE, DEADLINES = range(15)
+    DOZE, DEADLINES, FCSE, LOW = range(17)
 
 
 def vm(name, mode, options="", bootargs=""):
@@ -80,6 +80,16 @@ def test_extreme_deadlines(virt7, mkbundle, cpu, smp):
     assert "vm bad: reset\n" in command(run, "vm reset bad")
     run.send("exit\r")
     hears_both(run)
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_fcse(virt7, mkbundle, cpu):
+    """Addresses below 32 MiB are each guest's own, also beside one with an FCSEIDR, which does not outlive its reset."""
+    run = virt7(mkbundle(vm("bad", FCSE), vm("good", LOW)), cpu=cpu)
+    run.expect_said("good", r"low: .* FCSEIDR 0x\w{8}")
+    assert "low: 0 faults, 0 wrong, FCSEIDR 0x00000000" in run.said("good")
+    run.expect_said("bad", r"fcse: set to 0xfe000000", count=4)
+    assert set(re.findall(r"fcse: was 0x(\w{8})", run.said("bad"))) == {"00000000"}
 
 
 # Hostile guests end or restart alone.
