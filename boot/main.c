@@ -20,6 +20,7 @@
 #include "hyp/host/quirk.h"
 #include "boot/smp.h"
 #include "coproc/coproc.h"
+#include "coproc/errata.h"
 #include "coproc/model.h"
 #include "hyp/load/bundle.h"
 #include "hyp/console/console.h"
@@ -213,6 +214,7 @@ static int make_vm(const struct vm_config *cfg)
 	if (ret)
 		return ret;
 	model_apply(vm, model);
+	errata_apply(vm);
 	ret = add_devices(vm);
 	if (ret) {
 		if (ret != -EINVAL) /* which has had its line */

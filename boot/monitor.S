@@ -294,6 +294,9 @@ smc:
 	ldr	r5, =MONITOR_OPEN
 	cmp	r0, r5
 	beq	open
+	ldr	r5, =MONITOR_ACTLR
+	cmp	r0, r5
+	beq	set_actlr
 not_supported:
 	mov	r0, #PSCI_NOT_SUPPORTED
 smc_return:
@@ -363,6 +366,15 @@ power:
 	bne	1b
 2:	wfi
 	b	2b
+
+/* r1 = bits. The register is common to both states, and read-only in the non-secure one (Cortex-A15 TRM). */
+set_actlr:
+	mrc	p15, 0, r0, c1, c0, 1
+	orr	r0, r0, r1
+	mcr	p15, 0, r0, c1, c0, 1
+	isb
+	mov	r0, #0
+	b	smc_return
 
 /*
  * r1 GICD, r2 GICC, r3 frequency in Hz or 0. All interrupts to Group 1, the CPU interface open to all priorities, the

@@ -27,7 +27,8 @@
 
 #define MONITOR_SGI 15 /* Group 0 on a CPU that waits, and only there: wakes it */
 
-#define MONITOR_OPEN 0x83000000 /* an OEM service (DEN 0028): r1 GICD, r2 GICC (PA), r3 CNTFRQ in Hz or 0 */
+#define MONITOR_ACTLR 0x83000001 /* r1: bits of ACTLR to set */
+#define MONITOR_OPEN  0x83000000 /* an OEM service (DEN 0028): r1 GICD, r2 GICC (PA), r3 CNTFRQ in Hz or 0 */
 
 #define MONITOR_POWER_WRITES 4
 
@@ -44,6 +45,9 @@ void monitor_init(struct host *host);
 
 /* Give GIC and timer to the non-secure side. Boot CPU, once, before any use of the GIC. */
 void monitor_open(const struct host *host);
+
+/* Set bits of this CPU's ACTLR, which the non-secure side cannot. */
+void monitor_set_actlr(uint32_t bits);
 #endif
 
 #endif

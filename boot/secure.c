@@ -55,3 +55,8 @@ void monitor_open(const struct host *host)
 {
 	smc_call(MONITOR_OPEN, (uint32_t)host->gicd, (uint32_t)host->gicc, host->timer_hz);
 }
+
+void monitor_set_actlr(uint32_t bits)
+{
+	smc_call(MONITOR_ACTLR, bits, 0, 0);
+}

@@ -6,7 +6,9 @@
 #include <arm/sysreg.h>
 
 #include "hyp/host/cpustart.h"
+#include "boot/monitor.h"
 #include "boot/smp.h"
+#include "coproc/errata.h"
 #include "coproc/model.h"
 #include "coproc/pmu.h"
 #include "coproc/probe.h"
@@ -107,6 +109,7 @@ int cpu_init(const struct host *host)
 			cpu->unfit);
 		return -ENODEV;
 	}
+	errata_init_cpu(cpu, host->own_monitor ? monitor_set_actlr : NULL);
 	cache_init();
 	init_traps();
 	irq_register(host->gic_maintenance_irq, maintenance_irq);
@@ -204,5 +207,6 @@ int smp_start(const struct host *host, uint32_t load)
 		online += percpu[id].online;
 	log_info("host: %u of %u CPUs online", (unsigned)online, host->cpu_count);
 	model_log();
+	errata_log();
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "mm/layout.h"
 #include "mm/page.h"
 #include "mm/tables.h"
+#include "mm/tlb.h"
 
 static struct spinlock map_lock;
 
@@ -104,7 +105,7 @@ void hyp_unmap_page(uint32_t va)
 	spin_unlock(&map_lock);
 	dsb_ish();
 	write_tlbimvahis(va);
-	dsb_ish();
+	tlb_complete();
 	isb();
 }
 

@@ -11,6 +11,7 @@
 #include "mm/page.h"
 #include "mm/s2.h"
 #include "mm/tables.h"
+#include "mm/tlb.h"
 
 #define ROOT_ORDER   1U /* two concatenated tables, aligned to their 8 KiB */
 #define ROOT_ENTRIES (2U * TABLE_ENTRIES)
@@ -27,7 +28,7 @@ static struct {
 	uint32_t used[VMID_COUNT / 32];
 } vmids = {.used = {1}}; /* VMID 0 is never a guest's: VTTBR is 0 until one is loaded */
 
-bool s2_pages;
+bool s2_pages, tlb_repeat;
 
 static uint32_t vmid_take(void)
 {
@@ -274,7 +275,7 @@ void s2_flush_tlb(const struct s2 *s2)
 	write_vttbr(s2->vttbr);
 	isb();
 	write_tlbiallis(0);
-	dsb_ish();
+	tlb_complete();
 	isb();
 	write_vttbr(current);
 	isb();

@@ -135,6 +135,12 @@ static bool transfer_one(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uin
 	return transfer(vcpu, regs, &e);
 }
 
+/* Cortex-A15 erratum 766422. */
+static bool is_misreported(const struct vcpu *vcpu, uint32_t hsr)
+{
+	return unlikely(vcpu->decode_stores) && hsr & ISS_DABT_WNR && read_spsr_hyp() & PSR_T;
+}
+
 enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	uint32_t va = read_hdfar();
@@ -147,7 +153,8 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 			inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), false);
 			return EXIT_AGAIN;
 		}
-		if (!(hsr & ISS_DABT_ISV)) /* cache maintenance of an address without memory does nothing */
+		/* Cache maintenance of an address without memory does nothing. */
+		if (!(hsr & ISS_DABT_ISV) || is_misreported(vcpu, hsr))
 			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, hsr, at);
 		if (transfer_one(vcpu, regs, hsr, at))
 			return EXIT_NEXT;

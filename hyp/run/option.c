@@ -71,6 +71,43 @@ static int word_parse(const char *const words[], uint32_t count, const char *tex
 	return -EINVAL;
 }
 
+const uint32_t option_erratum[ERRATUM_COUNT] = {
+	[ERRATUM_766422] = 766422, [ERRATUM_773022] = 773022, [ERRATUM_798181] = 798181};
+
+/* The bit of one erratum; 0: none that virt7 works around. */
+static uint32_t erratum_parse_one(const char *text, size_t length)
+{
+	uint32_t number;
+
+	if (!parse_number(text, length, &number))
+		return 0;
+	for (uint32_t i = 0; i < ERRATUM_COUNT; i++)
+		if (option_erratum[i] == number)
+			return BIT(i);
+	return 0;
+}
+
+static int errata_parse(const char *text, size_t length, uint32_t *value)
+{
+	uint32_t errata = 0;
+
+	for (;;) {
+		const char *comma = memchr(text, ',', length);
+		size_t used = comma ? (size_t)(comma - text) : length;
+		uint32_t bit = erratum_parse_one(text, used);
+
+		if (bit == 0)
+			return -EINVAL;
+		errata |= bit;
+		if (!comma)
+			break;
+		text += used + 1U;
+		length -= used + 1U;
+	}
+	*value = errata;
+	return 0;
+}
+
 static int harden_parse(const char *text, size_t length, uint32_t *value)
 {
 	static const char *const when[] = {
@@ -159,6 +196,7 @@ static const struct option_row rows[] = {
 	{"cpu.cycle", cycle_parse, &options.cpu_cycle, "a number of times, 0 to 1000"},
 	{"coproc.t7", yes_parse, &options.trap_c7, "0 or 1"},
 	{"cpu.fake", fake_parse, &options.cpu_fake, "N:KIND with commas between, KIND being a7, a15 or unknown"},
+	{"errata", errata_parse, &options.errata, "766422, 773022 or 798181, more with commas between"},
 	{"harden", harden_parse, &options.harden, "switch, exit or force"},
 	{"trace", yes_parse, &options.trace, "0 or 1"},
 	{"setway.log", yes_parse, &options.log_setway, "0 or 1"},

@@ -16,6 +16,7 @@ struct options {
 	uint32_t cpu_fake;       /* 4 bits for each CPU: enum option_fake */
 	uint32_t cpu_cycle;      /* how often each secondary CPU switches itself off before it stays */
 	uint32_t trap_c7;        /* 1: HSTR.T7 on all CPUs */
+	uint32_t errata;         /* mask of enum option_erratum: to be worked around whatever the CPUs' revision */
 	uint32_t harden;         /* OPTION_HARDEN_...: when the branch predictor is emptied; 0: between VMs */
 	uint32_t log_setway;     /* 1: a line for each change of the set/way state */
 	uint32_t fair_locks;     /* 1: on an emulator too (arm/spinlock.h) */
@@ -26,6 +27,10 @@ struct options {
 	uint32_t console_log;    /* KiB of log for each VM, a power of two */
 	uint32_t list_registers; /* use at most this many list registers; 0: all there are */
 };
+
+enum option_erratum { ERRATUM_766422, ERRATUM_773022, ERRATUM_798181, ERRATUM_COUNT };
+
+extern const uint32_t option_erratum[ERRATUM_COUNT]; /* their numbers */
 
 /* FORCE: at each exit also where it is not needed, or does not help. */
 enum { OPTION_HARDEN_SWITCH, OPTION_HARDEN_EXIT, OPTION_HARDEN_FORCE };

@@ -34,6 +34,14 @@ def test_vexpress(vexpress, machine):
     run.expect("virt7: vm demo: off\r")
 
 
+def test_erratum_by_monitor(vexpress):
+    """ACTLR is asked for from the secure side, on each CPU; QEMU's ignores it."""
+    run = vexpress("-append", "errata=773022")
+    run.expect("virt7: host: 2 of 2 CPUs online\r")
+    run.expect(r"virt7: warning: host: erratum 773022: CPUs 0x3 keep their loop buffer: only firmware can set ACTLR\[1\]\r")
+    run.expect(r"\nHello from a virtual machine under virt7\.\r")
+
+
 @pytest.mark.parametrize("machine", ["", ",secure=off"])
 @pytest.mark.parametrize("smp", [4, 2])
 def test_vexpress_cpus(vexpress, tmp_path, machine, smp):

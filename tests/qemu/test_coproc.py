@@ -117,6 +117,34 @@ def test_harden_where_it_is_not_for(virt7, mkbundle, cpu, said):
     assert re.search(rf"\nvirt7: host: CPUs 0x1: [^\n]*, HSTR 0x\w+\){re.escape(said)}\n", run.output())
 
 
+def test_errata(virt7, mkbundle):
+    """None on QEMU's cores; each forced, a Debian, and the guest that makes every kind of store to a device."""
+    run = virt7(mkbundle(guest("mmio")), "-append", "errata=766422,773022,798181", smp=2)
+    check(run, set())
+    assert [line for line in lines_of(run, "virt7: ") if "erratum" in line] == [
+        "virt7: host: erratum 766422 is worked around on CPUs 0x3",
+        "virt7: host: erratum 798181 is worked around on CPUs 0x3",
+        "virt7: warning: host: erratum 773022: CPUs 0x3 keep their loop buffer: only firmware can set ACTLR[1]"]
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_no_errata(virt7, mkbundle, cpu):
+    run = virt7(mkbundle(guest("model")), cpu=cpu)
+    check(run, set())
+    assert "erratum" not in run.output()
+
+
+@pytest.mark.parametrize("erratum", (766422, 773022, 798181))
+def test_debian_with_erratum(virt7, mkbundle, erratum):
+    ramdisk = BUILD / "initramfs.cpio"
+    run = virt7(mkbundle(f"name=debian,cpus=2,memory=256M,kernel={KERNEL},ramdisk={ramdisk},"
+                         'bootargs=console=ttyAMA0 virt7.run="echo $((6*7))"'),
+                "-append", f"errata={erratum}", smp=2, timeout=BOOT)
+    assert run.expect(rf"virt7: [^\r]*erratum {erratum}[^\r]*\r")
+    run.expect(r"\n42\r", timeout=BOOT)
+    assert run.wait(timeout=BOOT) == 0
+
+
 def test_named_model(virt7, mkbundle):
     run = virt7(mkbundle(guest("model", more=",cpu-model=cortex-a7")), cpu="cortex-a7")
     check(run, set())

@@ -59,7 +59,7 @@ enum fetch_result fetch_insn(struct vcpu *v, uint32_t pc, bool thumb, uint32_t *
 {
 	(void)v;
 	assert_int_equal(pc, PC);
-	assert_false(thumb);
+	assert_int_equal(thumb, !!(read_spsr_hyp() & PSR_T));
 	*opcode = seen.opcode;
 	return seen.fetch;
 }
@@ -130,6 +130,39 @@ static void test_multiple(void **state)
 	assert_int_equal(seen.aborts, 0);
 }
 
+#define STR_R1_R0   0x6001U /* Thumb: str r1, [r0] */
+#define SYNDROME_R2 (ISS_DABT_ISV | 2U << 22 | 2U << 16)
+
+/* The word that a Thumb instruction stores, or -1 for a load, whose syndrome says r2. */
+static int64_t thumb_fault(bool decode_stores, uint32_t iss)
+{
+	vcpu.decode_stores = decode_stores;
+	fake_machine_reset();
+	memset(&seen, 0, sizeof(seen));
+	seen.opcode = STR_R1_R0;
+	regs = (struct regs){.r = {DEVICE, 11, 22}};
+	write_elr_hyp(PC);
+	write_spsr_hyp(PSR_MODE_SVC | PSR_T);
+	write_hdfar(DEVICE);
+	write_hpfar(DEVICE >> 8);
+	abort_data(&vcpu, &regs, EC_DABT_GUEST << 26 | SYNDROME_R2 | iss);
+	vcpu.decode_stores = false;
+	return seen.writes ? (int64_t)seen.value[0] : -1;
+}
+
+/* Cortex-A15 erratum 766422: the register of a Thumb store is the instruction's, not the syndrome's; loads are right.
+ */
+static void test_thumb_stores(void **state)
+{
+	(void)state;
+	assert_int_equal(thumb_fault(false, STORE), 22);
+	assert_int_equal(read_elr_hyp(), PC); /* abort_data()'s caller goes on */
+	assert_int_equal(thumb_fault(true, STORE), 11);
+	assert_int_equal(read_elr_hyp(), PC + 2);
+	assert_int_equal(thumb_fault(true, LOAD), -1);
+	assert_int_equal(regs.r[2], 100);
+}
+
 /* Between the fault and the fetch another vCPU has written over the instruction. */
 static void test_changed_meanwhile(void **state)
 {
@@ -185,9 +218,9 @@ static void test_devices_before_ram(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_multiple),           cmocka_unit_test(test_changed_meanwhile),
-		cmocka_unit_test(test_page_border),        cmocka_unit_test(test_asynchronous),
-		cmocka_unit_test(test_devices_before_ram),
+		cmocka_unit_test(test_thumb_stores),      cmocka_unit_test(test_multiple),
+		cmocka_unit_test(test_changed_meanwhile), cmocka_unit_test(test_page_border),
+		cmocka_unit_test(test_asynchronous),      cmocka_unit_test(test_devices_before_ram),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,25 @@ static void test_offset(void **state)
 	assert_int_equal(fake_log_count(LOG_WARN), 3);
 }
 
+static void test_errata(void **state)
+{
+	static const char *const wrong[] = {"errata",         "errata=",        "errata=798180",
+					    "errata=798181,", "errata=,798181", "errata=798181;766422"};
+
+	(void)state;
+	option_parse("errata=798181");
+	assert_int_equal(options.errata, BIT(ERRATUM_798181));
+	option_parse("errata=766422,773022");
+	assert_int_equal(options.errata, BIT(ERRATUM_766422) | BIT(ERRATUM_773022));
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		option_parse(wrong[i]);
+	assert_int_equal(options.errata, BIT(ERRATUM_766422) | BIT(ERRATUM_773022));
+	assert_int_equal(fake_log_count(LOG_WARN), ARRAY_SIZE(wrong));
+	assert_string_equal(fake_log_last(LOG_WARN),
+			    "option errata: expects 766422, 773022 or 798181, more with commas between; ignored");
+}
+
 static void test_fake_cpus(void **state)
 {
 	static const char *const wrong[] = {"cpu.fake=",      "cpu.fake=a7",    "cpu.fake=8:a7",
@@ -142,6 +161,7 @@ int main(void)
 		cmocka_unit_test_setup(test_page, setup),
 		cmocka_unit_test_setup(test_harden, setup),
 		cmocka_unit_test_setup(test_offset, setup),
+		cmocka_unit_test_setup(test_errata, setup),
 		cmocka_unit_test_setup(test_fake_cpus, setup),
 		cmocka_unit_test_setup(test_yes_and_no, setup),
 		cmocka_unit_test_setup(test_other_words_are_left_alone, setup),

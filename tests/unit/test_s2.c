@@ -18,6 +18,7 @@
 #include "hyp/lib/bits.h"
 #include "mm/page.h"
 #include "mm/s2.h"
+#include "mm/tlb.h"
 
 #define HEAP_SIZE (2U * BLOCK_SIZE)
 #define HEAP_BASE UINT64_C(0x880000000) /* above 4 GiB: bits 39:32 of a table's address count */
@@ -313,6 +314,24 @@ static void look_at_flush(uint32_t reg, uint64_t value)
 		valid_at_flush += s2.root[i] & 1U;
 }
 
+/* Cortex-A15 erratum 798181: one more operation behind the DSB, and another DSB, before the old VTTBR is back. */
+static void test_repeat(void **state)
+{
+	uint32_t first;
+
+	(void)state;
+	tlb_repeat = true;
+	fake_machine.events = 0;
+	s2_flush_tlb(&s2);
+	tlb_repeat = false;
+	first = fake_find(SYSREG_tlbiallis, 0);
+	assert_event(first + 1U, FAKE_DSB_ISH, 0);
+	assert_event(first + 2U, SYSREG_tlbimvais, 0);
+	assert_event(first + 3U, FAKE_DSB_ISH, 0);
+	assert_event(first + 4U, FAKE_ISB, 0);
+	assert_event(first + 5U, SYSREG_vttbr, 0);
+}
+
 /* Out of reach, then out of the TLBs, only then free: a walk never sees a page that somebody else writes. */
 static void test_destroy(void **state)
 {
@@ -422,6 +441,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_root, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_repeat, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_block_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_device_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_device_across_tables, setup, teardown),

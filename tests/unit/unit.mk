@@ -36,6 +36,7 @@ test_vgic_delivery_SRCS := $(test_vgic_SRCS)
 test_vgic_state_SRCS := $(test_vgic_SRCS)
 test_vgic_model_SRCS := $(test_vgic_SRCS)
 test_coproc_SRCS   := coproc/coproc.c coproc/registers.c coproc/setway.c coproc/pmu.c hyp/exit/inject.c hyp/arm/regs.c $(FAKE)/fake_machine.c
+test_errata_SRCS   := coproc/errata.c hyp/exit/mmio.c hyp/run/option.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_model_SRCS    := coproc/model.c coproc/harden.c coproc/extra.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_exit_SRCS     := hyp/exit/exit.c hyp/exit/mmio.c hyp/exit/inject.c hyp/arm/insn.c $(FAKE)/fake_machine.c
 test_abort_SRCS    := hyp/exit/abort.c hyp/arm/insn.c hyp/arm/regs.c $(FAKE)/fake_machine.c

@@ -30,7 +30,7 @@
 	rw32(pmxevcntr) rw32(pmuserenr) rw32(pmovsset) \
 	ro32(pmceid0) ro32(pmceid1) wo32(pmswinc) wo32(pmintenclr) wo32(ats1hr) \
 	wo32(icialluis) wo32(iciallu) wo32(bpiall) wo32(dcimvac) wo32(dccmvac) wo32(dccimvac) wo32(ats1cpr) \
-	wo32(ats1cpw) wo32(ats1cur) wo32(ats1cuw) wo32(ats12nsopr) wo32(ats12nsour) wo32(tlbiall) wo32(tlbiallis) \
+	wo32(ats1cpw) wo32(ats1cur) wo32(ats1cuw) wo32(ats12nsopr) wo32(ats12nsour) wo32(tlbiall) wo32(tlbiallis) wo32(tlbimvais) \
 	wo32(tlbiallh) wo32(tlbiallhis) wo32(tlbimvahis) wo32(tlbimvah) wo32(tlbiallnsnh) wo32(tlbiallnsnhis) \
 	ro64(cntpct) ro64(cntvct) \
 	rw64(ttbr0_64) rw64(ttbr1_64) rw64(par_64) rw64(httbr) rw64(vttbr) rw64(cntp_cval) rw64(cntv_cval) \
