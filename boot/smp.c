@@ -45,11 +45,11 @@ void cpu_enter(uint32_t id)
 	write_htpidr((uint32_t)(uintptr_t)&percpu[id]);
 }
 
-static bool maintenance_irq(uint32_t id)
+static bool maintenance_irq(uint32_t id, void *arg)
 {
 	struct vcpu *vcpu = this_cpu()->loaded;
 
-	(void)id;
+	(void)id, (void)arg;
 	if (vcpu)
 		vgic_flush(vcpu); /* the cause goes before the interrupt is ended, or it would come twice */
 	return true;
@@ -112,7 +112,7 @@ int cpu_init(const struct host *host)
 	errata_init_cpu(cpu, host->own_monitor ? monitor_set_actlr : NULL);
 	cache_init();
 	init_traps();
-	irq_register(host->gic_maintenance_irq, maintenance_irq);
+	irq_register(host->gic_maintenance_irq, maintenance_irq, NULL);
 	vgic_init_cpu();
 	timer_init_cpu(host->timer_hyp_irq);
 	vtimer_init_cpu(host->timer_virt_irq);

@@ -130,11 +130,11 @@ void vgic_serve_recall(struct vcpu *vcpu)
 }
 
 /* GIC_SGI_RECALL. If the one that is meant has left this CPU meanwhile, it has been, or will be, served elsewhere. */
-static bool recall_irq(uint32_t id)
+static bool recall_irq(uint32_t id, void *arg)
 {
 	struct vcpu *vcpu = this_cpu()->loaded;
 
-	(void)id;
+	(void)id, (void)arg;
 	if (vcpu) {
 		spin_lock(&vcpu->vm->vgic.lock);
 		if (vcpu->vgic.recall)
@@ -146,7 +146,7 @@ static bool recall_irq(uint32_t id)
 
 void vgic_init_cpu(void)
 {
-	irq_register(GIC_SGI_RECALL, recall_irq);
+	irq_register(GIC_SGI_RECALL, recall_irq, NULL);
 }
 
 static void ask(const struct vcpu *asker, struct vcpu *v)

@@ -46,11 +46,11 @@ static void check_later(void)
 }
 
 /* The physical PPI stays active until the guest ends its virtual twin (GICH_LR.HW). */
-static bool virt_irq(uint32_t id)
+static bool virt_irq(uint32_t id, void *arg)
 {
 	struct vcpu *vcpu = this_cpu()->loaded;
 
-	(void)id;
+	(void)id, (void)arg;
 	if (!vcpu)
 		return true;
 	if (unlikely(gic_forgets_level))
@@ -68,7 +68,7 @@ void vtimer_init_cpu(uint32_t irq)
 {
 	write_cntv_ctl(0);
 	write_cnthctl(0); /* CNTPCT and CNTP_* trap */
-	irq_register(irq, virt_irq);
+	irq_register(irq, virt_irq, NULL);
 	if (cpu_id() == 0) {
 		write_cntvoff(0);
 		write_cntv_cval(0);

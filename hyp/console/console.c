@@ -433,11 +433,11 @@ static void tell_input(void)
 		console.shell->input_ready(NULL);
 }
 
-static bool uart_irq(uint32_t id)
+static bool uart_irq(uint32_t id, void *arg)
 {
 	bool typed;
 
-	(void)id;
+	(void)id, (void)arg;
 	lock();
 	typed = receive();
 	drain();
@@ -460,7 +460,7 @@ static void hold_over(struct timer *timer)
 
 static void poll_uart(struct timer *timer)
 {
-	uart_irq(0);
+	uart_irq(0, NULL);
 	timer_arm(timer, timer_now() + timer_hz() / POLL_HZ);
 }
 
@@ -624,7 +624,7 @@ void console_enable_irq(uint32_t irq)
 		poll_uart(&console.poll);
 		return;
 	}
-	irq_register(irq, uart_irq);
+	irq_register(irq, uart_irq, NULL);
 	lock();
 	console.irq = console.tx_irq = true;
 	uart_irq_enable(true);

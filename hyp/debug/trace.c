@@ -73,11 +73,11 @@ void trace_exit_irq(void)
 }
 
 /* This CPU's vectors, as they are wanted. */
-static bool follow(uint32_t id)
+static bool follow(uint32_t id, void *arg)
 {
 	const struct percpu *cpu = this_cpu();
 
-	(void)id;
+	(void)id, (void)arg;
 	write_hvbar((uint32_t)(uintptr_t)(wanted ? cpu->vectors_traced : cpu->vectors));
 	isb();
 	rings[cpu->head.id].on = wanted;
@@ -113,7 +113,7 @@ int trace_switch(bool on)
 	if (on && make_rings())
 		return -ENOMEM;
 	if (!registered)
-		irq_register(GIC_SGI_TRACE, follow);
+		irq_register(GIC_SGI_TRACE, follow, NULL);
 	registered = true;
 	if (on && !wanted)
 		begin();
@@ -123,7 +123,7 @@ int trace_switch(bool on)
 		if (rings[i].record && i != cpu_id())
 			gic_send_sgi(i, GIC_SGI_TRACE);
 	if (rings[cpu_id()].record)
-		follow(0);
+		follow(0, NULL);
 	return 0;
 }
 

@@ -125,10 +125,14 @@ void gic_probe_level(uint32_t id)
 	io_write32(gic_gich + GICH_HCR, 0);
 }
 
+void gic_set_target(uint32_t id, uint32_t cpu)
+{
+	if (id >= 32) /* those of private interrupts are read-only, 4.3.12 */
+		io_write8(gicd + GICD_ITARGETSR + id, cpu_target[cpu]);
+}
+
 void gic_enable(uint32_t id)
 {
-	if (id >= 32)
-		io_write8(gicd + GICD_ITARGETSR + id, cpu_target[cpu_id()]);
 	io_write32(gicd + GICD_ISENABLER + id / 32 * 4, BIT(id % 32));
 }
 

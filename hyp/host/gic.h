@@ -98,7 +98,10 @@ extern bool gic_forgets_level;
 /* Make the GIC look at all its inputs again; for hosts where gic_forgets_level. */
 void gic_look_again(void);
 
-/* Enable an interrupt (SPIs: on the calling CPU) at HYP's priority. */
+/* Let an SPI interrupt `cpu`, which is online, and no other CPU. Private interrupts stay where they are. */
+void gic_set_target(uint32_t id, uint32_t cpu);
+
+/* Enable an interrupt (a private one: on the calling CPU) at HYP's priority. An SPI has a target. */
 void gic_enable(uint32_t id);
 
 /* Active state of a private interrupt of the calling CPU. */

@@ -1,27 +1,36 @@
 /* Physical interrupt dispatch. Compiled for speed. */
+#include <arm/io.h>
+
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
+#include "hyp/lib/cpu.h"
 
-static irq_fn handler[GIC_SPURIOUS];
+static struct handler {
+	irq_fn fn; /* NULL: nobody asked for it */
+	void *arg;
+} handlers[GIC_SPURIOUS];
 
-void irq_register(uint32_t id, irq_fn fn)
+void irq_register(uint32_t id, irq_fn fn, void *arg)
 {
-	handler[id] = fn;
+	handlers[id] = (struct handler){fn, arg};
+	gic_set_target(id, cpu_id());
 	gic_enable(id);
 }
 
+/* The CPU interface's address is loaded once: all of a machine's CPUs have theirs at the same one. */
 bool irq_handle_one(void)
 {
-	uint32_t iar = gic_acknowledge(), id = iar & 0x3ffU;
-	irq_fn fn;
+	volatile uint8_t *const gicc = gic_gicc;
+	uint32_t iar = io_read32(gicc + GICC_IAR), id = iar & 0x3ffU;
+	const struct handler *handler;
 
 	if (unlikely(id >= GIC_SPURIOUS))
 		return false;
-	gic_drop(iar);
-	fn = handler[id];
+	io_write32(gicc + GICC_EOIR, iar);
+	handler = &handlers[id];
 	/* An SGI only makes the CPU look at its work, and an interrupt nobody asked for is ended. */
-	if (!fn || fn(id))
-		gic_deactivate(iar);
+	if (!handler->fn || handler->fn(id, handler->arg))
+		io_write32(gicc + GICC_DIR, iar);
 	return true;
 }

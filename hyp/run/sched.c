@@ -342,10 +342,11 @@ static void __attribute__((noinline)) slice_unused(struct percpu *cpu)
 }
 
 /* The slice's end. Who runs here goes on from inside of its interrupt when its turn comes again. */
-static bool slice_irq(uint32_t id)
+static bool slice_irq(uint32_t id, void *arg)
 {
 	struct percpu *cpu = this_cpu();
 
+	(void)arg;
 	write_cntp_ctl(0);
 	isb(); /* the line is down before the interrupt is deactivated */
 	gic_deactivate(id);
@@ -361,7 +362,7 @@ void sched_init_cpu(struct percpu *cpu, uint32_t irq)
 		list_init(&cpu->queue[p]);
 	cpu->slice_ticks = timer_hz() / SLICE_HZ;
 	end_slice(cpu);
-	irq_register(irq, slice_irq);
+	irq_register(irq, slice_irq, NULL);
 	atomic_clear(&idle_cpus, BIT(cpu->head.id));
 	atomic_or(&online_cpus, BIT(cpu->head.id));
 	cpu->online = true;

@@ -84,12 +84,12 @@ static inline struct timer *take_due(struct timer_heap *heap, uint64_t now)
 }
 
 /* One timer an interrupt: where the next one is due, too, the line stays up. A count read early finds nothing due. */
-static bool timer_irq(uint32_t id)
+static bool timer_irq(uint32_t id, void *arg)
 {
 	struct timer_heap *heap = &this_cpu()->timers;
 	struct timer *timer;
 
-	(void)id;
+	(void)id, (void)arg;
 	spin_lock(&heap->lock);
 	timer = take_due(heap, read_cntpct());
 	program(heap);
@@ -105,7 +105,7 @@ static bool timer_irq(uint32_t id)
 void timer_init_cpu(uint32_t irq)
 {
 	write_cnthp_ctl(0);
-	irq_register(irq, timer_irq);
+	irq_register(irq, timer_irq, NULL);
 }
 
 /* Put the timer, which is in no heap, into this CPU's, or move it there. False: another CPU has it. */

@@ -62,8 +62,9 @@ void uart_irq_enable(bool tx)
 	tx_wanted = tx;
 }
 
-void irq_register(uint32_t id, irq_fn fn)
+void irq_register(uint32_t id, irq_fn fn, void *arg)
 {
+	assert_null(arg);
 	assert_int_equal(id, IRQ_ID);
 	handler = fn;
 }
@@ -99,7 +100,7 @@ static void flow(size_t n)
 		size_t before = sent_count, part = MIN(n, (size_t)16);
 
 		space = part;
-		handler(IRQ_ID);
+		handler(IRQ_ID, NULL);
 		if (sent_count == before)
 			break;
 		n -= MIN(n, sent_count - before);
@@ -122,7 +123,7 @@ static void flow_all(void)
 static void key(const char *keys)
 {
 	typed = keys;
-	handler(IRQ_ID);
+	handler(IRQ_ID, NULL);
 }
 
 static struct vm vm[VMS];
@@ -376,7 +377,7 @@ static void test_paste(void **state)
 	text[sizeof(text) - 1] = '\0';
 	key(text);
 	while (*typed)
-		handler(IRQ_ID);
+		handler(IRQ_ID, NULL);
 	for (size_t i = 0; i < 4096; i++)
 		assert_int_equal(console_getc(&vm[0].console), text[i]);
 	assert_int_equal(console_getc(&vm[0].console), -1);
@@ -411,7 +412,7 @@ static void test_overflow(void **state)
 		assert_true(vm_says(0, "0123456789\n"));
 	assert_int_equal(sent_count, 0);
 	console_show(&vm[0].console);
-	handler(IRQ_ID);
+	handler(IRQ_ID, NULL);
 	shown = strstr(sent, "lost: its log is too small]\r\n");
 	assert_non_null(shown);
 	assert_int_equal(strtoul(sent + 1, NULL, 10), 1100 - LOG);
@@ -431,7 +432,7 @@ static void test_refused_behind_a_held_line(void **state)
 	vm_says(0, "x");
 	while (console_putc(&vm[1].console, 'y'))
 		;
-	handler(IRQ_ID);
+	handler(IRQ_ID, NULL);
 	assert_false(tx_wanted);
 	assert_int_equal(rooms[1], 0);
 	pass(300);
@@ -684,7 +685,7 @@ static void test_nothing_without_end(void **state)
 	for (uint32_t n = 0; n < 4; n++)
 		assert_true(vm_says(1, "heard\r\n"));
 	space = 100;
-	handler(IRQ_ID);
+	handler(IRQ_ID, NULL);
 	expect("bee| heard\r\nbee| heard\r\nbee| heard\r\nbee| heard\r\n");
 }
 

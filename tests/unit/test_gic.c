@@ -91,6 +91,8 @@ static void write_register(volatile void *addr, size_t size, uint32_t value)
 	} else if (at >= CPENDSGIR && at < CPENDSGIR + sizeof(sgi_sources)) {
 		for (size_t i = 0; i < size; i++)
 			sgi_sources[at - CPENDSGIR + i] &= (uint8_t) ~(value >> 8 * i);
+	} else if (size == 1) {
+		*(volatile uint8_t *)addr = (uint8_t)value;
 	} else {
 		*(volatile uint32_t *)addr = value;
 	}
@@ -158,10 +160,34 @@ static void test_probe_meets_another_at_the_end(void **state)
 	assert_int_equal(gic_acknowledge(), PPI);
 }
 
+/* A CPU is known to the GIC by the mask that it reads of its own interrupts' targets. A byte is an SPI's. */
+static void test_target(void **state)
+{
+	volatile uint8_t *targets = page[0] + 0x800;
+
+	(void)state;
+	targets[0] = 0x01;
+	gic_init_cpu();
+	head.id = 3;
+	targets[0] = 0x10; /* banked */
+	gic_init_cpu();
+	gic_set_target(77, 3);
+	assert_int_equal(targets[77], 0x10);
+	gic_set_target(77, 0);
+	assert_int_equal(targets[77], 0x01);
+	assert_int_equal(targets[76] | targets[78], 0);
+	gic_set_target(PPI, 3); /* read-only */
+	assert_int_equal(targets[PPI], 0);
+	gic_enable(77); /* says nothing of where */
+	assert_int_equal(targets[77], 0x01);
+	head.id = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_init_cpu, setup),
+		cmocka_unit_test_setup(test_target, setup),
 		cmocka_unit_test_setup(test_probe, setup),
 		cmocka_unit_test_setup(test_probe_meets_another, setup),
 		cmocka_unit_test_setup(test_probe_meets_another_at_the_end, setup),

@@ -97,8 +97,9 @@ bool irq_handle_one(void)
 	return false;
 }
 
-void irq_register(uint32_t id, irq_fn fn)
+void irq_register(uint32_t id, irq_fn fn, void *arg)
 {
+	assert_null(arg);
 	assert_int_equal(id, SLICE_PPI);
 	slice_irq = fn;
 }
@@ -109,7 +110,7 @@ static void slice_expires(void)
 	in_slice_irq = true;
 	fake_machine.events = 0;
 	io_write32(gic_gicc + GICC_DIR, 0);
-	assert_false(slice_irq(SLICE_PPI));
+	assert_false(slice_irq(SLICE_PPI, NULL));
 	assert_int_equal(fake_machine.event[0].op, SYSREG_cntp_ctl);
 	assert_int_equal(fake_machine.event[0].value, 0);
 	assert_int_equal(fake_machine.event[1].op, FAKE_ISB);
@@ -489,7 +490,7 @@ static void serve(uint32_t cpu)
 
 	on(cpu);
 	if (percpu[cpu].slice_end && percpu[cpu].slice_end <= clock_now)
-		slice_irq(SLICE_PPI);
+		slice_irq(SLICE_PPI, NULL);
 	while (percpu[cpu].vcpu && (work = atomic_take(&percpu[cpu].vcpu->work)) != 0) {
 		if (work & WORK_BALANCE)
 			sched_balance();

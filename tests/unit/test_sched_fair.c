@@ -126,8 +126,9 @@ bool irq_handle_one(void)
 	return false;
 }
 
-void irq_register(uint32_t id, irq_fn fn)
+void irq_register(uint32_t id, irq_fn fn, void *arg)
 {
+	assert_null(arg);
 	assert_int_equal(id, SLICE_PPI);
 	slice_irq = fn;
 }
@@ -515,7 +516,7 @@ static void step(void)
 		if (slice_timer[cpu].at > clock_now)
 			continue;
 		on(cpu);
-		slice_irq(SLICE_PPI);
+		slice_irq(SLICE_PPI, NULL);
 		note_switch(before, TIMER, 0);
 		settle(cpu);
 	}

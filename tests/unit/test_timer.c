@@ -28,8 +28,9 @@
 struct percpu percpu[CPU_MAX];
 static irq_fn handler[32];
 
-void irq_register(uint32_t id, irq_fn fn)
+void irq_register(uint32_t id, irq_fn fn, void *arg)
 {
+	assert_null(arg);
 	handler[id] = fn;
 }
 
@@ -116,7 +117,7 @@ static uint32_t interrupts(void)
 	uint32_t taken = 0;
 
 	for (; read_cnthp_ctl() == CNT_ENABLE && read_cnthp_cval() <= fake_machine.reg[SYSREG_cntpct]; taken++)
-		assert_true(handler[HYP_PPI](HYP_PPI));
+		assert_true(handler[HYP_PPI](HYP_PPI, NULL));
 	return taken;
 }
 
@@ -181,8 +182,8 @@ static void test_order(void **state)
 		assert_programmed();
 	}
 	set_now(1999999);
-	assert_true(handler[HYP_PPI](HYP_PPI)); /* too early */
-	assert_int_equal(expired, 0);           /* none early */
+	assert_true(handler[HYP_PPI](HYP_PPI, NULL)); /* too early */
+	assert_int_equal(expired, 0);                 /* none early */
 	set_now(2000500);
 	interrupts();
 	for (uint32_t i = 0; i < TIMERS; i++)
@@ -511,11 +512,11 @@ static void test_virt_line(void **state)
 static void test_virt_irq(void **state)
 {
 	(void)state;
-	assert_false(handler[VIRT_PPI](VIRT_PPI));
+	assert_false(handler[VIRT_PPI](VIRT_PPI, NULL));
 	assert_true(line[MACHINE_PPI_TIMER_VIRT]);
 	percpu[0].loaded = NULL;
 	line_calls = 0;
-	assert_true(handler[VIRT_PPI](VIRT_PPI));
+	assert_true(handler[VIRT_PPI](VIRT_PPI, NULL));
 	assert_int_equal(line_calls, 0);
 }
 
@@ -622,7 +623,7 @@ static void test_forgotten_level(void **state)
 	looks = 0;
 	set_now(now);
 	write_cntv_ctl(CNT_ENABLE | CNT_ISTATUS);
-	assert_false(handler[VIRT_PPI](VIRT_PPI));
+	assert_false(handler[VIRT_PPI](VIRT_PPI, NULL));
 	write_cntv_ctl(CNT_ENABLE); /* the guest has set it anew, but has not come to the EOI */
 	for (uint32_t i = 1; i <= 10; i++) {
 		set_now(now += 5000);
@@ -636,7 +637,7 @@ static void test_forgotten_level(void **state)
 	assert_int_equal(looks, 10);
 	assert_int_equal(read_cnthp_ctl(), 0); /* no more */
 	write_cntv_ctl(CNT_ENABLE | CNT_ISTATUS);
-	handler[VIRT_PPI](VIRT_PPI);
+	handler[VIRT_PPI](VIRT_PPI, NULL);
 	for (uint32_t i = 11; i <= 13; i++) { /* ended, and up again: QEMU says nothing until it is made to look */
 		set_now(now += 5000);
 		interrupts();

@@ -63,8 +63,9 @@ void gic_send_sgi(uint32_t cpu, uint32_t id)
 	sgis |= 1U << cpu;
 }
 
-void irq_register(uint32_t id, irq_fn fn)
+void irq_register(uint32_t id, irq_fn fn, void *arg)
 {
+	assert_null(arg);
 	assert_int_equal(id, GIC_SGI_TRACE);
 	follow = fn;
 }
@@ -115,7 +116,7 @@ bool shell_sleep_ms(uint32_t ms)
 	for (uint32_t i = 0; i < CPU_MAX; i++)
 		if (sgis & 1U << i) {
 			write_htpidr((uintptr_t)&percpu[i]);
-			follow(GIC_SGI_TRACE);
+			follow(GIC_SGI_TRACE, NULL);
 		}
 	sgis = 0;
 	write_htpidr(me);

@@ -33,8 +33,9 @@ void vcpu_request(struct vcpu *vcpu, uint32_t work)
 
 static irq_fn recall;
 
-void irq_register(uint32_t id, irq_fn fn)
+void irq_register(uint32_t id, irq_fn fn, void *arg)
 {
+	assert_null(arg);
 	assert_int_equal(id, GIC_SGI_RECALL);
 	recall = fn;
 }
@@ -46,7 +47,7 @@ bool rig_take_sgi(uint32_t cpu)
 	fake_gich[cpu].sgis = 0;
 	rig_on(cpu);
 	if (taken)
-		recall(GIC_SGI_RECALL);
+		recall(GIC_SGI_RECALL, NULL);
 	return taken;
 }
 
