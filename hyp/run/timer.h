@@ -26,7 +26,7 @@ struct timer {
 	uint32_t index;     /* there */
 };
 
-#define TIMER_HEAP_MAX 2560U /* two a vCPU, six a VM, and a CPU's own (hyp/vm/vm.h has the limits) */
+#define TIMER_HEAP_MAX 2560U /* two a vCPU, five a VM, and a CPU's own (hyp/vm/vm.h has the limits) */
 
 struct timer_heap {
 	struct spinlock lock;

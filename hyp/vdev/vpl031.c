@@ -5,7 +5,6 @@
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/lib/cpu.h"
 #include "hyp/vm/machine.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/load/tree.h"
@@ -32,8 +31,7 @@ struct vpl031 {
 	bool line;         /* as the vGIC was last told */
 	bool waiting;      /* for: */
 	uint64_t deadline; /* CNTPCT of the match */
-	/* The timer of the CPU that armed it may be too late, and then another one's is right. */
-	struct timer alarm[CPU_MAX];
+	struct timer alarm;
 	/* saved, from here on */
 	uint32_t offset; /* seconds: RTCDR is virt7's clock plus this */
 	uint32_t match, load, mask, raw;
@@ -73,24 +71,16 @@ static void settle(struct vpl031 *rtc)
 	}
 }
 
-static void arm(struct vpl031 *rtc, struct timer *alarm)
-{
-	timer_arm(alarm, rtc->deadline);
-}
-
-/* It may be time, or this CPU's timer is from an older alarm and another one is due now or later. */
+/* It is time, or another CPU has moved the alarm while this one waited for the lock. */
 static void alarm_expired(struct timer *timer)
 {
-	struct timer *first = timer - cpu_id();
-	struct vpl031 *rtc = container_of(first, struct vpl031, alarm[0]);
+	struct vpl031 *rtc = container_of(timer, struct vpl031, alarm);
 
 	spin_lock(&rtc->lock);
 	if (rtc->waiting && timer_now() >= rtc->deadline) {
 		rtc->waiting = false;
 		rtc->raw = 1;
 		settle(rtc);
-	} else if (rtc->waiting) {
-		arm(rtc, timer);
 	}
 	spin_unlock(&rtc->lock);
 }
@@ -98,7 +88,6 @@ static void alarm_expired(struct timer *timer)
 /* After the match or the counter has changed: they are equal now, or will be in up to 2^32 - 1 seconds (2.1.1). */
 static void set_alarm(struct vpl031 *rtc)
 {
-	struct timer *timer = &rtc->alarm[cpu_id()];
 	uint32_t left = rtc->match - counter(rtc);
 
 	rtc->waiting = left != 0;
@@ -107,8 +96,8 @@ static void set_alarm(struct vpl031 *rtc)
 		return;
 	}
 	rtc->deadline = (uptime() + left) * timer_hz();
-	timer->expired = alarm_expired;
-	arm(rtc, timer);
+	rtc->alarm.expired = alarm_expired;
+	timer_arm(&rtc->alarm, rtc->deadline);
 }
 
 static uint32_t read_register(const struct vpl031 *rtc, uint32_t offset)
@@ -190,6 +179,7 @@ static void vpl031_reset(struct device *device)
 	spin_lock(&rtc->lock);
 	rtc->offset = rtc->match = rtc->load = rtc->mask = rtc->raw = 0;
 	rtc->waiting = false;
+	timer_cancel(&rtc->alarm);
 	settle(rtc);
 	spin_unlock(&rtc->lock);
 }
@@ -214,6 +204,11 @@ static int vpl031_create(struct device *device)
 	return mmio_add(&device->vm->bus, MACHINE_RTC_BASE, MACHINE_RTC_SIZE, &ops, rtc);
 }
 
+static void vpl031_destroy(struct device *device)
+{
+	timer_drain(&container_of(device, struct vpl031, device)->alarm);
+}
+
 static void vpl031_describe(const struct device *device, struct tree *t)
 {
 	(void)device;
@@ -233,4 +228,5 @@ const struct device_class vpl031_class = {
 	.reset = vpl031_reset,
 	.describe = vpl031_describe,
 	.restore = vpl031_restore,
+	.destroy = vpl031_destroy,
 };

@@ -231,6 +231,11 @@ static int vpl061_create(struct device *device)
 	return mmio_add(&device->vm->bus, MACHINE_GPIO_BASE, MACHINE_GPIO_SIZE, &ops, g);
 }
 
+static void vpl061_destroy(struct device *device)
+{
+	timer_drain(&container_of(device, struct vpl061, device)->release);
+}
+
 /* The GPIO, and the key that is connected to it. */
 static void vpl061_describe(const struct device *device, struct tree *t)
 {
@@ -262,4 +267,5 @@ const struct device_class vpl061_class = {
 	.reset = vpl061_reset,
 	.describe = vpl061_describe,
 	.restore = vpl061_restore,
+	.destroy = vpl061_destroy,
 };

@@ -37,7 +37,7 @@ static struct vm vm;
 static struct vcpu vcpu;
 static struct percpu cpu[2];
 static bool line;
-static struct timer *armed[2];
+static struct timer *armed[2]; /* by CPU */
 
 void vgic_set_line(struct vm *of, uint32_t c, uint32_t id, bool level)
 {
@@ -53,17 +53,30 @@ uint32_t timer_hz(void)
 	return HZ;
 }
 
+static uint32_t drained;
+
+void timer_drain(struct timer *timer)
+{
+	timer_cancel(timer);
+	drained++;
+}
+
 static void on_cpu(uint32_t id)
 {
 	fake_machine.reg[SYSREG_htpidr] = (uint64_t)(uintptr_t)&cpu[id];
 }
 
-/* Only the CPU that armed a timer may move it. */
+void timer_take_out(struct timer *timer)
+{
+	armed[timer->cpu - cpu] = NULL;
+	timer->cpu = NULL;
+}
+
 void timer_arm(struct timer *timer, uint64_t deadline)
 {
 	uint32_t id = fake_machine.reg[SYSREG_htpidr] == (uint64_t)(uintptr_t)&cpu[1];
 
-	assert_true(!timer->cpu || timer->cpu == &cpu[id]);
+	timer_cancel(timer);
 	timer->cpu = &cpu[id];
 	timer->deadline = deadline;
 	armed[id] = timer;
@@ -289,6 +302,37 @@ static void test_match_moved(void **state)
 	assert_true(line);
 }
 
+/* The callback was under way when another CPU moved the alarm: it is not time. */
+static void test_match_moved_too_late(void **state)
+{
+	struct timer *alarm;
+
+	(void)state;
+	wr(IMSC, 1);
+	wr(MR, EPOCH + 5);
+	alarm = armed[0];
+	alarm->cpu = NULL;
+	armed[0] = NULL;
+	on_cpu(1);
+	wr(MR, EPOCH + 10);
+	on_cpu(0);
+	alarm->expired(alarm);
+	assert_false(line);
+	pass(10000);
+	assert_true(line);
+}
+
+/* The memory of the device goes behind its last use by a timer. */
+static void test_destroy(void **state)
+{
+	(void)state;
+	wr(MR, EPOCH + 5);
+	drained = 0;
+	device_destroy_all(&vm);
+	assert_int_equal(drained, 1);
+	assert_null(armed[0]);
+}
+
 static void test_reset(void **state)
 {
 	(void)state;
@@ -349,6 +393,8 @@ int main(void)
 		RTC_TEST(test_match_masked),
 		RTC_TEST(test_match_now_and_past),
 		RTC_TEST(test_match_moved),
+		RTC_TEST(test_match_moved_too_late),
+		RTC_TEST(test_destroy),
 		RTC_TEST(test_reset),
 		RTC_TEST(test_save_and_restore),
 	};

@@ -52,6 +52,12 @@ void timer_arm(struct timer *timer, uint64_t deadline)
 	armed = timer;
 }
 
+void timer_drain(struct timer *timer)
+{
+	timer->cpu = NULL;
+	armed = NULL;
+}
+
 uint32_t timer_hz(void)
 {
 	return 1000;
@@ -281,6 +287,16 @@ static void test_listens(void **state)
 	assert_true(vpl061_listens(&vm));
 }
 
+/* A key that is down holds no memory of a VM that goes. */
+static void test_destroyed_while_pressed(void **state)
+{
+	(void)state;
+	vpl061_press_power(&vm);
+	assert_non_null(armed);
+	device_destroy_all(&vm);
+	assert_null(armed);
+}
+
 /* Pressed again while pressed: one press, one release. Reset in between: it is over. */
 static void test_press_twice_and_reset(void **state)
 {
@@ -366,6 +382,7 @@ int main(void)
 		GPIO_TEST(test_output_has_no_interrupt),
 		GPIO_TEST(test_listens),
 		GPIO_TEST(test_press_twice_and_reset),
+		GPIO_TEST(test_destroyed_while_pressed),
 		GPIO_TEST(test_save_and_restore),
 		GPIO_TEST(test_random),
 	};
