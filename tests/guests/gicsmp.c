@@ -179,7 +179,10 @@ static void test_masks(uint32_t cpu)
 	remote_eoi(cpu, SPI_A);
 }
 
-/* 4.3.12: a pending interrupt goes to the new target. With QEMU 7.2 no CPU gets it. */
+/*
+ * 4.3.12: a pending interrupt goes to the new target. With QEMU 7.2 no CPU gets it. What is active besides waits
+ * (3.2.4); QEMU 10.0, which keeps the active state by CPU, gives it to the new target at once.
+ */
 static void test_retarget(uint32_t cpu)
 {
 	aim(SPI_A, cpu, 0x80);
@@ -195,8 +198,11 @@ static void test_retarget(uint32_t cpu)
 	gic_set_pending(SPI_A);
 	write8(GICD_ITARGETSR(0) + SPI_A, BIT(0));
 	gic_settle();
-	report_eq(read32(GICC_IAR), GIC_SPURIOUS, "retargeted while active: it waits for the end");
-	report_eq(state_of(SPI_A), 3, "active and pending");
+	if (quirk(read32(GICC_IAR) == GIC_SPURIOUS, "gic-retarget-active",
+		  "retargeted while active: it waits for the end"))
+		report_eq(state_of(SPI_A), 3, "active and pending");
+	else
+		write32(GICC_EOIR, SPI_A);
 	remote_eoi(cpu, SPI_A);
 	gic_clear_pending(SPI_A);
 	report_eq(state_of(SPI_A), 0, "idle");

@@ -18,6 +18,10 @@ BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
 QEMU = os.environ.get("QEMU", "qemu-system-arm")
 CPUS = ("cortex-a15", "cortex-a7", "max")
+QEMU_VERSION = tuple(map(int, re.search(r"version (\d+)\.(\d+)", subprocess.run(
+    [QEMU, "--version"], check=True, capture_output=True, text=True).stdout).groups()))
+# QEMU 10 has no sound card by default once one is named, QEMU 7.2 no silent one until then.
+SILENT = ["-audiodev", "none,id=none", "-global", "pl041.audiodev=none"]
 TAIL_LINES = 40
 
 

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, QEMU, ROOT
+from conftest import BUILD, QEMU, ROOT, SILENT
 
 DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
 ROUNDS = 20 if os.environ.get("SOAK") else 3
@@ -19,8 +19,7 @@ def vexpress(qemu):
 
     def start(*args, machine="", timeout=120):
         return qemu("-M", "vexpress-a15" + machine, "-cpu", "cortex-a15", "-smp", 2, "-m", "1G", "-nographic",
-                    "-audiodev", "none,id=a", "-dtb", VEXPRESS_DTB, "-kernel", BUILD / "virt7.bin", *args,
-                    timeout=timeout)
+                    *SILENT, "-dtb", VEXPRESS_DTB, "-kernel", BUILD / "virt7.bin", *args, timeout=timeout)
 
     return start
 
@@ -114,8 +113,8 @@ def test_flash_in_hyp(flash, mkflash):
 
 def test_flash_own_device_tree(qemu, mkflash):
     """vexpress passes no device tree, so the one in flash counts; its UART is behind a bus with ranges."""
-    run = qemu("-M", "vexpress-a15", "-cpu", "cortex-a15", "-smp", 2, "-m", "1G", "-nographic", "-audiodev",
-               "none,id=a", "-bios", mkflash(None, dtb=VEXPRESS_DTB), timeout=120)
+    run = qemu("-M", "vexpress-a15", "-cpu", "cortex-a15", "-smp", 2, "-m", "1G", "-nographic", *SILENT,
+               "-bios", mkflash(None, dtb=VEXPRESS_DTB), timeout=120)
     expect_demo(run, 2)
     assert "at 0x81000000" in run.output()
 
@@ -143,7 +142,7 @@ def test_vexpress_cpus_off_and_on(vexpress):
 RESTARTS = {
     "firmware": ["-M", "virt,virtualization=on,gic-version=2", "-m", "512M", "-kernel", BUILD / "virt7.bin"],
     "monitor": ["-M", "virt,secure=on,virtualization=on,gic-version=2", "-m", "512M", "-bios"],
-    "registers": ["-M", "vexpress-a15", "-m", "1G", "-audiodev", "none,id=a", "-dtb", VEXPRESS_DTB, "-kernel",
+    "registers": ["-M", "vexpress-a15", "-m", "1G", *SILENT, "-dtb", VEXPRESS_DTB, "-kernel",
                   BUILD / "virt7.bin"],
 }
 
@@ -466,7 +465,7 @@ def test_vexpress_no_gich(vexpress, tmp_path):
 
 
 @pytest.mark.parametrize("machine", [["-M", "virt,virtualization=on,gic-version=2"],
-                                     ["-M", "vexpress-a15", "-audiodev", "none,id=a", "-dtb", VEXPRESS_DTB]])
+                                     ["-M", "vexpress-a15", *SILENT, "-dtb", VEXPRESS_DTB]])
 def test_ram_too_small(qemu, machine):
     run = qemu(*machine, "-cpu", "cortex-a15", "-m", "8M", "-nographic", "-kernel", BUILD / "virt7.bin")
     run.expect(r"virt7: error: host: 8 MiB of RAM are too few: no 4 MiB in one piece for virt7's heap; "
