@@ -12,6 +12,9 @@ LIBZ    ?= $(DEPS)/lib/libz.a
 LIBMD   ?= $(DEPS)/lib/libmd.a
 DEPINC  ?= $(DEPS)/lib/include
 
+# What tools/ and the tests are told.
+export BUILD DEPS
+
 Q       := $(if $(V),,@)
 CC      := $(CROSS)gcc
 WARN    := -Wall -Wextra -Wno-override-init -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Werror
@@ -130,7 +133,7 @@ soak: deps ## the long form of the tests: thousands of rounds
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/guests tests/linux tests/bench -name '*.[ch]')
 check: deps ## format, include direction, headers alone, cppcheck, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
-	$(Q)echo "  FORMAT"; clang-format --dry-run -Werror $(FORMATTED)
+	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)
 	tools/check-includes
 	tools/registers --check
 	tools/check-headers $(CC) $(CPPFLAGS) $(CFLAGS)
@@ -142,7 +145,7 @@ size: $(BUILD)/virt7.bin ## image size against its limit, the longest functions 
 	tools/size
 
 format: ## apply .clang-format
-	clang-format -i $(FORMATTED)
+	tools/format $(FORMATTED)
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10

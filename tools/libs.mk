@@ -20,7 +20,7 @@ $(libmd_OBJS): LIB_CFLAGS := -DSHA2_SMALL -DSHA2_UNROLL_TRANSFORM -I$(LIB_OUT)/i
 
 # Prerequisites are the stamp and not the sources, which make cannot see before they have been fetched.
 $(LIB_SRC)/.stamp: tools/deps
-	DEPS='$(DEPS)' tools/deps target-libs
+	tools/deps target-libs
 
 LIB_HEADERS := device-tree-compiler/libfdt/fdt.h device-tree-compiler/libfdt/libfdt.h \
 	device-tree-compiler/libfdt/libfdt_env.h zlib/zlib.h zlib/zconf.h libmd/include/sha2.h

@@ -248,6 +248,66 @@ def test_deps_source_is_gone(tmp_path):
     assert not (deps / "src").exists()
 
 
+def test_deps_names_its_mirror(offline, tmp_path):
+    """The system's own, out of either format of apt's files and past what is no Debian release."""
+    sources = tmp_path / "sources.list"
+    sources.write_text("deb http://mirror.test/security trixie-security main\n"
+                       "deb [trusted=yes] http://mirror.test/debian trixie main\n")
+    real = f"PATH={os.environ['PATH']} exec /usr/bin/apt-get"
+    path = fake_tools(tmp_path / "apt", apt_get=f'[[ $* == *--print-uris* ]] || exit 100\n{real} "$@"')
+    assert run("tools/deps", "mirror", PATH=f"{path}:{offline}", APT_SOURCES=sources, DEPS=tmp_path) == \
+        (0, "http://mirror.test/debian\n", "")
+
+
 def test_deps_refuses_an_unknown_name():
     status, _, stderr = run("tools/deps", "everything")
     assert status == 2 and stderr.startswith("usage: tools/deps ")
+
+
+# tools/format
+
+def fake_clang_format(folder, version):
+    """A PATH on which clang-format is of this version, repeats its arguments and fails."""
+    body = f'[ "$*" = --version ] && echo "{version}" || {{ echo "$@"; exit 3; }}'
+    return fake_tools(folder, clang_format=body, clang_format_14=body)
+
+
+def test_format(tmp_path):
+    """The version that decides is asked, and its status counts."""
+    path = fake_clang_format(tmp_path / "bin", "Debian clang-format version 14.0.6")
+    assert run("tools/format", "--check", "a.c", "b.h", PATH=path) == (3, "--dry-run -Werror a.c b.h\n", "")
+    assert run("tools/format", "a.c", PATH=path) == (3, "-i a.c\n", "")
+
+
+@pytest.mark.parametrize("version", ("Debian clang-format version 19.1.7 (3+b1)", "clang-format version 140.0"))
+def test_format_of_another_version(tmp_path, version):
+    """Its opinions count for nothing, which is said."""
+    path = fake_clang_format(tmp_path / "bin", version)
+    said = f"clang-format 14 decides, and here is {version}\n"
+    assert run("tools/format", "--check", "a.c", PATH=path) == (0, f"format: not checked: {said}", "")
+    assert run("tools/format", "a.c", PATH=path) == (1, "", f"format: nothing changed: {said}")
+
+
+# tools/try-distro
+
+@pytest.mark.parametrize("arguments", ([], ["buster"], ["trixie", "bookworm"], ["--fast", "trixie"]))
+def test_try_distro_refuses(offline, arguments):
+    status, stdout, stderr = run("tools/try-distro", *arguments, PATH=offline)
+    assert (status, stdout) == (2, "") and stderr.startswith("usage: tools/try-distro [--full] [--keep] bookworm | trixie\n")
+
+
+def test_try_distro_without_root(offline, tmp_path):
+    path = fake_tools(tmp_path / "user", id="echo 1000")
+    assert run("tools/try-distro", "trixie", PATH=f"{path}:{offline}") == \
+        (1, "", "try-distro: needs root, to make a system and to enter it\n")
+
+
+def test_try_distro_names_the_step_that_failed(offline, tmp_path):
+    """No system could be made: the status says so, and the folder that stays is named."""
+    path = fake_tools(tmp_path / "broken", mmdebstrap="exit 7")
+    status, stdout, _ = run("tools/try-distro", "trixie", PATH=f"{path}:{os.environ['PATH']}", TMPDIR=tmp_path)
+    root, = tmp_path.glob("virt7-trixie.*/root")
+    assert status == 1
+    assert stdout.splitlines()[0] == f"try-distro: trixie: a new system: make_root {root}"
+    assert re.fullmatch(rf"try-distro: trixie: a new system FAILED after \d+ s; {root} stays, to look at",
+                        stdout.splitlines()[1])
