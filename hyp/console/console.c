@@ -536,15 +536,6 @@ void console_show(struct console_stream *stream)
 	tell_all_room();
 }
 
-void console_open_shell(void)
-{
-	lock();
-	console.shell_open = true;
-	unlock();
-	console.shell->input_ready(NULL);
-	tell_all_room();
-}
-
 bool console_shell_is_open(void)
 {
 	return console.shell_open;

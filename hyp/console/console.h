@@ -55,9 +55,6 @@ int console_getc(struct console_stream *stream);
  * shell, and what it has not read yet counts as typed now. Not from a UART's emulation: calls input_ready(), room(). */
 void console_show(struct console_stream *stream);
 
-/* Open the shell, as the escape key does. */
-void console_open_shell(void);
-
 /* True while the shell has the screen. */
 bool console_shell_is_open(void);
 
