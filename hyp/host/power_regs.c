@@ -99,30 +99,33 @@ static void from_vexpress(const struct host *host, int node, struct host_power *
 	add_poke(power, host->vexpress_sysreg + VEXPRESS_CFGCTRL, ~0U, CFGCTRL_WRITE | function << CFGCTRL_FUNCTION);
 }
 
-static const struct power_kind {
-	const char *compatible;
-	void (*resolve)(const struct host *host, int node, struct host_power *power);
-	bool reset;
-} kinds[] = {
-	{"syscon-poweroff", from_syscon, false},         {"syscon-reboot", from_syscon, true},
-	{"gpio-poweroff", power_from_gpio, false},       {"gpio-restart", power_from_gpio, true},
-	{"arm,vexpress-shutdown", from_vexpress, false}, {"arm,vexpress-reboot", from_vexpress, true},
-};
+const struct power_means power_by_syscon = {from_syscon}, power_by_gpio = {power_from_gpio},
+			 power_by_vexpress = {from_vexpress};
 
-const struct power_kind *power_kind(const char *compatible)
+/* The nodes that one points to may come later in the tree. */
+static void note(struct scan *scan, const struct dt_node *node, const struct host_driver *driver, bool reset)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (strcmp(kinds[i].compatible, compatible) == 0)
-			return &kinds[i];
-	return NULL;
+	if (scan->power_count < SCAN_POWERS_MAX)
+		scan->power[scan->power_count++] = (struct power_found){driver, reset, node->offset};
 }
 
-void power_resolve(struct host *host, const struct power_kind *kind, int offset)
+void power_off_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
 {
-	struct host_power *power = kind->reset ? &host->reset : &host->off;
+	note(scan, node, driver, false);
+}
+
+void power_reset_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
+{
+	note(scan, node, driver, true);
+}
+
+void power_resolve(struct host *host, const struct power_found *found)
+{
+	struct host_power *power = found->reset ? &host->reset : &host->off;
+	const struct power_means *means = found->driver->data;
 
 	if (power->count > 0)
 		return;
-	power->what = kind->compatible;
-	kind->resolve(host, offset, power);
+	power->what = found->driver->compatible;
+	means->resolve(host, found->offset, power);
 }

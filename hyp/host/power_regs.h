@@ -2,18 +2,25 @@
 #ifndef HYP_HOST_POWER_REGS_H
 #define HYP_HOST_POWER_REGS_H
 
-#include "hyp/host/host.h"
+#include "hyp/host/driver.h"
 
-/* The kind of a node with such a means, by its compatible string; NULL: none. */
-struct power_kind;
-const struct power_kind *power_kind(const char *compatible);
+/* Of nodes with such a means: works out the writes, or leaves *power with none where the node cannot be understood. */
+struct power_means {
+	void (*resolve)(const struct host *host, int node, struct host_power *power);
+};
+
+extern const struct power_means power_by_syscon, power_by_gpio, power_by_vexpress;
+
+/* Rows of hyp/host/drivers.c, with one of those. */
+void power_off_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
+void power_reset_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
 
 /*
- * Work out the registers for the node at `offset` and store them in host->off or host->reset, unless an earlier node
- * did. A node that cannot be understood is passed over: the host then cannot be switched off, which is said when it
- * matters.
+ * Behind the walk: work out the registers of a node that it has found and store them in host->off or host->reset,
+ * unless an earlier node did. A node that cannot be understood is passed over: the host then cannot be switched off,
+ * which is said when it matters.
  */
-void power_resolve(struct host *host, const struct power_kind *kind, int offset);
+void power_resolve(struct host *host, const struct power_found *found);
 
 /* gpios = <&controller pin flags>; flag 1: active low. The pin becomes an output at its active level. */
 void power_from_gpio(const struct host *host, int node, struct host_power *power);

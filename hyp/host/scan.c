@@ -1,47 +1,22 @@
 /*
- * Host discovery: one walk over the device tree, with a table that says which node gives what. The walk collects and
- * says nothing, because the UART is only found on the way; host_check() then says what is missing.
+ * Host discovery: one walk over the device tree, which gives each node to its driver (hyp/host/driver.h). The walk
+ * collects and says nothing, because the UART is only found on the way; host_check() then says what is missing.
  */
 #include <errno.h>
 #include <libfdt.h>
 #include <string.h>
 
 #include "hyp/host/devtree.h"
-#include "hyp/host/scan.h"
-#include "hyp/host/power_regs.h"
+#include "hyp/host/driver.h"
 #include "hyp/host/gic.h"
-#include "hyp/host/uart/uart.h"
+#include "hyp/host/nodes.h"
+#include "hyp/host/power_regs.h"
+#include "hyp/host/scan.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
 
-#define UARTS_MAX   16
-#define POWERS_MAX  4
-#define PATH_SIZE   96
-#define GIC_REGIONS 4
-#define PPI_FIRST   16U
-#define SPI_FIRST   32U
-
-#define GIC_TO_GICC 0x1000U /* from the distributor */
-#define GIC_TO_GICH 0x3000U
-#define GIC_TO_GICV 0x5000U
-
-/* What the walk has to remember until its end. */
-struct scan {
-	const void *fdt;
-	struct host *host;
-	unsigned int uart_count;
-	struct uart_found {
-		struct host_uart uart;
-		struct dt_irq irq;
-		char path[PATH_SIZE];
-	} uart[UARTS_MAX];
-	unsigned int power_count;
-	struct power_found {
-		const struct power_kind *kind;
-		int offset;
-	} power[POWERS_MAX];
-	int chosen, aliases; /* nodes; negative: none */
-};
+#define PPI_FIRST 16U
+#define SPI_FIRST 32U
 
 static void add_range(struct host_ranges *ranges, uint64_t base, uint64_t size)
 {
@@ -60,169 +35,16 @@ static void add_reg(struct host_ranges *ranges, const struct dt_node *node)
 		add_range(ranges, r.base, r.size);
 }
 
-/*
- * Trees that were written without virtualization in mind stop at the CPU interface. In the A15, the A7 and the GIC-400
- * the others lie at fixed distances (DDI 0438 8.2.1, DDI 0471 3.2); a CPU interface at its own says that it is one of
- * those.
- */
-static void complete_gic(struct host *host)
-{
-	if (host->gic_regions < 2 || host->gicc != host->gicd + GIC_TO_GICC)
-		return;
-	if (host->gic_regions == 2)
-		host->gich = host->gicd + GIC_TO_GICH;
-	if (host->gic_regions < GIC_REGIONS && host->gich == host->gicd + GIC_TO_GICH) {
-		host->gicv = host->gicd + GIC_TO_GICV;
-		host->gic_regions = GIC_REGIONS;
-	}
-}
-
-static void gic_found(struct scan *scan, const struct dt_node *node)
-{
-	struct host *host = scan->host;
-	struct host_range region[GIC_REGIONS] = {0};
-	uint64_t *const place[GIC_REGIONS] = {&host->gicd, &host->gicc, &host->gich, &host->gicv};
-
-	if (host->gic_node)
-		return;
-	host->gic_node = node->offset;
-	while (host->gic_regions < GIC_REGIONS && dt_reg(node, host->gic_regions, &region[host->gic_regions])) {
-		*place[host->gic_regions] = region[host->gic_regions].base;
-		host->gic_regions++;
-	}
-	complete_gic(host);
-	host->gic_maintenance_irq = dt_gic_irq(node, 0);
-	if (host->gic_maintenance_irq == 0)
-		host->gic_maintenance_irq = 25; /* the architecture's recommendation, and every A15/A7's */
-}
-
-/* secure, non-secure, virtual, HYP: the order is the binding's */
-static void timer_found(struct scan *scan, const struct dt_node *node)
-{
-	struct host *host = scan->host;
-
-	if (host->timer_hyp_irq)
-		return;
-	host->timer_phys_irq = dt_gic_irq(node, 1);
-	host->timer_virt_irq = dt_gic_irq(node, 2);
-	host->timer_hyp_irq = dt_gic_irq(node, 3);
-	host->timer_hz = dt_u32(scan->fdt, node, "clock-frequency", 0);
-}
-
-/* By HVC it is a hypervisor's, for a guest: where virt7 is in HYP mode nobody serves it. */
-static bool psci_by_smc(const struct scan *scan, const struct dt_node *node)
-{
-	const char *method = dt_string(scan->fdt, node, "method");
-
-	return method && strcmp(method, "smc") == 0;
-}
-
-static void psci_found(struct scan *scan, const struct dt_node *node)
-{
-	if (!psci_by_smc(scan, node))
-		return;
-	scan->host->psci_cpu_on = 0x84000003U;
-	scan->host->psci_cpu_off = 0x84000002U;
-	scan->host->psci_system_off = 0x84000008U;
-	scan->host->psci_system_reset = 0x84000009U;
-}
-
-/* PSCI 0.1: its function ids are properties, and it cannot switch the machine off. */
-static void psci_first_found(struct scan *scan, const struct dt_node *node)
-{
-	if (!psci_by_smc(scan, node))
-		return;
-	scan->host->psci_cpu_on = dt_u32(scan->fdt, node, "cpu_on", 0);
-	scan->host->psci_cpu_off = dt_u32(scan->fdt, node, "cpu_off", 0);
-}
-
-static void sysreg_found(struct scan *scan, const struct dt_node *node)
-{
-	struct host_range reg;
-
-	if (dt_reg(node, 0, &reg))
-		scan->host->vexpress_sysreg = reg.base;
-}
-
-static void rtc_found(struct scan *scan, const struct dt_node *node)
-{
-	struct host_range reg;
-
-	if (!scan->host->rtc && dt_reg(node, 0, &reg))
-		scan->host->rtc = reg.base;
-}
-
-static const struct {
-	const char *compatible;
-	void (*found)(struct scan *scan, const struct dt_node *node);
-	enum { IF_ENABLED, ALWAYS } when; /* by the node's status */
-} rows[] = {
-	{"arm,cortex-a15-gic", gic_found, IF_ENABLED},
-	{"arm,cortex-a7-gic", gic_found, IF_ENABLED},
-	{"arm,gic-400", gic_found, IF_ENABLED},
-	{"arm,armv7-timer", timer_found, ALWAYS}, /* i.MX6UL's is disabled; whether it counts is seen on the CPU */
-	{"arm,armv8-timer", timer_found, ALWAYS},
-	{"arm,psci-1.0", psci_found, IF_ENABLED},
-	{"arm,psci-0.2", psci_found, IF_ENABLED},
-	{"arm,psci", psci_first_found, IF_ENABLED},
-	{"arm,vexpress-sysreg", sysreg_found, IF_ENABLED},
-	{"arm,pl031", rtc_found, IF_ENABLED},
-};
-
-static void uart_found(struct scan *scan, const struct dt_node *node, const char *compatible)
-{
-	struct uart_found *found = &scan->uart[scan->uart_count];
-	struct host_range reg;
-
-	if (scan->uart_count == UARTS_MAX || !dt_reg(node, 0, &reg))
-		return;
-	found->uart = (struct host_uart){
-		.compatible = compatible,
-		.base = reg.base,
-		.reg_shift = dt_u32(scan->fdt, node, "reg-shift", 0),
-		.io_width = dt_u32(scan->fdt, node, "reg-io-width", 0),
-	};
-	found->irq = dt_first_irq(node);
-	dt_path(node, found->path, sizeof(found->path));
-	scan->uart_count++;
-}
-
-static void power_found(struct scan *scan, const struct dt_node *node, const struct power_kind *kind)
-{
-	if (scan->power_count < POWERS_MAX)
-		scan->power[scan->power_count++] = (struct power_found){kind, node->offset};
-}
-
-/* What virt7 makes of a node by one of its compatible strings; false: nothing. */
-static bool match_string(struct scan *scan, const struct dt_node *node, const char *text)
-{
-	bool enabled = dt_enabled(node);
-	const struct power_kind *kind;
-	const char *uart;
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (strcmp(text, rows[i].compatible) == 0) {
-			if (enabled || rows[i].when == ALWAYS)
-				rows[i].found(scan, node);
-			return true;
-		}
-	uart = uart_compatible(text);
-	kind = uart ? NULL : power_kind(text);
-	if (uart && enabled)
-		uart_found(scan, node, uart);
-	if (kind && enabled)
-		power_found(scan, node, kind);
-	return uart || kind;
-}
-
 /* The first of the node's compatible strings that is known, the most specific first. */
 static void match(struct scan *scan, const struct dt_node *node)
 {
 	const char *text = node->prop[DT_COMPATIBLE].data, *end = text + node->prop[DT_COMPATIBLE].length;
+	const struct host_driver *driver = NULL;
 
-	for (; text && text < end && memchr(text, 0, (size_t)(end - text)); text += strlen(text) + 1)
-		if (match_string(scan, node, text))
-			return;
+	for (; !driver && text && text < end && memchr(text, 0, (size_t)(end - text)); text += strlen(text) + 1)
+		driver = host_driver(text);
+	if (driver && (driver->disabled || dt_enabled(node)))
+		driver->probe(scan, node, driver);
 }
 
 /* cpu-release-addr, of one or two cells. */
@@ -282,7 +104,7 @@ static const char *string_at(const void *fdt, int node, const char *name)
 static bool is_stdout(const struct scan *scan, const char *path)
 {
 	const char *text = string_at(scan->fdt, scan->chosen, "stdout-path");
-	char name[PATH_SIZE];
+	char name[SCAN_PATH_SIZE];
 	size_t length;
 
 	if (!text)
@@ -348,7 +170,7 @@ int host_scan(const void *fdt, struct host *host)
 	read_chosen(&scan);
 	choose_uart(&scan);
 	for (unsigned int i = 0; i < scan.power_count; i++)
-		power_resolve(host, scan.power[i].kind, scan.power[i].offset);
+		power_resolve(host, &scan.power[i]);
 	return host->uart.compatible ? 0 : -ENODEV;
 }
 

@@ -76,6 +76,7 @@ static void test_names(void **state)
 		assert_string_equal(uart_compatible(known[i]), known[i]);
 	assert_null(uart_compatible("arm,pl010"));
 	assert_null(uart_compatible("arm,sbsa-uart")); /* has neither CR nor LCRH */
+	assert_null(uart_compatible("arm,gic-400"));   /* has a driver, but is no UART */
 	assert_null(uart_compatible(""));
 	assert_int_not_equal(uart_open(&(struct host_uart){.compatible = "acme,uart"}), 0);
 }

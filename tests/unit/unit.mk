@@ -53,11 +53,11 @@ test_trace_SRCS    := hyp/debug/trace.c hyp/console/shell_trace.c $(FAKE)/fake_m
 test_line_SRCS     := hyp/console/line.c
 test_symtab_SRCS   := hyp/debug/symtab.c
 test_option_SRCS   := hyp/run/option.c $(FAKE)/fake_log.c
-UARTS := $(wildcard hyp/host/uart/*.c)
-test_host_SRCS     := hyp/host/scan.c hyp/host/devtree.c hyp/host/power_regs.c $(UARTS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+HOST_DRIVERS := $(addprefix hyp/host/,drivers.c nodes.c power_regs.c devtree.c) $(wildcard hyp/host/uart/*.c)
+test_host_SRCS     := hyp/host/scan.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_guard_SRCS    := boot/guard.c $(FAKE)/fake_machine.c
 test_cpustart_SRCS := hyp/host/cpustart.c hyp/host/power.c hyp/host/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-test_uart_SRCS     := $(UARTS) $(FAKE)/fake_machine.c
+test_uart_SRCS     := $(HOST_DRIVERS) $(FAKE)/fake_machine.c
 
 UNIT_TESTS := $(patsubst %_SRCS,%,$(filter test_%_SRCS,$(.VARIABLES)))
 UNIT       ?= $(sort $(UNIT_TESTS))

@@ -58,4 +58,5 @@ const struct uart_ops uart_imx = {
 	.send = imx_send,
 	.receive = imx_receive,
 	.irq_enable = imx_irq_enable,
+	.wide = true,
 };

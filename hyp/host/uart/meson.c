@@ -58,4 +58,5 @@ const struct uart_ops uart_meson = {
 	.send = meson_send,
 	.receive = meson_receive,
 	.irq_enable = meson_irq_enable,
+	.wide = true,
 };

@@ -93,3 +93,14 @@ const struct uart_ops uart_8250 = {
 	.receive = ns16550_receive,
 	.irq_enable = ns16550_irq_enable,
 };
+
+/* Registers are words four bytes apart, and take no other access. */
+const struct uart_ops uart_8250_words = {
+	.init = ns16550_init,
+	.can_send = ns16550_can_send,
+	.send = ns16550_send,
+	.receive = ns16550_receive,
+	.irq_enable = ns16550_irq_enable,
+	.shift = 2,
+	.wide = true,
+};

@@ -64,4 +64,5 @@ const struct uart_ops uart_pl011 = {
 	.send = pl011_send,
 	.receive = pl011_receive,
 	.irq_enable = pl011_irq_enable,
+	.wide = true,
 };

@@ -60,4 +60,5 @@ const struct uart_ops uart_stm32 = {
 	.send = stm32_send,
 	.receive = stm32_receive,
 	.irq_enable = stm32_irq_enable,
+	.wide = true,
 };

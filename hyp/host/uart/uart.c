@@ -1,70 +1,61 @@
-/* The host's console UART: driver table and the open device. */
+/* The host's console UART: its node, and the open device. */
 #include <errno.h>
-#include <string.h>
 
 #include "hyp/host/uart/uart.h"
-#include "hyp/lib/bits.h"
 #include "mm/hypmap.h"
-
-/*
- * Only the least specific string of a family is needed: real nodes end their lists with it. `shift` is what the binding
- * implies where there is no reg-shift.
- */
-static const struct driver {
-	const char *compatible;
-	const struct uart_ops *ops;
-	uint32_t shift;
-	bool wide;
-} drivers[] = {
-	{"arm,pl011", &uart_pl011, 0, true},
-	{"snps,dw-apb-uart", &uart_8250, 0, false},
-	{"ns16550a", &uart_8250, 0, false},
-	{"ns16550", &uart_8250, 0, false},
-	{"nvidia,tegra20-uart", &uart_8250, 2, true},
-	{"mediatek,mt6577-uart", &uart_8250, 2, true},
-	{"ti,omap4-uart", &uart_8250, 2, true},
-	{"ti,dra742-uart", &uart_8250, 2, true},
-	{"fsl,imx6q-uart", &uart_imx, 0, true},
-	{"fsl,imx21-uart", &uart_imx, 0, true},
-	{"st,stm32h7-uart", &uart_stm32, 0, true},
-	{"amlogic,meson-uart", &uart_meson, 0, true},
-	{"amlogic,meson6-uart", &uart_meson, 0, true},
-	{"amlogic,meson8-uart", &uart_meson, 0, true},
-	{"amlogic,meson8b-uart", &uart_meson, 0, true},
-};
 
 static const struct uart_ops *ops;
 static struct uart open;
 
-static const struct driver *find(const char *compatible)
+static const struct host_driver *uart_driver(const char *compatible)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
-		if (strcmp(drivers[i].compatible, compatible) == 0)
-			return &drivers[i];
-	return NULL;
+	const struct host_driver *driver = host_driver(compatible);
+
+	return driver && driver->probe == uart_probe ? driver : NULL;
 }
 
 const char *uart_compatible(const char *compatible)
 {
-	const struct driver *driver = find(compatible);
+	const struct host_driver *driver = uart_driver(compatible);
 
 	return driver ? driver->compatible : NULL;
 }
 
+/* Which one is the console is known when the walk is over. */
+void uart_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
+{
+	struct uart_found *found = &scan->uart[scan->uart_count];
+	struct host_range reg;
+
+	if (scan->uart_count == SCAN_UARTS_MAX || !dt_reg(node, 0, &reg))
+		return;
+	found->uart = (struct host_uart){
+		.compatible = driver->compatible,
+		.base = reg.base,
+		.reg_shift = dt_u32(scan->fdt, node, "reg-shift", 0),
+		.io_width = dt_u32(scan->fdt, node, "reg-io-width", 0),
+	};
+	found->irq = dt_first_irq(node);
+	dt_path(node, found->path, sizeof(found->path));
+	scan->uart_count++;
+}
+
 int uart_open(const struct host_uart *uart)
 {
-	const struct driver *driver = find(uart->compatible);
+	const struct host_driver *driver = uart_driver(uart->compatible);
+	const struct uart_ops *found;
 
 	if (!driver)
 		return -ENODEV;
+	found = driver->data;
 	open = (struct uart){
 		.base = hyp_map_device(uart->base, PAGE_SIZE - (uart->base & (PAGE_SIZE - 1U))),
-		.shift = uart->reg_shift ? uart->reg_shift : driver->shift,
-		.wide = uart->io_width ? uart->io_width == 4 : driver->wide,
+		.shift = uart->reg_shift ? uart->reg_shift : found->shift,
+		.wide = uart->io_width ? uart->io_width == 4 : found->wide,
 	};
 	if (!open.base)
 		return -ENODEV;
-	ops = driver->ops;
+	ops = found;
 	ops->init(&open);
 	return 0;
 }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hyp/host/host.h"
+#include "hyp/host/driver.h"
 
 /* An open UART. Register n lies at base + (n << shift) where the family has a stride; the others leave it 0. */
 struct uart {
@@ -23,11 +23,17 @@ struct uart_ops {
 	int (*receive)(const struct uart *uart); /* a character or -1; ends what else holds the receive interrupt */
 	/* Receive interrupt on (always wanted), transmit-room interrupt as asked for. */
 	void (*irq_enable)(const struct uart *uart, bool tx);
+	/* struct uart's, as the binding implies them where the node has no reg-shift or reg-io-width */
+	uint32_t shift;
+	bool wide;
 };
 
-extern const struct uart_ops uart_pl011, uart_8250, uart_imx, uart_stm32, uart_meson;
+extern const struct uart_ops uart_pl011, uart_8250, uart_8250_words, uart_imx, uart_stm32, uart_meson;
 
-/* The driver table's entry for `compatible`, NULL: no driver knows it. */
+/* A row of hyp/host/drivers.c, with one of those. */
+void uart_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
+
+/* `compatible` as drivers.c has it, NULL: no UART's driver knows it. */
 const char *uart_compatible(const char *compatible);
 
 /* Map and take over the UART. 0 or -ENODEV. */

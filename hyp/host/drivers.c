@@ -1,0 +1,53 @@
+/* The drivers of the host's devices (hyp/host/driver.h): every compatible string that virt7 knows of them. */
+#include <string.h>
+
+#include "hyp/host/driver.h"
+#include "hyp/host/nodes.h"
+#include "hyp/host/power_regs.h"
+#include "hyp/host/uart/uart.h"
+#include "hyp/lib/bits.h"
+
+/* Of a family of UARTs only the least specific string is needed: real nodes end their lists with it. */
+static const struct host_driver drivers[] = {
+	{"arm,cortex-a15-gic", gic_probe, NULL, false},
+	{"arm,cortex-a7-gic", gic_probe, NULL, false},
+	{"arm,gic-400", gic_probe, NULL, false},
+	{"arm,armv7-timer", timer_probe, NULL, true}, /* i.MX6UL's is disabled; whether it counts is seen on the CPU */
+	{"arm,armv8-timer", timer_probe, NULL, true},
+	{"arm,psci-1.0", psci_probe, NULL, false},
+	{"arm,psci-0.2", psci_probe, NULL, false},
+	{"arm,psci", psci_first_probe, NULL, false},
+	{"arm,vexpress-sysreg", sysreg_probe, NULL, false},
+	{"arm,pl031", rtc_probe, NULL, false},
+
+	{"arm,pl011", uart_probe, &uart_pl011, false},
+	{"snps,dw-apb-uart", uart_probe, &uart_8250, false},
+	{"ns16550a", uart_probe, &uart_8250, false},
+	{"ns16550", uart_probe, &uart_8250, false},
+	{"nvidia,tegra20-uart", uart_probe, &uart_8250_words, false},
+	{"mediatek,mt6577-uart", uart_probe, &uart_8250_words, false},
+	{"ti,omap4-uart", uart_probe, &uart_8250_words, false},
+	{"ti,dra742-uart", uart_probe, &uart_8250_words, false},
+	{"fsl,imx6q-uart", uart_probe, &uart_imx, false},
+	{"fsl,imx21-uart", uart_probe, &uart_imx, false},
+	{"st,stm32h7-uart", uart_probe, &uart_stm32, false},
+	{"amlogic,meson-uart", uart_probe, &uart_meson, false},
+	{"amlogic,meson6-uart", uart_probe, &uart_meson, false},
+	{"amlogic,meson8-uart", uart_probe, &uart_meson, false},
+	{"amlogic,meson8b-uart", uart_probe, &uart_meson, false},
+
+	{"syscon-poweroff", power_off_probe, &power_by_syscon, false},
+	{"syscon-reboot", power_reset_probe, &power_by_syscon, false},
+	{"gpio-poweroff", power_off_probe, &power_by_gpio, false},
+	{"gpio-restart", power_reset_probe, &power_by_gpio, false},
+	{"arm,vexpress-shutdown", power_off_probe, &power_by_vexpress, false},
+	{"arm,vexpress-reboot", power_reset_probe, &power_by_vexpress, false},
+};
+
+const struct host_driver *host_driver(const char *compatible)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (strcmp(compatible, drivers[i].compatible) == 0)
+			return &drivers[i];
+	return NULL;
+}
