@@ -9,6 +9,17 @@
 #define ESC     0x1b
 #define DEL     0x7f
 
+/* A byte of the set C1 is as good as ESC and the character that much before it (ECMA-48 5.3). */
+#define C1_FIRST  0x80U
+#define C1_LAST   0x9fU
+#define C1_TO_ESC 0x40U
+
+/* UTF-8: the bytes behind the first, and the least first byte of two, three and four; C2 goes before a C1 only. */
+#define UTF8_MORE_LAST 0xbfU
+#define UTF8_TWO       0xc3U
+#define UTF8_THREE     0xe0U
+#define UTF8_FOUR      0xf0U
+
 enum { ESCAPE_NONE, ESCAPE_SEEN, ESCAPE_BRACKET, ESCAPE_MODIFIER, ESCAPE_ANSWER, ESCAPE_STRING };
 
 static void out(struct line *line, const char *text)
@@ -41,6 +52,7 @@ void line_begin(struct line *line)
 {
 	clear(line);
 	line->escape = ESCAPE_NONE;
+	line->utf8_more = 0;
 	line->history_at = line->history_count;
 	out(line, line->prompt);
 }
@@ -227,23 +239,10 @@ static void escape_key(struct line *line, char c)
 	}
 }
 
-static enum line_event control(struct line *line, char c)
+/* A key that changes the line or moves in it. */
+static void edit(struct line *line, char c)
 {
 	switch (c) {
-	case '\r':
-	case '\n':
-		out(line, "\n");
-		remember(line);
-		return LINE_DONE;
-	case CTRL('C'):
-		out(line, "^C\n");
-		return LINE_ABORT;
-	case CTRL('D'):
-		if (line->len == 0)
-			return LINE_END;
-		if (line->cursor < line->len)
-			cut(line, line->cursor, line->cursor + 1U);
-		break;
 	case '\b':
 	case DEL:
 		if (line->cursor > 0)
@@ -270,6 +269,28 @@ static enum line_event control(struct line *line, char c)
 	case CTRL('W'):
 		cut(line, word_before(line), line->cursor);
 		break;
+	default:
+		break;
+	}
+}
+
+static enum line_event control(struct line *line, char c)
+{
+	switch (c) {
+	case '\r':
+	case '\n':
+		out(line, "\n");
+		remember(line);
+		return LINE_DONE;
+	case CTRL('C'):
+		out(line, "^C\n");
+		return LINE_ABORT;
+	case CTRL('D'):
+		if (line->len == 0)
+			return LINE_END;
+		if (line->cursor < line->len)
+			cut(line, line->cursor, line->cursor + 1U);
+		break;
 	case CTRL('P'):
 	case CTRL('N'):
 		recall(line, c == CTRL('P'));
@@ -284,13 +305,34 @@ static enum line_event control(struct line *line, char c)
 		line->escape = ESCAPE_SEEN;
 		break;
 	default:
+		edit(line, c);
 		break;
 	}
 	return LINE_MORE;
 }
 
+/*
+ * A terminal sends C1 instead of ESC and a character if it has been told to (S8C1T), which a guest can do while it has
+ * the screen. Within a character in UTF-8 the same byte is a part of that.
+ */
+static bool is_c1(struct line *line, uint8_t c)
+{
+	if (c >= C1_FIRST && c <= UTF8_MORE_LAST && line->utf8_more) {
+		line->utf8_more--;
+		return false;
+	}
+	line->utf8_more = (uint8_t)((c >= UTF8_TWO) + (c >= UTF8_THREE) + (c >= UTF8_FOUR));
+	return c >= C1_FIRST && c <= C1_LAST;
+}
+
 enum line_event line_key(struct line *line, char c)
 {
+	bool c1 = is_c1(line, (uint8_t)c);
+
+	if (c1 && line->escape == ESCAPE_NONE) {
+		line->escape = ESCAPE_SEEN;
+		c = (char)((uint8_t)c - C1_TO_ESC);
+	}
 	if (line->escape != ESCAPE_NONE) {
 		escape_key(line, c);
 		return LINE_MORE;

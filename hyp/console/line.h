@@ -36,6 +36,7 @@ struct line {
 	uint32_t len, cursor;
 	uint8_t escape; /* state of an escape sequence */
 	uint8_t escape_number;
+	uint8_t utf8_more;                  /* bytes that a character in UTF-8 still has */
 	uint32_t history_count, history_at; /* lines ever kept; the one shown */
 	char history[LINE_HISTORY][LINE_MAX];
 	char draft[LINE_MAX]; /* what was being typed before history was looked at */

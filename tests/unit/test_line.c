@@ -119,6 +119,10 @@ static void test_keys(void **state)
 		{"abc\014", "abc", 3},
 		{"a\001\002\037\036b", "ba", 1},
 		{"\200\377", "", 0},
+		{"abc\233D\302\233Dx", "axbc", 2},
+		{"abc\217Hx", "xabc", 1},
+		{"\303\233a\342\202\235b\360\237\230\200c", "abc", 3}, /* letters, not C1 */
+		{"\303\033[C\233Ab", "b", 1},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -249,6 +253,11 @@ static void test_answers(void **state)
 		"\033P1$r0m\033\\",                    /* settings, */
 		"\033P>|XTerm(378)\033\\\033_a\033\\", /* version */
 		"\033[?A\033[I\033[O",
+		"\23324;80R", /* by a terminal that was told to send C1 in one byte, */
+		"\303\251\23324;80R",
+		"\302\233?1;2c", /* or as UTF-8 */
+		"\220>|XTerm(378)\033\\",
+		"\302\235lpoweroff\302\234\r",
 	};
 
 	(void)state;
