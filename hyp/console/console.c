@@ -40,7 +40,7 @@
 #define TERMINAL_SCREEN          \
 	"\x18\x1b\\\x1b"         \
 	"7\x1b[r\x1b[?1049l\x1b" \
-	"8\x1b[?1;5;69;1000;1002;1003;1004;2004l\x1b[?7;25h\x1b[2;4;20l\x1b>\x1b[m\x0f\x1b(B\x1b%G"
+	"8\x1b[?1;5;9;69;1000;1001;1002;1003;1004;2004l\x1b[?7;25h\x1b[2;4;20l\x1b>\x1b[m\x0f\x1b(B\x1b%G"
 
 /* A VM may leave a line unfinished, as a prompt does. Others that wait end it after so much. */
 #define HOLD_MS    200U  /* without another character */

@@ -162,8 +162,8 @@ FORGERIES = [
     ("Grüße\tΣ 字 😀 €".encode(), None),
 ]
 TERMINAL_LINE = "\x18\x1b\\\x1b[m\x0f\x1b(B"
-TERMINAL_SCREEN = ("\x18\x1b\\\x1b7\x1b[r\x1b[?1049l\x1b8\x1b[?1;5;69;1000;1002;1003;1004;2004l\x1b[?7;25h\x1b[2;4;20l"
-                   "\x1b>\x1b[m\x0f\x1b(B\x1b%G")
+TERMINAL_SCREEN = ("\x18\x1b\\\x1b7\x1b[r\x1b[?1049l\x1b8\x1b[?1;5;9;69;1000;1001;1002;1003;1004;2004l\x1b[?7;25h"
+                   "\x1b[2;4;20l\x1b>\x1b[m\x0f\x1b(B\x1b%G")
 
 
 def expect_exactly(run, text):

@@ -624,8 +624,9 @@ static void test_panic(void **state)
 /* --- what a guest cannot do --------------------------------------------------------------------------------------- */
 
 #define TERMINAL_LINE "\x18\x1b\\\x1b[m\x0f\x1b(B"
-#define TERMINAL_SCREEN                                                                                            \
-	"\x18\x1b\\\x1b\x37\x1b[r\x1b[?1049l\x1b\x38\x1b[?1;5;69;1000;1002;1003;1004;2004l\x1b[?7;25h\x1b[2;4;20l" \
+#define TERMINAL_SCREEN                                                                                                \
+	"\x18\x1b\\\x1b\x37\x1b[r\x1b[?1049l\x1b\x38\x1b[?1;5;9;69;1000;1001;1002;1003;1004;2004l\x1b[?7;25h\x1b[2;4;" \
+	"20l"                                                                                                          \
 	"\x1b>\x1b[m\x0f\x1b(B\x1b%G"
 
 static void test_shared_is_plain(void **state)
