@@ -204,7 +204,7 @@ static const char *harden_note(const struct cpu_model *m, const struct percpu *f
 {
 	const char *at_exit = harden_at_exit(first);
 
-	if (at_exit)
+	if (at_exit && (m->harden_works || options.harden == OPTION_HARDEN_FORCE))
 		return at_exit;
 	if (m->harden == HARDEN_ICIALLU && !m->harden_works)
 		return ", branch predictor stays as it is between VMs: the firmware leaves ACTLR.IBE clear";

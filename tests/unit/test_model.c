@@ -215,6 +215,10 @@ static void test_harden_without_firmware(void **state)
 	assert_null(percpu[5].harden);
 	assert_false(find("cortex-a15", 0)->harden_works);
 	assert_int_equal(model_workaround(find("cortex-a15", 0), SMCCC_ARCH_WORKAROUND_1), PSCI_NOT_SUPPORTED);
+	percpu[0].vectors = hyp_vectors_iciallu; /* as with harden=exit; on that one only */
+	model_log();
+	assert_non_null(strstr(fake_log_last(LOG_INFO), ", branch predictor stays as it is between VMs: "));
+	percpu[0].vectors = hyp_vectors;
 	assert_null(arrive(6, 0x410fc0d1)); /* A12: BPIALL, which needs nothing */
 	fake_machine.events = 0;
 	percpu[6].harden();
