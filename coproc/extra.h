@@ -33,7 +33,9 @@ uint32_t extra_probe(bool ras);
 void extra_save_rare(struct vcpu *vcpu);
 void extra_load_rare(struct vcpu *vcpu);
 
-/* hyp/switch.c's, where there is an EXTRA_ bit. FCSEIDR is inline: where it works it is on the way of every switch. */
+/*
+ * hyp/vm/switch.c's, where there is an EXTRA_ bit. FCSEIDR is inline: where it works it is on the way of every switch.
+ */
 static inline void extra_save(struct vcpu *vcpu)
 {
 	if (vcpu->coproc.extra & EXTRA_fcseidr)
