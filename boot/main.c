@@ -20,7 +20,6 @@
 #include "hyp/host/quirk.h"
 #include "boot/smp.h"
 #include "coproc/coproc.h"
-#include "coproc/errata.h"
 #include "coproc/model.h"
 #include "hyp/load/bundle.h"
 #include "hyp/console/console.h"
@@ -31,11 +30,10 @@
 #include "hyp/debug/panic.h"
 #include "hyp/run/sched.h"
 #include "hyp/console/shell.h"
-#include "hyp/vdev/device.h"
 #include "hyp/vdev/vpl031.h"
+#include "hyp/vm/assemble.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
-#include "hyp/vm/watchdog.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/ram.h"
@@ -167,105 +165,31 @@ static int init_bundle(void)
 	return 0;
 }
 
-/* What its console keeps: as much as the options say, and at most 1/64 of the heap that is left. */
-static int make_log(struct vm *vm)
-{
-	uint32_t size = options.console_log * 1024U;
-
-	while (size > PAGE_SIZE && size > page_available() / 64U)
-		size /= 2U;
-	vm->console.name = vm->config.name;
-	vm->console.log = page_alloc(page_order(size));
-	vm->console.size = size;
-	return vm->console.log ? 0 : -ENOMEM;
-}
-
-/* Its devices; after that nothing fails. */
-static int add_devices(struct vm *vm)
-{
-	int ret = vgic_create(vm, host.gicv);
-
-	if (!ret)
-		ret = device_create_all(vm, &bundle, vm->config.node);
-	if (!ret)
-		ret = make_log(vm);
-	for (uint32_t i = 0; !ret && i < vm->vcpu_count; i++) {
-		vgic_map_hw(vm->vcpu[i], MACHINE_PPI_TIMER_VIRT, vtimer_virt_line);
-		vtimer_init_vcpu(vm->vcpu[i]);
-	}
-	return ret;
-}
-
-/* One VM of the bundle, or the demo guest; a VM that cannot be made has said why, and the others go on. */
-static int make_vm(const struct vm_config *cfg)
-{
-	const struct cpu_model *model;
-	struct vm *vm;
-	int ret;
-
-	if (!sched_usable(cfg->affinity)) {
-		log_err("vm %s: cpu-affinity 0x%x names no CPU that is online", cfg->name, (unsigned)cfg->affinity);
-		return -ENODEV;
-	}
-	model = model_find(cfg);
-	if (!model)
-		return -ENODEV;
-	ret = vm_create(cfg, &vm);
-	if (ret)
-		return ret;
-	model_apply(vm, model);
-	errata_apply(vm);
-	ret = add_devices(vm);
-	if (ret) {
-		if (ret != -EINVAL) /* which has had its line */
-			log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left", cfg->name, -ret,
-				(unsigned)(page_available() / 1024U));
-		vm_destroy(vm);
-		return ret;
-	}
-	console_attach(&vm->console);
-	log_info("vm %s: %u vCPU%s, %llu MiB", cfg->name, cfg->cpus, cfg->cpus == 1 ? "" : "s",
-		 (unsigned long long)(cfg->ram_size >> 20));
-	return 0;
-}
-
+/* All of the bundle, or the demo guest; a VM that cannot be made has said why, and the others go on. */
 static int make_vms(void)
 {
 	struct vm_config cfg;
+	struct vm *vm;
 	int node = 0, ret;
 
+	vm_assemble_init(&bundle, host.gicv);
 	if (!bundle.fdt && host.bundle_size == 0) {
 		demo_config(&cfg);
-		make_vm(&cfg);
+		vm_assemble(&cfg, &vm);
 	}
 	while (bundle.fdt && (ret = vmcfg_next(&bundle, &node, &cfg)) != 0)
 		if (ret > 0)
-			make_vm(&cfg);
-	return 0;
-}
-
-/* A place for each vCPU. On failure some may have theirs: the VM is there, and never runs. */
-static int place(struct vm *vm)
-{
-	for (uint32_t i = 0; i < vm->vcpu_count; i++)
-		if (sched_attach(vm->vcpu[i], vm->config.affinity & vm->vcpu[i]->model_cpus, vm->config.dedicated_cpus))
-			return -ENODEV;
+			vm_assemble(&cfg, &vm);
 	return 0;
 }
 
 /* Those that want physical CPUs for themselves choose first. */
 static int place_vms(void)
 {
-	for (uint32_t pass = 0; pass < 2; pass++)
-		for (uint32_t i = 0; i < vm_count; i++) {
-			struct vm *vm = vms[i];
+	struct vm *vm;
 
-			if (vm->config.dedicated_cpus != (pass == 0) || !place(vm))
-				continue;
-			vmctl_break(vm);
-			log_err("vm %s: no physical CPU is left for %u vCPUs: see cpu-affinity 0x%x and dedicated-cpus",
-				vm->config.name, (unsigned)vm->vcpu_count, (unsigned)vm->config.affinity);
-		}
+	for (uint32_t pass = 0; pass < 2; pass++)
+		vm_for_each(vm) if (vm->config.dedicated_cpus == (pass == 0)) vm_place(vm);
 	return 0;
 }
 
@@ -273,14 +197,9 @@ static int place_vms(void)
 static int start_vms(void)
 {
 	uint32_t alive = 0;
+	struct vm *vm;
 
-	for (uint32_t i = 0; i < vm_count; i++) {
-		if (vms[i]->state == VM_BROKEN)
-			continue;
-		watchdog_start(vms[i]);
-		if (!vms[i]->config.autostart || !vmctl_boot(vms[i]))
-			alive++;
-	}
+	vm_for_each(vm) if (vm->state != VM_BROKEN && (!vm->config.autostart || !vmctl_boot(vm))) alive++;
 	if (alive > 0) {
 		vmctl_power_off_if_last(); /* some may have come and gone while others were loaded */
 		return 0;

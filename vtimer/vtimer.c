@@ -193,3 +193,9 @@ void vtimer_unload(struct vcpu *vcpu)
 	timer_cancel(&vcpu->vtimer.virt);
 	atomic_or(&vcpu->work, WORK_TIMER);
 }
+
+void vtimer_end_vcpu(struct vcpu *vcpu)
+{
+	timer_drain(&vcpu->vtimer.phys);
+	timer_drain(&vcpu->vtimer.virt);
+}

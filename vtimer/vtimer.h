@@ -89,4 +89,7 @@ uint32_t vtimer_phys_ctl(struct vcpu *vcpu);
 void vtimer_set_phys_ctl(struct vcpu *vcpu, uint32_t ctl);
 void vtimer_set_phys_cval(struct vcpu *vcpu, uint64_t cval);
 
+/* The vCPU's thread has ended: no callback of its timers is under way or comes. */
+void vtimer_end_vcpu(struct vcpu *vcpu);
+
 #endif

@@ -479,6 +479,42 @@ void console_attach(struct console_stream *stream)
 	unlock();
 }
 
+/* Who had a part of the console gives it to whoever is left. Holder of the lock. */
+static void forget_stream(const struct console_stream *stream, struct console_stream *left)
+{
+	console.streams = left;
+	if (console.screen == stream)
+		console.screen = NULL;
+	if (console.keyboard == stream)
+		console.keyboard = left;
+	if (console.turn == stream)
+		console.turn = left;
+	if (console.steered == stream)
+		restore_terminal(NULL);
+	if (console.current != stream)
+		return;
+	if (console.in_line)
+		insert("\r\n");
+	console.current = &virt7;
+	console.in_line = false;
+}
+
+void console_detach(struct console_stream *stream)
+{
+	struct console_stream *before = stream;
+
+	lock();
+	while (before->next != stream)
+		before = before->next;
+	before->next = stream->next;
+	forget_stream(stream, before == stream ? NULL : before);
+	unlock();
+	timer_drain(&console.hold); /* it may be on its way round the streams, on another CPU */
+	lock();
+	drain();
+	unlock();
+}
+
 void console_attach_shell(struct console_stream *shell, uint8_t escape)
 {
 	lock();

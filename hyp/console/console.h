@@ -41,6 +41,12 @@ struct console_stream {
  * there is a second one, all share the screen. */
 void console_attach(struct console_stream *stream);
 
+/*
+ * Take a VM's stream out again: when this returns nobody is in its functions or comes to them, and what it has not
+ * shown is lost. From the shell's thread, which runs on the CPU that takes the UART's interrupt.
+ */
+void console_detach(struct console_stream *stream);
+
 /* The shell's stream: `escape` opens it (0: no key does). */
 void console_attach_shell(struct console_stream *shell, uint8_t escape);
 

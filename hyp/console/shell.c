@@ -71,6 +71,9 @@ static const struct command commands[] = {
 	{"vm reset", "[-f] [-t SECONDS] VM", 1, 4, true, shell_vm_reset, "the same, and start it again"},
 	{"vm pause", "VM", 1, 1, true, shell_vm_pause, "stop a VM's time"},
 	{"vm resume", "VM", 1, 1, true, shell_vm_resume, "let a paused VM go on"},
+	{"vm create", "VM", 1, 1, false, shell_vm_create, "make a VM of the bundle that does not exist, to be started"},
+	{"vm destroy", "[-f] VM", 1, 2, true, shell_vm_destroy,
+	 "take a VM that is off apart; -f: stop it first, unasked"},
 	{"stat", "[VM]", 0, 1, true, shell_stat, "exits and interrupts; of one VM, by reason"},
 	{"mem", "", 0, 0, false, shell_mem, "memory of the host and of the VMs"},
 	{"cpu", "", 0, 0, false, shell_cpu, "the host's CPUs"},
@@ -136,13 +139,21 @@ bool shell_sleep_ms(uint32_t ms)
 	return !shell_interrupted();
 }
 
+struct vm *shell_look_up_vm(const char *name)
+{
+	struct vm *vm;
+
+	vm_for_each(vm) if (strcmp(vm->config.name, name) == 0) return vm;
+	return NULL;
+}
+
 struct vm *shell_find_vm(const char *name)
 {
-	for (uint32_t i = 0; i < vm_count; i++)
-		if (strcmp(vms[i]->config.name, name) == 0)
-			return vms[i];
-	shell_printf("no VM is called %s; `vm list` shows their names\n", name);
-	return NULL;
+	struct vm *vm = shell_look_up_vm(name);
+
+	if (!vm)
+		shell_printf("no VM is called %s; `vm list` shows their names\n", name);
+	return vm;
 }
 
 /* Who leaves when nothing runs has nowhere to go. */
@@ -150,9 +161,9 @@ void shell_leave(struct vm *vm)
 {
 	struct console_stream *to = vm ? &vm->console : console_screen();
 	bool running = false;
+	struct vm *other;
 
-	for (uint32_t i = 0; i < vm_count; i++)
-		running |= vms[i]->state == VM_RUNNING || vms[i]->state == VM_STOPPING || vms[i]->state == VM_PAUSED;
+	vm_for_each(other) running |= BIT(other->state) & (BIT(VM_RUNNING) | BIT(VM_STOPPING) | BIT(VM_PAUSED));
 	if (!running) {
 		shell_printf("no VM is running: `vm start` one, or `poweroff`\n");
 		return;
@@ -168,6 +179,10 @@ void shell_leave(struct vm *vm)
 
 void shell_share(void)
 {
+	if (!console_keyboard()) {
+		shell_printf("there is no VM: `vm create` one, or `poweroff`\n");
+		return;
+	}
 	shell_printf("[all VMs; keyboard: %s]\n", console_keyboard()->name);
 	greeted = false;
 	console_show(NULL);
@@ -179,7 +194,7 @@ static void show_next(void)
 	struct console_stream *now = console_screen();
 	uint32_t next = now ? now->vm->id + 1U : 0;
 
-	while (next < vm_count && vms[next]->state != VM_RUNNING)
+	while (next < vm_count && !(vms[next] && vms[next]->state == VM_RUNNING))
 		next++;
 	shell_write("\r\n", 2);
 	if (next < vm_count)
@@ -248,8 +263,9 @@ static void run(char *text)
 
 static void add_vms(void (*add)(void *context, const char *word), void *context)
 {
-	for (uint32_t i = 0; i < vm_count; i++)
-		add(context, vms[i]->config.name);
+	struct vm *vm;
+
+	vm_for_each(vm) add(context, vm->config.name);
 }
 
 /* `head`: the text up to its last word, a space included. Words of commands that begin so, or VMs where one is due. */

@@ -18,7 +18,10 @@ bool shell_interrupted(void);
 /* Sleep; false: Ctrl-C ended it. */
 bool shell_sleep_ms(uint32_t ms);
 
-/* The VM called `name`; NULL after one line that says that there is none. */
+/* The VM called `name`; NULL: there is none. */
+struct vm *shell_look_up_vm(const char *name);
+
+/* The same; NULL after one line that says that there is none. */
 struct vm *shell_find_vm(const char *name);
 
 /* Leave the shell: the screen to `vm`, or with NULL to whom it was before. */
@@ -34,6 +37,8 @@ void shell_vm_stop(uint32_t count, char **args);
 void shell_vm_reset(uint32_t count, char **args);
 void shell_vm_pause(uint32_t count, char **args);
 void shell_vm_resume(uint32_t count, char **args);
+void shell_vm_create(uint32_t count, char **args);
+void shell_vm_destroy(uint32_t count, char **args);
 void shell_vm_console(uint32_t count, char **args);
 void shell_stat(uint32_t count, char **args);
 void shell_mem(uint32_t count, char **args);

@@ -93,6 +93,7 @@ void shell_stat(uint32_t count, char **args)
 {
 	const struct vm *vm = count ? shell_find_vm(args[0]) : NULL;
 	struct vcpu *v;
+	struct vm *each;
 
 	if (count) {
 		if (vm)
@@ -101,9 +102,7 @@ void shell_stat(uint32_t count, char **args)
 	}
 	shell_printf("%-14s %4s %4s %10s %10s %10s %10s %10s\n", "VM", "vCPU", "CPU", "interrupts", "traps", "injected",
 		     "run ms", "steal ms");
-	for (uint32_t i = 0; i < vm_count && !shell_interrupted(); i++)
-		vm_for_each_vcpu(v, vms[i])
-			stat_line(v);
+	vm_for_each(each) vm_for_each_vcpu(v, each) stat_line(v);
 }
 
 static unsigned int mib(uint64_t bytes)
@@ -119,12 +118,12 @@ static void mem_row(const char *what, uint64_t bytes)
 /* The first column's sum is its last row. */
 void shell_mem(uint32_t count, char **args)
 {
+	const struct vm *vm;
+
 	(void)count, (void)args;
 	shell_printf("%-20s %12s %12s\n", "VM", "memory", "touched");
-	for (uint32_t i = 0; i < vm_count; i++) {
-		shell_printf("%-20s %8u MiB %8u MiB\n", vms[i]->config.name, mib(vm_ram_reserved(vms[i])),
-			     mib(vm_ram_touched(vms[i])));
-	}
+	vm_for_each(vm) shell_printf("%-20s %8u MiB %8u MiB\n", vm->config.name, mib(vm_ram_reserved(vm)),
+				     mib(vm_ram_touched(vm)));
 	mem_row("firmware's", ram_use.reserved);
 	mem_row("virt7", ram_use.virt7);
 	mem_row("bundle", ram_use.bundle);

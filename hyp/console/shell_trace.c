@@ -55,8 +55,10 @@ static void print_record(uint32_t cpu, const struct trace_record *r)
 {
 	static const char *const names[] = {[TRACE_IRQ] = "irq", [TRACE_ENTER] = "enter", [TRACE_INJECT] = "inject"};
 
+	const struct vm *vm = vms[r->vm]; /* or the one that has its id now */
+
 	shell_printf("trace: %u %llu %s %s/%u 0x%x\n", (unsigned)cpu, (unsigned long long)r->time,
-		     r->what == TRACE_TRAP ? trap_name(r->data) : names[r->what], vms[r->vm]->config.name,
+		     r->what == TRACE_TRAP ? trap_name(r->data) : names[r->what], vm ? vm->config.name : "destroyed",
 		     (unsigned)r->vcpu, (unsigned)r->data);
 }
 

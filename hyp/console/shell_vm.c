@@ -6,6 +6,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/console/shell_cmd.h"
 #include "hyp/vdev/vpl061.h"
+#include "hyp/vm/assemble.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 
@@ -24,10 +25,12 @@ static uint32_t vcpus_on(const struct vm *vm)
 
 void shell_vm_list(uint32_t count, char **args)
 {
+	const struct vm *vm;
+
 	(void)count, (void)args;
 	shell_printf("%-20s %-12s %6s %12s  %s\n", "VM", "state", "vCPUs", "memory", "console");
-	for (uint32_t i = 0; i < vm_count; i++) {
-		const struct vm *vm = vms[i];
+	vm_for_each(vm)
+	{
 		const char *screen = console_screen() == &vm->console ? "screen, " : "";
 
 		shell_printf("%-20s %-12s %2u of %u %8llu MiB  %s%s\n", vm->config.name, vmctl_state_name(vm),
@@ -172,4 +175,34 @@ void shell_vm_reset(uint32_t count, char **args)
 		settle(order.vm, vmctl_reset(order.vm));
 	else if (order.vm->state == VM_OFF)
 		settle(order.vm, vmctl_start(order.vm));
+}
+
+void shell_vm_create(uint32_t count, char **args)
+{
+	const struct vm *vm = shell_look_up_vm(args[0]);
+
+	(void)count;
+	if (vm)
+		shell_printf("vm %s: it is %s\n", vm->config.name, vmctl_state_name(vm));
+	else if (vm_create(args[0]) == -ENOENT)
+		shell_printf("the bundle has no VM that is called %s\n", args[0]);
+}
+
+/* Only what is off, or never began, can be taken apart. */
+void shell_vm_destroy(uint32_t count, char **args)
+{
+	bool force = count == 2 && strcmp(args[0], "-f") == 0;
+	struct vm *vm;
+
+	if (count == 2 && !force) {
+		shell_printf("vm destroy: expects [-f] VM\n");
+		return;
+	}
+	vm = shell_find_vm(args[count - 1U]);
+	if (!vm)
+		return;
+	if (force && (BIT(vm->state) & (BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_STOPPING))))
+		settle(vm, vmctl_stop(vm));
+	if (vm_destroy(vm))
+		shell_printf("vm %s: it is %s; `vm stop` it first\n", vm->config.name, vmctl_state_name(vm));
 }

@@ -100,10 +100,9 @@ static int make_rings(void)
 static void begin(void)
 {
 	struct vcpu *v;
+	struct vm *vm;
 
-	for (uint32_t i = 0; i < vm_count; i++)
-		vm_for_each_vcpu(v, vms[i])
-			v->vgic.traced = v->vgic.injected;
+	vm_for_each(vm) vm_for_each_vcpu(v, vm) v->vgic.traced = v->vgic.injected;
 }
 
 int trace_switch(bool on)

@@ -277,13 +277,13 @@ static int find_images(const struct bundle *b, struct vm_config *cfg)
 	return err;
 }
 
-int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg)
+/* 0, or -Exxx after one logged line. */
+static int read_vm(const struct bundle *b, int vms, int node, struct vm_config *cfg)
 {
-	int vms = fdt_path_offset(b->fdt, "/vms");
-	int next = *node ? fdt_next_subnode(b->fdt, *node) : fdt_first_subnode(b->fdt, vms);
 	int err;
 
 	*cfg = (struct vm_config){
+		.node = node,
 		.cpus = 1,
 		.affinity = UINT32_MAX,
 		.priority = PRIORITY_DEFAULT,
@@ -291,15 +291,38 @@ int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg)
 		.on_reset = VM_ACTION_RESTART,
 		.bootargs = "",
 	};
-	if (next < 0)
-		return 0;
-	cfg->node = *node = next;
-	err = parse_name(b, vms, next, cfg);
+	err = parse_name(b, vms, node, cfg);
 	if (!err)
-		err = parse_properties(b, next, cfg);
+		err = parse_properties(b, node, cfg);
 	if (!err) {
-		warn_unknown(b, next, cfg);
+		warn_unknown(b, node, cfg);
 		err = find_images(b, cfg);
 	}
+	return err;
+}
+
+int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg)
+{
+	int vms = fdt_path_offset(b->fdt, "/vms");
+	int next = *node ? fdt_next_subnode(b->fdt, *node) : fdt_first_subnode(b->fdt, vms);
+	int err;
+
+	if (next < 0)
+		return 0;
+	*node = next;
+	err = read_vm(b, vms, next, cfg);
 	return err ? err : 1;
+}
+
+int vmcfg_find(const struct bundle *b, const char *name, struct vm_config *cfg)
+{
+	int vms = fdt_path_offset(b->fdt, "/vms"), node;
+
+	fdt_for_each_subnode(node, b->fdt, vms) {
+		const char *other = fdt_get_name(b->fdt, node, NULL);
+
+		if (other && !strcmp(other, name))
+			return read_vm(b, vms, node, cfg);
+	}
+	return -ENOENT;
 }

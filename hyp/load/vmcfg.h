@@ -47,4 +47,7 @@ struct vm_config {
  */
 int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg);
 
+/* The VM called `name`. 0; -ENOENT, not logged: there is none; another -Exxx: it is bad, as above. */
+int vmcfg_find(const struct bundle *b, const char *name, struct vm_config *cfg);
+
 #endif

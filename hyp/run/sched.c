@@ -32,6 +32,9 @@ static uint32_t online_cpus;
 /* hyp/arm/vectors.S: save the callee-saved registers and SP there, go on with those of `to`. */
 void thread_switch(uint32_t **from, uint32_t *to);
 
+/* The same for a thread that does not come back: *gone = true once its stack is not used any more. */
+void thread_leave(uint32_t *to, bool *gone) __attribute__((noreturn));
+
 static inline struct vcpu *of_node(struct list *node)
 {
 	return container_of(node, struct vcpu, node);
@@ -265,6 +268,27 @@ void sched_block(void)
 		atomic_or(&next->work, WORK_BALANCE);
 	spin_unlock(&cpu->rq_lock);
 	leave_to(cpu, &vcpu->sp, next, now);
+}
+
+/* To the idle thread, which looks who is next. `queued`, but in no queue: a late sched_wake() does nothing. */
+void sched_exit(bool *gone)
+{
+	struct percpu *cpu = this_cpu();
+	struct vcpu *vcpu = cpu->vcpu;
+	uint64_t now;
+
+	spin_lock(&cpu->rq_lock);
+	now = timer_now();
+	stop_running(vcpu, true, now);
+	vcpu->wanted += now;
+	cpu->load[vcpu->priority]--;
+	cpu->assigned--;
+	cpu->dedicated = false;
+	cpu->vcpu = NULL;
+	spin_unlock(&cpu->rq_lock);
+	if (cpu->slice_end)
+		end_slice(cpu);
+	thread_leave(cpu->idle_sp, gone);
 }
 
 /* Those who wait here are looked at when one of them, `vcpu` from now on, has a CPU to go to, and once in a while. */

@@ -28,6 +28,12 @@ int sched_attach(struct vcpu *vcpu, uint32_t affinity, bool dedicated);
 /* Let a thread of virt7's own (hyp/run/thread.h) live on this CPU and make it ready. */
 void sched_attach_own(struct vcpu *thread);
 
+/*
+ * The running vCPU ends, out of the hardware (vcpu_unload()): its CPU is as if it had never lived there, and nobody can
+ * wake it. *gone becomes true when the CPU has left its stack, from when on both are nobody's.
+ */
+void sched_exit(bool *gone) __attribute__((noreturn));
+
 /* Give up the CPU until sched_wake(); returns at once if that came since the last block. May wake without cause. */
 void sched_block(void);
 

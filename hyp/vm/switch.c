@@ -149,8 +149,12 @@ void vcpu_switch(struct percpu *cpu, struct vcpu *next)
 		restore(cpu, next);
 		return;
 	}
-	/* It may go on elsewhere, and change its tables: no walk may start here from the old ones. */
+	/*
+	 * It may go on elsewhere, and change its tables, or those of stage 2 may go: no walk may start here from the
+	 * old ones.
+	 */
 	write_sctlr(SCTLR_RESET);
+	write_hcr(read_hcr() & ~HCR_VM);
 	isb();
 }
 

@@ -91,6 +91,7 @@ struct vcpu {
 	bool decode_stores; /* a Thumb store's register is not that of the syndrome (coproc/errata.c) */
 	bool trap_wfi;      /* also where it has a CPU alone */
 	bool detached;      /* its own: not to be loaded into the hardware while its thread runs */
+	bool gone;          /* its thread has ended and left its stack */
 
 	enum vcpu_start start;  /* what it does to itself when it leaves the checkpoint */
 	uint32_t entry;         /* where it starts; bit 0: Thumb */

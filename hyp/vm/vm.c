@@ -1,4 +1,4 @@
-/* Making a VM: RAM, tables, vCPUs and their threads; and the first touch of its memory. */
+/* The table of VMs; a VM's RAM, and the first touch of it. */
 #include <errno.h>
 #include <string.h>
 
@@ -17,33 +17,31 @@
 
 struct vm *vms[VM_MAX];
 uint32_t vm_count;
-static uint32_t vcpu_count; /* of all of them */
+struct spinlock vms_lock;
 
-/* hyp/arm/vectors.S: where a vCPU's thread begins. */
-void thread_start(void);
-
-#define HCR_GUEST                                                                                                   \
-	(HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_INNER | HCR_TID0 | HCR_TID1 | \
-	 HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TAC | HCR_TSW)
-
-static int make_vcpu(struct vm *vm, uint32_t index)
+int vm_enter(struct vm *vm)
 {
-	struct vcpu *vcpu = page_alloc(page_order(sizeof(*vcpu)));
+	uint32_t id = 0;
 
-	if (!vcpu)
-		return -ENOMEM;
-	vcpu->vm = vm;
-	vcpu->bus = &vm->bus;
-	vcpu->index = index;
-	vcpu->vpidr = read_midr();
-	vcpu->vmpidr = 0x80000000U | (vm->config.cpus == 1 ? BIT(30) : 0) | index; /* one cluster; U: uniprocessor */
-	vcpu->hcr = HCR_GUEST;
-	vcpu->priority = vm->config.priority;
-	vcpu->work = WORK_STOP;
-	vcpu->trap_wfi = vm->config.watchdog_ms != 0; /* it has to be seen sleeping */
-	vm->vcpu[index] = vcpu;
-	vm->vcpu_count++;
-	return thread_make_stack(vcpu, thread_start);
+	while (id < VM_MAX && vms[id])
+		id++;
+	if (id == VM_MAX)
+		return -ENOSPC;
+	vm->id = id;
+	spin_lock(&vms_lock);
+	vms[id] = vm;
+	vm_count = MAX(vm_count, id + 1U);
+	spin_unlock(&vms_lock);
+	return 0;
+}
+
+void vm_leave(struct vm *vm)
+{
+	spin_lock(&vms_lock);
+	vms[vm->id] = NULL;
+	while (vm_count > 0 && !vms[vm_count - 1U])
+		vm_count--;
+	spin_unlock(&vms_lock);
 }
 
 static void release_ram(struct vm *vm)
@@ -111,58 +109,6 @@ uint64_t vm_ram_reserved(const struct vm *vm)
 uint64_t vm_ram_touched(const struct vm *vm)
 {
 	return (uint64_t)vm->s2.blocks * BLOCK_SIZE;
-}
-
-void vm_destroy(struct vm *vm)
-{
-	if (vm_count > 0 && vms[vm_count - 1] == vm) {
-		vms[--vm_count] = NULL;
-		vcpu_count -= vm->vcpu_count;
-	}
-	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
-		thread_free_stack(vm->vcpu[i]);
-		page_free(vm->vcpu[i], page_order(sizeof(*vm->vcpu[i])));
-	}
-	release_ram(vm); /* nobody has touched it */
-	if (vm->s2.root)
-		s2_destroy(&vm->s2);
-	device_destroy_all(vm);
-	page_free(vm, page_order(sizeof(*vm)));
-}
-
-int vm_create(const struct vm_config *cfg, struct vm **out)
-{
-	struct vm *vm;
-	int ret = -ENOMEM;
-
-	if (vm_count == VM_MAX || vcpu_count + cfg->cpus > VCPU_MAX) {
-		log_err("vm %s: too many: virt7 runs at most %u VMs with %u vCPUs in all", cfg->name, VM_MAX, VCPU_MAX);
-		return -ENOSPC;
-	}
-	vm = page_alloc(page_order(sizeof(*vm)));
-	if (!vm)
-		goto out_heap;
-	vm->config = *cfg;
-	vm->id = vm_count;
-	vm->console.vm = vm;
-	mmio_init(&vm->bus);
-	if (s2_init(&vm->s2))
-		goto out_heap;
-	if (cfg->autostart && vm_take_ram(vm))
-		goto out_destroy;
-	for (uint32_t i = 0; i < cfg->cpus; i++)
-		if (make_vcpu(vm, i))
-			goto out_heap;
-	vms[vm_count++] = vm;
-	vcpu_count += cfg->cpus;
-	*out = vm;
-	return 0;
-out_heap:
-	log_err("vm %s: virt7's heap is empty (%u KiB free)", cfg->name, (unsigned)(page_available() / 1024U));
-out_destroy:
-	if (vm)
-		vm_destroy(vm);
-	return ret;
 }
 
 bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out)

@@ -26,6 +26,7 @@ enum vm_state {
 	VM_OFF,
 	VM_CRASHED,
 	VM_BROKEN, /* cannot run on this host */
+	VM_ENDING, /* vm_destroy() takes it apart: its threads end */
 };
 
 /* What to do once every vCPU is at the checkpoint. A later one replaces an earlier one of less weight: in this order.
@@ -72,6 +73,10 @@ struct vm {
 	uint64_t off_since;     /* CNTPCT at which all vCPUs were first seen off, 0: they are not */
 	bool fresh;             /* started since the watchdog last looked */
 
+	/* the end of it: vm_destroy() */
+	struct vcpu *ender;  /* waits for */
+	uint32_t left_count; /* the vCPUs' threads, which end */
+
 	struct timer stop_watch; /* reports vCPUs that do not come to the checkpoint */
 	uint64_t stop_began;     /* CNTPCT at which they were called */
 
@@ -86,17 +91,21 @@ struct vm {
 
 #define vm_for_each_vcpu(v, vm_) for (uint32_t i_ = 0; i_ < (vm_)->vcpu_count && ((v) = (vm_)->vcpu[i_]) != NULL; i_++)
 
+/*
+ * All VMs by their id, with holes; none has an id of vm_count or more. An entry comes and goes on the boot CPU, in
+ * boot and in the shell's thread; who looks from elsewhere holds vms_lock, so that the VM stays.
+ */
 extern struct vm *vms[VM_MAX];
 extern uint32_t vm_count;
+extern struct spinlock vms_lock;
 
-/*
- * Make a VM of `cfg`: tables, vCPUs, and, where it starts with virt7, its RAM; nothing is loaded. 0 and *out, or -Exxx
- * after one logged line.
- */
-int vm_create(const struct vm_config *cfg, struct vm **out);
+#define vm_for_each(vm_)                              \
+	for (uint32_t id_ = 0; id_ < vm_count; id_++) \
+		if (((vm_) = vms[id_]) != NULL)
 
-/* Undo vm_create() for the VM made last, none of whose vCPUs has been attached to a CPU. */
-void vm_destroy(struct vm *vm);
+/* Give the VM an id and its entry, or take them away again. -ENOSPC: all are taken. */
+int vm_enter(struct vm *vm);
+void vm_leave(struct vm *vm);
 
 /*
  * Reserve the VM's RAM, if it has none; all of it or nothing. -ENOMEM after one logged line. Under vm->lock, or before

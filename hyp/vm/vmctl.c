@@ -14,6 +14,8 @@
  *   STOPPING                   PAUSED    likewise: a pause
  *   STOPPING                   OFF       likewise: power-off, or a start or reset that failed
  *   STOPPING                   CRASHED   likewise: a crash
+ *   CREATED, OFF, CRASHED,     ENDING    vmctl_end(): it is taken apart
+ *   BROKEN
  *
  * A request of more weight replaces one that has not been performed yet: "performing" looks again when it has ended.
  * RAM belongs to a VM from vmctl_start() until it is OFF or CRASHED; then it is scrubbed and anybody's.
@@ -118,6 +120,52 @@ static void report_late(const struct vcpu *vcpu)
 	else
 		log_err("vm %s: vCPU %u on CPU %u has not stopped for %u s (work 0x%x): a bug, please report it", vm,
 			index, cpu, STOP_SECONDS, (unsigned)vcpu->work);
+}
+
+static void wake_placed(struct vm *vm)
+{
+	struct vcpu *v;
+
+	vm_for_each_vcpu(v, vm)
+		if (v->cpu)
+			vcpu_request(v, WORK_STOP);
+}
+
+/* Each says that it is about to leave, under vm->lock, and is gone when its CPU has left its stack, moments later. */
+static void wait_for_threads(struct vm *vm)
+{
+	struct vcpu *v;
+	uint32_t placed = 0;
+
+	vm_for_each_vcpu(v, vm)
+		placed += v->cpu != NULL;
+	while (__atomic_load_n(&vm->left_count, __ATOMIC_RELAXED) < placed)
+		sched_block();
+	vm_for_each_vcpu(v, vm)
+		while (v->cpu && !__atomic_load_n(&v->gone, __ATOMIC_ACQUIRE))
+			;
+}
+
+int vmctl_end(struct vm *vm)
+{
+	const uint32_t from = BIT(VM_CREATED) | BIT(VM_OFF) | BIT(VM_CRASHED) | BIT(VM_BROKEN);
+	int ret = 0;
+
+	spin_lock(&vm->lock);
+	if (vm->state == VM_STOPPING)
+		ret = -EBUSY;
+	else if (!(from & BIT(vm->state)))
+		ret = -EINVAL;
+	else
+		vm->state = VM_ENDING;
+	vm->ender = current_vcpu();
+	spin_unlock(&vm->lock);
+	if (ret)
+		return ret;
+	wake_placed(vm);
+	wait_for_threads(vm);
+	timer_drain(&vm->stop_watch);
+	return 0;
 }
 
 static uint64_t stop_limit(void)
@@ -247,7 +295,7 @@ const char *vmctl_state_name(const struct vm *vm)
 {
 	static const char *const state[] = {
 		[VM_CREATED] = "created", [VM_RUNNING] = "running", [VM_STOPPING] = "stopping", [VM_PAUSED] = "paused",
-		[VM_OFF] = "off",         [VM_CRASHED] = "crashed", [VM_BROKEN] = "broken",
+		[VM_OFF] = "off",         [VM_CRASHED] = "crashed", [VM_BROKEN] = "broken",     [VM_ENDING] = "ending",
 	};
 	static const char *const request[] = {
 		[VM_REQUEST_NONE] = "stopping",      [VM_REQUEST_PAUSE] = "pausing",   [VM_REQUEST_START] = "starting",
@@ -267,11 +315,22 @@ void vmctl_crash(struct vm *vm, const char *why, uint64_t at)
 	vmctl_request(vm, VM_REQUEST_CRASH);
 }
 
+static bool anything_to_do(void)
+{
+	const uint32_t over = BIT(VM_OFF) | BIT(VM_CRASHED) | BIT(VM_BROKEN) | BIT(VM_ENDING);
+	bool any = false;
+	struct vm *vm;
+
+	spin_lock(&vms_lock);
+	vm_for_each(vm) any |= !(BIT(vm->state) & over);
+	spin_unlock(&vms_lock);
+	return any;
+}
+
 void vmctl_power_off_if_last(void)
 {
-	for (uint32_t i = 0; i < vm_count; i++)
-		if (!(BIT(vms[i]->state) & (BIT(VM_OFF) | BIT(VM_CRASHED) | BIT(VM_BROKEN))))
-			return;
+	if (anything_to_do())
+		return;
 	if (console_shell_is_open()) {
 		log_info("no VM is running; the shell is open: `vm start` one, or `poweroff`");
 		return;
@@ -430,6 +489,19 @@ static void wait_parked(struct vcpu *vcpu)
 	}
 }
 
+/* The VM is taken apart: nothing of the vCPU stays in this CPU. Holder of vm->lock. */
+static void __attribute__((noreturn)) leave_for_good(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	vm->left_count++;
+	spin_unlock(&vm->lock);
+	vcpu->detached = true;
+	vcpu_unload(vcpu);
+	sched_wake(vm->ender);
+	sched_exit(&vcpu->gone);
+}
+
 void vmctl_checkpoint(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -441,6 +513,8 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	while (!may_run(vcpu)) {
 		bool last = must_perform(vm);
 
+		if (vm->state == VM_ENDING)
+			leave_for_good(vcpu);
 		if (last)
 			vm->parked_count = 0; /* nobody else performs */
 		spin_unlock(&vm->lock);

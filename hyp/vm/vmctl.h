@@ -45,6 +45,13 @@ int vmctl_boot(struct vm *vm);
 /* It can never run on this host: its vCPUs have no place. Before it is started. */
 void vmctl_break(struct vm *vm);
 
+/*
+ * It ends for good, from CREATED, OFF, CRASHED or BROKEN: every vCPU that has a place ends its thread, and nothing of
+ * the VM is in any CPU's hardware when this returns. For vm_destroy(), from a thread that may block. -EINVAL: not in
+ * this state. -EBUSY: a change is under way.
+ */
+int vmctl_end(struct vm *vm);
+
 /* Switch the host off if it has nothing left to do: no VM runs, waits for an operator, or is about to. */
 void vmctl_power_off_if_last(void);
 

@@ -75,6 +75,12 @@ void watchdog_start(struct vm *vm)
 	timer_arm(&vm->watchdog, timer_now() + ticks_of(vm->config.watchdog_ms) / LOOKS);
 }
 
+void watchdog_end(struct vm *vm)
+{
+	timer_drain(&vm->watchdog);
+	timer_drain(&vm->restart);
+}
+
 /* Perhaps for the restart before, and then the restarter of now, or of then, is woken without cause. */
 static void restart_due(struct timer *timer)
 {

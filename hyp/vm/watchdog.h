@@ -20,4 +20,7 @@ void watchdog_start(struct vm *vm);
  */
 void watchdog_hold_back(struct vm *vm);
 
+/* The VM is taken apart: no callback of it is under way or comes. */
+void watchdog_end(struct vm *vm);
+
 #endif

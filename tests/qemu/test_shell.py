@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD, ROOT
+from test_smp import SOAK
 
 ESCAPE = "\x1d"  # Ctrl-]
 SHELL = r"virt7> "
@@ -452,3 +453,51 @@ def test_trace(talk, tmp_path, smp):
 def test_trace2json_of_something_else(tmp_path):
     done = subprocess.run([ROOT / "tools" / "trace2json"], input="hello\n", capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "not the output of `trace dump`" in done.stderr
+
+
+@pytest.mark.parametrize("smp", (1, 2))
+def test_destroy_and_create(talk, smp):
+    """VMs are taken apart and put together again in any order, while others run, and every round leaves the same memory.
+
+    1,000 rounds with SOAK=1. In turn the VM that is destroyed waits in its guest, floods, is paused, off, or has not begun.
+    """
+    run = talk("a", "b,cpus=2,watchdog-ms=3600000", "c", smp=smp)
+    open_shell(run)
+    seen = set()
+    for n in range(1000 if SOAK else 20):
+        name = "abc"[n % 3]
+        if n % 5 == 1:
+            run.send(f"vm console {name}\r")
+            run.expect(r"\n> ")
+            run.send("flood\r")
+            run.expect(r"flood \d+\r")
+            open_shell(run)
+        elif n % 5 == 2:
+            command(run, f"vm pause {name}")
+        elif n % 5 == 3:
+            command(run, f"vm stop -f {name}")
+        elif n % 5 == 4:
+            command(run, f"vm destroy -f {name}")
+            command(run, f"vm create {name}")
+        assert command(run, f"vm destroy -f {name}").endswith(f"virt7: vm {name}: destroyed\n")
+        assert command(run, f"vm destroy {name}") == f"no VM is called {name}; `vm list` shows their names\n"
+        assert not re.search(rf"^{name} ", command(run, "vm list"), re.M)
+        seen.add((name == "b", re.search(r"free for VMs.*", command(run, "mem"))[0], re.search(r"heap: .*", run.child.before)[0]))
+        assert len(seen) <= 2
+        size = 2 if name == "b" else 1
+        assert command(run, f"vm create {name}") == f"virt7: vm {name}: {size} vCPU{'s' if size > 1 else ''}, 8 MiB\n"
+        assert re.search(rf"^{name} +created +0 of {size}", command(run, "vm list"), re.M)
+        run.send(f"vm start {name}\r")
+        run.expect(rf"virt7: vm {name}: loading kernel")
+        run.expect(SHELL)
+    for name in "abc":
+        command(run, f"vm destroy -f {name}")
+    assert command(run, "vm console") == "there is no VM: `vm create` one, or `poweroff`\n"
+    command(run, "vm create b")
+    command(run, "vm start b")
+    run.send("vm console b\r")
+    run.expect(r"talk: ready\r|\n> ")
+    run.send("hello\r")
+    run.expect(r"heard: hello\r")
+    open_shell(run)
+    power_off(run)

@@ -82,6 +82,13 @@ void timer_arm(struct timer *timer, uint64_t deadline)
 	armed = timer;
 }
 
+void timer_drain(struct timer *timer)
+{
+	if (timer->cpu)
+		armed = NULL;
+	timer->cpu = NULL;
+}
+
 static void pass(uint64_t ms)
 {
 	for (now += ms; armed && armed->deadline <= now;) {
@@ -784,10 +791,47 @@ static void test_polled(void **state)
 	assert_string_equal(heard[0], "k");
 }
 
+/* Whoever is left gets what it had: its turn, the keyboard; its unfinished line ends, and nobody waits for it. */
+static void test_detach(void **state)
+{
+	(void)state;
+	start(3);
+	vm_says(1, "bee has no end");
+	vm_says(2, "c waits\r\n");
+	expect("bee| bee has no end");
+	console_show(&vm[1].console);
+	assert_ptr_equal(console_keyboard(), &vm[1].console);
+	vm_says(1, "\x1b[8m");
+	expect("bee has no end\x1b[8m");
+	console_detach(&vm[1].console);
+	memset(&vm[1].console, 0xa5, sizeof(vm[1].console)); /* its memory is somebody else's */
+	expect(TERMINAL_SCREEN "\r\nc| c waits\r\n");
+	assert_null(console_screen());
+	assert_ptr_not_equal(console_keyboard(), &vm[1].console);
+	vm_says(0, "a\r\n");
+	expect("a| a\r\n");
+	console_detach(&vm[0].console);
+	vm_says(2, "alone\r\n");
+	expect("alone\r\n");
+	key("x");
+	assert_string_equal(heard[2], "x");
+	console_detach(&vm[2].console);
+	key("y");
+	assert_null(console_keyboard());
+	console_write("virt7: on\n", 10);
+	expect("virt7: on\r\n");
+	vm[0].console.input_head = vm[0].console.input_tail = 0;
+	console_attach(&vm[0].console);
+	assert_ptr_equal(console_screen(), &vm[0].console);
+	vm_says(0, "again\r\n");
+	expect("again\r\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_vm_is_raw),
+		cmocka_unit_test(test_detach),
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_virt7_waits_for_the_uart),
 		cmocka_unit_test(test_whole_lines),

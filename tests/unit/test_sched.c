@@ -55,6 +55,17 @@ void thread_switch(uint32_t **from, uint32_t *to)
 		longjmp(idle_over, 1); /* out of sched_idle(), which never returns */
 }
 
+void thread_leave(uint32_t *to, bool *gone);
+
+/* The thread is over: only the idle thread comes next, and then the stack is free. */
+void thread_leave(uint32_t *to, bool *gone)
+{
+	assert_int_equal(percpu[cpu_id()].rq_lock.held, 0);
+	switched_to = to;
+	*gone = true;
+	longjmp(idle_over, 2);
+}
+
 void vcpu_switch(struct percpu *cpu, struct vcpu *next)
 {
 	assert_ptr_equal(cpu, &percpu[cpu_id()]);
@@ -243,6 +254,31 @@ static void test_dedicated(void **state)
 	assert_int_equal(vcpu[2].affinity, BIT(1));
 	assert_int_equal(sched_attach(&vcpu[3], BIT(0), false), -ENODEV);
 	assert_int_equal(sched_attach(&vcpu[3], UINT32_MAX, true), -ENODEV); /* the other one is taken */
+}
+
+/* A vCPU that ends leaves its CPU to the idle thread as if it had never lived there, and nothing wakes it any more. */
+static void test_exit(void **state)
+{
+	static bool gone;
+
+	(void)state;
+	assert_int_equal(sched_attach(&vcpu[0], UINT32_MAX, true), 0);
+	idle();
+	assert_runs(&vcpu[0]);
+	gone = false;
+	if (!setjmp(idle_over))
+		sched_exit(&gone);
+	assert_true(gone);
+	assert_ptr_equal(switched_to, percpu[0].idle_sp);
+	assert_null(percpu[0].vcpu);
+	assert_int_equal(percpu[0].assigned, 0);
+	assert_int_equal(percpu[0].load[3], 0);
+	assert_int_equal(sched_usable(UINT32_MAX), 3);
+	sched_wake(&vcpu[0]);
+	assert_int_equal(percpu[0].ready, 0);
+	assert_int_equal(sched_attach(&vcpu[1], BIT(0), true), 0);
+	idle();
+	assert_runs(&vcpu[1]);
 }
 
 static void test_round_robin(void **state)
@@ -885,6 +921,7 @@ int main(void)
 		cmocka_unit_test_setup(test_asked_twice, setup),
 		cmocka_unit_test_setup(test_two_for_an_idle_cpu, setup),
 		cmocka_unit_test_setup(test_wake_while_given, setup),
+		cmocka_unit_test_setup(test_exit, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

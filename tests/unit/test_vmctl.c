@@ -39,6 +39,7 @@
 struct percpu percpu[CPU_MAX];
 struct vm *vms[VM_MAX];
 uint32_t vm_count;
+struct spinlock vms_lock;
 
 static struct vm vm;
 static struct vcpu vcpu[2];
@@ -84,6 +85,8 @@ static bool runs(struct vcpu *v)
 	return true;
 }
 
+static uint32_t unloads;
+
 /* --- what the code under test calls ----------------------------------------------------------------------------------
  */
 
@@ -121,9 +124,31 @@ void s2_clear(struct s2 *s2)
 		assert_true(vcpu[i].parked);
 }
 
+/* Who waits for a VM's end is woken for each vCPU. */
+static uint32_t ender_woken;
+static struct vcpu ender;
+
 void sched_wake(struct vcpu *v)
 {
-	(void)v;
+	ender_woken += v == &ender;
+}
+
+void vcpu_unload(struct vcpu *v)
+{
+	assert_int_equal(vm.lock.held, 0);
+	assert_true(v->detached);
+	unloads++;
+}
+
+void sched_exit(bool *gone)
+{
+	*gone = true;
+	longjmp(asleep, 1);
+}
+
+void timer_drain(struct timer *timer)
+{
+	timer->cpu = NULL;
 }
 
 void vcpu_request(struct vcpu *v, uint32_t work)
@@ -445,6 +470,62 @@ static void stop_watch_knows_who_waits(void **state)
 }
 
 /* docs/console.md, The end */
+/* The threads' last steps, while somebody waits for them. */
+static void first_leaves(void)
+{
+	assert_int_equal(vcpu[0].work & WORK_STOP, WORK_STOP);
+	assert_false(runs(&vcpu[0]));
+	assert_true(vcpu[0].gone);
+}
+
+static void second_leaves(void)
+{
+	assert_int_equal(ender_woken, 1);
+	assert_false(runs(&vcpu[1]));
+}
+
+/* Two vCPUs with a place and one that never got one; it is over when both have left. */
+static void end_of_a_vm(void **state)
+{
+	(void)state;
+	ender_woken = unloads = 0;
+	percpu[0].vcpu = &ender;
+	start(2);
+	assert_int_equal(vmctl_end(&vm), -EINVAL);
+	vmctl_request(&vm, VM_REQUEST_OFF);
+	assert_int_equal(vmctl_end(&vm), -EBUSY);
+	assert_false(runs(&vcpu[0]));
+	assert_false(runs(&vcpu[1]));
+	assert_int_equal(vm.state, VM_OFF);
+	vm.vcpu[2] = &(struct vcpu){.vm = &vm, .index = 2};
+	vm.vcpu_count = 3;
+	vm.stop_watch.cpu = &percpu[0];
+	memset(&script, 0, sizeof(script));
+	script.at_block[0] = first_leaves;
+	script.at_block[1] = second_leaves;
+	assert_int_equal(vmctl_end(&vm), 0);
+	assert_int_equal(script.next, 2);
+	assert_int_equal(unloads, 2);
+	assert_int_equal(ender_woken, 2);
+	assert_true(vcpu[1].gone);
+	assert_null(vm.stop_watch.cpu);
+	assert_string_equal(vmctl_state_name(&vm), "ending");
+	assert_int_equal(vmctl_start(&vm), -EINVAL);
+	assert_int_equal(vmctl_end(&vm), -EINVAL);
+	percpu[0].vcpu = NULL;
+}
+
+/* One that nobody has given a place needs nobody, and does not keep the host on. */
+static void end_of_a_broken_vm(void **state)
+{
+	(void)state;
+	vcpu[0].cpu = NULL;
+	vmctl_break(&vm);
+	assert_int_equal(vmctl_end(&vm), 0);
+	vmctl_power_off_if_last();
+	assert_int_equal(power_offs, 1);
+}
+
 static void last_vm_switches_the_host_off(void **state)
 {
 	(void)state;
@@ -523,6 +604,8 @@ int main(void)
 		cmocka_unit_test_setup(stop_watch_reports_what_it_says, setup),
 		cmocka_unit_test_setup(stop_watch_knows_who_waits, setup),
 		cmocka_unit_test_setup(last_vm_switches_the_host_off, setup),
+		cmocka_unit_test_setup(end_of_a_vm, setup),
+		cmocka_unit_test_setup(end_of_a_broken_vm, setup),
 		cmocka_unit_test_setup(weightier_requests_win, setup),
 		cmocka_unit_test_setup(standby_ends, setup),
 		cmocka_unit_test_setup(stop_outweighs_a_restart, setup),

@@ -1,0 +1,255 @@
+/*
+ * Putting VMs together. What has been made is found in struct vm itself, so that one function, release(), undoes all of
+ * it or any part.
+ */
+#include <errno.h>
+
+#include <arm/hypregs.h>
+#include <arm/sysreg.h>
+
+#include "coproc/errata.h"
+#include "coproc/model.h"
+#include "hyp/console/console.h"
+#include "hyp/lib/bits.h"
+#include "hyp/run/option.h"
+#include "hyp/run/sched.h"
+#include "hyp/run/thread.h"
+#include "hyp/vdev/device.h"
+#include "hyp/vm/assemble.h"
+#include "hyp/vm/vm.h"
+#include "hyp/vm/vmctl.h"
+#include "hyp/vm/watchdog.h"
+#include "mm/page.h"
+#include "vgic/vgic.h"
+#include "vtimer/vtimer.h"
+
+#define HCR_GUEST                                                                                                   \
+	(HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_INNER | HCR_TID0 | HCR_TID1 | \
+	 HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TAC | HCR_TSW)
+
+#define LOG_SHARE 64U /* of the heap that is left, at most one part for a log */
+
+static const struct bundle *source;
+static uint64_t gicv_base;
+static uint32_t vms_made, vcpus_made;
+
+/* hyp/arm/vectors.S: where a vCPU's thread begins. */
+void thread_start(void);
+
+void vm_assemble_init(const struct bundle *b, uint64_t gicv)
+{
+	source = b;
+	gicv_base = gicv;
+}
+
+static int make_vcpu(struct vm *vm, uint32_t index)
+{
+	struct vcpu *vcpu = page_alloc(page_order(sizeof(*vcpu)));
+
+	if (!vcpu)
+		return -ENOMEM;
+	vcpu->vm = vm;
+	vcpu->bus = &vm->bus;
+	vcpu->index = index;
+	vcpu->vpidr = read_midr();
+	vcpu->vmpidr = 0x80000000U | (vm->config.cpus == 1 ? BIT(30) : 0) | index; /* one cluster; U: uniprocessor */
+	vcpu->hcr = HCR_GUEST;
+	vcpu->priority = vm->config.priority;
+	vcpu->work = WORK_STOP;
+	vcpu->trap_wfi = vm->config.watchdog_ms != 0; /* it has to be seen sleeping */
+	vm->vcpu[index] = vcpu;
+	vm->vcpu_count++;
+	return thread_make_stack(vcpu, thread_start);
+}
+
+static int make_vcpus(struct vm *vm)
+{
+	int ret = 0;
+
+	for (uint32_t i = 0; !ret && i < vm->config.cpus; i++)
+		ret = make_vcpu(vm, i);
+	return ret;
+}
+
+/* The vCPUs' timers: the virtual one's interrupt is the hardware's. */
+static void make_timers(struct vm *vm)
+{
+	struct vcpu *v;
+
+	vm_for_each_vcpu(v, vm) {
+		vgic_map_hw(v, MACHINE_PPI_TIMER_VIRT, vtimer_virt_line);
+		vtimer_init_vcpu(v);
+	}
+}
+
+/* What its console keeps: as much as the options say, and no large part of the heap. */
+static int make_log(struct vm *vm)
+{
+	uint32_t size = options.console_log * 1024U;
+
+	while (size > PAGE_SIZE && size > page_available() / LOG_SHARE)
+		size /= 2U;
+	vm->console.vm = vm;
+	vm->console.name = vm->config.name;
+	vm->console.size = size;
+	vm->console.log = page_alloc(page_order(size));
+	return vm->console.log ? 0 : -ENOMEM;
+}
+
+/* All of it, in this order. -EINVAL: what is wrong has had its line. */
+static int make_parts(struct vm *vm, const struct cpu_model *model)
+{
+	int ret = s2_init(&vm->s2);
+
+	if (!ret && vm->config.autostart && vm_take_ram(vm))
+		ret = -EINVAL;
+	if (!ret)
+		ret = make_vcpus(vm);
+	if (ret)
+		return ret;
+	model_apply(vm, model);
+	errata_apply(vm);
+	make_timers(vm);
+	ret = vgic_create(vm, gicv_base);
+	if (!ret)
+		ret = make_log(vm);
+	if (!ret)
+		ret = device_create_all(vm, source, vm->config.node);
+	if (!ret)
+		ret = vm_enter(vm);
+	return ret;
+}
+
+/* The parts that there are. None of its threads runs, and nobody knows of it. */
+static void release(struct vm *vm)
+{
+	device_destroy_all(vm);
+	if (vm->console.log)
+		page_free(vm->console.log, page_order(vm->console.size));
+	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
+		thread_free_stack(vm->vcpu[i]);
+		page_free(vm->vcpu[i], page_order(sizeof(*vm->vcpu[i])));
+	}
+	if (vm->s2.root) {
+		vm_give_ram(vm);
+		s2_destroy(&vm->s2);
+	}
+	page_free(vm, page_order(sizeof(*vm)));
+}
+
+static int make_vm(const struct vm_config *cfg, const struct cpu_model *model, struct vm **out)
+{
+	struct vm *vm = page_alloc(page_order(sizeof(*vm)));
+	int ret = -ENOMEM;
+
+	if (vm) {
+		vm->config = *cfg;
+		mmio_init(&vm->bus);
+		ret = make_parts(vm, model);
+	}
+	if (ret && ret != -EINVAL)
+		log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left", cfg->name, -ret,
+			(unsigned)(page_available() / 1024U));
+	if (ret && vm)
+		release(vm);
+	*out = vm;
+	return ret;
+}
+
+int vm_assemble(const struct vm_config *cfg, struct vm **out)
+{
+	const struct cpu_model *model;
+	int ret;
+
+	if (!sched_usable(cfg->affinity)) {
+		log_err("vm %s: cpu-affinity 0x%x names no CPU that is online", cfg->name, (unsigned)cfg->affinity);
+		return -ENODEV;
+	}
+	model = model_find(cfg);
+	if (!model)
+		return -ENODEV;
+	if (vms_made == VM_MAX || vcpus_made + cfg->cpus > VCPU_MAX) {
+		log_err("vm %s: too many: virt7 runs at most %u VMs with %u vCPUs in all", cfg->name, VM_MAX, VCPU_MAX);
+		return -ENOSPC;
+	}
+	ret = make_vm(cfg, model, out);
+	if (ret)
+		return ret;
+	vms_made++;
+	vcpus_made += cfg->cpus;
+	console_attach(&(*out)->console);
+	log_info("vm %s: %u vCPU%s, %llu MiB", cfg->name, cfg->cpus, cfg->cpus == 1 ? "" : "s",
+		 (unsigned long long)(cfg->ram_size >> 20));
+	return 0;
+}
+
+/* On failure some may have theirs: the VM is there, and never runs. */
+static int attach_vcpus(struct vm *vm)
+{
+	struct vcpu *v;
+
+	vm_for_each_vcpu(v, vm)
+		if (sched_attach(v, vm->config.affinity & v->model_cpus, vm->config.dedicated_cpus))
+			return -ENODEV;
+	return 0;
+}
+
+int vm_place(struct vm *vm)
+{
+	int ret = attach_vcpus(vm);
+
+	if (!ret) {
+		watchdog_start(vm);
+		return 0;
+	}
+	vmctl_break(vm);
+	log_err("vm %s: no physical CPU is left for %u vCPUs: see cpu-affinity 0x%x and dedicated-cpus",
+		vm->config.name, (unsigned)vm->vcpu_count, (unsigned)vm->config.affinity);
+	return ret;
+}
+
+/* Who creates a VM by hand starts it by hand: it gets its RAM then. */
+int vm_create(const char *name)
+{
+	struct vm_config cfg;
+	struct vm *vm;
+	int ret = source->fdt ? vmcfg_find(source, name, &cfg) : -ENOENT;
+
+	if (ret)
+		return ret;
+	cfg.autostart = false;
+	ret = vm_assemble(&cfg, &vm);
+	return ret ? ret == -ENOENT ? -EINVAL : ret : vm_place(vm);
+}
+
+/* CPUs remember which VM they ran last. Its own CPU may go on to another one at any time, and stores that. */
+static void forget_last_vm(const struct vm *vm)
+{
+	for (uint32_t i = 0; i < CPU_MAX; i++) {
+		const struct vm *expected = vm;
+
+		__atomic_compare_exchange_n(&percpu[i].last_vm, &expected, NULL, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+	}
+}
+
+/* In this order: nothing more is begun for it, then its threads end, then nothing under way is left. */
+int vm_destroy(struct vm *vm)
+{
+	struct vcpu *v;
+	int ret = vmctl_end(vm);
+
+	if (ret)
+		return ret;
+	console_detach(&vm->console);
+	watchdog_end(vm);
+	vm_for_each_vcpu(v, vm)
+		vtimer_end_vcpu(v);
+	forget_last_vm(vm);
+	vm_leave(vm);
+	vms_made--;
+	vcpus_made -= vm->vcpu_count;
+	log_info("vm %s: destroyed", vm->config.name);
+	release(vm);
+	return 0;
+}

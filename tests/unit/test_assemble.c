@@ -1,0 +1,553 @@
+/*
+ * Putting VMs together and taking them apart (hyp/vm/assemble.c, and the table of VMs and their RAM in hyp/vm/vm.c)
+ * over counted resources: heap pages, RAM, VMIDs, stacks, console, places. Each is refused in turn, and nothing is
+ * left.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "coproc/errata.h"
+#include "coproc/model.h"
+#include "fake_log.h"
+#include "fake_machine.h"
+#include "fake_page.h"
+#include "hyp/console/console.h"
+#include "hyp/lib/bits.h"
+#include "hyp/run/option.h"
+#include "hyp/run/sched.h"
+#include "hyp/run/thread.h"
+#include "hyp/vdev/device.h"
+#include "hyp/vm/assemble.h"
+#include "hyp/vm/vm.h"
+#include "hyp/vm/vmctl.h"
+#include "hyp/vm/watchdog.h"
+#include "mm/cache.h"
+#include "mm/hypmap.h"
+#include "mm/page.h"
+#include "mm/ram.h"
+#include "vgic/vgic.h"
+#include "vtimer/vtimer.h"
+
+#define RAM_FREE MIB(64)
+#define GICV     0x8040000U
+
+struct percpu percpu[CPU_MAX];
+struct options options;
+
+static struct {
+	uint64_t ram; /* taken */
+	int vmids, stacks, consoles, places, watchdogs, devices, vcpu_timers, ended;
+	int steps_left;  /* until a step that is no page is refused; < 0: none is */
+	uint32_t pieces; /* RAM comes in so many */
+	uint32_t cpus;   /* that are free */
+	int end_result;
+} now;
+
+/* Is this step the one that fails? */
+static bool refused(void)
+{
+	return now.steps_left >= 0 && now.steps_left-- == 0;
+}
+
+uint64_t ram_take(uint64_t size, bool whole, pa_t *base)
+{
+	uint64_t piece = MIN(size, RAM_FREE / (now.pieces ? now.pieces : 1U));
+
+	assert_false(whole);
+	piece = MIN(piece, RAM_FREE - now.ram);
+	if (piece == 0 || refused())
+		return 0;
+	*base = pa(0x80000000U + now.ram);
+	now.ram += piece;
+	return piece;
+}
+
+void ram_release(pa_t base, uint64_t size)
+{
+	(void)base;
+	assert_true(now.ram >= size);
+	now.ram -= size;
+}
+
+uint64_t ram_available(void)
+{
+	return RAM_FREE - now.ram;
+}
+
+int s2_init(struct s2 *s2)
+{
+	if (refused())
+		return -ENOSPC;
+	s2->root = page_alloc(1);
+	if (!s2->root)
+		return -ENOMEM;
+	now.vmids++;
+	return 0;
+}
+
+void s2_destroy(struct s2 *s2)
+{
+	page_free(s2->root, 1);
+	s2->root = NULL;
+	now.vmids--;
+}
+
+int s2_reserve(struct s2 *s2, uint64_t size)
+{
+	(void)s2, (void)size;
+	return refused() ? -ENOMEM : 0;
+}
+
+bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to)
+{
+	(void)at, (void)to;
+	assert_non_null(s2->root);
+	return false;
+}
+
+void s2_forget(struct s2 *s2)
+{
+	assert_non_null(s2->root);
+}
+
+bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
+{
+	(void)s2, (void)at, (void)out;
+	return false;
+}
+
+int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
+{
+	(void)s2, (void)at, (void)to;
+	return 0;
+}
+
+/* No VM of this test touches its RAM. */
+uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
+{
+	(void)window, (void)address;
+	fail();
+	return NULL;
+}
+
+void hyp_window_close_at(enum hyp_window window)
+{
+	(void)window;
+}
+
+int cache_scrub_block(void *block)
+{
+	(void)block;
+	return 0;
+}
+
+int thread_make_stack(struct vcpu *vcpu, void (*entry)(void))
+{
+	(void)entry;
+	vcpu->regs = page_alloc(0);
+	now.stacks += vcpu->regs != NULL;
+	return vcpu->regs ? 0 : -ENOMEM;
+}
+
+void thread_free_stack(struct vcpu *vcpu)
+{
+	now.stacks -= vcpu->regs != NULL;
+	page_free(vcpu->regs, 0);
+}
+
+void thread_start(void);
+void thread_start(void)
+{
+}
+
+static struct cpu_model model = {.name = "test"};
+
+const struct cpu_model *model_find(const struct vm_config *cfg)
+{
+	if (!refused())
+		return &model;
+	log_err("vm %s: cpu-model", cfg->name);
+	return NULL;
+}
+
+void model_apply(struct vm *vm, const struct cpu_model *of)
+{
+	struct vcpu *v;
+
+	assert_ptr_equal(of, &model);
+	vm_for_each_vcpu(v, vm)
+		v->model_cpus = 0xff;
+}
+
+void errata_apply(struct vm *vm)
+{
+	assert_int_equal(vm->vcpu_count, vm->config.cpus);
+}
+
+void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
+{
+	(void)vcpu, (void)line;
+	assert_int_equal(id, MACHINE_PPI_TIMER_VIRT);
+}
+
+bool vtimer_virt_line(void)
+{
+	return false;
+}
+
+void vtimer_init_vcpu(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+void vtimer_end_vcpu(struct vcpu *vcpu)
+{
+	(void)vcpu;
+	now.vcpu_timers++;
+}
+
+int vgic_create(struct vm *vm, uint64_t gicv)
+{
+	(void)vm;
+	assert_int_equal(gicv, GICV);
+	return refused() ? -ENOMEM : 0;
+}
+
+void console_attach(struct console_stream *stream)
+{
+	assert_non_null(stream->log);
+	assert_non_null(stream->vm);
+	now.consoles++;
+}
+
+void console_detach(struct console_stream *stream)
+{
+	assert_non_null(stream->log);
+	now.consoles--;
+}
+
+uint32_t sched_usable(uint32_t affinity)
+{
+	return affinity & 0xffU;
+}
+
+int sched_attach(struct vcpu *vcpu, uint32_t affinity, bool dedicated)
+{
+	(void)affinity, (void)dedicated;
+	if (now.cpus == 0)
+		return -ENODEV;
+	now.cpus--;
+	now.places++;
+	vcpu->cpu = &percpu[0];
+	return 0;
+}
+
+void sched_preempt(void)
+{
+}
+
+void watchdog_start(struct vm *vm)
+{
+	(void)vm;
+	now.watchdogs++;
+}
+
+void watchdog_end(struct vm *vm)
+{
+	(void)vm;
+	now.watchdogs -= now.watchdogs > 0;
+}
+
+void vmctl_break(struct vm *vm)
+{
+	vm->state = VM_BROKEN;
+	vm_give_ram(vm);
+}
+
+/* The threads of vCPUs that have a place are gone when it returns. */
+int vmctl_end(struct vm *vm)
+{
+	struct vcpu *v;
+
+	if (now.end_result)
+		return now.end_result;
+	vm_for_each_vcpu(v, vm)
+		if (v->cpu) {
+			now.places--;
+			now.cpus++;
+		}
+	vm->state = VM_ENDING;
+	now.ended++;
+	return 0;
+}
+
+size_t page_available(void)
+{
+	return MIB(4);
+}
+
+/* One device of the VM, and one that wants a page of its own. */
+struct greedy {
+	struct device device;
+	void *page;
+};
+
+static int greedy_create(struct device *device)
+{
+	struct greedy *g = container_of(device, struct greedy, device);
+
+	g->page = page_alloc(0);
+	if (!g->page || refused()) {
+		page_free(g->page, 0);
+		return -ENOMEM;
+	}
+	now.devices++;
+	return 0;
+}
+
+static void greedy_destroy(struct device *device)
+{
+	page_free(container_of(device, struct greedy, device)->page, 0);
+	now.devices--;
+}
+
+static const struct device_class greedy_class = {
+	.name = "greedy",
+	.size = sizeof(struct greedy),
+	.saved = sizeof(struct greedy),
+	.create = greedy_create,
+	.destroy = greedy_destroy,
+};
+const struct device_class *const device_classes[] = {&greedy_class, &greedy_class, NULL};
+
+static const struct bundle no_bundle;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&now, 0, sizeof(now));
+	now.steps_left = -1;
+	now.cpus = 64;
+	options.console_log = 16;
+	fake_log_reset();
+	vm_assemble_init(&no_bundle, GICV);
+	return 0;
+}
+
+static struct vm_config config(const char *name, unsigned int cpus)
+{
+	struct vm_config cfg = {.cpus = cpus, .ram_size = MIB(16), .affinity = ~0U, .autostart = true, .priority = 4};
+
+	strcpy(cfg.name, name);
+	return cfg;
+}
+
+/* Nothing is in use by anybody. */
+static void expect_nothing(void)
+{
+	assert_int_equal(fake_page_live(), 0);
+	assert_int_equal(now.ram, 0);
+	assert_int_equal(now.vmids, 0);
+	assert_int_equal(now.stacks, 0);
+	assert_int_equal(now.consoles, 0);
+	assert_int_equal(now.places, 0);
+	assert_int_equal(now.devices, 0);
+	assert_int_equal(vm_count, 0);
+	for (uint32_t i = 0; i < VM_MAX; i++)
+		assert_null(vms[i]);
+}
+
+static struct vm *make(const char *name, unsigned int cpus)
+{
+	struct vm_config cfg = config(name, cpus);
+	struct vm *vm = NULL;
+
+	assert_int_equal(vm_assemble(&cfg, &vm), 0);
+	assert_int_equal(vm_place(vm), 0);
+	return vm;
+}
+
+static void test_whole_life(void **state)
+{
+	struct vm *vm = make("a", 3);
+
+	(void)state;
+	assert_string_equal(fake_log_last(LOG_INFO), "vm a: 3 vCPUs, 16 MiB");
+	assert_ptr_equal(vms[0], vm);
+	assert_int_equal(vm->state, VM_CREATED);
+	assert_int_equal(now.ram, MIB(16));
+	assert_int_equal(now.stacks, 3);
+	assert_int_equal(now.places, 3);
+	assert_int_equal(now.devices, 2);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_ptr_equal(vm->vcpu[i]->vm, vm);
+		assert_ptr_equal(vm->vcpu[i]->bus, &vm->bus);
+		assert_int_equal(vm->vcpu[i]->vmpidr, 0x80000000U | i);
+		assert_int_equal(vm->vcpu[i]->work, WORK_STOP);
+	}
+	assert_int_equal(vm_destroy(vm), 0);
+	assert_string_equal(fake_log_last(LOG_INFO), "vm a: destroyed");
+	assert_int_equal(now.vcpu_timers, 3);
+	assert_int_equal(now.watchdogs, 0);
+	expect_nothing();
+}
+
+/* The heap ends, or a step says no, at each one in turn: one line, and all of it comes back. */
+static void test_refused_at_every_step(void **state)
+{
+	struct vm_config cfg = config("a", 2);
+	struct vm *vm = NULL;
+	unsigned int pages = 0, steps = 0;
+
+	(void)state;
+	now.pieces = 8;
+	for (int ret = -1; ret; pages++) {
+		fake_log_reset();
+		fake_page_set_left(pages);
+		ret = vm_assemble(&cfg, &vm);
+		fake_page_set_empty(false);
+		if (ret) {
+			assert_int_equal(fake_log_count(LOG_ERR), 1);
+			expect_nothing();
+		}
+	}
+	assert_int_equal(vm_destroy(vm), 0);
+	for (int ret = -1; ret; steps++) {
+		fake_log_reset();
+		now.steps_left = (int)steps;
+		ret = vm_assemble(&cfg, &vm);
+		now.steps_left = -1;
+		if (ret) {
+			assert_int_equal(fake_log_count(LOG_ERR), 1);
+			expect_nothing();
+		}
+	}
+	assert_int_equal(vm_destroy(vm), 0);
+	expect_nothing();
+	assert_int_equal(pages - 1, 1 + 1 + 2 * 2 + 1 + 2 * 2); /* VM, root, vCPUs with stacks, log, devices */
+	assert_int_equal(steps - 1, 1 + 1 + 2 + 1 + 1 + 2);     /* model, root, RAM, its tables, vGIC, devices */
+}
+
+/* In any order; an id that has become free is the next one's. */
+static void test_any_order(void **state)
+{
+	struct vm *a = make("a", 1), *b = make("b", 1), *c = make("c", 1);
+
+	(void)state;
+	assert_int_equal(vm_destroy(a), 0);
+	assert_int_equal(vm_count, 3);
+	assert_null(vms[0]);
+	a = make("a", 2);
+	assert_int_equal(a->id, 0);
+	assert_int_equal(vm_destroy(c), 0);
+	assert_int_equal(vm_count, 2);
+	assert_int_equal(vm_destroy(a), 0);
+	assert_int_equal(vm_destroy(b), 0);
+	expect_nothing();
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(vm_destroy(make("d", 1 + i % 8)), 0);
+	expect_nothing();
+}
+
+/* Some vCPUs have got a place before there was none left: it is broken, and can be taken apart like any other. */
+static void test_no_place(void **state)
+{
+	struct vm_config cfg = config("a", 3);
+	struct vm *vm;
+
+	(void)state;
+	now.cpus = 2;
+	assert_int_equal(vm_assemble(&cfg, &vm), 0);
+	assert_int_equal(vm_place(vm), -ENODEV);
+	fake_log_expect_error(
+		"vm a: no physical CPU is left for 3 vCPUs: see cpu-affinity 0xffffffff and dedicated-cpus");
+	assert_int_equal(vm->state, VM_BROKEN);
+	assert_int_equal(now.ram, 0);
+	assert_int_equal(now.watchdogs, 0);
+	assert_int_equal(vm_destroy(vm), 0);
+	assert_int_equal(now.cpus, 2);
+	expect_nothing();
+}
+
+/* What runs stays as it is. */
+static void test_not_while_it_runs(void **state)
+{
+	struct vm *vm = make("a", 1);
+
+	(void)state;
+	now.end_result = -EINVAL;
+	assert_int_equal(vm_destroy(vm), -EINVAL);
+	assert_ptr_equal(vms[0], vm);
+	assert_int_equal(now.consoles, 1);
+	now.end_result = 0;
+	assert_int_equal(vm_destroy(vm), 0);
+	expect_nothing();
+}
+
+/* A VM at the address of a destroyed one is another one: the branch predictor is emptied before it runs (harden). */
+static void test_no_cpu_remembers_it(void **state)
+{
+	struct vm *a = make("a", 1), *b = make("b", 1);
+
+	(void)state;
+	percpu[0].last_vm = percpu[3].last_vm = a;
+	percpu[1].last_vm = b;
+	assert_int_equal(vm_destroy(a), 0);
+	assert_null(percpu[0].last_vm);
+	assert_null(percpu[3].last_vm);
+	assert_ptr_equal(percpu[1].last_vm, b);
+	assert_int_equal(vm_destroy(b), 0);
+	expect_nothing();
+}
+
+static void test_limits(void **state)
+{
+	struct vm_config cfg = config("x", 8);
+	struct vm *vm;
+
+	(void)state;
+	cfg.autostart = false;
+	for (uint32_t i = 0; i < VCPU_MAX / 8; i++)
+		assert_int_equal(vm_assemble(&cfg, &vm), 0);
+	assert_int_equal(vm_assemble(&cfg, &vm), -ENOSPC);
+	fake_log_expect_error("vm x: too many: virt7 runs at most 255 VMs with 512 vCPUs in all");
+	assert_int_equal(vm_destroy(vms[5]), 0);
+	assert_int_equal(vm_assemble(&cfg, &vm), 0);
+	assert_int_equal(vm->id, 5);
+	while (vm_count > 0)
+		assert_int_equal(vm_destroy(vms[vm_count - 1]), 0);
+	cfg.cpus = 1;
+	for (uint32_t i = 0; i < VM_MAX; i++)
+		assert_int_equal(vm_assemble(&cfg, &vm), 0);
+	assert_int_equal(vm_assemble(&cfg, &vm), -ENOSPC);
+	while (vm_count > 0)
+		assert_int_equal(vm_destroy(vms[vm_count - 1]), 0);
+	expect_nothing();
+	cfg.affinity = 0x100;
+	fake_log_reset();
+	assert_int_equal(vm_assemble(&cfg, &vm), -ENODEV);
+	fake_log_expect_error("vm x: cpu-affinity 0x100 names no CPU that is online");
+	assert_int_equal(vm_create("x"), -ENOENT); /* there is no bundle */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_whole_life, setup),
+		cmocka_unit_test_setup(test_refused_at_every_step, setup),
+		cmocka_unit_test_setup(test_any_order, setup),
+		cmocka_unit_test_setup(test_no_place, setup),
+		cmocka_unit_test_setup(test_not_while_it_runs, setup),
+		cmocka_unit_test_setup(test_no_cpu_remembers_it, setup),
+		cmocka_unit_test_setup(test_limits, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
