@@ -37,16 +37,6 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 	(void)vm, (void)cpu, (void)id, (void)level;
 }
 
-void timer_take_out(struct timer *timer)
-{
-	(void)timer;
-}
-
-void timer_drain(struct timer *timer)
-{
-	(void)timer;
-}
-
 void timer_arm(struct timer *timer, uint64_t deadline)
 {
 	(void)timer, (void)deadline;
