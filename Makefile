@@ -73,6 +73,16 @@ $(BUILD)/virt7.elf: $(OBJS) $(BUILD)/virt7.lds tools/symtab $(LIBFDT) $(LIBZ) $(
 $(BUILD)/virt7.bin: $(BUILD)/virt7.elf
 	$(Q)$(CROSS)objcopy -O binary $< $@
 
+# For tests: virt7 with one device more (tests/device/), without names of functions.
+TESTDEV_OBJS := $(filter-out %/hyp/vdev/classes.o,$(OBJS)) $(BUILD)/obj/tests/device/testdev.o $(BUILD)/obj/tests/device/classes.o
+$(BUILD)/virt7-testdev.elf: OBJS := $(TESTDEV_OBJS)
+$(BUILD)/virt7-testdev.elf: $(BUILD)/virt7.elf $(TESTDEV_OBJS)
+	$(Q)echo "  LD   $@"; $(call LINK,$(BUILD)/symtab0.o) -o $@
+$(BUILD)/virt7-testdev.bin: $(BUILD)/virt7-testdev.elf
+	$(Q)$(CROSS)objcopy -O binary $< $@
+guests: $(BUILD)/virt7-testdev.bin
+-include $(BUILD)/obj/tests/device/testdev.d $(BUILD)/obj/tests/device/classes.d
+
 # Loaded anywhere on a 4 KiB boundary; this is where QEMU's and most boards' RAM has room.
 $(BUILD)/virt7.uimg: $(BUILD)/virt7.bin
 	$(Q)mkimage -A arm -O linux -T kernel -C none -a 0x48000000 -e 0x48000000 -n virt7 -d $< $@ >/dev/null
@@ -130,7 +140,7 @@ soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux unit
 	SOAK=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
 
-FORMATTED := $(shell find $(ROOMS) tests/unit tests/guests tests/linux tests/bench -name '*.[ch]')
+FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench -name '*.[ch]')
 check: deps ## format, include direction, headers alone, cppcheck, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)

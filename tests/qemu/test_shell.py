@@ -501,3 +501,47 @@ def test_destroy_and_create(talk, smp):
     run.expect(r"heard: hello\r")
     open_shell(run)
     power_off(run)
+
+
+TESTDEV_ITS = """/dts-v1/;
+/ {{
+    description = "two VMs with the device for tests";
+    images {{ guest {{ data = /incbin/("{image}"); type = "kernel"; arch = "arm"; os = "linux"; compression = "none";
+                      hash-1 {{ algo = "crc32"; }}; }}; }};
+    vms {{
+        a {{ compatible = "virt7,vm"; cpus = <2>; memory = <8192>; kernel = "guest"; bootargs = "start=7";
+            dev {{ compatible = "virt7,test-device"; start = <7>; }}; }};
+        b {{ compatible = "virt7,vm"; memory = <8192>; kernel = "guest"; bootargs = "start=9";
+            dev {{ compatible = "virt7,test-device"; start = <9>; }}; }};
+        bad {{ compatible = "virt7,vm"; memory = <8192>; kernel = "guest";
+              dev {{ compatible = "virt7,test-device"; start = <9>; stop = <1>; }}; }};
+    }};
+}};
+"""
+
+
+def test_device_of_two_vms(qemu, mkbundle, tmp_path):
+    """A class of its own file and row: registers, interrupt, node of the bundle, reset, save and restore, in two VMs at
+    once, each destroyed with an access in flight on another CPU, and made again."""
+    its = tmp_path / "testdev.its"
+    its.write_text(TESTDEV_ITS.format(image=BUILD / "guests" / "testdev.bin"))
+    run = qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-smp", 3, "-m", "512M", "-nographic",
+               "-kernel", BUILD / "virt7-testdev.bin", "-initrd", mkbundle(its), timeout=120)
+    for _ in range(2):
+        run.expect(r"testdev: ready\r")
+    open_shell(run)
+    assert "virt7: error: vm bad: /vms/bad/dev: stop: unknown property of a device; correct it or take it out" in run.output()
+    memory = set()
+    for name in ("a", "b") * 5:
+        assert command(run, f"vm destroy -f {name}").endswith(f"virt7: vm {name}: destroyed\n")
+        memory.add((name, command(run, "mem")))
+        command(run, f"vm create {name}")
+        command(run, f"vm start {name}")
+        run.send(f"vm console {name}\r")
+        run.expect(r"testdev: ready\r")
+        open_shell(run)
+        command(run, f"vm reset -f {name}")
+    assert len(memory) == 2
+    assert "FAIL: " not in run.output()
+    assert run.output().count("PASS: the interrupt that was saved") >= 12
+    power_off(run)

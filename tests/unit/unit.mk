@@ -19,6 +19,8 @@ test_image_SRCS    := hyp/load/image.c hyp/load/stream.c hyp/load/guestdtb.c hyp
 DEVICE := hyp/vdev/device.c hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_guestdtb_SRCS := hyp/load/guestdtb.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/vdev/classes.c $(DEVICE)
 test_device_SRCS   := $(DEVICE) tests/unit/fit.c hyp/load/bundle.c
+test_testdev_SRCS  := tests/device/testdev.c tests/device/classes.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/load/guestdtb.c \
+	hyp/load/bundle.c tests/unit/fit.c $(DEVICE)
 test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/load/vmcfg.c hyp/load/bundle.c $(DEVICE)
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
 test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c

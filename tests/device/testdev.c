@@ -1,0 +1,142 @@
+/*
+ * A device for tests of the device class (hyp/vdev/device.h), in build/virt7-testdev.bin only: registers, an
+ * interrupt, a property, a node, reset, save and restore.
+ */
+#include <stddef.h>
+
+#include <arm/spinlock.h>
+
+#include "hyp/exit/mmio.h"
+#include "hyp/lib/bits.h"
+#include "hyp/load/tree.h"
+#include "hyp/vdev/device.h"
+#include "hyp/vm/vm.h"
+#include "tests/device/testdev.h"
+#include "vgic/vgic.h"
+
+extern const struct device_class testdev_class;
+
+struct testdev {
+	struct device device;
+	struct spinlock lock;
+	uint32_t start;   /* of VALUE, by the node */
+	bool line;        /* as the vGIC was last told */
+	uint32_t copy[4]; /* of what follows, with the padding at the end */
+	/* saved, from here on */
+	uint32_t value, raised;
+};
+
+static struct testdev *testdev_of(struct device *device)
+{
+	return container_of(device, struct testdev, device);
+}
+
+static uint32_t testdev_base(const struct device *device)
+{
+	return TESTDEV_BASE + device->number * TESTDEV_SIZE;
+}
+
+static uint32_t testdev_irq(const struct device *device)
+{
+	return TESTDEV_IRQ + device->number;
+}
+
+static void testdev_settle(struct testdev *t)
+{
+	if (t->line == (t->raised != 0))
+		return;
+	t->line = t->raised != 0;
+	vgic_set_line(t->device.vm, 0, testdev_irq(&t->device), t->line);
+}
+
+static uint64_t testdev_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
+{
+	struct testdev *t = device;
+
+	(void)vcpu, (void)size;
+	if (offset == TESTDEV_SLOW)
+		for (volatile uint32_t i = 0; i < TESTDEV_SLOW_ROUNDS; i++)
+			;
+	return offset == TESTDEV_RAISE ? t->raised : t->value;
+}
+
+static bool testdev_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
+{
+	struct testdev *t = device;
+
+	(void)vcpu, (void)size;
+	spin_lock(&t->lock);
+	if (offset == TESTDEV_VALUE)
+		t->value = value;
+	else if (offset == TESTDEV_RAISE)
+		t->raised = value;
+	else if (offset == TESTDEV_SNAP && value == TESTDEV_SNAP_SAVE)
+		device_save(&t->device, t->copy);
+	testdev_settle(t);
+	spin_unlock(&t->lock);
+	if (offset == TESTDEV_SNAP && value == TESTDEV_SNAP_RESTORE)
+		device_restore(&t->device, t->copy);
+	return true;
+}
+
+static const char *testdev_parse_start(struct device *device, const struct bundle *b, int node, const char *name)
+{
+	uint64_t value;
+
+	if (bundle_get_number(b, node, name, &value) || value > UINT32_MAX)
+		return "not a number of one cell";
+	testdev_of(device)->start = (uint32_t)value;
+	return NULL;
+}
+
+static void testdev_reset(struct device *device)
+{
+	struct testdev *t = testdev_of(device);
+
+	spin_lock(&t->lock);
+	t->value = t->start;
+	t->raised = 0;
+	testdev_settle(t);
+	spin_unlock(&t->lock);
+}
+
+static void testdev_restore(struct device *device)
+{
+	struct testdev *t = testdev_of(device);
+
+	spin_lock(&t->lock);
+	testdev_settle(t);
+	spin_unlock(&t->lock);
+}
+
+static int testdev_create(struct device *device)
+{
+	static const struct mmio_ops ops = {testdev_read, testdev_write, MMIO_WORD};
+
+	return mmio_add(&device->vm->bus, testdev_base(device), TESTDEV_SIZE, &ops, testdev_of(device));
+}
+
+static void testdev_describe(const struct device *device, struct tree *t)
+{
+	tree_begin_numbered(t, "testdev@", testdev_base(device));
+	tree_string(t, "compatible", "virt7,test-device");
+	tree_reg_spi(t, testdev_base(device), TESTDEV_SIZE, testdev_irq(device), TREE_GIC_LEVEL_HI);
+	tree_end(t);
+}
+
+static const struct device_property testdev_properties[] = {
+	{"start", testdev_parse_start, "missing; say what VALUE is after a reset"},
+	{NULL, NULL, NULL},
+};
+
+const struct device_class testdev_class = {
+	.name = "testdev",
+	.compatible = "virt7,test-device",
+	.properties = testdev_properties,
+	.size = sizeof(struct testdev),
+	.saved = offsetof(struct testdev, value),
+	.create = testdev_create,
+	.reset = testdev_reset,
+	.describe = testdev_describe,
+	.restore = testdev_restore,
+};

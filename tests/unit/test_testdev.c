@@ -1,0 +1,141 @@
+/* The device for tests in two VMs: its row beside the product's, its property, registers, interrupt, node, saving. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libfdt.h>
+
+#include "fake_page.h"
+#include "fit.h"
+#include "hyp/console/console.h"
+#include "hyp/exit/mmio.h"
+#include "hyp/load/bundle.h"
+#include "hyp/load/guestdtb.h"
+#include "hyp/run/timer.h"
+#include "hyp/vdev/device.h"
+#include "hyp/vm/vm.h"
+#include "tests/device/testdev.h"
+#include "vgic/vgic.h"
+
+static struct vm vm[2];
+static struct vcpu vcpu[2] = {{.vm = &vm[0]}, {.vm = &vm[1]}};
+static bool line[2];
+
+void vgic_set_line(struct vm *of, uint32_t cpu, uint32_t id, bool level)
+{
+	(void)cpu;
+	if (id == TESTDEV_IRQ)
+		line[of - vm] = level;
+}
+
+/* The product's devices are there, and do nothing. */
+bool console_putc(struct console_stream *stream, uint8_t c)
+{
+	(void)stream, (void)c;
+	return true;
+}
+
+int console_getc(struct console_stream *stream)
+{
+	(void)stream;
+	return -1;
+}
+
+void timer_arm(struct timer *timer, uint64_t deadline)
+{
+	(void)timer, (void)deadline;
+}
+
+void timer_take_out(struct timer *timer)
+{
+	(void)timer;
+}
+
+void timer_drain(struct timer *timer)
+{
+	(void)timer;
+}
+
+uint32_t timer_hz(void)
+{
+	return 1;
+}
+
+static uint32_t rd(uint32_t n, uint32_t offset)
+{
+	struct mmio_access access = {.size = 4};
+
+	assert_int_equal(mmio_access(&vcpu[n], TESTDEV_BASE + offset, &access), MMIO_DONE);
+	return access.value;
+}
+
+static void wr(uint32_t n, uint32_t offset, uint32_t value)
+{
+	struct mmio_access access = {.size = 4, .write = true, .value = value};
+
+	assert_int_equal(mmio_access(&vcpu[n], TESTDEV_BASE + offset, &access), MMIO_DONE);
+}
+
+static void add_vm(struct fit *f, const char *name, uint32_t start)
+{
+	fit_vm(f, name);
+	assert_int_equal(fdt_begin_node(f->blob, "dev"), 0);
+	fit_string(f, "compatible", "virt7,test-device");
+	assert_int_equal(fdt_property_u32(f->blob, "start", start), 0);
+	assert_int_equal(fdt_end_node(f->blob), 0);
+	fit_vm_end(f);
+}
+
+static void test_two_vms(void **state)
+{
+	static const struct fit_image image = {.name = "linux", .data = "x", .size = 1, .arch = "arm"};
+	static uint64_t tree[GUESTDTB_MAX / 8];
+	const struct vm_config cfg = {.cpus = 1, .ram_size = 1 << 23, .bootargs = ""};
+	struct guestdtb_params params = {0};
+	struct bundle b;
+	struct fit f;
+
+	(void)state;
+	fit_begin(&f);
+	fit_image(&f, &image);
+	fit_vms(&f);
+	add_vm(&f, "a", 7);
+	add_vm(&f, "b", 9);
+	fit_end(&f);
+	assert_int_equal(bundle_open(&b, f.blob, f.size), 0);
+	assert_int_equal(device_create_all(&vm[0], &b, fdt_path_offset(f.blob, "/vms/a")), 0);
+	assert_int_equal(device_create_all(&vm[1], &b, fdt_path_offset(f.blob, "/vms/b")), 0);
+	params.devices = device_first(&vm[0]);
+	assert_true(guestdtb_make(&cfg, &params, tree, sizeof(tree)) > 0);
+	assert_true(fdt_path_offset(tree, "/testdev@c000000") > 0);
+	assert_true(fdt_path_offset(tree, "/pl061@9030000") > 0);
+
+	wr(0, TESTDEV_VALUE, 70);
+	wr(0, TESTDEV_RAISE, 1);
+	wr(0, TESTDEV_SNAP, TESTDEV_SNAP_SAVE);
+	assert_int_equal(rd(1, TESTDEV_VALUE), 9);
+	assert_true(line[0] && !line[1]);
+	device_reset_all(&vm[0]);
+	assert_int_equal(rd(0, TESTDEV_SLOW), 7);
+	assert_false(line[0]);
+	wr(0, TESTDEV_SNAP, TESTDEV_SNAP_RESTORE);
+	assert_int_equal(rd(0, TESTDEV_VALUE), 70);
+	assert_true(line[0]);
+
+	device_destroy_all(&vm[0]);
+	assert_int_equal(rd(1, TESTDEV_VALUE), 9);
+	device_destroy_all(&vm[1]);
+	assert_int_equal(fake_page_live(), 0);
+	fit_free(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_two_vms)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
