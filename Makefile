@@ -3,7 +3,7 @@
 CROSS   ?= arm-none-eabi-
 BUILD   ?= build
 PYTHON  ?= /usr/bin/python3
-VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell [ -e .git ] && git describe --always --dirty 2>/dev/null || echo unknown)
 
 # The target's libraries: compiled from fetched sources by default (tools/libs.mk); bring your own with these.
 DEPS    ?= $(BUILD)/deps

@@ -158,6 +158,26 @@ def test_run_refuses(argument, error):
     assert (status, stdout, stderr) == (1, "", f"run: {error}\n")
 
 
+@pytest.mark.parametrize("tool, status", [("run", 1), ("size", 1)])
+def test_tools_look_into_build(tool, status):
+    """BUILD= names another folder, which the tools' lines then name too."""
+    assert run(f"tools/{tool}", BUILD="/nowhere") == (status, "", f"{tool}: no /nowhere/virt7.bin; run make\n")
+
+
+@pytest.mark.parametrize("git, version", [("echo v1-2-gabcdef0", "v1-2-gabcdef0"), ("exit 128", "unknown")])
+def test_version(tmp_path, git, version):
+    """A commit's name; without a repository of its own, in a tarball, none: not that of a repository around it."""
+    path = fake_tools(tmp_path / "bin", git=git)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools/libs.mk", tmp_path / "tools")
+    command = ["make", "-s", "-C", tmp_path, "--no-print-directory", "--eval=version: ; @echo $(VERSION)", "version"]
+    (tmp_path / ".git").mkdir()
+    assert run(*command, PATH=path)[:2] == (0, f"{version}\n")
+    (tmp_path / ".git").rmdir()
+    assert run(*command, PATH=path)[:2] == (0, "unknown\n")
+
+
 # tools/deps
 
 def fake_tools(folder, **scripts):
@@ -302,9 +322,9 @@ def test_try_distro_without_root(offline, tmp_path):
         (1, "", "try-distro: needs root, to make a system and to enter it\n")
 
 
-def test_try_distro_names_the_step_that_failed(offline, tmp_path):
+def test_try_distro_names_the_step_that_failed(tmp_path):
     """No system could be made: the status says so, and the folder that stays is named."""
-    path = fake_tools(tmp_path / "broken", mmdebstrap="exit 7")
+    path = fake_tools(tmp_path / "broken", mmdebstrap="exit 7", id="echo 0")
     status, stdout, _ = run("tools/try-distro", "trixie", PATH=f"{path}:{os.environ['PATH']}", TMPDIR=tmp_path)
     root, = tmp_path.glob("virt7-trixie.*/root")
     assert status == 1
