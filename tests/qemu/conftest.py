@@ -20,6 +20,8 @@ QEMU = os.environ.get("QEMU", "qemu-system-arm")
 CPUS = ("cortex-a15", "cortex-a7", "max")
 QEMU_VERSION = tuple(map(int, re.search(r"version (\d+)\.(\d+)", subprocess.run(
     [QEMU, "--version"], check=True, capture_output=True, text=True).stdout).groups()))
+# Of the example guest: 6.1 in Debian 12, 6.12 in Debian 13.
+KERNEL_VERSION = tuple(map(int, re.match(r"vmlinuz-(\d+)\.(\d+)", (DEPS / "armhf/vmlinuz").readlink().name).groups()))
 # QEMU 10 has no sound card by default once one is named, QEMU 7.2 no silent one until then.
 SILENT = ["-audiodev", "none,id=none", "-global", "pl041.audiodev=none"]
 TAIL_LINES = 40

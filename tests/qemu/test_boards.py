@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, QEMU, ROOT
+from conftest import BUILD, KERNEL_VERSION, QEMU, ROOT
 from test_vms import SPIN
 
 DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
@@ -34,7 +34,9 @@ TREES = {
 }
 OTHER_BOARDS = {
     "stm32mp157": "uart st,stm32h7-uart 0x40010000 irq 0|gic 0xa0021000 0xa0022000 0xa0024000 0xa0026000",
-    "stm32mp135": "uart st,stm32h7-uart 0x40010000 irq 85|gic 0xa0021000 0xa0022000 0xa0024000 0xa0026000",
+    # Later trees lead the UART's interrupt through EXTI, as mp157's do, for which virt7 has no driver: polled.
+    "stm32mp135": f"uart st,stm32h7-uart 0x40010000 irq {85 if KERNEL_VERSION < (6, 12) else 0}"
+                  "|gic 0xa0021000 0xa0022000 0xa0024000 0xa0026000",
 }
 
 
