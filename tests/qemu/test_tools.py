@@ -268,6 +268,14 @@ def test_deps_source_is_gone(tmp_path):
     assert not (deps / "src").exists()
 
 
+def test_deps_without_xen(tmp_path):
+    """Another Debian has another Xen (as apt is made to say)."""
+    path = fake_tools(tmp_path / "apt", apt_get='[[ $* == *update* ]] || { echo "E: no such package"; exit 100; }')
+    status, _, stderr = run("tools/deps", "xen", PATH=path, DEPS=tmp_path)
+    assert (status, stderr) == \
+        (1, "E: no such package\ndeps: no Xen 4.17, which `make bench` compares with: it is Debian 12's\n")
+
+
 def test_deps_names_its_mirror(offline, tmp_path):
     """The system's own, out of either format of apt's files and past what is no Debian release."""
     sources = tmp_path / "sources.list"
