@@ -1,5 +1,5 @@
 """virt7's own bugs: what it says of them, and that it then stops. Each test breaks a copy of the real image: code that
-boot_main() calls on CPU 0, directly (make_vms) or not (vm_create), is overwritten with something that goes wrong.
+boot_main() calls on CPU 0, directly (make_vms) or not (vm_assemble), is overwritten with something that goes wrong.
 """
 import os
 import re
@@ -12,7 +12,7 @@ from conftest import BUILD, CPUS
 CROSS = os.environ.get("CROSS", "arm-none-eabi-")
 IMAGE_BASE = 0xfe000000  # LAYOUT_IMAGE of mm/layout.h: where virt7.bin is linked and its first byte is
 VICTIM = "make_vms"
-CHAIN = ("boot_main", "make_vms", "make_vm", "vm_create", "s2_init")  # who calls whom; the compiler may have inlined some
+CHAIN = ("boot_main", "make_vms", "vm_assemble", "make_vm", "make_parts", "s2_init")  # who calls whom; the compiler may have inlined some
 
 UDF = b"\x00\xde"  # Thumb instructions, little-endian
 
