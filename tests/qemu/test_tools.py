@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import subprocess
+import zlib
 
 import pytest
 
@@ -86,6 +87,36 @@ def test_mkbundle_is_repeatable(kernel, tmp_path):
     assert bundles[0] == bundles[1]
     assert bundles[0].count(kernel.read_bytes()) == 1
     assert bundles[0].count(b'x,y z="1"\0') == 2
+
+
+def test_mkbundle_stores_data_once(kernel, tmp_path):
+    """Behind the tree, where it says, on boundaries of 64 bytes; no mkimage, and no copy in another folder."""
+    ramdisk = tmp_path / "ramdisk"
+    ramdisk.write_bytes(os.urandom(3_000_001))
+    path = fake_tools(tmp_path / "bin", mkimage="exit 1")
+    assert run("tools/mkbundle", "-o", tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={kernel},ramdisk={ramdisk}",
+               PATH=path, TMPDIR="/nowhere") == (0, "", "")
+    bundle = (tmp_path / "x.itb").read_bytes()
+    end = int.from_bytes(bundle[4:8], "big")
+    assert end % 64 == 0 and end < 4096
+    for name, content in (("kernel.bin", kernel.read_bytes()), ("ramdisk", ramdisk.read_bytes())):
+        offset, size = (int(run("fdtget", tmp_path / "x.itb", f"/images/{name}", f"data-{what}")[1])
+                        for what in ("offset", "size"))
+        assert offset % 64 == 0 and bundle[end + offset:end + offset + size] == content
+        assert run("fdtget", "-t", "x", tmp_path / "x.itb", f"/images/{name}/hash-1", "value")[1] == \
+            f"{zlib.crc32(content):x}\n"
+    listed = run("mkimage", "-l", tmp_path / "x.itb")
+    assert listed[0] == 0 and "RAMDisk Image" in listed[1]
+
+
+@pytest.mark.parametrize("tool, package, arguments", [
+    ("dtc", "device-tree-compiler", ["--vm", "name=a,memory=64M,kernel={kernel}"]),
+    ("mkimage", "u-boot-tools", ["dts/examples/debian.its"]),
+])
+def test_mkbundle_names_the_missing_package(kernel, tmp_path, tool, package, arguments):
+    status, _, stderr = run("/usr/bin/python3", "tools/mkbundle", "-o", tmp_path / "x.itb",
+                            *[text.format(kernel=kernel) for text in arguments], PATH=str(tmp_path))
+    assert (status, stderr) == (1, f"mkbundle: {tool} is missing: install the package {package}, or run tools/deps\n")
 
 
 # tools/mkflash
