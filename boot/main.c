@@ -5,7 +5,6 @@
 #include <libfdt.h>
 #include <string.h>
 
-#include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/io.h>
 #include <arm/psr.h>
@@ -53,17 +52,11 @@ static struct host host;
 static struct bundle bundle;
 static uint32_t load_address;
 
-static void __attribute__((noreturn)) stop(void)
-{
-	for (;;)
-		wfi();
-}
-
 static void __attribute__((noreturn)) halt(const char *why)
 {
 	log_err("%s", why);
 	log_err("stopped");
-	stop();
+	power_end();
 }
 
 static int init_memory(void)
@@ -230,25 +223,36 @@ static bool open_header_uart(void)
 	return uart->compatible && !uart_open(uart);
 }
 
-/* From here on whatever is wrong can be said, if there is a console at all (docs/boot.md). */
-static void open_console(uint32_t dtb)
+/* Of a board's tree: magic, and a size that fits where the first page tables show it. */
+static bool is_tree(const void *fdt, uint32_t dtb)
+{
+	return dtb != 0 && dtb % 4 == 0 && !fdt_check_header(fdt) && fdt_totalsize(fdt) <= LAYOUT_DTB_SIZE - BLOCK_SIZE;
+}
+
+/* From here on whatever is wrong can be said. False: there is no console at all (docs/boot.md). */
+static bool open_console(uint32_t dtb)
 {
 	const void *fdt = (const uint8_t *)LAYOUT_DTB + (dtb & (BLOCK_SIZE - 1U));
 	bool early = open_header_uart();
 
-	console_start();
-	if (dtb == 0 || dtb % 4 != 0 || fdt_check_header(fdt) || fdt_totalsize(fdt) > LAYOUT_DTB_SIZE - BLOCK_SIZE) {
+	if (early)
+		console_start();
+	if (!is_tree(fdt, dtb)) {
 		log_err("no device tree at r2 = 0x%08x: load the board's .dtb and pass its address (U-Boot: bootz "
 			"IMAGE BUNDLE DTB)",
 			(unsigned)dtb);
-		stop();
+		log_err("stopped");
+		power_end();
 	}
 	host.fdt_pa = dtb;
-	if (!host_scan(fdt, &host) && !uart_open(&host.uart))
-		return;
+	if (!host_scan(fdt, &host) && !uart_open(&host.uart)) {
+		console_start();
+		return true;
+	}
 	if (!early || !open_header_uart())
-		stop();
+		return false;
 	log_warn("host: the device tree names no UART that virt7 drives");
+	return true;
 }
 
 static void take_header_bundle(void)
@@ -272,29 +276,39 @@ static const char *wrong_mode(void)
 	       "virtualization=off";
 }
 
+/* How the host can be switched off, as the end where something is wrong. */
+static void init_power(bool own_monitor)
+{
+	if (own_monitor)
+		monitor_init(&host);
+	psci_host_init(&host);
+	power_init(&host);
+}
+
 void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 {
+	bool speaks;
+
 	load_address = load;
 	if (mode == PSR_MODE_HYP)
 		cpu_enter(0);
-	open_console(dtb);
+	speaks = open_console(dtb);
 	log_info("virt7 " VIRT7_VERSION " at 0x%08x, MIDR 0x%08x", (unsigned)load, (unsigned)read_midr());
+	option_parse(host.bootargs);
+	init_power(mode == PSR_MODE_HYP && secure);
+	if (!speaks)
+		power_end();
 	if (mode != PSR_MODE_HYP)
 		halt(wrong_mode());
 	guard_set(host.fdt, host.chosen);
 	if (host_check(&host))
 		halt("this board's device tree lacks what virt7 needs");
 	take_header_bundle();
-	if (secure)
-		monitor_init(&host);
-	option_parse(host.bootargs);
 	quirk_apply(&host);
-	psci_host_init(&host);
-	power_init(&host);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
 		if (steps[i].run()) {
 			log_err("stopped at: %s", steps[i].what);
-			stop();
+			power_end();
 		}
 	sched_idle();
 }

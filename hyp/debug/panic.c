@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
@@ -16,6 +15,7 @@
 #include "hyp/lib/cpu.h"
 #include "hyp/console/log.h"
 #include "hyp/debug/panic.h"
+#include "hyp/host/power.h"
 #include "hyp/debug/symtab.h"
 #include "hyp/debug/unwind.h"
 
@@ -30,8 +30,7 @@ static void stop(void) __attribute__((noreturn));
 static void stop(void)
 {
 	log_err("stopped; please report the lines above");
-	for (;;)
-		wfi();
+	power_end();
 }
 
 const char *panic_symbol(uint32_t pc, uint32_t *offset)

@@ -59,17 +59,18 @@ void timer_probe(struct scan *scan, const struct dt_node *node, const struct hos
 }
 
 /* By HVC it is a hypervisor's, for a guest: where virt7 is in HYP mode nobody serves it. */
-static bool psci_by_smc(const struct scan *scan, const struct dt_node *node)
+static bool psci_is_called_by(const char *conduit, const struct scan *scan, const struct dt_node *node)
 {
 	const char *method = dt_string(scan->fdt, node, "method");
 
-	return method && strcmp(method, "smc") == 0;
+	return method && strcmp(method, conduit) == 0;
 }
 
 void psci_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
 {
 	(void)driver;
-	if (!psci_by_smc(scan, node))
+	scan->host->psci_hvc = psci_is_called_by("hvc", scan, node);
+	if (!psci_is_called_by("smc", scan, node))
 		return;
 	scan->host->psci_cpu_on = 0x84000003U;
 	scan->host->psci_cpu_off = 0x84000002U;
@@ -81,7 +82,7 @@ void psci_probe(struct scan *scan, const struct dt_node *node, const struct host
 void psci_first_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
 {
 	(void)driver;
-	if (!psci_by_smc(scan, node))
+	if (!psci_is_called_by("smc", scan, node))
 		return;
 	scan->host->psci_cpu_on = dt_u32(scan->fdt, node, "cpu_on", 0);
 	scan->host->psci_cpu_off = dt_u32(scan->fdt, node, "cpu_off", 0);

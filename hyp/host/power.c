@@ -1,8 +1,13 @@
 /* Power-off and reset of the host (hyp/host/power.h). The registers were worked out by hyp/host/power_regs.c. */
+#include <stdbool.h>
+
+#include <arm/barrier.h>
 #include <arm/io.h>
 
+#include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
+#include "hyp/run/option.h"
 #include "hyp/run/timer.h"
 #include "mm/hypmap.h"
 #include "hyp/host/psci.h"
@@ -58,4 +63,19 @@ void power_reset(void)
 {
 	psci_host_system_reset();
 	use(&reset);
+}
+
+/* Where the attempt itself ends in a panic there is no second one. */
+void power_end(void)
+{
+	static bool tried;
+
+	console_panic();
+	if (options.on_error == OPTION_ERROR_POWEROFF && !tried) {
+		tried = true;
+		power_off();
+		log_warn("this host cannot be switched off by software; it is safe to cut the power");
+	}
+	for (;;)
+		wfi();
 }

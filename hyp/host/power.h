@@ -11,4 +11,11 @@ void power_init(const struct host *host);
 void power_off(void);
 void power_reset(void);
 
+/*
+ * virt7 cannot go on, and has said why in lines of which the last begins with "stopped": whoever watches the console
+ * takes that for the host's exit status. With on-error=poweroff the host is switched off, where that can be done; else
+ * this CPU sleeps for ever.
+ */
+void power_end(void) __attribute__((noreturn));
+
 #endif

@@ -1,7 +1,9 @@
 /* PSCI towards the firmware (DEN 0022, DEN 0028). */
 #include <errno.h>
 
+#include <arm/psr.h>
 #include <arm/smc.h>
+#include <arm/sysreg.h>
 
 #include "hyp/host/psci.h"
 #include "psci/smccc.h"
@@ -30,6 +32,8 @@ void psci_host_system_off(void)
 {
 	if (machine && machine->psci_system_off)
 		smc_call(machine->psci_system_off, 0, 0, 0);
+	if (machine && machine->psci_hvc && (read_cpsr() & PSR_MODE_MASK) != PSR_MODE_HYP)
+		hvc_call(PSCI_SYSTEM_OFF);
 }
 
 void psci_host_system_reset(void)

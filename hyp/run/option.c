@@ -192,6 +192,13 @@ static int cycle_parse(const char *text, size_t length, uint32_t *value)
 	return 0;
 }
 
+static int error_parse(const char *text, size_t length, uint32_t *value)
+{
+	static const char *const ends[] = {[OPTION_ERROR_HALT] = "halt", [OPTION_ERROR_POWEROFF] = "poweroff"};
+
+	return word_parse(ends, ARRAY_SIZE(ends), text, length, value);
+}
+
 static const struct option_row rows[] = {
 	{"cpu.cycle", cycle_parse, &options.cpu_cycle, "a number of times, 0 to 1000"},
 	{"coproc.t7", yes_parse, &options.trap_c7, "0 or 1"},
@@ -205,6 +212,7 @@ static const struct option_row rows[] = {
 	{"timer.offset", offset_parse, &options.timer_offset, "never, paused or always"},
 	{"console.escape", escape_parse, &options.console_escape, "a control character, 1 to 31, or 0 for none"},
 	{"console.log", log_parse, &options.console_log, "a power of two from 4 to 1024 (KiB)"},
+	{"on-error", error_parse, &options.on_error, "halt or poweroff"},
 	{"gic.lrs", list_registers_parse, &options.list_registers, "a number of list registers, 1 to 64"},
 };
 

@@ -26,6 +26,7 @@ struct options {
 	uint32_t console_escape; /* character that opens the shell, 0: none */
 	uint32_t console_log;    /* KiB of log for each VM, a power of two */
 	uint32_t list_registers; /* use at most this many list registers; 0: all there are */
+	uint32_t on_error;       /* OPTION_ERROR_...: what happens where virt7 cannot go on */
 };
 
 enum option_erratum { ERRATUM_766422, ERRATUM_773022, ERRATUM_798181, ERRATUM_COUNT };
@@ -37,6 +38,8 @@ enum { OPTION_HARDEN_SWITCH, OPTION_HARDEN_EXIT, OPTION_HARDEN_FORCE };
 
 enum { OPTION_PAGE_4K = 1, OPTION_PAGE_2M };
 enum { OPTION_OFFSET_NEVER = 1, OPTION_OFFSET_PAUSED, OPTION_OFFSET_ALWAYS };
+
+enum { OPTION_ERROR_HALT, OPTION_ERROR_POWEROFF };
 
 extern struct options options;
 

@@ -315,27 +315,36 @@ void vmctl_crash(struct vm *vm, const char *why, uint64_t at)
 	vmctl_request(vm, VM_REQUEST_CRASH);
 }
 
-static bool anything_to_do(void)
+/* Is a VM in one of the states in mask `states`? */
+static bool any_vm_is(uint32_t states)
 {
-	const uint32_t over = BIT(VM_OFF) | BIT(VM_CRASHED) | BIT(VM_BROKEN) | BIT(VM_ENDING);
 	bool any = false;
 	struct vm *vm;
 
 	spin_lock(&vms_lock);
-	vm_for_each(vm) any |= !(BIT(vm->state) & over);
+	vm_for_each(vm) any |= (BIT(vm->state) & states) != 0;
 	spin_unlock(&vms_lock);
 	return any;
 }
 
+/* The host's end is an error where it is one that a VM has come to: what watches the console is told (power_end()). */
+static void say_last_line(void)
+{
+	if (any_vm_is(BIT(VM_CRASHED)))
+		log_err("stopped: no VM is running, and one has crashed: power off");
+	else
+		log_info("no VM is running: power off");
+}
+
 void vmctl_power_off_if_last(void)
 {
-	if (anything_to_do())
+	if (any_vm_is(~(BIT(VM_OFF) | BIT(VM_CRASHED) | BIT(VM_BROKEN) | BIT(VM_ENDING))))
 		return;
 	if (console_shell_is_open()) {
 		log_info("no VM is running; the shell is open: `vm start` one, or `poweroff`");
 		return;
 	}
-	log_info("no VM is running: power off");
+	say_last_line();
 	power_off();
 	log_warn("this host cannot be switched off by software; it is safe to cut the power");
 }

@@ -66,6 +66,10 @@ class Qemu:
         self.log.flush()
         return self.log_path.read_text(encoding="utf-8").replace("\r\n", "\n")
 
+    def lines(self):
+        """The same by lines, without those that are empty."""
+        return [line for line in self.output().splitlines() if line]
+
     def said(self, vm):
         """What one of several VMs has said, without its line ends: a line that takes it long comes in pieces."""
         return "".join(re.findall(rf"^{re.escape(vm)}\| (.*)$", self.output(), re.MULTILINE))

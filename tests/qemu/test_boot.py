@@ -165,6 +165,18 @@ def test_gicv3_host(qemu):
     run.expect("virt7: error: stopped\r")
 
 
+@pytest.mark.parametrize("machine, line", [
+    ("virt,gic-version=2", "entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on to -M virt"),
+    ("virt,virtualization=on,gic-version=3", "this board's device tree lacks what virt7 needs"),
+], ids=("svc", "gicv3"))
+def test_power_goes_off_where_virt7_cannot_go_on(qemu, machine, line):
+    """The host's PSCI is called by HVC on the one, by SMC on the other."""
+    run = qemu("-M", machine, "-cpu", "cortex-a15", "-m", "256M", "-nographic", "-kernel", BUILD / "virt7.bin", "-append",
+               "on-error=poweroff")
+    assert run.wait() == 0
+    assert run.lines()[-2:] == ["virt7: error: " + line, "virt7: error: stopped"]
+
+
 def test_four_cpus_one_vcpu(debian):
     run = debian(smp=4)
     run.expect("virt7: host: 4 of 4 CPUs online\r")

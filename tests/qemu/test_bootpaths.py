@@ -234,6 +234,7 @@ def test_no_device_tree(qemu, with_uart, machine):
     run = qemu("-M", f"virt,gic-version=2,{machine}", "-cpu", "cortex-a15", "-m", "256M", "-nographic", "-device",
                f"loader,file={with_uart},addr=0x48000000,force-raw=on", "-device", "loader,addr=0x48000000,cpu-num=0")
     run.expect(NO_TREE)
+    run.expect("virt7: error: stopped\r")
 
 
 @pytest.mark.parametrize("path", [*UBOOT_PATHS, "flash"])

@@ -87,6 +87,15 @@ def test_good(virt7, good):
     assert errors(run) == []
 
 
+def test_nothing_starts_and_power_goes_off(virt7, good):
+    """on-error=poweroff: what watches the console has a last line, and QEMU ends."""
+    good.write_bytes(good.read_bytes()[:1000])
+    run = virt7(good, "-append", "on-error=poweroff")
+    assert run.wait() == 0
+    assert run.lines()[-3:] == [
+        "virt7: error: bundle: truncated: 1000 bytes were handed over; load the whole file", NO_VM, STOPPED]
+
+
 # The bundle as a whole.
 
 @pytest.mark.parametrize("length", [1, 7, 39, 40, 64, 1000, 4096, -1, -100])

@@ -87,6 +87,12 @@ def test_undefined_instruction(broken, first_call, cpu):
     check_backtrace(lines, VICTIM, "boot_main")
 
 
+def test_power_goes_off(broken, first_call):
+    run = broken(first_call, UDF * 2, "-append", "on-error=poweroff")
+    assert run.wait() == 0
+    assert run.lines()[-1] == "virt7: error: stopped; please report the lines above"
+
+
 def test_deep_backtrace(broken, symbols):
     """Every frame between boot_main() and a function that has saved registers and made room for locals."""
     chain = [name for name in reversed(CHAIN) if name in symbols]

@@ -12,9 +12,11 @@
 
 #include "hyp/host/cpustart.h"
 #include "hyp/host/quirk.h"
+#include "hyp/console/console.h"
 #include "fake_log.h"
 #include "fake_machine.h"
 #include "hyp/host/gic.h"
+#include "hyp/run/option.h"
 #include "hyp/run/timer.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
@@ -22,6 +24,8 @@
 #include "hyp/host/power.h"
 
 #define ENTRY 0x80010054U
+
+struct options options;
 
 /* Each mapped page is a page here; registers are found again by their physical address. */
 static struct page {
@@ -32,7 +36,7 @@ static size_t page_count;
 static char history[1024]; /* "address=value " a write */
 static uint8_t window[0x200000] __attribute__((aligned(8)));
 static uint64_t window_block;
-static unsigned int sgis, psci_calls, psci_offs, psci_resets;
+static unsigned int sgis, psci_calls, psci_offs, psci_resets, last_words;
 static uint64_t now;
 static int psci_result;
 static uint8_t tree[4096] __attribute__((aligned(8)));
@@ -116,6 +120,11 @@ void psci_host_system_off(void)
 void psci_host_system_reset(void)
 {
 	psci_resets++;
+}
+
+void console_panic(void)
+{
+	last_words++;
 }
 
 static void board(const char *compatible)
@@ -257,6 +266,42 @@ static void test_power(void **state)
 	assert_int_equal(fake_log_count(LOG_WARN), 0);
 }
 
+static jmp_buf asleep;
+
+static void wake_the_test(void)
+{
+	longjmp(asleep, 1);
+}
+
+/* power_end() until it sleeps; returns how often it has tried to switch the host off. */
+static unsigned int end(uint32_t on_error)
+{
+	unsigned int before = psci_offs;
+
+	options.on_error = on_error;
+	fake_machine.on_wait = wake_the_test;
+	if (!setjmp(asleep))
+		power_end();
+	return psci_offs - before;
+}
+
+/* The console is the end's alone, and an attempt that ends in a panic is not made again. */
+static void test_end(void **state)
+{
+	(void)state;
+	board("acme");
+	host.off.count = 0;
+	power_init(&host);
+	assert_int_equal(end(OPTION_ERROR_HALT), 0);
+	assert_int_equal(last_words, 1);
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+	assert_int_equal(end(OPTION_ERROR_POWEROFF), 1);
+	assert_int_equal(last_words, 2);
+	assert_string_equal(fake_log_last(LOG_WARN),
+			    "this host cannot be switched off by software; it is safe to cut the power");
+	assert_int_equal(end(OPTION_ERROR_POWEROFF), 0);
+}
+
 static void test_quirks(void **state)
 {
 	(void)state;
@@ -279,9 +324,10 @@ static void test_quirks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_psci),     cmocka_unit_test(test_spin_table), cmocka_unit_test(test_no_means),
-		cmocka_unit_test(test_vexpress), cmocka_unit_test(test_allwinner),  cmocka_unit_test(test_exynos),
-		cmocka_unit_test(test_power),    cmocka_unit_test(test_quirks),     cmocka_unit_test(test_own_monitor),
+		cmocka_unit_test(test_psci),        cmocka_unit_test(test_spin_table), cmocka_unit_test(test_no_means),
+		cmocka_unit_test(test_vexpress),    cmocka_unit_test(test_allwinner),  cmocka_unit_test(test_exynos),
+		cmocka_unit_test(test_power),       cmocka_unit_test(test_end),        cmocka_unit_test(test_quirks),
+		cmocka_unit_test(test_own_monitor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

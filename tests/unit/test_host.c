@@ -247,6 +247,7 @@ static void test_psci(void **state)
 	     "cpu_on = <0x1234>; }; };");
 	assert_int_equal(host.psci_cpu_on, 0x84000003);
 	assert_int_equal(host.psci_system_off, 0x84000008);
+	assert_false(host.psci_hvc);
 	scan(HEAD ROOT REST UART "psci { compatible = \"arm,psci\"; method = \"smc\"; cpu_on = <0x1234>; }; };");
 	assert_int_equal(host.psci_cpu_on, 0x1234);
 	assert_int_equal(host.psci_system_off, 0);
@@ -254,6 +255,9 @@ static void test_psci(void **state)
 				 "cpu_on = <0x1234>; }; };"); /* a guest's */
 	assert_int_equal(host.psci_cpu_on, 0);
 	assert_int_equal(host.psci_system_off, 0);
+	assert_true(host.psci_hvc);
+	scan(HEAD ROOT REST UART "psci { compatible = \"arm,psci\"; method = \"hvc\"; cpu_on = <0x1234>; }; };");
+	assert_false(host.psci_hvc); /* the first PSCI has no SYSTEM_OFF */
 }
 
 static void test_cpus(void **state)

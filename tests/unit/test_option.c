@@ -76,6 +76,20 @@ static void test_harden(void **state)
 	assert_string_equal(fake_log_last(LOG_WARN), "option harden: expects switch, exit or force; ignored");
 }
 
+static void test_error(void **state)
+{
+	(void)state;
+	option_parse("on-error=poweroff");
+	assert_int_equal(options.on_error, OPTION_ERROR_POWEROFF);
+	option_parse("on-error=halt");
+	assert_int_equal(options.on_error, OPTION_ERROR_HALT);
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+	option_parse("on-error on-error= on-error=reboot");
+	assert_int_equal(options.on_error, OPTION_ERROR_HALT);
+	assert_int_equal(fake_log_count(LOG_WARN), 3);
+	assert_string_equal(fake_log_last(LOG_WARN), "option on-error: expects halt or poweroff; ignored");
+}
+
 static void test_offset(void **state)
 {
 	(void)state;
@@ -160,6 +174,7 @@ int main(void)
 		cmocka_unit_test_setup(test_wrong_values_have_no_effect, setup),
 		cmocka_unit_test_setup(test_page, setup),
 		cmocka_unit_test_setup(test_harden, setup),
+		cmocka_unit_test_setup(test_error, setup),
 		cmocka_unit_test_setup(test_offset, setup),
 		cmocka_unit_test_setup(test_errata, setup),
 		cmocka_unit_test_setup(test_fake_cpus, setup),

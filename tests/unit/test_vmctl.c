@@ -539,6 +539,20 @@ static void last_vm_switches_the_host_off(void **state)
 	vmctl_request(&vm, VM_REQUEST_OFF); /* the guest's */
 	assert_false(runs(&vcpu[0]));
 	assert_int_equal(power_offs, 1);
+	assert_string_equal(fake_log_last(LOG_INFO), "no VM is running: power off");
+}
+
+/* What watches the console learns that this was no good end. */
+static void last_vm_crashes(void **state)
+{
+	(void)state;
+	start(1);
+	vmctl_crash(&vm, "no good", 0);
+	assert_false(runs(&vcpu[0]));
+	assert_int_equal(vm.state, VM_CRASHED);
+	assert_int_equal(power_offs, 1);
+	assert_string_equal(fake_log_last(LOG_ERR), "stopped: no VM is running, and one has crashed: power off");
+	assert_string_equal(fake_log_last(LOG_INFO), "vm test: crashed");
 }
 
 static void weightier_requests_win(void **state)
@@ -604,6 +618,7 @@ int main(void)
 		cmocka_unit_test_setup(stop_watch_reports_what_it_says, setup),
 		cmocka_unit_test_setup(stop_watch_knows_who_waits, setup),
 		cmocka_unit_test_setup(last_vm_switches_the_host_off, setup),
+		cmocka_unit_test_setup(last_vm_crashes, setup),
 		cmocka_unit_test_setup(end_of_a_vm, setup),
 		cmocka_unit_test_setup(end_of_a_broken_vm, setup),
 		cmocka_unit_test_setup(weightier_requests_win, setup),
