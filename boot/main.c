@@ -17,6 +17,7 @@
 #include "boot/main.h"
 #include "boot/monitor.h"
 #include "hyp/host/quirk.h"
+#include "hyp/host/random.h"
 #include "boot/smp.h"
 #include "coproc/coproc.h"
 #include "coproc/model.h"
@@ -94,6 +95,12 @@ static int init_memory(void)
 	spinlock_unfair = host.emulated && !options.fair_locks;
 	log_info("host: %llu MiB of RAM, %llu MiB free for VMs", (unsigned long long)(total >> 20),
 		 (unsigned long long)(ram_available() >> 20));
+	return 0;
+}
+
+static int init_random(void)
+{
+	random_gather(&host);
 	return 0;
 }
 
@@ -205,10 +212,19 @@ static const struct step {
 	const char *what;
 	int (*run)(void);
 } steps[] = {
-	{"trap tables", coproc_init},   {"memory", init_memory},    {"interrupt controller", init_gic},
-	{"boot CPU", init_cpu},         {"other CPUs", start_cpus}, {"console interrupt", init_console_irq},
-	{"clock", init_clock},          {"shell", shell_start},     {"bundle", init_bundle},
-	{"virtual machines", make_vms}, {"placement", place_vms},   {"start", start_vms},
+	{"trap tables", coproc_init},
+	{"memory", init_memory},
+	{"random numbers", init_random},
+	{"interrupt controller", init_gic},
+	{"boot CPU", init_cpu},
+	{"other CPUs", start_cpus},
+	{"console interrupt", init_console_irq},
+	{"clock", init_clock},
+	{"shell", shell_start},
+	{"bundle", init_bundle},
+	{"virtual machines", make_vms},
+	{"placement", place_vms},
+	{"start", start_vms},
 };
 
 /* The UART that the loader has named in the image: where the device tree is missing, or has none. */
@@ -300,7 +316,8 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 		power_end();
 	if (mode != PSR_MODE_HYP)
 		halt(wrong_mode());
-	guard_set(host.fdt, host.chosen);
+	random_init(host.fdt, host.chosen);
+	guard_set();
 	if (host_check(&host))
 		halt("this board's device tree lacks what virt7 needs");
 	take_header_bundle();

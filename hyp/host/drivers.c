@@ -4,6 +4,7 @@
 #include "hyp/host/driver.h"
 #include "hyp/host/nodes.h"
 #include "hyp/host/power_regs.h"
+#include "hyp/host/trng.h"
 #include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
 
@@ -19,6 +20,10 @@ static const struct host_driver drivers[] = {
 	{"arm,psci", psci_first_probe, NULL, false},
 	{"arm,vexpress-sysreg", sysreg_probe, NULL, false},
 	{"arm,pl031", rtc_probe, NULL, false},
+
+	{"st,stm32-rng", trng_probe, &trng_stm32, false},
+	{"mediatek,mt7623-rng", trng_probe, &trng_mediatek, false},
+	{"timeriomem_rng", trng_probe, &trng_register, false},
 
 	{"arm,pl011", uart_probe, &uart_pl011, false},
 	{"snps,dw-apb-uart", uart_probe, &uart_8250, false},

@@ -50,6 +50,14 @@ struct host_uart {
 	uint32_t irq;                 /* 0: polled */
 };
 
+struct trng_model;
+
+struct host_trng {
+	const char *compatible; /* NULL: none is known */
+	uint64_t base;
+	const struct trng_model *model;
+};
+
 struct host {
 	const void *fdt; /* mapped */
 	uint64_t fdt_pa;
@@ -71,9 +79,10 @@ struct host {
 	uint32_t psci_cpu_on; /* function id; 0: the host has no PSCI */
 	uint32_t psci_cpu_off;
 	uint32_t psci_system_off, psci_system_reset;
-	bool psci_hvc;            /* by HVC, of a hypervisor above: where virt7 is not in HYP mode and cannot go on */
-	uint64_t rtc;             /* a PL031; 0: none is known */
-	uint64_t vexpress_sysreg; /* Versatile Express' system registers; 0: another board */
+	bool psci_hvc; /* by HVC, of a hypervisor above: where virt7 is not in HYP mode and cannot go on */
+	uint64_t rtc;  /* a PL031; 0: none is known */
+	struct host_trng trng;
+	uint64_t vexpress_sysreg;     /* Versatile Express' system registers; 0: another board */
 	struct host_power off, reset; /* besides PSCI */
 	uint64_t bundle, bundle_size;
 	bool emulated;        /* CPUs are threads of an emulator: other locks and mappings are fast there */

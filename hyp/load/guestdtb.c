@@ -7,6 +7,7 @@
 
 #include <libfdt.h>
 
+#include "hyp/host/random.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/guestdtb.h"
 #include "hyp/load/tree.h"
@@ -17,6 +18,8 @@
 
 #define APB_CLOCK_HZ 24000000U
 #define UART_PATH    "/pl011@9000000"
+
+#define RNG_SEED_SIZE 32U
 
 static void root_properties(struct tree *t)
 {
@@ -34,6 +37,19 @@ static void aliases_node(struct tree *t)
 	tree_end(t);
 }
 
+/* Other ones at every start of the VM, as QEMU gives them (hw/arm/virt.c, create_randomness()). */
+static void seed_properties(struct tree *t)
+{
+	struct {
+		uint64_t kaslr;
+		uint8_t rng[RNG_SEED_SIZE];
+	} seed;
+
+	random_bytes(&seed, sizeof(seed));
+	tree_bytes(t, "kaslr-seed", &seed.kaslr, sizeof(seed.kaslr));
+	tree_bytes(t, "rng-seed", seed.rng, sizeof(seed.rng));
+}
+
 static void chosen_node(struct tree *t)
 {
 	tree_begin(t, "chosen");
@@ -44,6 +60,7 @@ static void chosen_node(struct tree *t)
 		tree_number64(t, "linux,initrd-start", t->params->ramdisk_start);
 		tree_number64(t, "linux,initrd-end", t->params->ramdisk_end);
 	}
+	seed_properties(t);
 	tree_end(t);
 }
 

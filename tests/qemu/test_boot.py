@@ -73,12 +73,17 @@ def test_stable_command(qemu):
 
 
 def test_reboot(debian):
+    """Twice, with other random seeds in each start's device tree, which Linux takes for enough."""
     run = debian()
+    seeds = set()
     for _ in range(2):
         expect_userspace(run, 256)
         run.expect(PROMPT)
+        run.send("dmesg | grep -c 'crng init done'; md5sum /proc/device-tree/chosen/kaslr-seed\n")
+        seeds.add(run.expect(r"\n1\s+([0-9a-f]{32})  /proc", timeout=TYPED)[1])
         run.send("reboot -f\n")
         run.expect("virt7: vm debian: reset\r", timeout=TYPED)
+    assert len(seeds) == 2
     expect_userspace(run, 256)
     power_off(run)
     check_clean(run)

@@ -191,6 +191,9 @@ static void test_as_qemu(void **state)
 	expect_list("/gpio-keys/poweroff", "gpios", 0x8004, 3, 0);
 	expect_text("/aliases", "serial0", "/pl011@9000000");
 	expect_text("/chosen", "stdout-path", "/pl011@9000000");
+	expect("/chosen", "kaslr-seed", "\1\2\3\4\5\6\7\10", 8); /* tests/unit/fake/fake_random.c */
+	expect("/chosen", "rng-seed", "\11\12\13\14\15\16\17\20\21\22\23\24\25\26\27\30\31\32\33\34\35\36\37 !\"#$%&'(",
+	       32);
 	expect_absent("/chosen", "bootargs");
 	expect_absent("/chosen", "linux,initrd-start");
 	expect_absent("/chosen", "linux,initrd-end");

@@ -14,13 +14,13 @@ FAKE := tests/unit/fake
 
 test_bundle_SRCS   := hyp/load/bundle.c $(FAKE)/fake_log.c tests/unit/fit.c
 test_vmcfg_SRCS    := hyp/load/vmcfg.c hyp/load/bundle.c hyp/vdev/device.c $(FAKE)/fake_log.c $(FAKE)/fake_page.c tests/unit/fit.c
-test_image_SRCS    := hyp/load/image.c hyp/load/stream.c hyp/load/guestdtb.c hyp/load/tree.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
+test_image_SRCS    := hyp/load/image.c hyp/load/stream.c hyp/load/guestdtb.c hyp/load/tree.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
 	$(FAKE)/fake_page.c
 DEVICE := hyp/vdev/device.c hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-test_guestdtb_SRCS := hyp/load/guestdtb.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/vdev/classes.c $(DEVICE)
+test_guestdtb_SRCS := hyp/load/guestdtb.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/vdev/classes.c $(FAKE)/fake_random.c $(DEVICE)
 test_device_SRCS   := $(DEVICE) tests/unit/fit.c hyp/load/bundle.c
 test_testdev_SRCS  := tests/device/testdev.c tests/device/classes.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/load/guestdtb.c \
-	hyp/load/bundle.c tests/unit/fit.c $(DEVICE)
+	hyp/load/bundle.c tests/unit/fit.c $(FAKE)/fake_random.c $(DEVICE)
 test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/load/vmcfg.c hyp/load/bundle.c $(DEVICE)
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
 test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c
@@ -56,9 +56,10 @@ test_trace_SRCS    := hyp/debug/trace.c hyp/console/shell_trace.c $(FAKE)/fake_m
 test_line_SRCS     := hyp/console/line.c
 test_symtab_SRCS   := hyp/debug/symtab.c
 test_option_SRCS   := hyp/run/option.c $(FAKE)/fake_log.c
-HOST_DRIVERS := $(addprefix hyp/host/,drivers.c nodes.c power_regs.c devtree.c) $(wildcard hyp/host/uart/*.c)
+HOST_DRIVERS := $(addprefix hyp/host/,drivers.c nodes.c power_regs.c devtree.c trng.c) $(wildcard hyp/host/uart/*.c)
 test_host_SRCS     := hyp/host/scan.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-test_guard_SRCS    := boot/guard.c $(FAKE)/fake_machine.c
+test_random_SRCS   := hyp/host/random.c hyp/host/trng.c hyp/lib/chacha20.c hyp/host/devtree.c boot/guard.c $(FAKE)/fake_log.c \
+	$(FAKE)/fake_machine.c
 test_cpustart_SRCS := hyp/host/cpustart.c hyp/host/power.c hyp/host/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_uart_SRCS     := $(HOST_DRIVERS) $(FAKE)/fake_machine.c
 
