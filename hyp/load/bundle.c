@@ -11,6 +11,8 @@
 #include <zlib.h>
 
 #include "hyp/load/bundle.h"
+#include "hyp/load/foreign.h"
+#include "hyp/load/words.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
 
@@ -87,6 +89,17 @@ int bundle_get_number(const struct bundle *b, int node, const char *name, uint64
 	return 0;
 }
 
+/* What was handed over instead, such as a kernel or an initramfs. */
+static void refuse_foreign(const void *blob, size_t size)
+{
+	const struct foreign *foreign = foreign_find(blob, size);
+
+	if (foreign)
+		log_err("bundle: %s, not a FIT image; hand over the file that mkbundle made", foreign->what);
+	else
+		log_err("bundle: not a FIT image; make one with mkbundle or mkimage -f");
+}
+
 static int check_blob(const void *blob, size_t size)
 {
 	int err = fdt_check_full(blob, size);
@@ -94,7 +107,7 @@ static int check_blob(const void *blob, size_t size)
 	if (!err)
 		return 0;
 	if (err == -FDT_ERR_BADMAGIC)
-		log_err("bundle: not a FIT image; make one with mkbundle or mkimage -f");
+		refuse_foreign(blob, size);
 	else if (err == -FDT_ERR_TRUNCATED)
 		log_err("bundle: truncated: %u bytes were handed over; load the whole file", (unsigned int)size);
 	else if (err == -FDT_ERR_ALIGNMENT)
@@ -110,13 +123,13 @@ static int check_vms(const void *fdt)
 	unsigned int count = 0;
 
 	if (vms < 0) {
-		log_err("bundle: no /vms node; describe the virtual machines there");
+		log_err("bundle: " WORDS_NO_VMS);
 		return -ENOENT;
 	}
 	fdt_for_each_subnode(node, fdt, vms)
 		count++;
 	if (!count) {
-		log_err("bundle: /vms is empty; add a node for each virtual machine");
+		log_err("bundle: " WORDS_VMS_EMPTY);
 		return -ENOENT;
 	}
 	if (count > BUNDLE_MAX_VMS) {
@@ -133,7 +146,7 @@ int bundle_open(struct bundle *b, const void *blob, size_t size)
 	*b = (struct bundle){0};
 	err = check_blob(blob, size);
 	if (!err && fdt_path_offset(blob, "/images") < 0) {
-		log_err("bundle: no /images node: a device tree, but not a FIT image");
+		log_err("bundle: " WORDS_NO_IMAGES);
 		err = -EINVAL;
 	}
 	if (!err)
@@ -158,7 +171,7 @@ static int find_external_data(const struct lookup *l, struct bundle_image *image
 		return refuse(l, NULL, "data",
 			      "missing, and so are data-offset and data-position; make the bundle with mkimage");
 	if (err)
-		return refuse(l, NULL, base ? "data-offset" : "data-position", "not a number of one or two cells");
+		return refuse(l, NULL, base ? "data-offset" : "data-position", WORDS_ADDRESS);
 	if (bundle_get_number(b, l->node, "data-size", &size))
 		return refuse(l, NULL, "data-size", "missing or malformed; make the bundle with mkimage");
 	if (base > b->size || offset > b->size - base || size > b->size - base - offset)
@@ -178,7 +191,7 @@ static int find_data(const struct lookup *l, struct bundle_image *image)
 	else
 		err = find_external_data(l, image);
 	if (!err && !image->size)
-		return refuse(l, NULL, "data", "empty; give the image a file");
+		return refuse(l, NULL, "data", WORDS_DATA_EMPTY);
 	return err;
 }
 
@@ -188,7 +201,7 @@ static int find_arch(const struct lookup *l)
 	int err = bundle_get_string(l->b, l->node, "arch", &arch);
 
 	if (err == -EINVAL || (!err && strcmp(arch, "arm") != 0))
-		return refuse(l, NULL, "arch", "not \"arm\"; a guest is a 32-bit ARM program");
+		return refuse(l, NULL, "arch", WORDS_ARCH);
 	return 0;
 }
 
@@ -198,11 +211,11 @@ static int find_compression(const struct lookup *l, struct bundle_image *image)
 	int err = bundle_get_string(l->b, l->node, "compression", &compression);
 
 	if (err == -EINVAL)
-		return refuse(l, NULL, "compression", "not a string; use \"none\" or \"gzip\"");
+		return refuse(l, NULL, "compression", WORDS_COMPRESSION_TYPE);
 	if (!strcmp(compression, "gzip"))
 		image->compression = IMAGE_GZIP;
 	else if (strcmp(compression, "none") != 0)
-		return refuse(l, NULL, "compression", "not supported; use \"none\" or \"gzip\"");
+		return refuse(l, NULL, "compression", WORDS_COMPRESSION);
 	return 0;
 }
 
@@ -212,7 +225,7 @@ static int find_address(const struct lookup *l, const char *property, bool *has,
 
 	*has = !err;
 	if (err == -EINVAL)
-		return refuse(l, NULL, property, "not a number of one or two cells");
+		return refuse(l, NULL, property, WORDS_ADDRESS);
 	return 0;
 }
 
@@ -236,7 +249,7 @@ static int check_hash(const struct lookup *l, const struct bundle_image *image, 
 		return refuse(l, sub, "algo", "missing or malformed; use \"crc32\" or \"sha256\"");
 	algo = find_algo(name);
 	if (!algo)
-		return refuse(l, sub, "algo", "not supported; use \"crc32\" or \"sha256\"");
+		return refuse(l, sub, "algo", WORDS_ALGO);
 	value = fdt_getprop(l->b->fdt, node, "value", &len);
 	if (!value)
 		return refuse(l, sub, "value", "missing; mkimage computes it, dtc does not");

@@ -11,10 +11,12 @@
 
 #include <libfdt.h>
 
+#include "hyp/load/foreign.h"
 #include "hyp/load/guestdtb.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/load/image.h"
 #include "hyp/load/stream.h"
+#include "hyp/load/words.h"
 #include "hyp/vdev/device.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
@@ -52,17 +54,11 @@ enum uimage_type { UIMAGE_KERNEL = 2, UIMAGE_RAMDISK = 3, UIMAGE_KERNEL_NOLOAD =
 
 /* ELF32: offsets in the file header and in a program header. */
 #define ELF_MAGIC     UINT32_C(0x464c457f)
-#define ELF_CLASS     4U /* 1: 32 bits */
-#define ELF_DATA      5U /* 1: little-endian */
-#define ELF_TYPE      16U
-#define ELF_MACHINE   18U
 #define ELF_ENTRY     24U
 #define ELF_PHOFF     28U
 #define ELF_PHENTSIZE 42U
 #define ELF_PHNUM     44U
 #define ELF_HEADER    52U
-#define ELF_EXEC      2U
-#define ELF_ARM       40U
 #define PH_TYPE       0U
 #define PH_OFFSET     4U
 #define PH_VADDR      8U
@@ -89,6 +85,7 @@ struct loader {
 	const struct bundle_image *image;
 	struct image_work *work;
 	struct image_stream stream;
+	const struct foreign *foreign; /* what its first bytes are of; NULL: nothing that is known */
 	uint64_t ram_end;
 	unsigned int claim_count;
 	struct claim claims[CLAIMS_MAX];
@@ -122,7 +119,7 @@ static const char *error_text(int err)
 {
 	switch (err) {
 	case -EBADMSG:
-		return "not a gzip stream, or a damaged one; make the bundle again";
+		return WORDS_NOT_GZIP;
 	case -ENODATA:
 		return "shorter than its headers say; make the bundle again";
 	case -EIO:
@@ -329,12 +326,36 @@ static int uimage_open(struct loader *l, const uint8_t *header, size_t *len)
 	return err ? fail(l, err) : 0;
 }
 
+/* Copy the first bytes of what the stream stands at (zeroes behind them where it is shorter) and leave it there. */
+static int read_header(struct loader *l, uint8_t *header, size_t len)
+{
+	size_t pos = l->stream.pos, count = MIN(len, FOREIGN_HEAD);
+	int err;
+
+	memset(l->work->chunk, 0, FOREIGN_HEAD);
+	err = image_stream_read(&l->stream, l->work->chunk, count);
+	if (err)
+		return err;
+	memcpy(header, l->work->chunk, HEADER_MAX);
+	l->foreign = foreign_find(l->work->chunk, count);
+	return image_stream_seek(&l->stream, pos);
+}
+
+/* A kernel of another kind than virt7 can start; read_header() has been called. */
+static int refuse_foreign(const struct loader *l)
+{
+	if (!l->foreign)
+		return 0;
+	refuse(l, "%s; %s", l->foreign->what, l->foreign->advice);
+	return -EINVAL;
+}
+
 static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
 {
 	uint64_t load = fdt32_ld((const void *)(header + UIMAGE_LOAD));
 	uint64_t entry = fdt32_ld((const void *)(header + UIMAGE_ENTRY));
-	uint8_t inner[HEADER_MAX] = {0};
-	size_t len, pos;
+	uint8_t inner[HEADER_MAX];
+	size_t len;
 	int err;
 
 	if (header[UIMAGE_TYPE] == UIMAGE_KERNEL_NOLOAD) {
@@ -347,12 +368,12 @@ static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
 	err = uimage_open(l, header, &len);
 	if (err)
 		return err;
-	pos = l->stream.pos;
-	err = image_stream_read(&l->stream, inner, MIN(len, sizeof(inner)));
-	if (!err)
-		err = image_stream_seek(&l->stream, pos);
+	err = read_header(l, inner, len);
 	if (err)
 		return fail(l, err);
+	err = refuse_foreign(l);
+	if (err)
+		return err;
 	*pc = entry;
 	return load_flat(l, inner, load, len);
 }
@@ -362,14 +383,9 @@ static bool is_elf(const uint8_t *header, size_t len)
 	return len >= ELF_HEADER && le32(header) == ELF_MAGIC;
 }
 
+/* Those of another kind have been refused by refuse_foreign(). */
 static const char *elf_check(const uint8_t *header)
 {
-	if (header[ELF_CLASS] != 1 || le16(header + ELF_MACHINE) != ELF_ARM)
-		return "ELF, but not for 32-bit ARM";
-	if (header[ELF_DATA] != 1)
-		return "big-endian ELF";
-	if (le16(header + ELF_TYPE) != ELF_EXEC)
-		return "ELF, but not an executable with fixed addresses (ET_EXEC)";
 	if (le16(header + ELF_PHENTSIZE) != PH_SIZE || !le16(header + ELF_PHNUM) ||
 	    le16(header + ELF_PHNUM) > ELF_PH_MAX)
 		return "ELF with no program headers, or with more than 16";
@@ -451,19 +467,16 @@ static int load_elf(struct loader *l, const uint8_t *header, uint64_t *pc)
 	return err ? fail(l, err) : 0;
 }
 
-/* Start on an image: its stream, and a copy of its first bytes (zeroes behind them where it is shorter). */
+/* Start on an image: its stream, and a copy of its first bytes. */
 static int open_image(struct loader *l, const char *what, const struct bundle_image *image, uint8_t *header)
 {
 	int err;
 
 	l->what = what;
 	l->image = image;
-	memset(header, 0, HEADER_MAX);
 	err = image_stream_open(&l->stream, l->work, image->data, image->size, image->compression);
 	if (!err)
-		err = image_stream_read(&l->stream, header, MIN(l->stream.length, HEADER_MAX));
-	if (!err)
-		err = image_stream_seek(&l->stream, 0);
+		err = read_header(l, header, l->stream.length);
 	if (err)
 		return fail(l, err);
 	if (!l->cfg->quiet)
@@ -476,6 +489,8 @@ static int load_kernel(struct loader *l, struct image_entry *entry)
 	uint8_t header[HEADER_MAX];
 	int err = open_image(l, "kernel", &l->cfg->kernel, header);
 
+	if (!err)
+		err = refuse_foreign(l);
 	if (err)
 		return err;
 	if (is_elf(header, l->stream.length))
@@ -486,11 +501,6 @@ static int load_kernel(struct loader *l, struct image_entry *entry)
 		err = load_plain(l, header, &entry->pc);
 	if (err)
 		return err;
-	if (header[0] == 0x1f && header[1] == 0x8b)
-		if (!l->cfg->quiet)
-			log_warn(
-				"vm %s: kernel \"%.40s\": looks gzip-compressed: should it say compression = \"gzip\"?",
-				l->cfg->name, l->image->name);
 	/* The PC has 32 bits, RAM may go beyond them. */
 	if (!is_in_ram(l, entry->pc, 1) || entry->pc > UINT32_MAX) {
 		refuse(l, "entry point 0x%llx is not inside RAM (0x%llx to 0x%llx)", (ull)entry->pc,

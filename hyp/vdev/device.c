@@ -5,6 +5,7 @@
 #include <libfdt.h>
 
 #include "hyp/console/log.h"
+#include "hyp/load/words.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
@@ -79,14 +80,6 @@ static bool is_common_property(const char *name)
 	return !strcmp(name, "compatible") || !strcmp(name, "phandle");
 }
 
-static bool knows_property(const struct device_class *class, const char *name)
-{
-	for (const struct device_property *p = class->properties; p && p->name; p++)
-		if (!strcmp(p->name, name))
-			return true;
-	return is_common_property(name);
-}
-
 /* A misspelt `read-only` must not become a writable disk: what the class does not know keeps the VM off. */
 static int check_node(const struct device *device, const struct bundle *b, int node)
 {
@@ -94,11 +87,12 @@ static int check_node(const struct device *device, const struct bundle *b, int n
 	int item;
 
 	fdt_for_each_property_offset(item, b->fdt, node)
-		if (fdt_getprop_by_offset(b->fdt, item, &name, NULL) && !knows_property(device->class, name))
-			return refuse_node(device, name, "unknown property of a device; correct it or take it out");
+		if (fdt_getprop_by_offset(b->fdt, item, &name, NULL) && !is_common_property(name) &&
+		    !property_find(device->class->properties, name))
+			return refuse_node(device, name, WORDS_UNKNOWN_DEVICE_PROPERTY);
 	fdt_for_each_subnode(item, b->fdt, node) {
 		name = fdt_get_name(b->fdt, item, NULL);
-		return refuse_node(device, name ? name : "?", "unknown node in a device; take it out");
+		return refuse_node(device, name ? name : "?", WORDS_UNKNOWN_DEVICE_NODE);
 	}
 	return 0;
 }
@@ -107,11 +101,9 @@ static int parse_node(struct device *device, const struct bundle *b, int node)
 {
 	int ret = check_node(device, b, node);
 
-	for (const struct device_property *p = device->class->properties; !ret && p && p->name; p++) {
-		const char *wrong = p->missing;
+	for (const struct property *p = device->class->properties; !ret && p && p->name; p++) {
+		const char *wrong = property_read(p, b, node, device);
 
-		if (fdt_getprop(b->fdt, node, p->name, NULL))
-			wrong = p->parse(device, b, node, p->name);
 		if (wrong)
 			ret = refuse_node(device, p->name, wrong);
 	}

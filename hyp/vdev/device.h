@@ -25,24 +25,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hyp/load/bundle.h"
+#include "hyp/load/property.h"
 
 struct device;
 struct tree;
 struct vm;
 
-/* A property of the device's node: as in hyp/load/vmcfg.c, one row each, and a name without a row is an error. */
-struct device_property {
-	const char *name;
-	/* NULL, or what is wrong and what to do. Called only where the property is present, in the order of rows. */
-	const char *(*parse)(struct device *device, const struct bundle *b, int node, const char *name);
-	const char *missing; /* the same where it is absent; NULL: optional */
-};
-
 struct device_class {
 	const char *name;
 	const char *compatible; /* of its nodes in the bundle; NULL: every VM has one, without a node */
-	const struct device_property *properties; /* NULL: none; ends with a row without a name */
+	/* NULL: none; ends with a row without a name. In a node of a device a name without a row is an error. */
+	const struct property *properties;
 
 	/*
 	 * An instance: `size` bytes that begin with a struct device, zero at first. From `saved` on they are plain

@@ -79,16 +79,6 @@ static bool testdev_write(struct vcpu *vcpu, void *device, uint32_t offset, uint
 	return true;
 }
 
-static const char *testdev_parse_start(struct device *device, const struct bundle *b, int node, const char *name)
-{
-	uint64_t value;
-
-	if (bundle_get_number(b, node, name, &value) || value > UINT32_MAX)
-		return "not a number of one cell";
-	testdev_of(device)->start = (uint32_t)value;
-	return NULL;
-}
-
 static void testdev_reset(struct device *device)
 {
 	struct testdev *t = testdev_of(device);
@@ -124,9 +114,12 @@ static void testdev_describe(const struct device *device, struct tree *t)
 	tree_end(t);
 }
 
-static const struct device_property testdev_properties[] = {
-	{"start", testdev_parse_start, "missing; say what VALUE is after a reset"},
-	{NULL, NULL, NULL},
+#define NODE(compatible)
+#define PROPERTY(property_name, property_kind, field, ...) \
+	{.name = property_name, .kind = property_kind, PROPERTY_FIELD(struct testdev, field), __VA_ARGS__},
+static const struct property testdev_properties[] = {
+#include "tests/device/testdev.def"
+	{.name = NULL},
 };
 
 const struct device_class testdev_class = {

@@ -86,10 +86,10 @@ static void disk_destroy(struct device *device)
 	note('d', device);
 }
 
-static const struct device_property disk_properties[] = {
-	{"size", parse_size, "missing; say how many sectors"},
-	{"read-only", parse_nothing, NULL},
-	{NULL, NULL, NULL},
+static const struct property disk_properties[] = {
+	{.name = "size", .parse = parse_size, .missing = "missing; say how many sectors"},
+	{.name = "read-only", .parse = parse_nothing},
+	{.name = NULL},
 };
 
 static const struct device_class disk_class = {

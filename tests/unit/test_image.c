@@ -494,7 +494,7 @@ static void test_uimage_errors(void **state)
 		{40, 0x01, false, "damaged uImage header"},
 		{5, 0x5a, false, "damaged uImage header"},
 		{29, 22, true, "uImage for another architecture"},
-		{30, 4, true, "uImage of type 4; a kernel is type 2"},
+		{30, 4, true, "a uImage of several files; split it (dumpimage -T multi -p 0 -o FILE) and give each as"},
 		{30, 3, true, "uImage of type 3; a kernel is type 2"},
 		{31, 2, true, "uImage with a compression other than none and gzip"},
 		{31, 1, true, "not a gzip stream, or a damaged one"},
@@ -611,10 +611,10 @@ static void test_elf_errors(void **state)
 		uint8_t value;
 		const char *line;
 	} rows[] = {
-		{4, 2, "ELF, but not for 32-bit ARM"},
-		{18, 62, "ELF, but not for 32-bit ARM"},
-		{5, 2, "big-endian ELF"},
-		{16, 3, "ELF, but not an executable with fixed addresses"},
+		{4, 2, "a 64-bit ELF file; a guest is a 32-bit ARM program"},
+		{18, 62, "an ELF file for another processor; a guest is a 32-bit ARM program"},
+		{5, 2, "a big-endian ELF file; a guest starts little-endian"},
+		{16, 3, "an ELF file without fixed addresses (not ET_EXEC); link it as an executable, not position-"},
 		{42, 40, "ELF with no program headers, or with more than 16"},
 		{44, 0, "ELF with no program headers, or with more than 16"},
 		{44, 17, "ELF with no program headers, or with more than 16"},
@@ -716,9 +716,64 @@ static void test_gzip_forgotten(void **state)
 
 	t->cfg.kernel = zipped(t, "linux", data, 1000);
 	t->cfg.kernel.compression = IMAGE_PLAIN;
+	expect_refusal(
+		t, -EINVAL,
+		"vm a: kernel \"linux\": compressed with gzip; a kernel says so by compression = \"gzip\" (mkbundle: "
+		"kernel-compression=gzip)");
+}
+
+/* ---- what is no guest ---- */
+
+static void test_foreign(void **state)
+{
+	static const struct {
+		size_t at;
+		const char *bytes;
+		size_t count;
+		const char *line;
+	} rows[] = {
+		{56, "ARMd", 4, "a Linux kernel for arm64 (Image); a guest is a 32-bit ARM program"},
+		{0, "070701", 6, "a cpio archive; give it as ramdisk"},
+		{0, "#!/bin/sh\n", 10, "a script (#!); give a kernel"},
+		{36, "\x01\x6f\x28\x18", 4, "a big-endian zImage; a guest starts little-endian"},
+		{0, "MZ", 2, "an EFI program; it needs firmware: give a zImage, a raw image or an ELF file"},
+		{0, "\xd0\x0d\xfe\xed", 4,
+		 "a device tree or a FIT image; take the kernel out of it (dumpimage -T flat_dt"},
+		{0,
+		 "\xfd"
+		 "7zXZ\0",
+		 6, "compressed with xz; uncompress it"},
+	};
+	struct test *t = *state;
+	uint8_t *data = blob(t, 1000);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		fill(data, 1000);
+		memcpy(data + rows[i].at, rows[i].bytes, rows[i].count);
+		t->cfg.kernel = plain("linux", data, 1000);
+		expect_refusal(t, -EINVAL, rows[i].line);
+		t->cfg.kernel = zipped(t, "linux", data, 1000);
+		expect_refusal(t, -EINVAL, rows[i].line);
+		free(t->blobs[--t->blob_count]);
+	}
+	/* Cut short of what would tell: a raw image. */
+	t->cfg.kernel = plain("linux", data, 5);
 	expect_load(t, RAW);
-	assert_string_equal(fake_log_last(LOG_WARN),
-			    "vm a: kernel \"linux\": looks gzip-compressed: should it say compression = \"gzip\"?");
+}
+
+/* Magic far into the file, and only half of it. */
+static void test_foreign_x86(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 1000);
+
+	memcpy(data + 0x202, "HdrS", 4);
+	t->cfg.kernel = plain("linux", data, 1000);
+	expect_load(t, RAW);
+	memcpy(data + 0x1fe, "\x55\xaa", 2);
+	expect_refusal(t, -EINVAL, "a Linux kernel for x86 (bzImage); a guest is a 32-bit ARM program");
+	t->cfg.kernel.size = 0x205;
+	expect_load(t, RAW);
 }
 
 /* ---- ramdisk ---- */
@@ -905,6 +960,8 @@ int main(void)
 		row(test_gzip_errors),
 		row(test_gzip_members),
 		row(test_gzip_forgotten),
+		row(test_foreign),
+		row(test_foreign_x86),
 		row(test_ramdisk),
 		row(test_ramdisk_load),
 		row(test_ramdisk_above),

@@ -12,16 +12,17 @@ UNIT_LIBS   ?= -lcmocka -lfdt -lz -lmd
 
 FAKE := tests/unit/fake
 
-test_bundle_SRCS   := hyp/load/bundle.c $(FAKE)/fake_log.c tests/unit/fit.c
-test_vmcfg_SRCS    := hyp/load/vmcfg.c hyp/load/bundle.c hyp/vdev/device.c $(FAKE)/fake_log.c $(FAKE)/fake_page.c tests/unit/fit.c
-test_image_SRCS    := hyp/load/image.c hyp/load/stream.c hyp/load/guestdtb.c hyp/load/tree.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
+LOAD_BUNDLE := $(addprefix hyp/load/,bundle.c foreign.c property.c)
+test_bundle_SRCS   := $(LOAD_BUNDLE) $(FAKE)/fake_log.c tests/unit/fit.c
+test_vmcfg_SRCS    := hyp/load/vmcfg.c $(LOAD_BUNDLE) hyp/vdev/device.c $(FAKE)/fake_log.c $(FAKE)/fake_page.c tests/unit/fit.c
+test_image_SRCS    := hyp/load/foreign.c hyp/load/image.c hyp/load/stream.c hyp/load/guestdtb.c hyp/load/tree.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
 	$(FAKE)/fake_page.c
-DEVICE := hyp/vdev/device.c hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_guestdtb_SRCS := hyp/load/guestdtb.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/vdev/classes.c $(FAKE)/fake_random.c $(DEVICE)
-test_device_SRCS   := $(DEVICE) tests/unit/fit.c hyp/load/bundle.c
+test_device_SRCS   := $(DEVICE) tests/unit/fit.c
 test_testdev_SRCS  := tests/device/testdev.c tests/device/classes.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/load/guestdtb.c \
-	hyp/load/bundle.c tests/unit/fit.c $(FAKE)/fake_random.c $(DEVICE)
-test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/load/vmcfg.c hyp/load/bundle.c $(DEVICE)
+	tests/unit/fit.c $(FAKE)/fake_random.c $(DEVICE)
+test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/load/vmcfg.c $(DEVICE)
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
 test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c
 test_insn_SRCS     := hyp/arm/insn.c

@@ -1,0 +1,27 @@
+/*
+ * What is wrong with a bundle and what to do, in words that virt7 and tools/mkbundle share: mkbundle reads this file.
+ * (The words for a property's value are in its row, those for images of another kind in hyp/load/foreign.def.)
+ */
+#ifndef HYP_LOAD_WORDS_H
+#define HYP_LOAD_WORDS_H
+
+/* /vms */
+#define WORDS_NO_IMAGES               "no /images node: a device tree, but not a FIT image"
+#define WORDS_NO_VMS                  "no /vms node; describe the virtual machines there"
+#define WORDS_VMS_EMPTY               "/vms is empty; add a node for each virtual machine"
+#define WORDS_NAME                    "use 1 to 31 letters, digits and ._+- (and no . or - at the start)"
+#define WORDS_UNKNOWN_PROPERTY        "unknown property, ignored"
+#define WORDS_UNKNOWN_NODE            "unknown node, ignored"
+#define WORDS_UNKNOWN_DEVICE_PROPERTY "unknown property of a device; correct it or take it out"
+#define WORDS_UNKNOWN_DEVICE_NODE     "unknown node in a device; take it out"
+
+/* An image's node. */
+#define WORDS_DATA_EMPTY       "empty; give the image a file"
+#define WORDS_ARCH             "not \"arm\"; a guest is a 32-bit ARM program"
+#define WORDS_COMPRESSION      "not supported; use \"none\" or \"gzip\""
+#define WORDS_COMPRESSION_TYPE "not a string; use \"none\" or \"gzip\""
+#define WORDS_ADDRESS          "not a number of one or two cells"
+#define WORDS_ALGO             "not supported; use \"crc32\" or \"sha256\""
+#define WORDS_NOT_GZIP         "not a gzip stream, or a damaged one; make the bundle again"
+
+#endif
