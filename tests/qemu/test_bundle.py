@@ -1,5 +1,6 @@
 """Bad bundles on the real binary: each gives its one line (docs/configuration.md), and virt7 then stops where it says it
-does or runs the VMs that are good. Never a panic, never silence.
+does or runs the VMs that are good. Never a panic, never silence. Bad VMs go many into one bundle, and tools/mkbundle refuses
+them in the same words.
 """
 import gzip
 import random
@@ -8,7 +9,8 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD
+from conftest import BUILD, ROOT
+from test_mkbundle import FOREIGN, foreign_file
 
 GUEST = BUILD / "guests" / "psci.bin"  # small; prints a summary and powers off
 NO_VM = "virt7: error: no VM could be started: see the lines above"
@@ -27,15 +29,17 @@ def vm(name, kernel='kernel = "guest";', memory="memory = <65536>;", extra=""):
 
 
 @pytest.fixture
-def fit(mkbundle, tmp_path):
-    """fit(vms, images) -> path of a bundle made from these nodes; vms of None is no /vms at all."""
+def fit(tmp_path):
+    """fit(vms, images) -> path of a bundle made from these nodes by mkimage alone; vms of None is no /vms at all."""
 
     def make(vms, images=None):
         source = tmp_path / "test.its"
         body = image("guest") if images is None else images
         source.write_text('/dts-v1/;\n/ { description = "test"; images { %s }; %s };\n'
                           % (body, "" if vms is None else "vms { %s };" % vms))
-        return mkbundle(source)
+        bundle = source.with_suffix(".itb")
+        subprocess.run(["mkimage", "-f", source, bundle], check=True, capture_output=True)
+        return bundle
 
     return make
 
@@ -105,12 +109,20 @@ def test_truncated(virt7, good, length):
     expect_stopped(virt7(good), rf"bundle: truncated: {len(data)} bytes were handed over; load the whole file")
 
 
-@pytest.mark.parametrize("data", [bytes(65536), random.Random(7).randbytes(65536), b"\x7fELF" + bytes(60),
-                                  b"just a text file\n" * 10], ids=["zeros", "random", "elf", "text"])
+@pytest.mark.parametrize("data", [bytes(65536), random.Random(7).randbytes(65536), b"just a text file\n" * 10],
+                         ids=["zeros", "random", "text"])
 def test_not_a_fit(virt7, tmp_path, data):
     path = tmp_path / "bad.itb"
     path.write_bytes(data)
     expect_stopped(virt7(path), r"bundle: not a FIT image; make one with mkbundle or mkimage -f")
+
+
+@pytest.mark.parametrize("kind, what", [("gzip", "compressed with gzip"), ("cpio", "a cpio archive"),
+                                        ("elf64", "a 64-bit ELF file")])
+def test_file_of_another_kind(virt7, tmp_path, kind, what):
+    """A bundle or an initramfs that was compressed, an initramfs, a program."""
+    path, _ = foreign_file(tmp_path, kind)
+    expect_stopped(virt7(path), f"bundle: {what}, not a FIT image; hand over the file that mkbundle made")
 
 
 def test_device_tree_that_is_no_fit(virt7, tmp_path):
@@ -120,16 +132,22 @@ def test_device_tree_that_is_no_fit(virt7, tmp_path):
 
 
 def test_no_vms(virt7, fit):
-    expect_stopped(virt7(fit(None)), r"bundle: no /vms node; describe the virtual machines there")
+    path = fit(None)
+    expect_stopped(virt7(path), r"bundle: no /vms node; describe the virtual machines there")
+    assert refused_by_mkbundle(path)[0] == ["bundle: no /vms node; describe the virtual machines there"]
 
 
 def test_vms_empty(virt7, fit):
-    expect_stopped(virt7(fit("")), r"bundle: /vms is empty; add a node for each virtual machine")
+    path = fit("")
+    expect_stopped(virt7(path), r"bundle: /vms is empty; add a node for each virtual machine")
+    assert refused_by_mkbundle(path)[0] == ["bundle: /vms is empty; add a node for each virtual machine"]
 
 
 def test_too_many_vms(virt7, fit):
     vms = " ".join(vm(f"vm{n}") for n in range(256))
-    expect_stopped(virt7(fit(vms)), r"bundle: /vms has 256 nodes; 255 is the limit")
+    path = fit(vms)
+    expect_stopped(virt7(path), r"bundle: /vms has 256 nodes; 255 is the limit")
+    assert refused_by_mkbundle(path)[0] == ["bundle: /vms has 256 nodes; 255 is the limit"]
 
 
 def test_broken_structure(virt7, good):
@@ -156,44 +174,82 @@ def test_random_damage(virt7, good, seed):
     assert "PANIC" not in run.output()
 
 
-# One VM.
+# VMs.
 
-BAD_VMS = {
-    "cpus-0": (vm("test", extra="cpus = <0>;"), r"/vms/test: cpus: not a number from 1 to 8"),
-    "cpus-9": (vm("test", extra="cpus = <9>;"), r"/vms/test: cpus: not a number from 1 to 8"),
-    "cpus-string": (vm("test", extra='cpus = "two";'), r"/vms/test: cpus: not a number from 1 to 8"),
-    "memory-missing": (vm("test", memory=""), r"/vms/test: memory: missing; say how much RAM the VM has, in KiB"),
-    "memory-small": (vm("test", memory="memory = <512>;"),
-                     r"/vms/test: memory: less than 8 MiB \(the number is in KiB\)"),
-    "memory-odd": (vm("test", memory="memory = <9000>;"),
-                   r"/vms/test: memory: not a multiple of 2048 \(the number is in KiB\)"),
-    "memory-swapped": (vm("test", memory="memory = <0x80000 0>;"),
-                       r"/vms/test: memory: more than 1023 GiB \(the number is in KiB\)"),
-    "memory-string": (vm("test", memory='memory = "64 MiB";'),
-                      r"/vms/test: memory: not a number of one or two cells, in KiB"),
-    "kernel-missing": (vm("test", kernel=""), r"/vms/test: kernel: missing; name the image under /images to start"),
-    "kernel-empty": (vm("test", kernel='kernel = "";'), r"/vms/test: kernel: not the name of a node under /images"),
-    "kernel-unknown": (vm("test", kernel='kernel = "nothere";'),
-                       r'/vms/test: kernel: no image "nothere" under /images; add it or correct the name'),
-    "ramdisk-unknown": (vm("test", extra='ramdisk = "nothere";'),
-                        r'/vms/test: ramdisk: no image "nothere" under /images; add it or correct the name'),
-    "compatible": (vm("test").replace("virt7,vm", "xen,domain"), r'/vms/test: compatible: not "virt7,vm"'),
-    "affinity-0": (vm("test", extra="cpu-affinity = <0>;"),
-                   r"/vms/test: cpu-affinity: not a mask of physical CPUs \(32 bits, at least one set\)"),
-    "priority-8": (vm("test", extra="priority = <8>;"), r"/vms/test: priority: not a number from 0 to 7"),
-    "autostart-2": (vm("test", extra="autostart = <2>;"), r"/vms/test: autostart: not <0> or <1>"),
-    "dedicated-2": (vm("test", extra="dedicated-cpus = <2>;"), r"/vms/test: dedicated-cpus: not <0> or <1>"),
-    "watchdog-0": (vm("test", extra="watchdog-ms = <0>;"),
-                   r"/vms/test: watchdog-ms: not a number from 10 to 3600000, in milliseconds"),
-    "on-crash": (vm("test", extra='on-crash = "reboot";'), r'/vms/test: on-crash: not "stop" or "restart"'),
-    "on-reset": (vm("test", extra="on-reset = <1>;"), r'/vms/test: on-reset: not "stop" or "restart"'),
+BAD_VMS = {  # what the node says besides a good compatible, memory and kernel, or instead of them; the line
+    "cpus-0": ("cpus = <0>;", "cpus: not a number from 1 to 8"),
+    "cpus-9": ("cpus = <9>;", "cpus: not a number from 1 to 8"),
+    "cpus-string": ('cpus = "seven";', "cpus: not a number from 1 to 8"),
+    "memory-missing": ("memory;", "memory: missing; say how much RAM the VM has, in KiB"),
+    "memory-small": ("memory = <512>;", "memory: less than 8 MiB (the number is in KiB)"),
+    "memory-odd": ("memory = <9000>;", "memory: not a multiple of 2048 (the number is in KiB)"),
+    "memory-swapped": ("memory = <0x80000 0>;", "memory: more than 1023 GiB (the number is in KiB)"),
+    "memory-string": ('memory = "64 MiB";', "memory: not a number of one or two cells, in KiB"),
+    "kernel-missing": ("kernel;", "kernel: missing; name the image under /images to start"),
+    "kernel-misspelt": ('kernel; krenel = "guest";',
+                        "kernel: missing; name the image under /images to start"),
+    "kernel-empty": ('kernel = "";', "kernel: not the name of a node under /images"),
+    "kernel-unknown": ('kernel = "nothere";', 'kernel: no image "nothere" under /images; add it or correct the name'),
+    "ramdisk-unknown": ('ramdisk = "nothere";', 'ramdisk: no image "nothere" under /images; add it or correct the name'),
+    "compatible": ('compatible = "xen,domain";', 'compatible: not "virt7,vm"'),
+    "compatible-missing": ("compatible;", 'compatible: missing; a VM says "virt7,vm"'),
+    "bootargs": ("bootargs = <1>;", "bootargs: not a string"),
+    "bootargs-long": (f'bootargs = "{4096 * "x"}";', "bootargs: longer than 4095 characters"),
+    "affinity-0": ("cpu-affinity = <0>;", "cpu-affinity: not a mask of physical CPUs (32 bits, at least one set)"),
+    "model": ('cpu-model = "";', 'cpu-model: not the name of a model, such as "host" or "cortex-a15"'),
+    "priority-8": ("priority = <8>;", "priority: not a number from 0 to 7"),
+    "autostart-2": ("autostart = <2>;", "autostart: not <0> or <1>"),
+    "dedicated-2": ("dedicated-cpus = <2>;", "dedicated-cpus: not <0> or <1>"),
+    "watchdog-0": ("watchdog-ms = <0>;", "watchdog-ms: not a number from 10 to 3600000, in milliseconds"),
+    "on-crash": ('on-crash = "reboot";', 'on-crash: not "stop" or "restart"'),
+    "on-reset": ("on-reset = <1>;", 'on-reset: not "stop" or "restart"'),
 }
 
 
-@pytest.mark.parametrize("kind", BAD_VMS)
-def test_bad_vm(virt7, fit, kind):
-    vms, line = BAD_VMS[kind]
-    expect_stopped(virt7(fit(vms)), "vm test: " + line)
+def bad_vm(name, text):
+    """A good node with this in place of what it has by the same names; a name alone: without that."""
+    lines = {"compatible": 'compatible = "virt7,vm";', "memory": "memory = <8192>;", "kernel": 'kernel = "guest";'}
+    lines.update((part.split()[0], f"{part};" if " " in part else "") for part in filter(None, re.split(r";\s*", text)))
+    return f"{name} {{ {' '.join(lines.values())} }};"
+
+
+def refused_by_mkbundle(fit_path):
+    """(refusals, warnings) of tools/mkbundle for the same text, without what it puts in front of each line."""
+    done = subprocess.run([ROOT / "tools/mkbundle", "-o", fit_path.with_name("refused.itb"), fit_path.with_suffix(".its")],
+                          capture_output=True, text=True, check=False)
+    lines = [line.removeprefix("mkbundle: ") for line in done.stderr.splitlines()]
+    assert done.returncode == (1 if [line for line in lines if not line.startswith("warning: ")] else 0)
+    return ([line for line in lines if not line.startswith("warning: ")],
+            [line.removeprefix("warning: ") for line in lines if line.startswith("warning: ")])
+
+
+def warnings(run):
+    return [line.removeprefix("virt7: warning: ") for line in run.output().splitlines() if line.startswith("virt7: warning: ")]
+
+
+def test_bad_vms(virt7, fit):
+    """Each its line, by virt7 and by mkbundle; and a name that nobody knows is told of though the kernel is missing."""
+    path = fit(" ".join(bad_vm(kind, text) for kind, (text, _) in BAD_VMS.items()))
+    lines = [f"vm {kind}: /vms/{kind}: {line}" for kind, (_, line) in BAD_VMS.items()]
+    unknown = ["vm kernel-misspelt: /vms/kernel-misspelt: krenel: unknown property, ignored"]
+    run = virt7(path)
+    expect_stopped(run, *map(re.escape, lines))
+    assert warnings(run) == unknown
+    assert refused_by_mkbundle(path) == (lines, unknown)
+
+
+def test_kernels_of_another_kind(virt7, fit, tmp_path):
+    """Files that are no guests (tests/qemu/test_mkbundle.py has them), each named by both; plain, and one inside gzip."""
+    files = {kind: foreign_file(tmp_path, kind) for kind in FOREIGN}
+    files["packed"] = (tmp_path / "packed.gz", files["arm64"][1])
+    files["packed"][0].write_bytes(gzip.compress(files["arm64"][0].read_bytes()))
+    path = fit(" ".join(vm(kind, f'kernel = "{kind}";', "memory = <8192>;") for kind in files),
+               " ".join(image(kind, file, "gzip" if kind == "packed" else "none") for kind, (file, _) in files.items()))
+    lines = sorted(f'vm {kind}: kernel "{kind}": {line}' for kind, (_, line) in files.items())
+    run = virt7(path)
+    run.expect(re.escape(STOPPED) + "\r")
+    assert sorted(errors(run)) == sorted([*("virt7: error: " + line for line in lines), NO_VM, STOPPED])
+    assert sorted(refused_by_mkbundle(path)[0]) == lines
 
 
 # A node's name follows the token FDT_BEGIN_NODE, which ends in a byte of 1.
@@ -213,12 +269,12 @@ def test_duplicate_names(virt7, fit, patched):
 
 def test_unknown_property(virt7, fit):
     """A warning, and the VM runs."""
-    run = virt7(fit(vm("test", extra="cpu = <2>; net0 { };")))
+    path = fit(vm("test", extra="cpu = <2>; net0 { };"))
+    run = virt7(path)
     expect_run(run)
-    assert [line for line in run.output().splitlines() if "warning" in line] == [
-        "virt7: warning: vm test: /vms/test: cpu: unknown property, ignored",
-        "virt7: warning: vm test: /vms/test/net0: unknown node, ignored",
-    ]
+    assert warnings(run) == ["vm test: /vms/test: cpu: unknown property, ignored",
+                             "vm test: /vms/test/net0: unknown node, ignored"]
+    assert refused_by_mkbundle(path) == ([], warnings(run))
 
 
 # Its images.
@@ -253,26 +309,33 @@ def test_unknown_hash(virt7, good, patched):
     expect_stopped(virt7(bad), r'vm test: kernel: /images/guest/hash-1: algo: not supported; use "crc32" or "sha256"')
 
 
-BAD_IMAGES = {
-    "arch": (image("guest").replace('arch = "arm"', 'arch = "arm64"'),
-             r'kernel: /images/guest: arch: not "arm"; a guest is a 32-bit ARM program'),
-    "compression": (image("guest", compression="lzma"),
-                    r'kernel: /images/guest: compression: not supported; use "none" or "gzip"'),
-    "load": (image("guest", extra='load = "high";'),
-             r"kernel: /images/guest: load: not a number of one or two cells"),
-    "load-outside": (image("guest", extra="load = <0x80000000>;"),
-                     r'kernel "guest": \d+ KiB at 0x80000000 are not inside RAM \(0x40000000 to 0x44000000\)'),
-    "entry-outside": (image("guest", extra="entry = <0x100>;"),
-                      r'kernel "guest": entry point 0x100 is not inside RAM \(0x40000000 to 0x44000000\)'),
-    "not-gzip": (image("guest", compression="gzip"),
-                 r'kernel "guest": not a gzip stream, or a damaged one; make the bundle again'),
+BAD_IMAGES = {  # the image, the line, whether mkbundle can see it
+    "arch": (image("arch").replace('arch = "arm"', 'arch = "arm64"'),
+             r'kernel: /images/arch: arch: not "arm"; a guest is a 32-bit ARM program', True),
+    "compression": (image("compression", compression="lzma"),
+                    r'kernel: /images/compression: compression: not supported; use "none" or "gzip"', True),
+    "load": (image("load", extra='load = "high";'),
+             r"kernel: /images/load: load: not a number of one or two cells", True),
+    "load-outside": (image("load-outside", extra="load = <0x80000000>;"),
+                     r'kernel "load-outside": \d+ KiB at 0x80000000 are not inside RAM \(0x40000000 to 0x41000000\)', False),
+    "entry-outside": (image("entry-outside", extra="entry = <0x100>;"),
+                      r'kernel "entry-outside": entry point 0x100 is not inside RAM \(0x40000000 to 0x41000000\)', False),
+    "not-gzip": (image("not-gzip", compression="gzip"),
+                 r'kernel "not-gzip": not a gzip stream, or a damaged one; make the bundle again', True),
 }
 
 
-@pytest.mark.parametrize("kind", BAD_IMAGES)
-def test_bad_image(virt7, fit, kind):
-    images, line = BAD_IMAGES[kind]
-    expect_stopped(virt7(fit(vm("test"), images)), "vm test: " + line)
+def test_bad_images(virt7, fit):
+    path = fit(" ".join(vm(kind, f'kernel = "{kind}";', "memory = <16384>;") for kind in BAD_IMAGES),
+               " ".join(text for text, _, _ in BAD_IMAGES.values()))
+    run = virt7(path)
+    run.expect(re.escape(STOPPED) + "\r")
+    lines = {line.removeprefix("virt7: error: vm ").partition(": ")[0]: line for line in errors(run)[:-2]}
+    assert len(errors(run)) == len(BAD_IMAGES) + 2
+    for kind, (_, line, _) in BAD_IMAGES.items():
+        assert re.fullmatch(f"virt7: error: vm {kind}: {line}", lines[kind])
+    assert refused_by_mkbundle(path)[0] == [lines[kind].removeprefix("virt7: error: ")
+                                            for kind, (_, _, seen) in BAD_IMAGES.items() if seen]
 
 
 def damaged_gzip(tmp_path):

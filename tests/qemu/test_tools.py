@@ -19,8 +19,6 @@ def run(*command, **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-# tools/mkbundle
-
 @pytest.fixture
 def kernel(tmp_path):
     path = tmp_path / "kernel.bin"
@@ -28,66 +26,7 @@ def kernel(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("text, error", [
-    ("memory=64M,kernel={kernel}", "--vm: name= is not 1 to 31 letters, digits or ,._+-"),
-    ("name=a b,memory=64M,kernel={kernel}", "--vm: name=a b is not 1 to 31 letters, digits or ,._+-"),
-    ("name=a,kernel={kernel}", "VM a: memory= is missing"),
-    ("name=a,memory=lots,kernel={kernel}", "VM a: memory=lots is not a size such as 512M or 1G"),
-    ("name=a,memory=0,kernel={kernel}", "VM a: memory=0 is not a size such as 512M or 1G"),
-    ("name=a,memory=64M,cpus=two,kernel={kernel}", "VM a: cpus=two is not a number"),
-    ("name=a,memory=64M,kernel=/nowhere/vmlinuz", "VM a: kernel=/nowhere/vmlinuz: No such file or directory"),
-    ("name=a,memory=64M,ramdisk=/dev/null,kernel={kernel}", "VM a: ramdisk=/dev/null: the file is empty"),
-    ("name=a,memory=64M,kernel={kernel},kernel-compression=xz",
-     "VM a: kernel-compression=xz: only none and gzip are known"),
-    ("name=a,memory=64M,kernel={kernel},kernel-load=low", "VM a: kernel-load=low is not a number"),
-    ("name=a,memory=64M,kernel-load=0x40000000", "VM a: kernel-load without kernel="),
-    ("name=a,memory=64M,memory=32M,kernel={kernel}", "--vm: memory is given twice"),
-    ("name=a,memory=64M,!,kernel={kernel}", "--vm: '!' is not KEY=VALUE"),
-])
-def test_mkbundle_refuses(kernel, tmp_path, text, error):
-    output = tmp_path / "x.itb"
-    status, _, stderr = run("tools/mkbundle", "-o", output, "--vm", text.format(kernel=kernel))
-    assert (status, stderr) == (1, f"mkbundle: {error}\n")
-    assert not output.exists()
-
-
-def test_mkbundle_refuses_two_vms_of_one_name(kernel, tmp_path):
-    text = f"name=a,memory=64M,kernel={kernel}"
-    status, _, stderr = run("tools/mkbundle", "-o", tmp_path / "x.itb", "--vm", text, "--vm", text)
-    assert (status, stderr) == (1, "mkbundle: two VMs are named a\n")
-
-
-@pytest.mark.parametrize("arguments, error", [
-    ([], "give either --vm or one FILE.its"),
-    (["--vm", "name=a,memory=64M", "x.its"], "give either --vm or one FILE.its"),
-    (["nowhere.its"], "nowhere.its: no such file"),
-    (["--hash", "md5", "--vm", "name=a,memory=64M"], "--hash md5: not one of crc32, sha256, none"),
-])
-def test_mkbundle_refuses_arguments(tmp_path, arguments, error):
-    status, _, stderr = run("tools/mkbundle", "-o", tmp_path / "x.itb", *arguments)
-    assert (status, stderr) == (1, f"mkbundle: {error}\n")
-
-
-def test_mkbundle_names_the_line_of_a_broken_its(tmp_path):
-    source = tmp_path / "broken.its"
-    source.write_text("/dts-v1/;\n/ {\n\timages { linux { data = ; }; };\n};\n")
-    status, _, stderr = run("tools/mkbundle", "-o", tmp_path / "x.itb", source)
-    assert status == 1
-    assert stderr.startswith("mkbundle: mkimage: Error: ") and ":3." in stderr and stderr.count("\n") == 1
-
-
-def test_mkbundle_is_repeatable(kernel, tmp_path):
-    """Equal input, equal bundle; an image that two VMs use is in it once."""
-    vms = [part for name in "ab" for part in ("--vm", f"name={name},memory=64M,kernel={kernel},bootargs=x,y z=\"1\"")]
-    bundles = []
-    for number in range(2):
-        output = tmp_path / f"{number}.itb"
-        assert run("tools/mkbundle", "-o", output, *vms) == (0, "", "")
-        bundles.append(output.read_bytes())
-    assert bundles[0] == bundles[1]
-    assert bundles[0].count(kernel.read_bytes()) == 1
-    assert bundles[0].count(b'x,y z="1"\0') == 2
-
+# tools/mkbundle; what it refuses is in test_mkbundle.py
 
 def test_mkbundle_stores_data_once(kernel, tmp_path):
     """Behind the tree, where it says, on boundaries of 64 bytes; no mkimage, and no copy in another folder."""

@@ -1,0 +1,289 @@
+"""tools/mkbundle, without QEMU: what it refuses, each with its line and status. That virt7 says the same is test_bundle.py's."""
+import gzip
+import os
+import re
+import struct
+import subprocess
+
+import pytest
+
+from conftest import BUILD, ROOT
+
+GUEST = BUILD / "guests" / "psci.bin"
+NAME_RULE = "use 1 to 31 letters, digits and ._+- (and no . or - at the start)"
+PREFIX = "vm a: /vms/a: "
+
+
+def mkbundle(output, *arguments):
+    """(status, stderr); it prints nothing else."""
+    done = subprocess.run([ROOT / "tools/mkbundle", "-o", output, *map(str, arguments)], cwd=ROOT, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120)
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    path = tmp_path / "kernel.bin"
+    path.write_bytes(b"a guest" * 100)
+    return path
+
+
+# What virt7 would refuse too, in its words.
+
+@pytest.mark.parametrize("keys, lines", [
+    ("kernel={kernel}", ["memory: missing; say how much RAM the VM has, in KiB"]),
+    ("memory=64M", ["kernel: missing; name the image under /images to start"]),
+    ("memory=512,kernel={kernel}", ["memory: less than 8 MiB (the number is in KiB)"]),
+    ("memory=3M,kernel={kernel}", ["memory: less than 8 MiB (the number is in KiB)"]),
+    ("memory=0,kernel={kernel}", ["memory: less than 8 MiB (the number is in KiB)"]),
+    ("memory=65M,kernel={kernel}", ["memory: not a multiple of 2048 (the number is in KiB)"]),
+    ("memory=1024G,kernel={kernel}", ["memory: more than 1023 GiB (the number is in KiB)"]),
+    ("memory,kernel={kernel}", ["memory: not a number of one or two cells, in KiB"]),
+    ("memory=64M,kernel={kernel},cpus=0", ["cpus: not a number from 1 to 8"]),
+    ("memory=64M,kernel={kernel},cpus=9", ["cpus: not a number from 1 to 8"]),
+    ("memory=64M,kernel={kernel},cpus=two", ["cpus: not a number from 1 to 8"]),
+    ("memory=64M,kernel={kernel},cpus=-1", ["cpus: not a number from 1 to 8"]),
+    ("memory=64M,kernel={kernel},cpus=", ["cpus: not a number from 1 to 8"]),
+    ("memory=64M,kernel={kernel},cpus", ["cpus: not a number from 1 to 8"]),
+    ("memory=64M,kernel={kernel},cpus=99999999999999999999", ["cpus: not a number from 1 to 8"]),
+    ("memory=64M,kernel={kernel},priority=high", ["priority: not a number from 0 to 7"]),
+    ("memory=64M,kernel={kernel},priority=8", ["priority: not a number from 0 to 7"]),
+    ("memory=64M,kernel={kernel},watchdog-ms=1s", ["watchdog-ms: not a number from 10 to 3600000, in milliseconds"]),
+    ("memory=64M,kernel={kernel},watchdog-ms=5", ["watchdog-ms: not a number from 10 to 3600000, in milliseconds"]),
+    ("memory=64M,kernel={kernel},on-crash=reboot", ['on-crash: not "stop" or "restart"']),
+    ("memory=64M,kernel={kernel},on-reset", ['on-reset: not "stop" or "restart"']),
+    ("memory=64M,kernel={kernel},autostart=maybe", ["autostart: not <0> or <1>"]),
+    ("memory=64M,kernel={kernel},dedicated-cpus=2", ["dedicated-cpus: not <0> or <1>"]),
+    ("memory=64M,kernel={kernel},cpu-affinity=0", ["cpu-affinity: not a mask of physical CPUs (32 bits, at least one set)"]),
+    ("memory=64M,kernel={kernel},cpu-affinity=0-1",
+     ["cpu-affinity: not a mask of physical CPUs (32 bits, at least one set)"]),
+    ("memory=64M,kernel={kernel},cpu-model=",
+     ['cpu-model: not the name of a model, such as "host" or "cortex-a15"']),
+    ("memory=64M,kernel={kernel},bootargs=" + 4096 * "x", ["bootargs: longer than 4095 characters"]),
+    ("memory=64M,krenel={kernel}", ["krenel: unknown property, ignored",
+                                    "kernel: missing; name the image under /images to start"]),
+])
+def test_refused_as_virt7_would(kernel, tmp_path, keys, lines):
+    output = tmp_path / "x.itb"
+    status, stderr = mkbundle(output, "--vm", "name=a," + keys.format(kernel=kernel))
+    said = ["mkbundle: " + ("warning: " if "unknown" in line else "") + PREFIX + line for line in lines]
+    assert (status, stderr.splitlines()) == (1, said)
+    assert list(tmp_path.iterdir()) == [kernel]
+
+
+def test_each_bad_vm_is_named(kernel, tmp_path):
+    good, bad = f"memory=64M,kernel={kernel}", f"memory=65M,kernel={kernel}"
+    status, stderr = mkbundle(tmp_path / "x.itb", "--vm", "name=a," + bad, "--vm", "name=b," + good, "--vm", "name=c,memory=1M")
+    assert (status, stderr.splitlines()) == (1, [
+        "mkbundle: vm a: /vms/a: memory: not a multiple of 2048 (the number is in KiB)",
+        "mkbundle: vm c: /vms/c: memory: less than 8 MiB (the number is in KiB)"])
+
+
+def test_unknown_property_is_a_warning(kernel, tmp_path):
+    """As virt7 has it: a bundle for a later version starts."""
+    output = tmp_path / "x.itb"
+    assert mkbundle(output, "--vm", f"name=a,memory=64M,kernel={kernel},ramdsk=x") == (
+        0, "mkbundle: warning: vm a: /vms/a: ramdsk: unknown property, ignored\n")
+    assert output.exists()
+
+
+# What only --vm can get wrong.
+
+@pytest.mark.parametrize("text, error", [
+    ("memory=64M,kernel={kernel}", "--vm: name=: " + NAME_RULE),
+    ("name=a b,memory=64M,kernel={kernel}", "--vm: name=a b: " + NAME_RULE),
+    ("name=-a,memory=64M,kernel={kernel}", "--vm: name=-a: " + NAME_RULE),
+    ("name=.a,memory=64M,kernel={kernel}", "--vm: name=.a: " + NAME_RULE),
+    ("name=" + 32 * "a" + ",memory=64M,kernel={kernel}", "--vm: name=" + 32 * "a" + ": " + NAME_RULE),
+    ("name=a,memory=lots,kernel={kernel}", "VM a: memory=lots is not a size such as 512M or 1G"),
+    ("name=a,memory=64M,kernel=/nowhere/vmlinuz", "VM a: kernel=/nowhere/vmlinuz: No such file or directory"),
+    ("name=a,memory=64M,kernel=/usr", "VM a: kernel=/usr: Is a directory"),
+    ("name=a,memory=64M,ramdisk=/dev/null,kernel={kernel}", "VM a: ramdisk=/dev/null: the file is empty"),
+    ("name=a,memory=64M,kernel={kernel},kernel-compression=xz",
+     "VM a: kernel-compression=xz: only none and gzip are known"),
+    ("name=a,memory=64M,kernel={kernel},kernel-load=low", "VM a: kernel-load=low is not a number"),
+    ("name=a,memory=64M,kernel-load=0x40000000", "VM a: kernel-load without kernel="),
+    ("name=a,memory=64M,memory=32M,kernel={kernel}", "--vm: memory is given twice"),
+    ("name=a,memory=64M,!,kernel={kernel}", "--vm: '!' is not KEY=VALUE"),
+    ("name=a,memory=64M,kernel={kernel},bootargs=console=ttyAMA0,cpus=2",
+     "VM a: bootargs takes the rest of the string, and so 'cpus=2' with it: put bootargs last"),
+    ("name=a,memory=64M,bootargs=quiet,kernel={kernel}",
+     "VM a: bootargs takes the rest of the string, and so 'kernel={kernel}' with it: put bootargs last"),
+    ("name=a,memory=64M,kernel={kernel},bootargs=a,autostart,b",
+     "VM a: bootargs takes the rest of the string, and so 'autostart' with it: put bootargs last"),
+])
+def test_refuses(kernel, tmp_path, text, error):
+    status, stderr = mkbundle(tmp_path / "x.itb", "--vm", text.format(kernel=kernel))
+    assert (status, stderr) == (1, f"mkbundle: {error}\n".format(kernel=kernel))
+    assert list(tmp_path.iterdir()) == [kernel]
+
+
+def test_refuses_two_vms_of_one_name(kernel, tmp_path):
+    text = f"name=a,memory=64M,kernel={kernel}"
+    assert mkbundle(tmp_path / "x.itb", "--vm", text, "--vm", text) == (1, "mkbundle: two VMs are named a\n")
+
+
+@pytest.mark.parametrize("arguments, error", [
+    ([], "give either --vm or one FILE.its"),
+    (["--vm", "name=a,memory=64M", "x.its"], "give either --vm or one FILE.its"),
+    (["nowhere.its"], "nowhere.its: no such file"),
+    (["--hash", "md5", "--vm", "name=a,memory=64M"], "--hash md5: not one of crc32, sha256, none"),
+])
+def test_refuses_arguments(tmp_path, arguments, error):
+    assert mkbundle(tmp_path / "x.itb", *arguments) == (1, f"mkbundle: {error}\n")
+
+
+def test_refuses_a_folder_that_is_not_there(kernel, tmp_path):
+    assert mkbundle(tmp_path / "no/x.itb", "--vm", f"name=a,memory=64M,kernel={kernel}") == (
+        1, f"mkbundle: {tmp_path}/no: no such folder\n")
+
+
+def test_names_the_line_of_a_broken_its(tmp_path):
+    source = tmp_path / "broken.its"
+    source.write_text("/dts-v1/;\n/ {\n\timages { linux { data = ; }; };\n};\n")
+    status, stderr = mkbundle(tmp_path / "x.itb", source)
+    assert status == 1
+    assert stderr.startswith("mkbundle: mkimage: Error: ") and ":3." in stderr and stderr.count("\n") == 1
+
+
+# What it makes.
+
+def test_repeatable(kernel, tmp_path):
+    """Equal input, equal bundle; an image that two VMs use is in it once; bootargs as they are."""
+    vms = [part for name in "ab" for part in ("--vm", f"name={name},memory=64M,kernel={kernel},bootargs=x,y z=\"1\"")]
+    bundles = []
+    for number in range(2):
+        output = tmp_path / f"{number}.itb"
+        assert mkbundle(output, *vms) == (0, "")
+        bundles.append(output.read_bytes())
+    assert bundles[0] == bundles[1]
+    assert bundles[0].count(kernel.read_bytes()) == 1
+    assert bundles[0].count(b'x,y z="1"\0') == 2
+
+
+@pytest.mark.parametrize("key, cell", [("autostart=no", "0"), ("autostart=yes", "1"), ("autostart=0", "0"), ("autostart", None),
+                                       ("memory=1G", "0 100000"), ("cpu-affinity=0x3", "3"), ("priority=0", "0")])
+def test_values(kernel, tmp_path, key, cell):
+    output = tmp_path / "x.itb"
+    memory = "" if key.startswith("memory") else "memory=64M,"
+    assert mkbundle(output, "--vm", f"name=a,{memory}kernel={kernel},{key}") == (0, "")
+    said = subprocess.run(["fdtget", "-t", "x", output, "/vms/a", key.partition("=")[0]], check=True, capture_output=True,
+                          text=True).stdout.strip()
+    assert said == (cell or "")
+
+
+# Files of another kind, named by their first bytes.
+
+def at(offset, magic, size=4096):
+    """A file with these bytes at the offset, and no others that mean anything."""
+    data = bytearray(b"\x5a" * size)
+    data[offset:offset + len(magic)] = magic
+    return bytes(data)
+
+
+def elf(bits=1, order=1, machine=40, kind=2):
+    return struct.pack("<4sBBB9x" if order == 1 else ">4sBBB9x", b"\x7fELF", bits, order, 1) + struct.pack(
+        "<HHI" if order == 1 else ">HHI", kind, machine, 1) + bytes(100)
+
+
+def multi_uimage(folder):
+    """What `mkimage -T multi` makes of a kernel and a ramdisk."""
+    parts = [folder / "kernel.part", folder / "ramdisk.part"]
+    for part in parts:
+        part.write_bytes(part.name.encode() * 100)
+    path = folder / "multi.uimg"
+    subprocess.run(["mkimage", "-A", "arm", "-O", "linux", "-T", "multi", "-C", "none", "-a", "0x40008000", "-e", "0x40008000",
+                    "-d", ":".join(map(str, parts)), path], check=True, capture_output=True)
+    return path.read_bytes()
+
+
+ARM_ONLY = "a guest is a 32-bit ARM program"
+UNCOMPRESS = "uncompress it"
+FOREIGN = {
+    "bzimage": (at(0x1fe, b"\x55\xaaxxHdrS"), "a Linux kernel for x86 (bzImage); " + ARM_ONLY),
+    "arm64": (at(0x38, b"ARM\x64"), "a Linux kernel for arm64 (Image); " + ARM_ONLY),
+    "arm64-efi": (b"MZ" + at(0x36, b"ARM\x64"), "a Linux kernel for arm64 (Image); " + ARM_ONLY),
+    "riscv": (at(0x38, b"RSC\x05"), "a Linux kernel for RISC-V (Image); " + ARM_ONLY),
+    "big-endian-zimage": (at(0x24, b"\x01\x6f\x28\x18"), "a big-endian zImage; a guest starts little-endian"),
+    "zboot": (at(0, b"MZ\0\0zimg"), "an EFI zboot image (vmlinuz.efi); take the zImage"),
+    "efi": (at(0, b"MZ\x90"), "an EFI program; it needs firmware: give a zImage, a raw image or an ELF file"),
+    "elf64": (elf(bits=2, machine=183), "a 64-bit ELF file; " + ARM_ONLY),
+    "elf-big-endian": (elf(order=2), "a big-endian ELF file; a guest starts little-endian"),
+    "elf-x86": (elf(machine=3), "an ELF file for another processor; " + ARM_ONLY),
+    "elf-pie": (elf(kind=3), "an ELF file without fixed addresses (not ET_EXEC); link it as an executable, not "
+                             "position-independent"),
+    "multi": (multi_uimage, "a uImage of several files; split it (dumpimage -T multi -p 0 -o FILE) and give each as what it "
+                            "is"),
+    "dtb": (at(0, b"\xd0\x0d\xfe\xed"), "a device tree or a FIT image; take the kernel out of it (dumpimage -T flat_dt -p 0 "
+                                        "-o FILE)"),
+    "script": (b"#!/bin/sh\nexec qemu\n", "a script (#!); give a kernel"),
+    "script-space": (b"#! /bin/sh\n", "a script (#!); give a kernel"),
+    "cpio": (at(0, b"070701"), "a cpio archive; give it as ramdisk"),
+    "cpio-crc": (at(0, b"070702"), "a cpio archive; give it as ramdisk"),
+    "cpio-odc": (at(0, b"070707"), "a cpio archive; give it as ramdisk"),
+    "gzip": (gzip.compress(bytes(range(256))), 'compressed with gzip; a kernel says so by compression = "gzip" (mkbundle: '
+                                             "kernel-compression=gzip)"),
+    "bzip2": (at(0, b"BZh9\x31\x41\x59\x26\x53\x59"), "compressed with bzip2; " + UNCOMPRESS),
+    "xz": (at(0, b"\xfd7zXZ\0"), "compressed with xz; " + UNCOMPRESS),
+    "zstd": (at(0, b"\x28\xb5\x2f\xfd"), "compressed with zstd; " + UNCOMPRESS),
+    "lz4": (at(0, b"\x04\x22\x4d\x18"), "compressed with lz4; " + UNCOMPRESS),
+    "lz4-legacy": (at(0, b"\x02\x21\x4c\x18"), "compressed with lz4; " + UNCOMPRESS),
+    "deb": (at(0, b"!<arch>\ndebian"), "an archive (.deb, .a); unpack it and give the kernel in it"),
+    "zip": (at(0, b"PK\3\4"), "a zip archive; unpack it and give the kernel in it"),
+    "android": (at(0, b"ANDROID!"), "an Android boot image; take kernel and ramdisk out of it"),
+    "qcow2": (at(0, b"QFI\xfb"), "a disk image (qcow2); give a kernel"),
+    "html": (b"<!DOCTYPE html>\n<html>", "a page of HTML; a download that failed?"),
+    "html-lower": (b"<!doctype html>\n<html>", "a page of HTML; a download that failed?"),
+    "html-bare": (b"<html><head>", "a page of HTML; a download that failed?"),
+}
+
+
+def foreign_file(folder, kind):
+    data, line = FOREIGN[kind]
+    path = folder / kind
+    path.write_bytes(data if isinstance(data, bytes) else data(folder))
+    return path, line
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_refuses_as_kernel(tmp_path, kind):
+    path, line = foreign_file(tmp_path, kind)
+    status, stderr = mkbundle(tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={path}")
+    assert (status, stderr) == (1, f'mkbundle: vm a: kernel "{kind}": {line}\n')
+
+
+def test_looks_inside_gzip(tmp_path):
+    path, line = foreign_file(tmp_path, "arm64")
+    status, stderr = mkbundle(tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={path},kernel-compression=gzip")
+    assert (status, stderr) == (1, f'mkbundle: vm a: kernel "arm64": {line}\n')
+
+
+def test_good_kernels(kernel, tmp_path):
+    """Raw, zImage with EFI's MZ in front, ELF, uImage, gzip that is said to be; and a ramdisk may be anything."""
+    zimage = tmp_path / "zimage"
+    zimage.write_bytes(b"MZ" + at(0x22, b"\x18\x28\x6f\x01"))
+    uimage = tmp_path / "uimage"
+    subprocess.run(["mkimage", "-A", "arm", "-O", "linux", "-T", "kernel", "-C", "none", "-a", "0x40008000", "-e", "0x40008000",
+                    "-d", kernel, uimage], check=True, capture_output=True)
+    packed = tmp_path / "packed.gz"
+    packed.write_bytes(gzip.compress(kernel.read_bytes()))
+    cpio, _ = foreign_file(tmp_path, "cpio")
+    for number, keys in enumerate((f"kernel={kernel}", f"kernel={zimage}", f"kernel={GUEST.with_suffix('.elf')}",
+                                   f"kernel={uimage}", f"kernel={packed},kernel-compression=gzip",
+                                   f"kernel={kernel},ramdisk={cpio}")):
+        assert mkbundle(tmp_path / f"{number}.itb", "--vm", f"name=a,memory=64M,{keys}") == (0, "")
+
+
+# Descriptions and docs
+
+def test_words_are_documented():
+    """Every word of the descriptions that a user can meet is in docs/configuration.md."""
+    documented = re.sub(r"\s+", " ", (ROOT / "docs/configuration.md").read_text())
+    string = r'"((?:[^"\\]|\\.)*)"'
+    for name, pattern in (("vm.def", rf"\.(?:wrong|too_low|too_high|uneven|missing) = {string}"),
+                          ("words.h", rf"#define WORDS_\w+ +{string}"), ("foreign.def", rf"^FOREIGN\({string}")):
+        found = re.findall(pattern, (ROOT / "hyp/load" / name).read_text(), re.MULTILINE)
+        assert len(found) > 10, name
+        for words in found:
+            assert words.replace('\\"', '"') in documented, words

@@ -1,0 +1,287 @@
+"""What virt7 would refuse of a bundle, in virt7's words, from the descriptions that virt7 itself is compiled from: rows of
+properties (hyp/load/vm.def; hyp/load/property.h says how they read), hyp/load/foreign.def, hyp/load/words.h.
+
+What depends on the host (memory that is free, CPUs that are there) is virt7's alone to say.
+"""
+import re
+import struct
+import zlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME_RULE = r"[A-Za-z0-9_+][A-Za-z0-9._+-]{0,30}"
+FOREIGN_HEAD = 0x206
+MAX_VMS = 255
+
+STRING = r'"(?:[^"\\]|\\.)*"'
+
+
+class Refusal(Exception):
+    """One line, as virt7 prints it behind `error: `."""
+
+
+# The descriptions
+
+def read_source(name):
+    return re.sub(r"/\*.*?\*/", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def unquote(text):
+    """The C strings of which `text` begins, as one."""
+    return "".join(part[1:-1].replace('\\"', '"').replace("\\\\", "\\") for part in re.findall(STRING, text))
+
+
+def read_words():
+    return {name: unquote(text) for name, text in
+            re.findall(rf"#define WORDS_(\w+)\s+((?:{STRING}\s*)+)", read_source("hyp/load/words.h"))}
+
+
+def read_members(text):
+    """{member: value} of `.member = literal` in a row."""
+    found = re.findall(rf"\.(\w+) = ((?:{STRING}\s*)+|\w+)", text)
+    return {name: unquote(value) if value.startswith('"') else int(value, 0) for name, value in found if name != "parse"}
+
+
+def read_properties(source):
+    """(compatible, {name: row}) of a file of rows."""
+    compatible, rows = None, {}
+    for macro, name, kind, members in re.findall(
+            rf"^(NODE|PROPERTY)\(({STRING})(?:, PROPERTY_(\w+), [\w.]+)?((?:[^()\"]|{STRING})*)\)$", source, re.MULTILINE):
+        row = {"kind": kind, **read_members(members)}
+        if macro == "NODE":
+            compatible, row = unquote(name), {**row, "kind": "COMPATIBLE", "choices": unquote(name)}
+            rows["compatible"] = row
+        else:
+            rows[unquote(name)] = row
+    return compatible, rows
+
+
+def read_foreign():
+    """[(what, advice, [(offset, is it, bytes)])]"""
+    return [(unquote(what), unquote(advice), [(int(at, 0), kind == "IS", bytes.fromhex(digits)) for kind, at, digits in
+                                              re.findall(r'(IS|NOT)\((\w+), "(\w+)"\)', magic)])
+            for what, advice, magic in re.findall(rf"^FOREIGN\(({STRING}), ({STRING}),((?:[^()\"]|{STRING}|\(.*?\))*)\)$",
+                                                  read_source("hyp/load/foreign.def"), re.MULTILINE)]
+
+
+WORDS = read_words()
+FOREIGN = read_foreign()
+NODES = dict(read_properties(source) for source in (read_source(path.relative_to(ROOT)) for path in
+                                                    sorted(ROOT.glob("hyp/**/*.def"))) if "\nNODE(" in source)
+VM = NODES["virt7,vm"]
+
+
+# The tree
+
+class Node:
+    """A node of a flattened device tree."""
+
+    def __init__(self, name):
+        self.name = name
+        self.properties = {}
+        self.nodes = []
+
+    def find(self, name):
+        """As libfdt finds it: a name without a unit address fits a node that has one."""
+        return next((node for node in self.nodes if name in (node.name, node.name.split("@")[0])), None)
+
+
+def read_tree(blob):
+    """The root of what mkimage has made (Devicetree Specification, chapter 5). Large values are views, not copies."""
+    at, strings = struct.unpack_from(">8xII", blob)
+    root = None
+    open_nodes = []
+    while True:
+        token, = struct.unpack_from(">I", blob, at)
+        at += 4
+        if token == 1:
+            name = read_text(blob, at)
+            at += len(name) + 4 & ~3
+            node = Node(name.decode("latin-1"))
+            if open_nodes:
+                open_nodes[-1].nodes.append(node)
+            root = root or node
+            open_nodes.append(node)
+        elif token == 2:
+            open_nodes.pop()
+        elif token == 3:
+            length, name = struct.unpack_from(">II", blob, at)
+            value = memoryview(blob)[at + 8:at + 8 + length]
+            open_nodes[-1].properties[read_text(blob, strings + name).decode("latin-1")] = \
+                value if length > 65536 else bytes(value)
+            at += 8 + length + 3 & ~3
+        elif token == 9:
+            return root
+
+
+def read_text(blob, at):
+    return bytes(blob[at:blob.find(b"\0", at)])
+
+
+# A property's value. Each returns what is wrong, or None.
+
+def as_number(value):
+    return int.from_bytes(value, "big") if len(value) in (4, 8) else None
+
+
+def as_text(value):
+    """None: not one string."""
+    value = bytes(value)
+    return value[:-1].decode("latin-1") if value[-1:] == b"\0" and value.count(b"\0") == 1 else None
+
+
+def check_range(row, value):
+    if value < row.get("low", 0):
+        return row.get("too_low", row["wrong"])
+    if value > row.get("high", 0):
+        return row.get("too_high", row["wrong"])
+    if row.get("step") and value % row["step"]:
+        return row.get("uneven", row["wrong"])
+    return None
+
+
+def check_number(row, value):
+    number = as_number(value)
+    return row["wrong"] if number is None else check_range(row, number)
+
+
+def check_string(row, value):
+    text = as_text(value)
+    return row["wrong"] if text is None else check_range(row, len(text))
+
+
+CHECKS = {
+    "OWN": lambda row, value: None,
+    "COMPATIBLE": lambda row, value: None if row["choices"].encode() in bytes(value).split(b"\0") else row["wrong"],
+    "NUMBER": check_number,
+    "FLAG": lambda row, value: None if not value or as_number(value) in (0, 1) else row["wrong"],
+    "STRING": check_string,
+    "IMAGE": lambda row, value: None if as_text(value) else row["wrong"],
+    "CHOICE": lambda row, value: None if as_text(value) in row["choices"].split("|") else row["wrong"],
+}
+
+
+def check_properties(rows, node, where):
+    for name, row in rows.items():
+        wrong = CHECKS[row["kind"]](row, node.properties[name]) if name in node.properties else row.get("missing")
+        if wrong:
+            raise Refusal(f"{where}: {name}: {wrong}")
+
+
+# An image
+
+def find_foreign(head):
+    """(what, advice) of a file that is no guest for virt7; None: nothing that is known."""
+    def fits(at, is_it, magic):
+        return at + len(magic) <= len(head) and (head[at:at + len(magic)] == magic) == is_it
+
+    return next(((what, advice) for what, advice, magics in FOREIGN if all(fits(*magic) for magic in magics)), None)
+
+
+def image_data(blob, image):
+    if "data" in image.properties:
+        return image.properties["data"]
+    position = as_number(image.properties.get("data-position", b""))
+    if position is None:
+        tree_size, = struct.unpack_from(">4xI", blob)
+        position = (tree_size + 3 & ~3) + (as_number(image.properties.get("data-offset", b"")) or 0)
+    return memoryview(blob)[position:position + (as_number(image.properties.get("data-size", b"")) or 0)]
+
+
+def image_head(data, compression):
+    """The first bytes, uncompressed. None: it cannot be."""
+    if compression == "none":
+        return bytes(data[:FOREIGN_HEAD])
+    try:
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(bytes(data[:1 << 20]), FOREIGN_HEAD)
+    except zlib.error:
+        return None
+
+
+def check_image(blob, root, vm, kind, name):
+    where = f"vm {vm}: {kind}: /images/{name[:40]}"
+    image = root.find("images").find(name)
+    if image is None:
+        raise Refusal(f'vm {vm}: /vms/{vm}: {kind}: no image "{name[:40]}" under /images; add it or correct the name')
+    data = image_data(blob, image)
+    if not data:
+        raise Refusal(f"{where}: data: {WORDS['DATA_EMPTY']}")
+    if as_text(image.properties.get("arch", b"arm\0")) != "arm":
+        raise Refusal(f"{where}: arch: {WORDS['ARCH']}")
+    compression = as_text(image.properties.get("compression", b"none\0"))
+    if compression not in ("none", "gzip"):
+        raise Refusal(f"{where}: compression: {WORDS['COMPRESSION' if compression else 'COMPRESSION_TYPE']}")
+    for address in ("load", "entry"):
+        if address in image.properties and as_number(image.properties[address]) is None:
+            raise Refusal(f"{where}: {address}: {WORDS['ADDRESS']}")
+    for node in image.nodes:
+        if node.name.startswith("hash") and as_text(node.properties.get("algo", b"")) not in ("crc32", "sha256"):
+            raise Refusal(f"{where}/{node.name}: algo: {WORDS['ALGO']}")
+    head = image_head(data, compression)
+    if head is None:
+        raise Refusal(f'vm {vm}: {kind} "{name[:40]}": {WORDS["NOT_GZIP"]}')
+    foreign = find_foreign(head) if kind == "kernel" else None
+    if foreign:
+        raise Refusal(f'vm {vm}: {kind} "{name[:40]}": {"; ".join(foreign)}')
+
+
+# A VM
+
+def warn_unknown(vm):
+    """The lines that virt7 would print of things that it does not know and passes over."""
+    where = f"vm {vm.name}: /vms/{vm.name}"
+    lines = [f"{where}: {name[:40]}: {WORDS['UNKNOWN_PROPERTY']}" for name in vm.properties if name not in VM]
+    return lines + [f"{where}/{node.name[:40]}: {WORDS['UNKNOWN_NODE']}" for node in vm.nodes if device_rows(node) is None]
+
+
+def device_rows(node):
+    """The rows of the class of devices that the node names; None: no such class."""
+    names = node.properties.get("compatible", b"").decode("latin-1").split("\0")
+    return next((NODES[name] for name in names if name in NODES and NODES[name] is not VM), None)
+
+
+def check_device(vm, node):
+    rows = device_rows(node)
+    if rows is None:
+        return
+    where = f"vm {vm.name}: /vms/{vm.name}/{node.name}"
+    for name in node.properties:
+        if name not in rows and name not in ("compatible", "phandle"):
+            raise Refusal(f"{where}: {name[:40]}: {WORDS['UNKNOWN_DEVICE_PROPERTY']}")
+    for child in node.nodes:
+        raise Refusal(f"{where}: {child.name}: {WORDS['UNKNOWN_DEVICE_NODE']}")
+    check_properties(rows, node, where)
+
+
+def check_vm(blob, root, vm, number):
+    if not re.fullmatch(NAME_RULE, vm.name):
+        raise Refusal(f"vm number {number}: /vms: name: {WORDS['NAME']}")
+    check_properties(VM, vm, f"vm {vm.name}: /vms/{vm.name}")
+    for kind in ("kernel", "ramdisk"):
+        if kind in vm.properties:
+            check_image(blob, root, vm.name, kind, as_text(vm.properties[kind]))
+    for node in vm.nodes:
+        check_device(vm, node)
+
+
+def check_bundle(blob):
+    """(refusals, warnings) of a FIT image that mkimage has made; one refusal a VM, as virt7 has it."""
+    root = read_tree(blob)
+    vms = root.find("vms")
+    if root.find("images") is None:
+        return [f"bundle: {WORDS['NO_IMAGES']}"], []
+    if vms is None:
+        return [f"bundle: {WORDS['NO_VMS']}"], []
+    if not vms.nodes:
+        return [f"bundle: {WORDS['VMS_EMPTY']}"], []
+    if len(vms.nodes) > MAX_VMS:
+        return [f"bundle: /vms has {len(vms.nodes)} nodes; {MAX_VMS} is the limit"], []
+    refusals, warnings = [], []
+    for number, vm in enumerate(vms.nodes, 1):
+        if re.fullmatch(NAME_RULE, vm.name):
+            warnings += warn_unknown(vm)
+        try:
+            check_vm(blob, root, vm, number)
+        except Refusal as refusal:
+            refusals.append(str(refusal))
+    return refusals, warnings
