@@ -17,6 +17,7 @@
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/exit/trap.h"
+#include "hyp/virtio/virtio.h"
 #include "hyp/vm/vcpu.h"
 #include "hyp/vm/vmctl.h"
 #include "psci/psci.h"
@@ -108,6 +109,8 @@ static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 			sched_give_way();
 		if (work & WORK_SLICE)
 			sched_check_slice();
+		if (work & WORK_VIRTIO)
+			virtio_work(vcpu);
 		if (work & WORK_STOP)
 			vmctl_checkpoint(vcpu);
 		if (work & WORK_TIMER)

@@ -26,6 +26,7 @@ struct vm_config {
 	const char *cpu_model; /* into the bundle; NULL: "host" */
 	unsigned int priority; /* 0 (lowest) ... 7 */
 	bool autostart;
+	bool virtio_legacy;  /* its virtio devices have registers of version 1 */
 	bool dedicated_cpus; /* each vCPU has a physical CPU that nobody else gets */
 	enum vm_action on_crash, on_reset;
 	uint32_t watchdog_ms; /* 0: none */

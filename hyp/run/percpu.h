@@ -2,7 +2,7 @@
  * Per-CPU data. HTPIDR points to the CPU's own.
  *
  * Lock order, outermost first; a lock is taken only while holding locks above it:
- *   vms_lock  ->  vm->lock  ->  device locks (vpl011)  ->  s2.lock  ->  vgic.lock  ->  console  ->  cpu->rq_lock
+ *   vms_lock  ->  vm->lock  ->  device locks (vpl011, virtio)  ->  s2.lock  ->  vgic.lock  ->  console  -> cpu->rq_lock
  *   ->  heap, ram, map, cpu->timers
  * No lock is held when a guest is entered. HYP runs with interrupts masked, so none needs an interrupt-safe form.
  */

@@ -32,6 +32,7 @@ struct vm;
 #define WORK_FLUSH   (1U << 5) /* set/way: the VM's memory is to be cleaned from the caches (coproc/setway.c) */
 #define WORK_TIMER   (1U << 3) /* an expired timer's line has to be sampled */
 #define WORK_BALANCE (1U << 6) /* who waits on this CPU may do better on another */
+#define WORK_VIRTIO  (1U << 7) /* devices in virtio_slots have been notified */
 
 /* SUSPENDED: in a PSCI power-down state, on again when an interrupt is pending for it. */
 enum vcpu_power { VCPU_OFF, VCPU_ON, VCPU_SUSPENDED };
@@ -60,8 +61,10 @@ struct vcpu {
 	uint32_t index; /* in the VM; also the affinity 0 of its MPIDR */
 	uint32_t vmpidr, vpidr;
 	uint32_t hcr; /* as last written, or to be written at load; the hardware clears VA when the guest takes it */
-	const struct mmio_bus *bus; /* the VM's */
-	uint32_t exits[64];         /* by exception class */
+	const struct mmio_bus *bus;     /* the VM's */
+	volatile uint32_t virtio_slots; /* bit n: it serves the device in slot n (WORK_VIRTIO) */
+	uint32_t virtio_last;           /* the last one that it served */
+	uint32_t exits[64];             /* by exception class */
 	uint32_t irq_exits;
 
 	/* scheduler: under cpu->rq_lock */

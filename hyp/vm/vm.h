@@ -46,6 +46,7 @@ struct vm_extent {
 };
 
 struct device;
+struct virtio_bus;
 
 struct vm {
 	/* at the start, where an instruction's offset reaches: for the vGIC's accesses and the world switch */
@@ -83,7 +84,8 @@ struct vm {
 	struct vm_config config;
 	uint32_t extent_count;
 	struct vm_extent extent[VM_EXTENTS_MAX];
-	struct device *devices; /* hyp/vdev/device.h */
+	struct device *devices;    /* hyp/vdev/device.h */
+	struct virtio_bus *virtio; /* one of them: hyp/virtio/ */
 	struct console_stream console;
 	struct log_budget log_budget;
 	struct mmio_bus bus; /* fixed once the VM runs */

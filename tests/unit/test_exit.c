@@ -23,6 +23,7 @@
 #include "hyp/vm/guestmem.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
+#include "hyp/virtio/virtio.h"
 #include "hyp/vm/vmctl.h"
 #include "psci/psci.h"
 #include "vgic/vgic.h"
@@ -42,7 +43,8 @@ static struct {
 	uint32_t handled, hsr; /* calls of a fake handler, and what the last one saw */
 	const char *name;
 	enum exit_action action;
-	uint32_t yields, spins, balances, slices, standbys, flushes, blocks_flushed, samples, checkpoints, irqs;
+	uint32_t yields, spins, balances, slices, standbys, flushes, blocks_flushed, samples, checkpoints, irqs,
+		device_steps;
 	uint32_t let_others; /* balances, yields and slices before the last checkpoint */
 	uint32_t raise;      /* work that comes up during the next flush */
 } seen;
@@ -106,6 +108,12 @@ void setway_flush_some(struct vcpu *of)
 {
 	(void)of;
 	seen.blocks_flushed++;
+}
+
+void virtio_work(struct vcpu *of)
+{
+	(void)of;
+	seen.device_steps++;
 }
 
 void vtimer_sample(struct vcpu *of)
@@ -408,11 +416,12 @@ static void test_work(void **state)
 	exit_irq();
 	assert_int_equal(seen.irqs, 1);
 	assert_int_equal(seen.flushes + seen.samples + seen.checkpoints + seen.yields + seen.slices, 0);
-	vcpu.work = WORK_VGIC | WORK_TIMER | WORK_SLICE | WORK_FLUSH;
+	vcpu.work = WORK_VGIC | WORK_TIMER | WORK_SLICE | WORK_FLUSH | WORK_VIRTIO;
 	seen.raise = WORK_STOP | WORK_RESCHED;
 	exit_irq();
 	assert_int_equal(seen.flushes, 1);
 	assert_int_equal(seen.blocks_flushed, 1);
+	assert_int_equal(seen.device_steps, 1);
 	assert_int_equal(seen.samples, 1);
 	assert_int_equal(seen.checkpoints, 1);
 	assert_int_equal(seen.yields, 1);

@@ -91,6 +91,7 @@ static void test_defaults(void **state)
 	assert_int_equal(cfg.priority, 4);
 	assert_true(cfg.autostart);
 	assert_false(cfg.dedicated_cpus);
+	assert_false(cfg.virtio_legacy);
 	assert_int_equal(cfg.on_crash, VM_ACTION_STOP);
 	assert_int_equal(cfg.on_reset, VM_ACTION_RESTART);
 	assert_int_equal(cfg.watchdog_ms, 0);
@@ -124,6 +125,7 @@ static void test_everything_set(void **state)
 	assert_int_equal(fdt_property_u32(f.blob, "priority", 7), 0);
 	assert_int_equal(fdt_property_u32(f.blob, "autostart", 0), 0);
 	assert_int_equal(fdt_property(f.blob, "dedicated-cpus", NULL, 0), 0);
+	assert_int_equal(fdt_property(f.blob, "virtio-legacy", NULL, 0), 0);
 	fit_string(&f, "on-crash", "stop");
 	fit_string(&f, "on-reset", "stop");
 	assert_int_equal(fdt_property_u32(f.blob, "watchdog-ms", 1500), 0);
@@ -138,6 +140,7 @@ static void test_everything_set(void **state)
 	assert_int_equal(cfg.priority, 7);
 	assert_false(cfg.autostart);
 	assert_true(cfg.dedicated_cpus);
+	assert_true(cfg.virtio_legacy);
 	assert_int_equal(cfg.on_crash, VM_ACTION_STOP); /* in spite of the watchdog */
 	assert_int_equal(cfg.on_reset, VM_ACTION_STOP);
 	assert_int_equal(cfg.watchdog_ms, 1500);
@@ -185,6 +188,8 @@ static void test_numbers(void **state)
 		{"autostart", 1, 2, "vm a: /vms/a: autostart: not <0> or <1>"},
 		{"autostart", 3, 1, "vm a: /vms/a: autostart: not <0> or <1>"},
 		{"dedicated-cpus", 1, 1, NULL},
+		{"virtio-legacy", 1, 0, NULL},
+		{"virtio-legacy", 1, 2, "vm a: /vms/a: virtio-legacy: not <0> or <1>"},
 		{"dedicated-cpus", 1, 2, "vm a: /vms/a: dedicated-cpus: not <0> or <1>"},
 		{"watchdog-ms", 1, 10, NULL},
 		{"watchdog-ms", 2, 3600000, NULL},

@@ -1,0 +1,274 @@
+/*
+ * The transports of a VM: 32 slots in one region, and what drivers do all the time: read a register, notify,
+ * acknowledge, have a queue served. What they do once is in hyp/virtio/device.c. Compiled for speed.
+ */
+#include <stddef.h>
+
+#include <arm/atomic.h>
+#include <arm/nospec.h>
+
+#include "hyp/console/log.h"
+#include "hyp/exit/mmio.h"
+#include "hyp/lib/bits.h"
+#include "hyp/run/irq.h"
+#include "hyp/virtio/bus.h"
+#include "hyp/vm/vm.h"
+#include "mm/hypmap.h"
+#include "vgic/vgic.h"
+
+#define SLOT_SHIFT 9U
+
+/* An empty slot reads as on QEMU's default board: version 1, no device. */
+static const union virtio_page empty_page = {.word = {
+						     [VIRTIO_MAGIC_VALUE / 4U] = VIRTIO_MAGIC,
+						     [VIRTIO_VERSION / 4U] = 1,
+						     [VIRTIO_VENDOR_ID / 4U] = VIRTIO_VENDOR,
+					     }};
+
+static uint32_t slot_of(uint32_t offset)
+{
+	return index_nospec(offset >> SLOT_SHIFT, MACHINE_VIRTIO_COUNT);
+}
+
+static uint32_t reg_of(uint32_t offset)
+{
+	return offset & (MACHINE_VIRTIO_SIZE - 1U);
+}
+
+/* Registers are words (4.2.2.2); configuration space is of any width. */
+static uint64_t read_narrow(const union virtio_page *page, uint32_t reg, uint32_t size)
+{
+	if (reg < VIRTIO_CONFIG)
+		return 0;
+	return size == MMIO_BYTE ? page->byte[reg] : page->half[reg / 2U];
+}
+
+static uint64_t bus_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
+{
+	const struct virtio_bus *bus = device;
+	const union virtio_page *page = bus->page[slot_of(offset)];
+	uint32_t reg = reg_of(offset);
+
+	(void)vcpu;
+	if (unlikely(size != MMIO_WORD))
+		return read_narrow(page, reg, size);
+	return *(const volatile uint32_t *)&page->word[reg / 4U];
+}
+
+/* Under irq_lock. */
+static inline void settle_irq(struct virtio_device *v, uint32_t status)
+{
+	v->state->page.word[VIRTIO_INTERRUPT_STATUS / 4U] = status;
+	if (v->line == (status != 0))
+		return;
+	v->line = status != 0;
+	vgic_set_line(v->device.vm, 0, MACHINE_SPI_VIRTIO(v->slot), v->line);
+}
+
+void virtio_irq_set(struct virtio_device *v, uint32_t set, uint32_t clear)
+{
+	spin_lock(&v->irq_lock);
+	settle_irq(v, (v->state->page.word[VIRTIO_INTERRUPT_STATUS / 4U] & ~clear) | set);
+	spin_unlock(&v->irq_lock);
+}
+
+void virtio_ask(struct vcpu *vcpu, const struct virtio_device *v)
+{
+	__atomic_fetch_or(&vcpu->virtio_slots, BIT(v->slot), __ATOMIC_RELAXED);
+	atomic_or(&vcpu->work, WORK_VIRTIO);
+}
+
+static bool notify(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
+{
+	if (unlikely(queue >= v->backend->queues))
+		return true;
+	v->count.kicks++;
+	__atomic_fetch_or(&v->state->kicked, BIT(queue), __ATOMIC_RELAXED);
+	virtio_ask(vcpu, v);
+	return true;
+}
+
+static bool bus_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
+{
+	const struct virtio_bus *bus = device;
+	struct virtio_device *v = bus->slot[slot_of(offset)];
+	uint32_t reg = reg_of(offset);
+
+	if (unlikely(!v))
+		return true;
+	if (reg == VIRTIO_QUEUE_NOTIFY && size == MMIO_WORD)
+		return notify(vcpu, v, value);
+	if (reg == VIRTIO_INTERRUPT_ACK && size == MMIO_WORD)
+		virtio_irq_set(v, 0, value);
+	else
+		virtio_write(vcpu, v, reg, value, size);
+	return true;
+}
+
+void virtio_publish(struct virtio_device *v, uint32_t queue, const struct virtq_step *step)
+{
+	if (!virtq_publish(&v->queue[queue], step))
+		return;
+	v->count.interrupts++;
+	virtio_irq_set(v, VIRTIO_INT_QUEUE, 0);
+}
+
+void virtio_break(struct virtio_device *v, uint32_t queue, const char *why)
+{
+	struct vm *vm = v->device.vm;
+
+	v->state->page.word[VIRTIO_STATUS / 4U] |= VIRTIO_STATUS_NEEDS_RESET;
+	v->count.errors++;
+	virtio_irq_set(v, VIRTIO_INT_CONFIG, 0);
+	if (log_ratelimit(&vm->log_budget))
+		log_warn("vm %s: %s: queue %u: %s; the device stops until its driver resets it", vm->config.name,
+			 v->device.name, (unsigned)queue, why);
+}
+
+/* Version 1's drivers may use a device before they say that they drive it (3.1.2). */
+bool virtio_queue_runs(const struct virtio_device *v, uint32_t queue)
+{
+	uint32_t status = v->state->page.word[VIRTIO_STATUS / 4U];
+
+	return v->state->queue[queue].ready && !(status & VIRTIO_STATUS_NEEDS_RESET) &&
+	       (v->legacy || status & VIRTIO_STATUS_DRIVER_OK);
+}
+
+/* One chain. True: go on with the next. */
+static bool serve_chain(struct virtio_device *v, uint32_t queue, struct virtq_step *step, bool *more)
+{
+	struct virtq *q = &v->queue[queue];
+	uint32_t written = 0;
+
+	switch (v->backend->serve(v, queue, &q->chain, step, &written)) {
+	case VIRTIO_DONE:
+		v->count.requests++;
+		virtq_put(q, step, written);
+		*more = step->bytes == 0 || step->pieces == 0;
+		return !*more;
+	case VIRTIO_MORE:
+		*more = true;
+		return false;
+	default:
+		*more = false;
+		return false;
+	}
+}
+
+/* True: there is more to do in the queue. */
+static bool serve_queue(struct virtio_device *v, uint32_t queue, struct virtq_step *step)
+{
+	struct virtq *q = &v->queue[queue];
+	bool more = false, go_on = true;
+
+	while (go_on) {
+		switch (virtq_take(q, step)) {
+		case VIRTQ_CHAIN:
+			go_on = serve_chain(v, queue, step, &more);
+			break;
+		case VIRTQ_EMPTY:
+			go_on = virtq_rearm(q, step);
+			break;
+		case VIRTQ_PART:
+			more = true;
+			go_on = false;
+			break;
+		default:
+			virtio_break(v, queue, q->wrong);
+			return false;
+		}
+	}
+	return more;
+}
+
+/* A step of one queue that has been kicked, the mark being gone first: who kicks meanwhile leaves a new one. */
+static void serve_kicked(struct virtio_device *v, uint32_t queue)
+{
+	struct virtq_step step = {.bytes = VIRTQ_STEP_BYTES, .pieces = VIRTQ_STEP_PIECES};
+	bool more;
+
+	atomic_clear(&v->state->kicked, BIT(queue));
+	guest_view_open(&step.view, v->device.vm, HYP_WINDOW_VIEW);
+	more = serve_queue(v, queue, &step);
+	guest_view_close(&step.view);
+	virtio_publish(v, queue, &step);
+	if (more)
+		atomic_or(&v->state->kicked, BIT(queue));
+}
+
+/* True: more of the device's queues are to be served. */
+static bool serve_device(struct virtio_device *v)
+{
+	uint32_t kicked, ready = 0;
+
+	spin_lock(&v->lock);
+	kicked = v->state->kicked;
+	for (uint32_t i = 0; i < v->backend->queues; i++)
+		if (kicked & BIT(i) && virtio_queue_runs(v, i))
+			ready |= BIT(i);
+	if (ready) {
+		uint32_t after = ready & ~(BIT(v->last + 1U) - 1U); /* in turn */
+
+		v->last = lowest_bit(after ? after : ready);
+		serve_kicked(v, v->last);
+		ready = (ready & ~BIT(v->last)) | (v->state->kicked & BIT(v->last));
+	}
+	spin_unlock(&v->lock);
+	return ready != 0;
+}
+
+/*
+ * The slots are the vCPU's own to take out. One that is served goes behind the others, so that a device whose queue
+ * never ends does not keep them away.
+ */
+void virtio_work(struct vcpu *vcpu)
+{
+	const struct virtio_bus *bus = vcpu->vm->virtio;
+	uint32_t slots = vcpu->virtio_slots, after = slots & ~(BIT(vcpu->virtio_last) * 2U - 1U), slot;
+
+	if (!slots)
+		return;
+	slot = lowest_bit(after ? after : slots);
+	vcpu->virtio_last = slot;
+	__atomic_fetch_and(&vcpu->virtio_slots, ~BIT(slot), __ATOMIC_SEQ_CST);
+	if (serve_device(bus->slot[slot]))
+		__atomic_fetch_or(&vcpu->virtio_slots, BIT(slot), __ATOMIC_SEQ_CST);
+	if (!vcpu->virtio_slots)
+		return;
+	while (irq_handle_one())
+		;
+	atomic_or(&vcpu->work, WORK_VIRTIO); /* the rest, after what came meanwhile */
+}
+
+/* One that is on, because another one sleeps at the checkpoint. */
+void virtio_wake(struct virtio_device *v, uint32_t queue)
+{
+	struct vcpu *each;
+
+	atomic_or(&v->state->kicked, BIT(queue));
+	vm_for_each_vcpu(each, v->device.vm)
+		if (each->power == VCPU_ON) {
+			__atomic_fetch_or(&each->virtio_slots, BIT(v->slot), __ATOMIC_SEQ_CST);
+			vcpu_request(each, WORK_VIRTIO);
+			return;
+		}
+}
+
+static int bus_create(struct device *device)
+{
+	static const struct mmio_ops ops = {bus_read, bus_write, MMIO_ANY};
+	struct virtio_bus *bus = container_of(device, struct virtio_bus, device);
+
+	for (uint32_t i = 0; i < MACHINE_VIRTIO_COUNT; i++)
+		bus->page[i] = &empty_page;
+	device->vm->virtio = bus;
+	return mmio_add(&device->vm->bus, MACHINE_VIRTIO_BASE, (uint64_t)MACHINE_VIRTIO_SIZE * MACHINE_VIRTIO_COUNT,
+			&ops, bus);
+}
+
+const struct device_class virtio_bus_class = {
+	.name = "virtio-mmio",
+	.size = sizeof(struct virtio_bus),
+	.saved = sizeof(struct virtio_bus),
+	.create = bus_create,
+};

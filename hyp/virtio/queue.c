@@ -1,0 +1,329 @@
+/*
+ * Split queues (virtio 1.2, 2.7; hyp/virtio/queue.h). Whatever the driver writes meanwhile, every field is read once,
+ * and nothing that it says is believed a second time. Compiled for speed.
+ */
+#include <assert.h>
+#include <stddef.h>
+
+#include <arm/barrier.h>
+#include <arm/nospec.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/virtio/queue.h"
+#include "hyp/virtio/regs.h"
+
+#define DESC_BYTES  16U
+#define DESC_ALIGN  16U
+#define AVAIL_ALIGN 2U
+#define USED_ALIGN  4U
+#define USED_BYTES  8U
+
+/* Offsets in the available and in the used ring (2.7.6, 2.7.8). */
+#define RING_FLAGS 0U
+#define RING_INDEX 2U
+#define RING_FIRST 4U
+
+static_assert(sizeof(struct virtq_desc) == DESC_BYTES && offsetof(struct virtq_desc, next) == 14U, "2.7.5");
+
+static uint32_t avail_entry(uint32_t entry)
+{
+	return RING_FIRST + 2U * entry;
+}
+
+static uint32_t used_entry(uint32_t entry)
+{
+	return RING_FIRST + USED_BYTES * entry;
+}
+
+/* The driver's word for when it wants an interrupt is behind its ring, the device's for notifications behind the other.
+ */
+#define USED_EVENT(q)  avail_entry((q)->s->size)
+#define AVAIL_EVENT(q) used_entry((q)->s->size)
+
+static inline uint16_t ring_read16(const struct guest_map *map, uint32_t offset, const struct virtq_step *step)
+{
+	if (unlikely(step->view.uncached))
+		guest_map_sync(map, offset, sizeof(uint16_t));
+	return *(const volatile uint16_t *)(const void *)(map->at + offset);
+}
+
+static inline void ring_write16(const struct guest_map *map, uint32_t offset, const struct virtq_step *step,
+				uint16_t value)
+{
+	*(volatile uint16_t *)(void *)(map->at + offset) = value;
+	if (unlikely(step->view.uncached))
+		guest_map_sync(map, offset, sizeof(value));
+}
+
+static const char *check_size(const struct virtq *q)
+{
+	uint32_t size = q->s->size;
+
+	if (size == 0 || size > q->max || (size & (size - 1U)) != 0)
+		return "its size is not a power of two up to QueueNumMax";
+	return NULL;
+}
+
+static const char *check_places(const struct virtq *q)
+{
+	if (q->s->desc % DESC_ALIGN || q->s->avail % AVAIL_ALIGN || q->s->used % USED_ALIGN)
+		return "its descriptors or rings are not aligned";
+	return check_size(q);
+}
+
+static void forget_chain(struct virtq *q)
+{
+	q->chain.begun = q->chain.whole = false;
+}
+
+static void begin_at(struct virtq *q, bool resume)
+{
+	struct virtq_state *s = q->s;
+
+	if (!resume)
+		s->avail_next = s->used_next = s->published = s->armed = 0;
+	q->avail_seen = s->avail_next;
+	forget_chain(q);
+}
+
+static int map_areas(struct virtq *q, struct vm *vm)
+{
+	const struct virtq_state *s = q->s;
+	int ret = guest_map_ring(vm, ipa(s->desc), s->size * DESC_BYTES, &q->desc);
+
+	if (ret)
+		return ret;
+	ret = guest_map_ring(vm, ipa(s->avail), avail_entry(s->size) + sizeof(uint16_t), &q->avail);
+	if (ret)
+		goto out_desc;
+	ret = guest_map_ring(vm, ipa(s->used), used_entry(s->size) + sizeof(uint16_t), &q->used);
+	if (!ret)
+		return 0;
+	guest_unmap_ring(&q->avail);
+out_desc:
+	guest_unmap_ring(&q->desc);
+	return ret;
+}
+
+const char *virtq_map(struct virtq *q, struct vm *vm, bool resume)
+{
+	const char *wrong = check_places(q);
+
+	if (!wrong && map_areas(q, vm))
+		wrong = "its descriptors or rings are not in RAM";
+	if (wrong)
+		return wrong;
+	begin_at(q, resume);
+	return NULL;
+}
+
+void virtq_unmap(struct virtq *q)
+{
+	guest_unmap_ring(&q->used);
+	guest_unmap_ring(&q->avail);
+	guest_unmap_ring(&q->desc);
+	forget_chain(q);
+}
+
+static enum virtq_result broken(struct virtq *q, const char *why)
+{
+	q->wrong = why;
+	return VIRTQ_BROKEN;
+}
+
+/* How many entries the driver has made that are not taken. Looks into the ring only where it knows of none. */
+static inline uint16_t available(struct virtq *q, const struct virtq_step *step)
+{
+	uint16_t next = q->s->avail_next;
+
+	if (q->avail_seen == next)
+		q->avail_seen = ring_read16(&q->avail, RING_INDEX, step);
+	return (uint16_t)(q->avail_seen - next);
+}
+
+static enum virtq_result begin_chain(struct virtq *q, const struct virtq_step *step)
+{
+	struct virtq_chain *c = &q->chain;
+	uint32_t size = q->s->size, pending = available(q, step), head;
+
+	if (pending == 0)
+		return VIRTQ_EMPTY;
+	if (pending > size)
+		return broken(q, "the available index is further ahead than the queue is long");
+	dmb_ish(); /* what the index says is there is read behind it (2.7.13.3) */
+	head = ring_read16(&q->avail, avail_entry(q->s->avail_next & (size - 1U)), step);
+	if (head >= size)
+		return broken(q, "an entry of the available ring is no descriptor");
+	c->begun = true;
+	c->whole = c->indirect = false;
+	c->head = (uint16_t)head;
+	c->phase = VIRTQ_NO_REQUEST;
+	c->next = head;
+	c->count = c->readable = 0;
+	c->table_count = size;
+	c->fetched_count = 0;
+	return VIRTQ_PART;
+}
+
+/* A descriptor of the queue's own table. */
+static inline void read_direct(const struct virtq *q, const struct virtq_step *step, uint32_t index,
+			       struct virtq_desc *desc)
+{
+	uint32_t offset = index_nospec(index, VIRTQ_SIZE_MAX) * DESC_BYTES, last;
+	const volatile uint32_t *word = (const volatile uint32_t *)(const void *)(q->desc.at + offset);
+
+	if (unlikely(step->view.uncached))
+		guest_map_sync(&q->desc, offset, DESC_BYTES);
+	desc->addr = word[0] | (uint64_t)word[1] << 32;
+	desc->len = word[2];
+	last = word[3];
+	desc->flags = (uint16_t)last;
+	desc->next = (uint16_t)(last >> 16);
+}
+
+/* Of an indirect table: several are read at once. */
+static int read_indirect(struct virtq_chain *c, struct virtq_step *step, struct virtq_desc *desc)
+{
+	if (c->next - c->fetched_from >= c->fetched_count) {
+		int ret;
+
+		c->fetched_from = c->next;
+		c->fetched_count = MIN(c->table_count - c->next, VIRTQ_FETCH);
+		ret = guest_copy_in(&step->view, ipa_add(c->table, (uint64_t)c->next * DESC_BYTES), c->fetched,
+				    (size_t)c->fetched_count * DESC_BYTES);
+		if (ret)
+			return ret;
+	}
+	*desc = c->fetched[index_nospec(c->next - c->fetched_from, VIRTQ_FETCH)];
+	return 0;
+}
+
+/* The rest of the chain is in a table elsewhere (2.7.5.3). */
+static const char *enter_table(struct virtq *q, const struct virtq_desc *desc)
+{
+	struct virtq_chain *c = &q->chain;
+
+	if (!q->s->indirect)
+		return "an indirect descriptor, which was not negotiated";
+	if (c->indirect || desc->flags & VIRTQ_DESC_NEXT)
+		return "an indirect descriptor inside of a table, or that goes on";
+	if (desc->len == 0 || desc->len % DESC_BYTES)
+		return "an indirect table whose length is not one of descriptors";
+	c->indirect = true;
+	c->table = ipa(desc->addr);
+	c->table_count = desc->len / DESC_BYTES;
+	c->next = 0;
+	c->fetched_count = 0;
+	return NULL;
+}
+
+static const char *add_piece(struct virtq *q, const struct virtq_desc *desc)
+{
+	struct virtq_chain *c = &q->chain;
+
+	if (c->count == q->s->size)
+		return "a chain that is longer than the queue";
+	if (!(desc->flags & VIRTQ_DESC_WRITE)) {
+		if (c->readable != c->count)
+			return "a descriptor for the device to read behind one to write";
+		c->readable++;
+	}
+	q->piece[c->count++] = (struct guest_piece){ipa(desc->addr), desc->len};
+	if (!(desc->flags & VIRTQ_DESC_NEXT)) {
+		c->whole = true;
+		return NULL;
+	}
+	c->next = desc->next;
+	return c->next < c->table_count ? NULL : "a descriptor whose next one is outside of its table";
+}
+
+static const char *next_descriptor(struct virtq *q, struct virtq_step *step)
+{
+	struct virtq_desc desc;
+
+	if (!q->chain.indirect)
+		read_direct(q, step, q->chain.next, &desc);
+	else if (read_indirect(&q->chain, step, &desc))
+		return "an indirect table that is not in RAM";
+	if (unlikely(desc.flags & VIRTQ_DESC_INDIRECT))
+		return enter_table(q, &desc);
+	return add_piece(q, &desc);
+}
+
+static enum virtq_result end_chain(struct virtq *q)
+{
+	struct virtq_chain *c = &q->chain;
+
+	if (guest_cursor_init(&c->in, q->piece, c->readable) ||
+	    guest_cursor_init(&c->out, q->piece + c->readable, c->count - c->readable))
+		return broken(q, "a chain of 4 GiB or more");
+	return VIRTQ_CHAIN;
+}
+
+enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
+{
+	struct virtq_chain *c = &q->chain;
+
+	if (c->whole)
+		return VIRTQ_CHAIN;
+	if (!c->begun) {
+		enum virtq_result begun = begin_chain(q, step);
+
+		if (begun != VIRTQ_PART)
+			return begun;
+	}
+	while (!c->whole) {
+		const char *wrong;
+
+		if (step->pieces == 0)
+			return VIRTQ_PART;
+		step->pieces--;
+		wrong = next_descriptor(q, step);
+		if (unlikely(wrong != NULL))
+			return broken(q, wrong);
+	}
+	return end_chain(q);
+}
+
+void virtq_put(struct virtq *q, const struct virtq_step *step, uint32_t written)
+{
+	uint32_t offset = used_entry(q->s->used_next & (q->s->size - 1U));
+	volatile uint32_t *entry = (volatile uint32_t *)(void *)(q->used.at + offset);
+
+	entry[0] = q->chain.head;
+	entry[1] = written;
+	if (unlikely(step->view.uncached))
+		guest_map_sync(&q->used, offset, USED_BYTES);
+	q->s->avail_next++;
+	q->s->used_next++;
+	forget_chain(q);
+}
+
+bool virtq_publish(struct virtq *q, const struct virtq_step *step)
+{
+	struct virtq_state *s = q->s;
+	uint16_t old = s->published, new = s->used_next, event;
+
+	if (new == old)
+		return false;
+	dmb_ish(); /* the data and the entries before the index that shows them (2.7.8.2) */
+	ring_write16(&q->used, RING_INDEX, step, new);
+	s->published = new;
+	dmb_ish(); /* and that before a look at what the driver wants: it does the reverse (2.7.7.2) */
+	if (!s->event_idx)
+		return !(ring_read16(&q->avail, RING_FLAGS, step) & VIRTQ_NO_INTERRUPT);
+	event = ring_read16(&q->avail, USED_EVENT(q), step);
+	return (uint16_t)(new - event - 1U) < (uint16_t)(new - old);
+}
+
+bool virtq_rearm(struct virtq *q, const struct virtq_step *step)
+{
+	struct virtq_state *s = q->s;
+
+	if (!s->event_idx || s->armed == s->avail_next)
+		return false; /* a notification comes with each entry since the ring was looked at */
+	s->armed = s->avail_next;
+	ring_write16(&q->used, AVAIL_EVENT(q), step, s->armed);
+	dmb_ish(); /* the driver makes an entry and then looks at this (2.7.10.1) */
+	return available(q, step) != 0;
+}

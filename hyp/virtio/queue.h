@@ -1,0 +1,100 @@
+/*
+ * A split queue (virtio 1.2, 2.7), as the device sees it. The guest's copies of indices are only read once or written;
+ * what counts is here. Called under the device's lock.
+ */
+#ifndef HYP_VIRTIO_QUEUE_H
+#define HYP_VIRTIO_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hyp/vm/guestmem.h"
+
+struct vm;
+
+#define VIRTQ_SIZE_MAX    256U
+#define VIRTQ_FETCH       16U /* descriptors of a table that are read at once */
+#define VIRTQ_NO_REQUEST  0U
+#define VIRTQ_STEP_BYTES  KIB(32)
+#define VIRTQ_STEP_PIECES 32U
+
+/* What a step of a device's work may do, and the view of the guest's RAM that it has meanwhile. */
+struct virtq_step {
+	struct guest_view view;
+	uint32_t bytes;  /* that may still be copied */
+	uint32_t pieces; /* descriptors that may still be read */
+};
+
+struct virtq_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags, next;
+};
+
+/* A chain of descriptors in virt7's own copy: first what the device reads, then what it writes. */
+struct virtq_chain {
+	bool begun, whole;
+	uint16_t head;
+	struct guest_cursor in;  /* what the driver has written, from the first byte that the backend has not taken */
+	struct guest_cursor out; /* what the device shall write */
+	uint32_t phase;          /* the backend's own; VIRTQ_NO_REQUEST in a new chain */
+
+	/* of the walk */
+	uint32_t count, readable; /* pieces so far */
+	uint32_t next;            /* descriptor */
+	bool indirect;
+	ipa_t table;
+	uint32_t table_count;
+	uint32_t fetched_from, fetched_count;
+	struct virtq_desc fetched[VIRTQ_FETCH];
+};
+
+/* What the driver has set up, and how far the queue has come: plain data. */
+struct virtq_state {
+	uint64_t desc, avail, used; /* IPA */
+	uint32_t size;              /* as written: checked when the queue becomes ready */
+	uint32_t align, pfn;        /* version 1 */
+	bool ready, event_idx, indirect;
+	uint16_t avail_next; /* the next entry of the available ring */
+	uint16_t used_next;
+	uint16_t published; /* used index that the driver knows */
+	uint16_t armed;     /* avail_event that the driver knows */
+};
+
+struct virtq {
+	struct virtq_state *s;
+	struct guest_map desc, avail, used;
+	uint32_t max; /* entries */
+	uint16_t avail_seen;
+	struct virtq_chain chain;
+	struct guest_piece *piece; /* `max` of them */
+	const char *wrong;         /* why it is broken */
+};
+
+/*
+ * Check what the driver has set up, and map the three areas. NULL; or what is wrong, and nothing has happened. The
+ * queue begins with its first entry (`resume`: goes on with what is in the state).
+ */
+const char *virtq_map(struct virtq *q, struct vm *vm, bool resume);
+void virtq_unmap(struct virtq *q);
+
+enum virtq_result {
+	VIRTQ_EMPTY,
+	VIRTQ_CHAIN,  /* q->chain */
+	VIRTQ_PART,   /* the step has read all that it may; go on with the next one */
+	VIRTQ_BROKEN, /* the driver must not do that: q->wrong */
+};
+
+/* Read the next chain, or the rest of it. */
+enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step);
+
+/* The chain is done: `written` bytes of it have been written, from the first. */
+void virtq_put(struct virtq *q, const struct virtq_step *step, uint32_t written);
+
+/* Show the driver what has been put since the last time. True: it wants an interrupt. */
+bool virtq_publish(struct virtq *q, const struct virtq_step *step);
+
+/* Ask for a notification of the next entry. True: there is one already. */
+bool virtq_rearm(struct virtq *q, const struct virtq_step *step);
+
+#endif

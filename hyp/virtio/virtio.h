@@ -1,0 +1,153 @@
+/*
+ * virtio devices of a guest: what the specification (virtio 1.2) has in common for all of them is here, what each kind
+ * does is its backend's.
+ *
+ *   mmio.c   the transports: 32 slots in one region of the bus, registers of version 1 and 2, life of a device
+ *   queue.c  split queues: rings, chains of descriptors
+ *   blk.c    block device; disk.c is what it reads and writes
+ *
+ * A backend is a struct virtio_backend and a device class (hyp/vdev/device.h) with a row in hyp/vdev/classes.def, whose
+ * instance begins with a struct virtio_device and ends with a struct virtio_state and what else of it is plain data.
+ * The functions virtio_reset(), virtio_describe(), ... are those of its class, virtio_create() ends its create().
+ *
+ * Who works: a write to QueueNotify marks the queue and WORK_VIRTIO of the vCPU that makes it, which serves the queue
+ * on its way back into the guest, in steps of at most VIRTQ_STEP_BYTES or VIRTQ_STEP_PIECES. Between two steps come
+ * interrupts, the scheduler, the checkpoint: reset, pause and slices need nothing here. Several vCPUs may serve a
+ * device in turn; nothing is allocated.
+ *
+ * Locks: device->lock for all of a device but its interrupt; it is held while a step lasts, so that a reset is complete
+ * when it returns. Inside of it device->irq_lock, for InterruptStatus and the line, so that an acknowledgement need not
+ * wait for a step. Both are device locks (hyp/run/percpu.h).
+ */
+#ifndef HYP_VIRTIO_VIRTIO_H
+#define HYP_VIRTIO_VIRTIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <arm/spinlock.h>
+
+#include "hyp/vdev/device.h"
+#include "hyp/virtio/queue.h"
+#include "hyp/virtio/regs.h"
+
+struct vcpu;
+struct virtio_device;
+
+#define VIRTIO_QUEUES_MAX   4U
+#define VIRTIO_CONFIG_BYTES 256U
+
+/* The device types of chapter 5 that there are. */
+enum virtio_id { VIRTIO_ID_NONE, VIRTIO_ID_NET, VIRTIO_ID_BLOCK, VIRTIO_ID_CONSOLE, VIRTIO_ID_RNG };
+
+enum virtio_served {
+	VIRTIO_DONE, /* the chain is the driver's again */
+	VIRTIO_MORE, /* the step is used up: call again in the next one */
+	VIRTIO_WAIT, /* nothing to give it now: virtio_wake() when there is */
+};
+
+struct virtio_backend {
+	const char *name; /* for people */
+	enum virtio_id id;
+	uint64_t features; /* beyond those of every device */
+	uint32_t queues, queue_size;
+
+	/*
+	 * Work on the chain of queue `queue`, at most step->bytes, which it counts down. VIRTIO_DONE: *written are the
+	 * bytes that it has written, from the first that the device may write. Under the device's lock.
+	 */
+	enum virtio_served (*serve)(struct virtio_device *v, uint32_t queue, struct virtq_chain *chain,
+				    struct virtq_step *step, uint32_t *written);
+	/* NULL: what is written to configuration space has no effect. Under the device's lock. */
+	void (*write_config)(struct virtio_device *v, uint32_t offset, uint32_t value, uint32_t size);
+	/* NULL: nothing of its own to reset; its queues are empty. Under the device's lock. */
+	void (*reset)(struct virtio_device *v);
+};
+
+/* What a transport's registers and configuration space read as; the transport keeps it so. */
+union virtio_page {
+	uint32_t word[(VIRTIO_CONFIG + VIRTIO_CONFIG_BYTES) / 4U];
+	uint16_t half[(VIRTIO_CONFIG + VIRTIO_CONFIG_BYTES) / 2U];
+	uint8_t byte[VIRTIO_CONFIG + VIRTIO_CONFIG_BYTES];
+};
+
+/* All of a device that its driver can see, without the memory that it shares: plain data. */
+struct virtio_state {
+	union virtio_page page;
+	uint32_t driver_features[2], driver_features_sel;
+	uint32_t queue_sel, page_size;
+	volatile uint32_t kicked; /* bit n: queue n may have something */
+	struct virtq_state queue[VIRTIO_QUEUES_MAX];
+};
+
+/* Since the VM was made; for people, so no lock counts them. */
+struct virtio_count {
+	uint32_t requests, kicks, interrupts, errors;
+	uint64_t bytes;
+};
+
+struct virtio_device {
+	struct device device;
+	const struct virtio_backend *backend;
+	struct virtio_state *state; /* at the end of the instance, where what is saved begins */
+	uint32_t slot;
+	uint32_t last;            /* queue that was served last */
+	bool legacy;       /* version 1; its node, or its VM, says so */
+	uint64_t features;        /* that it offers */
+	struct spinlock lock, irq_lock;
+	bool line; /* as the vGIC was last told */
+	struct virtq queue[VIRTIO_QUEUES_MAX];
+	struct guest_piece *pieces; /* of all queues */
+	struct virtio_count count;
+};
+
+/* The slots of a VM. Every VM has one, which is not a device of the bundle's. */
+extern const struct device_class virtio_bus_class;
+
+static inline struct virtio_device *virtio_of(struct device *device)
+{
+	return (struct virtio_device *)(void *)device; /* its first member */
+}
+
+/*
+ * Take the next slot, for a device of `backend` whose state is at `state`. `more_features` beside those of the backend.
+ * Configuration space is filled by virtio_config_set() afterwards. 0; -EINVAL after one logged line; -ENOMEM.
+ */
+int virtio_create(struct virtio_device *v, const struct virtio_backend *backend, struct virtio_state *state,
+		  uint64_t more_features);
+
+/* Of a device class. */
+void virtio_reset(struct device *device);
+void virtio_describe(const struct device *device, struct tree *tree);
+void virtio_restore(struct device *device);
+void virtio_quiesce(struct device *device);
+void virtio_destroy(struct device *device);
+
+/* Fill configuration space, of a new device. */
+void virtio_config_set(struct virtio_device *v, uint32_t offset, const void *value, uint32_t len);
+
+/* Change it while the driver may read it: the next generation, and an interrupt. Under the device's lock. */
+void virtio_config_change(struct virtio_device *v, uint32_t offset, const void *value, uint32_t len);
+
+/* Has the driver accepted feature `bit`? */
+static inline bool virtio_has(const struct virtio_device *v, uint32_t bit)
+{
+	return v->state->driver_features[bit / 32U] >> bit % 32U & (uint32_t)(v->features >> bit) & 1U;
+}
+
+/* Does the driver use the device, and the device the queue? Under the device's lock. */
+bool virtio_queue_runs(const struct virtio_device *v, uint32_t queue);
+
+/* What the queue waits for may be there: have a vCPU of the VM serve it. Any CPU, any context, no device lock held. */
+void virtio_wake(struct virtio_device *v, uint32_t queue);
+
+/* The driver has broken the queue: DEVICE_NEEDS_RESET and a line within the VM's budget. Under the device's lock. */
+void virtio_break(struct virtio_device *v, uint32_t queue, const char *why);
+
+/* Show the driver what has been put into the queue, with an interrupt if it wants one. Under the device's lock. */
+void virtio_publish(struct virtio_device *v, uint32_t queue, const struct virtq_step *step);
+
+/* hyp/exit/exit.c: a step of what the vCPU has been asked for (WORK_VIRTIO). Asks for itself while there is more. */
+void virtio_work(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * What virtio devices need of the machine, in unit tests: a guest's RAM, which is an array at MACHINE_RAM_BASE, the
+ * same for every VM; this CPU's windows onto the host's RAM, which is another one; work that a vCPU is asked for.
+ */
+#ifndef FAKE_VIRTIO_H
+#define FAKE_VIRTIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hyp/lib/bits.h"
+
+#define FAKE_GUEST_RAM MIB(4)
+
+extern uint8_t fake_guest_ram[FAKE_GUEST_RAM];
+
+struct fake_virtio {
+	bool uncached;
+	uint32_t maps;          /* rings that are mapped */
+	uint32_t views;         /* that are open */
+	uint32_t synced;        /* bytes cleaned and invalidated */
+	uint32_t requests;      /* of vcpu_request() */
+	uint64_t bad, bad_size; /* IPA of guest RAM that aborts */
+	void (*on_copy)(void);  /* before each copy */
+};
+
+extern struct fake_virtio fake_virtio;
+
+/* All of it as at first; RAM is filled with 0xa5. */
+void fake_virtio_reset(void);
+
+/* A pointer to `ipa`, of which the test knows that it is RAM. */
+void *fake_guest_at(uint64_t ipa);
+
+#endif
