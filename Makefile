@@ -3,7 +3,7 @@
 CROSS   ?= arm-none-eabi-
 BUILD   ?= build
 PYTHON  ?= /usr/bin/python3
-VERSION := $(shell [ -e .git ] && git describe --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell tools/version)
 
 # The target's libraries: compiled from fetched sources by default (tools/libs.mk); bring your own with these.
 DEPS    ?= $(BUILD)/deps
@@ -11,6 +11,14 @@ LIBFDT  ?= $(DEPS)/lib/libfdt.a
 LIBZ    ?= $(DEPS)/lib/libz.a
 LIBMD   ?= $(DEPS)/lib/libmd.a
 DEPINC  ?= $(DEPS)/lib/include
+
+# `make clean` empties BUILD.
+ifneq ($(words $(BUILD)) $(words $(DEPS)),1 1)
+$(error BUILD=$(BUILD) DEPS=$(DEPS): each is one folder, without spaces in its name)
+endif
+ifneq ($(filter $(patsubst %/,%,$(abspath $(BUILD)))/%,$(CURDIR)/),)
+$(error BUILD=$(BUILD) holds the sources: name a folder of its own)
+endif
 
 # What tools/ and the tests are told.
 export BUILD DEPS
@@ -22,7 +30,7 @@ TARGET  := -mcpu=cortex-a15 -mtune=cortex-a7 -mfloat-abi=soft -mno-unaligned-acc
 CODEGEN  = -std=gnu11 $(TARGET) $(MODE) -g -ffreestanding -fno-common -funwind-tables -fstack-protector-strong -fno-jump-tables -fomit-frame-pointer \
 	   -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns
 CFLAGS   = $(CODEGEN) $(WARN)
-CPPFLAGS := -I. -Ihyp/arm/include -isystem $(DEPINC) -DVIRT7_VERSION='"$(VERSION)"'
+CPPFLAGS := -I. -Ihyp/arm/include -isystem $(DEPINC)
 LDFLAGS := $(TARGET) -nostartfiles -static -Wl,--gc-sections -Wl,--no-enum-size-warning -Wl,-z,max-page-size=4096 \
 	   -Wl,--build-id=none -Wl,--no-warn-rwx-segments,--no-warn-execstack
 
@@ -39,6 +47,15 @@ $(FAST:%.c=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions -falign-
 # The first tables are written at the load address, where the stack protector's guard is not.
 $(BUILD)/obj/boot/early.o: CFLAGS += -fno-stack-protector
 MODE := -mthumb -Os
+
+# $(call remember,FILE,TEXT): a file that is written again only when the text is another, so that what depends on it is made again.
+define remember
+$(1): FORCE
+	@mkdir -p $$(@D); echo '$(2)' | cmp -s - $$@ || echo '$(2)' >$$@
+endef
+$(eval $(call remember,$(BUILD)/version,$(VERSION)))
+$(BUILD)/obj/boot/main.o: CPPFLAGS += -DVIRT7_VERSION='"$(VERSION)"'
+$(BUILD)/obj/boot/main.o: $(BUILD)/version
 
 all: $(BUILD)/virt7.bin $(BUILD)/virt7.uimg ## build virt7.bin, .elf and .uimg
 
@@ -100,9 +117,11 @@ $(BUILD)/virt.dtb:
 	$(Q)qemu-system-arm -M virt,secure=on,virtualization=on,gic-version=2,dtb-randomness=off,dumpdtb=$@.tmp -m 1G >/dev/null 2>&1
 	$(Q)dtc -q -I dtb -O dtb -o $@ $@.tmp && rm $@.tmp
 flash: deps ## build/virt7-flash.img: virt7, device tree, bundle. FLASH_DTB= FLASH_DTB_AT= FLASH_BUNDLE=
+	$(foreach f,$(filter-out $(BUILD)/virt.dtb $(BUILD)/debian.itb,$(FLASH_DTB) $(FLASH_BUNDLE)),$(if $(wildcard $f),,$(error flash: no $f)))
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7-flash.img
-$(BUILD)/virt7-flash.img: $(BUILD)/flash.bin $(BUILD)/virt7.bin $(FLASH_DTB) $(FLASH_BUNDLE) tools/mkflash boot/flash.h
-	tools/mkflash -o $@ --dtb $(FLASH_DTB) --board-dtb $(FLASH_DTB_AT) --bundle $(FLASH_BUNDLE)
+$(eval $(call remember,$(BUILD)/virt7-flash.args,$(FLASH_DTB) $(FLASH_DTB_AT) $(FLASH_BUNDLE)))
+$(BUILD)/virt7-flash.img: $(BUILD)/flash.bin $(BUILD)/virt7.bin $(FLASH_DTB) $(FLASH_BUNDLE) $(BUILD)/virt7-flash.args tools/mkflash boot/flash.h
+	tools/mkflash -o $@ --dtb $(FLASH_DTB) --board-dtb $(FLASH_DTB_AT) $(if $(FLASH_BUNDLE),--bundle $(FLASH_BUNDLE))
 
 # Debian's kernel and an initramfs of busybox: what `make run` boots. crc32, because sha256 costs many times as much.
 GUEST_KERNEL := $(DEPS)/armhf/vmlinuz
@@ -165,4 +184,5 @@ clean: ## remove what was built; fetched packages stay (build/deps)
 
 -include $(OBJS:.o=.d)
 guests: $(BUILD)/flash.bin $(BUILD)/virt.dtb
-.PHONY: flash all clean deps run gdb test smp soak check size format help unit guests
+FORCE:
+.PHONY: FORCE flash all clean deps run gdb test smp soak check size format help unit guests
