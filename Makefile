@@ -134,14 +134,20 @@ $(BUILD)/debian.itb: $(GUEST_KERNEL) $(BUILD)/initramfs.cpio tools/mkbundle
 	name=debian,cpus=1,memory=512M,kernel=$(GUEST_KERNEL),ramdisk=$(BUILD)/initramfs.cpio,bootargs=console=ttyAMA0
 all: $(BUILD)/debian.itb
 
+# What is typed goes to tools/run as it is: neither make nor the host's shell looks into it.
+RUN_VARS := BOARD BOOT CPU CPUS MEM RUN BOOTARGS SMP HOSTMEM BUNDLE KERNEL INITRAMFS OPTIONS GDB ARGS
+$(foreach v,$(RUN_VARS),$(if $(filter-out undefined,$(origin $v)),$(eval override $v := $$(value $v))$(eval export $v)))
+
+# What somebody brings is not fetched: the libraries by LIBFDT=, LIBZ= and LIBMD=, the guest by KERNEL= or BUNDLE=.
+FETCH_LIBS  := $(if $(filter $(DEPS)/%,$(LIBFDT) $(LIBZ) $(LIBMD)),target-libs)
+FETCH_GUEST := $(if $(KERNEL)$(BUNDLE),,guest)
 deps: ## install what the build and the tests need (apt), fetch the target's packages
-	tools/deps host target
+	tools/deps host $(FETCH_LIBS) $(FETCH_GUEST)
 
 # What these need is installed first; then make starts over, because the compilers may be new.
-RUN_VARS := BOARD BOOT CPU CPUS MEM RUN BOOTARGS SMP HOSTMEM BUNDLE GDB ARGS
-run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sabre|midway|mcimx6ul-evk BOOT=direct|uboot-uimage|uboot-fit|uboot-bootz|uboot-script|flash CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" BUNDLE= SMP= HOSTMEM= ARGS=
-	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/flash.bin $(BUILD)/debian.itb
-	$(Q)$(foreach v,$(RUN_VARS),$(if $($(v)),$(v)='$($(v))')) tools/run
+run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sabre|midway|mcimx6ul-evk BOOT=direct|uboot-uimage|uboot-fit|uboot-bootz|uboot-script|flash CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" BOOTARGS= BUNDLE= KERNEL= INITRAMFS= SMP= HOSTMEM= OPTIONS="virt7's own" ARGS="QEMU's"
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/flash.bin $(if $(KERNEL)$(BUNDLE),,$(BUILD)/debian.itb)
+	$(Q)tools/run
 
 gdb: ## like run, but QEMU waits for a debugger on port 1234
 	$(Q)$(MAKE) --no-print-directory run GDB=1

@@ -99,6 +99,23 @@ class Qemu:
         return "\n".join([" ".join(self.command), f"log: {self.log_path}", *lines])
 
 
+def run(*command, **environment):
+    """(status, stdout, stderr) of a tool, started at the project's root."""
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, env={**os.environ, **environment}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120)
+    return done.returncode, done.stdout, done.stderr
+
+
+def fake_tools(folder, **scripts):
+    """A PATH with these programs in front: each is a shell script."""
+    folder.mkdir()
+    for name, body in scripts.items():
+        path = folder / name.replace("_", "-")
+        path.write_text(f"#!/bin/bash\n{body}\n")
+        path.chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
 @pytest.fixture
 def qemu(request):
     """qemu(*args, timeout=60) -> Qemu; `program` may be a script that ends as QEMU."""

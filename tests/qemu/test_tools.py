@@ -7,16 +7,9 @@ import zlib
 
 import pytest
 
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, fake_tools, run
 
 DEPS = (ROOT / os.environ.get("DEPS", BUILD / "deps")).resolve()
-
-
-def run(*command, **environment):
-    """(status, stdout, stderr) of a tool, started at the project's root."""
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, env={**os.environ, **environment}, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120)
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture
@@ -114,51 +107,53 @@ def test_run_refuses_an_unknown_name():
     assert status != 0 and "CPUZ" in stderr
 
 
-@pytest.mark.parametrize("argument, error", [
-    ("MEM=lots", "MEM=lots is not a size such as 512M or 1G"),
-    ("MEM=512", "MEM=512 is not a size such as 512M or 1G"),
-    ("MEM=1T", "MEM=1T is not a size such as 512M or 1G"),
-    ("RUN=echo \"hi\"", "RUN may not contain double quotes"),
-    ("RUN=" + "x" * 1024, "the kernel's command line is longer than 1023 bytes"),
-    ("IMAGE=/nowhere/virt7.bin", "no /nowhere/virt7.bin; run make"),
-    ("BUNDLE=/nowhere/x.itb", "no /nowhere/x.itb; run make"),
-])
-def test_run_refuses(argument, error):
-    status, stdout, stderr = run("tools/run", argument, IMAGE=BUILD / "virt7.bin")
-    assert (status, stdout, stderr) == (1, "", f"run: {error}\n")
-
-
 @pytest.mark.parametrize("tool, status", [("run", 1), ("size", 1)])
 def test_tools_look_into_build(tool, status):
     """BUILD= names another folder, which the tools' lines then name too."""
     assert run(f"tools/{tool}", BUILD="/nowhere") == (status, "", f"{tool}: no /nowhere/virt7.bin; run make\n")
 
 
+@pytest.fixture
+def sources(tmp_path):
+    """A folder with what make needs to tell its version."""
+    (tmp_path / "sources/tools").mkdir(parents=True)
+    for name in ("Makefile", "VERSION", "tools/libs.mk", "tools/version"):
+        shutil.copy(ROOT / name, tmp_path / "sources" / name)
+    return tmp_path / "sources"
+
+
 @pytest.mark.parametrize("git, version", [("echo v1-2-gabcdef0", "v1-2-gabcdef0"), ("exit 128", "unknown")])
-def test_version(tmp_path, git, version):
-    """A commit's name; without a repository of its own, in a tarball, none: not that of a repository around it."""
+def test_version(tmp_path, sources, git, version):
+    """A commit's name; without a repository of its own not that of a repository around it."""
     path = fake_tools(tmp_path / "bin", git=git)
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "tools").mkdir()
-    shutil.copy(ROOT / "tools/libs.mk", tmp_path / "tools")
-    command = ["make", "-s", "-C", tmp_path, "--no-print-directory", "--eval=version: ; @echo $(VERSION)", "version"]
-    (tmp_path / ".git").mkdir()
+    command = ["make", "-s", "-C", sources, "--no-print-directory", "--eval=version: ; @echo $(VERSION)", "version"]
+    (sources / ".git").mkdir()
     assert run(*command, PATH=path)[:2] == (0, f"{version}\n")
-    (tmp_path / ".git").rmdir()
+    (sources / ".git").rmdir()
     assert run(*command, PATH=path)[:2] == (0, "unknown\n")
+    assert run(sources / "tools/version", "--date", PATH=path)[:2] == (0, "0\n")
+
+
+@pytest.mark.parametrize("text, version", [("1795913584 050ffe0 v1.2-3-g050ffe0", "v1.2-3-g050ffe0"),
+                                           ("1795913584 050ffe0 ", "050ffe0")])
+def test_version_of_an_archive(sources, text, version):
+    """`git archive` has written it."""
+    (sources / "VERSION").write_text(text + "\n")
+    assert run(sources / "tools/version") == (0, f"{version}\n", "")
+    assert run(sources / "tools/version", "--date") == (0, "1795913584\n", "")
+
+
+def test_archives_have_a_version():
+    """.gitattributes asks for it."""
+    assert run("git", "check-attr", "export-subst", "VERSION")[1] == "VERSION: export-subst: set\n"
+    assert (ROOT / "VERSION").read_text() == "$Format:%ct %h %(describe)$\n"
+
+
+def test_version_refuses():
+    assert run("tools/version", "1.0") == (2, "", "usage: tools/version [--date]\n")
 
 
 # tools/deps
-
-def fake_tools(folder, **scripts):
-    """A PATH with these programs in front: each is a shell script."""
-    folder.mkdir()
-    for name, body in scripts.items():
-        path = folder / name.replace("_", "-")
-        path.write_text(f"#!/bin/bash\n{body}\n")
-        path.chmod(0o755)
-    return f"{folder}:{os.environ['PATH']}"
-
 
 @pytest.fixture
 def offline(tmp_path):

@@ -1,0 +1,267 @@
+"""make and tools/run as somebody types them: what they pass on, what they refuse, and with which status they end. QEMU is
+mostly a script here, which says what QEMU would.
+"""
+import os
+import re
+import shutil
+
+import pytest
+
+from conftest import BUILD, DEPS, fake_tools, run
+
+DONE = "virt7: no VM is running: power off"
+MAKE = ("make", "-s", "--no-print-directory", "MAKE=true")  # builds nothing
+
+
+@pytest.fixture
+def fake_qemu(tmp_path):
+    """fake_qemu(line, ..., status=0) -> environment: QEMU is a script that keeps its initrd and its arguments, and says these."""
+
+    def make(*lines, status=0, body=""):
+        said = "".join(f"printf '%s\\r\\n' '{line}'\n" for line in lines)
+        fake_tools(tmp_path / "fake", fake_qemu=f"printf '%s\\n' \"$@\" >{tmp_path}/arguments\n"
+                   f"while [ $# -gt 0 ]; do [ \"$1\" != -initrd ] || cp \"$2\" {tmp_path}/initrd; shift; done\n"
+                   f"{said}{body}\nexit {status}")
+        return {"QEMU": str(tmp_path / "fake/fake-qemu")}
+
+    return make
+
+
+def last_line(text):
+    return text.splitlines()[-1] if text else ""
+
+
+# What is typed.
+
+TYPED = {
+    "single quotes": "echo 'a b' c",
+    "a single quote": "echo it\\'s",
+    "double quotes": 'echo "a  b"',
+    "dollars": "echo $HOME $$ ${PATH}",
+    "functions of make": "echo $(shell touch /tmp/typed-in-make) $(info x)",
+    "command substitution": "echo `uname` $(uname)",
+    "separators": "false; true && echo x | cat & wait",
+    "redirection": "echo x >/tmp/y 2>&1 <<<z",
+    "spaces at the end": "echo x  ",
+    "backslashes": "printf 'a\\\\nb\\n' \\",
+    "comment and percent": "echo a#b %s @ ~ ! * ? [x] {y}",
+    "commas and equals": "a=b,c; memory=1",
+    "no ASCII": "echo \u00e4\u20ac",
+}
+
+
+def command_in(initrd):
+    """The text of etc/run in the archive that is in the bundle."""
+    return re.search(rb"etc/run\0+(.*?)\n\0*070701", initrd.read_bytes(), re.DOTALL)[1].decode()
+
+
+@pytest.mark.parametrize("what", TYPED)
+def test_run_reaches_the_guest_as_typed(fake_qemu, tmp_path, what):
+    environment = fake_qemu("virt7.run: exit status 0", DONE)
+    assert run(*MAKE, "run", f"RUN={TYPED[what]}", **environment)[0] == 0
+    assert command_in(tmp_path / "initrd") == TYPED[what]
+    assert not os.path.exists("/tmp/typed-in-make")
+
+
+@pytest.mark.parametrize("by", ["environment", "tool"])
+def test_run_of_several_lines(fake_qemu, tmp_path, by):
+    """A file of commands, so to speak."""
+    text = "\n".join(TYPED.values())
+    environment = fake_qemu("virt7.run: exit status 0", DONE)
+    command = ("tools/run", f"RUN={text}") if by == "tool" else (*MAKE, "run")
+    environment |= {} if by == "tool" else {"RUN": text}
+    assert run(*command, **environment)[0] == 0
+    assert command_in(tmp_path / "initrd") == text
+
+
+def test_other_variables_as_typed(fake_qemu, tmp_path):
+    environment = fake_qemu("virt7.run: exit status 0", DONE)
+    assert run(*MAKE, "run", "RUN=:", "BOOTARGS=a='$b' c=\"d\"", "OPTIONS=trace=1 s2.page=2m", "CPUS=2", "MEM=64M",
+               "ARGS=-global 'a b.c=$d'", **environment)[0] == 0
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    assert arguments[arguments.index("-append") + 1] == "on-error=poweroff trace=1 s2.page=2m"
+    assert arguments[-2:] == ["-global", "a b.c=$d"]
+    initrd = tmp_path / "initrd"
+    assert run("fdtget", initrd, "/vms/debian", "bootargs")[1] == "console=ttyAMA0 panic=-1 a='$b' c=\"d\"\n"
+    assert run("fdtget", initrd, "/vms/debian", "cpus")[1] == "2\n"
+    assert run("fdtget", initrd, "/vms/debian", "on-reset")[1] == "stop\n"
+
+
+# How it ends.
+
+ENDS = {  # what the console says, QEMU's status, what tools/run is told; its status and its line
+    "the command's status": (["virt7.run: exit status 7", DONE], 0, ["RUN=x"], 7, None),
+    "the command's 0": (["virt7.run: exit status 0", DONE], 0, ["RUN=x"], 0, None),
+    "output without a line end": (["outputvirt7.run: exit status 3", DONE], 0, ["RUN=x"], 3, None),
+    "the last one counts": (["virt7.run: exit status 0", "virt7.run: exit status 4", DONE], 0, ["RUN=x"], 4, None),
+    "no status": (["[ 1.2] Kernel panic", DONE], 0, ["RUN=x"], 1, "the guest ended before the command of RUN= did"),
+    "natively": (["virt7.run: exit status 9"], 0, ["RUN=x", "--native"], 9, None),
+    "natively, no status": ([], 0, ["RUN=x", "--native"], 1, "the guest ended before the command of RUN= did"),
+    "natively, a shell": ([], 0, ["--native"], 0, None),
+    "virt7 stopped": (["virt7: error: stopped at: start"], 0, [], 1, None),
+    "virt7 stopped in a run": (["virt7.run: exit status 0", "virt7: error: stopped; please"], 0, ["RUN=x"], 1, None),
+    "a guest says so": (["debian| virt7: error: stopped", DONE], 0, [], 0, None),
+    "all VMs off": ([DONE], 0, [], 0, None),
+    "quit": (["QEMU: Terminated"], 0, [], 0, None),
+    "nothing said": ([], 0, [], 1, "QEMU ended before virt7 did"),
+    "QEMU's own": (["qemu: no such thing"], 3, [], 3, None),
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_run_ends(fake_qemu, what):
+    said, qemu_status, words, status, line = ENDS[what]
+    done = run("tools/run", *words, **fake_qemu(*said, status=qemu_status))
+    assert done[:2] == (status, "".join(f"{text}\n" for text in said))
+    assert done[2].splitlines()[2:] == ([] if line is None else [f"run: {line}"])
+
+
+@pytest.mark.parametrize("words, status", [(["RUN=exit 3"], 3), (["RUN=reboot -f"], 1), (["RUN=kill -9 $$", "--native"], 137)])
+def test_run_in_debian(words, status):
+    """A reset ends it, for the command would else run without end."""
+    done = run("tools/run", *words, "MEM=128M")
+    assert done[0] == status, done
+    assert (last_line(done[2]) == "run: the guest ended before the command of RUN= did") == (status == 1)
+
+
+def test_make_fails_with_the_command(fake_qemu):
+    """make says the command's status; its own is 2."""
+    status, _, stderr = run(*MAKE, "run", "RUN=x", **fake_qemu("virt7.run: exit status 7", DONE))
+    assert status == 2
+    assert re.fullmatch(r"make: \*\*\* \[Makefile:\d+: run\] Error 7", last_line(stderr))
+
+
+def test_run_killed(fake_qemu):
+    done = run("tools/run", **fake_qemu("booting", body="kill -9 $$"))
+    assert done[0] == 137
+
+
+def test_run_keeps_no_bundles(fake_qemu):
+    """Not of this run, nor of one that could not clean up."""
+    stale = BUILD / "run.4194305"  # no process has that number
+    stale.mkdir(exist_ok=True)
+    (stale / "debian.itb").write_bytes(b"x")
+    before = {path.name for path in BUILD.iterdir()} - {stale.name}
+    environment = fake_qemu("virt7.run: exit status 0")
+    assert run("tools/run", "RUN=x", "MEM=64M", **environment)[0] == 0
+    assert run("tools/run", "RUN=x", "INITRAMFS=/nowhere/x", **environment)[0] == 1
+    assert run("tools/run", "MEM=64M", "BOARD=virt", "IMAGE=/nowhere/x", **environment)[0] == 1
+    assert {path.name for path in BUILD.iterdir() if not re.fullmatch(r"run\.\d+", path.name)} == \
+        {name for name in before if not re.fullmatch(r"run\.\d+", name)}
+    assert not stale.exists()
+
+
+# Wrong variables: one line each, before QEMU starts.
+
+SIZE = "is not a size such as 512M or 1G"
+COUNT = "is not a number from 1 to 8"
+STEP = "is not a multiple of 2M from 8M on"
+WRONG = {
+    "CPUS=0": f"CPUS=0 {COUNT}",
+    "CPUS=9": f"CPUS=9 {COUNT}",
+    "CPUS=two": f"CPUS=two {COUNT}",
+    "CPUS=-1": f"CPUS=-1 {COUNT}",
+    "CPUS=1.5": f"CPUS=1.5 {COUNT}",
+    "SMP=0": f"SMP=0 {COUNT}",
+    "SMP=16": f"SMP=16 {COUNT}",
+    "CPU=cortex-a9": "CPU=cortex-a9 is not cortex-a15, cortex-a7 or max",
+    "CPU=host": "CPU=host is not cortex-a15, cortex-a7 or max",
+    "MEM=lots": f"MEM=lots {SIZE}",
+    "MEM=512": f"MEM=512 {SIZE}",
+    "MEM=1T": f"MEM=1T {SIZE}",
+    "MEM=-1G": f"MEM=-1G {SIZE}",
+    "MEM=0.5G": f"MEM=0.5G {SIZE}",
+    "MEM=0x10M": f"MEM=0x10M {SIZE}",
+    "MEM=99999999999999999999G": f"MEM=99999999999999999999G {SIZE}",
+    "MEM=0M": f"MEM=0M {SIZE}",
+    "MEM=3M": f"MEM=3M {STEP}",
+    "MEM=6M": f"MEM=6M {STEP}",
+    "MEM=65M": f"MEM=65M {STEP}",
+    "MEM=8G": "MEM=8G is more than the 3G that QEMU's board has below 4 GiB",
+    "HOSTMEM=64M": "HOSTMEM=64M does not hold MEM=512M and 32M for virt7 and the bundle",
+    "HOSTMEM=512M": "HOSTMEM=512M does not hold MEM=512M and 32M for virt7 and the bundle",
+    "HOSTMEM=1024": f"HOSTMEM=1024 {SIZE}",
+    "HOSTMEM=much": f"HOSTMEM=much {SIZE}",
+    "BOARD=raspi2b": "BOARD=raspi2b is not virt, vexpress-a15, orangepi-pc, mcimx7d-sabre, midway or mcimx6ul-evk",
+    "BOOT=grub": "BOOT=grub is not direct, uboot-uimage, uboot-fit, uboot-bootz, uboot-script or flash",
+    "BOARD=midway BOOT=flash": "BOOT=flash is for BOARD=virt",
+    "BOARD=midway CPU=max": "BOARD=midway has a CPU of its own: leave CPU out",
+    "BOARD=midway --native": "--native is for BOARD=virt: the guest's kernel knows no other machine here",
+    "BOOT=flash --native": "--native has no BOOT",
+    "OPTIONS=trace=1 --native": "OPTIONS are virt7's, which --native leaves out",
+    "OPTIONS=trace": "OPTIONS: trace is not NAME=VALUE",
+    "OPTIONS==1": "OPTIONS: =1 is not NAME=VALUE",
+    "ARGS='": "ARGS has a quote that is not closed",
+    "ARGS=-append\ttrace=1": "ARGS: -append is for virt7's options: use OPTIONS='NAME=VALUE ...'",
+    "BUNDLE=x.itb RUN=x": "RUN and BOOTARGS are for the example guest: leave them or BUNDLE=x.itb out",
+    "BUNDLE=x.itb BOOTARGS=x": "RUN and BOOTARGS are for the example guest: leave them or BUNDLE=x.itb out",
+    "BUNDLE=/nowhere/x.itb": "no /nowhere/x.itb; run make",
+    "IMAGE=/nowhere/virt7.bin": "no /nowhere/virt7.bin; run make",
+    "KERNEL=/nowhere/zImage": "no /nowhere/zImage; run make",
+    "INITRAMFS=/nowhere/x.cpio": "no /nowhere/x.cpio; run make",
+    "BOOTARGS=a\nb": "BOOTARGS has a line end or another control character in it",
+    "BOOTARGS=" + "x" * 1024: "the kernel's command line is longer than 1023 bytes",
+    "QEMU=no-such-qemu": "no no-such-qemu; run tools/deps",
+}
+
+
+@pytest.mark.parametrize("words", WRONG, ids=lambda words: words[:30])
+def test_run_refuses(fake_qemu, tmp_path, words):
+    environment = fake_qemu()
+    arguments = words.split(" ")
+    if words.startswith("QEMU="):
+        environment, arguments = {"QEMU": words.removeprefix("QEMU=")}, []
+    status, stdout, stderr = run("tools/run", *arguments, **environment)
+    assert (status, stdout, last_line(stderr)) == (1, "", f"run: {WRONG[words]}")
+    assert stderr.count("\n") == (3 if words.startswith("QEMU=") else 1)
+    assert not (tmp_path / "arguments").exists()
+
+
+@pytest.mark.parametrize("words, line", [
+    ("BUILD=a b", "BUILD=a b DEPS=a b/deps: each is one folder, without spaces in its name.  Stop."),
+    ("BUILD=", "BUILD= DEPS=/deps: each is one folder, without spaces in its name.  Stop."),
+    ("DEPS=", f"BUILD={os.environ.get('BUILD', 'build')} DEPS=: each is one folder, without spaces in its name.  Stop."),
+    ("BUILD=.", "BUILD=. holds the sources: name a folder of its own.  Stop."),
+    ("BUILD=..", "BUILD=.. holds the sources: name a folder of its own.  Stop."),
+    ("BUILD=/", "BUILD=/ holds the sources: name a folder of its own.  Stop."),
+])
+def test_build_is_a_folder_of_its_own(words, line):
+    """`make clean` would empty it."""
+    status, stdout, stderr = run("make", "-n", "clean", words)
+    assert (status, stdout) == (2, "") and re.sub(r"^Makefile:\d+: \*\*\* ", "", stderr) == f"{line}\n"
+
+
+@pytest.mark.parametrize("words, line", [
+    (["FLASH_DTB=/nowhere/x.dtb"], "flash: no /nowhere/x.dtb.  Stop."),
+    (["FLASH_BUNDLE=/nowhere/x.itb"], "flash: no /nowhere/x.itb.  Stop."),
+])
+def test_flash_refuses(words, line):
+    status, _, stderr = run(*MAKE, "flash", *words)
+    assert status == 2 and re.sub(r"^Makefile:\d+: \*\*\* ", "", last_line(stderr)) == line
+
+
+def test_flash_of_another_file(tmp_path):
+    """What was named last is in the image, also where the file is older than the image; and nothing is made twice."""
+    folder = tmp_path / "build"
+    folder.mkdir()
+    for name in ("virt7.bin", "flash.bin", "virt.dtb"):
+        shutil.copy2(BUILD / name, folder)
+    for name in "ab":
+        (tmp_path / name).write_bytes(name.encode() * 5000)
+        os.utime(tmp_path / name, (1, 1))
+    # What it is made of is not made again (-o): only the image.
+    old = [word for name in ("virt7.bin", "flash.bin", "virt.dtb") for word in ("-o", folder / name)]
+    image = folder / "virt7-flash.img"
+
+    def make(*words):
+        done = run("make", *old, image, f"BUILD={folder}", f"DEPS={DEPS}", f"FLASH_BUNDLE={tmp_path}/a", *words)
+        assert done[0] == 0, done
+        return done[1].count("tools/mkflash")
+
+    assert make() == 1 and b"a" * 5000 in image.read_bytes()
+    assert make() == 0
+    assert make(f"FLASH_BUNDLE={tmp_path}/b") == 1 and b"b" * 5000 in image.read_bytes()
+    assert make(f"FLASH_BUNDLE={tmp_path}/b", "FLASH_DTB_AT=0x41000000") == 1
+    shutil.copy2(folder / "virt.dtb", tmp_path / "other.dtb")
+    assert make(f"FLASH_DTB={tmp_path}/other.dtb") == 1 and b"a" * 5000 in image.read_bytes()
+    assert make("FLASH_BUNDLE=") == 1 and b"a" * 5000 not in image.read_bytes()
