@@ -91,9 +91,9 @@ struct virtio_device {
 	const struct virtio_backend *backend;
 	struct virtio_state *state; /* at the end of the instance, where what is saved begins */
 	uint32_t slot;
-	uint32_t last;            /* queue that was served last */
+	uint32_t last;     /* queue that was served last */
 	bool legacy;       /* version 1; its node, or its VM, says so */
-	uint64_t features;        /* that it offers */
+	uint64_t features; /* that it offers */
 	struct spinlock lock, irq_lock;
 	bool line; /* as the vGIC was last told */
 	struct virtq queue[VIRTIO_QUEUES_MAX];
