@@ -1,0 +1,78 @@
+/*
+ * What the parts of the multiplexer share, for hyp/console/ only: its state, under its lock. hyp/console/output.c
+ * decides who has the line and sends; hyp/console/console.c is the rest, and what others call.
+ */
+#ifndef HYP_CONSOLE_MUX_H
+#define HYP_CONSOLE_MUX_H
+
+#include <arm/spinlock.h>
+
+#include "hyp/console/console.h"
+#include "hyp/run/timer.h"
+
+#define MUX_INSERT_MAX 256U
+
+struct console_mux {
+	struct spinlock lock;
+	bool started, irq, tx_irq, panicked;
+	struct console_stream *streams;  /* the VMs', in a ring by `next`; points to the last */
+	struct console_stream *screen;   /* the VM that has it; NULL: all */
+	struct console_stream *keyboard; /* the VM that gets what is typed */
+	struct console_stream *turn;     /* the VM that had the line last */
+	struct console_stream *shell;
+	bool room; /* of somebody who waits for it: to be told */
+	uint8_t escape;
+	bool shell_open, disturbed, busy, interrupted;
+
+	struct console_stream *steered; /* has had the screen, and sent more than text; NULL: nobody has */
+	bool steered_again;             /* since the last line of virt7's */
+
+	struct console_stream *current; /* who has the line */
+	bool in_line;                   /* the line is unfinished */
+	uint32_t line_chars;
+	uint64_t line_began, last_sent; /* CNTPCT */
+	struct timer hold, poll;
+
+	char insert[MUX_INSERT_MAX]; /* ours, to be sent before all else: names, ends of lines, remarks */
+	uint32_t insert_len, inserted;
+};
+
+extern struct console_mux console;
+extern struct console_stream console_own; /* virt7's own lines */
+
+static inline void mux_lock(void)
+{
+	if (!console.panicked)
+		spin_lock(&console.lock);
+}
+
+static inline void mux_unlock(void)
+{
+	if (!console.panicked)
+		spin_unlock(&console.lock);
+}
+
+static inline bool stream_has_output(const struct console_stream *s)
+{
+	return s && s->head != s->shown;
+}
+
+static inline bool stream_has_room(const struct console_stream *s)
+{
+	return s->head - s->shown < s->size;
+}
+
+/* All of the following: holder of the lock. */
+
+bool output_is_visible(const struct console_stream *s);
+
+/* Ours, to be sent before all else. */
+void output_insert(const char *text);
+
+/* `s` has something to show: the terminal is to show it, whatever another did to it, from the begin of a line. */
+void output_restore_terminal(const struct console_stream *s);
+
+/* Move what the UART takes now, and ask for an interrupt where something is left. */
+void output_drain(void);
+
+#endif
