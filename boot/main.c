@@ -327,5 +327,6 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 			log_err("stopped at: %s", steps[i].what);
 			power_end();
 		}
+	console_end_boot();
 	sched_idle();
 }

@@ -7,14 +7,11 @@
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
 
-#define SYSTEM_LOG  8192U /* bytes, a power of two */
 #define TYPED_BURST 64U
 #define LINE_AGAIN  256U
 #define INTERRUPT   0x03 /* Ctrl-C */
 #define POLL_HZ     200U /* where the UART has no interrupt */
 
-static uint8_t system_log[SYSTEM_LOG];
-struct console_stream console_own = {.log = system_log, .size = SYSTEM_LOG};
 struct console_mux console;
 
 bool console_putc(struct console_stream *stream, uint8_t c)
@@ -37,31 +34,6 @@ bool console_putc(struct console_stream *stream, uint8_t c)
 	output_drain();
 	mux_unlock();
 	return room;
-}
-
-/* Into the log whole; waits for the UART where that is full. */
-void console_write(const char *text, size_t len)
-{
-	struct console_stream *shell = NULL;
-
-	if (!console.started)
-		return;
-	mux_lock();
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\n')
-			console_own.log[console_own.head++ & (console_own.size - 1U)] = '\r';
-		console_own.log[console_own.head++ & (console_own.size - 1U)] = (uint8_t)text[i];
-		while (console_own.size - (console_own.head - console_own.shown) < 2U)
-			output_drain();
-	}
-	do
-		output_drain();
-	while (!console.irq && stream_has_output(&console_own));
-	if (console.disturbed && console.shell_open)
-		shell = console.shell;
-	mux_unlock();
-	if (shell && !console.panicked)
-		shell->input_ready(NULL);
 }
 
 int console_getc(struct console_stream *stream)
@@ -346,19 +318,19 @@ size_t console_log_read(const struct console_stream *stream, uint32_t *at, uint3
 	mux_lock();
 	if (s->head - *at > s->size)
 		*at = s->head - s->size;
-	while (n < len && (int32_t)(end - *at) > 0)
-		buf[n++] = (char)s->log[(*at)++ & (s->size - 1U)];
+	while (n < len && (int32_t)(end - *at) > 0) {
+		uint8_t c = s->log[(*at)++ & (s->size - 1U)];
+
+		if (s != &console_own || c != OWN_HIDDEN)
+			buf[n++] = (char)c;
+	}
 	mux_unlock();
 	return n;
 }
 
-void console_start(void)
-{
-	console.started = true;
-}
-
 void console_enable_irq(uint32_t irq)
 {
+	console.served = true;
 	if (irq == 0) {
 		console.poll.expired = poll_uart;
 		poll_uart(&console.poll);
@@ -370,12 +342,4 @@ void console_enable_irq(uint32_t irq)
 	uart_irq_enable(true);
 	output_drain();
 	mux_unlock();
-}
-
-void console_panic(void)
-{
-	console.panicked = true;
-	console.irq = false;
-	while (stream_has_output(&console_own))
-		output_drain();
 }

@@ -84,16 +84,28 @@ bool console_take_disturbed(void);
 uint32_t console_log_end(const struct console_stream *stream);
 size_t console_log_read(const struct console_stream *stream, uint32_t *at, uint32_t end, char *buf, size_t len);
 
-/* virt7's own output: waits for the UART, never loses a character. */
+/*
+ * A line of virt7's own, with its line feed: to be shown, and kept in the log; or, by console_keep(), only kept. Does
+ * not wait for the UART once boot is over: where the log is full of what has not been shown the line is dropped, and
+ * how many were is said when there is room again.
+ */
 void console_write(const char *text, size_t len);
+void console_keep(const char *text, size_t len);
 
 /* After the host's UART is known; before that console_write() drops what it gets. */
 void console_start(void);
 
+/* Boot is over: from here on its CPU does not wait for room either. */
+void console_end_boot(void);
+bool console_is_booting(void);
+
+/* Before the power goes: wait until what can be seen has been sent, or the UART takes nothing for a second. */
+void console_flush(void);
+
 /* Switch from polling to interrupts once the GIC is up; `irq` 0: polled by a timer of the calling CPU. */
 void console_enable_irq(uint32_t irq);
 
-/* A panic: no locks from here on. */
+/* A panic: no locks from here on, and each line is sent before the next. */
 void console_panic(void);
 
 #endif

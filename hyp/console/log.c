@@ -6,6 +6,7 @@
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
+#include "hyp/run/option.h"
 #include "hyp/run/timer.h"
 
 #define BUDGET_LINES      16U /* a VM may cause this many lines at once */
@@ -28,7 +29,10 @@ void log_line(enum log_level level, const char *fmt, ...)
 		if ((uint8_t)line[i] < ' ' || (uint8_t)line[i] > '~')
 			line[i] = '?';
 	line[len++] = '\n';
-	console_write(line, len);
+	if (level >= LOG_INFO && options.quiet && console_is_booting())
+		console_keep(line, len);
+	else
+		console_write(line, len);
 }
 
 bool log_ratelimit(struct log_budget *budget)

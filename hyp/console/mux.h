@@ -11,10 +11,14 @@
 #include "hyp/run/timer.h"
 
 #define MUX_INSERT_MAX 256U
+#define OWN_HIDDEN     0U /* the first byte of a line of virt7's that is for its log only */
 
 struct console_mux {
 	struct spinlock lock;
-	bool started, irq, tx_irq, panicked;
+	bool started, panicked;
+	bool served;                     /* somebody sends what waits: the UART's interrupt, or a timer */
+	bool booted;                     /* and the boot CPU waits for it no more */
+	bool irq, tx_irq;                /* the UART has one; wanted for room */
 	struct console_stream *streams;  /* the VMs', in a ring by `next`; points to the last */
 	struct console_stream *screen;   /* the VM that has it; NULL: all */
 	struct console_stream *keyboard; /* the VM that gets what is typed */
@@ -32,6 +36,8 @@ struct console_mux {
 	uint32_t line_chars;
 	uint64_t line_began, last_sent; /* CNTPCT */
 	struct timer hold, poll;
+	uint32_t steps;   /* characters sent, and such steps towards one */
+	uint32_t dropped; /* lines of virt7's since this was said last */
 
 	char insert[MUX_INSERT_MAX]; /* ours, to be sent before all else: names, ends of lines, remarks */
 	uint32_t insert_len, inserted;
@@ -62,6 +68,11 @@ static inline bool stream_has_room(const struct console_stream *s)
 	return s->head - s->shown < s->size;
 }
 
+#define MUX_NUMBER_MAX 11U
+
+/* `value` in decimal. Returns `text`. */
+char *mux_number(char text[MUX_NUMBER_MAX], uint32_t value);
+
 /* All of the following: holder of the lock. */
 
 bool output_is_visible(const struct console_stream *s);
@@ -72,7 +83,13 @@ void output_insert(const char *text);
 /* `s` has something to show: the terminal is to show it, whatever another did to it, from the begin of a line. */
 void output_restore_terminal(const struct console_stream *s);
 
-/* Move what the UART takes now, and ask for an interrupt where something is left. */
-void output_drain(void);
+/* Move what the UART takes now, and ask for an interrupt where something is left: true. */
+bool output_drain(void);
+
+/* Has virt7 a line to show? Those that are for the log only are passed over. */
+bool own_has_output(void);
+
+/* Say, if there are any and there is room again, how many lines were dropped; true: that is to be sent. */
+bool own_tell_dropped(void);
 
 #endif

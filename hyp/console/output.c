@@ -1,8 +1,8 @@
 /*
- * The one way out: output_drain() is called with every character and by the UART's interrupt, and asks each time who
- * has the line. virt7's own lines go first, then the shell's; VMs that share the screen take turns by the line, and
- * what they print is made plain text on its way out (hyp/console/plaintext.h), so that the log holds it as it was
- * printed.
+ * The one way out: output_drain() is called with every character and by the UART's interrupt, and asks who has the line
+ * whenever one is over or something may have changed; what goes on as it is leaves in one piece. virt7's own lines go
+ * first, then the shell's; VMs that share the screen take turns by the line, and what they print is made plain text on
+ * its way out (hyp/console/plaintext.h), so that the log holds it as it was printed.
  */
 #include <string.h>
 
@@ -62,15 +62,15 @@ void output_insert(const char *text)
 	insert_bytes(text, strlen(text));
 }
 
-static void insert_number(uint32_t value)
+char *mux_number(char text[MUX_NUMBER_MAX], uint32_t value)
 {
-	char text[11], *p = text + sizeof(text) - 1;
+	char digits[MUX_NUMBER_MAX], *p = digits + sizeof(digits) - 1;
 
 	*p = '\0';
 	do
 		*--p = (char)('0' + value % 10U);
 	while (value /= 10U);
-	output_insert(p);
+	return strcpy(text, p);
 }
 
 /* May `s`, whose line stands unfinished, keep it while others wait? A timer looks again where the answer is yes. */
@@ -106,7 +106,7 @@ static struct console_stream *next_in_turn(void)
 
 static struct console_stream *choose(void)
 {
-	if (stream_has_output(&console_own) || console.panicked)
+	if (own_has_output() || console.panicked)
 		return stream_has_output(&console_own) ? &console_own : NULL;
 	if (stream_has_output(console.shell))
 		return console.shell;
@@ -138,6 +138,8 @@ void output_restore_terminal(const struct console_stream *s)
 /* `s` gets the line: end another's, say what was lost, put its name in front. */
 static void begin(struct console_stream *s)
 {
+	char number[MUX_NUMBER_MAX];
+
 	output_restore_terminal(s);
 	if (console.in_line && console.current != s) {
 		output_insert("\r\n");
@@ -147,7 +149,7 @@ static void begin(struct console_stream *s)
 	}
 	if (s->lost) {
 		output_insert(s->in_line ? "\r\n[" : "[");
-		insert_number(s->lost);
+		output_insert(mux_number(number, s->lost));
 		output_insert(" characters of this VM are lost: its log is too small]\r\n");
 		s->lost = 0;
 	}
@@ -162,16 +164,16 @@ static void begin(struct console_stream *s)
 	console.line_began = timer_now();
 }
 
-static void send(uint8_t c)
-{
-	uart_send(c);
-	console.in_line = c != '\n';
-}
-
 /* Is this more than text and the keys that move in it? Half a character in UTF-8 may be a control code (C1). */
 static bool steers(uint8_t c)
 {
 	return c >= DEL || (c < ' ' && (c < BELL || c > '\r'));
+}
+
+static void note_steering(struct console_stream *s)
+{
+	console.steered = s;
+	console.steered_again = true;
 }
 
 /* To be sent: what `s` shows next. */
@@ -201,14 +203,55 @@ static void advance_stream(struct console_stream *s)
 		show_text(s, text, len);
 	else if (c < ' ') /* carriage returns without end are a turn as well; half a character is not */
 		console.turn = s;
-	if (is_raw(s) && s->vm && steers(c)) {
-		console.steered = s;
-		console.steered_again = true;
-	}
+	if (is_raw(s) && s->vm && steers(c))
+		note_steering(s);
 }
 
-/* One character, or a step towards one, of whoever is next. False: nobody is. */
-static bool send_next(void)
+/* Is what `s` shows next the rest of a line that it has, and to be shown as it is? */
+static bool goes_on(const struct console_stream *s)
+{
+	return s == console.current && s->in_line && is_raw(s);
+}
+
+/* As much of that as the UART takes, up to the end of the line and of `left`. The UART takes one character at least. */
+static uint32_t send_run(struct console_stream *s, uint32_t left)
+{
+	uint32_t n = 0, end = MIN(s->head - s->shown, left);
+	bool steered = false;
+	uint8_t c;
+
+	do {
+		c = s->log[(s->shown + n) & (s->size - 1U)];
+		uart_send(c);
+		steered |= steers(c);
+	} while (++n < end && c != '\n' && uart_can_send());
+	s->shown += n;
+	s->in_line = console.in_line = c != '\n';
+	console.room |= s->refused;
+	console.line_chars += n;
+	console.last_sent = timer_now();
+	if (steered && s->vm)
+		note_steering(s);
+	return n;
+}
+
+static uint32_t send_inserted(uint32_t left)
+{
+	uint32_t n = 0, end = MIN(console.insert_len - console.inserted, left);
+
+	do
+		uart_send((uint8_t)console.insert[console.inserted + n]);
+	while (++n < end && uart_can_send());
+	console.inserted += n;
+	console.in_line = console.insert[console.inserted - 1U] != '\n';
+	return n;
+}
+
+/*
+ * What the UART takes now of whoever is next, or a step towards it: at most `left` characters, of which one has room.
+ * Returns how many steps that were; 0: nobody is next.
+ */
+static uint32_t send_some(uint32_t left)
 {
 	struct console_stream *s;
 
@@ -216,25 +259,29 @@ static bool send_next(void)
 		console.inserted = console.insert_len = 0;
 		s = choose();
 		if (!s)
-			return false;
+			return 0;
+		if (goes_on(s))
+			return send_run(s, left);
 		advance_stream(s);
 	}
-	if (console.inserted < console.insert_len)
-		send((uint8_t)console.insert[console.inserted++]);
-	return true;
+	return console.inserted < console.insert_len ? send_inserted(left) : 1;
 }
 
-void output_drain(void)
+bool output_drain(void)
 {
-	bool more = true, tx_irq;
+	uint32_t left = BURST, steps = 1;
+	bool more, tx_irq;
 
-	for (uint32_t i = 0; more && i < BURST && uart_can_send(); i++)
-		more = send_next();
-	if (!console.irq)
-		return;
+	while (left > 0 && steps > 0 && uart_can_send()) {
+		steps = send_some(left);
+		left -= steps;
+	}
+	console.steps += BURST - left;
+	more = own_tell_dropped() || steps > 0;
 	tx_irq = more || console.room;
-	if (tx_irq != console.tx_irq) {
+	if (console.irq && tx_irq != console.tx_irq) {
 		console.tx_irq = tx_irq;
 		uart_irq_enable(tx_irq);
 	}
+	return more;
 }

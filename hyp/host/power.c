@@ -55,12 +55,14 @@ static void use(const struct means *means)
 
 void power_off(void)
 {
+	console_flush();
 	psci_host_system_off();
 	use(&off);
 }
 
 void power_reset(void)
 {
+	console_flush();
 	psci_host_system_reset();
 	use(&reset);
 }

@@ -212,6 +212,7 @@ static const struct option_row rows[] = {
 	{"timer.offset", offset_parse, &options.timer_offset, "never, paused or always"},
 	{"console.escape", escape_parse, &options.console_escape, "a control character, 1 to 31, or 0 for none"},
 	{"console.log", log_parse, &options.console_log, "a power of two from 4 to 1024 (KiB)"},
+	{"quiet", yes_parse, &options.quiet, "0 or 1, or nothing behind it"},
 	{"on-error", error_parse, &options.on_error, "halt or poweroff"},
 	{"gic.lrs", list_registers_parse, &options.list_registers, "a number of list registers, 1 to 64"},
 };
@@ -224,7 +225,9 @@ static void parse_word(const char *word, size_t length)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (strlen(rows[i].name) != name || memcmp(rows[i].name, word, name) != 0)
 			continue;
-		if (!equals || rows[i].parse(equals + 1, length - name - 1, rows[i].value))
+		if (rows[i].value == &options.quiet && !equals)
+			options.quiet = 1; /* as Linux has it, whose bootargs these may be */
+		else if (!equals || rows[i].parse(equals + 1, length - name - 1, rows[i].value))
 			log_warn("option %s: expects %s; ignored", rows[i].name, rows[i].expects);
 	}
 }

@@ -26,6 +26,7 @@ struct options {
 	uint32_t console_escape; /* character that opens the shell, 0: none */
 	uint32_t console_log;    /* KiB of log for each VM, a power of two */
 	uint32_t list_registers; /* use at most this many list registers; 0: all there are */
+	uint32_t quiet;          /* 1: of boot's lines only warnings and errors are shown */
 	uint32_t on_error;       /* OPTION_ERROR_...: what happens where virt7 cannot go on */
 };
 

@@ -1,5 +1,6 @@
 """Starting virt7: Debian to its shell and off again, every size of memory, no bundle, and entered in the wrong mode."""
 import os
+import re
 
 import pexpect
 import pytest
@@ -32,6 +33,11 @@ def expect_userspace(run, mib, cpus=1):
     assert match[0].strip() == f"userspace up: {cpus} cpus, {mib} MiB"
 
 
+def own_bytes(run):
+    """What virt7 itself has printed so far."""
+    return sum(len(line) + 2 for line in run.lines() if line.startswith("virt7: "))
+
+
 def power_off(run):
     """Type it, and see the machine end as it should."""
     run.expect(PROMPT)
@@ -52,6 +58,7 @@ def check_clean(run):
 def test_shell(debian, cpu):
     run = debian(cpu=cpu)
     expect_userspace(run, 256)
+    assert 200 < own_bytes(run) < 1024  # 0.09 s at 115200 baud
     run.expect(PROMPT)
     run.send("echo $((6*7))\n")
     run.expect(r"\n42\r", timeout=TYPED)
@@ -131,6 +138,24 @@ def test_too_little_memory_for_the_kernel(debian):
     run = debian(memory="16M")
     expect_refusal(run, r'vm debian: kernel "vmlinuz[^"]*": \d+ KiB \(unpacking\) at 0x[0-9a-f]+ '
                         r"(overlap the device tree, [^\r]*; give the VM more memory|are not inside RAM [^\r]*)")
+
+
+def test_quiet(virt7, mkbundle):
+    """Boot says its first line and what is wrong; the rest is in the log, and life goes on as ever."""
+    first = [r"virt7: virt7 \S+ at 0x\w+, MIDR 0x\w+",
+             r"virt7: warning: option gic\.lrs: expects a number of list registers, 1 to 64; ignored"]
+    run = virt7(mkbundle(f"name=talk,memory=8M,kernel={BUILD}/guests/talk.bin"), "-append", "quiet gic.lrs=x")
+    run.expect(r"\n> $")
+    assert re.fullmatch("\n".join([*first, "talk: ready", "> "]), "\n".join(run.lines()))
+    run.send("\x1d")
+    run.expect("virt7> $")
+    run.send("log\r")
+    run.expect("virt7> $")
+    said = run.child.before.replace("\r", "")
+    assert re.search("\n".join([*first, r"virt7: host: \d+ MiB of RAM, \d+ MiB free for VMs"]) + "\n", said)
+    assert re.search('\nvirt7: vm talk: loading kernel "talk.bin", \\d+ KiB\n', said)
+    run.send("vm stop talk\r")
+    run.expect("virt7: vm talk: off\r")
 
 
 @pytest.mark.parametrize("cpu", CPUS)

@@ -22,6 +22,7 @@
 #include "hyp/host/uart/uart.h"
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
+#include "hyp/lib/cpu.h"
 #include "hyp/run/timer.h"
 #include "hyp/vm/vm.h"
 
@@ -33,6 +34,8 @@
 /* The UART: `space` characters fit now; an interrupt comes when it is wanted and there is room, or input. */
 static char sent[1 << 20];
 static size_t sent_count, space;
+static uint64_t pace; /* of a UART that is waited for: a character has gone each so many ms; 0: it is dead */
+static bool clock_runs;
 static const char *typed = "";
 static bool tx_wanted;
 static irq_fn handler;
@@ -41,6 +44,8 @@ static struct timer *armed;
 
 bool uart_can_send(void)
 {
+	if (clock_runs && ++now && pace && now % pace == 0)
+		space = 1;
 	return space > 0;
 }
 
@@ -165,6 +170,7 @@ static void start(uint32_t count)
 
 	console_start();
 	console_enable_irq(IRQ_ID);
+	console_end_boot();
 	shell.input_ready = shell.room = shell_event;
 	console_attach_shell(&shell, CONSOLE_ESCAPE);
 	for (uint32_t i = 0; i < count; i++) {
@@ -245,15 +251,157 @@ static void test_back_pressure(void **state)
 	assert_false(tx_wanted);
 }
 
-static void test_virt7_waits_for_the_uart(void **state)
+static void test_own_lines_go_first(void **state)
 {
 	(void)state;
 	start(1);
 	space = 0;
 	vm_says(0, "abc\r\n");
-	console_write("virt7: now\n", 11); /* returns, because the ring has room */
+	console_write("virt7: now\n", 11);
 	flow_all();
 	expect("virt7: now\r\nabc\r\n");
+}
+
+#define OWN_LINE  "virt7: 23456789012345678901234567890123456789012345678901234567890123456789\n"
+#define OWN_LINES (8191U / (strlen(OWN_LINE) + 1U)) /* in 8 KiB; room for a byte more than each takes is asked for */
+
+/* As many as are asked for; each returns, whatever the UART does. */
+static void write_lines(uint32_t count)
+{
+	while (count-- > 0)
+		console_write(OWN_LINE, strlen(OWN_LINE));
+}
+
+/* How often `text` is in what was sent. */
+static uint32_t times_sent(const char *text)
+{
+	uint32_t n = 0;
+
+	for (const char *at = sent; (at = strstr(at, text)) != NULL; at += strlen(text))
+		n++;
+	return n;
+}
+
+static const char own_line[] = "virt7: 2345678901234567890";
+
+/* A full log costs lines, not time; how many is said before the next one. */
+static void test_lines_dropped(void **state)
+{
+	(void)state;
+	start(1);
+	space = 0;
+	write_lines(OWN_LINES + 7);
+	assert_int_equal(sent_count, 0);
+	flow(3000); /* not for each line that there is room for */
+	write_lines(2);
+	assert_null(strstr(sent, "dropped"));
+	flow_all();
+	assert_int_equal(times_sent(own_line), OWN_LINES);
+	assert_string_equal(sent + OWN_LINES * (strlen(OWN_LINE) + 1U),
+			    "virt7: warning: 9 lines dropped: more than the console takes\r\n");
+	sent[sent_count = 0] = '\0';
+	space = 1000;
+	write_lines(1);
+	assert_int_equal(times_sent(own_line), 1);
+	assert_false(tx_wanted);
+}
+
+/* The boot CPU waits, because a bundle may be wrong in many places; another does not. */
+static void test_lines_of_boot(void **state)
+{
+	struct cpu_head cpu = {.id = 0};
+
+	(void)state;
+	console_start();
+	write_htpidr((uintptr_t)&cpu);
+	clock_runs = true;
+	pace = 3;
+	write_lines(3); /* nobody sends for it yet */
+	assert_int_equal(times_sent(own_line), 3);
+	console_enable_irq(IRQ_ID);
+	write_lines(300);
+	assert_in_range(times_sent(own_line), 303 - OWN_LINES, 302);
+	cpu.id = 1;
+	clock_runs = false;
+	space = 0;
+	write_lines(OWN_LINES);
+	cpu.id = 0;
+	clock_runs = true;
+	write_lines(1);
+	console_end_boot();
+	clock_runs = false;
+	flow_all();
+	assert_int_equal(times_sent("dropped"), 1);
+	assert_string_equal(strrchr(sent, 'v'),
+			    "virt7: 23456789012345678901234567890123456789012345678901234567890123456789\r\n");
+}
+
+/* Nobody waits for ever for a UART that has stopped. */
+static void test_dead_uart(void **state)
+{
+	(void)state;
+	console_start();
+	clock_runs = true;
+	write_lines(2);
+	assert_in_range(now, 2 * HZ, 5 * HZ);
+	assert_int_equal(sent_count, 0);
+	console_flush();
+	console_panic();
+	assert_in_range(now, 4 * HZ, 9 * HZ);
+}
+
+/* What was dropped is said, and all that is kept comes, and then the panic's lines, each at once. */
+static void test_panic_behind_a_full_log(void **state)
+{
+	(void)state;
+	start(1);
+	space = 0;
+	write_lines(OWN_LINES + 3);
+	clock_runs = true;
+	pace = 2;
+	console_panic();
+	assert_int_equal(times_sent(own_line), OWN_LINES);
+	assert_string_equal(strrchr(sent, 'v'), "virt7: warning: 3 lines dropped: more than the console takes\r\n");
+	console_write("virt7: PANIC\n", 13);
+	assert_string_equal(strrchr(sent, 'v'), "virt7: PANIC\r\n");
+}
+
+/* Before the power goes what VMs have printed is to be seen as well. */
+static void test_flush(void **state)
+{
+	(void)state;
+	start(1);
+	space = 0;
+	vm_says(0, "last words\r\n");
+	console_write("virt7: off\n", 11);
+	clock_runs = true;
+	pace = 2;
+	console_flush();
+	expect("virt7: off\r\nlast words\r\n");
+}
+
+/* In the log, and never on the screen. */
+static void test_kept_lines(void **state)
+{
+	char log[100];
+	uint32_t at = 0;
+	size_t n;
+
+	(void)state;
+	start(1);
+	console_keep("virt7: a\n", 9);
+	expect("");
+	space = 0;
+	console_keep("virt7: b\n", 9);
+	console_write("virt7: c\n", 9);
+	console_keep("virt7: d\n", 9);
+	console_keep("virt7: e\n", 9);
+	vm_says(0, "guest\r\n");
+	flow_all();
+	expect("virt7: c\r\nguest\r\n");
+	n = console_log_read(NULL, &at, console_log_end(NULL), log, sizeof(log));
+	log[n] = '\0';
+	assert_string_equal(log, "virt7: a\r\nvirt7: b\r\nvirt7: c\r\nvirt7: d\r\nvirt7: e\r\n");
 }
 
 /* --- several ------------------------------------------------------------------------------------------------------ */
@@ -833,7 +981,13 @@ int main(void)
 		cmocka_unit_test(test_one_vm_is_raw),
 		cmocka_unit_test(test_detach),
 		cmocka_unit_test(test_back_pressure),
-		cmocka_unit_test(test_virt7_waits_for_the_uart),
+		cmocka_unit_test(test_own_lines_go_first),
+		cmocka_unit_test(test_lines_dropped),
+		cmocka_unit_test(test_lines_of_boot),
+		cmocka_unit_test(test_dead_uart),
+		cmocka_unit_test(test_panic_behind_a_full_log),
+		cmocka_unit_test(test_flush),
+		cmocka_unit_test(test_kept_lines),
 		cmocka_unit_test(test_whole_lines),
 		cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_trickle),

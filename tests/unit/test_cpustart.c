@@ -127,6 +127,10 @@ void console_panic(void)
 	last_words++;
 }
 
+void console_flush(void)
+{
+}
+
 static void board(const char *compatible)
 {
 	fake_machine_reset();

@@ -90,6 +90,21 @@ static void test_error(void **state)
 	assert_string_equal(fake_log_last(LOG_WARN), "option on-error: expects halt or poweroff; ignored");
 }
 
+/* As Linux has it, or with a value. */
+static void test_quiet(void **state)
+{
+	(void)state;
+	option_parse("console=ttyS0 quiet splash");
+	assert_int_equal(options.quiet, 1);
+	option_parse("quiet=0");
+	assert_int_equal(options.quiet, 0);
+	option_parse("quiet=1");
+	assert_int_equal(options.quiet, 1);
+	assert_int_equal(fake_log_count(LOG_WARN), 0);
+	option_parse("quiet=yes");
+	assert_string_equal(fake_log_last(LOG_WARN), "option quiet: expects 0 or 1, or nothing behind it; ignored");
+}
+
 static void test_offset(void **state)
 {
 	(void)state;
@@ -161,7 +176,7 @@ static void test_yes_and_no(void **state)
 static void test_other_words_are_left_alone(void **state)
 {
 	(void)state;
-	option_parse("gic.lrs2=1 gic=1 quiet =3");
+	option_parse("gic.lrs2=1 gic=1 =3");
 	option_parse("");
 	assert_int_equal(options.list_registers, 0);
 	assert_int_equal(fake_log_count(LOG_WARN), 0);
@@ -175,6 +190,7 @@ int main(void)
 		cmocka_unit_test_setup(test_page, setup),
 		cmocka_unit_test_setup(test_harden, setup),
 		cmocka_unit_test_setup(test_error, setup),
+		cmocka_unit_test_setup(test_quiet, setup),
 		cmocka_unit_test_setup(test_offset, setup),
 		cmocka_unit_test_setup(test_errata, setup),
 		cmocka_unit_test_setup(test_fake_cpus, setup),
