@@ -4,6 +4,7 @@
  *
  *   mmio.c   the transports: 32 slots in one region of the bus, registers of version 1 and 2, life of a device
  *   queue.c  split queues: rings, chains of descriptors
+ *   rng.c    entropy device
  *   blk.c    block device; disk.c is what it reads and writes
  *
  * A backend is a struct virtio_backend and a device class (hyp/vdev/device.h) with a row in hyp/vdev/classes.def, whose
