@@ -27,10 +27,13 @@ Q       := $(if $(V),,@)
 CC      := $(CROSS)gcc
 WARN    := -Wall -Wextra -Wno-override-init -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Werror
 TARGET  := -mcpu=cortex-a15 -mtune=cortex-a7 -mfloat-abi=soft -mno-unaligned-access
-CODEGEN  = -std=gnu11 $(TARGET) $(MODE) -g -ffreestanding -fno-common -funwind-tables -fstack-protector-strong -fno-jump-tables -fomit-frame-pointer \
+# No name of the folder that this is built in: equal sources give equal bytes, debug information included. The assembler maps
+# nothing (binutils 2.40); it takes the folder's name from PWD.
+PREFIX  := -ffile-prefix-map='$(CURDIR)'=. -ffile-prefix-map='$(abspath $(DEPS))'=build/deps
+CODEGEN  = -std=gnu11 $(TARGET) $(MODE) -g $(PREFIX) -ffreestanding -fno-common -funwind-tables -fstack-protector-strong -fno-jump-tables -fomit-frame-pointer \
 	   -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns
 CFLAGS   = $(CODEGEN) $(WARN)
-CPPFLAGS := -I. -Ihyp/arm/include -isystem $(DEPINC)
+CPPFLAGS := -I. -Ihyp/arm/include -isystem $(abspath $(DEPINC))
 LDFLAGS := $(TARGET) -nostartfiles -static -Wl,--gc-sections -Wl,--no-enum-size-warning -Wl,-z,max-page-size=4096 \
 	   -Wl,--build-id=none -Wl,--no-warn-rwx-segments,--no-warn-execstack
 
@@ -72,7 +75,7 @@ $(BUILD)/obj/%.o: %.c Makefile $(LIBFDT) $(LIBZ) $(LIBMD)
 
 $(BUILD)/obj/%.o: %.S Makefile
 	@mkdir -p $(@D)
-	$(Q)echo "  AS   $<"; $(CC) $(CPPFLAGS) $(TARGET) -g -MMD -MP -c $< -o $@
+	$(Q)echo "  AS   $<"; PWD=/proc/self/cwd $(CC) $(CPPFLAGS) $(TARGET) -g $(PREFIX) -MMD -MP -c $< -o $@
 
 $(BUILD)/virt7.lds: boot/virt7.lds.S mm/layout.h
 	$(Q)$(CC) -E -P -x assembler-with-cpp -I. $< -o $@
@@ -102,7 +105,8 @@ guests: $(BUILD)/virt7-testdev.bin
 
 # Loaded anywhere on a 4 KiB boundary; this is where QEMU's and most boards' RAM has room.
 $(BUILD)/virt7.uimg: $(BUILD)/virt7.bin
-	$(Q)mkimage -A arm -O linux -T kernel -C none -a 0x48000000 -e 0x48000000 -n virt7 -d $< $@ >/dev/null
+	$(Q)SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(tools/version --date)} \
+	mkimage -A arm -O linux -T kernel -C none -a 0x48000000 -e 0x48000000 -n virt7 -d $< $@ >/dev/null
 
 # The reset vector: linked alone, at whatever address.
 $(BUILD)/flash.bin: $(BUILD)/obj/boot/flash.o
@@ -165,6 +169,13 @@ soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux unit
 	SOAK=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
 
+# What is packed and where it lies is in tools/dist.
+DIST := $(BUILD)/virt7-$(subst /,-,$(VERSION)).tar.gz
+dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; the same bytes wherever it is made
+	tools/deps host $(FETCH_LIBS)
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/virt7.uimg $(BUILD)/flash.bin
+	$(Q)tools/dist $(DIST)
+
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench -name '*.[ch]')
 check: deps ## format, include direction, headers alone, cppcheck, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
@@ -191,4 +202,4 @@ clean: ## remove what was built; fetched packages stay (build/deps)
 -include $(OBJS:.o=.d)
 guests: $(BUILD)/flash.bin $(BUILD)/virt.dtb
 FORCE:
-.PHONY: FORCE flash all clean deps run gdb test smp soak check size format help unit guests
+.PHONY: FORCE dist flash all clean deps run gdb test smp soak check size format help unit guests

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
-DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
+DEPS = (ROOT / os.environ.get("DEPS", BUILD / "deps")).resolve()
 QEMU = os.environ.get("QEMU", "qemu-system-arm")
 CPUS = ("cortex-a15", "cortex-a7", "max")
 QEMU_VERSION = tuple(map(int, re.search(r"version (\d+)\.(\d+)", subprocess.run(
@@ -99,10 +99,11 @@ class Qemu:
         return "\n".join([" ".join(self.command), f"log: {self.log_path}", *lines])
 
 
-def run(*command, **environment):
+def run(*command, cwd=ROOT, limit=120, **environment):
     """(status, stdout, stderr) of a tool, started at the project's root."""
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, env={**os.environ, **environment}, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120)
+    program = Path(cwd) / command[0] if str(command[0]).startswith("tools/") else command[0]
+    done = subprocess.run([program, *map(str, command[1:])], cwd=cwd, env={**os.environ, **environment}, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=limit)
     return done.returncode, done.stdout, done.stderr
 
 
