@@ -4,10 +4,11 @@ mostly a script here, which says what QEMU would.
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
-from conftest import BUILD, DEPS, fake_tools, run
+from conftest import BUILD, DEPS, ROOT, fake_tools, run
 
 DONE = "virt7: no VM is running: power off"
 MAKE = ("make", "-s", "--no-print-directory", "MAKE=true")  # builds nothing
@@ -265,3 +266,95 @@ def test_flash_of_another_file(tmp_path):
     shutil.copy2(folder / "virt.dtb", tmp_path / "other.dtb")
     assert make(f"FLASH_DTB={tmp_path}/other.dtb") == 1 and b"a" * 5000 in image.read_bytes()
     assert make("FLASH_BUNDLE=") == 1 and b"a" * 5000 not in image.read_bytes()
+
+
+# make dist
+
+def test_dist_is_the_same_wherever_it_is_made(tmp_path):
+    """Two copies of the sources, one with its BUILD elsewhere: the same bytes, and the tools in them work."""
+    sums = set()
+    for name, build in (("a", "build"), ("another folder", tmp_path / "elsewhere")):
+        sources = tmp_path / name
+        shutil.copytree(ROOT, sources, ignore=lambda folder, _: ("build", ".git") if Path(folder) == ROOT else ())
+        (sources / "VERSION").write_text("1700000000 050ffe0 v1.2/x\n")
+        deps = sources / build / "deps"
+        shutil.copytree(DEPS / "src", deps / "src")
+        (deps / "src/.stamp").touch()
+        status, stdout, stderr = run("make", "-j2", "-s", "-C", sources, "dist", f"BUILD={build}", limit=600)
+        assert (status, last_line(stdout)) == (0, f"{build}/virt7-v1.2-x.tar.gz"), stderr
+        sums.add((sources / build / "virt7-v1.2-x.tar.gz").read_bytes())
+    assert len(sums) == 1
+    (tmp_path / "unpacked").mkdir()
+    assert run("tar", "-C", tmp_path / "unpacked", "-xf", sources / build / "virt7-v1.2-x.tar.gz")[0] == 0
+    check_unpacked(tmp_path / "unpacked/virt7-v1.2-x")
+
+
+def check_unpacked(folder):
+    assert {path.name for path in folder.iterdir()} >= {"README.md", "CAVEATS.md", "LICENSE", "SHA256SUMS", "build", "docs",
+                                                        "dts", "licences", "tools"}
+    assert {path.name for path in (folder / "licences").iterdir()} == {"libfdt", "zlib", "libmd"}
+    checked = run("sha256sum", "--quiet", "-c", "SHA256SUMS", cwd=folder)
+    assert checked == (0, "", "")
+    assert run("readelf", "-p", ".debug_line_str", folder / "build/virt7.elf")[1].count(str(folder.parent.parent)) == 0
+    tree, kernel, bundle = BUILD / "virt.dtb", BUILD / "guests/psci.bin", folder / "x.itb"
+    without = {"BUILD": "build", "DEPS": "build/deps"}
+    assert run("tools/mkbundle", "-o", bundle, "--vm", f"name=a,memory=64M,kernel={kernel}", cwd=folder, **without)[0] == 0
+    assert run("tools/mkflash", "-o", "x.img", "--dtb", tree, "--bundle", bundle, cwd=folder, **without)[0] == 0
+    ran = run("tools/run", f"BUNDLE={bundle}", cwd=folder, **without)
+    assert ran[0] == 0 and "virt7: virt7 v1.2/x at " in ran[1] and DONE in ran[1]
+
+
+def test_dist_refuses(tmp_path):
+    assert run("tools/dist") == (2, "", "usage: tools/dist virt7-VERSION.tar.gz\n")
+    assert run("tools/dist", "x.tar.gz", BUILD=str(tmp_path)) == (1, "", f"dist: no {tmp_path}/virt7.bin; run make dist\n")
+
+
+# Without apt
+
+@pytest.fixture
+def without_apt(tmp_path):
+    """A PATH on which there is no apt and no dpkg; `missing` is not there either."""
+
+    def make(*missing):
+        folder = tmp_path / "path"
+        folder.mkdir()
+        for name in {path.name for place in ("/usr/bin", "/bin", "/usr/sbin") for path in Path(place).iterdir()}:
+            if not name.startswith(("apt", "dpkg")) and name not in missing:
+                (folder / name).symlink_to(shutil.which(name, path="/usr/bin:/bin:/usr/sbin") or "/nowhere")
+        return str(folder)
+
+    return make
+
+
+@pytest.mark.parametrize("guest", ["kernel", "bundle"])
+def test_run_without_apt(without_apt, fake_qemu, tmp_path, guest):
+    """README's variables, and a guest of one's own: nothing is fetched, into a DEPS that is not there."""
+    libraries = {name: DEPS / "lib" / path for name, path in (("LIBFDT", "libfdt.a"), ("LIBZ", "libz.a"),
+                                                              ("LIBMD", "libmd.a"), ("DEPINC", "include"))}
+    own = {"KERNEL": DEPS / "armhf/vmlinuz", "INITRAMFS": BUILD / "initramfs.cpio"} if guest == "kernel" else \
+        {"BUNDLE": BUILD / "debian.itb"}
+    words = [f"{name}={value}" for name, value in {**libraries, **own, "DEPS": tmp_path / "deps"}.items()]
+    status, stdout, stderr = run(*MAKE, "run", *words, PATH=without_apt(), **fake_qemu(DONE))
+    assert (status, stdout.splitlines()) == \
+        (0, ["deps: not a Debian system; the programs to build and run with are there", DONE]), stderr
+    assert (tmp_path / "initrd").exists() and not (tmp_path / "deps").exists()
+
+
+def test_libraries_without_apt(without_apt, tmp_path):
+    """They are linked from where they are: nothing of DEPS is made."""
+    libraries = [f"LIBFDT={DEPS}/lib/libfdt.a", f"LIBZ={DEPS}/lib/libz.a", f"LIBMD={DEPS}/lib/libmd.a", f"DEPINC={DEPS}/lib/include"]
+    status, stdout, _ = run("make", "-n", f"BUILD={tmp_path}/build", *libraries, f"{tmp_path}/build/virt7.bin", PATH=without_apt())
+    assert status == 0 and f"-isystem {DEPS}/lib/include" in stdout
+    assert "tools/deps" not in stdout and "libfdt/fdt" not in stdout
+
+
+def test_deps_without_apt(without_apt, tmp_path):
+    path = without_apt("mkimage", "qemu-system-arm")
+    status, stdout, stderr = run("tools/deps", "host", PATH=path)
+    assert (status, stdout) == (1, "")
+    assert stderr.startswith("deps: not a Debian system, and missing: qemu-system-arm mkimage; Debian has all that is needed in gcc-arm-")
+    assert run("tools/deps", "target-libs", PATH=path, DEPS=tmp_path / "deps") == \
+        (1, "", "deps: no apt to fetch the sources of libfdt, zlib and libmd with: bring them by make LIBFDT= LIBZ= LIBMD= "
+                "DEPINC= (README.md)\n")
+    assert run("tools/deps", "guest", PATH=path, DEPS=tmp_path / "deps") == \
+        (1, "", "deps: no apt to fetch the example guest with: run your own by make run KERNEL= INITRAMFS= or BUNDLE= (README.md)\n")
