@@ -31,7 +31,7 @@ extern bool s2_pages;
 /* Make an empty IPA space with a VMID of its own. 0, -ENOMEM, or -ENOSPC when all 255 VMIDs are taken. */
 int s2_init(struct s2 *s2);
 
-/* Free the tables and the VMID; no CPU may be running on them. */
+/* Free the tables and the VMID; no CPU may be running on them, nor have them in VTTBR (vcpu_switch()). */
 void s2_destroy(struct s2 *s2);
 
 /* Set aside what the tables for `size` bytes of RAM take, until s2_forget(): mapping it cannot fail. 0 or -ENOMEM. */

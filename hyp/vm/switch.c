@@ -151,11 +151,13 @@ void vcpu_switch(struct percpu *cpu, struct vcpu *next)
 	}
 	/*
 	 * It may go on elsewhere, and change its tables, or those of stage 2 may go: no walk may start here from the
-	 * old ones.
+	 * old ones. Nor when restore() sets HCR.VM, because VTTBR follows without an ISB in between: until then it has
+	 * VMID 0, which is nobody's, so that nobody finds in a TLB what such a walk has read.
 	 */
 	write_sctlr(SCTLR_RESET);
 	write_hcr(read_hcr() & ~HCR_VM);
 	isb();
+	write_vttbr(0);
 }
 
 void vcpu_load(struct vcpu *next)

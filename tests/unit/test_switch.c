@@ -149,6 +149,31 @@ static void no_walk_for_who_has_left(void **state)
 	assert_int_equal(read_sctlr(), SCTLR_M | SCTLR_C);
 }
 
+/*
+ * A VM's root may be freed, and its VMID another's, while this CPU has nobody: VTTBR has neither before HCR.VM is set
+ * again, and changes only when no walk uses it (B3.10.5).
+ */
+static void no_walk_from_a_dead_root(void **state)
+{
+	uint32_t hcr, vttbr, on;
+
+	(void)state;
+	vcpu_load(&vcpu[0]);
+	fake_machine.events = 0;
+	vcpu_load(NULL);
+	hcr = fake_find(SYSREG_hcr, 0);
+	vttbr = fake_find(SYSREG_vttbr, 0);
+	assert_false(fake_machine.event[hcr].value & HCR_VM);
+	assert_true(hcr < fake_find(FAKE_ISB, hcr) && fake_find(FAKE_ISB, hcr) < vttbr);
+	assert_true(vttbr < fake_machine.events);
+	assert_int_equal(read_vttbr(), 0);
+	vcpu_load(&vcpu[1]);
+	on = fake_find(SYSREG_hcr, vttbr);
+	assert_true(fake_machine.event[on].value & HCR_VM);
+	assert_true(fake_find(FAKE_ISB, vttbr) < on);
+	assert_int_equal(read_vttbr(), vm[1].s2.vttbr);
+}
+
 static bool flushed(struct vcpu *next)
 {
 	uint32_t vttbr, flush, on;
@@ -375,6 +400,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(no_walk_mixes_two_guests, setup),
 		cmocka_unit_test_setup(no_walk_for_who_has_left, setup),
+		cmocka_unit_test_setup(no_walk_from_a_dead_root, setup),
 		cmocka_unit_test_setup(vcpus_of_a_vm_share_no_translations, setup),
 		cmocka_unit_test_setup(reset_walks_no_old_tables, setup),
 		cmocka_unit_test_setup(pending_abort_moves_along, setup),
