@@ -88,10 +88,13 @@ static uint32_t read_reg(void *arg, unsigned int n)
 	return regs_read(context->regs, context->spsr, n);
 }
 
-/* Without a syndrome: fetch and decode. Elements go in order; one that faults leaves the base register as it was. */
-static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint64_t at)
+/*
+ * Without a syndrome: fetch and decode. Elements go in order; one that faults leaves the base register as it was. `va`
+ * is the guest's, which HDFAR has no more where touch() met memory that aborts.
+ */
+static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t va, uint64_t at)
 {
-	uint32_t va = read_hdfar(), spsr = read_spsr_hyp(), opcode;
+	uint32_t spsr = read_spsr_hyp(), opcode;
 	struct insn_access insn;
 	struct insn_context context = {regs, spsr};
 
@@ -155,7 +158,7 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 		}
 		/* Cache maintenance of an address without memory does nothing. */
 		if (!(hsr & ISS_DABT_ISV) || is_misreported(vcpu, hsr))
-			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, hsr, at);
+			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, hsr, va, at);
 		if (transfer_one(vcpu, regs, hsr, at))
 			return EXIT_NEXT;
 	} else if ((ISS_FSC(hsr) & ~FSC_PARITY) == FSC_ASYNC) {

@@ -23,6 +23,10 @@ struct vcpu;
 #define MMIO_WORD 4U
 #define MMIO_ANY  (MMIO_BYTE | MMIO_HALF | MMIO_WORD)
 
+/*
+ * A function that refuses (MMIO_ABORT, false) has done nothing, nor copied guest memory: it is called once more for the
+ * same access, whose address HDFAR and HPFAR must still have (<arm/copy.h>).
+ */
 struct mmio_ops {
 	/* `size` bytes at `offset`: the value, zero-extended, or MMIO_ABORT. */
 	uint64_t (*read)(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size);

@@ -20,6 +20,7 @@
 
 #define PC     0x40001000U
 #define DEVICE 0x09000000U
+#define RAM    0x40200000U
 #define LDM    0xe8b00006U /* ldmia r0!, {r1, r2} */
 #define STM    0xe8a00006U /* stmia r0!, {r1, r2} */
 #define LOAD   FSC_TRANSLATION
@@ -32,18 +33,26 @@ static struct regs regs;
 static struct {
 	enum fetch_result fetch;
 	uint32_t opcode;
-	uint32_t reads, writes, aborts, value[2];
+	uint32_t reads, writes, aborts, abort_va, value[2];
 	uint64_t at[2];
 } seen;
 
 static bool no_device; /* at any address */
 static uint32_t touches;
+static int touch_result = -EFAULT; /* no RAM */
 
+#define HYP_WINDOW 0xf8000000U
+
+/* Memory that aborts has HYP's own address in the registers of the fault. */
 int vm_touch(struct vm *v, ipa_t at)
 {
 	(void)v, (void)at;
 	touches++;
-	return -EFAULT; /* no RAM */
+	if (touch_result == -EIO) {
+		write_hdfar(HYP_WINDOW);
+		write_hpfar(HYP_WINDOW >> 8);
+	}
+	return touch_result;
 }
 
 const struct mmio_region *mmio_find(const struct mmio_bus *bus, uint64_t at)
@@ -69,6 +78,8 @@ enum mmio_result mmio_access(struct vcpu *v, uint64_t at, struct mmio_access *ac
 	uint32_t n = seen.reads + seen.writes;
 
 	(void)v;
+	if (no_device)
+		return MMIO_UNHANDLED;
 	assert_true(n < 2);
 	seen.at[n] = at;
 	if (access->write) {
@@ -83,8 +94,9 @@ enum mmio_result mmio_access(struct vcpu *v, uint64_t at, struct mmio_access *ac
 
 void inject_data_abort(struct vcpu *v, uint32_t va)
 {
-	(void)v, (void)va;
+	(void)v;
 	seen.aborts++;
+	seen.abort_va = va;
 }
 
 void inject_prefetch_abort(struct vcpu *v, uint32_t va)
@@ -215,12 +227,32 @@ static void test_devices_before_ram(void **state)
 	no_device = false;
 }
 
+/* RAM that does not answer: the guest is told its own address, whether its instruction has a syndrome or not. */
+static void test_memory_that_aborts(void **state)
+{
+	static const uint32_t status[] = {STORE, STORE | SYNDROME_R2};
+
+	(void)state;
+	no_device = true;
+	touch_result = -EIO;
+	for (uint32_t i = 0; i < 2; i++) {
+		fault(STM, status[i], RAM);
+		assert_int_equal(seen.aborts, 1);
+		assert_int_equal(seen.abort_va, RAM);
+		assert_int_equal(regs.r[0], RAM);
+		assert_int_equal(read_elr_hyp(), PC);
+	}
+	touch_result = -EFAULT;
+	no_device = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_thumb_stores),      cmocka_unit_test(test_multiple),
-		cmocka_unit_test(test_changed_meanwhile), cmocka_unit_test(test_page_border),
-		cmocka_unit_test(test_asynchronous),      cmocka_unit_test(test_devices_before_ram),
+		cmocka_unit_test(test_thumb_stores),       cmocka_unit_test(test_multiple),
+		cmocka_unit_test(test_changed_meanwhile),  cmocka_unit_test(test_page_border),
+		cmocka_unit_test(test_asynchronous),       cmocka_unit_test(test_devices_before_ram),
+		cmocka_unit_test(test_memory_that_aborts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
  * Memory that may answer with a synchronous external abort (DDI 0406C B3.12.4). The caller gets an error then, and HYP
- * lives; any other fault is a bug of virt7's and ends it. Both ranges are mapped as Normal memory.
+ * lives; any other fault is a bug of virt7's and ends it. Both ranges are mapped as Normal memory. An error leaves
+ * HDFAR and HPFAR with what that abort wrote there: who needs the guest's reads them before.
  */
 #ifndef ARM_COPY_H
 #define ARM_COPY_H
