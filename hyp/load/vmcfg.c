@@ -155,8 +155,11 @@ int vmcfg_find(const struct bundle *b, const char *name, struct vm_config *cfg)
 	fdt_for_each_subnode(node, b->fdt, vms) {
 		const char *other = fdt_get_name(b->fdt, node, NULL);
 
-		if (other && !strcmp(other, name))
-			return read_vm(b, vms, node, cfg);
+		if (other && !strcmp(other, name)) {
+			int err = read_vm(b, vms, node, cfg);
+
+			return err == -ENOENT ? -EINVAL : err; /* the VM is there, an image of its is not */
+		}
 	}
 	return -ENOENT;
 }

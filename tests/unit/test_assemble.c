@@ -12,12 +12,14 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <libfdt.h>
 
 #include "coproc/errata.h"
 #include "coproc/model.h"
 #include "fake_log.h"
 #include "fake_machine.h"
 #include "fake_page.h"
+#include "fit.h"
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/option.h"
@@ -537,6 +539,50 @@ static void test_limits(void **state)
 	assert_int_equal(vm_create("x"), -ENOENT); /* there is no bundle */
 }
 
+static void add_vm(struct fit *f, const char *name, const char *kernel)
+{
+	assert_int_equal(fdt_begin_node(f->blob, name), 0);
+	fit_string(f, "compatible", "virt7,vm");
+	assert_int_equal(fdt_property_u32(f->blob, "memory", 8192), 0);
+	if (kernel)
+		fit_string(f, "kernel", kernel);
+	assert_int_equal(fdt_end_node(f->blob), 0);
+}
+
+/* By name, from the bundle: only a name that is not there is -ENOENT, what is wrong with another has had its line. */
+static void test_create_by_name(void **state)
+{
+	static const struct fit_image image = {.name = "linux", .data = "x", .size = 1, .arch = "arm"};
+	struct bundle b;
+	struct fit f;
+
+	(void)state;
+	fit_begin(&f);
+	fit_image(&f, &image);
+	fit_vms(&f);
+	add_vm(&f, "good", "linux");
+	add_vm(&f, "bad", NULL);
+	add_vm(&f, "bare", "gone");
+	fit_end(&f);
+	assert_int_equal(bundle_open(&b, f.blob, f.size), 0);
+	vm_assemble_init(&b, GICV);
+	assert_int_equal(vm_create("good"), 0);
+	assert_string_equal(vms[0]->config.name, "good");
+	assert_int_equal(now.ram, 0); /* until it is started */
+	assert_int_equal(vm_create("bad"), -EINVAL);
+	fake_log_expect_error("vm bad: /vms/bad: kernel: missing; name the image under /images to start");
+	fake_log_reset();
+	assert_int_equal(vm_create("bare"), -EINVAL);
+	fake_log_expect_error(
+		"vm bare: /vms/bare: kernel: no image \"gone\" under /images; add it or correct the name");
+	fake_log_reset();
+	assert_int_equal(vm_create("nobody"), -ENOENT);
+	assert_int_equal(fake_log_count(LOG_ERR), 0);
+	assert_int_equal(vm_destroy(vms[0]), 0);
+	expect_nothing();
+	fit_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -547,6 +593,7 @@ int main(void)
 		cmocka_unit_test_setup(test_not_while_it_runs, setup),
 		cmocka_unit_test_setup(test_no_cpu_remembers_it, setup),
 		cmocka_unit_test_setup(test_limits, setup),
+		cmocka_unit_test_setup(test_create_by_name, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
