@@ -93,9 +93,10 @@ $(BUILD)/virt7.elf: $(OBJS) $(BUILD)/virt7.lds tools/symtab $(LIBFDT) $(LIBZ) $(
 $(BUILD)/virt7.bin: $(BUILD)/virt7.elf
 	$(Q)$(CROSS)objcopy -O binary $< $@
 
-# For tests: virt7 with one device more (tests/device/), without names of functions.
+# For tests: virt7 with one device more (tests/device/), without names of functions. Its OBJS are private: virt7.elf, which it
+# needs, has others.
 TESTDEV_OBJS := $(filter-out %/hyp/vdev/classes.o,$(OBJS)) $(BUILD)/obj/tests/device/testdev.o $(BUILD)/obj/tests/device/classes.o
-$(BUILD)/virt7-testdev.elf: OBJS := $(TESTDEV_OBJS)
+$(BUILD)/virt7-testdev.elf: private OBJS := $(TESTDEV_OBJS)
 $(BUILD)/virt7-testdev.elf: $(BUILD)/virt7.elf $(TESTDEV_OBJS)
 	$(Q)echo "  LD   $@"; $(call LINK,$(BUILD)/symtab0.o) -o $@
 $(BUILD)/virt7-testdev.bin: $(BUILD)/virt7-testdev.elf

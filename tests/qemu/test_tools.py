@@ -281,6 +281,17 @@ def test_format_of_another_version(tmp_path, version):
     assert run("tools/format", "a.c", PATH=path) == (1, "", f"format: nothing changed: {said}")
 
 
+# the Makefile
+
+def test_only_one_image_has_the_device_for_tests(tmp_path):
+    """virt7.elf, which the other one needs first, is made of its own objects on the way."""
+    image = tmp_path / "virt7-testdev.bin"
+    status, stdout, _ = run("make", "-n", f"BUILD={tmp_path}", f"DEPS={DEPS}", image)
+    assert status == 0
+    linked = {line.split()[-1]: "tests/device/testdev.o" in line for line in stdout.splitlines() if "-Wl,--gc-sections" in line}
+    assert linked == {f"{tmp_path}/virt7.first": False, f"{tmp_path}/virt7.elf": False, f"{tmp_path}/virt7-testdev.elf": True}
+
+
 # tools/try-distro
 
 @pytest.mark.parametrize("arguments", ([], ["buster"], ["trixie", "bookworm"], ["--fast", "trixie"]))
