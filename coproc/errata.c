@@ -55,6 +55,9 @@ static const struct row {
 static uint32_t affected[ERRATUM_COUNT]; /* masks of CPUs */
 static uint32_t loop_buffer_on;          /* CPUs of 773022 where nothing helped */
 
+/* A bus on which nobody is; the boot CPU makes it, and from then on it is only read. */
+static struct mmio_bus nobody;
+
 static bool matches(const struct row *row, uint32_t midr, uint32_t revidr)
 {
 	uint32_t revision = MIDR_REVISION(midr);
@@ -94,6 +97,8 @@ void errata_init_cpu(const struct percpu *cpu, void (*set_actlr)(uint32_t bits))
 {
 	uint32_t errata = errata_of(read_midr(), read_revidr(), options.errata), me = BIT(cpu->head.id);
 
+	if (cpu->head.id == 0)
+		mmio_init(&nobody);
 	if (errata & BIT(ERRATUM_798181))
 		tlb_repeat = true;
 	if (errata & BIT(ERRATUM_773022) && !disable_loop_buffer(set_actlr)) {
@@ -121,12 +126,10 @@ void errata_log(void)
  */
 void errata_apply(struct vm *vm)
 {
-	static struct mmio_bus nobody;
 	struct vcpu *v;
 
 	vm_for_each_vcpu(v, vm)
 		if (affected[ERRATUM_766422] & v->model_cpus) {
-			mmio_init(&nobody);
 			v->bus = &nobody;
 			v->decode_stores = true;
 		}

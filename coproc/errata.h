@@ -14,7 +14,10 @@ struct vm;
  */
 uint32_t errata_of(uint32_t midr, uint32_t revidr, uint32_t forced);
 
-/* This CPU, as it comes up. `set_actlr` sets bits of ACTLR from Secure state; NULL: virt7 has no say there. */
+/*
+ * This CPU, as it comes up, the boot CPU first. `set_actlr` sets bits of ACTLR from Secure state; NULL: virt7 has no
+ * say there.
+ */
 void errata_init_cpu(const struct percpu *cpu, void (*set_actlr)(uint32_t bits));
 
 /* A line for each erratum that is worked around, or cannot be. All CPUs are up. */

@@ -167,12 +167,26 @@ static void test_thumb_stores(void **state)
 		assert_int_not_equal(mmio_page(bus, page << 4)->number, page << 4);
 }
 
+/* Others read that bus while a VM is created: nothing is written there any more. */
+static void test_one_bus_for_all(void **state)
+{
+	struct mmio_bus *bus = (struct mmio_bus *)(uintptr_t)bus_on(0x30, &(bool){false});
+
+	(void)state;
+	assert_non_null(bus);
+	bus->slot[0] = NULL;
+	assert_ptr_equal(bus_on(0x30, &(bool){false}), bus);
+	assert_null(bus->slot[0]);
+	bus->slot[0] = bus->slot[1];
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_revisions, setup),   cmocka_unit_test_setup(test_forced, setup),
-		cmocka_unit_test_setup(test_clean_core, setup),  cmocka_unit_test_setup(test_tlb, setup),
-		cmocka_unit_test_setup(test_loop_buffer, setup), cmocka_unit_test_setup(test_thumb_stores, setup),
+		cmocka_unit_test_setup(test_revisions, setup),       cmocka_unit_test_setup(test_forced, setup),
+		cmocka_unit_test_setup(test_clean_core, setup),      cmocka_unit_test_setup(test_tlb, setup),
+		cmocka_unit_test_setup(test_loop_buffer, setup),     cmocka_unit_test_setup(test_thumb_stores, setup),
+		cmocka_unit_test_setup(test_one_bus_for_all, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
