@@ -34,7 +34,8 @@
 struct vpl061 {
 	struct device device;
 	struct spinlock lock;
-	bool line; /* as the vGIC was last told */
+	bool line;         /* as the vGIC was last told */
+	uint64_t deadline; /* CNTPCT, when the key goes up */
 	struct timer release;
 	/* saved, from here on */
 	uint8_t out, in; /* pins as driven by the guest, and by virt7 */
@@ -167,12 +168,14 @@ static bool vpl061_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 	return true;
 }
 
+/* It is time, or another CPU has pressed the key again while this one waited for the lock. */
 static void release_power(struct timer *timer)
 {
 	struct vpl061 *g = container_of(timer, struct vpl061, release);
 
 	spin_lock(&g->lock);
-	set_input(g, 0);
+	if (timer_now() >= g->deadline)
+		set_input(g, 0);
 	spin_unlock(&g->lock);
 }
 
@@ -180,8 +183,10 @@ static void release_power(struct timer *timer)
 static void hold_key(struct vpl061 *g)
 {
 	g->release.expired = release_power;
-	if (!timer_armed(&g->release))
-		timer_arm(&g->release, timer_now() + (uint64_t)timer_hz() * PRESS_MS / 1000U);
+	if (timer_armed(&g->release))
+		return;
+	g->deadline = timer_now() + (uint64_t)timer_hz() * PRESS_MS / 1000U;
+	timer_arm(&g->release, g->deadline);
 }
 
 bool vpl061_listens(const struct vm *vm)

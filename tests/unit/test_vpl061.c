@@ -10,6 +10,9 @@
 
 #include <cmocka.h>
 
+#include <arm/sysreg.h>
+
+#include "fake_machine.h"
 #include "fake_page.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vm/machine.h"
@@ -34,6 +37,7 @@ static struct vm vm;
 static struct vcpu vcpu;
 static bool line;
 static struct timer *armed;
+static uint64_t due; /* when it is armed */
 
 void vgic_set_line(struct vm *of, uint32_t cpu, uint32_t id, bool level)
 {
@@ -46,8 +50,9 @@ void vgic_set_line(struct vm *of, uint32_t cpu, uint32_t id, bool level)
 
 void timer_arm(struct timer *timer, uint64_t deadline)
 {
-	assert_int_equal(deadline, 100); /* ms, at 1000 Hz, from 0 */
+	assert_int_equal(deadline, read_cntpct() + 100U); /* ms, at 1000 Hz */
 	assert_null(timer->cpu);
+	due = deadline;
 	timer->cpu = (struct percpu *)timer;
 	armed = timer;
 }
@@ -65,10 +70,13 @@ uint32_t timer_hz(void)
 
 static void release(void)
 {
-	assert_non_null(armed);
-	armed->cpu = NULL;
-	armed->expired(armed);
+	struct timer *timer = armed;
+
+	assert_non_null(timer);
+	fake_machine.reg[SYSREG_cntpct] = due;
+	timer->cpu = NULL;
 	armed = NULL;
+	timer->expired(timer);
 }
 
 static int setup(void **state)
@@ -316,6 +324,23 @@ static void test_press_twice_and_reset(void **state)
 	check_reset_values();
 }
 
+/* Its time is over and another CPU waits for the lock with that, when it is pressed again: for as long as ever. */
+static void test_press_as_it_goes_up(void **state)
+{
+	struct timer *timer;
+
+	(void)state;
+	vpl061_press_power(&vm);
+	timer = armed;
+	fake_machine.reg[SYSREG_cntpct] = due;
+	timer->cpu = NULL;
+	vpl061_press_power(&vm);
+	timer->expired(timer);
+	assert_int_equal(rd(DATA), KEY);
+	release();
+	assert_int_equal(rd(DATA), 0);
+}
+
 /* Saved with the key down: it goes up in its time, which is an edge. */
 static void test_save_and_restore(void **state)
 {
@@ -382,6 +407,7 @@ int main(void)
 		GPIO_TEST(test_output_has_no_interrupt),
 		GPIO_TEST(test_listens),
 		GPIO_TEST(test_press_twice_and_reset),
+		GPIO_TEST(test_press_as_it_goes_up),
 		GPIO_TEST(test_destroyed_while_pressed),
 		GPIO_TEST(test_save_and_restore),
 		GPIO_TEST(test_random),
