@@ -315,3 +315,18 @@ def test_try_distro_names_the_step_that_failed(tmp_path):
     assert stdout.splitlines()[0] == f"try-distro: trixie: a new system: make_root {root}"
     assert re.fullmatch(rf"try-distro: trixie: a new system FAILED after \d+ s; {root} stays, to look at",
                         stdout.splitlines()[1])
+
+
+@pytest.mark.parametrize("apt, environment, expected", [
+    ("DIRECT", {"http_proxy": "http://a:3128", "no_proxy": "here"}, ["http_proxy=http://a:3128", "no_proxy=here"]),
+    ("http://apt/$3", {}, ["http_proxy=http://apt/Acquire::http::Proxy", "https_proxy=http://apt/Acquire::https::Proxy"]),
+])
+def test_try_distro_passes_proxies(tmp_path, apt, environment, expected):
+    """The new system reaches the network as this one does: by the environment, or else by apt's own proxies."""
+    path = fake_tools(tmp_path / "bin", id="echo 0", mmdebstrap='mkdir -p "$5/etc"', git="exit 0", mount="exit 0",
+                      apt_config=f'echo "$2={apt}"', unshare='while [ "$1" != bash ]; do shift; done; exec "$@"',
+                      chroot='printf "%s\\n" "$@"')
+    nothing = dict.fromkeys(("http_proxy", "https_proxy", "no_proxy"), "")
+    _, stdout, stderr = run("tools/try-distro", "trixie", **{**nothing, "PATH": path, "TMPDIR": str(tmp_path), **environment})
+    assert stderr == ""
+    assert [line for line in stdout.splitlines() if "_proxy=" in line] == expected
