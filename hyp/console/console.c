@@ -194,7 +194,11 @@ void console_detach(struct console_stream *stream)
 	before->next = stream->next;
 	forget_stream(stream, before == stream ? NULL : before);
 	mux_unlock();
-	timer_drain(&console.hold); /* it may be on its way round the streams, on another CPU */
+	/*
+	 * A callback may be on its way round the streams, on another CPU: it is waited for. Others may arm the timer
+	 * meanwhile, though timer_drain() forbids that: a callback that begins from now on does not find this stream.
+	 */
+	timer_drain(&console.hold);
 	mux_lock();
 	output_drain();
 	mux_unlock();

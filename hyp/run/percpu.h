@@ -2,9 +2,11 @@
  * Per-CPU data. HTPIDR points to the CPU's own.
  *
  * Lock order, outermost first; a lock is taken only while holding locks above it:
- *   vms_lock  ->  vm->lock  ->  device locks (vpl011, virtio)  ->  s2.lock  ->  vgic.lock  ->  console  -> cpu->rq_lock
+ *   vms_lock  ->  vm->lock  ->  a device's  ->  s2.lock  ->  vgic.lock  ->  console  ->  cpu->rq_lock
  *   ->  heap, ram, map, cpu->timers
- * No lock is held when a guest is entered. HYP runs with interrupts masked, so none needs an interrupt-safe form.
+ * A device's is that of an emulated one (hyp/vdev/device.h); nobody holds those of two devices, and where one has two
+ * its header has their order. No lock is held when a guest is entered. HYP runs with interrupts masked, so none needs
+ * an interrupt-safe form.
  */
 #ifndef HYP_RUN_PERCPU_H
 #define HYP_RUN_PERCPU_H
