@@ -1,4 +1,5 @@
 /* The devices of a VM as a list, whatever they are. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -6,9 +7,15 @@
 
 #include "hyp/console/log.h"
 #include "hyp/load/words.h"
+#include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
+
+/* A heap of timers has room for all that there are (hyp/run/timer.h). */
+static_assert(TIMER_DEVICE_MAX + 2U * VCPU_MAX + 3U * VM_MAX + TIMER_OWN <= TIMER_HEAP_MAX, "hyp/run/timer.h");
+
+static uint32_t timers; /* of all devices that there are */
 
 const struct device_class *device_class_of(const struct bundle *b, int node)
 {
@@ -47,12 +54,23 @@ static struct device *append_device(struct vm *vm, const struct device_class *cl
 	return device;
 }
 
+static int refuse_timers(const struct device *device)
+{
+	log_err("vm %s: %.40s: no timer is left: the devices of all VMs may have %u; take some out",
+		device->vm->config.name, device->name ? device->name : device->class->name, TIMER_DEVICE_MAX);
+	return -EINVAL;
+}
+
 static int create_device(struct device *device)
 {
-	int ret = device->class->create(device);
+	int ret;
 
+	if (device->class->timers > TIMER_DEVICE_MAX - timers)
+		return refuse_timers(device);
+	ret = device->class->create(device);
 	if (ret)
 		return ret;
+	timers += device->class->timers;
 	device->created = true;
 	if (device->class->reset)
 		device->class->reset(device);
@@ -173,6 +191,7 @@ void device_destroy_all(struct vm *vm)
 	while ((device = take_last_device(vm))) {
 		if (device->created && device->class->destroy)
 			device->class->destroy(device);
+		timers -= device->created ? device->class->timers : 0;
 		page_free(device, page_order(device->class->size));
 	}
 }

@@ -43,6 +43,8 @@ struct device_class {
 	 */
 	uint32_t size, saved;
 
+	uint32_t timers; /* of an instance, which it may have armed at a time */
+
 	int (*create)(struct device *device); /* 0; -EINVAL after one logged line; another -Exxx without */
 	void (*reset)(struct device *device);
 	void (*describe)(const struct device *device, struct tree *tree);

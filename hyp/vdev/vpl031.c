@@ -224,6 +224,7 @@ const struct device_class vpl031_class = {
 	.name = "pl031",
 	.size = sizeof(struct vpl031),
 	.saved = offsetof(struct vpl031, offset),
+	.timers = 1,
 	.create = vpl031_create,
 	.reset = vpl031_reset,
 	.describe = vpl031_describe,

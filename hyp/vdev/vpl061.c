@@ -268,6 +268,7 @@ const struct device_class vpl061_class = {
 	.name = "pl061",
 	.size = sizeof(struct vpl061),
 	.saved = offsetof(struct vpl061, out),
+	.timers = 1,
 	.create = vpl061_create,
 	.reset = vpl061_reset,
 	.describe = vpl061_describe,

@@ -19,6 +19,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/load/bundle.h"
 #include "hyp/load/tree.h"
+#include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
 
@@ -96,6 +97,7 @@ static const struct device_class disk_class = {
 	.name = "disk",
 	.compatible = "test,disk",
 	.properties = disk_properties,
+	.timers = TIMER_DEVICE_MAX / 2,
 	.size = sizeof(struct disk),
 	.saved = offsetof(struct disk, sectors),
 	.create = disk_create,
@@ -289,6 +291,32 @@ static void test_create_fails(void **state)
 	assert_string_equal(calls, "cdisk ddisk0 ");
 }
 
+/* Two disks have all timers that there are for devices, of whatever VM; those of a destroyed one are the next one's. */
+static void test_no_timer_is_left(void **state)
+{
+	struct vm other = {.config.name = "b"};
+
+	(void)state;
+	begin();
+	add_disk("disk0", 1);
+	add_disk("disk1", 1);
+	assert_int_equal(make(), 0);
+	assert_int_equal(device_create(&other, &disk_class), -EINVAL);
+	assert_int_equal(fake_log_count(LOG_ERR), 1);
+	assert_string_equal(fake_log_last(LOG_ERR),
+			    "vm b: disk: no timer is left: the devices of all VMs may have 752; take some out");
+	assert_int_equal(device_create(&other, &plain_class), 0);
+	device_destroy_all(&other);
+	device_destroy_all(&vm);
+	assert_int_equal(device_create(&other, &disk_class), 0);
+	create_result = -EEXIST;
+	assert_int_equal(device_create(&other, &disk_class), -EEXIST);
+	create_result = 0;
+	assert_int_equal(device_create(&other, &disk_class), 0);
+	assert_int_equal(device_create(&other, &disk_class), -EINVAL);
+	device_destroy_all(&other);
+}
+
 /* The heap ends at each device in turn. */
 static void test_no_memory(void **state)
 {
@@ -351,6 +379,7 @@ int main(void)
 		DEVICE_TEST(test_subnode),
 		DEVICE_TEST(test_create_fails),
 		DEVICE_TEST(test_no_memory),
+		DEVICE_TEST(test_no_timer_is_left),
 		DEVICE_TEST(test_save_and_restore),
 	};
 
