@@ -54,7 +54,7 @@ static void flush(struct vcpu *vcpu)
 	vcpu->coproc.setway.flushing = true;
 	vcpu->coproc.setway.flush_at = 0;
 	vcpu->coproc.setway.flushes++;
-	atomic_or(&vcpu->work, WORK_FLUSH);
+	atomic_or(&vcpu->thread.work, WORK_FLUSH);
 }
 
 /* Clean and invalidate to the point of coherency: 2 MiB a block, and no more blocks than the guest has touched. */
@@ -75,7 +75,7 @@ void setway_flush_some(struct vcpu *vcpu)
 	sw->flush_at = at.v + BLOCK_SIZE;
 	while (irq_handle_one())
 		;
-	atomic_or(&vcpu->work, WORK_FLUSH); /* the rest, after what came meanwhile */
+	atomic_or(&vcpu->thread.work, WORK_FLUSH); /* the rest, after what came meanwhile */
 }
 
 void setway_operation(struct vcpu *vcpu)

@@ -182,7 +182,7 @@ static void await(struct vcpu *vcpu, uint32_t asked)
 		spin_unlock(lock);
 		if (!irq_handle_one())
 			wfi(); /* the answer comes with an SGI, which is pending now or wakes it */
-		if (vcpu->work & WORK_RESCHED)
+		if (vcpu->thread.work & WORK_RESCHED)
 			sched_give_way();
 		spin_lock(lock);
 	}

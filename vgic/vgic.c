@@ -16,10 +16,10 @@ void vgic_init(void)
 	vgic_lr_mask = BIT(MIN(gic_list_registers(), VGIC_LR_MAX)) - 1U;
 }
 
-/* The vCPU runs on this CPU: its list registers are at hand, and it looks at vcpu->work before it goes on. */
+/* The vCPU runs on this CPU: its list registers are at hand, and it looks at its work before it goes on. */
 static inline bool is_here(const struct vcpu *vcpu)
 {
-	return this_cpu()->vcpu == vcpu && vcpu->vgic.on;
+	return this_cpu()->thread == &vcpu->thread && vcpu->vgic.on;
 }
 
 /*

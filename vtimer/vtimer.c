@@ -191,7 +191,7 @@ void vtimer_unload(struct vcpu *vcpu)
 {
 	timer_cancel(&vcpu->vtimer.phys);
 	timer_cancel(&vcpu->vtimer.virt);
-	atomic_or(&vcpu->work, WORK_TIMER);
+	atomic_or(&vcpu->thread.work, WORK_TIMER);
 }
 
 void vtimer_end_vcpu(struct vcpu *vcpu)

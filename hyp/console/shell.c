@@ -32,7 +32,7 @@ struct command {
 	const char *help;
 };
 
-static struct vcpu *thread;
+static struct thread *thread;
 static uint8_t output[OUTPUT_SIZE];
 static struct console_stream stream = {.log = output, .size = OUTPUT_SIZE};
 static struct timer alarm;

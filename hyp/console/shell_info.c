@@ -49,10 +49,10 @@ static void stat_line(struct vcpu *v)
 	uint32_t traps = exits_of(v, ~UINT64_C(0));
 	uint64_t ran, waited;
 
-	sched_times(v, &ran, &waited);
+	sched_times(&v->thread, &ran, &waited);
 	shell_printf("%-14s %4u %4u %10u %10u %10u %10u %10u\n", v->vm->config.name, (unsigned)v->index,
-		     (unsigned)v->cpu->head.id, (unsigned)v->irq_exits, (unsigned)traps, (unsigned)v->vgic.injected,
-		     ms(ran), ms(waited));
+		     (unsigned)v->thread.cpu->head.id, (unsigned)v->irq_exits, (unsigned)traps,
+		     (unsigned)v->vgic.injected, ms(ran), ms(waited));
 }
 
 static void stat_row(const struct vm *vm, const char *name, uint64_t classes)

@@ -100,8 +100,8 @@ static inline void next_instruction(uint32_t hsr)
  */
 static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 {
-	while (vcpu->work) {
-		uint32_t work = atomic_take(&vcpu->work);
+	while (vcpu->thread.work) {
+		uint32_t work = atomic_take(&vcpu->thread.work);
 
 		if (work & WORK_BALANCE)
 			sched_balance();
@@ -124,7 +124,7 @@ static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 
 static inline void leave(struct vcpu *vcpu)
 {
-	if (unlikely(vcpu->work))
+	if (unlikely(vcpu->thread.work))
 		do_work(vcpu);
 }
 

@@ -1,36 +1,36 @@
 /* See balance.h. Loads of other CPUs are read without their locks: a choice by numbers of a moment ago does no harm. */
 #include "hyp/run/balance.h"
 #include "hyp/lib/bits.h"
-#include "hyp/vm/vcpu.h"
+#include "hyp/run/thread.h"
 
 #define SHARE_MARGIN 32U /* 1/1024, by which a share has to be larger: more than what a slice adds */
 
-/* vCPUs on `cpu` that `vcpu` has to share it with, or to wait for. */
-static uint32_t rivals(const struct percpu *cpu, const struct vcpu *vcpu)
+/* threads on `cpu` that `thread` has to share it with, or to wait for. */
+static uint32_t rivals(const struct percpu *cpu, const struct thread *thread)
 {
 	uint32_t n = 0;
 
-	for (uint32_t p = vcpu->priority; p < SCHED_PRIORITIES; p++)
+	for (uint32_t p = thread->priority; p < SCHED_PRIORITIES; p++)
 		n += cpu->load[p];
-	return n - (vcpu->cpu == cpu ? 1U : 0U);
+	return n - (thread->cpu == cpu ? 1U : 0U);
 }
 
 /*
- * Where `vcpu`, which waits on this CPU, would do better, or, after some turns here, as well; NULL: nowhere. Of several
- * the next by number, around the end: so each has its turn.
+ * Where `thread`, which waits on this CPU, would do better, or, after some turns here, as well; NULL: nowhere. Of
+ * several the next by number, around the end: so each has its turn.
  */
-static struct percpu *better_cpu(const struct vcpu *vcpu, bool as_well)
+static struct percpu *better_cpu(const struct thread *thread, bool as_well)
 {
-	uint32_t limit = rivals(vcpu->cpu, vcpu) + (as_well ? 1U : 0U), here = vcpu->cpu->head.id;
+	uint32_t limit = rivals(thread->cpu, thread) + (as_well ? 1U : 0U), here = thread->cpu->head.id;
 	struct percpu *best = NULL;
 
 	for (uint32_t i = 1; i < CPU_MAX; i++) {
 		struct percpu *cpu = &percpu[(here + i) % CPU_MAX];
 		uint32_t n;
 
-		if (!(vcpu->affinity & BIT((here + i) % CPU_MAX)))
+		if (!(thread->affinity & BIT((here + i) % CPU_MAX)))
 			continue;
-		n = rivals(cpu, vcpu);
+		n = rivals(cpu, thread);
 		if (n < limit) {
 			limit = n;
 			best = cpu;
@@ -43,15 +43,15 @@ static struct percpu *better_cpu(const struct vcpu *vcpu, bool as_well)
  * How much of the time that it wanted to run it had a CPU, over about the last second, in 1/1024. Called often enough
  * by those that wait, and by nobody else.
  */
-static uint32_t share_of(struct vcpu *vcpu, uint64_t now)
+static uint32_t share_of(struct thread *thread, uint64_t now)
 {
-	uint64_t ran = vcpu->ran - vcpu->ran_mark + (vcpu->running ? now : 0);
-	uint64_t wanted = vcpu->wanted - vcpu->wanted_mark + now;
+	uint64_t ran = thread->ran - thread->ran_mark + (thread->running ? now : 0);
+	uint64_t wanted = thread->wanted - thread->wanted_mark + now;
 	uint32_t shift;
 
 	if (wanted > timer_hz()) { /* half of it counts from now on */
-		vcpu->ran_mark += ran / 2;
-		vcpu->wanted_mark += wanted / 2;
+		thread->ran_mark += ran / 2;
+		thread->wanted_mark += wanted / 2;
 	}
 	shift = wanted >> 20 ? 44U - (uint32_t)__builtin_clzll(wanted) : 0;
 	return wanted ? ((uint32_t)(ran >> shift) << 10) / (uint32_t)(wanted >> shift) : 0;
@@ -63,16 +63,16 @@ struct candidate {
 };
 
 /* Who has had the largest share goes: those who stay gain. */
-static void consider(struct candidate *best, struct vcpu *vcpu, bool as_well, uint64_t now)
+static void consider(struct candidate *best, struct thread *thread, bool as_well, uint64_t now)
 {
-	uint32_t share = share_of(vcpu, now);
+	uint32_t share = share_of(thread, now);
 	struct percpu *to;
 
-	if (best->choice.vcpu && share <= best->share)
+	if (best->choice.thread && share <= best->share)
 		return;
-	to = better_cpu(vcpu, as_well);
+	to = better_cpu(thread, as_well);
 	if (to)
-		*best = (struct candidate){{.vcpu = vcpu, .to = to}, share};
+		*best = (struct candidate){{.thread = thread, .to = to}, share};
 }
 
 /*
@@ -83,12 +83,12 @@ static struct candidate best_to_give(struct percpu *cpu, bool as_well)
 	struct candidate best = {0};
 	uint64_t now = timer_now();
 
-	for (uint32_t ready = cpu->ready; ready && !best.choice.vcpu;) {
+	for (uint32_t ready = cpu->ready; ready && !best.choice.thread;) {
 		uint32_t p = 31U - (uint32_t)__builtin_clz(ready);
 
 		ready &= ~BIT(p);
 		for (struct list *node = cpu->queue[p].next; node != &cpu->queue[p]; node = node->next)
-			consider(&best, container_of(node, struct vcpu, node), as_well, now);
+			consider(&best, container_of(node, struct thread, node), as_well, now);
 	}
 	return best;
 }
@@ -99,8 +99,8 @@ static struct candidate best_to_give(struct percpu *cpu, bool as_well)
  */
 static bool running_is_next(struct percpu *cpu, const struct candidate *best, uint32_t share)
 {
-	return share > best->share && share - best->share > SHARE_MARGIN && !better_cpu(best->choice.vcpu, false) &&
-	       better_cpu(cpu->vcpu, true);
+	return share > best->share && share - best->share > SHARE_MARGIN && !better_cpu(best->choice.thread, false) &&
+	       better_cpu(cpu->thread, true);
 }
 
 struct choice balance_choose(struct percpu *cpu)
@@ -109,8 +109,8 @@ struct choice balance_choose(struct percpu *cpu)
 	struct candidate best = best_to_give(cpu, as_well);
 	uint32_t share;
 
-	if (best.choice.vcpu) {
-		share = share_of(cpu->vcpu, timer_now());
+	if (best.choice.thread) {
+		share = share_of(cpu->thread, timer_now());
 		if (as_well && running_is_next(cpu, &best, share))
 			return (struct choice){0};
 		best.choice.had_more = best.share > share;

@@ -25,14 +25,15 @@
 #define SCHED_PRIORITIES   9U /* vCPUs have 0 to 7, */
 #define SCHED_PRIORITY_OWN 8U /* virt7's own threads this */
 
+struct thread;
 struct vcpu;
 struct vm;
 
 struct percpu {
 	struct cpu_head head;
 	/* this CPU's only */
-	struct vcpu *vcpu;   /* whose thread runs here; NULL: idle */
-	struct vcpu *loaded; /* whose state is in the hardware */
+	struct thread *thread; /* that runs here; NULL: idle */
+	struct vcpu *loaded;   /* whose state is in the hardware */
 	struct vcpu *vfp_owner;
 	const struct vm *last_vm; /* that ran here */
 	void (*harden)(void); /* empty the branch predictor between VMs; NULL: nothing to do, or nothing that helps */
@@ -47,13 +48,13 @@ struct percpu {
 	uint32_t hstr; /* with the substitutes for traps that it does not take */
 	bool online;
 	const char *unfit;          /* why it was left out */
-	bool dedicated;             /* to the vCPU that lives here: nobody else may */
+	bool dedicated;             /* to the vCPU that lives here: no other may */
 	volatile uint32_t assigned; /* vCPUs that live here */
 	/* under rq_lock; others may look without it, and see what was */
 	struct spinlock rq_lock;
 	uint32_t ready; /* bit p: queue[p] is not empty */
 	struct list queue[SCHED_PRIORITIES];
-	uint32_t load[SCHED_PRIORITIES]; /* vCPUs that are ready or running, by priority */
+	uint32_t load[SCHED_PRIORITIES]; /* threads that are ready or running, by priority */
 	uint32_t slices;                 /* that have ended here since the last look at other CPUs */
 	/* HVBAR, without and with the trace; constant (coproc/harden.c) */
 	const uint32_t *vectors, *vectors_traced;

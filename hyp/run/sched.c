@@ -1,13 +1,13 @@
 /*
  * Scheduling. The queues belong to cpu->rq_lock; the thread switch itself touches only this CPU's data. No two rq_locks
- * are held at once: a vCPU on its way to another CPU is in no queue, but says that it is queued, so that nobody wakes
+ * are held at once: a thread on its way to another CPU is in no queue, but says that it is queued, so that nobody wakes
  * it. Compiled for speed.
  *
- * Fairness rests on turns. A vCPU's turn is one slice on the CPU, which ends early only by what that vCPU does itself.
- * A queue is in the order in which its vCPUs began to wait for a turn: whoever wakes up or has had a turn goes behind
- * all others. So a vCPU waits for at most one turn of each rival, whatever these do. One that is moved to another CPU
- * keeps its place, or moves could keep it from running for ever. One that has had more than others begins to wait anew,
- * once: it would gain by being moved.
+ * Fairness rests on turns. A thread's turn is one slice on the CPU, which ends early only by what that thread does
+ * itself. A queue is in the order in which its threads began to wait for a turn: whoever wakes up or has had a turn
+ * goes behind all others. So a thread waits for at most one turn of each rival, whatever these do. One that is moved to
+ * another CPU keeps its place, or moves could keep it from running for ever. One that has had more than others begins
+ * to wait anew, once: it would gain by being moved.
  */
 #include <errno.h>
 
@@ -21,10 +21,11 @@
 #include "hyp/run/balance.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
-#include "hyp/vm/vcpu.h"
+#include "hyp/run/thread.h"
+#include "hyp/run/world.h"
 
-#define SLICE_HZ     100U /* time slices a second where vCPUs share a CPU */
-#define SIBLINGS_MAX 8U   /* vCPUs looked at for one of the same VM */
+#define SLICE_HZ     100U /* time slices a second where threads share a CPU */
+#define SIBLINGS_MAX 8U   /* threads looked at for one of the same VM */
 
 static volatile uint32_t idle_cpus; /* bit n: CPU n has nothing to run */
 static uint32_t online_cpus;
@@ -35,49 +36,49 @@ void thread_switch(uint32_t **from, uint32_t *to);
 /* The same for a thread that does not come back: *gone = true once its stack is not used any more. */
 void thread_leave(uint32_t *to, bool *gone) __attribute__((noreturn));
 
-static inline struct vcpu *of_node(struct list *node)
+static inline struct thread *of_node(struct list *node)
 {
-	return container_of(node, struct vcpu, node);
+	return container_of(node, struct thread, node);
 }
 
-/* Put `vcpu`, which begins to wait now, behind all others of its priority. */
-static void enqueue(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
+/* Put `thread`, which begins to wait now, behind all others of its priority. */
+static void enqueue(struct percpu *cpu, struct thread *thread, uint64_t now)
 {
-	list_append(&cpu->queue[vcpu->priority], &vcpu->node);
-	cpu->ready |= BIT(vcpu->priority);
-	vcpu->queued = true;
-	vcpu->waits_since = now;
+	list_append(&cpu->queue[thread->priority], &thread->node);
+	cpu->ready |= BIT(thread->priority);
+	thread->queued = true;
+	thread->waits_since = now;
 }
 
-/* Has `vcpu` waited for longer than `other`, of its priority, has or had? */
-static inline bool is_before(const struct vcpu *vcpu, const struct vcpu *other)
+/* Has `thread` waited for longer than `other`, of its priority, has or had? */
+static inline bool is_before(const struct thread *thread, const struct thread *other)
 {
-	return vcpu->waits_since < other->waits_since;
+	return thread->waits_since < other->waits_since;
 }
 
-/* Put `vcpu` where it belongs by its wait so far. Whoever is next behind it has a whole turn, even if that had begun.
+/* Put `thread` where it belongs by its wait so far. Whoever is next behind it has a whole turn, even if that had begun.
  */
-static void enqueue_in_order(struct percpu *cpu, struct vcpu *vcpu)
+static void enqueue_in_order(struct percpu *cpu, struct thread *thread)
 {
-	struct list *queue = &cpu->queue[vcpu->priority], *next = queue->next;
+	struct list *queue = &cpu->queue[thread->priority], *next = queue->next;
 
-	while (next != queue && is_before(of_node(next), vcpu))
+	while (next != queue && is_before(of_node(next), thread))
 		next = next->next;
 	if (next != queue)
 		of_node(next)->turn_left = 0;
-	list_append(next, &vcpu->node);
-	cpu->ready |= BIT(vcpu->priority);
+	list_append(next, &thread->node);
+	cpu->ready |= BIT(thread->priority);
 }
 
-static void dequeue(struct percpu *cpu, struct vcpu *vcpu)
+static void dequeue(struct percpu *cpu, struct thread *thread)
 {
-	list_remove(&vcpu->node);
-	if (list_empty(&cpu->queue[vcpu->priority]))
-		cpu->ready &= ~BIT(vcpu->priority);
+	list_remove(&thread->node);
+	if (list_empty(&cpu->queue[thread->priority]))
+		cpu->ready &= ~BIT(thread->priority);
 }
 
-/* Take the best ready vCPU; NULL: none. */
-static struct vcpu *pick(struct percpu *cpu)
+/* Take the best ready thread; NULL: none. */
+static struct thread *pick(struct percpu *cpu)
 {
 	struct list *queue, *node;
 	uint32_t p;
@@ -115,61 +116,58 @@ void sched_check_slice(void)
 {
 	struct percpu *cpu = this_cpu();
 
-	if (cpu->ready && cpu->vcpu && !cpu->slice_end)
+	if (cpu->ready && cpu->thread && !cpu->slice_end)
 		begin_slice(cpu, timer_now());
-	if (cpu->vcpu && cpu->vcpu == cpu->loaded)
-		vcpu_set_wait_traps(cpu->vcpu);
+	if (cpu->thread)
+		world_set_wait_traps(cpu->thread);
 }
 
-/* The running vCPU has had its time. It is still cpu->vcpu, until choose() or rotate(). */
-static inline void stop_running(struct vcpu *vcpu, bool queued, uint64_t now)
+/* The running thread has had its time. It is still cpu->thread, until choose() or rotate(). */
+static inline void stop_running(struct thread *thread, bool queued, uint64_t now)
 {
-	vcpu->queued = queued;
-	vcpu->running = false;
-	vcpu->ran += now;
+	thread->queued = queued;
+	thread->running = false;
+	thread->ran += now;
 }
 
-static inline void begin_running(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
+static inline void begin_running(struct percpu *cpu, struct thread *thread, uint64_t now)
 {
-	vcpu->ran -= now;
-	vcpu->queued = false;
-	vcpu->running = true;
-	cpu->vcpu = vcpu;
+	thread->ran -= now;
+	thread->queued = false;
+	thread->running = true;
+	cpu->thread = thread;
 }
 
 /* The next to run here, as everybody sees it from now on; NULL: none. Holder of rq_lock; the switch follows at once. */
-static struct vcpu *choose(struct percpu *cpu, uint64_t now)
+static struct thread *choose(struct percpu *cpu, uint64_t now)
 {
-	struct vcpu *next = pick(cpu);
+	struct thread *next = pick(cpu);
 
-	cpu->vcpu = NULL;
+	cpu->thread = NULL;
 	if (next)
 		begin_running(cpu, next, now);
 	return next;
 }
 
 /*
- * Somebody of `vcpu`'s priority waits, and nobody of a higher one: it goes behind, the first of them comes. That one
+ * Somebody of `thread`'s priority waits, and nobody of a higher one: it goes behind, the first of them comes. That one
  * has a whole turn before it: one with the rest of a turn goes on before any other of its priority runs.
  */
-static struct vcpu *rotate(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
+static struct thread *rotate(struct percpu *cpu, struct thread *thread, uint64_t now)
 {
-	struct list *queue = &cpu->queue[vcpu->priority];
-	struct vcpu *next = of_node(list_take_first(queue));
+	struct list *queue = &cpu->queue[thread->priority];
+	struct thread *next = of_node(list_take_first(queue));
 
-	list_append(queue, &vcpu->node);
-	vcpu->waits_since = now;
+	list_append(queue, &thread->node);
+	thread->waits_since = now;
 	begin_running(cpu, next, now);
 	return next;
 }
 
 /* Go from this thread, whose SP goes to *from, to that of `next`. Comes back when this thread is picked again. */
-static inline void switch_to(struct percpu *cpu, uint32_t **from, struct vcpu *next)
+static inline void switch_to(struct percpu *cpu, uint32_t **from, struct thread *next)
 {
-	if (unlikely(cpu->loaded == next))
-		vcpu_set_wait_traps(next);
-	else if (likely(!next->detached))
-		vcpu_switch(cpu, next);
+	world_switch(cpu, next);
 	thread_switch(from, next->sp);
 }
 
@@ -177,7 +175,7 @@ static inline void switch_to(struct percpu *cpu, uint32_t **from, struct vcpu *n
  * `next` begins its turn, or goes on with one that was interrupted. It has a slice where somebody waits; of less
  * priority, too: that one may find another CPU.
  */
-static inline void begin_turn(struct percpu *cpu, struct vcpu *next, uint64_t now)
+static inline void begin_turn(struct percpu *cpu, struct thread *next, uint64_t now)
 {
 	uint32_t left = next->turn_left;
 
@@ -189,7 +187,7 @@ static inline void begin_turn(struct percpu *cpu, struct vcpu *next, uint64_t no
 }
 
 /* Go from this thread, which blocks, to that of `next`; NULL: to the idle thread. */
-static void __attribute__((noinline)) leave_to(struct percpu *cpu, uint32_t **from, struct vcpu *next, uint64_t now)
+static void __attribute__((noinline)) leave_to(struct percpu *cpu, uint32_t **from, struct thread *next, uint64_t now)
 {
 	if (next) {
 		begin_turn(cpu, next, now);
@@ -211,7 +209,7 @@ uint32_t sched_usable(uint32_t affinity)
 	return usable & affinity;
 }
 
-int sched_attach(struct vcpu *vcpu, uint32_t affinity, bool dedicated)
+int sched_attach(struct thread *thread, uint32_t affinity, bool dedicated)
 {
 	struct percpu *best = NULL;
 
@@ -226,14 +224,14 @@ int sched_attach(struct vcpu *vcpu, uint32_t affinity, bool dedicated)
 		return -ENODEV;
 	best->dedicated = dedicated;
 	best->assigned++;
-	vcpu->cpu = best;
-	vcpu->affinity = dedicated ? BIT(best->head.id) : affinity;
-	list_init(&vcpu->node);
-	sched_wake(vcpu);
+	thread->cpu = best;
+	thread->affinity = dedicated ? BIT(best->head.id) : affinity;
+	list_init(&thread->node);
+	sched_wake(thread);
 	return 0;
 }
 
-void sched_attach_own(struct vcpu *thread)
+void sched_attach_own(struct thread *thread)
 {
 	thread->cpu = this_cpu();
 	list_init(&thread->node);
@@ -241,7 +239,7 @@ void sched_attach_own(struct vcpu *thread)
 }
 
 /* A request to give somebody away is the CPU's, whoever runs there. Holder of rq_lock. */
-static inline bool must_balance(const struct vcpu *leaving)
+static inline bool must_balance(const struct thread *leaving)
 {
 	return leaving->work & WORK_BALANCE;
 }
@@ -249,52 +247,52 @@ static inline bool must_balance(const struct vcpu *leaving)
 void sched_block(void)
 {
 	struct percpu *cpu = this_cpu();
-	struct vcpu *vcpu = cpu->vcpu, *next;
+	struct thread *thread = cpu->thread, *next;
 	uint64_t now;
 
 	spin_lock(&cpu->rq_lock);
-	if (vcpu->wake_pending) {
-		vcpu->wake_pending = false;
+	if (thread->wake_pending) {
+		thread->wake_pending = false;
 		spin_unlock(&cpu->rq_lock);
 		return;
 	}
 	now = timer_now();
-	stop_running(vcpu, false, now);
-	vcpu->wanted += now;
-	vcpu->sleeps++;
-	cpu->load[vcpu->priority]--;
+	stop_running(thread, false, now);
+	thread->wanted += now;
+	thread->sleeps++;
+	cpu->load[thread->priority]--;
 	next = choose(cpu, now);
-	if (unlikely(must_balance(vcpu)) && next)
+	if (unlikely(must_balance(thread)) && next)
 		atomic_or(&next->work, WORK_BALANCE);
 	spin_unlock(&cpu->rq_lock);
-	leave_to(cpu, &vcpu->sp, next, now);
+	leave_to(cpu, &thread->sp, next, now);
 }
 
 /* To the idle thread, which looks who is next. `queued`, but in no queue: a late sched_wake() does nothing. */
-void sched_exit(bool *gone)
+void sched_exit(void)
 {
 	struct percpu *cpu = this_cpu();
-	struct vcpu *vcpu = cpu->vcpu;
+	struct thread *thread = cpu->thread;
 	uint64_t now;
 
 	spin_lock(&cpu->rq_lock);
 	now = timer_now();
-	stop_running(vcpu, true, now);
-	vcpu->wanted += now;
-	cpu->load[vcpu->priority]--;
+	stop_running(thread, true, now);
+	thread->wanted += now;
+	cpu->load[thread->priority]--;
 	cpu->assigned--;
 	cpu->dedicated = false;
-	cpu->vcpu = NULL;
+	cpu->thread = NULL;
 	spin_unlock(&cpu->rq_lock);
 	if (cpu->slice_end)
 		end_slice(cpu);
-	thread_leave(cpu->idle_sp, gone);
+	thread_leave(cpu->idle_sp, &thread->gone);
 }
 
-/* Those who wait here are looked at when one of them, `vcpu` from now on, has a CPU to go to, and once in a while. */
-static inline bool time_to_balance(struct percpu *cpu, const struct vcpu *vcpu)
+/* Those who wait here are looked at when one of them, `thread` from now on, has a CPU to go to, and once in a while. */
+static inline bool time_to_balance(struct percpu *cpu, const struct thread *thread)
 {
-	if (unlikely(idle_cpus) && (idle_cpus & vcpu->affinity))
+	if (unlikely(idle_cpus) && (idle_cpus & thread->affinity))
 		return true;
 	if (likely(cpu->slices < BALANCE_SLICES))
 		return false;
@@ -305,47 +303,48 @@ static inline bool time_to_balance(struct percpu *cpu, const struct vcpu *vcpu)
 }
 
 /* Leave to `next`, while others wait here. Holder of rq_lock, which is given back. */
-static inline void hand_over(struct percpu *cpu, struct vcpu *vcpu, struct vcpu *next)
+static inline void hand_over(struct percpu *cpu, struct thread *thread, struct thread *next)
 {
-	if (unlikely(must_balance(vcpu)) || time_to_balance(cpu, vcpu))
+	if (unlikely(must_balance(thread)) || time_to_balance(cpu, thread))
 		atomic_or(&next->work, WORK_BALANCE);
 	spin_unlock(&cpu->rq_lock);
 }
 
-/* `vcpu` is queued again, and a more urgent one is ready. Holder of rq_lock, which is given back. */
-static void __attribute__((noinline)) leave_to_best(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
+/* `thread` is queued again, and a more urgent one is ready. Holder of rq_lock, which is given back. */
+static void __attribute__((noinline)) leave_to_best(struct percpu *cpu, struct thread *thread, uint64_t now)
 {
-	struct vcpu *next = choose(cpu, now);
+	struct thread *next = choose(cpu, now);
 
-	hand_over(cpu, vcpu, next);
+	hand_over(cpu, thread, next);
 	begin_turn(cpu, next, now);
-	switch_to(cpu, &vcpu->sp, next);
+	switch_to(cpu, &thread->sp, next);
 }
 
-/* The running vCPU's turn is over: the next one's begins. False: nobody of at least its priority waits, it goes on. */
+/* The running thread's turn is over: the next one's begins. False: nobody of at least its priority waits, it goes on.
+ */
 static bool end_turn(struct percpu *cpu)
 {
-	struct vcpu *vcpu = cpu->vcpu, *next;
+	struct thread *thread = cpu->thread, *next;
 	uint32_t rivals_ready;
 	uint64_t now;
 
 	spin_lock(&cpu->rq_lock);
-	rivals_ready = cpu->ready >> vcpu->priority;
+	rivals_ready = cpu->ready >> thread->priority;
 	if (unlikely(!rivals_ready)) {
 		spin_unlock(&cpu->rq_lock);
 		return false;
 	}
 	now = timer_now();
-	stop_running(vcpu, true, now);
+	stop_running(thread, true, now);
 	if (unlikely(rivals_ready != 1)) {
-		enqueue(cpu, vcpu, now);
-		leave_to_best(cpu, vcpu, now);
+		enqueue(cpu, thread, now);
+		leave_to_best(cpu, thread, now);
 		return true;
 	}
-	next = rotate(cpu, vcpu, now);
-	hand_over(cpu, vcpu, next);
-	begin_slice(cpu, now); /* `vcpu` waits */
-	switch_to(cpu, &vcpu->sp, next);
+	next = rotate(cpu, thread, now);
+	hand_over(cpu, thread, next);
+	begin_slice(cpu, now); /* `thread` waits */
+	switch_to(cpu, &thread->sp, next);
 	return true;
 }
 
@@ -355,13 +354,13 @@ static bool end_turn(struct percpu *cpu)
  */
 static void __attribute__((noinline)) slice_unused(struct percpu *cpu)
 {
-	struct vcpu *vcpu = cpu->vcpu;
+	struct thread *thread = cpu->thread;
 
 	cpu->slice_end = 0;
-	if (!vcpu || !cpu->ready || !(online_cpus & (online_cpus - 1U)))
+	if (!thread || !cpu->ready || !(online_cpus & (online_cpus - 1U)))
 		return;
-	if (time_to_balance(cpu, vcpu))
-		atomic_or(&vcpu->work, WORK_BALANCE);
+	if (time_to_balance(cpu, thread))
+		atomic_or(&thread->work, WORK_BALANCE);
 	begin_slice(cpu, timer_now());
 }
 
@@ -375,7 +374,7 @@ static bool slice_irq(uint32_t id, void *arg)
 	isb(); /* the line is down before the interrupt is deactivated */
 	gic_deactivate(id);
 	cpu->slices++;
-	if (!cpu->vcpu || !end_turn(cpu))
+	if (!cpu->thread || !end_turn(cpu))
 		slice_unused(cpu);
 	return false;
 }
@@ -394,59 +393,59 @@ void sched_init_cpu(struct percpu *cpu, uint32_t irq)
 
 /*
  * A turn that is interrupted goes on before any other of that priority, for as long as it would have lasted. Otherwise
- * one whose turns are met by a more urgent vCPU's wake-ups, and not those of its rivals, would have less than they, or
- * nothing. If one that has waited for longer has come from another CPU, that is next, and the turn begins anew.
+ * one whose turns are met by a more urgent thread's wake-ups, and not those of its rivals, would have less than they,
+ * or nothing. If one that has waited for longer has come from another CPU, that is next, and the turn begins anew.
  */
-static void interrupt_turn(struct percpu *cpu, struct vcpu *vcpu, uint64_t now)
+static void interrupt_turn(struct percpu *cpu, struct thread *thread, uint64_t now)
 {
 	if (cpu->slice_end && cpu->slice_end <= now) { /* it is over */
-		enqueue(cpu, vcpu, now);
+		enqueue(cpu, thread, now);
 		return;
 	}
-	enqueue_in_order(cpu, vcpu);
-	if (cpu->queue[vcpu->priority].next == &vcpu->node)
-		vcpu->turn_left = cpu->slice_end ? (uint32_t)(cpu->slice_end - now) : cpu->slice_ticks;
+	enqueue_in_order(cpu, thread);
+	if (cpu->queue[thread->priority].next == &thread->node)
+		thread->turn_left = cpu->slice_end ? (uint32_t)(cpu->slice_end - now) : cpu->slice_ticks;
 }
 
-/* Does anybody go before `vcpu`, which runs: a more urgent one, or one that has waited for longer, elsewhere? */
-static bool must_give_way(const struct percpu *cpu, const struct vcpu *vcpu)
+/* Does anybody go before `thread`, which runs: a more urgent one, or one that has waited for longer, elsewhere? */
+static bool must_give_way(const struct percpu *cpu, const struct thread *thread)
 {
-	uint32_t ready = cpu->ready >> vcpu->priority;
+	uint32_t ready = cpu->ready >> thread->priority;
 
-	return ready > 1 || (ready && is_before(of_node(cpu->queue[vcpu->priority].next), vcpu));
+	return ready > 1 || (ready && is_before(of_node(cpu->queue[thread->priority].next), thread));
 }
 
 void sched_give_way(void)
 {
 	struct percpu *cpu = this_cpu();
-	struct vcpu *vcpu = cpu->vcpu;
+	struct thread *thread = cpu->thread;
 	uint64_t now;
 
 	spin_lock(&cpu->rq_lock);
-	if (!must_give_way(cpu, vcpu)) { /* that one has been served, or has gone elsewhere */
+	if (!must_give_way(cpu, thread)) { /* that one has been served, or has gone elsewhere */
 		spin_unlock(&cpu->rq_lock);
 		return;
 	}
 	now = timer_now();
-	stop_running(vcpu, true, now);
-	interrupt_turn(cpu, vcpu, now);
-	leave_to_best(cpu, vcpu, now);
+	stop_running(thread, true, now);
+	interrupt_turn(cpu, thread, now);
+	leave_to_best(cpu, thread, now);
 }
 
 /*
- * The first vCPU of the same VM, behind the places where this turn has found one already; NULL: none. So each is tried
- * once, and a VM that only spins comes to the end of its turn.
+ * The first thread of the same VM, behind the places where this turn has found one already; NULL: none. So each is
+ * tried once, and a VM that only spins comes to the end of its turn.
  */
-static struct vcpu *untried_sibling(struct percpu *cpu, const struct vcpu *vcpu)
+static struct thread *untried_sibling(struct percpu *cpu, const struct thread *thread)
 {
-	struct list *queue = &cpu->queue[vcpu->priority], *node = queue->next;
+	struct list *queue = &cpu->queue[thread->priority], *node = queue->next;
 
 	if (cpu->tried_in != cpu->slice_end) {
 		cpu->tried_in = cpu->slice_end;
 		cpu->tried = 0;
 	}
 	for (uint32_t place = 0; place < SIBLINGS_MAX && node != queue; place++, node = node->next)
-		if (place >= cpu->tried && of_node(node)->vm == vcpu->vm) {
+		if (place >= cpu->tried && of_node(node)->group == thread->group) {
 			cpu->tried = place + 1U;
 			return of_node(node);
 		}
@@ -454,17 +453,17 @@ static struct vcpu *untried_sibling(struct percpu *cpu, const struct vcpu *vcpu)
 }
 
 /*
- * `vcpu` and its sibling change places: the sibling has the rest of the turn, and `vcpu` the sibling's place in the
+ * `thread` and its sibling change places: the sibling has the rest of the turn, and `thread` the sibling's place in the
  * queue. To all others nothing has happened: their places and the end of this turn are as before.
  */
-static void change_places(struct percpu *cpu, struct vcpu *vcpu, struct vcpu *sibling, uint64_t now)
+static void change_places(struct percpu *cpu, struct thread *thread, struct thread *sibling, uint64_t now)
 {
-	uint64_t since = vcpu->waits_since;
+	uint64_t since = thread->waits_since;
 
-	stop_running(vcpu, true, now);
-	list_append(&sibling->node, &vcpu->node);
+	stop_running(thread, true, now);
+	list_append(&sibling->node, &thread->node);
 	list_remove(&sibling->node);
-	vcpu->waits_since = sibling->waits_since;
+	thread->waits_since = sibling->waits_since;
 	sibling->waits_since = since;
 	begin_running(cpu, sibling, now);
 }
@@ -472,39 +471,39 @@ static void change_places(struct percpu *cpu, struct vcpu *vcpu, struct vcpu *si
 void sched_yield_spin(void)
 {
 	struct percpu *cpu = this_cpu();
-	struct vcpu *vcpu = cpu->vcpu, *sibling = NULL;
+	struct thread *thread = cpu->thread, *sibling = NULL;
 	uint64_t now = timer_now();
 
 	spin_lock(&cpu->rq_lock);
-	if (cpu->ready >> vcpu->priority == 1) {
+	if (cpu->ready >> thread->priority == 1) {
 		if (!cpu->slice_end) /* who waits has only just come */
 			begin_slice(cpu, now);
-		sibling = untried_sibling(cpu, vcpu);
+		sibling = untried_sibling(cpu, thread);
 	}
 	if (sibling) {
-		change_places(cpu, vcpu, sibling, now);
-		hand_over(cpu, vcpu, sibling);
-		switch_to(cpu, &vcpu->sp, sibling);
+		change_places(cpu, thread, sibling, now);
+		hand_over(cpu, thread, sibling);
+		switch_to(cpu, &thread->sp, sibling);
 	} else {
 		spin_unlock(&cpu->rq_lock);
 		end_turn(cpu);
 	}
 }
 
-/* Tell the CPU that a vCPU has become ready there. Holder of its rq_lock; returns whether it has to be kicked. */
-static bool announce(struct percpu *cpu, const struct vcpu *vcpu)
+/* Tell the CPU that a thread has become ready there. Holder of its rq_lock; returns whether it has to be kicked. */
+static bool announce(struct percpu *cpu, const struct thread *thread)
 {
-	struct vcpu *current = cpu->vcpu;
+	struct thread *current = cpu->thread;
 	uint32_t work = WORK_SLICE;
 
 	if (!current)
 		return true;
-	if (current->priority < vcpu->priority)
+	if (current->priority < thread->priority)
 		work = WORK_RESCHED;
 	dmb_ish(); /* a CPU that goes idle now sees who is ready here, or is seen: ask_for_work() */
-	if (idle_cpus & vcpu->affinity & ~BIT(cpu->head.id))
+	if (idle_cpus & thread->affinity & ~BIT(cpu->head.id))
 		work |= WORK_BALANCE;
-	else if (current->priority > vcpu->priority && cpu->slice_end)
+	else if (current->priority > thread->priority && cpu->slice_end)
 		return false;
 	atomic_or(&current->work, work);
 	return true;
@@ -516,28 +515,28 @@ static void kick(const struct percpu *cpu)
 		gic_send_sgi(cpu->head.id, GIC_SGI_KICK);
 }
 
-/* `vcpu` begins to wait anew on its way to another CPU, unless it has done so and has had no turn since. */
-static void lose_place(struct vcpu *vcpu)
+/* `thread` begins to wait anew on its way to another CPU, unless it has done so and has had no turn since. */
+static void lose_place(struct thread *thread)
 {
-	if (vcpu->moved_at < vcpu->waits_since)
-		vcpu->moved_at = vcpu->waits_since = timer_now();
+	if (thread->moved_at < thread->waits_since)
+		thread->moved_at = thread->waits_since = timer_now();
 }
 
-/* `vcpu` is queued nowhere and says so to nobody; its state leaves this CPU and it joins the queue of `to`. */
-static void give(struct vcpu *vcpu, struct percpu *to)
+/* `thread` is queued nowhere and says so to nobody; its state leaves this CPU and it joins the queue of `to`. */
+static void give(struct thread *thread, struct percpu *to)
 {
 	bool must_kick;
 
-	vcpu_unload(vcpu);
-	vcpu->turn_left = 0; /* it gets a whole one */
+	world_unload(thread);
+	thread->turn_left = 0; /* it gets a whole one */
 	spin_lock(&to->rq_lock);
 	to->assigned++;
 	to->slices = 0;
-	to->load[vcpu->priority]++;
-	enqueue_in_order(to, vcpu);
-	must_kick = announce(to, vcpu);
-	if (to->vcpu && to->vcpu->priority == vcpu->priority && is_before(vcpu, to->vcpu))
-		atomic_or(&to->vcpu->work, WORK_RESCHED); /* it is kicked already */
+	to->load[thread->priority]++;
+	enqueue_in_order(to, thread);
+	must_kick = announce(to, thread);
+	if (to->thread && to->thread->priority == thread->priority && is_before(thread, to->thread))
+		atomic_or(&to->thread->work, WORK_RESCHED); /* it is kicked already */
 	spin_unlock(&to->rq_lock);
 	if (must_kick)
 		kick(to);
@@ -550,101 +549,101 @@ void sched_balance(void)
 
 	spin_lock(&cpu->rq_lock);
 	best = balance_choose(cpu);
-	if (best.vcpu) {
-		dequeue(cpu, best.vcpu);
-		cpu->load[best.vcpu->priority]--;
+	if (best.thread) {
+		dequeue(cpu, best.thread);
+		cpu->load[best.thread->priority]--;
 		cpu->assigned--;
-		best.vcpu->cpu = best.to;
+		best.thread->cpu = best.to;
 	}
 	spin_unlock(&cpu->rq_lock);
-	if (!best.vcpu)
+	if (!best.thread)
 		return;
 	if (best.had_more)
-		lose_place(best.vcpu);
-	give(best.vcpu, best.to);
+		lose_place(best.thread);
+	give(best.thread, best.to);
 	if (cpu->ready && idle_cpus)
-		atomic_or(&cpu->vcpu->work, WORK_BALANCE); /* two may have asked for one each */
+		atomic_or(&cpu->thread->work, WORK_BALANCE); /* two may have asked for one each */
 	sched_check_slice();
 }
 
 void sched_preempt(void)
 {
-	struct vcpu *vcpu = this_cpu()->vcpu;
+	struct thread *thread = this_cpu()->thread;
 
-	if (!vcpu)
+	if (!thread)
 		return;
 	while (irq_handle_one())
 		;
-	if (vcpu->work & WORK_SLICE) {
-		atomic_clear(&vcpu->work, WORK_SLICE);
+	if (thread->work & WORK_SLICE) {
+		atomic_clear(&thread->work, WORK_SLICE);
 		sched_check_slice();
 	}
-	if (vcpu->work & WORK_BALANCE) {
-		atomic_clear(&vcpu->work, WORK_BALANCE);
+	if (thread->work & WORK_BALANCE) {
+		atomic_clear(&thread->work, WORK_BALANCE);
 		sched_balance();
 	}
-	if (vcpu->work & WORK_RESCHED) {
-		atomic_clear(&vcpu->work, WORK_RESCHED);
+	if (thread->work & WORK_RESCHED) {
+		atomic_clear(&thread->work, WORK_RESCHED);
 		sched_give_way();
 	}
 }
 
-/* The vCPU may move to another CPU until the lock of its CPU is held. */
-static struct percpu *lock_cpu_of(const struct vcpu *vcpu)
+/* The thread may move to another CPU until the lock of its CPU is held. */
+static struct percpu *lock_cpu_of(const struct thread *thread)
 {
 	for (;;) {
-		struct percpu *cpu = __atomic_load_n(&vcpu->cpu, __ATOMIC_RELAXED);
+		struct percpu *cpu = __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
 
 		spin_lock(&cpu->rq_lock);
-		if (likely(cpu == vcpu->cpu))
+		if (likely(cpu == thread->cpu))
 			return cpu;
 		spin_unlock(&cpu->rq_lock);
 	}
 }
 
-void sched_wake(struct vcpu *vcpu)
+void sched_wake(struct thread *thread)
 {
-	struct percpu *cpu = lock_cpu_of(vcpu);
+	struct percpu *cpu = lock_cpu_of(thread);
 	bool must_kick = false;
 
-	if (vcpu->running) {
-		vcpu->wake_pending = true;
+	if (thread->running) {
+		thread->wake_pending = true;
 		must_kick = true; /* it may be in the guest */
-	} else if (!vcpu->queued) {
+	} else if (!thread->queued) {
 		uint64_t now = timer_now();
 
-		enqueue(cpu, vcpu, now);
-		cpu->load[vcpu->priority]++;
-		vcpu->wanted -= now;
-		must_kick = announce(cpu, vcpu);
+		enqueue(cpu, thread, now);
+		cpu->load[thread->priority]++;
+		thread->wanted -= now;
+		must_kick = announce(cpu, thread);
 	}
 	spin_unlock(&cpu->rq_lock);
 	if (must_kick)
 		kick(cpu);
 }
 
-void sched_times(struct vcpu *vcpu, uint64_t *ran, uint64_t *waited)
+void sched_times(struct thread *thread, uint64_t *ran, uint64_t *waited)
 {
-	struct percpu *cpu = lock_cpu_of(vcpu);
+	struct percpu *cpu = lock_cpu_of(thread);
 	uint64_t now = timer_now();
 
-	*ran = vcpu->ran + (vcpu->running ? now : 0);
-	*waited = vcpu->wanted + (vcpu->running || vcpu->queued ? now : 0) - *ran;
+	*ran = thread->ran + (thread->running ? now : 0);
+	*waited = thread->wanted + (thread->running || thread->queued ? now : 0) - *ran;
 	spin_unlock(&cpu->rq_lock);
 }
 
-void vcpu_request(struct vcpu *vcpu, uint32_t work)
+void sched_request(struct thread *thread, uint32_t work)
 {
-	atomic_or(&vcpu->work, work);
-	if (vcpu == this_cpu()->vcpu)
+	atomic_or(&thread->work, work);
+	if (thread == this_cpu()->thread)
 		return;
-	sched_wake(vcpu);
+	sched_wake(thread);
 }
 
 /* Nothing to run until an interrupt comes: others may give us something. */
 static void idle_wait(struct percpu *cpu)
 {
-	struct vcpu *owner;
+	struct thread *owner;
 
 	if (cpu->ready || irq_handle_one())
 		return;
@@ -652,22 +651,22 @@ static void idle_wait(struct percpu *cpu)
 		wfi(); /* wakes for masked interrupts too (B1.8.13); the next round takes them */
 		return;
 	}
-	owner = vcpu_take_abort(cpu); /* or it would wake every WFI, and at last be another guest's */
+	owner = world_take_abort(cpu); /* or it would wake every WFI, and at last be another guest's */
 	if (owner)
 		sched_wake(owner);
 }
 
-/* Where vCPUs wait, they are asked to be given away. This CPU is in idle_cpus before it looks. */
+/* Where threads wait, they are asked to be given away. This CPU is in idle_cpus before it looks. */
 static void ask_for_work(const struct percpu *idle)
 {
 	for (uint32_t i = 0; i < CPU_MAX; i++) {
 		struct percpu *cpu = &percpu[i];
-		struct vcpu *current;
+		struct thread *current;
 
 		if (cpu == idle || !cpu->ready)
 			continue;
 		spin_lock(&cpu->rq_lock);
-		current = cpu->ready ? cpu->vcpu : NULL;
+		current = cpu->ready ? cpu->thread : NULL;
 		if (current)
 			atomic_or(&current->work, WORK_BALANCE);
 		spin_unlock(&cpu->rq_lock);
@@ -682,7 +681,7 @@ void sched_idle(void)
 	bool asked = false;
 
 	for (;;) {
-		struct vcpu *next = NULL;
+		struct thread *next = NULL;
 		uint64_t now = 0;
 
 		spin_lock(&cpu->rq_lock);

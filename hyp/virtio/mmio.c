@@ -75,7 +75,7 @@ void virtio_irq_set(struct virtio_device *v, uint32_t set, uint32_t clear)
 void virtio_ask(struct vcpu *vcpu, const struct virtio_device *v)
 {
 	__atomic_fetch_or(&vcpu->virtio_slots, BIT(v->slot), __ATOMIC_RELAXED);
-	atomic_or(&vcpu->work, WORK_VIRTIO);
+	atomic_or(&vcpu->thread.work, WORK_VIRTIO);
 }
 
 static bool notify(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
@@ -237,7 +237,7 @@ void virtio_work(struct vcpu *vcpu)
 		return;
 	while (irq_handle_one())
 		;
-	atomic_or(&vcpu->work, WORK_VIRTIO); /* the rest, after what came meanwhile */
+	atomic_or(&vcpu->thread.work, WORK_VIRTIO); /* the rest, after what came meanwhile */
 }
 
 /* One that is on, because another one sleeps at the checkpoint. */

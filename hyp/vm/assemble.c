@@ -54,12 +54,14 @@ static int make_vcpu(struct vm *vm, uint32_t index)
 	vcpu->vpidr = read_midr();
 	vcpu->vmpidr = 0x80000000U | (vm->config.cpus == 1 ? BIT(30) : 0) | index; /* one cluster; U: uniprocessor */
 	vcpu->hcr = HCR_GUEST;
-	vcpu->priority = vm->config.priority;
-	vcpu->work = WORK_STOP;
+	vcpu->thread.priority = vm->config.priority;
+	vcpu->thread.group = vm;
+	vcpu->thread.work = WORK_STOP;
 	vcpu->trap_wfi = vm->config.watchdog_ms != 0; /* it has to be seen sleeping */
 	vm->vcpu[index] = vcpu;
 	vm->vcpu_count++;
-	return thread_make_stack(vcpu, thread_start);
+	vcpu->regs = thread_make_stack(&vcpu->thread, sizeof(struct regs), thread_start);
+	return vcpu->regs ? 0 : -ENOMEM;
 }
 
 static int make_vcpus(struct vm *vm)
@@ -127,7 +129,7 @@ static void release(struct vm *vm)
 	if (vm->console.log)
 		page_free(vm->console.log, page_order(vm->console.size));
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
-		thread_free_stack(vm->vcpu[i]);
+		thread_free_stack(&vm->vcpu[i]->thread);
 		page_free(vm->vcpu[i], page_order(sizeof(*vm->vcpu[i])));
 	}
 	if (vm->s2.root) {
@@ -189,7 +191,7 @@ static int attach_vcpus(struct vm *vm)
 	struct vcpu *v;
 
 	vm_for_each_vcpu(v, vm)
-		if (sched_attach(v, vm->config.affinity & v->model_cpus, vm->config.dedicated_cpus))
+		if (sched_attach(&v->thread, vm->config.affinity & v->model_cpus, vm->config.dedicated_cpus))
 			return -ENODEV;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "coproc/coproc.h"
 #include "coproc/extra.h"
 #include "hyp/console/log.h"
+#include "hyp/run/world.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -43,20 +44,28 @@ static inline uint32_t with_wait_traps(uint32_t hcr, const struct percpu *cpu, c
 {
 	bool may_wait = cpu->assigned <= 1 && !vcpu->trap_wfi;
 
-	if (likely(cpu->ready >> vcpu->priority))
+	if (likely(cpu->ready >> vcpu->thread.priority))
 		return may_wait ? (hcr & ~HCR_TWI) | HCR_TWE : hcr | HCR_TWI | HCR_TWE;
 	hcr &= ~HCR_TWE;
 	return may_wait ? hcr & ~HCR_TWI : hcr | HCR_TWI;
 }
 
-void vcpu_set_wait_traps(struct vcpu *vcpu)
+static void update_wait_traps(const struct percpu *cpu, struct vcpu *vcpu)
 {
-	uint32_t hcr = with_wait_traps(vcpu->hcr, this_cpu(), vcpu);
+	uint32_t hcr = with_wait_traps(vcpu->hcr, cpu, vcpu);
 
 	if (vcpu->hcr == hcr)
 		return;
 	vcpu->hcr = hcr;
 	write_hcr(hcr & (read_hcr() | ~HCR_VA)); /* it may have taken the abort */
+}
+
+void world_set_wait_traps(struct thread *running)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (cpu->loaded == vcpu_of(running))
+		update_wait_traps(cpu, cpu->loaded);
 }
 
 static inline void save(struct vcpu *vcpu)
@@ -118,7 +127,7 @@ static inline void restore(struct percpu *cpu, struct vcpu *vcpu)
 	isb();
 }
 
-struct vcpu *vcpu_take_abort(struct percpu *cpu)
+struct thread *world_take_abort(struct percpu *cpu)
 {
 	static struct log_budget budget;
 
@@ -129,18 +138,18 @@ struct vcpu *vcpu_take_abort(struct percpu *cpu)
 	else if (log_ratelimit(&budget))
 		log_err("host: CPU %u had an asynchronous abort that is no guest's: memory or a device has failed",
 			(unsigned)cpu->head.id);
-	return cpu->loaded;
+	return cpu->loaded ? &cpu->loaded->thread : NULL;
 }
 
 /*
  * What the guest has begun here is complete (DSB) before another one comes, and if it was told so by then that this has
  * failed (ISR.A), the abort is its own: on the way into the next guest it would be that one's (HCR.AMO, B1.8.7).
  */
-void vcpu_switch(struct percpu *cpu, struct vcpu *next)
+static void switch_vcpu(struct percpu *cpu, struct vcpu *next)
 {
 	dsb();
 	if (unlikely(read_isr() & ISR_A))
-		vcpu_take_abort(cpu);
+		world_take_abort(cpu);
 	if (likely(cpu->loaded))
 		save(cpu->loaded);
 	cpu->loaded = next;
@@ -160,20 +169,32 @@ void vcpu_switch(struct percpu *cpu, struct vcpu *next)
 	write_vttbr(0);
 }
 
+void world_switch(struct percpu *cpu, struct thread *next)
+{
+	struct vcpu *vcpu = vcpu_of(next);
+
+	if (unlikely(cpu->loaded == vcpu))
+		update_wait_traps(cpu, vcpu);
+	else if (likely(!next->detached))
+		switch_vcpu(cpu, vcpu);
+}
+
 void vcpu_load(struct vcpu *next)
 {
 	struct percpu *cpu = this_cpu();
 
 	if (cpu->loaded != next)
-		vcpu_switch(cpu, next);
+		switch_vcpu(cpu, next);
 }
 
 /*
  * DSB: what the guest has begun here (TLB and cache maintenance by VA, stores) is complete before it may wait for that
  * on another CPU.
  */
-void vcpu_unload(struct vcpu *vcpu)
+void world_unload(struct thread *thread)
 {
+	struct vcpu *vcpu = vcpu_of(thread);
+
 	if (this_cpu()->loaded == vcpu)
 		vcpu_load(NULL);
 	coproc_leave_cpu(vcpu);

@@ -69,14 +69,14 @@ struct vm {
 
 	/* hyp/vm/watchdog.c */
 	struct timer watchdog, restart;
-	struct vcpu *restarter; /* waits for `restart` */
-	uint64_t restart_due;   /* CNTPCT: when the VM will have made up for its last restarts */
-	uint64_t off_since;     /* CNTPCT at which all vCPUs were first seen off, 0: they are not */
-	bool fresh;             /* started since the watchdog last looked */
+	struct thread *restarter; /* waits for `restart` */
+	uint64_t restart_due;     /* CNTPCT: when the VM will have made up for its last restarts */
+	uint64_t off_since;       /* CNTPCT at which all vCPUs were first seen off, 0: they are not */
+	bool fresh;               /* started since the watchdog last looked */
 
 	/* the end of it: vm_destroy() */
-	struct vcpu *ender;  /* waits for */
-	uint32_t left_count; /* the vCPUs' threads, which end */
+	struct thread *ender; /* waits for */
+	uint32_t left_count;  /* the vCPUs' threads, which end */
 
 	struct timer stop_watch; /* reports vCPUs that do not come to the checkpoint */
 	uint64_t stop_began;     /* CNTPCT at which they were called */

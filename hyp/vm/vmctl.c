@@ -34,6 +34,7 @@
 #include "hyp/load/image.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
+#include "hyp/run/world.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/vm/watchdog.h"
@@ -83,7 +84,7 @@ static void wake_all(struct vm *vm)
 	struct vcpu *v;
 
 	vm_for_each_vcpu(v, vm)
-		sched_wake(v);
+		sched_wake(&v->thread);
 }
 
 int vmctl_boot(struct vm *vm)
@@ -113,13 +114,13 @@ void vmctl_break(struct vm *vm)
 static void report_late(const struct vcpu *vcpu)
 {
 	const char *vm = vcpu->vm->config.name;
-	unsigned int index = vcpu->index, cpu = vcpu->cpu->head.id;
+	unsigned int index = vcpu->index, cpu = vcpu->thread.cpu->head.id;
 
-	if (vcpu->queued)
+	if (vcpu->thread.queued)
 		log_warn("vm %s: vCPU %u waits for CPU %u, which others do not leave to it", vm, index, cpu);
 	else
 		log_err("vm %s: vCPU %u on CPU %u has not stopped for %u s (work 0x%x): a bug, please report it", vm,
-			index, cpu, STOP_SECONDS, (unsigned)vcpu->work);
+			index, cpu, STOP_SECONDS, (unsigned)vcpu->thread.work);
 }
 
 static void wake_placed(struct vm *vm)
@@ -127,7 +128,7 @@ static void wake_placed(struct vm *vm)
 	struct vcpu *v;
 
 	vm_for_each_vcpu(v, vm)
-		if (v->cpu)
+		if (v->thread.cpu)
 			vcpu_request(v, WORK_STOP);
 }
 
@@ -138,11 +139,11 @@ static void wait_for_threads(struct vm *vm)
 	uint32_t placed = 0;
 
 	vm_for_each_vcpu(v, vm)
-		placed += v->cpu != NULL;
+		placed += v->thread.cpu != NULL;
 	while (__atomic_load_n(&vm->left_count, __ATOMIC_RELAXED) < placed)
 		sched_block();
 	vm_for_each_vcpu(v, vm)
-		while (v->cpu && !__atomic_load_n(&v->gone, __ATOMIC_ACQUIRE))
+		while (v->thread.cpu && !__atomic_load_n(&v->thread.gone, __ATOMIC_ACQUIRE))
 			;
 }
 
@@ -158,7 +159,7 @@ int vmctl_end(struct vm *vm)
 		ret = -EINVAL;
 	else
 		vm->state = VM_ENDING;
-	vm->ender = current_vcpu();
+	vm->ender = this_cpu()->thread;
 	spin_unlock(&vm->lock);
 	if (ret)
 		return ret;
@@ -457,7 +458,7 @@ static bool may_run(struct vcpu *vcpu)
 {
 	if (vcpu->vm->state != VM_RUNNING)
 		return false;
-	if (vcpu->power == VCPU_SUSPENDED && !vcpu->detached && vgic_has_pending(vcpu)) {
+	if (vcpu->power == VCPU_SUSPENDED && !vcpu->thread.detached && vgic_has_pending(vcpu)) {
 		vcpu->power = VCPU_ON;
 		vcpu->vm->suspended = false;
 	}
@@ -467,7 +468,7 @@ static bool may_run(struct vcpu *vcpu)
 /* Its state out of the hardware, so that nothing of it can fire, or back, with the VM's time as it is now. */
 static void detach(struct vcpu *vcpu, bool detached)
 {
-	vcpu->detached = detached;
+	vcpu->thread.detached = detached;
 	vcpu_load(detached ? NULL : vcpu);
 	if (!detached)
 		vtimer_sample(vcpu);
@@ -481,7 +482,7 @@ static void wait_parked(struct vcpu *vcpu)
 {
 	bool live = vcpu->power == VCPU_SUSPENDED && vcpu->vm->state == VM_RUNNING;
 
-	if (vcpu->detached == live) {
+	if (vcpu->thread.detached == live) {
 		detach(vcpu, !live);
 		return;
 	}
@@ -490,10 +491,10 @@ static void wait_parked(struct vcpu *vcpu)
 		return;
 	while (irq_handle_one())
 		;
-	if (vcpu->work & WORK_TIMER)
+	if (vcpu->thread.work & WORK_TIMER)
 		vtimer_sample(vcpu); /* its deadline may be what wakes it */
-	if (vcpu->work & WORK_STOP) {
-		atomic_clear(&vcpu->work, WORK_STOP);
+	if (vcpu->thread.work & WORK_STOP) {
+		atomic_clear(&vcpu->thread.work, WORK_STOP);
 		detach(vcpu, true); /* a pause may have come and gone, and with it the time that it was loaded with */
 	}
 }
@@ -505,10 +506,10 @@ static void __attribute__((noreturn)) leave_for_good(struct vcpu *vcpu)
 
 	vm->left_count++;
 	spin_unlock(&vm->lock);
-	vcpu->detached = true;
-	vcpu_unload(vcpu);
+	vcpu->thread.detached = true;
+	world_unload(&vcpu->thread);
 	sched_wake(vm->ender);
-	sched_exit(&vcpu->gone);
+	sched_exit();
 }
 
 void vmctl_checkpoint(struct vcpu *vcpu)
@@ -577,7 +578,7 @@ uint32_t vmctl_cpu_on(struct vm *vm, uint32_t target, uint32_t entry, uint32_t c
 	}
 	spin_unlock(&vm->lock);
 	if (result == PSCI_SUCCESS)
-		sched_wake(vcpu);
+		sched_wake(&vcpu->thread);
 	return result;
 }
 
@@ -593,8 +594,8 @@ void vmctl_cpu_off(struct vcpu *vcpu)
 
 void vmctl_standby(struct vcpu *vcpu)
 {
-	/* A request (vcpu->work) is served at the boundary; a return without cause is allowed. An abort wakes, too. */
-	if (!vcpu->work && !(read_hcr() & HCR_VA) && !vgic_has_pending(vcpu))
+	/* Work is served at the boundary; a return without cause is allowed. An abort wakes, too. */
+	if (!vcpu->thread.work && !(read_hcr() & HCR_VA) && !vgic_has_pending(vcpu))
 		sched_block();
 }
 

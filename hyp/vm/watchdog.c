@@ -20,11 +20,11 @@ static bool vcpu_hangs(struct vcpu *vcpu, uint64_t limit)
 {
 	uint64_t ran, waited;
 
-	sched_times(vcpu, &ran, &waited);
-	if (vcpu->vm->fresh || vcpu->power != VCPU_ON || vcpu->sleeps != vcpu->seen_sleeps ||
+	sched_times(&vcpu->thread, &ran, &waited);
+	if (vcpu->vm->fresh || vcpu->power != VCPU_ON || vcpu->thread.sleeps != vcpu->seen_sleeps ||
 	    vcpu->vgic.injected != vcpu->seen_injected) {
 		vcpu->seen_ran = ran;
-		vcpu->seen_sleeps = vcpu->sleeps;
+		vcpu->seen_sleeps = vcpu->thread.sleeps;
 		vcpu->seen_injected = vcpu->vgic.injected;
 	}
 	return ran - vcpu->seen_ran >= limit;
@@ -96,7 +96,7 @@ void watchdog_hold_back(struct vm *vm)
 
 	vm->restart_due = MAX(vm->restart_due, now) + interval;
 	vm->restart.expired = restart_due;
-	vm->restarter = this_cpu()->vcpu;
+	vm->restarter = this_cpu()->thread;
 	while (vm->request == VM_REQUEST_RESTART && timer_now() < start) {
 		timer_arm(&vm->restart, start);
 		sched_block();

@@ -150,23 +150,24 @@ int cache_scrub_block(void *block)
 	return 0;
 }
 
-int thread_make_stack(struct vcpu *vcpu, void (*entry)(void))
-{
-	(void)entry;
-	vcpu->regs = page_alloc(0);
-	now.stacks += vcpu->regs != NULL;
-	return vcpu->regs ? 0 : -ENOMEM;
-}
-
-void thread_free_stack(struct vcpu *vcpu)
-{
-	now.stacks -= vcpu->regs != NULL;
-	page_free(vcpu->regs, 0);
-}
-
 void thread_start(void);
 void thread_start(void)
 {
+}
+
+void *thread_make_stack(struct thread *thread, size_t room, void (*entry)(void))
+{
+	assert_int_equal(room, sizeof(struct regs));
+	assert_ptr_equal(entry, thread_start);
+	thread->stack = page_alloc(0);
+	now.stacks += thread->stack != NULL;
+	return thread->stack;
+}
+
+void thread_free_stack(struct thread *thread)
+{
+	now.stacks -= thread->stack != NULL;
+	page_free(thread->stack, 0);
 }
 
 static struct cpu_model model = {.name = "test"};
@@ -240,14 +241,14 @@ uint32_t sched_usable(uint32_t affinity)
 	return affinity & 0xffU;
 }
 
-int sched_attach(struct vcpu *vcpu, uint32_t affinity, bool dedicated)
+int sched_attach(struct thread *thread, uint32_t affinity, bool dedicated)
 {
 	(void)affinity, (void)dedicated;
 	if (now.cpus == 0)
 		return -ENODEV;
 	now.cpus--;
 	now.places++;
-	vcpu->cpu = &percpu[0];
+	thread->cpu = &percpu[0];
 	return 0;
 }
 
@@ -281,7 +282,7 @@ int vmctl_end(struct vm *vm)
 	if (now.end_result)
 		return now.end_result;
 	vm_for_each_vcpu(v, vm)
-		if (v->cpu) {
+		if (v->thread.cpu) {
 			now.places--;
 			now.cpus++;
 		}
@@ -392,7 +393,7 @@ static void test_whole_life(void **state)
 		assert_ptr_equal(vm->vcpu[i]->vm, vm);
 		assert_ptr_equal(vm->vcpu[i]->bus, &vm->bus);
 		assert_int_equal(vm->vcpu[i]->vmpidr, 0x80000000U | i);
-		assert_int_equal(vm->vcpu[i]->work, WORK_STOP);
+		assert_int_equal(vm->vcpu[i]->thread.work, WORK_STOP);
 	}
 	assert_int_equal(vm_destroy(vm), 0);
 	assert_string_equal(fake_log_last(LOG_INFO), "vm a: destroyed");

@@ -183,13 +183,14 @@ static int setup(void **state)
 	memset(&regs, 0, sizeof(regs));
 	memset(&model, 0, sizeof(model));
 	write_htpidr((uintptr_t)&cpu);
-	cpu.vcpu = cpu.loaded = &vcpu;
+	cpu.thread = &vcpu.thread;
+	cpu.loaded = &vcpu;
 	coproc_init();
 	strcpy(vm.config.name, "one");
 	lines = flushes = 0;
 	budget = ~0U;
 	vcpu.hcr = HCR_VM | HCR_TSW;
-	vcpu.work = irqs = 0;
+	vcpu.thread.work = irqs = 0;
 	reset_by_irq = false;
 	vcpu.coproc.extra = 0;
 	coproc_reset(&vcpu);
@@ -298,7 +299,7 @@ static void test_every_encoding(void **state)
 		enum exit_action action;
 
 		fake_machine.events = 0;
-		vcpu.work = 0;
+		vcpu.thread.work = 0;
 		action = trap(&vcpu, &regs, iss32(key, 3, read));
 		if (row && (read ? row->read != NULL : row->write != NULL)) {
 			assert_int_equal(action, EXIT_NEXT);
@@ -665,8 +666,8 @@ static void test_pmu_user(void **state)
 /* As hyp/exit/exit.c does on the way back into the guest. */
 static void finish_flush(void)
 {
-	while (vcpu.work & WORK_FLUSH) {
-		vcpu.work &= ~WORK_FLUSH;
+	while (vcpu.thread.work & WORK_FLUSH) {
+		vcpu.thread.work &= ~WORK_FLUSH;
 		setway_flush_some(&vcpu);
 	}
 }
@@ -812,17 +813,17 @@ static void test_setway_preemption(void **state)
 	operation();
 	assert_int_equal(flushes, 0); /* nothing happens inside the trap itself */
 	for (uint32_t i = 0; i < ARRAY_SIZE(blocks); i++) {
-		assert_int_equal(vcpu.work, WORK_FLUSH);
-		vcpu.work = 0;
+		assert_int_equal(vcpu.thread.work, WORK_FLUSH);
+		vcpu.thread.work = 0;
 		irqs = 3;
 		setway_flush_some(&vcpu);
 		assert_int_equal(irqs, 0);
 		assert_int_equal(flushes, i + 1);
 		assert_int_equal(flushed[i], 0x800000000 + blocks[i]);
 	}
-	vcpu.work = 0;
+	vcpu.thread.work = 0;
 	setway_flush_some(&vcpu); /* finds the end */
-	assert_int_equal(vcpu.work, 0);
+	assert_int_equal(vcpu.thread.work, 0);
 	assert_state(SETWAY_ON, 1);
 }
 
@@ -832,7 +833,7 @@ static void test_setway_reset_in_flush(void **state)
 	(void)state;
 	sctlr(SCTLR_M | SCTLR_C, 0);
 	operation();
-	vcpu.work = 0;
+	vcpu.thread.work = 0;
 	setway_flush_some(&vcpu);
 	setway_reset(&vcpu);
 	setway_flush_some(&vcpu);
@@ -856,12 +857,12 @@ static void test_setway_two_vcpus(void **state)
 	before = flushes;
 	write_sctlr(SCTLR_RESET); /* the other's hardware state */
 	setway_operation(&other);
-	assert_int_equal(other.work, 0); /* its caches are off: deferred */
+	assert_int_equal(other.thread.work, 0); /* its caches are off: deferred */
 	setway_write_sctlr(&other, SCTLR_RESET | SCTLR_M | SCTLR_C);
 	setway_after_write(&other);
-	assert_int_equal(other.work, WORK_FLUSH);
-	while (other.work & WORK_FLUSH) {
-		other.work = 0;
+	assert_int_equal(other.thread.work, WORK_FLUSH);
+	while (other.thread.work & WORK_FLUSH) {
+		other.thread.work = 0;
 		setway_flush_some(&other);
 	}
 	assert_int_equal(flushes, before + ARRAY_SIZE(blocks));

@@ -100,7 +100,7 @@ void vmctl_standby(struct vcpu *of)
 void vgic_flush(struct vcpu *of)
 {
 	seen.flushes++;
-	of->work |= seen.raise;
+	of->thread.work |= seen.raise;
 	seen.raise = 0;
 }
 
@@ -179,12 +179,13 @@ static int setup(void **state)
 	memset(&seen, 0, sizeof(seen));
 	memset(&regs, 0, sizeof(regs));
 	seen.action = EXIT_NEXT;
-	vcpu.work = 0;
+	vcpu.thread.work = 0;
 	mmio_init(&vm.bus);
 	vcpu.bus = &vm.bus;
 	table_at = UINT64_MAX;
 	fill_index();
-	cpu.vcpu = cpu.loaded = &vcpu;
+	cpu.thread = &vcpu.thread;
+	cpu.loaded = &vcpu;
 	write_htpidr((uintptr_t)&cpu);
 	write_vbar(0x40008000);
 	return 0;
@@ -416,7 +417,7 @@ static void test_work(void **state)
 	exit_irq();
 	assert_int_equal(seen.irqs, 1);
 	assert_int_equal(seen.flushes + seen.samples + seen.checkpoints + seen.yields + seen.slices, 0);
-	vcpu.work = WORK_VGIC | WORK_TIMER | WORK_SLICE | WORK_FLUSH | WORK_VIRTIO;
+	vcpu.thread.work = WORK_VGIC | WORK_TIMER | WORK_SLICE | WORK_FLUSH | WORK_VIRTIO;
 	seen.raise = WORK_STOP | WORK_RESCHED;
 	exit_irq();
 	assert_int_equal(seen.flushes, 1);
@@ -426,15 +427,15 @@ static void test_work(void **state)
 	assert_int_equal(seen.checkpoints, 1);
 	assert_int_equal(seen.yields, 1);
 	assert_int_equal(seen.slices, 1);
-	assert_int_equal(vcpu.work, 0);
-	vcpu.work = WORK_BALANCE;
+	assert_int_equal(vcpu.thread.work, 0);
+	vcpu.thread.work = WORK_BALANCE;
 	exit_irq();
 	assert_int_equal(seen.balances, 1);
-	vcpu.work = WORK_STOP;
+	vcpu.thread.work = WORK_STOP;
 	exit_first();
 	assert_int_equal(seen.checkpoints, 2);
 	/* It may sleep there, or load an image, and others wait for the CPU. */
-	vcpu.work = WORK_STOP | WORK_BALANCE | WORK_RESCHED | WORK_SLICE;
+	vcpu.thread.work = WORK_STOP | WORK_BALANCE | WORK_RESCHED | WORK_SLICE;
 	exit_first();
 	assert_int_equal(seen.let_others, 2 + 2 + 2);
 }

@@ -1,6 +1,6 @@
 /*
  * The scheduler's decisions: who runs next, who is kicked, which time slice. The thread switch itself is a note here:
- * after it the code goes on as if that thread had just been picked again, so each test looks at percpu.vcpu.
+ * after it the code goes on as if that thread had just been picked again, so each test looks at percpu.thread.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -19,12 +19,15 @@
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
-#include "hyp/vm/vcpu.h"
+#include "hyp/run/thread.h"
+#include "hyp/run/world.h"
 
-#define VCPUS 16U
+#define VCPUS      16U
+#define WORK_MINE  (1U << 0) /* bits that are not the scheduler's */
+#define WORK_OTHER (1U << 3)
 
 struct percpu percpu[CPU_MAX];
-static struct vcpu vcpu[VCPUS];
+static struct thread thread[VCPUS];
 static uint32_t stack[VCPUS], idle_stack[CPU_MAX];
 
 /* --- what the code under test calls ---------------------------------------------------------------------------------
@@ -39,6 +42,7 @@ static bool in_slice_irq;
 #define SLICE_PPI 30U
 #define clock_now (fake_machine.reg[SYSREG_cntpct])
 static uint32_t unloaded;
+static struct thread *loaded[CPU_MAX]; /* whose guest's state is in the hardware */
 static jmp_buf idle_over;
 
 void thread_switch(uint32_t **from, uint32_t *to);
@@ -66,35 +70,37 @@ void thread_leave(uint32_t *to, bool *gone)
 	longjmp(idle_over, 2);
 }
 
-void vcpu_switch(struct percpu *cpu, struct vcpu *next)
+void world_switch(struct percpu *cpu, struct thread *next)
 {
 	assert_ptr_equal(cpu, &percpu[cpu_id()]);
 	assert_ptr_equal(next->cpu, cpu);
+	if (next->detached || loaded[cpu_id()] == next)
+		return;
 	for (uint32_t i = 0; i < CPU_MAX; i++)
-		assert_ptr_not_equal(percpu[i].loaded, next); /* its state is in one place, and not here */
-	cpu->loaded = next;
+		assert_ptr_not_equal(loaded[i], next); /* its state is in one place, and not here */
+	loaded[cpu_id()] = next;
 }
 
 /* By the CPU that it leaves, which is not the one that it belongs to any more. */
-void vcpu_unload(struct vcpu *leaving)
+void world_unload(struct thread *leaving)
 {
 	assert_ptr_not_equal(leaving->cpu, &percpu[cpu_id()]);
 	assert_true(leaving->queued && !leaving->running);
-	if (percpu[cpu_id()].loaded == leaving)
-		percpu[cpu_id()].loaded = NULL;
+	if (loaded[cpu_id()] == leaving)
+		loaded[cpu_id()] = NULL;
 	unloaded++;
 }
 
-struct vcpu *vcpu_take_abort(struct percpu *cpu)
+struct thread *world_take_abort(struct percpu *cpu)
 {
 	assert_true(read_isr() & ISR_A);
 	fake_machine.reg[SYSREG_isr] = 0;
-	return cpu->loaded;
+	return loaded[cpu->head.id];
 }
 
-void vcpu_set_wait_traps(struct vcpu *current)
+void world_set_wait_traps(struct thread *running)
 {
-	assert_ptr_equal(current, percpu[cpu_id()].loaded);
+	assert_ptr_equal(running, percpu[cpu_id()].thread);
 }
 
 void gic_send_sgi(uint32_t cpu, uint32_t sgi)
@@ -141,7 +147,7 @@ static uint64_t ran(uint32_t i)
 {
 	uint64_t time, waited;
 
-	sched_times(&vcpu[i], &time, &waited);
+	sched_times(&thread[i], &time, &waited);
 	return time;
 }
 
@@ -149,7 +155,7 @@ static void assert_times(uint32_t i, uint64_t time, uint64_t waited)
 {
 	uint64_t ran_so_far, waited_so_far;
 
-	sched_times(&vcpu[i], &ran_so_far, &waited_so_far);
+	sched_times(&thread[i], &ran_so_far, &waited_so_far);
 	assert_int_equal(ran_so_far, time);
 	assert_int_equal(waited_so_far, waited);
 }
@@ -172,11 +178,11 @@ static int setup(void **state)
 	(void)state;
 	fake_machine_reset();
 	memset(percpu, 0, sizeof(percpu));
-	memset(vcpu, 0, sizeof(vcpu));
+	memset(thread, 0, sizeof(thread));
+	memset(loaded, 0, sizeof(loaded));
 	for (uint32_t i = 0; i < VCPUS; i++) {
-		vcpu[i].sp = &stack[i];
-		vcpu[i].index = i;
-		vcpu[i].priority = 3;
+		thread[i].sp = &stack[i];
+		thread[i].priority = 3;
 	}
 	clock_now = 5000;
 	unloaded = 0;
@@ -208,16 +214,16 @@ static void idle(void)
 static void start(uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
+		assert_int_equal(sched_attach(&thread[i], BIT(0), false), 0);
 	idle();
 }
 
-static void assert_runs(const struct vcpu *expected)
+static void assert_runs(const struct thread *expected)
 {
-	assert_ptr_equal(percpu[0].vcpu, expected);
+	assert_ptr_equal(percpu[0].thread, expected);
 	if (expected) {
 		assert_ptr_equal(switched_to, expected->sp);
-		assert_ptr_equal(percpu[0].loaded, expected);
+		assert_ptr_equal(loaded[0], expected);
 		assert_true(expected->running);
 		assert_false(expected->queued);
 	} else {
@@ -228,14 +234,14 @@ static void assert_runs(const struct vcpu *expected)
 static void test_attach(void **state)
 {
 	(void)state;
-	assert_int_equal(sched_attach(&vcpu[0], BIT(5), false), -ENODEV); /* not online */
+	assert_int_equal(sched_attach(&thread[0], BIT(5), false), -ENODEV); /* not online */
 	for (uint32_t i = 0; i < 4; i++)
-		assert_int_equal(sched_attach(&vcpu[i], UINT32_MAX, false), 0);
+		assert_int_equal(sched_attach(&thread[i], UINT32_MAX, false), 0);
 	assert_int_equal(percpu[0].assigned, 2); /* spread */
 	assert_int_equal(percpu[1].assigned, 2);
-	assert_int_equal(sched_attach(&vcpu[4], BIT(1) | BIT(7), false), 0);
-	assert_ptr_equal(vcpu[4].cpu, &percpu[1]);
-	assert_int_equal(vcpu[4].affinity, BIT(1));
+	assert_int_equal(sched_attach(&thread[4], BIT(1) | BIT(7), false), 0);
+	assert_ptr_equal(thread[4].cpu, &percpu[1]);
+	assert_int_equal(thread[4].affinity, BIT(1));
 	assert_true(kicked & BIT(1));  /* it sleeps */
 	assert_false(kicked & BIT(0)); /* it is awake: this is it */
 }
@@ -245,40 +251,37 @@ static void test_dedicated(void **state)
 {
 	(void)state;
 	assert_int_equal(sched_usable(UINT32_MAX), 3);
-	assert_int_equal(sched_attach(&vcpu[0], UINT32_MAX, true), 0);
-	assert_int_equal(vcpu[0].affinity, BIT(0));
+	assert_int_equal(sched_attach(&thread[0], UINT32_MAX, true), 0);
+	assert_int_equal(thread[0].affinity, BIT(0));
 	assert_int_equal(sched_usable(UINT32_MAX), 2);
-	assert_int_equal(sched_attach(&vcpu[1], UINT32_MAX, false), 0);
-	assert_int_equal(sched_attach(&vcpu[2], UINT32_MAX, false), 0);
+	assert_int_equal(sched_attach(&thread[1], UINT32_MAX, false), 0);
+	assert_int_equal(sched_attach(&thread[2], UINT32_MAX, false), 0);
 	assert_int_equal(percpu[1].assigned, 2);
-	assert_int_equal(vcpu[2].affinity, BIT(1));
-	assert_int_equal(sched_attach(&vcpu[3], BIT(0), false), -ENODEV);
-	assert_int_equal(sched_attach(&vcpu[3], UINT32_MAX, true), -ENODEV); /* the other one is taken */
+	assert_int_equal(thread[2].affinity, BIT(1));
+	assert_int_equal(sched_attach(&thread[3], BIT(0), false), -ENODEV);
+	assert_int_equal(sched_attach(&thread[3], UINT32_MAX, true), -ENODEV); /* the other one is taken */
 }
 
 /* A vCPU that ends leaves its CPU to the idle thread as if it had never lived there, and nothing wakes it any more. */
 static void test_exit(void **state)
 {
-	static bool gone;
-
 	(void)state;
-	assert_int_equal(sched_attach(&vcpu[0], UINT32_MAX, true), 0);
+	assert_int_equal(sched_attach(&thread[0], UINT32_MAX, true), 0);
 	idle();
-	assert_runs(&vcpu[0]);
-	gone = false;
+	assert_runs(&thread[0]);
 	if (!setjmp(idle_over))
-		sched_exit(&gone);
-	assert_true(gone);
+		sched_exit();
+	assert_true(thread[0].gone);
 	assert_ptr_equal(switched_to, percpu[0].idle_sp);
-	assert_null(percpu[0].vcpu);
+	assert_null(percpu[0].thread);
 	assert_int_equal(percpu[0].assigned, 0);
 	assert_int_equal(percpu[0].load[3], 0);
 	assert_int_equal(sched_usable(UINT32_MAX), 3);
-	sched_wake(&vcpu[0]);
+	sched_wake(&thread[0]);
 	assert_int_equal(percpu[0].ready, 0);
-	assert_int_equal(sched_attach(&vcpu[1], BIT(0), true), 0);
+	assert_int_equal(sched_attach(&thread[1], BIT(0), true), 0);
 	idle();
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 }
 
 static void test_round_robin(void **state)
@@ -286,7 +289,7 @@ static void test_round_robin(void **state)
 	(void)state;
 	start(3);
 	for (uint32_t n = 0; n < 12; n++) {
-		assert_runs(&vcpu[n % 3]);
+		assert_runs(&thread[n % 3]);
 		slice_expires();
 	}
 }
@@ -294,27 +297,27 @@ static void test_round_robin(void **state)
 static void test_priority(void **state)
 {
 	(void)state;
-	vcpu[0].priority = 0;
-	vcpu[1].priority = 7;
-	vcpu[2].priority = 7;
-	vcpu[3].priority = 5;
+	thread[0].priority = 0;
+	thread[1].priority = 7;
+	thread[2].priority = 7;
+	thread[3].priority = 5;
 	start(4);
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 	slice_expires();
-	assert_runs(&vcpu[2]);
+	assert_runs(&thread[2]);
 	slice_expires();
-	assert_runs(&vcpu[1]); /* the lower ones wait as long as these two want to run */
+	assert_runs(&thread[1]); /* the lower ones wait as long as these two want to run */
 	sched_block();
-	assert_runs(&vcpu[2]);
+	assert_runs(&thread[2]);
 	slice_expires();
-	assert_runs(&vcpu[2]); /* nobody of its rank */
+	assert_runs(&thread[2]); /* nobody of its rank */
 	sched_block();
-	assert_runs(&vcpu[3]);
+	assert_runs(&thread[3]);
 	sched_block();
-	assert_runs(&vcpu[0]);
+	assert_runs(&thread[0]);
 	sched_block();
 	assert_runs(NULL);
-	assert_ptr_equal(percpu[0].loaded, &vcpu[0]); /* idle takes nothing out of the hardware */
+	assert_ptr_equal(loaded[0], &thread[0]); /* idle takes nothing out of the hardware */
 }
 
 /* It would end every WFI at once. Whose it is may sleep until it comes. */
@@ -327,9 +330,9 @@ static void test_abort_while_idle(void **state)
 	fake_machine.events = 0;
 	idle();
 	assert_true(fake_find(FAKE_WFI, 0) == fake_machine.events);
-	assert_runs(&vcpu[0]);
+	assert_runs(&thread[0]);
 	sched_block();
-	percpu[0].loaded = NULL;
+	loaded[0] = NULL;
 	fake_machine.reg[SYSREG_isr] = ISR_A;
 	idle();
 	assert_runs(NULL);
@@ -342,7 +345,7 @@ static void test_yield_alone(void **state)
 	switches = 0;
 	slice_expires();
 	assert_int_equal(switches, 0);
-	assert_runs(&vcpu[0]);
+	assert_runs(&thread[0]);
 }
 
 /* A wake-up between the look and the block is not lost, and counts once. */
@@ -351,20 +354,20 @@ static void test_wake_pending(void **state)
 	(void)state;
 	start(1);
 	switches = 0;
-	sched_wake(&vcpu[0]);
-	sched_wake(&vcpu[0]);
-	assert_true(vcpu[0].wake_pending);
+	sched_wake(&thread[0]);
+	sched_wake(&thread[0]);
+	assert_true(thread[0].wake_pending);
 	sched_block();
 	assert_int_equal(switches, 0);
-	assert_runs(&vcpu[0]);
-	assert_false(vcpu[0].wake_pending);
+	assert_runs(&thread[0]);
+	assert_false(thread[0].wake_pending);
 	sched_block();
 	assert_runs(NULL);
-	sched_wake(&vcpu[0]);
-	sched_wake(&vcpu[0]); /* queued once */
-	assert_false(vcpu[0].wake_pending);
+	sched_wake(&thread[0]);
+	sched_wake(&thread[0]); /* queued once */
+	assert_false(thread[0].wake_pending);
 	idle();
-	assert_runs(&vcpu[0]);
+	assert_runs(&thread[0]);
 	assert_int_equal(percpu[0].ready, 0);
 }
 
@@ -378,25 +381,25 @@ static void test_wake_decides(void **state)
 
 	(void)state;
 	start(1);
-	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
+	assert_int_equal(sched_attach(&thread[1], BIT(0), false), 0);
 	slice_expires();
 	sched_block(); /* vCPU 1 sleeps, 0 runs */
-	assert_runs(&vcpu[0]);
+	assert_runs(&thread[0]);
 	for (uint32_t remote = 0; remote < 2; remote++)
 		for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
 			on(remote);
 			kicked = 0;
-			vcpu[0].work = 0;
-			vcpu[1].priority = rows[i].priority;
-			sched_wake(&vcpu[1]);
-			assert_int_equal(vcpu[0].work, rows[i].work);
+			thread[0].work = 0;
+			thread[1].priority = rows[i].priority;
+			sched_wake(&thread[1]);
+			assert_int_equal(thread[0].work, rows[i].work);
 			assert_int_equal(kicked, remote && rows[i].kick ? BIT(0) : 0);
 			on(0);
 			sched_block(); /* 0 sleeps: 1 runs, and sleeps; 0 wakes */
-			assert_runs(&vcpu[1]);
-			sched_wake(&vcpu[0]);
+			assert_runs(&thread[1]);
+			sched_wake(&thread[0]);
 			sched_block();
-			assert_runs(&vcpu[0]);
+			assert_runs(&thread[0]);
 		}
 }
 
@@ -405,29 +408,29 @@ static void test_request(void **state)
 	(void)state;
 	start(2);
 	kicked = 0;
-	vcpu_request(&vcpu[0], WORK_VGIC); /* by itself: it is in HYP and will see it */
-	assert_int_equal(vcpu[0].work, WORK_VGIC);
-	assert_false(vcpu[0].wake_pending);
+	sched_request(&thread[0], WORK_MINE); /* by itself: it is in HYP and will see it */
+	assert_int_equal(thread[0].work, WORK_MINE);
+	assert_false(thread[0].wake_pending);
 	on(1);
-	vcpu_request(&vcpu[0], WORK_TIMER); /* from elsewhere: out of the guest, and not to sleep */
-	assert_int_equal(vcpu[0].work, WORK_VGIC | WORK_TIMER);
-	assert_true(vcpu[0].wake_pending);
+	sched_request(&thread[0], WORK_OTHER); /* from elsewhere: out of the guest, and not to sleep */
+	assert_int_equal(thread[0].work, WORK_MINE | WORK_OTHER);
+	assert_true(thread[0].wake_pending);
 	assert_int_equal(kicked, BIT(0));
 	kicked = 0;
-	vcpu_request(&vcpu[1], WORK_TIMER); /* queued already: the running one goes on */
+	sched_request(&thread[1], WORK_OTHER); /* queued already: the running one goes on */
 	assert_int_equal(kicked, 0);
 	on(0);
 	sched_block(); /* takes the wake-up */
-	assert_runs(&vcpu[0]);
+	assert_runs(&thread[0]);
 	sched_block();
 	sched_block();
 	assert_runs(NULL);
 	on(1);
-	vcpu_request(&vcpu[1], WORK_VGIC);
+	sched_request(&thread[1], WORK_MINE);
 	assert_int_equal(kicked, BIT(0));
 	on(0);
 	idle();
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 }
 
 /* Time slices where somebody waits, none where nobody does: a CPU with one vCPU has no tick. */
@@ -436,26 +439,26 @@ static void test_slice(void **state)
 	(void)state;
 	start(1);
 	assert_slice(0);
-	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
-	assert_int_equal(vcpu[0].work, WORK_SLICE);
+	assert_int_equal(sched_attach(&thread[1], BIT(0), false), 0);
+	assert_int_equal(thread[0].work, WORK_SLICE);
 	sched_check_slice();
 	assert_slice(5000 + 1000);
 	clock_now = 6001;
 	slice_expires();
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 	assert_slice(6001 + 1000); /* now 0 waits */
 	sched_block();
-	assert_runs(&vcpu[0]);
+	assert_runs(&thread[0]);
 	assert_slice(0);
-	vcpu[1].priority = 2; /* a lesser one gets nothing of a better one's time, but may find another CPU */
-	sched_wake(&vcpu[1]);
+	thread[1].priority = 2; /* a lesser one gets nothing of a better one's time, but may find another CPU */
+	sched_wake(&thread[1]);
 	sched_check_slice();
 	assert_slice(6001 + 1000);
 	slice_expires();
-	assert_runs(&vcpu[0]);
+	assert_runs(&thread[0]);
 	sched_check_slice();
 	sched_block();
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 	sched_block();
 	assert_runs(NULL);
 	assert_slice(0);
@@ -470,7 +473,7 @@ static void test_slice_once(void **state)
 	start(2);
 	assert_slice(5000 + 1000);
 	clock_now = 5500;
-	assert_int_equal(sched_attach(&vcpu[2], BIT(0), false), 0);
+	assert_int_equal(sched_attach(&thread[2], BIT(0), false), 0);
 	sched_check_slice();
 	assert_slice(5000 + 1000);
 }
@@ -494,7 +497,7 @@ static void test_times(void **state)
 	assert_times(1, 10, 100); /* asleep */
 	sched_block();
 	clock_now += 1000;
-	sched_wake(&vcpu[1]);
+	sched_wake(&thread[1]);
 	clock_now += 5;
 	assert_times(1, 10, 105); /* nobody runs yet */
 	idle();
@@ -527,7 +530,7 @@ static void serve(uint32_t cpu)
 	on(cpu);
 	if (percpu[cpu].slice_end && percpu[cpu].slice_end <= clock_now)
 		slice_irq(SLICE_PPI, NULL);
-	while (percpu[cpu].vcpu && (work = atomic_take(&percpu[cpu].vcpu->work)) != 0) {
+	while (percpu[cpu].thread && (work = atomic_take(&percpu[cpu].thread->work)) != 0) {
 		if (work & WORK_BALANCE)
 			sched_balance();
 		if (work & WORK_RESCHED)
@@ -535,7 +538,7 @@ static void serve(uint32_t cpu)
 		if (work & WORK_SLICE)
 			sched_check_slice();
 	}
-	if (!percpu[cpu].vcpu)
+	if (!percpu[cpu].thread)
 		idle();
 }
 
@@ -543,21 +546,21 @@ static void serve(uint32_t cpu)
 static void step(uint32_t vcpus, uint32_t cpus)
 {
 	for (uint32_t i = 0; i < cpus; i++) {
-		struct vcpu *v;
+		struct thread *v;
 
 		serve(i);
-		v = percpu[i].vcpu;
-		if (!v || !habit[v->index].idle || --habit[v->index].left > 0)
+		v = percpu[i].thread;
+		if (!v || !habit[v - thread].idle || --habit[v - thread].left > 0)
 			continue;
-		habit[v->index].left = habit[v->index].idle;
+		habit[v - thread].left = habit[v - thread].idle;
 		sched_block();
 		serve(i);
 	}
 	for (uint32_t i = 0; i < vcpus; i++)
-		if (!vcpu[i].running && !vcpu[i].queued && habit[i].idle && --habit[i].left == 0) {
+		if (!thread[i].running && !thread[i].queued && habit[i].idle && --habit[i].left == 0) {
 			habit[i].left = habit[i].busy;
 			on(i % cpus);
-			sched_wake(&vcpu[i]);
+			sched_wake(&thread[i]);
 		}
 	for (uint32_t i = 0; i < 3 * cpus; i++)
 		serve(i % cpus); /* they kick each other */
@@ -573,11 +576,11 @@ static void shares(uint32_t vcpus, uint32_t cpus)
 	memset(habit, 0, sizeof(habit));
 	online(cpus);
 	for (uint32_t i = 0; i < vcpus; i++)
-		assert_int_equal(sched_attach(&vcpu[i], UINT32_MAX, false), 0);
+		assert_int_equal(sched_attach(&thread[i], UINT32_MAX, false), 0);
 	for (uint32_t t = 0; t < 10000; t++)
 		step(vcpus, cpus);
 	for (uint32_t i = 0; i < vcpus; i++) {
-		sched_times(&vcpu[i], &time, &waited);
+		sched_times(&thread[i], &time, &waited);
 		assert_in_range(time, each - each / 20, each + each / 20);
 		assert_int_equal(time + waited, 10000 * MS);
 		sum += time;
@@ -600,12 +603,12 @@ static void test_alone(void **state)
 	memset(habit, 0, sizeof(habit));
 	online(4);
 	for (uint32_t i = 0; i < 4; i++)
-		assert_int_equal(sched_attach(&vcpu[i], UINT32_MAX, false), 0);
+		assert_int_equal(sched_attach(&thread[i], UINT32_MAX, false), 0);
 	for (uint32_t t = 0; t < 1000; t++)
 		step(4, 4);
 	for (uint32_t i = 0; i < 4; i++) {
-		assert_ptr_equal(vcpu[i].cpu, &percpu[i]);
-		assert_int_equal(vcpu[i].ran, -5000ULL); /* has never left it */
+		assert_ptr_equal(thread[i].cpu, &percpu[i]);
+		assert_int_equal(thread[i].ran, -5000ULL); /* has never left it */
 		assert_int_equal(percpu[i].slice_end, 0);
 	}
 	assert_int_equal(unloaded, 0);
@@ -622,8 +625,8 @@ static void test_work_conserving(void **state)
 		seed = seed * 1664525U + 1013904223U;
 		habit[i].busy = habit[i].left = 1 + (seed >> 16) % 17;
 		habit[i].idle = 1 + (seed >> 24) % 29;
-		vcpu[i].priority = 2 + i % 3;
-		assert_int_equal(sched_attach(&vcpu[i],
+		thread[i].priority = 2 + i % 3;
+		assert_int_equal(sched_attach(&thread[i],
 					      i == 8  ? BIT(2)
 					      : i < 6 ? UINT32_MAX
 						      : BIT(0) | BIT(1),
@@ -635,12 +638,12 @@ static void test_work_conserving(void **state)
 
 		step(9, 3);
 		for (uint32_t i = 0; i < 3; i++) {
-			idle_ones |= percpu[i].vcpu ? 0 : BIT(i);
-			assert_true(!percpu[i].vcpu || percpu[i].vcpu->affinity & BIT(i));
+			idle_ones |= percpu[i].thread ? 0 : BIT(i);
+			assert_true(!percpu[i].thread || percpu[i].thread->affinity & BIT(i));
 		}
 		for (uint32_t i = 0; i < 9; i++)
-			if (vcpu[i].queued)
-				assert_int_equal(vcpu[i].affinity & idle_ones, 0);
+			if (thread[i].queued)
+				assert_int_equal(thread[i].affinity & idle_ones, 0);
 	}
 	assert_true(unloaded > 100);
 	for (uint32_t i = 0; i < 9; i++)
@@ -653,19 +656,19 @@ static void test_latency(void **state)
 	(void)state;
 	memset(habit, 0, sizeof(habit));
 	online(1);
-	vcpu[2].priority = 5;
+	thread[2].priority = 5;
 	for (uint32_t i = 0; i < 3; i++)
-		assert_int_equal(sched_attach(&vcpu[i], UINT32_MAX, false), 0);
+		assert_int_equal(sched_attach(&thread[i], UINT32_MAX, false), 0);
 	serve(0);
-	assert_ptr_equal(percpu[0].vcpu, &vcpu[2]);
+	assert_ptr_equal(percpu[0].thread, &thread[2]);
 	sched_block();
 	for (uint32_t t = 0; t < 1000; t++) {
 		step(3, 1);
-		assert_ptr_not_equal(percpu[0].vcpu, &vcpu[2]);
+		assert_ptr_not_equal(percpu[0].thread, &thread[2]);
 		on(0);
-		sched_wake(&vcpu[2]);
+		sched_wake(&thread[2]);
 		serve(0); /* the exit */
-		assert_ptr_equal(percpu[0].vcpu, &vcpu[2]);
+		assert_ptr_equal(percpu[0].thread, &thread[2]);
 		sched_block();
 	}
 	assert_in_range(ran(0), 450 * MS, 550 * MS);
@@ -674,27 +677,27 @@ static void test_latency(void **state)
 /* WFE: each sibling that waits has the rest of the turn once, and the others' turns come when they would have come. */
 static void test_spin(void **state)
 {
-	struct vm *const a = (struct vm *)&stack[0], *const b = (struct vm *)&stack[1];
+	static const uint8_t groups[2];
 
 	(void)state;
 	for (uint32_t i = 0; i < 5; i++)
-		vcpu[i].vm = i == 1 || i == 4 ? b : a;
+		thread[i].group = i == 1 || i == 4 ? &groups[1] : &groups[0];
 	start(5);
 	clock_now += 400;
 	sched_yield_spin();
-	assert_runs(&vcpu[2]);
+	assert_runs(&thread[2]);
 	assert_slice(5000 + 1000);
 	clock_now += 400;
 	sched_yield_spin(); /* 1, 0, 3, 4 wait, and 0 for 3 or 2 */
-	assert_runs(&vcpu[3]);
+	assert_runs(&thread[3]);
 	assert_slice(5000 + 1000);
 	clock_now += 100;
 	sched_yield_spin(); /* 1, 0, 2, 4: all of this VM have had it */
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 	assert_slice(5900 + 1000);
 	clock_now = 6900;
 	slice_expires();
-	assert_runs(&vcpu[0]); /* in the place of 2, which it has let run */
+	assert_runs(&thread[0]); /* in the place of 2, which it has let run */
 	assert_slice(6900 + 1000);
 }
 
@@ -704,12 +707,12 @@ static void test_spin_before_slice(void **state)
 	(void)state;
 	start(1);
 	sched_block();
-	sched_wake(&vcpu[0]);
+	sched_wake(&thread[0]);
 	idle();
 	assert_slice(0);
-	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
+	assert_int_equal(sched_attach(&thread[1], BIT(0), false), 0);
 	sched_yield_spin();
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 	assert_slice(5000 + 1000);
 }
 
@@ -717,40 +720,40 @@ static void test_spin_before_slice(void **state)
 static void test_interrupted_turn(void **state)
 {
 	(void)state;
-	vcpu[2].priority = 5;
+	thread[2].priority = 5;
 	start(3);
-	assert_runs(&vcpu[2]);
+	assert_runs(&thread[2]);
 	sched_block();
 	for (uint32_t i = 0; i < 3; i++) {
-		assert_runs(&vcpu[0]);
+		assert_runs(&thread[0]);
 		assert_slice(6000 + i * 50);
 		clock_now += 300;
-		sched_wake(&vcpu[2]);
+		sched_wake(&thread[2]);
 		sched_give_way();
-		assert_runs(&vcpu[2]);
+		assert_runs(&thread[2]);
 		clock_now += 50;
 		sched_block();
 	}
 	clock_now = 6150;
 	slice_expires();
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 	assert_slice(6150 + 1000);
 	sched_give_way(); /* asked for too late: its turn goes on */
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 }
 
 /* A turn that was over when it was interrupted does not go on. */
 static void test_interrupted_late(void **state)
 {
 	(void)state;
-	vcpu[2].priority = 5;
+	thread[2].priority = 5;
 	start(3);
 	sched_block();
 	clock_now += 1000;
-	sched_wake(&vcpu[2]);
+	sched_wake(&thread[2]);
 	sched_give_way();
 	sched_block();
-	assert_runs(&vcpu[1]);
+	assert_runs(&thread[1]);
 	assert_slice(6000 + 1000);
 }
 
@@ -759,17 +762,17 @@ static void test_asked_before_sleep(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++) {
-		vcpu[i].priority = i < 2; /* the one that could go waits for the others for ever */
-		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
+		thread[i].priority = i < 2; /* the one that could go waits for the others for ever */
+		assert_int_equal(sched_attach(&thread[i], BIT(0), false), 0);
 	}
 	serve(0);
 	serve(1);
-	assert_ptr_equal(percpu[0].vcpu, &vcpu[0]);
-	assert_int_equal(vcpu[0].work & WORK_BALANCE, WORK_BALANCE);
+	assert_ptr_equal(percpu[0].thread, &thread[0]);
+	assert_int_equal(thread[0].work & WORK_BALANCE, WORK_BALANCE);
 	on(0);
 	sched_block();
-	assert_ptr_equal(percpu[0].vcpu, &vcpu[1]);
-	assert_int_equal(vcpu[1].work & WORK_BALANCE, WORK_BALANCE);
+	assert_ptr_equal(percpu[0].thread, &thread[1]);
+	assert_int_equal(thread[1].work & WORK_BALANCE, WORK_BALANCE);
 }
 
 /* Or about to leave the CPU to somebody more urgent. */
@@ -777,20 +780,20 @@ static void test_asked_before_yield(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++) {
-		vcpu[i].priority = i;
-		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
+		thread[i].priority = i;
+		assert_int_equal(sched_attach(&thread[i], BIT(0), false), 0);
 	}
 	serve(0);
 	on(0);
 	sched_block();
-	assert_ptr_equal(percpu[0].vcpu, &vcpu[1]);
+	assert_ptr_equal(percpu[0].thread, &thread[1]);
 	serve(1);
-	assert_int_equal(vcpu[1].work & WORK_BALANCE, WORK_BALANCE);
+	assert_int_equal(thread[1].work & WORK_BALANCE, WORK_BALANCE);
 	on(0);
-	sched_wake(&vcpu[2]);
+	sched_wake(&thread[2]);
 	sched_give_way();
-	assert_ptr_equal(percpu[0].vcpu, &vcpu[2]);
-	assert_int_equal(vcpu[2].work & WORK_BALANCE, WORK_BALANCE);
+	assert_ptr_equal(percpu[0].thread, &thread[2]);
+	assert_int_equal(thread[2].work & WORK_BALANCE, WORK_BALANCE);
 }
 
 /* Two idle CPUs ask before anybody answers. */
@@ -798,9 +801,9 @@ static void test_asked_twice(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < 3; i++) {
-		vcpu[i].priority = i == 0;
-		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
-		vcpu[i].affinity = i ? ~0U : BIT(0);
+		thread[i].priority = i == 0;
+		assert_int_equal(sched_attach(&thread[i], BIT(0), false), 0);
+		thread[i].affinity = i ? ~0U : BIT(0);
 	}
 	serve(0);
 	serve(1);
@@ -808,7 +811,7 @@ static void test_asked_twice(void **state)
 	serve(0);
 	serve(1);
 	serve(2);
-	assert_true(percpu[0].vcpu == &vcpu[0] && percpu[1].vcpu && percpu[2].vcpu);
+	assert_true(percpu[0].thread == &thread[0] && percpu[1].thread && percpu[2].thread);
 }
 
 /* Two come to a CPU where nobody is who could be asked. */
@@ -819,37 +822,37 @@ static void test_two_for_an_idle_cpu(void **state)
 	serve(0);
 	serve(1);
 	for (uint32_t i = 0; i < 2; i++) {
-		assert_int_equal(sched_attach(&vcpu[i], BIT(0), false), 0);
-		vcpu[i].affinity = BIT(0) | BIT(1);
+		assert_int_equal(sched_attach(&thread[i], BIT(0), false), 0);
+		thread[i].affinity = BIT(0) | BIT(1);
 	}
 	on(0);
 	idle();
-	assert_int_equal(percpu[0].vcpu->work & WORK_BALANCE, WORK_BALANCE);
+	assert_int_equal(percpu[0].thread->work & WORK_BALANCE, WORK_BALANCE);
 }
 
 /* Woken, on its way: it is told nothing twice, and loses nothing. */
 static void test_wake_while_given(void **state)
 {
 	(void)state;
-	assert_int_equal(sched_attach(&vcpu[0], BIT(0), false), 0);
-	assert_int_equal(sched_attach(&vcpu[1], BIT(0), false), 0);
+	assert_int_equal(sched_attach(&thread[0], BIT(0), false), 0);
+	assert_int_equal(sched_attach(&thread[1], BIT(0), false), 0);
 	serve(0);
-	vcpu[1].affinity = BIT(0) | BIT(1);
+	thread[1].affinity = BIT(0) | BIT(1);
 	serve(1); /* idle, and asks */
-	assert_int_equal(vcpu[0].work & WORK_BALANCE, WORK_BALANCE);
+	assert_int_equal(thread[0].work & WORK_BALANCE, WORK_BALANCE);
 	on(0);
-	atomic_clear(&vcpu[0].work, WORK_BALANCE);
+	atomic_clear(&thread[0].work, WORK_BALANCE);
 	kicked = 0;
 	sched_balance();
 	assert_int_equal(unloaded, 1);
-	assert_ptr_equal(vcpu[1].cpu, &percpu[1]);
+	assert_ptr_equal(thread[1].cpu, &percpu[1]);
 	assert_int_equal(kicked, BIT(1));
 	assert_int_equal(percpu[0].assigned, 1);
 	assert_int_equal(percpu[1].assigned, 1);
-	sched_wake(&vcpu[1]); /* queued already */
-	assert_false(vcpu[1].wake_pending);
+	sched_wake(&thread[1]); /* queued already */
+	assert_false(thread[1].wake_pending);
 	serve(1);
-	assert_ptr_equal(percpu[1].vcpu, &vcpu[1]);
+	assert_ptr_equal(percpu[1].thread, &thread[1]);
 	assert_int_equal(percpu[1].slice_end, 0);
 }
 
@@ -861,33 +864,33 @@ static void test_random(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < VCPUS; i++)
-		vcpu[i].priority = i / 2;
+		thread[i].priority = i / 2;
 	start(VCPUS);
 	for (uint32_t step = 0; step < 20000; step++) {
-		struct vcpu *now = percpu[0].vcpu;
+		struct thread *now = percpu[0].thread;
 		uint32_t i = (seed = seed * 1664525U + 1013904223U) >> 16;
 
 		fake_machine.events = 0;
 		if (i % 3 == 0 && now) {
-			asleep[now->index] = !now->wake_pending;
+			asleep[now - thread] = !now->wake_pending;
 			sched_block();
 		} else if (i % 3 == 1 && now) {
 			slice_expires();
 		} else {
-			sched_wake(&vcpu[i / 3 % VCPUS]);
+			sched_wake(&thread[i / 3 % VCPUS]);
 			asleep[i / 3 % VCPUS] = false;
-			if (percpu[0].vcpu && (percpu[0].vcpu->work & WORK_RESCHED))
+			if (percpu[0].thread && (percpu[0].thread->work & WORK_RESCHED))
 				sched_give_way(); /* hyp/exit/exit.c */
 			for (uint32_t v = 0; v < VCPUS; v++)
-				vcpu[v].work = 0;
+				thread[v].work = 0;
 		}
-		if (!percpu[0].vcpu)
+		if (!percpu[0].thread)
 			idle();
-		now = percpu[0].vcpu;
+		now = percpu[0].thread;
 		for (uint32_t v = 0; v < VCPUS; v++) {
-			assert_int_equal(vcpu[v].running, &vcpu[v] == now);
-			assert_int_equal(vcpu[v].queued, &vcpu[v] != now && !asleep[v]);
-			assert_true(asleep[v] || now->priority >= vcpu[v].priority);
+			assert_int_equal(thread[v].running, &thread[v] == now);
+			assert_int_equal(thread[v].queued, &thread[v] != now && !asleep[v]);
+			assert_true(asleep[v] || now->priority >= thread[v].priority);
 		}
 	}
 }

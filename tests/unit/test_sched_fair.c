@@ -28,7 +28,8 @@
 #include "hyp/lib/bits.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
-#include "hyp/vm/vcpu.h"
+#include "hyp/run/thread.h"
+#include "hyp/run/world.h"
 
 #define CPUS      4U
 #define VCPUS     14U
@@ -51,7 +52,7 @@ enum habit {
 };
 
 static struct guest {
-	struct vcpu vcpu;
+	struct thread thread;
 	enum habit habit;
 	bool asleep;
 	uint64_t wake_at;  /* its timer; 0: none */
@@ -71,6 +72,7 @@ static struct {
 } slice_timer[CPUS];
 
 static uint32_t cpus, vcpus, kicked;
+static struct thread *loaded[CPUS]; /* whose guest's state is in the hardware */
 static uint64_t seed, start_seed;
 static uint32_t stack[VCPUS], idle_stack[CPUS];
 static uint8_t vm_of[VMS];
@@ -99,28 +101,28 @@ void thread_switch(uint32_t **from, uint32_t *to)
 		longjmp(idle_over, 1); /* out of sched_idle(), which never returns */
 }
 
-void vcpu_switch(struct percpu *cpu, struct vcpu *next)
+void world_switch(struct percpu *cpu, struct thread *next)
 {
 	for (uint32_t i = 0; i < CPUS; i++)
-		assert_ptr_not_equal(percpu[i].loaded, next); /* its state is in one place, and not here */
-	cpu->loaded = next;
+		assert_true(&percpu[i] == cpu || loaded[i] != next); /* its state is in one place, and not elsewhere */
+	loaded[cpu->head.id] = next;
 }
 
-void vcpu_unload(struct vcpu *leaving)
+void world_unload(struct thread *leaving)
 {
-	if (percpu[cpu_id()].loaded == leaving)
-		percpu[cpu_id()].loaded = NULL;
+	if (loaded[cpu_id()] == leaving)
+		loaded[cpu_id()] = NULL;
 }
 
-struct vcpu *vcpu_take_abort(struct percpu *cpu)
+struct thread *world_take_abort(struct percpu *cpu)
 {
 	(void)cpu;
 	return NULL;
 }
 
-void vcpu_set_wait_traps(struct vcpu *current)
+void world_set_wait_traps(struct thread *running)
 {
-	assert_ptr_equal(current, percpu[cpu_id()].loaded);
+	assert_ptr_equal(running, percpu[cpu_id()].thread);
 }
 
 void gic_send_sgi(uint32_t cpu, uint32_t sgi)
@@ -174,9 +176,9 @@ static uint32_t rnd(uint32_t below)
 				 (unsigned long long)clock_now);                                 \
 	} while (0)
 
-static struct guest *of_vcpu(struct vcpu *vcpu)
+static struct guest *of_thread(struct thread *thread)
 {
-	return container_of(vcpu, struct guest, vcpu);
+	return container_of(thread, struct guest, thread);
 }
 
 static void on(uint32_t cpu)
@@ -189,6 +191,7 @@ static void reset(uint64_t with_seed)
 	fake_machine_reset();
 	memset(percpu, 0, sizeof(percpu));
 	memset(guest, 0, sizeof(guest));
+	memset(loaded, 0, sizeof(loaded));
 	kicked = 0;
 	seed = start_seed = with_seed;
 	clock_now = 5000;
@@ -208,12 +211,12 @@ static struct guest *add(enum habit habit, uint32_t vm, uint32_t priority, uint3
 {
 	struct guest *g = &guest[vcpus];
 
-	g->vcpu.sp = &stack[vcpus];
-	g->vcpu.vm = (struct vm *)(void *)&vm_of[vm];
-	g->vcpu.priority = priority;
+	g->thread.sp = &stack[vcpus];
+	g->thread.group = &vm_of[vm];
+	g->thread.priority = priority;
 	g->habit = habit;
 	vcpus++;
-	assert_int_equal(sched_attach(&g->vcpu, affinity, false), 0);
+	assert_int_equal(sched_attach(&g->thread, affinity, false), 0);
 	return g;
 }
 
@@ -255,21 +258,21 @@ static void begins_anew(struct guest *g)
 enum why { TIMER, REQUEST, WFE, BLOCK };
 
 /* `before` ran on this CPU until it did, or met, `why`; the slice ended at `end`. */
-static void note_switch(struct vcpu *before, enum why why, uint64_t end)
+static void note_switch(struct thread *before, enum why why, uint64_t end)
 {
-	struct vcpu *after = this_cpu()->vcpu;
-	struct guest *from, *to = after ? of_vcpu(after) : NULL;
+	struct thread *after = this_cpu()->thread;
+	struct guest *from, *to = after ? of_thread(after) : NULL;
 
 	if (before == after)
 		return;
-	from = before ? of_vcpu(before) : NULL;
+	from = before ? of_thread(before) : NULL;
 	if (to)
 		new_wait(to);
 	if (from)
 		new_wait(from);
 	if (to && to->interrupted) {
 		to->interrupted = false;
-	} else if (why == WFE && to && after->vm == before->vm && slice_timer[cpu_id()].at == end) {
+	} else if (why == WFE && to && after->group == before->group && slice_timer[cpu_id()].at == end) {
 		to->turn_ran = from->turn_ran; /* they have changed places */
 		from->turn_ran = 0;
 		return;
@@ -294,24 +297,24 @@ static void note_switch(struct vcpu *before, enum why why, uint64_t end)
 /* As hyp/exit/exit.c on the way back into the guest, or the idle thread. */
 static void serve(uint32_t cpu)
 {
-	struct vcpu *vcpu;
+	struct thread *thread;
 	uint32_t work;
 	uint64_t end;
 
 	on(cpu);
 	kicked &= ~BIT(cpu);
-	while ((vcpu = percpu[cpu].vcpu) != NULL && (work = atomic_take(&vcpu->work)) != 0) {
+	while ((thread = percpu[cpu].thread) != NULL && (work = atomic_take(&thread->work)) != 0) {
 		if (work & WORK_BALANCE)
 			sched_balance();
 		if (work & WORK_RESCHED) {
 			end = slice_timer[cpu].at;
 			sched_give_way();
-			note_switch(vcpu, REQUEST, end);
+			note_switch(thread, REQUEST, end);
 		}
 		if (work & WORK_SLICE)
 			sched_check_slice();
 	}
-	if (!percpu[cpu].vcpu) {
+	if (!percpu[cpu].thread) {
 		idle();
 		note_switch(NULL, REQUEST, 0);
 	}
@@ -323,19 +326,19 @@ static void note_moves(void)
 	for (uint32_t i = 0; i < vcpus; i++) {
 		struct guest *g = &guest[i];
 
-		if (g->last_cpu == g->vcpu.cpu)
+		if (g->last_cpu == g->thread.cpu)
 			continue;
-		g->last_cpu = g->vcpu.cpu;
-		if (g->vcpu.moved_at != g->moved_at) { /* it begins to wait anew, once in a turn */
-			g->moved_at = g->vcpu.moved_at;
+		g->last_cpu = g->thread.cpu;
+		if (g->thread.moved_at != g->moved_at) { /* it begins to wait anew, once in a turn */
+			g->moved_at = g->thread.moved_at;
 			new_wait(g);
 		}
 		g->more++; /* whoever ran there alone has a slice from now on */
 		if (g->interrupted)
 			begins_anew(g);
 		for (uint32_t j = 0; j < vcpus; j++)
-			if (guest[j].interrupted && guest[j].vcpu.cpu == g->vcpu.cpu &&
-			    guest[j].vcpu.priority == g->vcpu.priority && !guest[j].vcpu.turn_left)
+			if (guest[j].interrupted && guest[j].thread.cpu == g->thread.cpu &&
+			    guest[j].thread.priority == g->thread.priority && !guest[j].thread.turn_left)
 				begins_anew(&guest[j]);
 	}
 }
@@ -354,10 +357,10 @@ static void settle(uint32_t cpu)
 static void wake(uint32_t cpu, struct guest *g)
 {
 	on(cpu);
-	sched_wake(&g->vcpu);
+	sched_wake(&g->thread);
 	g->wake_at = 0;
 	g->asleep = false;
-	expect(g->vcpu.running ? g->vcpu.wake_pending : g->vcpu.queued, "a wake-up was lost");
+	expect(g->thread.running ? g->thread.wake_pending : g->thread.queued, "a wake-up was lost");
 	settle(cpu);
 }
 
@@ -366,8 +369,8 @@ static void block(uint32_t cpu, struct guest *g, uint64_t ticks)
 	g->wake_at = clock_now + ticks;
 	g->asleep = true;
 	sched_block();
-	note_switch(&g->vcpu, BLOCK, 0);
-	if (percpu[cpu].vcpu == &g->vcpu)
+	note_switch(&g->thread, BLOCK, 0);
+	if (percpu[cpu].thread == &g->thread)
 		g->asleep = false;
 }
 
@@ -376,10 +379,10 @@ static void wait_for_event(uint32_t cpu, struct guest *g)
 {
 	uint64_t end = slice_timer[cpu].at;
 
-	if (!(percpu[cpu].ready >> g->vcpu.priority))
+	if (!(percpu[cpu].ready >> g->thread.priority))
 		return;
 	sched_yield_spin();
-	note_switch(&g->vcpu, WFE, end);
+	note_switch(&g->thread, WFE, end);
 }
 
 /* SGIs to any of its VM, hypercalls that let others run, WFI with an interrupt that comes meanwhile. */
@@ -396,15 +399,15 @@ static void anything(uint32_t cpu, struct guest *g)
 		block(cpu, g, 1 + rnd(3 * SLICE));
 		break;
 	case 2:
-		if (other->vcpu.vm == g->vcpu.vm && other != g)
+		if (other->thread.group == g->thread.group && other != g)
 			wake(cpu, other);
 		break;
 	case 3:
 		sched_preempt();
-		note_switch(&g->vcpu, REQUEST, end);
+		note_switch(&g->thread, REQUEST, end);
 		break;
 	case 4:
-		sched_wake(&g->vcpu);
+		sched_wake(&g->thread);
 		block(cpu, g, 1);
 		break;
 	default:
@@ -414,12 +417,12 @@ static void anything(uint32_t cpu, struct guest *g)
 
 static void act(uint32_t cpu)
 {
-	struct vcpu *vcpu = percpu[cpu].vcpu;
+	struct thread *thread = percpu[cpu].thread;
 	struct guest *g;
 
-	if (!vcpu)
+	if (!thread)
 		return;
-	g = of_vcpu(vcpu);
+	g = of_thread(thread);
 	on(cpu);
 	switch (g->habit) {
 	case WAITS_IN_WFE:
@@ -450,8 +453,8 @@ static uint32_t idle_ones(void)
 	uint32_t mask = 0;
 
 	for (uint32_t i = 0; i < cpus; i++) {
-		mask |= percpu[i].vcpu ? 0 : BIT(i);
-		expect(percpu[i].vcpu || slice_timer[i].at == UINT64_MAX, "a CPU is idle and ticks");
+		mask |= percpu[i].thread ? 0 : BIT(i);
+		expect(percpu[i].thread || slice_timer[i].at == UINT64_MAX, "a CPU is idle and ticks");
 	}
 	return mask;
 }
@@ -459,17 +462,17 @@ static uint32_t idle_ones(void)
 /* `g` waits, and everything is as it will be for `ticks`. */
 static void check_waiting(struct guest *g, uint32_t idle_mask, uint64_t ticks)
 {
-	const struct percpu *cpu = g->vcpu.cpu;
+	const struct percpu *cpu = g->thread.cpu;
 
-	expect(!(g->vcpu.affinity & idle_mask), "one waits and a CPU is idle");
-	expect(cpu->vcpu->priority >= g->vcpu.priority, "a more urgent one waits");
+	expect(!(g->thread.affinity & idle_mask), "one waits and a CPU is idle");
+	expect(cpu->thread->priority >= g->thread.priority, "a more urgent one waits");
 	for (uint32_t i = 0; i < vcpus; i++) {
-		const struct vcpu *v = &guest[i].vcpu;
+		const struct thread *v = &guest[i].thread;
 
-		if (&guest[i] != g && v->cpu == cpu && v->priority == g->vcpu.priority && (v->queued || v->running))
+		if (&guest[i] != g && v->cpu == cpu && v->priority == g->thread.priority && (v->queued || v->running))
 			g->rivals |= BIT(i);
 	}
-	if (cpu->vcpu->priority > g->vcpu.priority)
+	if (cpu->thread->priority > g->thread.priority)
 		return;
 	expect(!g->interrupted, "an interrupted turn does not go on");
 	g->waited += ticks;
@@ -484,10 +487,10 @@ static void check(uint64_t ticks)
 	for (uint32_t i = 0; i < vcpus; i++) {
 		struct guest *g = &guest[i];
 
-		if (g->vcpu.queued) {
+		if (g->thread.queued) {
 			check_waiting(g, idle_mask, ticks);
-		} else if (g->vcpu.running) {
-			expect(percpu[g->vcpu.cpu->head.id].vcpu == &g->vcpu, "two CPUs run one");
+		} else if (g->thread.running) {
+			expect(percpu[g->thread.cpu->head.id].thread == &g->thread, "two CPUs run one");
 			g->ran += ticks;
 			g->turn_ran += ticks;
 		} else {
@@ -519,7 +522,7 @@ static void step(void)
 	advance();
 	for (uint32_t i = 0; i < cpus; i++) {
 		uint32_t cpu = (first + i) % cpus;
-		struct vcpu *before = percpu[cpu].vcpu;
+		struct thread *before = percpu[cpu].thread;
 
 		if (slice_timer[cpu].at > clock_now)
 			continue;

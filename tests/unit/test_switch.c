@@ -15,6 +15,7 @@
 #include "coproc/extra.h"
 #include "coproc/pmu.h"
 #include "hyp/console/log.h"
+#include "hyp/run/world.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -140,7 +141,7 @@ static void no_walk_for_who_has_left(void **state)
 	vcpu_load(&vcpu[0]);
 	fake_machine.reg[SYSREG_sctlr] = SCTLR_M | SCTLR_C; /* by the guest */
 	fake_machine.events = 0;
-	vcpu_unload(&vcpu[0]);
+	world_unload(&vcpu[0].thread);
 	off = fake_find(SYSREG_sctlr, 0);
 	assert_int_equal(fake_machine.event[off].value, SCTLR_RESET);
 	assert_true(fake_find(FAKE_ISB, off) < fake_find(FAKE_DSB, off));
@@ -310,15 +311,15 @@ static void accesses_end_before_the_look(void **state)
 	assert_int_equal(windows, 0);
 }
 
-/* vcpu_unload() of one that goes elsewhere, stops or is paused, and one that is not loaded has none. */
+/* world_unload() of one that goes elsewhere, stops or is paused, and one that is not loaded has none. */
 static void abort_goes_along_elsewhere(void **state)
 {
 	(void)state;
 	vcpu_load(&vcpu[0]);
 	async_abort();
-	vcpu_unload(&vcpu[1]);
+	world_unload(&vcpu[1].thread);
 	assert_int_equal(windows, 0);
-	vcpu_unload(&vcpu[0]);
+	world_unload(&vcpu[0].thread);
 	assert_int_equal(windows, 1);
 	assert_true(vcpu[0].hcr & HCR_VA);
 	write_htpidr((uintptr_t)&percpu[1]);
@@ -342,14 +343,14 @@ static void abort_in_idle(void **state)
 {
 	(void)state;
 	async_abort();
-	assert_null(vcpu_take_abort(&percpu[0]));
+	assert_null(world_take_abort(&percpu[0]));
 	vcpu_load(&vcpu[0]);
 	async_abort();
 	window_shut = true;
-	assert_null(vcpu_take_abort(&percpu[0]));
+	assert_null(world_take_abort(&percpu[0]));
 	assert_false((vcpu[0].hcr | read_hcr()) & HCR_VA);
 	window_shut = false;
-	assert_ptr_equal(vcpu_take_abort(&percpu[0]), &vcpu[0]);
+	assert_ptr_equal(world_take_abort(&percpu[0]), &vcpu[0].thread);
 	assert_true(vcpu[0].hcr & read_hcr() & HCR_VA);
 	assert_ptr_equal(percpu[0].loaded, &vcpu[0]);
 }
@@ -390,7 +391,7 @@ static void extra_registers_are_left_alone(void **state)
 	vcpu_load(&vcpu[0]);
 	vcpu_load(&vcpu[1]);
 	vcpu_reset_context(&vcpu[1], 0x40000000U, 0, 0, 0);
-	vcpu_unload(&vcpu[1]);
+	world_unload(&vcpu[1].thread);
 	for (uint32_t i = 0; i < ARRAY_SIZE(extra_registers); i++)
 		assert_int_equal(fake_find(extra_registers[i], 0), fake_machine.events);
 }

@@ -75,9 +75,9 @@ void vgic_raise_hw(struct vcpu *of, uint32_t id)
 	line_calls++;
 }
 
-void vcpu_request(struct vcpu *of, uint32_t work)
+void sched_request(struct thread *thread, uint32_t work)
 {
-	of->work |= work;
+	thread->work |= work;
 }
 
 static struct timer timer[TIMERS];
@@ -152,7 +152,8 @@ static int setup(void **state)
 	vm.cntvoff = 1000000;
 	set_now(vm.cntvoff);
 	vtimer_reset_cpu(&vcpu);
-	percpu[0].vcpu = percpu[0].loaded = &vcpu;
+	percpu[0].thread = &vcpu.thread;
+	percpu[0].loaded = &vcpu;
 	return 0;
 }
 
@@ -407,9 +408,9 @@ static void fire(uint64_t now)
 {
 	set_now(now);
 	interrupts();
-	if (vcpu.work & WORK_TIMER)
+	if (vcpu.thread.work & WORK_TIMER)
 		vtimer_sample(&vcpu);
-	vcpu.work = 0;
+	vcpu.thread.work = 0;
 }
 
 static void test_count(void **state)
@@ -533,7 +534,7 @@ static void test_switch(void **state)
 	write_cntv_cval(1);
 	set_now(1000700);
 	interrupts();
-	assert_int_equal(vcpu.work, WORK_TIMER); /* wakes it up */
+	assert_int_equal(vcpu.thread.work, WORK_TIMER); /* wakes it up */
 	vtimer_load(&vcpu);
 	assert_int_equal(read_cntvoff(), 1000000);
 	assert_int_equal(read_cntkctl(), 0x3);
@@ -608,7 +609,7 @@ static void test_switch_quiet(void **state)
 	vtimer_save(&vcpu);
 	vtimer_load(&vcpu);
 	fire(1000800);
-	assert_int_equal(vcpu.work, 0);
+	assert_int_equal(vcpu.thread.work, 0);
 }
 
 /* On a GIC that forgets levels: looked after until the guest has ended the interrupt and the line is down. */

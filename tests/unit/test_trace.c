@@ -42,7 +42,7 @@ static void (*in_exit)(void);
 static void run_on(uint32_t cpu)
 {
 	write_htpidr((uintptr_t)&percpu[cpu]);
-	percpu[cpu].vcpu = &vcpu;
+	percpu[cpu].thread = &vcpu.thread;
 }
 
 void exit_trap(struct regs *regs)

@@ -608,7 +608,7 @@ static void test_wakes(void **state)
 	open_irq(0, SPI, 0x80);
 	rig_on(1);
 	vgic_set_line(&rig.vm, 0, SPI, true);
-	assert_true(rig.vcpu[0].work & WORK_VGIC);
+	assert_true(rig.vcpu[0].thread.work & WORK_VGIC);
 	rig_on(0);
 	assert_true(vgic_has_pending(&rig.vcpu[0])); /* before the flush, and after */
 	rig_settle();

@@ -187,7 +187,7 @@ static void check_cpu(uint32_t cpu)
 static bool sleeps(uint32_t cpu)
 {
 	rig_on(cpu);
-	return !m.cpu[cpu].away && !rig.vcpu[cpu].work && !vgic_has_pending(&rig.vcpu[cpu]);
+	return !m.cpu[cpu].away && !rig.vcpu[cpu].thread.work && !vgic_has_pending(&rig.vcpu[cpu]);
 }
 
 /* WFI now, before anything else is done: nobody is to sleep who has an interrupt to take, or to give up. */

@@ -65,14 +65,14 @@ static void test_save_hardware_of_a_sleeper(void **state)
 	rig.hw_line[0] = false;
 	rig_eoi(0, RIG_HW_ID);
 	rig_on(0);
-	this_cpu()->vcpu = NULL;
+	this_cpu()->thread = NULL;
 	fake_gich[0].phys_active = BIT(RIG_HW_ID);
 	vgic_raise_hw(&rig.vcpu[0], RIG_HW_ID);
 	vgic_save(&rig.vcpu[0]);
 	assert_int_equal(fake_gich[0].phys_active, 0); /* the next vCPU's timer is not in its way */
 	vgic_load(&rig.vcpu[0]);
 	assert_int_equal(fake_gich[0].phys_active, BIT(RIG_HW_ID));
-	this_cpu()->vcpu = &rig.vcpu[0];
+	this_cpu()->thread = &rig.vcpu[0].thread;
 	rig.hw_line[0] = true;
 	rig_settle();
 	assert_taken(0, RIG_HW_ID);
@@ -241,7 +241,7 @@ static void test_cpu_on_keeps_spis(void **state)
 	rig_on(0);
 	vgic_set_line(&rig.vm, 0, SPI + 1, true); /* still queued */
 	rig_reset_cpu(1);
-	rig.vcpu[1].work |= WORK_VGIC;
+	rig.vcpu[1].thread.work |= WORK_VGIC;
 	rig_settle();
 	assert_taken(1, SPI);
 	rig_eoi(1, SPI);
@@ -405,7 +405,7 @@ static void test_pending_twice(void **state)
 static void look_at_held(void)
 {
 	rig.on_wait = NULL;
-	rig.vcpu[1].work |= WORK_VGIC;
+	rig.vcpu[1].thread.work |= WORK_VGIC;
 	rig_take_sgi(1);
 	vgic_flush(&rig.vcpu[1]);
 	assert_int_equal(rig_lr_state(1, SPI), 0);

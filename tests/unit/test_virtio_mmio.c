@@ -134,7 +134,7 @@ static void test_empty_slots(void **state)
 		}
 		assert_int_equal(rig_read_size(slot, VIRTIO_MAGIC_VALUE, 1), 0);
 	}
-	assert_int_equal(rig_vcpu[0].work, 0);
+	assert_int_equal(rig_vcpu[0].thread.work, 0);
 	rig_end();
 }
 
@@ -181,7 +181,7 @@ static void test_widths(void **state)
 	rig_write_size(0, VIRTIO_STATUS, 1, 1);
 	assert_int_equal(rig_read(VIRTIO_STATUS), 0);
 	rig_write_size(0, VIRTIO_QUEUE_NOTIFY, 0, 2);
-	assert_int_equal(rig_vcpu[0].work, 0);
+	assert_int_equal(rig_vcpu[0].thread.work, 0);
 	rig_write_size(0, VIRTIO_CONFIG + 1U, 'X', 1);
 	assert_int_equal(e->config_writes, 1);
 	assert_int_equal(rig_read(VIRTIO_CONFIG), 0x64635861U);
@@ -284,7 +284,7 @@ static void test_reset_in_flight(void **state)
 	rig_start(OFFERED, 0, 8);
 	offer_bytes(100U * 1024U);
 	rig_write(VIRTIO_QUEUE_NOTIFY, 0);
-	rig_vcpu[0].work = 0;
+	rig_vcpu[0].thread.work = 0;
 	virtio_work(&rig_vcpu[0]);
 	assert_int_equal(data[32U * 1024U - 1U], 0x77);
 	rig_write(VIRTIO_STATUS, 0);
@@ -398,8 +398,8 @@ static void test_wait(void **state)
 	assert_int_equal(rig_used_index(), 1);
 	rig_vcpu[0].power = VCPU_OFF;
 	virtio_wake(&e->virtio, 0);
-	assert_int_equal(rig_vcpu[0].work, 0);
-	assert_int_equal(rig_vcpu[1].work, WORK_VIRTIO);
+	assert_int_equal(rig_vcpu[0].thread.work, 0);
+	assert_int_equal(rig_vcpu[1].thread.work, WORK_VIRTIO);
 	rig_end();
 }
 
@@ -415,7 +415,7 @@ static void test_two(void **state)
 	rig_vcpu[1].virtio_slots = rig_vcpu[0].virtio_slots;
 	rig_work();
 	virtio_work(&rig_vcpu[1]);
-	assert_int_equal(rig_vcpu[1].work | rig_vcpu[1].virtio_slots, 0);
+	assert_int_equal(rig_vcpu[1].thread.work | rig_vcpu[1].virtio_slots, 0);
 	assert_int_equal(rig_used_index(), 1);
 
 	offer_bytes(100U * 1024U);

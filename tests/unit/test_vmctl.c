@@ -22,6 +22,7 @@
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
+#include "hyp/run/world.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
@@ -80,12 +81,13 @@ static bool runs(struct vcpu *v)
 		return false;
 	if (v->parked)
 		vm.parked_count--; /* it has slept there, and comes again */
-	atomic_clear(&v->work, WORK_STOP);
+	atomic_clear(&v->thread.work, WORK_STOP);
 	vmctl_checkpoint(v);
 	return true;
 }
 
 static uint32_t unloads;
+static struct thread *leaves; /* the last of these */
 
 /* --- what the code under test calls ----------------------------------------------------------------------------------
  */
@@ -126,23 +128,24 @@ void s2_clear(struct s2 *s2)
 
 /* Who waits for a VM's end is woken for each vCPU. */
 static uint32_t ender_woken;
-static struct vcpu ender;
+static struct thread ender;
 
-void sched_wake(struct vcpu *v)
+void sched_wake(struct thread *thread)
 {
-	ender_woken += v == &ender;
+	ender_woken += thread == &ender;
 }
 
-void vcpu_unload(struct vcpu *v)
+void world_unload(struct thread *thread)
 {
 	assert_int_equal(vm.lock.held, 0);
-	assert_true(v->detached);
+	assert_true(thread->detached);
 	unloads++;
+	leaves = thread;
 }
 
-void sched_exit(bool *gone)
+void sched_exit(void)
 {
-	*gone = true;
+	leaves->gone = true;
 	longjmp(asleep, 1);
 }
 
@@ -151,9 +154,9 @@ void timer_drain(struct timer *timer)
 	timer->cpu = NULL;
 }
 
-void vcpu_request(struct vcpu *v, uint32_t work)
+void sched_request(struct thread *thread, uint32_t work)
 {
-	atomic_or(&v->work, work);
+	atomic_or(&thread->work, work);
 }
 
 bool irq_handle_one(void)
@@ -264,7 +267,7 @@ static int setup(void **state)
 	for (uint32_t i = 0; i < 2; i++) {
 		vcpu[i].vm = &vm;
 		vcpu[i].index = i;
-		vcpu[i].cpu = &percpu[0];
+		vcpu[i].thread.cpu = &percpu[0];
 		vm.vcpu[i] = &vcpu[i];
 	}
 	vm.vcpu_count = 1;
@@ -356,7 +359,7 @@ static void powered_down_vcpu_hears_its_timer_after_a_pause(void **state)
 	script.at_block[0] = pause_vm;
 	script.at_block[1] = resume_a_second_later;
 	assert_false(runs(&vcpu[0])); /* asleep, powered down */
-	assert_false(vcpu[0].detached);
+	assert_false(vcpu[0].thread.detached);
 	assert_true(sampled[0]); /* else its physical timer, due in the pause, would not wake it */
 }
 
@@ -462,7 +465,7 @@ static void stop_watch_knows_who_waits(void **state)
 	(void)state;
 	start(1);
 	pause_vm();
-	vcpu[0].queued = true; /* of a low priority */
+	vcpu[0].thread.queued = true; /* of a low priority */
 	clock_now = vm.stop_watch.deadline;
 	stop_watch_expires();
 	assert_int_equal(fake_log_count(LOG_ERR), 0);
@@ -473,9 +476,9 @@ static void stop_watch_knows_who_waits(void **state)
 /* The threads' last steps, while somebody waits for them. */
 static void first_leaves(void)
 {
-	assert_int_equal(vcpu[0].work & WORK_STOP, WORK_STOP);
+	assert_int_equal(vcpu[0].thread.work & WORK_STOP, WORK_STOP);
 	assert_false(runs(&vcpu[0]));
-	assert_true(vcpu[0].gone);
+	assert_true(vcpu[0].thread.gone);
 }
 
 static void second_leaves(void)
@@ -489,7 +492,7 @@ static void end_of_a_vm(void **state)
 {
 	(void)state;
 	ender_woken = unloads = 0;
-	percpu[0].vcpu = &ender;
+	percpu[0].thread = &ender;
 	start(2);
 	assert_int_equal(vmctl_end(&vm), -EINVAL);
 	vmctl_request(&vm, VM_REQUEST_OFF);
@@ -507,19 +510,19 @@ static void end_of_a_vm(void **state)
 	assert_int_equal(script.next, 2);
 	assert_int_equal(unloads, 2);
 	assert_int_equal(ender_woken, 2);
-	assert_true(vcpu[1].gone);
+	assert_true(vcpu[1].thread.gone);
 	assert_null(vm.stop_watch.cpu);
 	assert_string_equal(vmctl_state_name(&vm), "ending");
 	assert_int_equal(vmctl_start(&vm), -EINVAL);
 	assert_int_equal(vmctl_end(&vm), -EINVAL);
-	percpu[0].vcpu = NULL;
+	percpu[0].thread = NULL;
 }
 
 /* One that nobody has given a place needs nobody, and does not keep the host on. */
 static void end_of_a_broken_vm(void **state)
 {
 	(void)state;
-	vcpu[0].cpu = NULL;
+	vcpu[0].thread.cpu = NULL;
 	vmctl_break(&vm);
 	assert_int_equal(vmctl_end(&vm), 0);
 	vmctl_power_off_if_last();
@@ -579,9 +582,9 @@ static void standby_ends(void **state)
 	pending[0] = true;
 	vmctl_standby(&vcpu[0]);
 	pending[0] = false;
-	vcpu[0].work = WORK_TIMER;
+	vcpu[0].thread.work = WORK_TIMER;
 	vmctl_standby(&vcpu[0]);
-	vcpu[0].work = 0;
+	vcpu[0].thread.work = 0;
 	write_hcr(HCR_VA); /* an asynchronous abort, also where the guest masks it */
 	vmctl_standby(&vcpu[0]);
 	assert_int_equal(script.next, 1);

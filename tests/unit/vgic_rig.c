@@ -26,9 +26,9 @@ int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
 	return 0;
 }
 
-void vcpu_request(struct vcpu *vcpu, uint32_t work)
+void sched_request(struct thread *thread, uint32_t work)
 {
-	vcpu->work |= work;
+	thread->work |= work;
 }
 
 static irq_fn recall;
@@ -79,10 +79,11 @@ void rig_start(uint32_t cpus, uint32_t lrs)
 	for (uint32_t i = 0; i < cpus; i++) {
 		rig.vcpu[i].vm = &rig.vm;
 		rig.vcpu[i].index = i;
-		rig.vcpu[i].cpu = &percpu[i];
+		rig.vcpu[i].thread.cpu = &percpu[i];
 		rig.vm.vcpu[i] = &rig.vcpu[i];
 		percpu[i].head.id = i;
-		percpu[i].vcpu = percpu[i].loaded = &rig.vcpu[i];
+		percpu[i].thread = &rig.vcpu[i].thread;
+		percpu[i].loaded = &rig.vcpu[i];
 		vgic_map_hw(&rig.vcpu[i], RIG_HW_ID, hw_line);
 	}
 	vgic_reset(&rig.vm);
@@ -158,9 +159,9 @@ bool rig_settle_cpu(uint32_t cpu)
 	rig_take_sgi(cpu);
 	take_physical(cpu);
 	maintenance = fake_gich_maintenance(&fake_gich[cpu]);
-	if (!maintenance && !(vcpu->work & WORK_VGIC))
+	if (!maintenance && !(vcpu->thread.work & WORK_VGIC))
 		return false;
-	vcpu->work = 0;
+	vcpu->thread.work = 0;
 	vgic_flush(vcpu);
 	assert_int_equal(rig.vm.vgic.lock.held, 0);
 	if (!maintenance || fake_gich[cpu].lr_writes + fake_gich[cpu].hcr_writes != writes)
@@ -229,13 +230,15 @@ void rig_unload(uint32_t cpu)
 {
 	rig_on(cpu);
 	vgic_save(&rig.vcpu[cpu]);
-	percpu[cpu].vcpu = percpu[cpu].loaded = NULL;
+	percpu[cpu].thread = NULL;
+	percpu[cpu].loaded = NULL;
 }
 
 void rig_load(uint32_t cpu)
 {
 	rig_on(cpu);
-	percpu[cpu].vcpu = percpu[cpu].loaded = &rig.vcpu[cpu];
+	percpu[cpu].thread = &rig.vcpu[cpu].thread;
+	percpu[cpu].loaded = &rig.vcpu[cpu];
 	vgic_load(&rig.vcpu[cpu]);
 }
 

@@ -172,8 +172,8 @@ uint32_t rig_work(void)
 {
 	uint32_t steps = 0;
 
-	while (rig_vcpu[0].work & WORK_VIRTIO) {
-		atomic_clear(&rig_vcpu[0].work, WORK_VIRTIO);
+	while (rig_vcpu[0].thread.work & WORK_VIRTIO) {
+		atomic_clear(&rig_vcpu[0].thread.work, WORK_VIRTIO);
 		virtio_work(&rig_vcpu[0]);
 		assert_int_equal(fake_virtio.views, 0);
 		assert_in_range(++steps, 0, 100000);

@@ -124,10 +124,10 @@ void guest_map_sync(const struct guest_map *map, uint32_t offset, uint32_t len)
 	fake_virtio.synced += len;
 }
 
-void vcpu_request(struct vcpu *vcpu, uint32_t work)
+void sched_request(struct thread *thread, uint32_t work)
 {
 	fake_virtio.requests++;
-	atomic_or(&vcpu->work, work);
+	atomic_or(&thread->work, work);
 }
 
 bool irq_handle_one(void)
