@@ -1,7 +1,7 @@
 /* See balance.h. Loads of other CPUs are read without their locks: a choice by numbers of a moment ago does no harm. */
 #include "hyp/run/balance.h"
 #include "hyp/lib/bits.h"
-#include "hyp/run/thread.h"
+#include "hyp/run/queue.h"
 
 #define SHARE_MARGIN 32U /* 1/1024, by which a share has to be larger: more than what a slice adds */
 
@@ -88,7 +88,7 @@ static struct candidate best_to_give(struct percpu *cpu, bool as_well)
 
 		ready &= ~BIT(p);
 		for (struct list *node = cpu->queue[p].next; node != &cpu->queue[p]; node = node->next)
-			consider(&best, container_of(node, struct thread, node), as_well, now);
+			consider(&best, queue_thread(node), as_well, now);
 	}
 	return best;
 }

@@ -20,6 +20,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/run/balance.h"
 #include "hyp/run/irq.h"
+#include "hyp/run/queue.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/run/world.h"
@@ -35,63 +36,6 @@ void thread_switch(uint32_t **from, uint32_t *to);
 
 /* The same for a thread that does not come back: *gone = true once its stack is not used any more. */
 void thread_leave(uint32_t *to, bool *gone) __attribute__((noreturn));
-
-static inline struct thread *of_node(struct list *node)
-{
-	return container_of(node, struct thread, node);
-}
-
-/* Put `thread`, which begins to wait now, behind all others of its priority. */
-static void enqueue(struct percpu *cpu, struct thread *thread, uint64_t now)
-{
-	list_append(&cpu->queue[thread->priority], &thread->node);
-	cpu->ready |= BIT(thread->priority);
-	thread->queued = true;
-	thread->waits_since = now;
-}
-
-/* Has `thread` waited for longer than `other`, of its priority, has or had? */
-static inline bool is_before(const struct thread *thread, const struct thread *other)
-{
-	return thread->waits_since < other->waits_since;
-}
-
-/* Put `thread` where it belongs by its wait so far. Whoever is next behind it has a whole turn, even if that had begun.
- */
-static void enqueue_in_order(struct percpu *cpu, struct thread *thread)
-{
-	struct list *queue = &cpu->queue[thread->priority], *next = queue->next;
-
-	while (next != queue && is_before(of_node(next), thread))
-		next = next->next;
-	if (next != queue)
-		of_node(next)->turn_left = 0;
-	list_append(next, &thread->node);
-	cpu->ready |= BIT(thread->priority);
-}
-
-static void dequeue(struct percpu *cpu, struct thread *thread)
-{
-	list_remove(&thread->node);
-	if (list_empty(&cpu->queue[thread->priority]))
-		cpu->ready &= ~BIT(thread->priority);
-}
-
-/* Take the best ready thread; NULL: none. */
-static struct thread *pick(struct percpu *cpu)
-{
-	struct list *queue, *node;
-	uint32_t p;
-
-	if (!cpu->ready)
-		return NULL;
-	p = 31U - (uint32_t)__builtin_clz(cpu->ready);
-	queue = &cpu->queue[p];
-	node = list_take_first(queue);
-	if (list_empty(queue))
-		cpu->ready &= ~BIT(p);
-	return of_node(node);
-}
 
 /* Slices have the non-secure PL1 physical timer, CNTP, which guests do not reach: theirs is emulated. */
 static inline void set_slice_end(struct percpu *cpu, uint64_t end)
@@ -141,7 +85,7 @@ static inline void begin_running(struct percpu *cpu, struct thread *thread, uint
 /* The next to run here, as everybody sees it from now on; NULL: none. Holder of rq_lock; the switch follows at once. */
 static struct thread *choose(struct percpu *cpu, uint64_t now)
 {
-	struct thread *next = pick(cpu);
+	struct thread *next = queue_take_best(cpu);
 
 	cpu->thread = NULL;
 	if (next)
@@ -156,7 +100,7 @@ static struct thread *choose(struct percpu *cpu, uint64_t now)
 static struct thread *rotate(struct percpu *cpu, struct thread *thread, uint64_t now)
 {
 	struct list *queue = &cpu->queue[thread->priority];
-	struct thread *next = of_node(list_take_first(queue));
+	struct thread *next = queue_thread(list_take_first(queue));
 
 	list_append(queue, &thread->node);
 	thread->waits_since = now;
@@ -337,7 +281,7 @@ static bool end_turn(struct percpu *cpu)
 	now = timer_now();
 	stop_running(thread, true, now);
 	if (unlikely(rivals_ready != 1)) {
-		enqueue(cpu, thread, now);
+		queue_append(cpu, thread, now);
 		leave_to_best(cpu, thread, now);
 		return true;
 	}
@@ -399,10 +343,10 @@ void sched_init_cpu(struct percpu *cpu, uint32_t irq)
 static void interrupt_turn(struct percpu *cpu, struct thread *thread, uint64_t now)
 {
 	if (cpu->slice_end && cpu->slice_end <= now) { /* it is over */
-		enqueue(cpu, thread, now);
+		queue_append(cpu, thread, now);
 		return;
 	}
-	enqueue_in_order(cpu, thread);
+	queue_insert(cpu, thread);
 	if (cpu->queue[thread->priority].next == &thread->node)
 		thread->turn_left = cpu->slice_end ? (uint32_t)(cpu->slice_end - now) : cpu->slice_ticks;
 }
@@ -412,7 +356,7 @@ static bool must_give_way(const struct percpu *cpu, const struct thread *thread)
 {
 	uint32_t ready = cpu->ready >> thread->priority;
 
-	return ready > 1 || (ready && is_before(of_node(cpu->queue[thread->priority].next), thread));
+	return ready > 1 || (ready && queue_is_before(queue_thread(cpu->queue[thread->priority].next), thread));
 }
 
 void sched_give_way(void)
@@ -445,9 +389,9 @@ static struct thread *untried_sibling(struct percpu *cpu, const struct thread *t
 		cpu->tried = 0;
 	}
 	for (uint32_t place = 0; place < SIBLINGS_MAX && node != queue; place++, node = node->next)
-		if (place >= cpu->tried && of_node(node)->group == thread->group) {
+		if (place >= cpu->tried && queue_thread(node)->group == thread->group) {
 			cpu->tried = place + 1U;
-			return of_node(node);
+			return queue_thread(node);
 		}
 	return NULL;
 }
@@ -533,9 +477,9 @@ static void give(struct thread *thread, struct percpu *to)
 	to->assigned++;
 	to->slices = 0;
 	to->load[thread->priority]++;
-	enqueue_in_order(to, thread);
+	queue_insert(to, thread);
 	must_kick = announce(to, thread);
-	if (to->thread && to->thread->priority == thread->priority && is_before(thread, to->thread))
+	if (to->thread && to->thread->priority == thread->priority && queue_is_before(thread, to->thread))
 		atomic_or(&to->thread->work, WORK_RESCHED); /* it is kicked already */
 	spin_unlock(&to->rq_lock);
 	if (must_kick)
@@ -550,7 +494,7 @@ void sched_balance(void)
 	spin_lock(&cpu->rq_lock);
 	best = balance_choose(cpu);
 	if (best.thread) {
-		dequeue(cpu, best.thread);
+		queue_remove(cpu, best.thread);
 		cpu->load[best.thread->priority]--;
 		cpu->assigned--;
 		best.thread->cpu = best.to;
@@ -612,7 +556,7 @@ void sched_wake(struct thread *thread)
 	} else if (!thread->queued) {
 		uint64_t now = timer_now();
 
-		enqueue(cpu, thread, now);
+		queue_append(cpu, thread, now);
 		cpu->load[thread->priority]++;
 		thread->wanted -= now;
 		must_kick = announce(cpu, thread);
