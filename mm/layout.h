@@ -11,7 +11,7 @@
 #define LAYOUT_HEAP_END    0xd0000000
 #define LAYOUT_RINGS       0xd0000000 /* pages of guests' RAM that devices keep in sight */
 #define LAYOUT_RINGS_END   0xd4000000
-#define LAYOUT_STACKS      0xe0000000 /* vCPU stacks, a guard page below each */
+#define LAYOUT_STACKS      0xe0000000 /* threads' stacks, a guard page below each */
 #define LAYOUT_STACKS_END  0xf0000000
 #define LAYOUT_DEVICES     0xf0000000
 #define LAYOUT_DEVICES_END 0xf0400000

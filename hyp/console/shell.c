@@ -321,10 +321,11 @@ static void key(char c)
 		line_begin(&editor);
 }
 
-static void __attribute__((noreturn)) body(void)
+static void __attribute__((noreturn)) body(void *arg)
 {
 	int c;
 
+	(void)arg;
 	for (;;) {
 		if (console_shell_is_open() && !greeted) {
 			greeted = true;
@@ -352,7 +353,7 @@ int shell_start(void)
 	editor = (struct line){.prompt = "virt7> ", .out = write_lines, .complete = complete};
 	alarm.expired = wake;
 	stream.input_ready = stream.room = stream_event;
-	thread = thread_create(body);
+	thread = thread_create(body, NULL, SCHED_PRIORITY_OWN);
 	if (!thread)
 		return -ENOMEM;
 	console_attach_shell(&stream, (uint8_t)options.console_escape);

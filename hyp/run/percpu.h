@@ -3,7 +3,7 @@
  *
  * Lock order, outermost first; a lock is taken only while holding locks above it:
  *   vms_lock  ->  vm->lock  ->  a device's  ->  s2.lock  ->  vgic.lock  ->  console  ->  cpu->rq_lock
- *   ->  heap, ram, map, cpu->timers
+ *   ->  stacks  ->  heap, ram, map, cpu->timers
  * A device's is that of an emulated one (hyp/vdev/device.h); nobody holds those of two devices, and where one has two
  * its header has their order. No lock is held when a guest is entered. HYP runs with interrupts masked, so none needs
  * an interrupt-safe form.
@@ -23,7 +23,7 @@
 #include "mm/layout.h"
 
 #define SCHED_PRIORITIES   9U /* vCPUs have 0 to 7, */
-#define SCHED_PRIORITY_OWN 8U /* virt7's own threads this */
+#define SCHED_PRIORITY_OWN 8U /* and what serves the operator this (hyp/run/thread.h) */
 
 struct thread;
 struct vcpu;

@@ -224,8 +224,11 @@ void sched_exit(void)
 	stop_running(thread, true, now);
 	thread->wanted += now;
 	cpu->load[thread->priority]--;
-	cpu->assigned--;
-	cpu->dedicated = false;
+	if (thread->affinity) {
+		cpu->assigned--;
+		cpu->dedicated = false;
+	}
+	list_init(&thread->node);
 	cpu->thread = NULL;
 	spin_unlock(&cpu->rq_lock);
 	if (cpu->slice_end)
@@ -453,7 +456,7 @@ static bool announce(struct percpu *cpu, const struct thread *thread)
 	return true;
 }
 
-static void kick(const struct percpu *cpu)
+static inline void kick(const struct percpu *cpu)
 {
 	if (cpu != this_cpu())
 		gic_send_sgi(cpu->head.id, GIC_SGI_KICK);
@@ -505,6 +508,8 @@ void sched_balance(void)
 	if (best.had_more)
 		lose_place(best.thread);
 	give(best.thread, best.to);
+	if (!cpu->ready && cpu->slice_end)
+		end_slice(cpu);
 	if (cpu->ready && idle_cpus)
 		atomic_or(&cpu->thread->work, WORK_BALANCE); /* two may have asked for one each */
 	sched_check_slice();
@@ -564,6 +569,60 @@ void sched_wake(struct thread *thread)
 	spin_unlock(&cpu->rq_lock);
 	if (must_kick)
 		kick(cpu);
+}
+
+/* `queued` alone does not tell: one that has ended, or is on its way to another CPU, is in no queue. */
+static bool waits_in_queue(const struct thread *thread)
+{
+	return thread->queued && !list_empty(&thread->node);
+}
+
+/* `thread`, which is ready or runs, counts for `priority` on its CPU. Returns whether that has to be kicked. */
+static bool change_queue(struct percpu *cpu, struct thread *thread, uint32_t priority)
+{
+	cpu->load[thread->priority]--;
+	cpu->load[priority]++;
+	if (!thread->running)
+		queue_remove(cpu, thread);
+	thread->priority = priority;
+	if (!thread->running) {
+		queue_append(cpu, thread, timer_now());
+		return announce(cpu, thread);
+	}
+	if (!must_give_way(cpu, thread))
+		return false;
+	atomic_or(&thread->work, WORK_RESCHED);
+	return true;
+}
+
+void sched_set_priority(struct thread *thread, uint32_t priority)
+{
+	struct percpu *cpu = lock_cpu_of(thread);
+	bool must_kick = false;
+
+	thread->turn_left = 0; /* that was a turn in the other queue */
+	if (thread->running || waits_in_queue(thread))
+		must_kick = change_queue(cpu, thread, priority);
+	else
+		thread->priority = priority;
+	spin_unlock(&cpu->rq_lock);
+	if (must_kick)
+		kick(cpu);
+}
+
+bool sched_forget(struct thread *thread)
+{
+	struct percpu *cpu;
+	bool blocked;
+
+	if (__atomic_load_n(&thread->gone, __ATOMIC_ACQUIRE))
+		return true;
+	cpu = lock_cpu_of(thread);
+	blocked = cpu == this_cpu() && !thread->running && !thread->queued;
+	if (blocked)
+		thread->queued = true; /* in no queue: as one that has ended */
+	spin_unlock(&cpu->rq_lock);
+	return blocked;
 }
 
 void sched_times(struct thread *thread, uint64_t *ran, uint64_t *waited)

@@ -28,6 +28,15 @@ int sched_attach(struct thread *thread, uint32_t affinity, bool dedicated);
 /* Let a thread of virt7's own (hyp/run/thread.h) live on this CPU and make it ready. */
 void sched_attach_own(struct thread *thread);
 
+/* thread_set_priority(), where it is another one. */
+void sched_set_priority(struct thread *thread, uint32_t priority);
+
+/*
+ * True: `thread` has ended, or is blocked on this CPU, where its stack has been left for certain, and sched_wake() does
+ * not make it ready any more. False: it may run.
+ */
+bool sched_forget(struct thread *thread);
+
 /*
  * The running thread ends, out of the hardware (world_unload()): its CPU is as if it had never lived there, and nobody
  * can wake it. Its .gone becomes true when the CPU has left its stack, from when on both are nobody's.

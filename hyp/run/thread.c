@@ -1,5 +1,8 @@
 /* Stacks of HYP's threads, and threads that virt7 has for itself. */
+#include <assert.h>
 #include <errno.h>
+
+#include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
@@ -7,8 +10,20 @@
 #include "mm/hypmap.h"
 #include "mm/page.h"
 
-/* Stacks that a VM which could not be made has left, linked by their first words. They stay mapped. */
+/* Stacks that nobody has any more, linked by their first words; they stay mapped. Under `stacks_lock`, as new_stack()
+ * is.
+ */
 static uint32_t *free_stacks;
+static struct spinlock stacks_lock;
+
+/* A thread of virt7's own, at the top of its stack. */
+struct own_thread {
+	struct thread thread;
+	void (*body)(void *arg);
+	void *arg;
+};
+
+static_assert(sizeof(struct own_thread) % 8U == 0, "the stack below is aligned");
 
 /* A new stack, above a guard page; NULL: no memory or no addresses. */
 static void *new_stack(void)
@@ -36,9 +51,12 @@ static void *new_stack(void)
 
 void *thread_make_stack(struct thread *thread, size_t room, void (*entry)(void))
 {
-	uint8_t *base = new_stack();
+	uint8_t *base;
 	uint32_t *sp;
 
+	spin_lock(&stacks_lock);
+	base = new_stack();
+	spin_unlock(&stacks_lock);
 	if (!base)
 		return NULL;
 	thread->stack = base;
@@ -54,18 +72,42 @@ void thread_free_stack(struct thread *thread)
 
 	if (!base)
 		return;
+	spin_lock(&stacks_lock);
 	*base = (uint32_t)(uintptr_t)free_stacks;
 	free_stacks = base;
+	spin_unlock(&stacks_lock);
 }
 
-struct thread *thread_create(void (*body)(void))
+static void run_body(void)
 {
-	struct thread *thread = page_alloc(page_order(sizeof(*thread)));
+	struct own_thread *own = container_of(this_cpu()->thread, struct own_thread, thread);
 
-	if (!thread || !thread_make_stack(thread, 0, body))
+	own->body(own->arg);
+	sched_exit();
+}
+
+struct thread *thread_create(void (*body)(void *arg), void *arg, uint32_t priority)
+{
+	struct thread made = {.priority = priority, .detached = true}; /* it has nothing to put into the hardware */
+	struct own_thread *own = thread_make_stack(&made, sizeof(*own), run_body);
+
+	if (!own)
 		return NULL;
-	thread->priority = SCHED_PRIORITY_OWN;
-	thread->detached = true; /* it has nothing to put into the hardware */
-	sched_attach_own(thread);
-	return thread;
+	*own = (struct own_thread){made, body, arg};
+	sched_attach_own(&own->thread);
+	return &own->thread;
+}
+
+void thread_set_priority(struct thread *thread, uint32_t priority)
+{
+	if (thread->priority != priority)
+		sched_set_priority(thread, priority);
+}
+
+int thread_free(struct thread *thread)
+{
+	if (!sched_forget(thread))
+		return -EBUSY;
+	thread_free_stack(thread);
+	return 0;
 }

@@ -26,10 +26,10 @@ struct thread {
 	uint32_t priority;
 	struct percpu *cpu; /* where it lives; changed by that CPU only, while the thread is queued there */
 	bool queued, running, wake_pending;
-	bool detached;        /* its own: no guest's state is to be loaded into the hardware while it runs */
-	bool gone;            /* it has ended and left its stack */
-	uint32_t affinity;    /* physical CPUs that it may live on, bit n is CPU n; 0: it stays where it is */
-	uint32_t sleeps;      /* times that it gave the CPU up by itself */
+	bool detached;     /* its own: no guest's state is to be loaded into the hardware while it runs */
+	bool gone;         /* it has ended and left its stack */
+	uint32_t affinity; /* physical CPUs that it may live on, bit n is CPU n; 0: virt7's own, it stays where it is */
+	uint32_t sleeps;   /* times that it gave the CPU up by itself */
 	uint32_t turn_left;   /* ticks of a turn that a more urgent thread interrupts; 0: a whole one */
 	uint64_t waits_since; /* CNTPCT at which it began to wait for the turn that it has or waits for */
 	uint64_t moved_at;    /* equal: because it was moved to another CPU then */
@@ -53,9 +53,28 @@ void *thread_make_stack(struct thread *thread, size_t room, void (*entry)(void))
 void thread_free_stack(struct thread *thread);
 
 /*
- * A thread of virt7's own on the calling CPU, ready to run `body`, which never returns. It never enters a guest, and
- * runs before all vCPUs (SCHED_PRIORITY_OWN), so it has to block soon (sched_block()). NULL: no memory.
+ * Threads of virt7's own. Each lives on the CPU that made it, for ever, and never enters a guest. Interrupts are masked
+ * in it, so it blocks soon (sched_block()) or lets others in between (sched_preempt()). It holds no lock while it does.
+ *
+ * Its priority is that of whom it serves. The work of a VM's device is done at that VM's priority (0-7), or a VM could
+ * have it done in the time of more urgent ones; where several wait, at the highest of theirs. SCHED_PRIORITY_OWN,
+ * before all vCPUs, is for what serves the operator.
  */
-struct thread *thread_create(void (*body)(void));
+
+/* One that is ready to run `body`, and has ended when that returns. NULL: no memory. Not from interrupts. */
+struct thread *thread_create(void (*body)(void *arg), void *arg, uint32_t priority);
+
+/*
+ * From now on `thread` has `priority`, whatever it does: it goes to the end of that queue if it waits for a CPU, and
+ * gives way to those before it if it runs. From any CPU, context and thread, its own too. Locks: as sched_wake().
+ */
+void thread_set_priority(struct thread *thread, uint32_t priority);
+
+/*
+ * Give back all that `thread` has, and nobody may know of it any more. Either it has ended, or it is blocked and lives
+ * on the calling CPU: only then is it certain that no CPU is on its stack. -EBUSY: neither, and nothing has happened;
+ * make its body return, and try again. Not from interrupts.
+ */
+int thread_free(struct thread *thread);
 
 #endif

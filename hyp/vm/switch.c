@@ -39,15 +39,15 @@ CHECK(tpidrprw, 46);
 CHECK(csselr, 47);
 CHECK(sctlr, 48);
 
-/* `hcr` with the traps that fit who else wants this CPU. */
+/* `hcr` with the traps that fit who else wants this CPU: also one of less priority gets it while the guest waits. */
 static inline uint32_t with_wait_traps(uint32_t hcr, const struct percpu *cpu, const struct vcpu *vcpu)
 {
-	bool may_wait = cpu->assigned <= 1 && !vcpu->trap_wfi;
+	uint32_t ready = cpu->ready;
 
-	if (likely(cpu->ready >> vcpu->thread.priority))
-		return may_wait ? (hcr & ~HCR_TWI) | HCR_TWE : hcr | HCR_TWI | HCR_TWE;
+	if (likely(ready))
+		return ready >> vcpu->thread.priority ? hcr | HCR_TWI | HCR_TWE : (hcr & ~HCR_TWE) | HCR_TWI;
 	hcr &= ~HCR_TWE;
-	return may_wait ? hcr & ~HCR_TWI : hcr | HCR_TWI;
+	return cpu->assigned <= 1 && !vcpu->trap_wfi ? hcr & ~HCR_TWI : hcr | HCR_TWI;
 }
 
 static void update_wait_traps(const struct percpu *cpu, struct vcpu *vcpu)

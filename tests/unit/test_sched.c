@@ -284,6 +284,155 @@ static void test_exit(void **state)
 	assert_runs(&thread[1]);
 }
 
+/* A thread of virt7's own on the CPU of the caller. */
+static void own(uint32_t i, uint32_t priority)
+{
+	thread[i].detached = true;
+	thread[i].priority = priority;
+	sched_attach_own(&thread[i]);
+}
+
+/* One of virt7's own is none of those that live on the CPU, and its end changes nothing for them. */
+static void test_exit_of_own(void **state)
+{
+	(void)state;
+	assert_int_equal(sched_attach(&thread[0], BIT(0), true), 0);
+	own(1, SCHED_PRIORITY_OWN);
+	assert_int_equal(percpu[0].assigned, 1);
+	idle();
+	assert_ptr_equal(percpu[0].thread, &thread[1]);
+	assert_null(loaded[0]);
+	if (!setjmp(idle_over))
+		sched_exit();
+	assert_true(thread[1].gone);
+	assert_int_equal(percpu[0].assigned, 1);
+	assert_true(percpu[0].dedicated);
+	assert_true(sched_forget(&thread[1]));
+	sched_set_priority(&thread[1], 2); /* it is in no queue */
+	assert_int_equal(percpu[0].ready, BIT(3));
+	assert_int_equal(percpu[0].load[2] | percpu[0].load[SCHED_PRIORITY_OWN], 0);
+	idle();
+	assert_runs(&thread[0]);
+}
+
+/* Only one that is blocked, and whose stack nobody can be on any more. Nothing makes it ready then. */
+static void test_forget(void **state)
+{
+	(void)state;
+	own(0, 3);
+	assert_false(sched_forget(&thread[0])); /* it waits */
+	idle();
+	assert_false(sched_forget(&thread[0])); /* it runs */
+	sched_block();
+	on(1);
+	assert_false(sched_forget(&thread[0])); /* it may be about to leave its stack */
+	on(0);
+	assert_true(sched_forget(&thread[0]));
+	sched_wake(&thread[0]);
+	assert_int_equal(percpu[0].ready | percpu[0].load[3], 0);
+	assert_false(thread[0].wake_pending);
+}
+
+/* Of one that waits: it goes to the end of the other queue, and whoever runs hears of it as of a wake-up. */
+static void test_set_priority_waiting(void **state)
+{
+	(void)state;
+	start(2);
+	own(2, 3);
+	own(3, 5);
+	own(4, 1);
+	kicked = thread[0].work = 0;
+	on(1);
+	sched_set_priority(&thread[4], 3);
+	assert_int_equal(percpu[0].ready, BIT(3) | BIT(5));
+	assert_int_equal(thread[0].work, WORK_SLICE);
+	sched_set_priority(&thread[2], 5);
+	assert_int_equal(thread[0].work, WORK_SLICE | WORK_RESCHED);
+	assert_int_equal(kicked, BIT(0));
+	sched_set_priority(&thread[3], 5 - 4);
+	assert_int_equal(percpu[0].load[5] * 100 + percpu[0].load[3] * 10 + percpu[0].load[1], 131);
+	on(0);
+	sched_give_way();
+	assert_ptr_equal(percpu[0].thread, &thread[2]);
+	sched_block();
+	assert_runs(&thread[0]); /* its turn goes on */
+	sched_block();
+	assert_runs(&thread[1]);
+	sched_block();
+	assert_ptr_equal(percpu[0].thread, &thread[4]);
+	sched_block();
+	assert_ptr_equal(percpu[0].thread, &thread[3]);
+	sched_block();
+	assert_ptr_equal(percpu[0].thread, NULL);
+	assert_int_equal(percpu[0].ready, 0);
+	for (uint32_t p = 0; p < SCHED_PRIORITIES; p++)
+		assert_int_equal(percpu[0].load[p], 0);
+}
+
+/* The rest of a turn is one of the queue that it was taken in. */
+static void test_set_priority_interrupted(void **state)
+{
+	(void)state;
+	start(2);
+	clock_now += 300;
+	own(2, 5);
+	sched_give_way();
+	assert_int_equal(thread[0].turn_left, 700);
+	sched_set_priority(&thread[0], 2);
+	assert_int_equal(thread[0].turn_left, 0);
+	sched_block();
+	assert_runs(&thread[1]);
+}
+
+/* Of one that runs: it gives way where that is due, at its next point for it; of one that sleeps: when it wakes up. */
+static void test_set_priority_running(void **state)
+{
+	(void)state;
+	start(1);
+	own(1, 6);
+	own(2, 4);
+	sched_give_way();
+	assert_ptr_equal(percpu[0].thread, &thread[1]);
+	thread[1].work = 0;
+	sched_set_priority(&thread[1], 5);
+	assert_int_equal(thread[1].work, 0); /* it is still the most urgent one */
+	sched_set_priority(&thread[1], 2);
+	assert_int_equal(thread[1].work, WORK_RESCHED);
+	assert_int_equal(percpu[0].load[2], 1);
+	assert_int_equal(percpu[0].load[5] | percpu[0].load[6], 0);
+	sched_preempt();
+	assert_ptr_equal(percpu[0].thread, &thread[2]);
+	sched_block();
+	sched_set_priority(&thread[2], 3);
+	assert_runs(&thread[0]);
+	sched_block();
+	assert_ptr_equal(percpu[0].thread, &thread[1]);
+	sched_wake(&thread[2]);
+	assert_int_equal(percpu[0].ready, BIT(3));
+	assert_int_equal(percpu[0].load[3], 1);
+}
+
+/*
+ * Where the last one that waited goes elsewhere, the slice ends. Otherwise one of less priority that comes meanwhile
+ * would not be told of, and WFI of the guest would keep the CPU from it.
+ */
+static void test_slice_of_nobody(void **state)
+{
+	(void)state;
+	start(2);
+	thread[1].affinity = BIT(0) | BIT(1);
+	assert_slice(5000 + 1000);
+	on(1);
+	idle();
+	on(0);
+	sched_balance();
+	assert_ptr_equal(thread[1].cpu, &percpu[1]);
+	assert_slice(0);
+	thread[0].work = 0;
+	own(2, 1);
+	assert_int_equal(thread[0].work, WORK_SLICE);
+}
+
 static void test_round_robin(void **state)
 {
 	(void)state;
@@ -899,6 +1048,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_attach, setup),
+		cmocka_unit_test_setup(test_exit_of_own, setup),
+		cmocka_unit_test_setup(test_forget, setup),
+		cmocka_unit_test_setup(test_set_priority_waiting, setup),
+		cmocka_unit_test_setup(test_set_priority_interrupted, setup),
+		cmocka_unit_test_setup(test_set_priority_running, setup),
+		cmocka_unit_test_setup(test_slice_of_nobody, setup),
 		cmocka_unit_test_setup(test_round_robin, setup),
 		cmocka_unit_test_setup(test_priority, setup),
 		cmocka_unit_test_setup(test_abort_while_idle, setup),

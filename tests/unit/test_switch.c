@@ -338,6 +338,56 @@ static void abort_of_nobody(void **state)
 	assert_false(read_hcr() & HCR_VA);
 }
 
+/* WFI gives the CPU to whoever waits, of whatever priority; WFE to nobody of less. */
+static void wait_traps_by_who_waits(void **state)
+{
+	static const struct {
+		uint32_t assigned, ready, traps;
+		bool watched;
+	} rows[] = {
+		{1, 0, 0, false},
+		{1, 0, HCR_TWI, true},
+		{2, 0, HCR_TWI, false},
+		{1, BIT(2), HCR_TWI, false}, /* virt7's own, of less priority */
+		{1, BIT(3), HCR_TWI | HCR_TWE, false},
+		{2, BIT(8), HCR_TWI | HCR_TWE, false},
+		{1, 0, 0, false},
+	};
+
+	(void)state;
+	vcpu[0].thread.priority = 3;
+	vcpu_load(&vcpu[0]);
+	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		percpu[0].assigned = rows[i].assigned;
+		percpu[0].ready = rows[i].ready;
+		vcpu[0].trap_wfi = rows[i].watched;
+		world_set_wait_traps(&vcpu[0].thread);
+		assert_int_equal(read_hcr() & (HCR_TWI | HCR_TWE), rows[i].traps);
+		world_set_wait_traps(&vcpu[1].thread); /* it is not in the hardware */
+		assert_int_equal(vcpu[1].hcr, HCR_VM);
+	}
+}
+
+/* A thread that has no guest, or does not want it loaded, leaves the hardware to the last one. */
+static void detached_leaves_the_hardware(void **state)
+{
+	struct thread own = {.detached = true};
+
+	(void)state;
+	vcpu_load(&vcpu[0]);
+	fake_machine.events = 0;
+	world_switch(&percpu[0], &own);
+	vcpu[1].thread.detached = true;
+	world_switch(&percpu[0], &vcpu[1].thread);
+	assert_ptr_equal(percpu[0].loaded, &vcpu[0]);
+	assert_int_equal(fake_machine.events, 0);
+	world_switch(&percpu[0], &vcpu[0].thread);
+	assert_int_equal(fake_find(SYSREG_sctlr, 0), fake_machine.events); /* it goes on as it is */
+	vcpu[1].thread.detached = false;
+	world_switch(&percpu[0], &vcpu[1].thread);
+	assert_ptr_equal(percpu[0].loaded, &vcpu[1]);
+}
+
 /* The idle loop asks whom it is to wake; the vCPU stays loaded. */
 static void abort_in_idle(void **state)
 {
@@ -402,6 +452,8 @@ int main(void)
 		cmocka_unit_test_setup(no_walk_mixes_two_guests, setup),
 		cmocka_unit_test_setup(no_walk_for_who_has_left, setup),
 		cmocka_unit_test_setup(no_walk_from_a_dead_root, setup),
+		cmocka_unit_test_setup(wait_traps_by_who_waits, setup),
+		cmocka_unit_test_setup(detached_leaves_the_hardware, setup),
 		cmocka_unit_test_setup(vcpus_of_a_vm_share_no_translations, setup),
 		cmocka_unit_test_setup(reset_walks_no_old_tables, setup),
 		cmocka_unit_test_setup(pending_abort_moves_along, setup),
