@@ -1,6 +1,6 @@
 /*
  * A device for tests of the device class (hyp/vdev/device.h), in build/virt7-testdev.bin only: registers, an
- * interrupt, a property, a node, reset, save and restore.
+ * interrupt, a timer, a property, a node, reset, save and restore.
  */
 #include <stddef.h>
 
@@ -8,7 +8,9 @@
 
 #include "hyp/exit/mmio.h"
 #include "hyp/lib/bits.h"
+#include "hyp/console/log.h"
 #include "hyp/load/tree.h"
+#include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
 #include "tests/device/testdev.h"
@@ -21,7 +23,11 @@ struct testdev {
 	struct spinlock lock;
 	uint32_t start;   /* of VALUE, by the node */
 	bool line;        /* as the vGIC was last told */
+	uint32_t snap;    /* TESTDEV_SNAP, past a reset */
 	uint32_t copy[4]; /* of what follows, with the padding at the end */
+	struct timer echo;
+	uint32_t echoes;
+	bool gone;
 	/* saved, from here on */
 	uint32_t value, raised;
 };
@@ -49,14 +55,36 @@ static void testdev_settle(struct testdev *t)
 	vgic_set_line(t->device.vm, 0, testdev_irq(&t->device), t->line);
 }
 
+/* Its structure is given back, but nobody has it yet: log_err() is what a test sees of a timer that was not drained. */
+static void testdev_echo(struct timer *timer)
+{
+	struct testdev *t = container_of(timer, struct testdev, echo);
+
+	if (t->gone)
+		log_err("testdev: a timer of a device that is destroyed");
+	spin_lock(&t->lock);
+	t->echoes++;
+	spin_unlock(&t->lock);
+}
+
+/* Every access arms the timer, on whatever CPU it is made. */
+static void testdev_arm(struct testdev *t)
+{
+	t->echo.expired = testdev_echo;
+	timer_arm(&t->echo, timer_now() + (uint64_t)timer_hz() * TESTDEV_ECHO_MS / 1000U);
+}
+
 static uint64_t testdev_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
 	struct testdev *t = device;
 
 	(void)vcpu, (void)size;
+	testdev_arm(t);
 	if (offset == TESTDEV_SLOW)
 		for (volatile uint32_t i = 0; i < TESTDEV_SLOW_ROUNDS; i++)
 			;
+	if (offset == TESTDEV_SNAP)
+		return t->snap;
 	return offset == TESTDEV_RAISE ? t->raised : t->value;
 }
 
@@ -65,18 +93,27 @@ static bool testdev_write(struct vcpu *vcpu, void *device, uint32_t offset, uint
 	struct testdev *t = device;
 
 	(void)vcpu, (void)size;
+	testdev_arm(t);
 	spin_lock(&t->lock);
 	if (offset == TESTDEV_VALUE)
 		t->value = value;
 	else if (offset == TESTDEV_RAISE)
 		t->raised = value;
-	else if (offset == TESTDEV_SNAP && value == TESTDEV_SNAP_SAVE)
-		device_save(&t->device, t->copy);
+	else if (offset == TESTDEV_SNAP)
+		t->snap = value;
 	testdev_settle(t);
 	spin_unlock(&t->lock);
-	if (offset == TESTDEV_SNAP && value == TESTDEV_SNAP_RESTORE)
-		device_restore(&t->device, t->copy);
 	return true;
+}
+
+/* The VM stands still: what hyp/vdev/device.h asks for before it is saved. The timer goes on, with nothing of the
+ * guest's. */
+static void testdev_quiesce(struct device *device)
+{
+	struct testdev *t = testdev_of(device);
+
+	if (t->snap == TESTDEV_SNAP_SAVE)
+		device_save(device, t->copy);
 }
 
 static void testdev_reset(struct device *device)
@@ -88,6 +125,8 @@ static void testdev_reset(struct device *device)
 	t->raised = 0;
 	testdev_settle(t);
 	spin_unlock(&t->lock);
+	if (t->snap == TESTDEV_SNAP_RESTORE)
+		device_restore(device, t->copy);
 }
 
 static void testdev_restore(struct device *device)
@@ -104,6 +143,14 @@ static int testdev_create(struct device *device)
 	static const struct mmio_ops ops = {testdev_read, testdev_write, MMIO_WORD};
 
 	return mmio_add(&device->vm->bus, testdev_base(device), TESTDEV_SIZE, &ops, testdev_of(device));
+}
+
+static void testdev_destroy(struct device *device)
+{
+	struct testdev *t = testdev_of(device);
+
+	timer_drain(&t->echo);
+	t->gone = true;
 }
 
 static void testdev_describe(const struct device *device, struct tree *t)
@@ -128,8 +175,11 @@ const struct device_class testdev_class = {
 	.properties = testdev_properties,
 	.size = sizeof(struct testdev),
 	.saved = offsetof(struct testdev, value),
+	.timers = 1,
 	.create = testdev_create,
 	.reset = testdev_reset,
 	.describe = testdev_describe,
 	.restore = testdev_restore,
+	.quiesce = testdev_quiesce,
+	.destroy = testdev_destroy,
 };

@@ -509,9 +509,9 @@ TESTDEV_ITS = """/dts-v1/;
     images {{ guest {{ data = /incbin/("{image}"); type = "kernel"; arch = "arm"; os = "linux"; compression = "none";
                       hash-1 {{ algo = "crc32"; }}; }}; }};
     vms {{
-        a {{ compatible = "virt7,vm"; cpus = <2>; memory = <8192>; kernel = "guest"; bootargs = "start=7";
+        a {{ compatible = "virt7,vm"; cpus = <2>; memory = <8192>; cpu-affinity = <6>; kernel = "guest"; bootargs = "start=7";
             dev {{ compatible = "virt7,test-device"; start = <7>; }}; }};
-        b {{ compatible = "virt7,vm"; memory = <8192>; kernel = "guest"; bootargs = "start=9";
+        b {{ compatible = "virt7,vm"; memory = <8192>; cpu-affinity = <6>; kernel = "guest"; bootargs = "start=9";
             dev {{ compatible = "virt7,test-device"; start = <9>; }}; }};
         bad {{ compatible = "virt7,vm"; memory = <8192>; kernel = "guest";
               dev {{ compatible = "virt7,test-device"; start = <9>; stop = <1>; }}; }};
@@ -521,8 +521,8 @@ TESTDEV_ITS = """/dts-v1/;
 
 
 def test_device_of_two_vms(qemu, mkbundle, tmp_path):
-    """A class of its own file and row: registers, interrupt, node of the bundle, reset, save and restore, in two VMs at
-    once, each destroyed with an access in flight on another CPU, and made again."""
+    """A class of its own file and row: registers, interrupt, timer, node of the bundle, reset, save and restore, in two VMs at
+    once on other CPUs than the shell's. Each is stopped amid an access, destroyed with its timer armed there, and made again."""
     its = tmp_path / "testdev.its"
     its.write_text(TESTDEV_ITS.format(image=BUILD / "guests" / "testdev.bin"))
     run = qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-smp", 3, "-m", "512M", "-nographic",
@@ -543,5 +543,6 @@ def test_device_of_two_vms(qemu, mkbundle, tmp_path):
         command(run, f"vm reset -f {name}")
     assert len(memory) == 2
     assert "FAIL: " not in run.output()
+    assert "testdev: a timer of a device that is destroyed" not in run.output()
     assert run.output().count("PASS: the interrupt that was saved") >= 12
     power_off(run)

@@ -24,6 +24,7 @@
 static struct vm vm[2];
 static struct vcpu vcpu[2] = {{.vm = &vm[0]}, {.vm = &vm[1]}};
 static bool line[2];
+static uint32_t armed; /* timers */
 
 void vgic_set_line(struct vm *of, uint32_t cpu, uint32_t id, bool level)
 {
@@ -47,7 +48,9 @@ int console_getc(struct console_stream *stream)
 
 void timer_arm(struct timer *timer, uint64_t deadline)
 {
-	(void)timer, (void)deadline;
+	(void)deadline;
+	armed += timer->cpu == NULL;
+	timer->cpu = (struct percpu *)timer;
 }
 
 void timer_take_out(struct timer *timer)
@@ -57,7 +60,8 @@ void timer_take_out(struct timer *timer)
 
 void timer_drain(struct timer *timer)
 {
-	(void)timer;
+	armed -= timer->cpu != NULL;
+	timer->cpu = NULL;
 }
 
 uint32_t timer_hz(void)
@@ -78,6 +82,12 @@ static void wr(uint32_t n, uint32_t offset, uint32_t value)
 	struct mmio_access access = {.size = 4, .write = true, .value = value};
 
 	assert_int_equal(mmio_access(&vcpu[n], TESTDEV_BASE + offset, &access), MMIO_DONE);
+}
+
+static void reset_vm(uint32_t n)
+{
+	device_quiesce_all(&vm[n]);
+	device_reset_all(&vm[n]);
 }
 
 static void add_vm(struct fit *f, const char *name, uint32_t start)
@@ -119,16 +129,21 @@ static void test_two_vms(void **state)
 	wr(0, TESTDEV_SNAP, TESTDEV_SNAP_SAVE);
 	assert_int_equal(rd(1, TESTDEV_VALUE), 9);
 	assert_true(line[0] && !line[1]);
-	device_reset_all(&vm[0]);
+	reset_vm(0);
 	assert_int_equal(rd(0, TESTDEV_SLOW), 7);
 	assert_false(line[0]);
 	wr(0, TESTDEV_SNAP, TESTDEV_SNAP_RESTORE);
+	reset_vm(0);
 	assert_int_equal(rd(0, TESTDEV_VALUE), 70);
 	assert_true(line[0]);
 
+	rd(0, TESTDEV_VALUE);
+	assert_int_equal(armed, 2);
 	device_destroy_all(&vm[0]);
+	assert_int_equal(armed, 1);
 	assert_int_equal(rd(1, TESTDEV_VALUE), 9);
 	device_destroy_all(&vm[1]);
+	assert_int_equal(armed, 0);
 	assert_int_equal(fake_page_live(), 0);
 	fit_free(&f);
 }
