@@ -12,27 +12,58 @@
 #define BUDGET_LINES      16U /* a VM may cause this many lines at once */
 #define BUDGET_PER_SECOND 2U
 
-void log_line(enum log_level level, const char *fmt, ...)
+static size_t format_text(char *text, size_t size, const char *fmt, va_list ap)
+{
+	int n = vsniprintf(text, size, fmt, ap);
+
+	return n < 0 ? 0 : MIN((size_t)n, size - 1);
+}
+
+size_t log_format(char *text, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	size_t len;
+
+	va_start(ap, fmt);
+	len = format_text(text, size, fmt, ap);
+	va_end(ap);
+	return len;
+}
+
+static void write_line(enum log_level level, bool show, const char *fmt, va_list ap)
 {
 	static const char *const prefix[] = {"virt7: error: ", "virt7: warning: ", "virt7: ", "virt7: debug: "};
 	char line[LOG_LINE_MAX + 2];
 	size_t len = strlen(prefix[level]);
-	va_list ap;
-	int n;
 
 	memcpy(line, prefix[level], len);
-	va_start(ap, fmt);
-	n = vsniprintf(line + len, LOG_LINE_MAX - len, fmt, ap);
-	va_end(ap);
-	len += n < 0 ? 0 : MIN((size_t)n, LOG_LINE_MAX - len - 1);
+	len += format_text(line + len, LOG_LINE_MAX - len, fmt, ap);
 	for (size_t i = 0; i < len; i++) /* names come from the bundle */
 		if ((uint8_t)line[i] < ' ' || (uint8_t)line[i] > '~')
 			line[i] = '?';
 	line[len++] = '\n';
-	if (level >= LOG_INFO && options.quiet && console_is_booting())
-		console_keep(line, len);
-	else
+	if (show)
 		console_write(line, len);
+	else
+		console_keep(line, len);
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_line(level, level < LOG_INFO || !options.quiet || !console_is_booting(), fmt, ap);
+	va_end(ap);
+}
+
+void log_keep(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	write_line(level, false, fmt, ap);
+	va_end(ap);
 }
 
 bool log_ratelimit(struct log_budget *budget)

@@ -6,6 +6,7 @@
 #define HYP_CONSOLE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
@@ -13,7 +14,13 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* Print one line at `level`; at most LOG_LINE_MAX characters, longer ones are cut. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-#define LOG_LINE_MAX 160U
+/* The same line, but for the log only: it is not shown. */
+void log_keep(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* As snprintf(), without floating point; returns the length of what has been written, cut or not. */
+size_t log_format(char *text, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#define LOG_LINE_MAX 224U
 
 #define log_err(...)   log_line(LOG_ERR, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_WARN, __VA_ARGS__)

@@ -7,6 +7,7 @@
 #include "hyp/console/shell_cmd.h"
 #include "hyp/vdev/vpl061.h"
 #include "hyp/vm/assemble.h"
+#include "hyp/vm/crash.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 
@@ -23,6 +24,16 @@ static uint32_t vcpus_on(const struct vm *vm)
 	return on;
 }
 
+/* The row below a VM that has crashed since an operator has started it. */
+static void list_crash(const struct vm *vm)
+{
+	char text[CRASH_TEXT_MAX];
+
+	if (crash_describe(vm, text))
+		shell_printf("  %s; %llu s ago\n", text,
+			     (unsigned long long)((timer_now() - vm->crash.at) / timer_hz()));
+}
+
 void shell_vm_list(uint32_t count, char **args)
 {
 	const struct vm *vm;
@@ -37,6 +48,7 @@ void shell_vm_list(uint32_t count, char **args)
 			     vm->state == VM_RUNNING ? (unsigned)vcpus_on(vm) : 0, (unsigned)vm->vcpu_count,
 			     (unsigned long long)(vm->config.ram_size >> 20), screen,
 			     console_keyboard() == &vm->console ? "keyboard" : "");
+		list_crash(vm);
 	}
 }
 

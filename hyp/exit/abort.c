@@ -26,9 +26,13 @@ static uint64_t fault_ipa(uint32_t va)
 static bool touch(struct vcpu *vcpu, uint64_t at)
 {
 	int ret = vm_touch(vcpu->vm, ipa(at));
+	char why[64];
 
-	if (ret == -ENOMEM)
-		vmctl_crash(vcpu->vm, "virt7's heap is empty: no table for guest address", at);
+	if (ret == -ENOMEM) {
+		log_format(why, sizeof(why), "virt7's heap is empty: no table for guest address 0x%llx",
+			   (unsigned long long)at);
+		vmctl_crash(vcpu->vm, vcpu, why);
+	}
 	return ret == 0 || ret == -ENOMEM;
 }
 

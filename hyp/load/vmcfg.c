@@ -17,7 +17,8 @@
 #include "hyp/load/words.h"
 #include "hyp/vdev/device.h"
 
-#define PRIORITY_DEFAULT 4U
+#define PRIORITY_DEFAULT      4U
+#define RESTART_LIMIT_DEFAULT 10U
 
 #define NODE(compatible_string, ...) \
 	{.name = "compatible", .kind = PROPERTY_COMPATIBLE, .choices = compatible_string, __VA_ARGS__},
@@ -122,6 +123,7 @@ static int read_vm(const struct bundle *b, int vms, int node, struct vm_config *
 		.cpus = 1,
 		.affinity = UINT32_MAX,
 		.priority = PRIORITY_DEFAULT,
+		.restart_limit = RESTART_LIMIT_DEFAULT,
 		.autostart = true,
 		.on_reset = VM_ACTION_RESTART,
 		.bootargs = "",

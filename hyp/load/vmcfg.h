@@ -29,7 +29,8 @@ struct vm_config {
 	bool virtio_legacy;  /* its virtio devices have registers of version 1 */
 	bool dedicated_cpus; /* each vCPU has a physical CPU that nobody else gets */
 	enum vm_action on_crash, on_reset;
-	uint32_t watchdog_ms; /* 0: none */
+	uint32_t watchdog_ms;   /* 0: none */
+	uint32_t restart_limit; /* restarts in a row after crashes; 0: no limit */
 	bool quiet; /* load without progress lines: a guest that resets without end must not fill the console */
 	const char *bootargs; /* into the bundle; "" where absent */
 	struct bundle_image kernel;

@@ -45,6 +45,18 @@ struct vm_extent {
 	uint64_t ipa, pa, size;
 };
 
+/* hyp/vm/crash.c; under vm->lock until all vCPUs are at the checkpoint. */
+struct vm_crash {
+	uint64_t at;                /* CNTPCT of the last one; 0: none since an operator has started the VM */
+	uint32_t after_s;           /* seconds since the VM's start, reset or restart */
+	char why[80], next[48];     /* for people: what has happened, and what follows */
+	bool open;                  /* it is being served */
+	const struct vcpu *culprit; /* has not noted yet where it was */
+	bool noted;                 /* it has: */
+	uint32_t vcpu, pc, lr, cpsr;
+	uint32_t in_a_row; /* restarts */
+};
+
 struct device;
 struct virtio_bus;
 
@@ -62,17 +74,19 @@ struct vm {
 	enum vm_state state;
 	enum vm_request request;
 	uint32_t parked_count;
-	bool suspended;     /* by PSCI SYSTEM_SUSPEND */
-	bool host_stays_on; /* when it goes off, for an operator wanted that */
-	uint64_t paused_at; /* CNTPCT */
-	uint32_t restarts;  /* after a crash */
+	bool suspended;      /* by PSCI SYSTEM_SUSPEND */
+	bool host_stays_on;  /* when it goes off, for an operator wanted that */
+	uint64_t paused_at;  /* CNTPCT */
+	uint64_t started_at; /* CNTPCT of the last start, reset or restart */
+	uint32_t restarts;   /* after a crash */
+	struct vm_crash crash;
+	struct timer restart;
+	struct thread *restarter; /* waits for `restart` */
 
 	/* hyp/vm/watchdog.c */
-	struct timer watchdog, restart;
-	struct thread *restarter; /* waits for `restart` */
-	uint64_t restart_due;     /* CNTPCT: when the VM will have made up for its last restarts */
-	uint64_t off_since;       /* CNTPCT at which all vCPUs were first seen off, 0: they are not */
-	bool fresh;               /* started since the watchdog last looked */
+	struct timer watchdog;
+	uint64_t off_since; /* CNTPCT at which all vCPUs were first seen off, 0: they are not */
+	bool fresh;         /* started since the watchdog last looked */
 
 	/* the end of it: vm_destroy() */
 	struct thread *ender; /* waits for */

@@ -36,8 +36,8 @@
 #include "hyp/run/sched.h"
 #include "hyp/run/world.h"
 #include "hyp/vdev/device.h"
+#include "hyp/vm/crash.h"
 #include "hyp/vm/vmctl.h"
-#include "hyp/vm/watchdog.h"
 #include "hyp/host/power.h"
 #include "psci/smccc.h"
 #include "vgic/vgic.h"
@@ -69,6 +69,9 @@ static int prepare(struct vm *vm)
 	device_reset_all(vm);
 	vm->suspended = false;
 	vm->fresh = true;
+	vm->started_at = timer_now();
+	vm->crash.open = false;
+	vm->crash.culprit = NULL;
 	ret = image_load_vm(vm, &vm->config, &entry);
 	if (ret)
 		return ret;
@@ -166,6 +169,7 @@ int vmctl_end(struct vm *vm)
 	wake_placed(vm);
 	wait_for_threads(vm);
 	timer_drain(&vm->stop_watch);
+	timer_drain(&vm->restart);
 	return 0;
 }
 
@@ -309,10 +313,12 @@ const char *vmctl_state_name(const struct vm *vm)
 	return vm->state == VM_RUNNING && vm->suspended ? "suspended" : state[vm->state];
 }
 
-void vmctl_crash(struct vm *vm, const char *why, uint64_t at)
+void vmctl_crash(struct vm *vm, const struct vcpu *vcpu, const char *why)
 {
-	if (vm->config.on_crash == VM_ACTION_STOP || log_ratelimit(&vm->log_budget))
-		log_err("vm %s: stopped: %s (0x%llx)", vm->config.name, why, (unsigned long long)at);
+	spin_lock(&vm->lock);
+	if (vm->state == VM_RUNNING || vm->state == VM_STOPPING)
+		crash_begin(vm, vcpu, why);
+	spin_unlock(&vm->lock);
 	vmctl_request(vm, VM_REQUEST_CRASH);
 }
 
@@ -350,10 +356,10 @@ void vmctl_power_off_if_last(void)
 	log_warn("this host cannot be switched off by software; it is safe to cut the power");
 }
 
-/* Load and be ready to run, with the RAM that it has; or give that back. */
+/* Load and be ready to run, with the RAM that it has; or give that back. One line, or none (NULL). */
 static enum vm_state bring_up(struct vm *vm, const char *what)
 {
-	vm->config.quiet = !log_ratelimit(&vm->log_budget);
+	vm->config.quiet = !what || !log_ratelimit(&vm->log_budget);
 	if (!vm->config.quiet)
 		log_info("vm %s: %s", vm->config.name, what);
 	if (!prepare(vm))
@@ -364,28 +370,39 @@ static enum vm_state bring_up(struct vm *vm, const char *what)
 
 static enum vm_state shut_down(struct vm *vm, enum vm_state state)
 {
-	log_info("vm %s: %s", vm->config.name, state == VM_OFF ? "off" : "crashed");
 	device_quiesce_all(vm);
 	vm_give_ram(vm);
 	return state;
+}
+
+static enum vm_state restart(struct vm *vm)
+{
+	uint32_t seconds;
+
+	if (!crash_may_restart(vm, &seconds))
+		return shut_down(vm, VM_CRASHED);
+	crash_hold_back(vm, seconds);
+	if (vm->request != VM_REQUEST_RESTART)
+		return VM_OFF; /* seen by nobody */
+	vm->restarts++;
+	return bring_up(vm, NULL);
 }
 
 static enum vm_state perform_request(struct vm *vm, enum vm_request request)
 {
 	switch (request) {
 	case VM_REQUEST_START:
+		crash_forget(vm);
 		return bring_up(vm, "start");
 	case VM_REQUEST_RESET:
 		return bring_up(vm, "reset");
 	case VM_REQUEST_RESTART:
-		watchdog_hold_back(vm);
-		if (vm->request != VM_REQUEST_RESTART)
-			return VM_OFF; /* seen by nobody */
-		vm->restarts++;
-		return bring_up(vm, "restart");
+		return restart(vm);
 	case VM_REQUEST_OFF:
+		log_info("vm %s: off", vm->config.name);
 		return shut_down(vm, VM_OFF);
 	default: /* a crash */
+		crash_end(vm);
 		return shut_down(vm, VM_CRASHED);
 	}
 }
@@ -518,6 +535,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	enum vcpu_start start;
 
 	spin_lock(&vm->lock);
+	crash_note(vcpu);
 	vcpu->parked = true;
 	vm->parked_count++;
 	while (!may_run(vcpu)) {

@@ -61,8 +61,9 @@ void vmctl_power_off_if_last(void);
  */
 void vmctl_request(struct vm *vm, enum vm_request request);
 
-/* virt7 cannot go on with this VM: one line with the reason and the guest address; on-crash says what happens. */
-void vmctl_crash(struct vm *vm, const char *why, uint64_t at);
+/* virt7 cannot go on with this VM, because of this vCPU (NULL: none): one line with the reason; on-crash says what
+ * happens. */
+void vmctl_crash(struct vm *vm, const struct vcpu *vcpu, const char *why);
 
 /* Where a vCPU waits while it is off or its VM is not running. Returns when it shall run guest code. */
 void vmctl_checkpoint(struct vcpu *vcpu);

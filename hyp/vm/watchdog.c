@@ -6,9 +6,7 @@
 #include "hyp/vm/vmctl.h"
 #include "hyp/vm/watchdog.h"
 
-#define LOOKS             4U /* in watchdog-ms */
-#define RESTARTS_AT_ONCE  10U
-#define RESTARTS_A_SECOND 4U
+#define LOOKS 4U /* in watchdog-ms */
 
 static uint64_t ticks_of(uint32_t ms)
 {
@@ -61,9 +59,9 @@ static void look(struct timer *timer)
 	off = all_off(vm, now, limit);
 	vm->fresh = false;
 	if (hanging)
-		vmctl_crash(vm, "watchdog: neither sleeps nor takes interrupts: vCPU", hanging->index);
+		vmctl_crash(vm, hanging, "watchdog: neither sleeps nor takes interrupts");
 	else if (off)
-		vmctl_crash(vm, "watchdog: all vCPUs are off", 0);
+		vmctl_crash(vm, NULL, "watchdog: all vCPUs are off");
 }
 
 void watchdog_start(struct vm *vm)
@@ -78,28 +76,4 @@ void watchdog_start(struct vm *vm)
 void watchdog_end(struct vm *vm)
 {
 	timer_drain(&vm->watchdog);
-	timer_drain(&vm->restart);
-}
-
-/* Perhaps for the restart before, and then the restarter of now, or of then, is woken without cause. */
-static void restart_due(struct timer *timer)
-{
-	struct vm *vm = container_of(timer, struct vm, restart);
-
-	sched_wake(vm->restarter);
-}
-
-void watchdog_hold_back(struct vm *vm)
-{
-	uint64_t interval = timer_hz() / RESTARTS_A_SECOND, now = timer_now();
-	uint64_t start = vm->restart_due - MIN(vm->restart_due, (RESTARTS_AT_ONCE - 1U) * interval);
-
-	vm->restart_due = MAX(vm->restart_due, now) + interval;
-	vm->restart.expired = restart_due;
-	vm->restarter = this_cpu()->thread;
-	while (vm->request == VM_REQUEST_RESTART && timer_now() < start) {
-		timer_arm(&vm->restart, start);
-		sched_block();
-	}
-	timer_cancel(&vm->restart);
 }

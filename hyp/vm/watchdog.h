@@ -1,6 +1,5 @@
 /*
- * Who watches the guests: a VM with watchdog-ms that makes no progress is treated as crashed; and restarts after a
- * crash are held back, so that a VM that always crashes costs little.
+ * Who watches the guests: a VM with watchdog-ms that makes no progress is treated as crashed.
  *
  * A VM hangs when, for watchdog-ms, all of its vCPUs are off, or one of them has run for that long (of CPU time, not of
  * time) without an interrupt reaching it and without ever waiting in WFI. An operating system with a timer tick does
@@ -13,12 +12,6 @@ struct vm;
 
 /* Begin to look, from this CPU; for a VM without watchdog-ms nothing happens. Once. */
 void watchdog_start(struct vm *vm);
-
-/*
- * On the thread of a vCPU that is about to restart the VM: sleep until it may, or until another request has come. As
- * many as ten may follow each other at once, and four a second from then on.
- */
-void watchdog_hold_back(struct vm *vm);
 
 /* The VM is taken apart: no callback of it is under way or comes. */
 void watchdog_end(struct vm *vm);

@@ -109,9 +109,9 @@ void inject_walk_abort(struct vcpu *v, uint32_t va, ipa_t table, bool prefetch)
 	(void)v, (void)va, (void)table, (void)prefetch;
 }
 
-void vmctl_crash(struct vm *v, const char *why, uint64_t at)
+void vmctl_crash(struct vm *v, const struct vcpu *culprit, const char *why)
 {
-	(void)v, (void)why, (void)at;
+	(void)v, (void)culprit, (void)why;
 }
 
 /* The fault is of the first word that the instruction at PC, with r0 = `base`, accesses. */

@@ -95,6 +95,7 @@ static void test_defaults(void **state)
 	assert_int_equal(cfg.on_crash, VM_ACTION_STOP);
 	assert_int_equal(cfg.on_reset, VM_ACTION_RESTART);
 	assert_int_equal(cfg.watchdog_ms, 0);
+	assert_int_equal(cfg.restart_limit, 10);
 	assert_string_equal(cfg.bootargs, "");
 	assert_string_equal(cfg.kernel.name, "linux");
 	assert_memory_equal(cfg.kernel.data, "kernel", 6);
@@ -191,6 +192,9 @@ static void test_numbers(void **state)
 		{"virtio-legacy", 1, 0, NULL},
 		{"virtio-legacy", 1, 2, "vm a: /vms/a: virtio-legacy: not <0> or <1>"},
 		{"dedicated-cpus", 1, 2, "vm a: /vms/a: dedicated-cpus: not <0> or <1>"},
+		{"restart-limit", 1, 0, NULL},
+		{"restart-limit", 1, 1000000, NULL},
+		{"restart-limit", 1, 1000001, "vm a: /vms/a: restart-limit: not a number from 0 (no limit) to 1000000"},
 		{"watchdog-ms", 1, 10, NULL},
 		{"watchdog-ms", 2, 3600000, NULL},
 		{"watchdog-ms", 1, 0, "vm a: /vms/a: watchdog-ms: not a number from 10 to 3600000, in milliseconds"},

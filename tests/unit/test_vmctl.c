@@ -14,6 +14,7 @@
 
 #include <arm/atomic.h>
 #include <arm/hypregs.h>
+#include <arm/psr.h>
 #include <arm/sysreg.h>
 
 #include "coproc/coproc.h"
@@ -26,7 +27,6 @@
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
-#include "hyp/vm/watchdog.h"
 #include "mm/s2.h"
 #include "hyp/host/power.h"
 #include "psci/smccc.h"
@@ -44,6 +44,7 @@ struct spinlock vms_lock;
 
 static struct vm vm;
 static struct vcpu vcpu[2];
+static struct regs regs[2];
 static jmp_buf asleep;
 static uint32_t loads, power_offs, resets;
 static bool pending[2];    /* an interrupt, of each vCPU */
@@ -221,9 +222,9 @@ void vm_give_ram(struct vm *v)
 	(void)v;
 }
 
-void watchdog_hold_back(struct vm *v)
+void timer_take_out(struct timer *timer)
 {
-	(void)v;
+	timer->cpu = NULL;
 }
 
 #define NOTHING(name, type)     \
@@ -267,6 +268,7 @@ static int setup(void **state)
 	for (uint32_t i = 0; i < 2; i++) {
 		vcpu[i].vm = &vm;
 		vcpu[i].index = i;
+		vcpu[i].regs = &regs[i];
 		vcpu[i].thread.cpu = &percpu[0];
 		vm.vcpu[i] = &vcpu[i];
 	}
@@ -550,12 +552,53 @@ static void last_vm_crashes(void **state)
 {
 	(void)state;
 	start(1);
-	vmctl_crash(&vm, "no good", 0);
+	vmctl_crash(&vm, &vcpu[0], "no good");
+	vmctl_crash(&vm, NULL, "what follows from it");
+	write_elr_hyp(ENTRY);
+	write_spsr_hyp(PSR_MODE_USR);
 	assert_false(runs(&vcpu[0]));
 	assert_int_equal(vm.state, VM_CRASHED);
 	assert_int_equal(power_offs, 1);
 	assert_string_equal(fake_log_last(LOG_ERR), "stopped: no VM is running, and one has crashed: power off");
-	assert_string_equal(fake_log_last(LOG_INFO), "vm test: crashed");
+	assert_int_equal(fake_log_count(LOG_ERR), 2);
+	assert_non_null(strstr(vm.crash.why, "no good"));
+	assert_int_equal(vm.crash.pc, ENTRY);
+}
+
+static void a_second_passes(void)
+{
+	assert_string_equal(vmctl_state_name(&vm), "restarting");
+	clock_now += HZ;
+}
+
+/* One line each, the first at once; a crash that something weightier overtook does not hide the next one. */
+static void crashes_in_a_row(void **state)
+{
+	(void)state;
+	start(1);
+	vm.config.on_crash = VM_ACTION_RESTART;
+	vm.config.restart_limit = 2;
+	vmctl_crash(&vm, NULL, "overtaken");
+	assert_int_equal(vmctl_stop(&vm), 0);
+	assert_false(runs(&vcpu[0]));
+	assert_int_equal(vmctl_start(&vm), 0);
+	assert_true(runs(&vcpu[0]));
+	fake_log_reset();
+	vmctl_crash(&vm, NULL, "first");
+	assert_true(runs(&vcpu[0]));
+	assert_string_equal(fake_log_last(LOG_ERR), "vm test: crashed after 0 s: first: restart 1 of 2");
+	vmctl_crash(&vm, NULL, "second");
+	script.at_block[0] = a_second_passes;
+	assert_true(runs(&vcpu[0]));
+	assert_string_equal(fake_log_last(LOG_ERR), "vm test: crashed after 0 s: second: restart 2 of 2 in 1 s");
+	assert_int_equal(vm.restarts, 2);
+	assert_int_equal(fake_log_count(LOG_ERR), 2);
+	assert_int_equal(fake_log_count(LOG_INFO), 0);
+	vmctl_crash(&vm, NULL, "third");
+	assert_false(runs(&vcpu[0]));
+	assert_int_equal(vm.state, VM_CRASHED);
+	assert_int_equal(fake_log_count(LOG_ERR), 4);
+	assert_int_equal(power_offs, 1);
 }
 
 static void weightier_requests_win(void **state)
@@ -622,6 +665,7 @@ int main(void)
 		cmocka_unit_test_setup(stop_watch_knows_who_waits, setup),
 		cmocka_unit_test_setup(last_vm_switches_the_host_off, setup),
 		cmocka_unit_test_setup(last_vm_crashes, setup),
+		cmocka_unit_test_setup(crashes_in_a_row, setup),
 		cmocka_unit_test_setup(end_of_a_vm, setup),
 		cmocka_unit_test_setup(end_of_a_broken_vm, setup),
 		cmocka_unit_test_setup(weightier_requests_win, setup),

@@ -15,6 +15,7 @@ static struct {
 	unsigned int count;
 	char last[1024];
 } lines[LOG_DEBUG + 1];
+static char kept[1024];
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
@@ -28,6 +29,32 @@ void log_line(enum log_level level, const char *fmt, ...)
 		printf("log %d: %s\n", (int)level, lines[level].last);
 }
 
+void log_keep(enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(kept, sizeof(kept), fmt, args);
+	va_end(args);
+	(void)level;
+}
+
+const char *fake_log_kept(void)
+{
+	return kept;
+}
+
+size_t log_format(char *text, size_t size, const char *fmt, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(text, size, fmt, args);
+	va_end(args);
+	return (size_t)n < size ? (size_t)n : size - 1;
+}
+
 bool log_ratelimit(struct log_budget *budget)
 {
 	(void)budget;
@@ -37,6 +64,7 @@ bool log_ratelimit(struct log_budget *budget)
 void fake_log_reset(void)
 {
 	memset(lines, 0, sizeof(lines));
+	memset(kept, 0, sizeof(kept));
 }
 
 unsigned int fake_log_count(enum log_level level)

@@ -10,6 +10,9 @@ unsigned int fake_log_count(enum log_level level);
 /* The last line of a level; "" where there is none. Valid until the next line. */
 const char *fake_log_last(enum log_level level);
 
+/* The last line that is only kept in the log; "" where there is none. */
+const char *fake_log_kept(void);
+
 /* Fails the test unless exactly one error line was logged, and `part` is in it. */
 void fake_log_expect_error(const char *part);
 
