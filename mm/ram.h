@@ -16,14 +16,15 @@ void ram_remove(uint64_t base, uint64_t size);
 
 /*
  * Where the host's RAM went, in bytes; whole 2 MiB blocks, so that
- *   total = reserved + virt7 + bundle + what VMs have + ram_available()
+ *   total = reserved + virt7 + bundle + disks + what VMs have + ram_available()
  * holds. Boot fills it: ram_account() adds to *use what has gone from the free RAM since the last call.
  */
 struct ram_use {
 	uint64_t total;
 	uint64_t reserved; /* by the board's firmware and device tree */
 	uint64_t virt7;    /* image, heap, and the host's device tree */
-	uint64_t bundle;
+	uint64_t bundle;   /* with what has been unpacked of it */
+	uint64_t disks;    /* of VMs, in RAM */
 };
 
 extern struct ram_use ram_use;

@@ -7,6 +7,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
 #include "hyp/console/shell_cmd.h"
+#include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
 #include "mm/ram.h"
@@ -89,6 +90,23 @@ static void stat_vm(const struct vm *vm)
 	shell_printf("\n");
 }
 
+static void stat_devices(const struct vm *vm)
+{
+	bool any = false;
+
+	for (const struct device *d = device_first(vm); d; d = d->next) {
+		if (!d->counts)
+			continue;
+		if (!any)
+			shell_printf("%-16s %10s %10s %10s %10s %10s\n", "device", "requests", "KiB", "kicks",
+				     "interrupts", "errors");
+		any = true;
+		shell_printf("%-16.16s %10u %10u %10u %10u %10u\n", d->name, (unsigned)d->count.requests,
+			     (unsigned)(d->count.bytes >> 10), (unsigned)d->count.kicks, (unsigned)d->count.interrupts,
+			     (unsigned)d->count.errors);
+	}
+}
+
 void shell_stat(uint32_t count, char **args)
 {
 	const struct vm *vm = count ? shell_find_vm(args[0]) : NULL;
@@ -96,8 +114,10 @@ void shell_stat(uint32_t count, char **args)
 	struct vm *each;
 
 	if (count) {
-		if (vm)
+		if (vm) {
 			stat_vm(vm);
+			stat_devices(vm);
+		}
 		return;
 	}
 	shell_printf("%-14s %4s %4s %10s %10s %10s %10s %10s\n", "VM", "vCPU", "CPU", "interrupts", "traps", "injected",
@@ -127,6 +147,7 @@ void shell_mem(uint32_t count, char **args)
 	mem_row("firmware's", ram_use.reserved);
 	mem_row("virt7", ram_use.virt7);
 	mem_row("bundle", ram_use.bundle);
+	mem_row("disks", ram_use.disks);
 	mem_row("free for VMs", ram_available());
 	mem_row("in all", ram_use.total);
 	shell_printf("virt7's heap: %u KiB, of which %u KiB are free\n", (unsigned)(page_total() >> 10),

@@ -1,6 +1,6 @@
 /*
  * An image as a run of bytes that can be read at any position, whether the bundle holds it as it is or gzip-compressed.
- * So the loaders need only one path. Private to hyp/load/image.c. All but image_stream_open() let others take the CPU
+ * So the loaders need only one path. For hyp/load/ only. All but image_stream_open() let others take the CPU
  * in between (sched_preempt()).
  */
 #ifndef HYP_LOAD_STREAM_H

@@ -136,6 +136,7 @@ static int create_from(struct vm *vm, const struct device_class *class, const st
 	if (!device)
 		return -ENOMEM;
 	device->name = fdt_get_name(b->fdt, node, NULL);
+	device->bundle = b;
 	ret = parse_node(device, b, node);
 	return ret ? ret : create_device(device);
 }

@@ -53,13 +53,21 @@ struct device_class {
 	void (*destroy)(struct device *device);
 };
 
+/* What a device has done since it was made; for people, so that no lock guards it. */
+struct device_count {
+	uint32_t requests, kicks, interrupts, errors;
+	uint64_t bytes;
+};
+
 struct device {
 	const struct device_class *class;
 	struct vm *vm;
-	struct device *next; /* of the VM's */
-	const char *name;    /* of its node, into the bundle; NULL: none */
-	uint32_t number;     /* among the VM's of its class, from 0 */
-	bool created;
+	struct device *next;         /* of the VM's */
+	const char *name;            /* of its node, into the bundle; NULL: none */
+	uint32_t number;             /* among the VM's of its class, from 0 */
+	bool created, counts;        /* counts: there is something in `count` to show */
+	const struct bundle *bundle; /* of its node */
+	struct device_count count;
 };
 
 /* Every class that there is; NULL behind the last. */

@@ -79,7 +79,10 @@ static void open_queue(struct virtio_device *v, uint32_t queue)
 	v->state->queue[queue].ready = !wrong;
 }
 
-/* As after power-on; what the class has in configuration space stays. Under the lock. */
+/*
+ * As after power-on; what the class has in configuration space stays. GuestPageSize too: Linux writes it once, and then
+ * resets the device. Under the lock.
+ */
 static void reset_all(struct virtio_device *v)
 {
 	struct virtio_state *s = v->state;
@@ -92,7 +95,7 @@ static void reset_all(struct virtio_device *v)
 		s->queue[i].align = PAGE_SIZE;
 	}
 	memset(s->driver_features, 0, sizeof(s->driver_features));
-	s->driver_features_sel = s->queue_sel = s->page_size = 0;
+	s->driver_features_sel = s->queue_sel = 0;
 	s->kicked = 0;
 	*reg_word(v, VIRTIO_STATUS) = 0;
 	*reg_word(v, VIRTIO_DEVICE_FEATURES) = (uint32_t)v->features;
@@ -366,6 +369,7 @@ int virtio_create(struct virtio_device *v, const struct virtio_backend *backend,
 	make_page(v);
 	v->slot = bus->count++;
 	bus->slot[v->slot] = v;
+	v->device.counts = true;
 	bus->page[v->slot] = &state->page;
 	return 0;
 }
@@ -376,6 +380,7 @@ void virtio_reset(struct device *device)
 
 	spin_lock(&v->lock);
 	reset_all(v);
+	v->state->page_size = 0;
 	spin_unlock(&v->lock);
 }
 

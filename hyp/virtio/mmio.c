@@ -82,7 +82,7 @@ static bool notify(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
 {
 	if (unlikely(queue >= v->backend->queues))
 		return true;
-	v->count.kicks++;
+	v->device.count.kicks++;
 	__atomic_fetch_or(&v->state->kicked, BIT(queue), __ATOMIC_RELAXED);
 	virtio_ask(vcpu, v);
 	return true;
@@ -109,7 +109,7 @@ void virtio_publish(struct virtio_device *v, uint32_t queue, const struct virtq_
 {
 	if (!virtq_publish(&v->queue[queue], step))
 		return;
-	v->count.interrupts++;
+	v->device.count.interrupts++;
 	virtio_irq_set(v, VIRTIO_INT_QUEUE, 0);
 }
 
@@ -118,7 +118,7 @@ void virtio_break(struct virtio_device *v, uint32_t queue, const char *why)
 	struct vm *vm = v->device.vm;
 
 	v->state->page.word[VIRTIO_STATUS / 4U] |= VIRTIO_STATUS_NEEDS_RESET;
-	v->count.errors++;
+	v->device.count.errors++;
 	virtio_irq_set(v, VIRTIO_INT_CONFIG, 0);
 	if (log_ratelimit(&vm->log_budget))
 		log_warn("vm %s: %s: queue %u: %s; the device stops until its driver resets it", vm->config.name,
@@ -142,7 +142,7 @@ static bool serve_chain(struct virtio_device *v, uint32_t queue, struct virtq_st
 
 	switch (v->backend->serve(v, queue, &q->chain, step, &written)) {
 	case VIRTIO_DONE:
-		v->count.requests++;
+		v->device.count.requests++;
 		virtq_put(q, step, written);
 		*more = step->bytes == 0 || step->pieces == 0;
 		return !*more;

@@ -24,10 +24,10 @@ static enum virtio_served rng_serve(struct virtio_device *v, uint32_t queue, str
 	(void)queue;
 	random_bytes(bytes, len);
 	if (len == 0 || guest_scatter(&step->view, &chain->out, bytes, len)) {
-		v->count.errors++;
+		v->device.count.errors++;
 		len = 0;
 	}
-	v->count.bytes += len;
+	v->device.count.bytes += len;
 	*written = len;
 	step->bytes = 0;
 	return VIRTIO_DONE;

@@ -81,12 +81,6 @@ struct virtio_state {
 	struct virtq_state queue[VIRTIO_QUEUES_MAX];
 };
 
-/* Since the VM was made; for people, so no lock counts them. */
-struct virtio_count {
-	uint32_t requests, kicks, interrupts, errors;
-	uint64_t bytes;
-};
-
 struct virtio_device {
 	struct device device;
 	const struct virtio_backend *backend;
@@ -99,7 +93,6 @@ struct virtio_device {
 	bool line; /* as the vGIC was last told */
 	struct virtq queue[VIRTIO_QUEUES_MAX];
 	struct guest_piece *pieces; /* of all queues */
-	struct virtio_count count;
 };
 
 /* The slots of a VM. Every VM has one, which is not a device of the bundle's. */

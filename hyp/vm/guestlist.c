@@ -51,6 +51,17 @@ int guest_gather(struct guest_view *view, struct guest_cursor *from, void *to, s
 	return ret;
 }
 
+void guest_skip(struct guest_cursor *cursor, size_t len)
+{
+	while (len > 0) {
+		ipa_t at;
+		size_t step = cursor_here(cursor, len, &at);
+
+		cursor_advance(cursor, step);
+		len -= step;
+	}
+}
+
 int guest_scatter(struct guest_view *view, struct guest_cursor *to, const void *from, size_t len)
 {
 	const uint8_t *source = from;

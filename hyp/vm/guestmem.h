@@ -83,6 +83,9 @@ int guest_scatter(struct guest_view *view, struct guest_cursor *to, const void *
 int guest_forward(struct guest_view *to_view, struct guest_cursor *to, struct guest_view *from_view,
 		  struct guest_cursor *from, size_t len);
 
+/* Past `len` bytes, which are there, without a look at them. */
+void guest_skip(struct guest_cursor *cursor, size_t len);
+
 /*
  * Guest RAM that HYP sees for longer: a ring, from when a queue is made ready until it is not, so that no access to it
  * opens a window. `at` is where byte `ipa` is.

@@ -241,6 +241,11 @@ static void test_lists(void **state)
 		assert_int_equal(buffer[i], i + 1U);
 	assert_int_equal(guest_gather(&view, &in, buffer, 1), -ENODATA);
 	assert_int_equal(guest_gather(&view, &in, buffer, 0), 0);
+	assert_int_equal(guest_cursor_init(&in, piece, ARRAY_SIZE(piece)), 0);
+	guest_skip(&in, 7);
+	assert_int_equal(in.left, 99);
+	assert_int_equal(guest_gather(&view, &in, buffer, 1), 0);
+	assert_int_equal(buffer[0], 8);
 	assert_int_equal(guest_cursor_init(&in, bad, 2), 0);
 	assert_int_equal(guest_gather(&view, &in, buffer, 6), -EFAULT);
 	guest_view_open(&other, &vm, HYP_WINDOW_VIEW_2);

@@ -60,7 +60,7 @@ static void test_as_many_as_are_wanted(void **state)
 	assert_int_equal(rig_used_len(0), 100);
 	expect_numbers(data(), 100, 1);
 	assert_int_equal(data()[100], UNTOUCHED);
-	assert_int_equal(rng->count.bytes, 100);
+	assert_int_equal(rng->device.count.bytes, 100);
 }
 
 /* Three pieces, and what the driver only reads before them stays as it is. */
@@ -123,8 +123,8 @@ static void test_bad_requests(void **state)
 	assert_int_equal(rig_used_len(0), 0);
 	assert_int_equal(rig_used_len(1), 0);
 	assert_int_equal(rig_used_len(2), 16);
-	assert_int_equal(rng->count.errors, 2);
-	assert_int_equal(rng->count.bytes, 16);
+	assert_int_equal(rng->device.count.errors, 2);
+	assert_int_equal(rng->device.count.bytes, 16);
 }
 
 int main(void)

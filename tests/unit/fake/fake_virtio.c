@@ -12,16 +12,24 @@
 
 #include "fake_virtio.h"
 #include "hyp/run/irq.h"
+#include "hyp/run/sched.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
+#include "mm/cache.h"
+#include "mm/hypmap.h"
+#include "mm/ram.h"
 
 uint8_t fake_guest_ram[FAKE_GUEST_RAM];
 struct fake_virtio fake_virtio;
+uint8_t fake_host_ram[FAKE_HOST_RAM];
+struct ram_use ram_use;
 
 void fake_virtio_reset(void)
 {
 	fake_virtio = (struct fake_virtio){0};
 	memset(fake_guest_ram, 0xa5, sizeof(fake_guest_ram));
+	memset(fake_host_ram, 0x5a, sizeof(fake_host_ram));
+	ram_use = (struct ram_use){0};
 }
 
 static uint8_t *find(uint64_t at, uint64_t len)
@@ -133,4 +141,60 @@ void sched_request(struct thread *thread, uint32_t work)
 bool irq_handle_one(void)
 {
 	return false;
+}
+
+uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
+{
+	assert_false(fake_virtio.windows & BIT(window));
+	fake_virtio.windows |= BIT(window);
+	return fake_host_ram + ((address.v - FAKE_HOST_PA) & ~(uint64_t)(BLOCK_SIZE - 1U));
+}
+
+void hyp_window_close_at(enum hyp_window window)
+{
+	assert_true(fake_virtio.windows & BIT(window));
+	fake_virtio.windows &= ~BIT(window);
+}
+
+/* In pieces of a block, so that a disk has several. */
+uint64_t ram_take(uint64_t size, bool low, pa_t *base)
+{
+	uint64_t left = FAKE_HOST_RAM - fake_virtio.host_taken, got = MIN(MIN(size, left), BLOCK_SIZE);
+
+	(void)low;
+	*base = pa(FAKE_HOST_PA + fake_virtio.host_taken);
+	fake_virtio.host_taken += got;
+	return got;
+}
+
+void ram_release(pa_t base, uint64_t size)
+{
+	assert_in_range(base.v, FAKE_HOST_PA, FAKE_HOST_PA + FAKE_HOST_RAM - size);
+	fake_virtio.host_released += size;
+}
+
+int cache_scrub_block(void *block)
+{
+	memset(block, 0, BLOCK_SIZE);
+	fake_virtio.scrubbed++;
+	return 0;
+}
+
+int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)
+{
+	(void)va, (void)base, (void)size;
+	assert_int_equal(kind, HYP_MEM_RO);
+	return 0;
+}
+
+/* Of hyp/load/stream.c: no image goes to guest RAM here. */
+int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len)
+{
+	(void)vm, (void)to, (void)from, (void)len;
+	return -EFAULT;
+}
+
+void sched_preempt(void)
+{
+	assert_int_equal(fake_virtio.windows, 0);
 }

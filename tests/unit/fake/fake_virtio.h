@@ -16,15 +16,22 @@ extern uint8_t fake_guest_ram[FAKE_GUEST_RAM];
 
 struct fake_virtio {
 	bool uncached;
-	uint32_t maps;          /* rings that are mapped */
-	uint32_t views;         /* that are open */
-	uint32_t synced;        /* bytes cleaned and invalidated */
-	uint32_t requests;      /* of vcpu_request() */
-	uint64_t bad, bad_size; /* IPA of guest RAM that aborts */
-	void (*on_copy)(void);  /* before each copy */
+	uint32_t maps;                      /* rings that are mapped */
+	uint32_t views;                     /* that are open */
+	uint32_t synced;                    /* bytes cleaned and invalidated */
+	uint32_t requests;                  /* of vcpu_request() */
+	uint64_t bad, bad_size;             /* IPA of guest RAM that aborts */
+	void (*on_copy)(void);              /* before each copy */
+	uint64_t host_taken, host_released; /* bytes of the host's RAM, from its start */
+	uint32_t scrubbed;                  /* blocks */
+	uint32_t windows;                   /* that are open, a bit each */
 };
 
+#define FAKE_HOST_RAM MIB(8)
+#define FAKE_HOST_PA  0x80000000U
+
 extern struct fake_virtio fake_virtio;
+extern uint8_t fake_host_ram[FAKE_HOST_RAM];
 
 /* All of it as at first; RAM is filled with 0xa5. */
 void fake_virtio_reset(void);

@@ -1,0 +1,385 @@
+/*
+ * The block device (virtio 1.2, 5.2) on a disk in RAM or in the bundle (hyp/virtio/disk.h). A request is header, data
+ * and status in whatever pieces the driver makes. One that is malformed gets IOERR, or, where there is no place for
+ * that, a used length of 0. Compiled for speed.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "hyp/console/log.h"
+#include "hyp/lib/bits.h"
+#include "hyp/load/property.h"
+#include "hyp/load/unpack.h"
+#include "hyp/virtio/disk.h"
+#include "hyp/virtio/virtio.h"
+#include "hyp/vm/vm.h"
+
+#define F_SEG_MAX      2U
+#define F_RO           5U
+#define F_BLK_SIZE     6U
+#define F_FLUSH        9U
+#define F_DISCARD      13U
+#define F_WRITE_ZEROES 14U
+
+#define T_IN           0U
+#define T_OUT          1U
+#define T_FLUSH        4U
+#define T_GET_ID       8U
+#define T_DISCARD      11U
+#define T_WRITE_ZEROES 13U
+
+#define S_OK     0U
+#define S_IOERR  1U
+#define S_UNSUPP 2U
+
+#define ZERO_UNMAP 1U /* of a segment's flags */
+
+#define QUEUE_SIZE   256U
+#define SERIAL_BYTES 20U
+#define ZERO_SECTORS KIB(64) /* 32 MiB at once */
+
+/* Configuration space (5.2.4), as far as it is used. */
+struct blk_config {
+	uint64_t capacity; /* sectors */
+	uint32_t size_max, seg_max;
+	uint32_t geometry;
+	uint32_t blk_size;
+	uint32_t topology[2];
+	uint32_t writeback_queues;
+	uint32_t max_discard_sectors, max_discard_seg, discard_sector_alignment;
+	uint32_t max_write_zeroes_sectors, max_write_zeroes_seg;
+	uint32_t may_unmap;
+};
+
+static_assert(offsetof(struct blk_config, max_discard_sectors) == 36 && sizeof(struct blk_config) == 64, "5.2.4");
+
+struct blk_header {
+	uint32_t type, reserved;
+	uint64_t sector;
+};
+
+struct blk_segment {
+	uint64_t sector;
+	uint32_t sectors, flags;
+};
+
+/* The request of the chain that is being served; a new chain begins a new one. */
+struct blk_request {
+	uint32_t type;
+	uint64_t at;   /* byte of the disk */
+	uint64_t left; /* bytes */
+	uint32_t done; /* that have been written for the driver */
+	uint8_t status;
+};
+
+struct vblk {
+	struct virtio_device virtio;
+	/* of its node */
+	const char *image, *serial;
+	bool read_only;
+	uint64_t cow, size; /* bytes */
+	struct disk disk;
+	bool full_said;
+	struct blk_request request;
+	struct virtio_state state; /* saved, from here on */
+};
+
+static struct vblk *vblk_of(struct virtio_device *v)
+{
+	return container_of(v, struct vblk, virtio);
+}
+
+static uint8_t check_range(const struct vblk *b, uint64_t sector, uint64_t bytes)
+{
+	uint64_t sectors = b->disk.size / DISK_SECTOR;
+
+	if (bytes % DISK_SECTOR || sector > sectors || bytes / DISK_SECTOR > sectors - sector)
+		return S_IOERR;
+	return S_OK;
+}
+
+/* What is to be copied, if all is well with it. */
+static void set_range(struct vblk *b, uint64_t sector, uint64_t bytes)
+{
+	struct blk_request *r = &b->request;
+
+	r->status = check_range(b, sector, bytes);
+	r->at = sector * DISK_SECTOR;
+	r->left = r->status == S_OK ? bytes : 0;
+}
+
+static void begin_out(struct vblk *b, uint64_t sector, uint64_t bytes)
+{
+	set_range(b, sector, bytes);
+	if (b->read_only) {
+		b->request.status = S_IOERR;
+		b->request.left = 0;
+	}
+}
+
+static uint8_t give_id(const struct vblk *b, struct virtq_chain *chain, struct virtq_step *step)
+{
+	char id[SERIAL_BYTES] = {0};
+	uint32_t len = MIN(chain->out.left - 1U, SERIAL_BYTES);
+
+	strncpy(id, b->serial ? b->serial : "", sizeof(id));
+	return guest_scatter(&step->view, &chain->out, id, len) ? S_IOERR : S_OK;
+}
+
+/* One segment (max_discard_seg, max_write_zeroes_seg). */
+static void begin_zero(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step, uint32_t known_flags)
+{
+	struct blk_segment segment;
+	uint8_t wrong = S_OK;
+
+	if (b->disk.image || b->read_only)
+		wrong = S_UNSUPP;
+	else if (chain->in.left != sizeof(segment) ||
+		 guest_gather(&step->view, &chain->in, &segment, sizeof(segment)) || segment.sectors > ZERO_SECTORS)
+		wrong = S_IOERR;
+	else if (segment.flags & ~known_flags)
+		wrong = S_UNSUPP;
+	if (wrong)
+		b->request.status = wrong;
+	else
+		set_range(b, segment.sector, (uint64_t)segment.sectors * DISK_SECTOR);
+}
+
+/* False: no header, or no place for the status. */
+static bool begin_request(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step)
+{
+	struct blk_header header;
+
+	if (chain->out.left == 0 || guest_gather(&step->view, &chain->in, &header, sizeof(header)))
+		return false;
+	b->request = (struct blk_request){.type = header.type};
+	switch (header.type) {
+	case T_IN:
+		set_range(b, header.sector, chain->out.left - 1U);
+		break;
+	case T_OUT:
+		begin_out(b, header.sector, chain->in.left);
+		break;
+	case T_FLUSH:
+		break;
+	case T_GET_ID:
+		b->request.status = give_id(b, chain, step);
+		break;
+	case T_DISCARD:
+		begin_zero(b, chain, step, 0);
+		break;
+	case T_WRITE_ZEROES:
+		begin_zero(b, chain, step, ZERO_UNMAP);
+		break;
+	default:
+		b->request.status = S_UNSUPP;
+		break;
+	}
+	return true;
+}
+
+/* Once, until the VM is reset: a driver that goes on writing must not fill the console. */
+static void say_full(struct vblk *b)
+{
+	struct vm *vm = b->virtio.device.vm;
+
+	if (b->full_said)
+		return;
+	b->full_said = true;
+	log_warn("vm %s: %s: the %llu KiB of copy-on-write are used up; writes fail from here on", vm->config.name,
+		 b->virtio.device.name, (unsigned long long)(b->cow / 1024U));
+}
+
+static int copy_some(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step, uint32_t n)
+{
+	const struct blk_request *r = &b->request;
+
+	switch (r->type) {
+	case T_IN:
+		return disk_read(&b->disk, r->at, &step->view, &chain->out, n);
+	case T_OUT:
+		return disk_write(&b->disk, r->at, &step->view, &chain->in, n);
+	default:
+		return disk_zero(&b->disk, r->at, n);
+	}
+}
+
+static void move_data(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step)
+{
+	struct blk_request *r = &b->request;
+	uint32_t n = (uint32_t)MIN(r->left, step->bytes);
+	int ret = copy_some(b, chain, step, n);
+
+	step->bytes -= n;
+	if (unlikely(ret != 0)) {
+		if (ret == -ENOSPC)
+			say_full(b);
+		r->status = S_IOERR;
+		r->left = 0;
+		return;
+	}
+	b->virtio.device.count.bytes += n;
+	r->at += n;
+	r->left -= n;
+	if (r->type == T_IN)
+		r->done += n;
+}
+
+/* The status is the last byte that the device may write. What is in front of it and was not written counts for nothing.
+ */
+static uint32_t end_request(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step)
+{
+	struct blk_request *r = &b->request;
+	uint32_t skipped = chain->out.left - 1U;
+
+	if (r->type == T_GET_ID && r->status == S_OK)
+		r->done = SERIAL_BYTES;
+	b->virtio.device.count.errors += r->status != S_OK;
+	guest_skip(&chain->out, skipped);
+	if (guest_scatter(&step->view, &chain->out, &r->status, 1))
+		return 0;
+	return skipped ? r->done : r->done + 1U;
+}
+
+static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, struct virtq_chain *chain,
+				    struct virtq_step *step, uint32_t *written)
+{
+	struct vblk *b = vblk_of(v);
+
+	(void)queue;
+	if (chain->phase == VIRTQ_NO_REQUEST) {
+		chain->phase++;
+		if (!begin_request(b, chain, step)) {
+			v->device.count.errors++;
+			return VIRTIO_DONE;
+		}
+	}
+	if (b->request.left > 0)
+		move_data(b, chain, step);
+	if (b->request.left > 0)
+		return VIRTIO_MORE;
+	*written = end_request(b, chain, step);
+	return VIRTIO_DONE;
+}
+
+static const struct virtio_backend blk_backend = {
+	.name = "blk",
+	.id = VIRTIO_ID_BLOCK,
+	.features = BIT64(F_SEG_MAX) | BIT64(F_BLK_SIZE) | BIT64(F_FLUSH),
+	.queues = 1,
+	.queue_size = QUEUE_SIZE,
+	.serve = blk_serve,
+};
+
+static int refuse_disk(const struct vblk *b, const char *wrong)
+{
+	const char *vm = b->virtio.device.vm->config.name;
+
+	log_err("vm %s: /vms/%s/%.40s: %s", vm, vm, b->virtio.device.name, wrong);
+	return -EINVAL;
+}
+
+/* NULL, or what does not go together. */
+static const char *check_config(const struct vblk *b)
+{
+	if (b->image && b->size)
+		return "image and size: give one of them";
+	if (b->size)
+		return b->cow ? "size and copy-on-write: give one of them" : NULL;
+	if (!b->image)
+		return "no disk: give image, or size for a blank one";
+	if (b->read_only && b->cow)
+		return "read-only and copy-on-write: give one of them";
+	return b->read_only || b->cow ? NULL : "an image cannot be written: say read-only, or copy-on-write = <KiB>";
+}
+
+static int make_disk(struct vblk *b, const struct bundle_image *image)
+{
+	const char *vm = b->virtio.device.vm->config.name;
+	uint64_t ram = image->data ? b->cow : b->size;
+	int ret = disk_make(&b->disk, image->data, image->data ? image->size : b->size, ram);
+
+	if (ret)
+		log_err("vm %s: /vms/%s/%.40s: %llu KiB: the host has not so much %s free", vm, vm,
+			b->virtio.device.name, (unsigned long long)(ram / 1024U), ret == -ENOMEM ? "heap" : "RAM");
+	return ret ? -EINVAL : 0;
+}
+
+static int open_disk(struct vblk *b)
+{
+	const struct device *device = &b->virtio.device;
+	const char *wrong = check_config(b), *vm = device->vm->config.name;
+	struct bundle_image image = {0};
+
+	if (wrong)
+		return refuse_disk(b, wrong);
+	if (b->image && (bundle_find_image(device->bundle, vm, device->name, b->image, &image) ||
+			 unpack_image(device->bundle, vm, &image)))
+		return -EINVAL;
+	return make_disk(b, &image);
+}
+
+static void set_config(struct vblk *b)
+{
+	struct blk_config config = {
+		.capacity = b->disk.size / DISK_SECTOR, .seg_max = QUEUE_SIZE - 2U, .blk_size = DISK_SECTOR};
+
+	if (!b->disk.image && !b->read_only) {
+		config.max_discard_sectors = config.max_write_zeroes_sectors = ZERO_SECTORS;
+		config.max_discard_seg = config.max_write_zeroes_seg = config.discard_sector_alignment = 1;
+	}
+	virtio_config_set(&b->virtio, 0, &config, sizeof(config));
+}
+
+static int blk_create(struct device *device)
+{
+	struct vblk *b = vblk_of(virtio_of(device));
+	uint64_t features;
+	int ret = open_disk(b);
+
+	if (ret)
+		return ret;
+	features = b->read_only ? BIT64(F_RO) : b->disk.image ? 0 : BIT64(F_DISCARD) | BIT64(F_WRITE_ZEROES);
+	ret = virtio_create(&b->virtio, &blk_backend, &b->state, features);
+	if (ret)
+		disk_free(&b->disk);
+	else
+		set_config(b);
+	return ret;
+}
+
+static void blk_reset(struct device *device)
+{
+	vblk_of(virtio_of(device))->full_said = false;
+	virtio_reset(device);
+}
+
+static void blk_destroy(struct device *device)
+{
+	virtio_destroy(device);
+	disk_free(&vblk_of(virtio_of(device))->disk);
+}
+
+#define NODE(compatible)
+#define PROPERTY(property_name, property_kind, field, ...) \
+	{.name = property_name, .kind = property_kind, PROPERTY_FIELD(struct vblk, field), __VA_ARGS__},
+static const struct property blk_properties[] = {
+#include "hyp/virtio/blk.def"
+	{.name = NULL},
+};
+
+const struct device_class virtio_blk_class = {
+	.name = "virtio-blk",
+	.compatible = "virt7,virtio-blk",
+	.properties = blk_properties,
+	.size = sizeof(struct vblk),
+	.saved = offsetof(struct vblk, state),
+	.create = blk_create,
+	.reset = blk_reset,
+	.describe = virtio_describe,
+	.restore = virtio_restore,
+	.quiesce = virtio_quiesce,
+	.destroy = blk_destroy,
+};

@@ -1,0 +1,204 @@
+/* Disks in RAM and in the bundle (hyp/virtio/disk.h). Compiled for speed. */
+#include <errno.h>
+
+#include <arm/copy.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/run/sched.h"
+#include "hyp/virtio/disk.h"
+#include "mm/cache.h"
+#include "mm/hypmap.h"
+#include "mm/page.h"
+#include "mm/ram.h"
+
+static uint8_t zeroes[PAGE_SIZE]; /* nobody writes it */
+
+static size_t table_size(const struct disk *disk)
+{
+	return (size_t)(align_up(disk->size, PAGE_SIZE) / PAGE_SIZE * sizeof(*disk->page));
+}
+
+static int take_ram(struct disk *disk, uint64_t size)
+{
+	while (size > 0) {
+		pa_t base = pa(0);
+		uint64_t got = disk->pieces < DISK_PIECES_MAX ? ram_take(size, false, &base) : 0;
+
+		if (got == 0)
+			return -ENOSPC;
+		disk->piece[disk->pieces].pa = base.v;
+		disk->piece[disk->pieces++].size = got;
+		ram_use.disks += got;
+		size -= got;
+	}
+	return 0;
+}
+
+int disk_make(struct disk *disk, const uint8_t *image, uint64_t size, uint64_t ram)
+{
+	int ret;
+
+	*disk = (struct disk){.size = align_up(size, DISK_SECTOR), .image = image, .image_size = image ? size : 0};
+	if (ram == 0)
+		return 0;
+	disk->limit = (uint32_t)(ram / PAGE_SIZE);
+	disk->page = page_alloc(page_order(table_size(disk)));
+	if (!disk->page)
+		return -ENOMEM;
+	ret = take_ram(disk, align_up(ram, BLOCK_SIZE));
+	if (ret)
+		disk_free(disk);
+	return ret;
+}
+
+/* Only pages that have been used hold something: they are the first ones. */
+static void scrub_piece(const struct disk *disk, uint32_t piece, uint64_t used)
+{
+	for (uint64_t at = 0; at < MIN(used, disk->piece[piece].size); at += BLOCK_SIZE) {
+		cache_scrub_block(hyp_window_open(pa(disk->piece[piece].pa + at)));
+		hyp_window_close();
+		sched_preempt();
+	}
+}
+
+void disk_free(struct disk *disk)
+{
+	uint64_t used = (uint64_t)disk->used * PAGE_SIZE;
+
+	for (uint32_t i = 0; i < disk->pieces; i++) {
+		scrub_piece(disk, i, used);
+		used -= MIN(used, disk->piece[i].size);
+		ram_release(pa(disk->piece[i].pa), disk->piece[i].size);
+		ram_use.disks -= disk->piece[i].size;
+	}
+	if (disk->page)
+		page_free(disk->page, page_order(table_size(disk)));
+	*disk = (struct disk){0};
+}
+
+/* Show a page of RAM, numbered from 0, which exists. */
+static uint8_t *page_open(const struct disk *disk, uint32_t page)
+{
+	uint64_t offset = (uint64_t)page * PAGE_SIZE, at;
+	uint32_t i = 0;
+
+	while (offset >= disk->piece[i].size)
+		offset -= disk->piece[i++].size;
+	at = disk->piece[i].pa + offset;
+	return hyp_window_open_at(HYP_WINDOW_VIEW_2, pa(at)) + (at & (BLOCK_SIZE - 1U));
+}
+
+static void page_close(void)
+{
+	hyp_window_close_at(HYP_WINDOW_VIEW_2);
+}
+
+/* What the image has at `at`, and at most `len` of how much that is, behind its end zeroes. */
+static const uint8_t *image_at(const struct disk *disk, uint64_t at, uint32_t *len)
+{
+	if (at < disk->image_size) {
+		*len = (uint32_t)MIN(*len, disk->image_size - at);
+		return disk->image + at;
+	}
+	*len = MIN(*len, PAGE_SIZE);
+	return zeroes;
+}
+
+/* How many of `len` bytes are in one page of the disk. */
+static uint32_t in_page(uint64_t at, uint32_t len)
+{
+	return MIN(len, PAGE_SIZE - ((uint32_t)at & (PAGE_SIZE - 1U)));
+}
+
+int disk_read(const struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len)
+{
+	int ret = 0;
+
+	while (!ret && len > 0) {
+		uint32_t n = disk->page ? in_page(at, len) : len;
+		uint32_t page = disk->page ? disk->page[at / PAGE_SIZE] : 0;
+
+		if (page) {
+			ret = guest_scatter(view, to, page_open(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), n);
+			page_close();
+		} else {
+			const uint8_t *from = image_at(disk, at, &n);
+
+			ret = guest_scatter(view, to, from, n);
+		}
+		at += n;
+		len -= n;
+	}
+	return ret;
+}
+
+/* The page of the disk that holds `at` as it is, where nothing has been written. */
+static int fill_page(const struct disk *disk, uint64_t at, uint8_t *to)
+{
+	int ret = 0;
+
+	at = align_down(at, PAGE_SIZE);
+	for (uint32_t done = 0, n; !ret && done < PAGE_SIZE; done += n) {
+		const uint8_t *from;
+
+		n = PAGE_SIZE - done;
+		from = image_at(disk, at + done, &n);
+		ret = copy_checked(to + done, from, n);
+	}
+	return ret;
+}
+
+/* A first write: the page counts once all of it is there, or what was in that RAM before would be to be read. */
+static int write_new(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len)
+{
+	uint8_t *to;
+	int ret = 0;
+
+	if (disk->used == disk->limit)
+		return -ENOSPC;
+	to = page_open(disk, disk->used);
+	if (len < PAGE_SIZE)
+		ret = fill_page(disk, at, to);
+	if (!ret)
+		ret = guest_gather(view, from, to + (at & (PAGE_SIZE - 1U)), len);
+	page_close();
+	if (!ret)
+		disk->page[at / PAGE_SIZE] = ++disk->used;
+	return ret;
+}
+
+int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len)
+{
+	int ret = disk->page ? 0 : -ENOSPC;
+
+	while (!ret && len > 0) {
+		uint32_t n = in_page(at, len), page = disk->page[at / PAGE_SIZE];
+
+		if (page) {
+			ret = guest_gather(view, from, page_open(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), n);
+			page_close();
+		} else {
+			ret = write_new(disk, at, view, from, n);
+		}
+		at += n;
+		len -= n;
+	}
+	return ret;
+}
+
+int disk_zero(struct disk *disk, uint64_t at, uint32_t len)
+{
+	int ret = disk->page ? 0 : -ENOSPC;
+
+	while (!ret && len > 0) {
+		uint32_t n = in_page(at, len), page = disk->page[at / PAGE_SIZE];
+
+		if (page) {
+			ret = copy_checked(page_open(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), zeroes, n);
+			page_close();
+		}
+		at += n;
+		len -= n;
+	}
+	return ret;
+}

@@ -1,0 +1,47 @@
+/*
+ * What a block device reads and writes: an image of the bundle, an image under pages of RAM that have been written
+ * since (copy-on-write), or zeroes under such pages (a blank disk). RAM is taken when the disk is made, so that a write
+ * cannot fail for want of it but by the disk's own budget; it stays until the VM is destroyed, and is scrubbed then.
+ */
+#ifndef HYP_VIRTIO_DISK_H
+#define HYP_VIRTIO_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hyp/vm/guestmem.h"
+
+#define DISK_SECTOR     512U
+#define DISK_PIECES_MAX 8U
+
+struct disk {
+	uint64_t size;        /* bytes, whole sectors */
+	const uint8_t *image; /* NULL: zeroes */
+	uint64_t image_size;
+	uint32_t *page;       /* by 4 KiB of the disk: 0, as in the image; else the number of its page of RAM, from 1 */
+	uint32_t used, limit; /* pages of RAM */
+	uint32_t pieces;
+	struct {
+		uint64_t pa, size;
+	} piece[DISK_PIECES_MAX]; /* of RAM */
+};
+
+/*
+ * `image` may be NULL, and `size` is the disk's then. `ram` bytes of RAM for what is written; 0: nothing can be. 0;
+ * -ENOMEM: the heap is empty; -ENOSPC: the host has not so much RAM free.
+ */
+int disk_make(struct disk *disk, const uint8_t *image, uint64_t size, uint64_t ram);
+void disk_free(struct disk *disk);
+
+/*
+ * Copy `len` bytes at byte `at` of the disk, which has them, to or from guest RAM. 0; -ENOSPC: what may be written is
+ * used up; or as guest_copy_in(). After an error a part may have been copied. A page of the disk has all of a write's
+ * bytes or none, where it had not been written before.
+ */
+int disk_read(const struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len);
+int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len);
+
+/* Zeroes, of a disk without an image. */
+int disk_zero(struct disk *disk, uint64_t at, uint32_t len);
+
+#endif
