@@ -203,7 +203,7 @@ def test_uboot_secure(bootpath, mkbundle, path):
     assert run.wait() == 0
 
 
-@pytest.mark.parametrize("path", [*UBOOT_PATHS, "flash"])
+@pytest.mark.parametrize("path", ["direct", *UBOOT_PATHS, "flash"])
 def test_run(path):
     """`make run BOOT=` is this command. virt7's options arrive on every path: it ends, with a status, where no VM can be started."""
     done = subprocess.run([ROOT / "tools/run", f"BOOT={path}", "OPTIONS=gic.lrs=3", f"BUNDLE={BUILD}/virt.dtb"], text=True,
