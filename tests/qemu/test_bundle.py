@@ -170,7 +170,7 @@ def test_random_damage(virt7, good, seed):
         data[place] ^= 1 << chance.randrange(8)
     good.write_bytes(data)
     run = virt7(good)
-    run.expect(f"{re.escape(STOPPED)}\r|summary: \\d+ passed, \\d+ failed\r|virt7: vm test: stopped: ")
+    run.expect(f"{re.escape(STOPPED)}\r|summary: \\d+ passed, \\d+ failed\r|virt7: error: vm test: crashed ")
     assert "PANIC" not in run.output()
 
 
