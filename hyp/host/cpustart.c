@@ -1,6 +1,6 @@
 /*
- * Starting CPUs. What is proven on QEMU: PSCI, Versatile Express, the spin table. The Allwinner and Exynos rows follow
- * the chips' manuals and have never run; CPUs started by them arrive in secure SVC mode, as after a reset.
+ * Starting CPUs. What is proven on QEMU: PSCI, Versatile Express, the spin table, AST2600. The Allwinner and Exynos
+ * rows follow the chips' manuals and have never run; CPUs started by them arrive in secure SVC mode, as after a reset.
  */
 #include <errno.h>
 #include <libfdt.h>
@@ -158,6 +158,24 @@ static int start_exynos5420(const struct host *host, const struct host_cpu *cpu,
 	return start_exynos(cpu, 4, entry);
 }
 
+/* AST2600: CPU n waits in the boot ROM for its number in the second word of the SCU's mailbox (SCU180), then jumps. */
+#define AST2600_MAILBOX 0x1e6e2180U
+#define AST2600_GO      0xabbaab00U
+
+static int start_ast2600(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
+{
+	volatile uint8_t *mailbox = hyp_map_device(AST2600_MAILBOX, 8);
+
+	(void)host;
+	if (!mailbox)
+		return -ENODEV;
+	io_write32(mailbox, entry);
+	io_write32(mailbox + 4, AST2600_GO | (cpu->mpidr & 0xffU));
+	dsb();
+	sev();
+	return 0;
+}
+
 struct row {
 	const char *name;
 	int (*start)(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
@@ -167,6 +185,7 @@ struct row {
 static const struct row methods[] = {
 	{"allwinner,sun6i-a31", start_a31},
 	{"allwinner,sun8i-a23", start_a23},
+	{"aspeed,ast2600-smp", start_ast2600},
 };
 
 /* By the root node's compatible, where the CPUs' nodes say nothing. */
@@ -176,18 +195,37 @@ static const struct row boards[] = {
 	{"samsung,exynos5420", start_exynos5420},
 };
 
+/* NULL: neither the method nor the board is known. */
+static const struct row *find_row(const struct host *host, const struct host_cpu *cpu)
+{
+	for (uint32_t i = 0; cpu->method && i < ARRAY_SIZE(methods); i++)
+		if (strcmp(cpu->method, methods[i].name) == 0)
+			return &methods[i];
+	for (uint32_t i = 0; i < ARRAY_SIZE(boards); i++)
+		if (!fdt_node_check_compatible(host->fdt, 0, boards[i].name))
+			return &boards[i];
+	return NULL;
+}
+
 /* By other means than PSCI. */
 static int start_by_board(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
+	const struct row *row = find_row(host, cpu);
+
 	if (cpu->release)
 		return start_spinning(cpu->release, entry);
-	for (uint32_t i = 0; cpu->method && i < ARRAY_SIZE(methods); i++)
-		if (strcmp(cpu->method, methods[i].name) == 0)
-			return methods[i].start(host, cpu, entry);
-	for (uint32_t i = 0; i < ARRAY_SIZE(boards); i++)
-		if (!fdt_node_check_compatible(host->fdt, 0, boards[i].name))
-			return boards[i].start(host, cpu, entry);
-	return -ENOSYS;
+	return row ? row->start(host, cpu, entry) : -ENOSYS;
+}
+
+const char *cpustart_means(const struct host *host, const struct host_cpu *cpu)
+{
+	const struct row *row = find_row(host, cpu);
+
+	if (cpu->release)
+		return "spin-table";
+	if (host->psci_cpu_on)
+		return "PSCI";
+	return row ? row->name : NULL;
 }
 
 int cpustart(const struct host *host, const struct host_cpu *cpu, uint32_t entry)

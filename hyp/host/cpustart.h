@@ -13,4 +13,7 @@
  */
 int cpustart(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
 
+/* By which of these the tree says that the CPU is started, in a word; NULL: none is known. */
+const char *cpustart_means(const struct host *host, const struct host_cpu *cpu);
+
 #endif

@@ -13,6 +13,16 @@ static const struct host_driver drivers[] = {
 	{"arm,cortex-a15-gic", gic_probe, NULL, false},
 	{"arm,cortex-a7-gic", gic_probe, NULL, false},
 	{"arm,gic-400", gic_probe, NULL, false},
+	/* Without virtualization, or not a GICv2. */
+	{"arm,gic-v3", other_gic_probe, NULL, false},
+	{"arm,cortex-a9-gic", other_gic_probe, NULL, false},
+	{"arm,cortex-a5-gic", other_gic_probe, NULL, false},
+	{"arm,pl390", other_gic_probe, NULL, false},
+	{"qcom,msm-qgic2", other_gic_probe, NULL, false},
+	{"brcm,bcm2836-l1-intc", other_gic_probe, NULL, false},
+	{"allwinner,sun4i-a10-ic", other_gic_probe, NULL, false},
+	{"ti,am33xx-intc", other_gic_probe, NULL, false},
+	{"ti,omap3-intc", other_gic_probe, NULL, false},
 	{"arm,armv7-timer", timer_probe, NULL, true}, /* i.MX6UL's is disabled; whether it counts is seen on the CPU */
 	{"arm,armv8-timer", timer_probe, NULL, true},
 	{"arm,psci-1.0", psci_probe, NULL, false},

@@ -66,9 +66,12 @@ struct host {
 	struct host_ranges reserved; /* parts of it that are not ours */
 	unsigned int cpu_count;
 	struct host_cpu cpu[CPU_MAX]; /* [0] need not be the boot CPU */
+	unsigned int cpus_failed;     /* whose node's status says that they are broken: not among these */
 	int tree_error;               /* the walk's: what is here may not be all */
 	uint64_t gicd, gicc, gich, gicv;
-	int gic_node;         /* 0: none */
+	int gic_node;       /* 0: none */
+	int other_gic_node; /* an interrupt controller that virt7 cannot use; 0: none */
+	const char *other_gic;
 	uint32_t gic_regions; /* of the four above, how many the tree has */
 	uint32_t gic_maintenance_irq;
 	uint32_t timer_phys_irq, timer_virt_irq, timer_hyp_irq; /* phys: the non-secure one of PL1 */

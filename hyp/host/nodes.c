@@ -44,6 +44,14 @@ void gic_probe(struct scan *scan, const struct dt_node *node, const struct host_
 		host->gic_maintenance_irq = 25; /* the architecture's recommendation, and every A15/A7's */
 }
 
+void other_gic_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
+{
+	if (scan->host->other_gic_node)
+		return;
+	scan->host->other_gic_node = node->offset;
+	scan->host->other_gic = driver->compatible;
+}
+
 /* secure, non-secure, virtual, HYP: the order is the binding's */
 void timer_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
 {

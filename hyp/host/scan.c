@@ -58,11 +58,18 @@ static uint64_t release_address(const void *fdt, const struct dt_node *node)
 
 static void cpu_found(struct scan *scan, const struct dt_node *node)
 {
-	const struct dt_prop *reg = &node->prop[DT_REG];
+	const struct dt_prop *reg = &node->prop[DT_REG], *status = &node->prop[DT_STATUS];
 	struct host *host = scan->host;
 	struct host_cpu *cpu;
 
-	if (!reg->data || !node->parent || (reg->length != 4 && reg->length != 8) || host->cpu_count++ >= CPU_MAX)
+	if (!reg->data || !node->parent || (reg->length != 4 && reg->length != 8))
+		return;
+	/* "disabled" is one that somebody has to start (devicetree specification 3.8.1); "fail" may be "fail-sss". */
+	if (status->data && status->length >= 4U && memcmp(status->data, "fail", 4) == 0) {
+		host->cpus_failed++;
+		return;
+	}
+	if (host->cpu_count++ >= CPU_MAX)
 		return;
 	cpu = &host->cpu[host->cpu_count - 1];
 	cpu->mpidr = (uint32_t)dt_number(reg->data, reg->length / 4) & 0xffffffU;
@@ -181,12 +188,24 @@ static unsigned int at_most(unsigned int max, unsigned int count, const char *wh
 	return MIN(count, max);
 }
 
+#define KNOWN_GICS "arm,gic-400, arm,cortex-a15-gic or arm,cortex-a7-gic"
+
+static int refuse_gic(const struct host *host)
+{
+	const char *advice = host->emulated ? "; on QEMU add gic-version=2 to -M virt" : "";
+
+	if (host->other_gic_node)
+		log_err("host: interrupt controller %s is %s, not " KNOWN_GICS "%s",
+			fdt_get_name(host->fdt, host->other_gic_node, NULL), host->other_gic, advice);
+	else
+		log_err("host: no GICv2 in the device tree (" KNOWN_GICS ")%s", advice);
+	return -EINVAL;
+}
+
 static int check_gic(const struct host *host)
 {
-	if (!host->gic_node) {
-		log_err("host: no GICv2 in the device tree; on QEMU add gic-version=2 to -M virt");
-		return -EINVAL;
-	}
+	if (!host->gic_node)
+		return refuse_gic(host);
 	if (host->gic_regions < GIC_REGIONS) {
 		log_err("host: GIC node %s has no region %u (GICH and GICV are needed): add it to the node's reg",
 			fdt_get_name(host->fdt, host->gic_node, NULL), (unsigned)host->gic_regions);
@@ -227,6 +246,9 @@ int host_check(struct host *host)
 {
 	host->memory.count = at_most(HOST_RANGES_MAX, host->memory.count, "memory ranges");
 	host->cpu_count = at_most(CPU_MAX, host->cpu_count, "CPUs");
+	if (host->cpus_failed)
+		log_warn("host: %u of the CPUs in the device tree have status \"fail\" and are left out",
+			 host->cpus_failed);
 	if (host->tree_error)
 		log_err("host: the device tree is damaged");
 	else if (host->memory.count == 0)

@@ -1,4 +1,4 @@
-"""The same virt7.bin on six boards, and boards that lack something: what is missing has its line.
+"""The same virt7.bin on seven boards, and boards that lack something: what is missing has its line.
 
 A board's arguments are in tools/run, which these tests start as a user would. Device trees come from Debian's kernel package;
 edited ones are made with fdtput.
@@ -17,6 +17,8 @@ KERNEL = DEPS / "armhf" / "vmlinuz"
 INITRAMFS = BUILD / "initramfs.cpio"
 BOOT = 300  # seconds: the machine that runs the tests may be slow and shared
 
+CANNOT_BE_SWITCHED_OFF = "virt7: warning: this host cannot be switched off by software; it is safe to cut the power\r"
+
 # name: (CPUs, core, what the device tree says: UART, its interrupt, GICD)
 BOARDS = {
     "virt": (4, "cortex-a15", None),
@@ -25,10 +27,18 @@ BOARDS = {
     "mcimx7d-sabre": (2, "cortex-a7", "uart fsl,imx6q-uart 0x30860000 irq 58|gic 0x31001000 0x31002000 0x31004000 0x31006000"),
     "midway": (4, "cortex-a15", "uart arm,pl011 0xfff36000 irq 52|gic 0xfff11000 0xfff12000 0xfff14000 0xfff16000"),
     "mcimx6ul-evk": (1, "cortex-a7", "uart fsl,imx6q-uart 0x2020000 irq 58|gic 0xa01000 0xa02000 0xa04000 0xa06000"),
+    "ast2600-evb": (2, "cortex-a7", "uart snps,dw-apb-uart 0x1e784000 irq 40|gic 0x40461000 0x40462000 0x40464000 0x40466000"),
+}
+# What starts the other CPUs and ends a run, by the tree as it is in the package; QEMU adds PSCI to that of i.MX.
+MEANS = {
+    "vexpress-a15": "arm,vexpress|off by arm,vexpress-shutdown", "orangepi-pc": "allwinner,sun8i-h3|off: no means that virt7 knows",
+    "mcimx7d-sabre": "no means that virt7 knows|off: no means that virt7 knows", "midway": "PSCI|off: no means that virt7 knows",
+    "mcimx6ul-evk": "no means that virt7 knows|off by syscon-poweroff", "stm32mp157": "PSCI|off by PSCI",
+    "stm32mp135": "PSCI|off by PSCI", "ast2600-evb": "aspeed,ast2600-smp|off: no means that virt7 knows",
 }
 TREES = {
     "vexpress-a15": "vexpress-v2p-ca15-tc1", "orangepi-pc": "sun8i-h3-orangepi-pc", "mcimx7d-sabre": "imx7d-sdb",
-    "midway": "ecx-2000", "mcimx6ul-evk": "imx6ul-14x14-evk",
+    "midway": "ecx-2000", "mcimx6ul-evk": "imx6ul-14x14-evk", "ast2600-evb": "aspeed-ast2600-evb",
     # boards that QEMU does not have
     "stm32mp157": "stm32mp157c-dk2", "stm32mp135": "stm32mp135f-dk",
 }
@@ -83,6 +93,9 @@ def test_debian(board, mkbundle, name):
     run.send("poweroff -f\n")
     run.expect("virt7: vm debian: off\r")
     run.expect("virt7: no VM is running: power off\r")
+    if name == "ast2600-evb":
+        run.expect(CANNOT_BE_SWITCHED_OFF)
+        return
     assert run.wait() == 0
     assert [line for line in run.output().splitlines() if "virt7: error" in line or "virt7: warning" in line] == []
 
@@ -120,6 +133,8 @@ def test_tree(name):
     done = subprocess.run([BUILD / "unit/test_host", tree_of(name)], check=True, capture_output=True, text=True)
     for line in (OTHER_BOARDS.get(name) or BOARDS[name][2]).split("|"):
         assert line in done.stdout
+    start, off = MEANS[name].split("|")
+    assert re.search(rf"^cpu 0x\w+ started by {start}$", done.stdout, re.M) and off in done.stdout.splitlines()
 
 
 # --- boards that lack something
@@ -140,9 +155,13 @@ def edited(qemu, tmp_path):
     return start
 
 
+KNOWN_GICS = "arm,gic-400, arm,cortex-a15-gic or arm,cortex-a7-gic"
 MISSING = {
     "gic": (lambda path: fdt("fdtput", "-r", path, "/intc@8000000"),
-            r"host: no GICv2 in the device tree; on QEMU add gic-version=2 to -M virt"),
+            rf"host: no GICv2 in the device tree \({KNOWN_GICS}\); on QEMU add gic-version=2 to -M virt"),
+    "gic-a9": (lambda path: fdt("fdtput", "-t", "s", path, "/intc@8000000", "compatible", "arm,cortex-a9-gic"),
+               r"host: interrupt controller intc@8000000 is arm,cortex-a9-gic, not "
+               rf"{KNOWN_GICS}; on QEMU add gic-version=2 to -M virt"),
     "gich": (lambda path: fdt("fdtput", "-t", "x", path, "/intc@8000000", "reg",
                               *"0 8000000 0 10000 0 8010000 0 10000".split()),
              r"host: GIC node intc@8000000 has no region 2 \(GICH and GICV are needed\): add it to the node's reg"),
@@ -264,6 +283,15 @@ def without_psci(path, spin_table):
             fdt("fdtput", "-t", "s", path, f"/cpus/cpu@{cpu}", "enable-method", "acme,smp")
 
 
+def test_failed_cpu(edited):
+    """A CPU whose node says that it is broken is not touched."""
+    run = edited(lambda path: fdt("fdtput", "-t", "s", path, "/cpus/cpu@1", "status", "fail"), smp=3)
+    run.expect('virt7: warning: host: 1 of the CPUs in the device tree have status "fail" and are left out\r')
+    run.expect("virt7: host: 2 of 2 CPUs online\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
 def test_spin_table(parked, tmp_path):
     tree = tmp_path / "spin.dtb"
     without_psci(tree, spin_table=True)
@@ -271,7 +299,7 @@ def test_spin_table(parked, tmp_path):
     run.expect("virt7: host: 4 of 4 CPUs online\r")
     run.expect(r"\nHello from a virtual machine under virt7\.\r")
     run.expect("virt7: no VM is running: power off\r")
-    run.expect("virt7: warning: this host cannot be switched off by software; it is safe to cut the power\r")
+    run.expect(CANNOT_BE_SWITCHED_OFF)
 
 
 def test_no_enable_method(parked, tmp_path):
@@ -293,7 +321,7 @@ def test_psci_of_a_hypervisor(parked, tmp_path):
     run = parked(tree, 0x40000000, *VIRT)
     run.expect(r"virt7: warning: host: CPU 1 \(MPIDR 0x1\) is left out: " + NO_MEANS)
     run.expect("virt7: no VM is running: power off\r")
-    run.expect("virt7: warning: this host cannot be switched off by software; it is safe to cut the power\r")
+    run.expect(CANNOT_BE_SWITCHED_OFF)
 
 
 def test_syscon_poweroff(parked, tmp_path):

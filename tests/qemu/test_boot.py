@@ -190,7 +190,8 @@ def test_gicv3_host(qemu):
     """A host without what virt7 needs: it says what is missing."""
     run = qemu("-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a15", "-m", "256M", "-nographic",
                "-kernel", BUILD / "virt7.bin")
-    run.expect("virt7: error: host: no GICv2 in the device tree; on QEMU add gic-version=2 to -M virt\r")
+    run.expect("virt7: error: host: interrupt controller intc@8000000 is arm,gic-v3, not arm,gic-400, arm,cortex-a15-gic or "
+               "arm,cortex-a7-gic; on QEMU add gic-version=2 to -M virt\r")
     run.expect("virt7: error: this board's device tree lacks what virt7 needs\r")
     run.expect("virt7: error: stopped\r")
 

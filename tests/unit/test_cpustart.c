@@ -240,6 +240,34 @@ static void test_allwinner(void **state)
 	assert_non_null(strstr(history, "1c25db0=0 1c25db4=0 1c25cc0=3 "));
 }
 
+static void test_ast2600(void **state)
+{
+	const struct host_cpu cpu = {.mpidr = 0xf01, .method = "aspeed,ast2600-smp"};
+
+	(void)state;
+	board("aspeed,ast2600");
+	assert_int_equal(cpustart(&host, &cpu, ENTRY), 0);
+	assert_string_equal(history, "1e6e2180=80010054 1e6e2184=abbaab01 ");
+}
+
+/* In the order in which cpustart() goes. */
+static void test_means(void **state)
+{
+	const struct host_cpu spinning = {.release = 0x1000, .method = "spin-table"},
+			      known = {.method = "aspeed,ast2600-smp"};
+	const struct host_cpu unknown = {.method = "acme,smp"};
+
+	(void)state;
+	board("acme,board");
+	assert_null(cpustart_means(&host, &unknown));
+	assert_string_equal(cpustart_means(&host, &known), "aspeed,ast2600-smp");
+	host.psci_cpu_on = 0x84000003;
+	assert_string_equal(cpustart_means(&host, &known), "PSCI");
+	assert_string_equal(cpustart_means(&host, &spinning), "spin-table");
+	board("samsung,exynos5250");
+	assert_string_equal(cpustart_means(&host, &unknown), "samsung,exynos5250");
+}
+
 static void test_exynos(void **state)
 {
 	(void)state;
@@ -328,10 +356,10 @@ static void test_quirks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_psci),        cmocka_unit_test(test_spin_table), cmocka_unit_test(test_no_means),
-		cmocka_unit_test(test_vexpress),    cmocka_unit_test(test_allwinner),  cmocka_unit_test(test_exynos),
-		cmocka_unit_test(test_power),       cmocka_unit_test(test_end),        cmocka_unit_test(test_quirks),
-		cmocka_unit_test(test_own_monitor),
+		cmocka_unit_test(test_psci),     cmocka_unit_test(test_spin_table), cmocka_unit_test(test_no_means),
+		cmocka_unit_test(test_vexpress), cmocka_unit_test(test_allwinner),  cmocka_unit_test(test_exynos),
+		cmocka_unit_test(test_ast2600),  cmocka_unit_test(test_means),      cmocka_unit_test(test_power),
+		cmocka_unit_test(test_end),      cmocka_unit_test(test_quirks),     cmocka_unit_test(test_own_monitor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,13 @@
 #include <cmocka.h>
 #include <libfdt.h>
 
+#include "hyp/host/cpustart.h"
+#include "hyp/host/gic.h"
+#include "hyp/host/psci.h"
 #include "hyp/host/scan.h"
 #include "fake_log.h"
+#include "hyp/run/timer.h"
+#include "mm/cache.h"
 #include "mm/hypmap.h"
 
 #define TREE_MAX 0x100000
@@ -277,6 +282,23 @@ static void test_cpus(void **state)
 	assert_int_equal(host.cpu[2].release, 0);
 }
 
+/* "disabled" is one that is to be started. */
+static void test_failed_cpus(void **state)
+{
+	(void)state;
+	scan(HEAD ROOT MEMORY TIMER GIC UART
+	     "cpus { #address-cells = <1>; #size-cells = <0>;\n"
+	     "cpu@0 { device_type = \"cpu\"; reg = <0>; }; cpu@1 { device_type = \"cpu\"; reg = <1>; status = "
+	     "\"fail\"; };\n"
+	     "cpu@2 { device_type = \"cpu\"; reg = <2>; status = \"disabled\"; };\n"
+	     "cpu@3 { device_type = \"cpu\"; reg = <3>; status = \"fail-ecc\"; }; }; };");
+	assert_int_equal(host_check(&host), 0);
+	assert_int_equal(host.cpu_count, 2);
+	assert_int_equal(host.cpu[1].mpidr, 2);
+	assert_string_equal(fake_log_last(LOG_WARN),
+			    "host: 2 of the CPUs in the device tree have status \"fail\" and are left out");
+}
+
 static void test_enable_method(void **state)
 {
 	(void)state;
@@ -383,7 +405,17 @@ static void test_what_is_missing(void **state)
 	} rows[] = {
 		{HEAD ROOT CPUS TIMER GIC UART "};", "no memory node"},
 		{HEAD ROOT MEMORY TIMER GIC UART "};", "no /cpus/cpu@* node"},
-		{HEAD "/ { #address-cells = <1>; #size-cells = <1>;" CPUS MEMORY TIMER UART "};", "no GICv2"},
+		{HEAD "/ { #address-cells = <1>; #size-cells = <1>;" CPUS MEMORY TIMER UART "};",
+		 "host: no GICv2 in the device tree (arm,gic-400, arm,cortex-a15-gic or arm,cortex-a7-gic)"},
+		{HEAD ROOT CPUS MEMORY TIMER GIC_TOP
+		 "compatible = \"arm,cortex-a9-gic\"; reg = <0x1000 0x1000>; };" UART "};",
+		 "host: interrupt controller gic@2c001000 is arm,cortex-a9-gic, not arm,gic-400, arm,cortex-a15-gic or "
+		 "arm,cortex-a7-gic"},
+		{HEAD "/ { #address-cells = <1>; #size-cells = <1>; compatible = \"linux,dummy-virt\"; gic: gic { "
+		      "compatible = "
+		      "\"arm,gic-v3\"; };" CPUS MEMORY TIMER UART "};",
+		 "host: interrupt controller gic is arm,gic-v3, not arm,gic-400, arm,cortex-a15-gic or "
+		 "arm,cortex-a7-gic; on QEMU add gic-version=2 to -M virt"},
 		{HEAD ROOT CPUS MEMORY GIC UART "};", "no architected timer"},
 		{HEAD ROOT CPUS MEMORY TIMER GIC_TOP
 		 "compatible = \"arm,cortex-a15-gic\"; reg = <0x8000000 0x10000>, <0x8010000 0x10000>; };" UART "};",
@@ -508,6 +540,47 @@ static void test_malformed(void **state)
 	fake_log_expect_error("the device tree is damaged");
 }
 
+static void show_power(const char *what, uint32_t psci, const struct host_power *power)
+{
+	printf("%s%s%s", what, psci ? " by PSCI" : "", psci && power->count ? ", else" : "");
+	if (power->count)
+		printf(" by %s", power->what);
+	printf("%s\n", psci || power->count ? "" : ": no means that virt7 knows");
+}
+
+/* What cpustart.c reaches for when a CPU is started, which nobody does here. */
+uint8_t *hyp_window_open_at(enum hyp_window which, pa_t address)
+{
+	(void)which, (void)address;
+	return NULL;
+}
+
+void hyp_window_close_at(enum hyp_window which)
+{
+	(void)which;
+}
+
+uint32_t timer_hz(void)
+{
+	return 0;
+}
+
+void cache_clean(const void *start, size_t size)
+{
+	(void)start, (void)size;
+}
+
+void gic_send_sgi_others(uint32_t sgi)
+{
+	(void)sgi;
+}
+
+int psci_host_cpu_on(uint32_t mpidr, uint32_t entry, uint32_t context)
+{
+	(void)mpidr, (void)entry, (void)context;
+	return -1;
+}
+
 static int show(const char *path)
 {
 	FILE *file = fopen(path, "rb");
@@ -526,8 +599,13 @@ static int show(const char *path)
 	       (unsigned long long)host.gicc, (unsigned long long)host.gich, (unsigned long long)host.gicv,
 	       host.gic_maintenance_irq);
 	printf("timer %u %u\n", host.timer_virt_irq, host.timer_hyp_irq);
-	for (unsigned int i = 0; i < host.cpu_count; i++)
-		printf("cpu 0x%x\n", host.cpu[i].mpidr);
+	for (unsigned int i = 0; i < host.cpu_count; i++) {
+		const char *means = cpustart_means(&host, &host.cpu[i]);
+
+		printf("cpu 0x%x started by %s\n", host.cpu[i].mpidr, means ? means : "no means that virt7 knows");
+	}
+	show_power("off", host.psci_system_off, &host.off);
+	show_power("reset", host.psci_system_reset, &host.reset);
 	return 0;
 }
 
@@ -545,6 +623,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_psci),
 		cmocka_unit_test(test_cpus),
 		cmocka_unit_test(test_enable_method),
+		cmocka_unit_test(test_failed_cpus),
 		cmocka_unit_test(test_syscon_power),
 		cmocka_unit_test(test_gpio_power),
 		cmocka_unit_test(test_vexpress_power),

@@ -66,7 +66,7 @@ test_line_SRCS     := hyp/console/line.c
 test_symtab_SRCS   := hyp/debug/symtab.c
 test_option_SRCS   := hyp/run/option.c $(FAKE)/fake_log.c
 HOST_DRIVERS := $(addprefix hyp/host/,drivers.c nodes.c power_regs.c devtree.c trng.c) $(wildcard hyp/host/uart/*.c)
-test_host_SRCS     := hyp/host/scan.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_host_SRCS     := hyp/host/scan.c hyp/host/cpustart.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_random_SRCS   := hyp/host/random.c hyp/host/trng.c hyp/lib/chacha20.c hyp/host/devtree.c boot/guard.c $(FAKE)/fake_log.c \
 	$(FAKE)/fake_machine.c
 test_cpustart_SRCS := hyp/host/cpustart.c hyp/host/power.c hyp/host/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
