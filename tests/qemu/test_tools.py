@@ -93,6 +93,70 @@ def test_mkflash_refuses_what_is_too_large(tmp_path, what):
     assert (status, stderr) == (1, f"mkflash: {large} is larger than 2 MiB\n")
 
 
+@pytest.mark.parametrize("words, error", [
+    (["--board-dtb", "high"], "--board-dtb high: not an address below 4 GiB"),
+    (["--board-dtb", "0x100000000"], "--board-dtb 0x100000000: not an address below 4 GiB"),
+    (["--bundle", "{kernel}"], "{kernel} is not a bundle (.itb); make one with mkbundle"),
+    (["--bundle", "/nowhere.itb"], "no /nowhere.itb; run make"),
+    (["--image", "{kernel}"], "{kernel} is not a virt7.bin"),
+    (["--stub", f"{BUILD}/virt7.bin"], f"{BUILD}/virt7.bin is not a flash.bin"),
+    (["-o", "/nowhere/x.img"], "/nowhere/x.img: No such file or directory"),
+])
+def test_mkflash_refuses_arguments(kernel, tmp_path, words, error):
+    status, _, stderr = run("tools/mkflash", "-o", tmp_path / "x.img", "--dtb", BUILD / "virt.dtb",
+                            *[word.format(kernel=kernel) for word in words])
+    assert (status, stderr) == (1, f"mkflash: {error.format(kernel=kernel)}\n")
+
+
+def test_mkflash_high_memory(tmp_path):
+    tree = tmp_path / "edited.dtb"
+    shutil.copy(BUILD / "virt.dtb", tree)
+    subprocess.run(["fdtput", "-t", "x", tree, "/memory@40000000", "reg", "1", "0", "0", "40000000"], check=True)
+    status, _, stderr = run("tools/mkflash", "-o", tmp_path / "x.img", "--dtb", tree)
+    assert (status, stderr) == (1, f"mkflash: {tree}: RAM, GIC or UART is not below 4 GiB\n")
+
+
+def test_mkflash_without_a_uart(tmp_path):
+    """It can be made; that it will be silent is said."""
+    tree = tmp_path / "edited.dtb"
+    shutil.copy(BUILD / "virt.dtb", tree)
+    for node in re.findall(r"pl011@[0-9a-f]+", run("fdtget", "-l", tree, "/")[1]):
+        subprocess.run(["fdtput", "-r", tree, f"/{node}"], check=True)
+    assert run("tools/mkflash", "-o", tmp_path / "x.img", "--dtb", tree) == (
+        0, "", f"mkflash: warning: {tree} has no UART that virt7 drives: what is wrong will not be said\n")
+
+
+# tools/image-header
+
+@pytest.mark.parametrize("words, error", [
+    ([], "nothing to write: give --uart, --bundle or both"),
+    (["--uart", "0x09000000"], "--uart 0x09000000: not COMPATIBLE@ADDRESS[:REG-SHIFT], as in arm,pl011@0x09000000"),
+    (["--uart", "arm,pl011@"], "--uart arm,pl011@: not COMPATIBLE@ADDRESS[:REG-SHIFT], as in arm,pl011@0x09000000"),
+    (["--uart", "arm,pl01l@0x09000000"],
+     "--uart arm,pl01l@0x09000000: this virt7 has no driver for 'arm,pl01l' (docs/porting.md)"),
+    (["--uart", "arm,pl011@uart0"], "--uart: 'uart0' is not a number"),
+    (["--uart", "arm,pl011@0"], "--uart arm,pl011@0: no UART is at address 0"),
+    (["--uart", "ns16550a@0x1000:4"], "--uart ns16550a@0x1000:4: REG-SHIFT is 0 to 3"),
+    (["--uart", "arm,pl011@0x900000000"], "--uart: 0x900000000 is not below 4 GiB"),
+    (["--bundle", "0x48000000"], "--bundle 0x48000000: not ADDRESS:SIZE, as in 0x48000000:0x1000000"),
+    (["--bundle", "0x48000004:16"], "--bundle 0x48000004:16: not at an 8-byte boundary; load it at another address"),
+    (["--bundle", "0x48000000:0"], "--bundle 0x48000000:0: SIZE is 0"),
+    (["--bundle", "0xfffff000:0x2000"], "--bundle 0xfffff000:0x2000: it ends beyond 4 GiB"),
+    (["--bundle", "0x48000000:1M"], "--bundle: '1M' is not a number"),
+])
+def test_image_header_refuses(tmp_path, words, error):
+    output = tmp_path / "x.bin"
+    assert run("tools/image-header", BUILD / "virt7.bin", "-o", output, *words) == (1, "", f"image-header: {error}\n")
+    assert not output.exists()
+
+
+def test_image_header_needs_an_image(kernel, tmp_path):
+    words = ["-o", tmp_path / "x.bin", "--bundle", "0x48000000:16"]
+    assert run("tools/image-header", kernel, *words) == (1, "", f"image-header: {kernel} is not a virt7.bin\n")
+    assert run("tools/image-header", "/nowhere.bin", *words) == (
+        1, "", "image-header: /nowhere.bin: No such file or directory\n")
+
+
 # tools/run
 
 @pytest.mark.parametrize("argument", ["CPU", "cpu=max", "--wrong", "kernel"])
