@@ -6,10 +6,11 @@
 
 #include "boot/early.h"
 #include "hyp/lib/addr.h"
+#include "mm/hypmap.h"
 #include "mm/layout.h"
 #include "mm/tables.h"
 
-extern char image_start[], _text_end[], _rodata_end[], _image_end[], boot_stacks[], boot_stacks_end[];
+extern char image_start[], _text_end[], _rodata_end[], _image_end[], boot_stacks[], boot_stack_top[], boot_stacks_end[];
 
 uint64_t hyp_l1[4] __attribute__((aligned(32)));
 uint64_t boot_l1[4] __attribute__((aligned(32)));
@@ -19,8 +20,10 @@ uint64_t image_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pag
 
 uint64_t device_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
 
-#define NORMAL (DESC_VALID | DESC_AF | DESC_SH_INNER | DESC_S1_AP1 | DESC_S1_ATTR(MAIR_WB))
-#define TOP    3U /* the GiB of image and DTB */
+#define NORMAL       (DESC_VALID | DESC_AF | DESC_SH_INNER | DESC_S1_AP1 | DESC_S1_ATTR(MAIR_WB))
+#define FDT_MAGIC_LE UINT32_C(0xedfe0dd0) /* as a little-endian word */
+
+#define TOP 3U /* the GiB of image and DTB */
 
 /* Where a symbol is now, before the MMU is on. */
 static uint32_t here(const void *symbol, uint32_t load)
@@ -42,6 +45,49 @@ static void map_image(uint64_t *l3, uint32_t load)
 	/* The lowest page of each stack slot is its guard. */
 	for (uint32_t va = (uint32_t)boot_stacks; va < (uint32_t)boot_stacks_end; va += PAGE_SIZE + HYP_STACK_SIZE)
 		l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES] = 0;
+}
+
+bool early_tree_found;
+
+uint32_t early_find_tree(uint32_t load, uint32_t dtb)
+{
+	const uint32_t *start = (const uint32_t *)LAYOUT_ELF_RAM;
+
+	if (dtb != 0 || load != LAYOUT_ELF_LOAD || *start != FDT_MAGIC_LE)
+		return dtb;
+	*(bool *)here(&early_tree_found, load) = true;
+	return LAYOUT_ELF_RAM;
+}
+
+/* Short descriptors (DDI 0406C B3.5.1); memory that is not cached, and all the rest Strongly-ordered at its own
+ * address. */
+#define SHORT_MIB      BIT(20)
+#define SHORT_SECTION  (BIT(1) | BIT(10) | BIT(11))
+#define SHORT_TABLE    BIT(0)
+#define SHORT_PAGE     (BIT(1) | BIT(4) | BIT(5))
+#define SHORT_NORMAL   BIT(12) /* TEX of a section */
+#define SHORT_NORMAL_P BIT(6)  /* of a page */
+#define SHORT_ENTRIES  4096U
+#define SHORT_PAGES    256U /* a MiB */
+
+/* Behind the boot CPU's stack, in those of CPUs that will not come. */
+uint32_t early_short_table(uint32_t load, uint32_t dtb)
+{
+	uint32_t *table = (uint32_t *)(uint32_t)align_up(here(boot_stack_top, load), 4U * SHORT_ENTRIES);
+	uint32_t *pages = table + SHORT_ENTRIES;
+
+	*(bool *)here(&hyp_is_flat, load) = true;
+	for (uint32_t i = 0; i < SHORT_ENTRIES; i++)
+		table[i] = i * SHORT_MIB | SHORT_SECTION;
+	for (uint32_t va = LAYOUT_IMAGE; va < (uint32_t)_image_end; va += PAGE_SIZE) {
+		uint32_t page = (va - LAYOUT_IMAGE) >> PAGE_SHIFT;
+
+		pages[page] = here((const void *)va, load) | SHORT_PAGE | SHORT_NORMAL_P;
+		table[va / SHORT_MIB] = (uint32_t)(pages + page / SHORT_PAGES * SHORT_PAGES) | SHORT_TABLE;
+	}
+	for (uint32_t i = 0; i < LAYOUT_DTB_SIZE; i += SHORT_MIB)
+		table[(LAYOUT_DTB + i) / SHORT_MIB] = ((dtb & ~(BLOCK_SIZE - 1U)) + i) | SHORT_SECTION | SHORT_NORMAL;
+	return (uint32_t)table;
 }
 
 uint32_t early_tables(uint32_t load, uint32_t dtb)

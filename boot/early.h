@@ -2,6 +2,7 @@
 #ifndef BOOT_EARLY_H
 #define BOOT_EARLY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -10,5 +11,15 @@
  * `load`: PA of the image; `dtb`: PA of the DTB. Returns the PA of the boot tables' level 1.
  */
 uint32_t early_tables(uint32_t load, uint32_t dtb);
+
+/*
+ * Before them. `dtb` as the loader has passed it; 0: whoever starts virt7.elf passes none, but QEMU has put it at the
+ * start of RAM. Returns where it is, 0: nowhere; early_tree_found is set where it was not passed.
+ */
+uint32_t early_find_tree(uint32_t load, uint32_t dtb);
+extern bool early_tree_found;
+
+/* For a core without LPAE, in place of it: returns the PA of a table that is enough to say so, and sets hyp_is_flat. */
+uint32_t early_short_table(uint32_t load, uint32_t dtb);
 
 #endif

@@ -10,6 +10,8 @@
 #define MODE_HYP  0x1a
 #define MODE_SVC  0x13
 
+#define MMFR0_VMSA_LPAE 5	/* DDI 0406C B4.1.89 */
+
 	.arch	armv7ve
 	.arm
 	.syntax unified
@@ -19,10 +21,12 @@
 image_start:
 	.fnstart				@ where every backtrace ends
 	.cantunwind
-	.rept	8
+	b	entry				@ in A64 an ANDS of X25 to X31: harmless, and the next word counts
+	.word	0x14000000 + (aarch64_entry - image_start - 4) / 4	@ A64: B aarch64_entry
+	.rept	6
 	nop
 	.endr
-	b	entry
+	b	entry				@ some loaders of zImages jump here
 	.word	0x016f2818			@ zImage magic
 	.word	0				@ start: anywhere
 	.word	_image_end - image_start	@ end: .bss included, so that loaders keep clear of it
@@ -49,7 +53,7 @@ entry:
 	bne	early_park
 
 	@ Vectors before anything can fault, and no stale instruction from before the image was loaded.
-	adr	r0, early_vectors
+	adrl	r0, early_vectors
 	bl	set_vectors
 	mov	r0, #0
 	mcr	p15, 0, r0, c7, c5, 0		@ ICIALLU
@@ -76,7 +80,7 @@ entry:
 	blne	monitor_install
 	cmp	r10, #0
 	movne	r4, #MODE_HYP
-	adr	r0, early_vectors		@ the probe has changed them
+	adrl	r0, early_vectors		@ the probe has changed them
 	bl	set_vectors
 
 1:	ldr	r2, =image_start
@@ -96,6 +100,14 @@ entry:
 	add	sp, r0, r6
 	mov	r0, r6
 	mov	r1, r5
+	bl	early_find_tree
+	mov	r5, r0
+	mrc	p15, 0, r2, c0, c1, 4		@ ID_MMFR0
+	and	r2, r2, #0xf
+	cmp	r2, #MMFR0_VMSA_LPAE
+	mov	r0, r6
+	mov	r1, r5
+	blo	without_lpae
 	bl	early_tables			@ r0 = PA of the boot tables
 
 	ldr	lr, =boot_virtual
@@ -111,6 +123,7 @@ boot_virtual:
 	sub	r0, r0, r1
 	add	r0, r0, r6
 	bl	set_tables
+call_main:
 	mov	r0, r6
 	mov	r1, r5
 	mov	r2, r4
@@ -118,6 +131,47 @@ boot_virtual:
 	bl	boot_main
 1:	wfi					@ boot_main() does not return
 	b	1b
+
+/*
+ * A core without LPAE, and so without HYP mode: short descriptors, just enough to say that. In: r0, r1 as early_tables().
+ * DDI 0406C B3.5: TTBR0 alone, all accesses permitted.
+ */
+without_lpae:
+	bl	early_short_table		@ r0 = its PA
+	mov	r1, #0
+	mcr	p15, 0, r1, c2, c0, 2		@ TTBCR
+	mcr	p15, 0, r0, c2, c0, 0		@ TTBR0
+	mvn	r1, #0
+	mcr	p15, 0, r1, c3, c0, 0		@ DACR
+	mov	r1, #0
+	mcr	p15, 0, r1, c8, c7, 0		@ TLBIALL
+	dsb
+	isb
+	mrc	p15, 0, r1, c1, c0, 0		@ SCTLR
+	bic	r1, r1, #0x30000000		@ AFE, TRE
+	bic	r1, r1, #0x4			@ C
+	orr	r1, r1, #0x1			@ M
+	mcr	p15, 0, r1, c1, c0, 0
+	isb
+	ldr	pc, =1f
+1:	ldr	sp, =boot_stack_top
+	adr	r0, flat_vectors
+	bl	set_vectors
+	b	call_main
+
+/* Such a core may have no timer and no SDIV either. What the way to the one line has of those passes without a result. */
+	.balign	32
+flat_vectors:
+	b	.
+	b	flat_undefined
+	.rept	6
+	b	.
+	.endr
+flat_undefined:
+	mrs	sp, spsr			@ banked, and of no other use here
+	tst	sp, #1 << 5			@ T: LR is 2 behind the instruction's address, and all of those have 4 bytes
+	addne	lr, lr, #2
+	movs	pc, lr
 
 /*
  * A secondary CPU: HYP, MMU and caches off, registers unknown (a spin table passes none). Its place in smp_mpidr, found
@@ -132,7 +186,7 @@ secondary_entry:
 	mrs	r4, cpsr
 	and	r4, r4, #MODE_MASK
 	adr	r6, image_start
-	adr	r0, early_vectors
+	adrl	r0, early_vectors
 	bl	set_vectors
 	mov	r0, #0
 	mcr	p15, 0, r0, c7, c5, 0		@ ICIALLU
@@ -246,6 +300,47 @@ clean_invalidate:
 	bx	lr
 
 	.ltorg
+
+/*
+ * A 64-bit CPU in AArch64 state (qemu-system-aarch64) executes A64 from here, written as words because the assembler is for
+ * A32. It cannot go to HYP mode: that would take EL3, or a reset. X0 = PA of the device tree, MMU off. Where that tree is of
+ * QEMU's virt board, whose PL011 is known, it says what to do; elsewhere no UART is known. Then it waits for ever.
+ */
+aarch64_entry:
+	.word	0xb4000360			@	cbz	x0, park
+	.word	0xb9400001			@	ldr	w1, [x0]
+	.word	0x18000362			@	ldr	w2, magic
+	.word	0x6b02003f			@	cmp	w1, w2
+	.word	0x540002e1			@	b.ne	park
+	.word	0xb9400401			@	ldr	w1, [x0, #4]		its size
+	.word	0x5ac00821			@	rev	w1, w1
+	.word	0x8b010001			@	add	x1, x0, x1
+	.word	0x180002c2			@	ldr	w2, name
+	.word	0x180002c3			@	ldr	w3, name + 4
+	.word	0x91001000			@ 1:	add	x0, x0, #4
+	.word	0xeb01001f			@	cmp	x0, x1
+	.word	0x540001e2			@	b.hs	park
+	.word	0xb9400004			@	ldr	w4, [x0]
+	.word	0x6b02009f			@	cmp	w4, w2
+	.word	0x54ffff61			@	b.ne	1b
+	.word	0xb9400404			@	ldr	w4, [x0, #4]
+	.word	0x6b03009f			@	cmp	w4, w3
+	.word	0x54ffff01			@	b.ne	1b
+	.word	0x52a12005			@	mov	w5, #0x09000000
+	.word	0x10000186			@	adr	x6, text
+	.word	0x384014c4			@ 2:	ldrb	w4, [x6], #1
+	.word	0x340000a4			@	cbz	w4, park
+	.word	0xb94018a7			@ 3:	ldr	w7, [x5, #0x18]		UARTFR.TXFF
+	.word	0x372fffe7			@	tbnz	w7, #5, 3b
+	.word	0xb90000a4			@	str	w4, [x5]
+	.word	0x17fffffb			@	b	2b
+	.word	0xd503207f			@ park:	wfi
+	.word	0x17ffffff			@	b	park
+	.word	0xedfe0dd0			@ magic
+	.ascii	"mmy-virt"			@ name: of "linux,dummy-virt" in the root's compatible
+	.asciz	"virt7: error: entered in AArch64 state: virt7 is a 32-bit program; use qemu-system-arm, or -cpu cortex-a15 or \
+cortex-a7\r\nvirt7: error: stopped\r\n"
+	.balign	4
 
 /* Before the MMU is on there is no console: nothing can be said. */
 	.balign	32

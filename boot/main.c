@@ -10,6 +10,7 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
+#include "boot/early.h"
 #include "boot/demo.h"
 #include "boot/guard.h"
 #include "boot/header.h"
@@ -285,6 +286,8 @@ static const char *wrong_mode(void)
 	if (FIELD(read_id_pfr1(), 12, 4) != 0)
 		return "entered in SVC mode, not HYP: start virt7 in HYP or secure SVC mode; U-Boot: setenv "
 		       "bootm_boot_mode sec";
+	if (hyp_is_flat)
+		return "this CPU has neither LPAE nor HYP mode: virt7 needs a Cortex-A7, A12, A15 or A17";
 	if (host.emulated)
 		return "entered in SVC mode, not HYP: start virt7 in HYP mode; on QEMU add virtualization=on to -M "
 		       "virt";
@@ -310,6 +313,11 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 		cpu_enter(0);
 	speaks = open_console(dtb);
 	log_info("virt7 " VIRT7_VERSION " at 0x%08x, MIDR 0x%08x", (unsigned)load, (unsigned)read_midr());
+	if (early_tree_found)
+		log_warn("no device tree in r2: the one at 0x%08x is used. QEMU passes neither it nor -initrd to "
+			 "virt7.elf: give "
+			 "it virt7.bin",
+			 (unsigned)dtb);
 	option_parse(host.bootargs);
 	init_power(mode == PSR_MODE_HYP && secure);
 	if (!speaks)

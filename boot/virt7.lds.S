@@ -7,7 +7,7 @@ ENTRY(image_start)
 SECTIONS
 {
 	. = LAYOUT_IMAGE;
-	.text : {
+	.text : AT(LAYOUT_ELF_LOAD) {
 		*(.text.head)
 		*(.text.vectors)
 		*(.text .text.*)

@@ -86,12 +86,16 @@ int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)
 	return ret;
 }
 
+bool hyp_is_flat;
+
 void *hyp_map_device(uint64_t base, size_t size)
 {
 	static uint32_t next = LAYOUT_DEVICES;
 	uint32_t offset = (uint32_t)base & (PAGE_SIZE - 1U), va = next;
 	size_t bytes = (size_t)align_up(size + offset, PAGE_SIZE);
 
+	if (hyp_is_flat)
+		return base < BIT64(32) ? (void *)(uintptr_t)base : NULL;
 	if (va + bytes > LAYOUT_DEVICES_END || hyp_map(va, pa(base - offset), bytes, HYP_MEM_DEVICE))
 		return NULL;
 	next += (uint32_t)bytes;

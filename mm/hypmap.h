@@ -5,6 +5,7 @@
 #ifndef MM_HYPMAP_H
 #define MM_HYPMAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,9 @@ enum hyp_mem { HYP_MEM_RW, HYP_MEM_RO, HYP_MEM_DEVICE }; /* none is executable *
  * from the heap. Nothing may be mapped there yet. 0 or -ENOMEM.
  */
 int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind);
+
+/* Where HYP mode is missing and LPAE with it: no tables of ours, each device is at its own address (boot/early.c). */
+extern bool hyp_is_flat;
 
 /* Map a device's registers; returns their address, which lives for ever, or NULL. */
 void *hyp_map_device(uint64_t base, size_t size);

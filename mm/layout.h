@@ -20,6 +20,9 @@
 #define LAYOUT_DTB_SIZE    0x00400000
 #define LAYOUT_IMAGE       0xfe000000 /* the link address */
 #define LAYOUT_IMAGE_SIZE  0x00200000
+/* The physical address that virt7.elf asks for, and the start of RAM before it, on QEMU's virt board. */
+#define LAYOUT_ELF_LOAD 0x40200000
+#define LAYOUT_ELF_RAM  0x40000000
 
 #define CPU_MAX        8
 #define HYP_STACK_SIZE 0x2000

@@ -179,7 +179,7 @@ bool dt_reg(const struct dt_node *node, uint32_t index, struct host_range *out)
 	if (!reg->data || !node->parent || !bus_cells(node->parent, &address, &size))
 		return false;
 	row = 4 * (address + size);
-	if (reg->length / row <= index)
+	if (reg->length < row * (index + 1U))
 		return false;
 	cells = (const uint8_t *)reg->data + index * row;
 	out->base = dt_number(cells, address);
@@ -241,7 +241,7 @@ uint32_t dt_gic_irq(const struct dt_node *node, uint32_t index)
 	const struct dt_prop *prop = plain->data ? plain : extended;
 	uint32_t skip = plain->data ? 0 : 4, row = skip + 12;
 
-	if (!prop->data || prop->length / row <= index)
+	if (!prop->data || prop->length < row * (index + 1U))
 		return 0;
 	return gic_number((const uint8_t *)prop->data + index * row + skip);
 }

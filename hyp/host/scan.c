@@ -195,8 +195,8 @@ static int refuse_gic(const struct host *host)
 	const char *advice = host->emulated ? "; on QEMU add gic-version=2 to -M virt" : "";
 
 	if (host->other_gic_node)
-		log_err("host: interrupt controller %s is %s, not " KNOWN_GICS "%s",
-			fdt_get_name(host->fdt, host->other_gic_node, NULL), host->other_gic, advice);
+		log_err("host: %s is %s, not " KNOWN_GICS "%s", fdt_get_name(host->fdt, host->other_gic_node, NULL),
+			host->other_gic, advice);
 	else
 		log_err("host: no GICv2 in the device tree (" KNOWN_GICS ")%s", advice);
 	return -EINVAL;

@@ -160,7 +160,7 @@ MISSING = {
     "gic": (lambda path: fdt("fdtput", "-r", path, "/intc@8000000"),
             rf"host: no GICv2 in the device tree \({KNOWN_GICS}\); on QEMU add gic-version=2 to -M virt"),
     "gic-a9": (lambda path: fdt("fdtput", "-t", "s", path, "/intc@8000000", "compatible", "arm,cortex-a9-gic"),
-               r"host: interrupt controller intc@8000000 is arm,cortex-a9-gic, not "
+               r"host: intc@8000000 is arm,cortex-a9-gic, not "
                rf"{KNOWN_GICS}; on QEMU add gic-version=2 to -M virt"),
     "gich": (lambda path: fdt("fdtput", "-t", "x", path, "/intc@8000000", "reg",
                               *"0 8000000 0 10000 0 8010000 0 10000".split()),

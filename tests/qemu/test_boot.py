@@ -5,7 +5,7 @@ import re
 import pexpect
 import pytest
 
-from conftest import BUILD, CPUS, KERNEL_VERSION, ROOT
+from conftest import BUILD, CPUS, KERNEL_VERSION, ROOT, SILENT
 
 DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
 KERNEL = DEPS / "armhf" / "vmlinuz"
@@ -186,11 +186,50 @@ def test_entered_in_svc(qemu, cpu):
     ]
 
 
+def dtb(name):
+    """A board's device tree in the kernel package."""
+    return sorted(DEPS.glob(f"armhf/usr/lib/linux-image-*/{name}.dtb"))[-1]
+
+
+@pytest.mark.parametrize("machine, tree, words", [
+    ("vexpress-a9", "vexpress-v2p-ca9", [*SILENT, "-append", "on-error=poweroff"]),
+    ("sabrelite", "imx6q-sabrelite", ["-serial", "null", "-serial", "mon:stdio"]),
+], ids=("pl011", "imx"))
+def test_core_without_lpae(qemu, machine, tree, words):
+    """A Cortex-A9 has no long descriptors, no timer of virt7's kind and no SDIV. It says so, and can switch off."""
+    run = qemu("-M", machine, *words, "-m", "512M", "-nographic", "-kernel", BUILD / "virt7.bin", "-dtb", dtb(tree))
+    run.expect("virt7: error: this CPU has neither LPAE nor HYP mode: virt7 needs a Cortex-A7, A12, A15 or A17\r")
+    run.expect("virt7: error: stopped\r")
+    if "on-error=poweroff" in words:
+        assert run.wait() == 0
+    assert len([line for line in run.output().splitlines() if "virt7: " in line]) == 3
+
+
+@pytest.mark.parametrize("virtualization", ["on", "off"])
+def test_aarch64(qemu, virtualization):
+    """A 64-bit CPU decodes the image's first word otherwise, and comes to a line of its own."""
+    run = qemu("-M", f"virt,virtualization={virtualization},gic-version=2", "-cpu", "cortex-a57", "-m", "256M", "-nographic",
+               "-kernel", BUILD / "virt7.bin", program=os.environ.get("QEMU64", "qemu-system-aarch64"))
+    run.expect("virt7: error: entered in AArch64 state: virt7 is a 32-bit program; use qemu-system-arm, or -cpu cortex-a15 or "
+               "cortex-a7\r")
+    run.expect("virt7: error: stopped\r")
+
+
+def test_elf_as_kernel(qemu):
+    """QEMU passes an ELF file nothing: virt7 finds the tree, says what is missing, and the demo guest runs."""
+    run = qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-m", "256M", "-nographic", "-kernel",
+               BUILD / "virt7.elf", "-initrd", BUILD / "debian.itb")
+    run.expect("virt7: warning: no device tree in r2: the one at 0x40000000 is used. QEMU passes neither it nor -initrd to "
+               "virt7.elf: give it virt7.bin\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
 def test_gicv3_host(qemu):
     """A host without what virt7 needs: it says what is missing."""
     run = qemu("-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a15", "-m", "256M", "-nographic",
                "-kernel", BUILD / "virt7.bin")
-    run.expect("virt7: error: host: interrupt controller intc@8000000 is arm,gic-v3, not arm,gic-400, arm,cortex-a15-gic or "
+    run.expect("virt7: error: host: intc@8000000 is arm,gic-v3, not arm,gic-400, arm,cortex-a15-gic or "
                "arm,cortex-a7-gic; on QEMU add gic-version=2 to -M virt\r")
     run.expect("virt7: error: this board's device tree lacks what virt7 needs\r")
     run.expect("virt7: error: stopped\r")
