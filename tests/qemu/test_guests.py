@@ -61,3 +61,40 @@ def test_stage_2_blocks(virt7, mkbundle):
 def test_virt7(virt7, mkbundle, guest, cpu):
     bundle = mkbundle(f"name=test,cpus=1,memory=64M,kernel={image(guest)}")
     check(virt7(bundle, cpu=cpu), VIRT7_QUIRKS)
+
+
+DISK = b"".join((n + 1).to_bytes(4, "little") * 128 for n in range(64))
+
+DISK_ITS = """/dts-v1/;
+/ {{
+    description = "the guest virtio and its disk";
+    #address-cells = <1>;
+    images {{
+        guest {{ data = /incbin/("{guest}"); type = "kernel"; arch = "arm"; os = "linux"; compression = "none";
+                 hash-1 {{ algo = "crc32"; }}; }};
+        disk {{ data = /incbin/("{disk}"); type = "filesystem"; arch = "arm"; compression = "none";
+                hash-1 {{ algo = "crc32"; }}; }};
+    }};
+    vms {{ test {{ compatible = "virt7,vm"; memory = <0x10000>; kernel = "guest";
+                   disk0 {{ compatible = "virt7,virtio-blk"; image = "disk"; read-only; }}; }}; }};
+}};
+"""
+
+
+@pytest.fixture
+def disk(tmp_path):
+    path = tmp_path / "disk.img"
+    path.write_bytes(DISK)
+    return path
+
+
+def test_virtio_native(native, disk):
+    run = native(image("virtio"), "-global", "virtio-mmio.force-legacy=false",
+                 "-drive", f"if=none,id=d,format=raw,readonly=on,file={disk}", "-device", "virtio-blk-device,drive=d")
+    check(run, QEMU_QUIRKS)
+
+
+def test_virtio_virt7(virt7, mkbundle, tmp_path, disk):
+    its = tmp_path / "virtio.its"
+    its.write_text(DISK_ITS.format(guest=image("virtio").resolve(), disk=disk))
+    check(virt7(mkbundle(its)), VIRT7_QUIRKS)
