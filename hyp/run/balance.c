@@ -1,6 +1,7 @@
 /* See balance.h. Loads of other CPUs are read without their locks: a choice by numbers of a moment ago does no harm. */
 #include "hyp/run/balance.h"
 #include "hyp/lib/bits.h"
+#include "hyp/run/place.h"
 #include "hyp/run/queue.h"
 
 #define SHARE_MARGIN 32U /* 1/1024, by which a share has to be larger: more than what a slice adds */
@@ -22,13 +23,14 @@ static uint32_t rivals(const struct percpu *cpu, const struct thread *thread)
 static struct percpu *better_cpu(const struct thread *thread, bool as_well)
 {
 	uint32_t limit = rivals(thread->cpu, thread) + (as_well ? 1U : 0U), here = thread->cpu->head.id;
+	uint32_t allowed = thread->affinity & ~dedicated_cpus;
 	struct percpu *best = NULL;
 
 	for (uint32_t i = 1; i < CPU_MAX; i++) {
 		struct percpu *cpu = &percpu[(here + i) % CPU_MAX];
 		uint32_t n;
 
-		if (!(thread->affinity & BIT((here + i) % CPU_MAX)))
+		if (!(allowed & BIT((here + i) % CPU_MAX)))
 			continue;
 		n = rivals(cpu, thread);
 		if (n < limit) {

@@ -3,7 +3,7 @@
  *
  * Lock order, outermost first; a lock is taken only while holding locks above it:
  *   vms_lock  ->  vm->lock  ->  a device's  ->  s2.lock  ->  vgic.lock  ->  console  ->  cpu->rq_lock
- *   ->  stacks  ->  heap, ram, map, cpu->timers
+ *   ->  places, stacks  ->  heap, ram, map, cpu->timers
  * A device's is that of an emulated one (hyp/vdev/device.h); nobody holds those of two devices, and where one has two
  * its header has their order. No lock is held when a guest is entered. HYP runs with interrupts masked, so none needs
  * an interrupt-safe form.
@@ -48,8 +48,7 @@ struct percpu {
 	uint32_t hstr; /* with the substitutes for traps that it does not take */
 	bool online;
 	const char *unfit;          /* why it was left out */
-	bool dedicated;             /* to the vCPU that lives here: no other may */
-	volatile uint32_t assigned; /* vCPUs that live here */
+	volatile uint32_t assigned; /* vCPUs that live here; changed by hyp/run/place.c only */
 	/* under rq_lock; others may look without it, and see what was */
 	struct spinlock rq_lock;
 	uint32_t ready; /* bit p: queue[p] is not empty */

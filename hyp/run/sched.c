@@ -20,6 +20,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/run/balance.h"
 #include "hyp/run/irq.h"
+#include "hyp/run/place.h"
 #include "hyp/run/queue.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
@@ -143,33 +144,14 @@ static void __attribute__((noinline)) leave_to(struct percpu *cpu, uint32_t **fr
 	}
 }
 
-uint32_t sched_usable(uint32_t affinity)
-{
-	uint32_t usable = 0;
-
-	for (uint32_t i = 0; i < CPU_MAX; i++)
-		if (percpu[i].online && !percpu[i].dedicated)
-			usable |= BIT(i);
-	return usable & affinity;
-}
-
 int sched_attach(struct thread *thread, uint32_t affinity, bool dedicated)
 {
-	struct percpu *best = NULL;
+	struct percpu *cpu = place_take(affinity, dedicated);
 
-	affinity = sched_usable(affinity);
-	for (uint32_t mask = affinity; mask; mask &= mask - 1U) {
-		struct percpu *cpu = &percpu[lowest_bit(mask)];
-
-		if (!best || cpu->assigned < best->assigned)
-			best = cpu;
-	}
-	if (!best || (dedicated && best->assigned))
+	if (!cpu)
 		return -ENODEV;
-	best->dedicated = dedicated;
-	best->assigned++;
-	thread->cpu = best;
-	thread->affinity = dedicated ? BIT(best->head.id) : affinity;
+	thread->cpu = cpu;
+	thread->affinity = dedicated ? BIT(cpu->head.id) : place_present(affinity);
 	list_init(&thread->node);
 	sched_wake(thread);
 	return 0;
@@ -224,10 +206,8 @@ void sched_exit(void)
 	stop_running(thread, true, now);
 	thread->wanted += now;
 	cpu->load[thread->priority]--;
-	if (thread->affinity) {
-		cpu->assigned--;
-		cpu->dedicated = false;
-	}
+	if (thread->affinity)
+		place_leave(cpu);
 	list_init(&thread->node);
 	cpu->thread = NULL;
 	spin_unlock(&cpu->rq_lock);
@@ -239,7 +219,7 @@ void sched_exit(void)
 /* Those who wait here are looked at when one of them, `thread` from now on, has a CPU to go to, and once in a while. */
 static inline bool time_to_balance(struct percpu *cpu, const struct thread *thread)
 {
-	if (unlikely(idle_cpus) && (idle_cpus & thread->affinity))
+	if (unlikely(idle_cpus) && (idle_cpus & thread->affinity & ~dedicated_cpus))
 		return true;
 	if (likely(cpu->slices < BALANCE_SLICES))
 		return false;
@@ -448,7 +428,7 @@ static bool announce(struct percpu *cpu, const struct thread *thread)
 	if (current->priority < thread->priority)
 		work = WORK_RESCHED;
 	dmb_ish(); /* a CPU that goes idle now sees who is ready here, or is seen: ask_for_work() */
-	if (idle_cpus & thread->affinity & ~BIT(cpu->head.id))
+	if (idle_cpus & thread->affinity & ~dedicated_cpus & ~BIT(cpu->head.id))
 		work |= WORK_BALANCE;
 	else if (current->priority > thread->priority && cpu->slice_end)
 		return false;
@@ -477,7 +457,6 @@ static void give(struct thread *thread, struct percpu *to)
 	world_unload(thread);
 	thread->turn_left = 0; /* it gets a whole one */
 	spin_lock(&to->rq_lock);
-	to->assigned++;
 	to->slices = 0;
 	to->load[thread->priority]++;
 	queue_insert(to, thread);
@@ -496,10 +475,11 @@ void sched_balance(void)
 
 	spin_lock(&cpu->rq_lock);
 	best = balance_choose(cpu);
+	if (best.thread && !place_change(cpu, best.to))
+		best.thread = NULL;
 	if (best.thread) {
 		queue_remove(cpu, best.thread);
 		cpu->load[best.thread->priority]--;
-		cpu->assigned--;
 		best.thread->cpu = best.to;
 	}
 	spin_unlock(&cpu->rq_lock);

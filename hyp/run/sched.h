@@ -16,9 +16,6 @@ struct thread;
 /* This CPU's run queue, idle thread and slice timer. `irq`: the PPI of the non-secure PL1 physical timer. */
 void sched_init_cpu(struct percpu *cpu, uint32_t irq);
 
-/* The CPUs of mask `affinity` that are online and not dedicated to a vCPU. */
-uint32_t sched_usable(uint32_t affinity);
-
 /*
  * Let `thread` live on the least loaded usable CPU of `affinity` and make it ready. `dedicated`: on one where nobody
  * lives, and nobody else will. 0, or -ENODEV: there is none.

@@ -12,6 +12,7 @@
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/option.h"
+#include "hyp/run/place.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/vdev/device.h"
@@ -163,7 +164,7 @@ int vm_assemble(const struct vm_config *cfg, struct vm **out)
 	const struct cpu_model *model;
 	int ret;
 
-	if (!sched_usable(cfg->affinity)) {
+	if (!place_usable(cfg->affinity)) {
 		log_err("vm %s: cpu-affinity 0x%x names no CPU that is online", cfg->name, (unsigned)cfg->affinity);
 		return -ENODEV;
 	}

@@ -23,6 +23,7 @@
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/option.h"
+#include "hyp/run/place.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/vdev/device.h"
@@ -236,7 +237,7 @@ void console_detach(struct console_stream *stream)
 	now.consoles--;
 }
 
-uint32_t sched_usable(uint32_t affinity)
+uint32_t place_usable(uint32_t affinity)
 {
 	return affinity & 0xffU;
 }

@@ -18,6 +18,8 @@
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
+#include "hyp/run/balance.h"
+#include "hyp/run/place.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/run/world.h"
@@ -186,6 +188,7 @@ static int setup(void **state)
 	}
 	clock_now = 5000;
 	unloaded = 0;
+	dedicated_cpus = 0;
 	for (uint32_t i = 0; i < 4; i++) {
 		percpu[i].head.id = i;
 		percpu[i].idle_sp = &idle_stack[i];
@@ -241,25 +244,83 @@ static void test_attach(void **state)
 	assert_int_equal(percpu[1].assigned, 2);
 	assert_int_equal(sched_attach(&thread[4], BIT(1) | BIT(7), false), 0);
 	assert_ptr_equal(thread[4].cpu, &percpu[1]);
-	assert_int_equal(thread[4].affinity, BIT(1));
-	assert_true(kicked & BIT(1));  /* it sleeps */
-	assert_false(kicked & BIT(0)); /* it is awake: this is it */
+	assert_int_equal(thread[4].affinity, BIT(1)); /* the other one is not online */
+	assert_true(kicked & BIT(1));                 /* it sleeps */
+	assert_false(kicked & BIT(0));                /* it is awake: this is it */
 }
 
 /* A CPU for itself: it must be empty, and nobody joins it. */
 static void test_dedicated(void **state)
 {
 	(void)state;
-	assert_int_equal(sched_usable(UINT32_MAX), 3);
+	assert_int_equal(place_usable(UINT32_MAX), 3);
 	assert_int_equal(sched_attach(&thread[0], UINT32_MAX, true), 0);
 	assert_int_equal(thread[0].affinity, BIT(0));
-	assert_int_equal(sched_usable(UINT32_MAX), 2);
+	assert_int_equal(place_usable(UINT32_MAX), 2);
 	assert_int_equal(sched_attach(&thread[1], UINT32_MAX, false), 0);
 	assert_int_equal(sched_attach(&thread[2], UINT32_MAX, false), 0);
 	assert_int_equal(percpu[1].assigned, 2);
-	assert_int_equal(thread[2].affinity, BIT(1));
+	assert_ptr_equal(thread[2].cpu, &percpu[1]);
 	assert_int_equal(sched_attach(&thread[3], BIT(0), false), -ENODEV);
 	assert_int_equal(sched_attach(&thread[3], UINT32_MAX, true), -ENODEV); /* the other one is taken */
+}
+
+/*
+ * VMs come and go in any order: who was there before a CPU became dedicated does not move to it, however idle it is,
+ * and does when it is free again.
+ */
+static void test_dedicated_later(void **state)
+{
+	(void)state;
+	assert_int_equal(sched_attach(&thread[0], UINT32_MAX, false), 0);
+	idle();
+	assert_int_equal(sched_attach(&thread[1], UINT32_MAX, true), 0);
+	assert_int_equal(dedicated_cpus, BIT(1));
+	assert_int_equal(sched_attach(&thread[2], UINT32_MAX, false), 0);
+	on(1);
+	idle();
+	sched_block(); /* nothing runs there from now on */
+	idle();
+	on(0);
+	percpu[0].slices = BALANCE_SLICES;
+	sched_balance();
+	assert_int_equal(percpu[0].assigned, 2);
+	assert_ptr_equal(thread[2].cpu, &percpu[0]);
+	on(1);
+	sched_wake(&thread[1]);
+	idle();
+	if (!setjmp(idle_over))
+		sched_exit();
+	idle();
+	on(0);
+	percpu[0].slices = BALANCE_SLICES;
+	sched_balance();
+	assert_int_equal(dedicated_cpus, 0);
+	assert_int_equal(percpu[0].assigned, 1);
+	assert_int_equal(percpu[1].assigned, 1);
+	assert_ptr_equal(thread[2].cpu, &percpu[1]);
+}
+
+/* One that is dedicated does not hide another that is idle; it may become so between the choice and the move. */
+static void test_dedicated_is_passed_over(void **state)
+{
+	(void)state;
+	percpu[2].online = true;
+	for (uint32_t i = 0; i < 2; i++)
+		assert_int_equal(sched_attach(&thread[i], UINT32_MAX & ~(i * BIT(0)), i == 1), 0);
+	assert_int_equal(dedicated_cpus, BIT(1));
+	assert_int_equal(sched_attach(&thread[2], BIT(0) | BIT(1), false), 0);
+	thread[2].affinity = 7;
+	on(1);
+	idle();
+	sched_block();
+	on(0);
+	idle();
+	sched_balance();
+	assert_ptr_equal(thread[2].cpu, &percpu[2]);
+	assert_false(place_change(&percpu[2], &percpu[1]));
+	assert_int_equal(percpu[2].assigned, 1);
+	assert_int_equal(percpu[1].assigned, 1);
 }
 
 /* A vCPU that ends leaves its CPU to the idle thread as if it had never lived there, and nothing wakes it any more. */
@@ -276,7 +337,7 @@ static void test_exit(void **state)
 	assert_null(percpu[0].thread);
 	assert_int_equal(percpu[0].assigned, 0);
 	assert_int_equal(percpu[0].load[3], 0);
-	assert_int_equal(sched_usable(UINT32_MAX), 3);
+	assert_int_equal(place_usable(UINT32_MAX), 3);
 	sched_wake(&thread[0]);
 	assert_int_equal(percpu[0].ready, 0);
 	assert_int_equal(sched_attach(&thread[1], BIT(0), true), 0);
@@ -306,7 +367,7 @@ static void test_exit_of_own(void **state)
 		sched_exit();
 	assert_true(thread[1].gone);
 	assert_int_equal(percpu[0].assigned, 1);
-	assert_true(percpu[0].dedicated);
+	assert_int_equal(dedicated_cpus, BIT(0));
 	assert_true(sched_forget(&thread[1]));
 	sched_set_priority(&thread[1], 2); /* it is in no queue */
 	assert_int_equal(percpu[0].ready, BIT(3));
@@ -1066,6 +1127,8 @@ int main(void)
 		cmocka_unit_test_setup(test_times, setup),
 		cmocka_unit_test_setup(test_random, setup),
 		cmocka_unit_test_setup(test_dedicated, setup),
+		cmocka_unit_test_setup(test_dedicated_later, setup),
+		cmocka_unit_test_setup(test_dedicated_is_passed_over, setup),
 		cmocka_unit_test(test_shares),
 		cmocka_unit_test_setup(test_alone, setup),
 		cmocka_unit_test_setup(test_work_conserving, setup),

@@ -53,7 +53,7 @@ test_timer_SRCS    := hyp/run/timer.c vtimer/vtimer.c $(FAKE)/fake_log.c $(FAKE)
 test_irq_SRCS      := hyp/run/irq.c $(FAKE)/fake_machine.c
 # includes hyp/run/thread.c, with addresses that the host has
 test_thread_SRCS   := $(FAKE)/fake_page.c $(FAKE)/fake_machine.c
-test_sched_SRCS    := hyp/run/sched.c hyp/run/balance.c $(FAKE)/fake_machine.c
+test_sched_SRCS    := hyp/run/sched.c hyp/run/balance.c hyp/run/place.c $(FAKE)/fake_machine.c
 test_sched_fair_SRCS := $(test_sched_SRCS)
 test_switch_SRCS   := hyp/vm/switch.c coproc/extra.c $(FAKE)/fake_machine.c
 test_psci_SRCS     := psci/psci.c $(FAKE)/fake_machine.c
