@@ -15,8 +15,8 @@
 
 #define KEY_SIZE sizeof(pool.key)
 
-/* A tick of the counter is taken for a bit of chance where a loop's count of it varies at all: eight times as many. */
-#define JITTER_TICKS     (8U * RANDOM_BITS)
+/* How long a loop goes round in a tick of the counter is taken for half a bit of chance. */
+#define JITTER_TICKS     (2U * RANDOM_BITS)
 #define JITTER_TICK_LOOP 10000U /* a counter that stands still must not hold the boot */
 
 static struct {
@@ -93,14 +93,13 @@ static uint32_t jitter_of_tick(void)
 
 static void mix_jitter(void)
 {
+	uint8_t counts[JITTER_TICKS];
 	SHA2_CTX mix;
 
+	for (uint32_t n = 0; n < JITTER_TICKS; n++)
+		counts[n] = (uint8_t)jitter_of_tick();
 	mix_begin(&mix);
-	for (uint32_t n = 0; n < JITTER_TICKS; n++) {
-		uint8_t count = (uint8_t)jitter_of_tick();
-
-		SHA256Update(&mix, &count, sizeof(count));
-	}
+	SHA256Update(&mix, counts, sizeof(counts));
 	mix_end(&mix, 0);
 	log_info("host: no rng-seed in /chosen and no TRNG that virt7 drives: random numbers come from the timer's "
 		 "jitter "

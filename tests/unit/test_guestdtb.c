@@ -57,6 +57,8 @@ uint32_t timer_hz(void)
 	return 1;
 }
 
+extern const struct device_class vrng_class;
+
 static struct vm vm; /* with the devices of every VM */
 
 static int setup(void **state)
@@ -278,12 +280,29 @@ static void test_sizes(void **state)
 	}
 }
 
+/* The largest tree that a VM can have fits: all of its slots, CPUs and boot arguments. Last, for the devices stay. */
+static void test_all_devices(void **state)
+{
+	static char bootargs[VM_BOOTARGS_MAX];
+	struct vm_config cfg = one;
+	struct guestdtb_params params = {.ramdisk_end = 1, .clock_hz = 1, .devices = device_first(&vm)};
+
+	(void)state;
+	memset(bootargs, 'x', sizeof(bootargs) - 1);
+	cfg.bootargs = bootargs;
+	cfg.cpus = 8;
+	for (uint32_t i = 0; i < MACHINE_VIRTIO_COUNT; i++)
+		assert_int_equal(device_create(&vm, &vrng_class), 0);
+	assert_in_range(guestdtb_make(&cfg, &params, buffer, sizeof(buffer)), 1, GUESTDTB_MAX);
+	assert_true(fdt_path_offset(buffer, "/virtio_mmio@a003e00") > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_qemu),    cmocka_unit_test(test_one_cpu),
 		cmocka_unit_test(test_eight_cpus), cmocka_unit_test(test_what_the_caller_says),
-		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_sizes),      cmocka_unit_test(test_all_devices),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
