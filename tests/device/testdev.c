@@ -1,7 +1,9 @@
 /*
  * A device for tests of the device class (hyp/vdev/device.h), in build/virt7-testdev.bin only: registers, an
- * interrupt, a timer, a property, a node, reset, save and restore.
+ * interrupt, a timer, a property, a node, reset, save and restore, and what devices do in a guest's RAM
+ * (hyp/vm/guestmem.h), on its request.
  */
+#include <errno.h>
 #include <stddef.h>
 
 #include <arm/spinlock.h>
@@ -12,7 +14,9 @@
 #include "hyp/load/tree.h"
 #include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
+#include "mm/hypmap.h"
 #include "tests/device/testdev.h"
 #include "vgic/vgic.h"
 
@@ -74,6 +78,121 @@ static void testdev_arm(struct testdev *t)
 	timer_arm(&t->echo, timer_now() + (uint64_t)timer_hz() * TESTDEV_ECHO_MS / 1000U);
 }
 
+/* One of a request's two lists, with a window of its own. */
+struct testdev_end {
+	struct guest_view view;
+	struct guest_piece piece[TESTDEV_PIECES];
+	struct guest_cursor cursor;
+};
+
+/* Once its block has been touched, the view's window shows the hole, and the view does not know. */
+static int testdev_show_hole(struct guest_view *view, ipa_t at)
+{
+	uint8_t byte;
+	int ret = guest_copy_in(view, at, &byte, sizeof(byte));
+
+	if (ret)
+		return ret;
+	hyp_window_close_at(view->window);
+	view->at = hyp_window_open_at(view->window, pa(TESTDEV_HOLE));
+	return 0;
+}
+
+static int testdev_open(struct testdev_end *end, const struct testdev_list *list)
+{
+	int ret;
+
+	for (uint32_t i = 0; i < TESTDEV_PIECES; i++)
+		end->piece[i] = (struct guest_piece){ipa(list->piece[i].at), list->piece[i].len};
+	ret = guest_cursor_init(&end->cursor, end->piece, TESTDEV_PIECES);
+	if (!ret && list->hole)
+		ret = testdev_show_hole(&end->view, end->piece[0].at);
+	return ret;
+}
+
+static int testdev_copy(struct testdev_end *from, struct testdev_end *to, uint32_t shift)
+{
+	uint8_t buffer[TESTDEV_BUFFER + TESTDEV_SHIFT_MAX] __attribute__((aligned(4)));
+	uint32_t len = from->cursor.left;
+	int ret;
+
+	if (shift > TESTDEV_SHIFT_MAX)
+		return -EINVAL;
+	ret = guest_gather(&from->view, &from->cursor, buffer + shift, len);
+	return ret ? ret : guest_scatter(&to->view, &to->cursor, buffer + shift, len);
+}
+
+static int testdev_invert(struct vm *vm, const struct guest_piece *piece)
+{
+	bool uncached = guest_is_uncached(vm);
+	struct guest_map map;
+	int ret = piece->len > 0 ? guest_map_ring(vm, piece->at, piece->len, &map) : -EINVAL;
+
+	if (ret)
+		return ret;
+	if (uncached)
+		guest_map_sync(&map, 0, map.len);
+	for (uint32_t i = 0; i < map.len; i++)
+		map.at[i] ^= 0xffU;
+	if (uncached)
+		guest_map_sync(&map, 0, map.len);
+	guest_unmap_ring(&map);
+	return 0;
+}
+
+static int testdev_operate(struct testdev_end *from, struct testdev_end *to, const struct testdev_request *request)
+{
+	uint32_t len = from->cursor.left;
+
+	if (len > TESTDEV_BUFFER)
+		return -EINVAL;
+	switch (request->operation) {
+	case TESTDEV_COPY:
+		return testdev_copy(from, to, request->shift);
+	case TESTDEV_FORWARD:
+		return guest_forward(&to->view, &to->cursor, &from->view, &from->cursor, len);
+	case TESTDEV_INVERT:
+		return testdev_invert(from->view.vm, &from->piece[0]);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int testdev_serve(struct vm *vm, const struct testdev_request *request)
+{
+	struct testdev_end from, to;
+	int ret;
+
+	guest_view_open(&from.view, vm, HYP_WINDOW_VIEW);
+	guest_view_open(&to.view, vm, HYP_WINDOW_VIEW_2);
+	ret = testdev_open(&from, &request->from);
+	if (!ret)
+		ret = testdev_open(&to, &request->to);
+	if (!ret)
+		ret = testdev_operate(&from, &to, request);
+	guest_view_close(&from.view);
+	guest_view_close(&to.view);
+	return ret;
+}
+
+/* A request that is not in the guest's RAM has no place for a result. */
+static void testdev_request(struct vm *vm, uint32_t at)
+{
+	struct testdev_request request;
+	struct guest_view view;
+	int ret;
+
+	guest_view_open(&view, vm, HYP_WINDOW_VIEW);
+	ret = guest_copy_in(&view, ipa(at), &request, sizeof(request));
+	guest_view_close(&view);
+	if (ret)
+		return;
+	request.result = testdev_serve(vm, &request);
+	guest_view_open(&view, vm, HYP_WINDOW_VIEW);
+	guest_copy_out(&view, ipa(at), &request, sizeof(request));
+	guest_view_close(&view);
+}
+
 static uint64_t testdev_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
 	struct testdev *t = device;
@@ -94,6 +213,8 @@ static bool testdev_write(struct vcpu *vcpu, void *device, uint32_t offset, uint
 
 	(void)vcpu, (void)size;
 	testdev_arm(t);
+	if (offset == TESTDEV_REQUEST)
+		testdev_request(t->device.vm, value);
 	spin_lock(&t->lock);
 	if (offset == TESTDEV_VALUE)
 		t->value = value;

@@ -546,3 +546,17 @@ def test_device_of_two_vms(qemu, mkbundle, tmp_path):
     assert "testdev: a timer of a device that is destroyed" not in run.output()
     assert run.output().count("PASS: the interrupt that was saved") >= 12
     power_off(run)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a15", "max"])
+def test_device_meets_memory_that_aborts(qemu, mkbundle, tmp_path, cpu):
+    """What a device does in its guest's RAM, in two VMs at once. Copies in and out, of each alignment, run into memory that is
+    not there at each of their bytes, behind the touch: -EIO each time, while HYP, the VM and its neighbour go on. The machine's
+    RAM ends in a block's middle, of which virt7 gives nothing away: there tests/device/testdev.h has the hole."""
+    its = tmp_path / "devmem.its"
+    its.write_text(TESTDEV_ITS.format(image=BUILD / "guests" / "devmem.bin"))
+    run = qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", cpu, "-smp", 3, "-m", "513M", "-nographic",
+               "-kernel", BUILD / "virt7-testdev.bin", "-initrd", mkbundle(its), timeout=120)
+    run.expect(r"virt7: no VM is running: power off\r|PANIC: ")
+    for name in "ab":
+        assert "summary: 28 passed, 0 failed" in run.said(name)

@@ -1,4 +1,5 @@
-/* The device for tests in two VMs: its row beside the product's, its property, registers, interrupt, node, saving. */
+/* The device for tests in two VMs: its row beside the product's, its property, registers, interrupt, node, saving; its
+ * requests. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <libfdt.h>
 
 #include "fake_page.h"
+#include "fake_virtio.h"
 #include "fit.h"
 #include "hyp/console/console.h"
 #include "hyp/exit/mmio.h"
@@ -20,6 +22,10 @@
 #include "hyp/vm/vm.h"
 #include "tests/device/testdev.h"
 #include "vgic/vgic.h"
+
+#define BASE ((uint32_t)MACHINE_RAM_BASE)
+
+extern const struct device_class testdev_class;
 
 static struct vm vm[2];
 static struct vcpu vcpu[2] = {{.vm = &vm[0]}, {.vm = &vm[1]}};
@@ -148,9 +154,71 @@ static void test_two_vms(void **state)
 	fit_free(&f);
 }
 
+/* The request stands at the start of RAM. */
+static int32_t ask(const struct testdev_request *request)
+{
+	memcpy(fake_guest_at(BASE), request, sizeof(*request));
+	wr(0, TESTDEV_REQUEST, BASE);
+	assert_int_equal(fake_virtio.views, 0);
+	assert_int_equal(fake_virtio.maps, 0);
+	return ((const struct testdev_request *)fake_guest_at(BASE))->result;
+}
+
+static void refuse(struct testdev_request request)
+{
+	request.operation = TESTDEV_INVERT + 1U;
+	assert_int_equal(ask(&request), -EINVAL);
+	request.operation = TESTDEV_COPY;
+	request.shift = TESTDEV_SHIFT_MAX + 1U;
+	assert_int_equal(ask(&request), -EINVAL);
+	request.shift = 0;
+	request.from.piece[1].len = TESTDEV_BUFFER;
+	assert_int_equal(ask(&request), -EINVAL);
+	request.from.piece[1].len = UINT32_MAX;
+	assert_int_equal(ask(&request), -EMSGSIZE);
+	request.operation = TESTDEV_INVERT;
+	request.from.piece[0].len = request.from.piece[1].len = 0;
+	assert_int_equal(ask(&request), -EINVAL);
+	wr(0, TESTDEV_REQUEST, BASE - 4U); /* nothing happens */
+}
+
+static void test_requests(void **state)
+{
+	struct testdev_request request = {.operation = TESTDEV_COPY,
+					  .shift = 1,
+					  .from.piece = {{BASE + 4096U, 3}, {BASE + 5000U, 2}},
+					  .to.piece = {{BASE + 6000U, 4}, {BASE + 7000U, 1}}};
+
+	(void)state;
+	fake_virtio_reset();
+	vm[0] = (struct vm){.config.name = "a"};
+	assert_int_equal(device_create(&vm[0], &testdev_class), 0);
+	memcpy(fake_guest_at(BASE + 4096U), "abc", 3);
+	memcpy(fake_guest_at(BASE + 5000U), "de", 2);
+	assert_int_equal(ask(&request), 0);
+	assert_memory_equal(fake_guest_at(BASE + 6000U), "abcd", 4);
+	assert_memory_equal(fake_guest_at(BASE + 7000U), "e\xa5", 2);
+	request.operation = TESTDEV_FORWARD;
+	request.to.piece[0].at = BASE + 8000U;
+	assert_int_equal(ask(&request), 0);
+	assert_memory_equal(fake_guest_at(BASE + 8000U), "abcd\xa5", 5);
+	request.operation = TESTDEV_INVERT;
+	assert_int_equal(ask(&request), 0);
+	assert_memory_equal(fake_guest_at(BASE + 4096U), "\x9e\x9d\x9c\xa5", 4);
+	assert_int_equal(fake_virtio.synced, 0);
+	fake_virtio.uncached = true;
+	assert_int_equal(ask(&request), 0);
+	assert_memory_equal(fake_guest_at(BASE + 4096U), "abc", 3);
+	assert_int_equal(fake_virtio.synced, 6);
+	refuse(request);
+	device_destroy_all(&vm[0]);
+	assert_int_equal(armed, 0);
+	assert_int_equal(fake_page_live(), 0);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_two_vms)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_two_vms), cmocka_unit_test(test_requests)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
