@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NAME_RULE = r"[A-Za-z0-9_+][A-Za-z0-9._+-]{0,30}"
 FOREIGN_HEAD = 0x206
 MAX_VMS = 255
+VIRTIO_SLOTS = 32
 
 STRING = r'"(?:[^"\\]|\\.)*"'
 
@@ -69,6 +70,7 @@ FOREIGN = read_foreign()
 NODES = dict(read_properties(source) for source in (read_source(path.relative_to(ROOT)) for path in
                                                     sorted(ROOT.glob("hyp/**/*.def"))) if "\nNODE(" in source)
 VM = NODES["virt7,vm"]
+DISK = NODES["virt7,virtio-blk"]
 
 
 # The tree
@@ -240,7 +242,20 @@ def device_rows(node):
     return next((NODES[name] for name in names if name in NODES and NODES[name] is not VM), None)
 
 
-def check_device(vm, node):
+def check_disk(where, node):
+    """What goes together, as check_config() of hyp/virtio/blk.c has it."""
+    image, size, cow = (name in node.properties for name in ("image", "size", "copy-on-write"))
+    read_only = as_number(node.properties.get("read-only", bytes(4)) or b"\0\0\0\1") == 1
+    wrong = ("DISK_TWICE" if image and size else
+             "DISK_BLANK_COW" if size and cow else
+             "DISK_NONE" if not image and not size else
+             "DISK_RO_COW" if read_only and cow else
+             "DISK_WRITABLE" if image and not read_only and not cow else None)
+    if wrong:
+        raise Refusal(f"{where}: {WORDS[wrong]}")
+
+
+def check_device(blob, root, vm, node):
     rows = device_rows(node)
     if rows is None:
         return
@@ -251,6 +266,18 @@ def check_device(vm, node):
     for child in node.nodes:
         raise Refusal(f"{where}: {child.name}: {WORDS['UNKNOWN_DEVICE_NODE']}")
     check_properties(rows, node, where)
+    if rows is DISK:
+        check_disk(where, node)
+    for name, row in rows.items():
+        if row["kind"] == "IMAGE" and name in node.properties:
+            check_image(blob, root, vm.name, node.name, as_text(node.properties[name]))
+
+
+def check_slots(vm):
+    virtio = [node for node in vm.nodes if (device_rows(node) or {}).get("compatible", {}).get("choices", "").startswith(
+        "virt7,virtio-")]
+    if len(virtio) > VIRTIO_SLOTS:
+        raise Refusal(f"vm {vm.name}: /vms/{vm.name}/{virtio[VIRTIO_SLOTS].name}: {WORDS['VIRTIO_TOO_MANY']}")
 
 
 def check_vm(blob, root, vm, number):
@@ -261,7 +288,8 @@ def check_vm(blob, root, vm, number):
         if kind in vm.properties:
             check_image(blob, root, vm.name, kind, as_text(vm.properties[kind]))
     for node in vm.nodes:
-        check_device(vm, node)
+        check_device(blob, root, vm, node)
+    check_slots(vm)
 
 
 def check_bundle(blob):

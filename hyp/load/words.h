@@ -15,6 +15,14 @@
 #define WORDS_UNKNOWN_DEVICE_PROPERTY "unknown property of a device; correct it or take it out"
 #define WORDS_UNKNOWN_DEVICE_NODE     "unknown node in a device; take it out"
 
+/* A device's node. */
+#define WORDS_DISK_NONE       "no disk: give image, or size for a blank one"
+#define WORDS_DISK_TWICE      "image and size: give one of them"
+#define WORDS_DISK_BLANK_COW  "size and copy-on-write: give one of them"
+#define WORDS_DISK_RO_COW     "read-only and copy-on-write: give one of them"
+#define WORDS_DISK_WRITABLE   "an image cannot be written: say read-only, or copy-on-write = <KiB>"
+#define WORDS_VIRTIO_TOO_MANY "more than 32 virtio devices; take some out"
+
 /* An image's node. */
 #define WORDS_DATA_EMPTY       "empty; give the image a file"
 #define WORDS_ARCH             "not \"arm\"; a guest is a 32-bit ARM program"

@@ -12,6 +12,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/load/property.h"
 #include "hyp/load/unpack.h"
+#include "hyp/load/words.h"
 #include "hyp/virtio/disk.h"
 #include "hyp/virtio/virtio.h"
 #include "hyp/vm/vm.h"
@@ -285,14 +286,14 @@ static int refuse_disk(const struct vblk *b, const char *wrong)
 static const char *check_config(const struct vblk *b)
 {
 	if (b->image && b->size)
-		return "image and size: give one of them";
+		return WORDS_DISK_TWICE;
 	if (b->size)
-		return b->cow ? "size and copy-on-write: give one of them" : NULL;
+		return b->cow ? WORDS_DISK_BLANK_COW : NULL;
 	if (!b->image)
-		return "no disk: give image, or size for a blank one";
+		return WORDS_DISK_NONE;
 	if (b->read_only && b->cow)
-		return "read-only and copy-on-write: give one of them";
-	return b->read_only || b->cow ? NULL : "an image cannot be written: say read-only, or copy-on-write = <KiB>";
+		return WORDS_DISK_RO_COW;
+	return b->read_only || b->cow ? NULL : WORDS_DISK_WRITABLE;
 }
 
 static int make_disk(struct vblk *b, const struct bundle_image *image)

@@ -12,6 +12,7 @@
 #include "hyp/exit/mmio.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/tree.h"
+#include "hyp/load/words.h"
 #include "hyp/virtio/bus.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
@@ -354,9 +355,10 @@ int virtio_create(struct virtio_device *v, const struct virtio_backend *backend,
 	struct virtio_bus *bus = vm->virtio;
 	int ret;
 
+	static_assert(MACHINE_VIRTIO_COUNT == 32, "as WORDS_VIRTIO_TOO_MANY has it");
 	if (bus->count == MACHINE_VIRTIO_COUNT) {
-		log_err("vm %s: /vms/%s/%.40s: more than %u virtio devices; take some out", vm->config.name,
-			vm->config.name, v->device.name, MACHINE_VIRTIO_COUNT);
+		log_err("vm %s: /vms/%s/%.40s: %s", vm->config.name, vm->config.name, v->device.name,
+			WORDS_VIRTIO_TOO_MANY);
 		return -EINVAL;
 	}
 	v->backend = backend;

@@ -239,6 +239,36 @@ def test_bad_vms(virt7, fit):
     assert refused_by_mkbundle(path) == (lines, unknown)
 
 
+BAD_DISKS = {  # what the node disk0 says; the line behind /vms/NAME
+    "none": ("", "/disk0: no disk: give image, or size for a blank one"),
+    "writable": ('image = "guest";', "/disk0: an image cannot be written: say read-only, or copy-on-write = <KiB>"),
+    "writable-0": ('image = "guest"; read-only = <0>;',
+                   "/disk0: an image cannot be written: say read-only, or copy-on-write = <KiB>"),
+    "twice": ('image = "guest"; size = <64>;', "/disk0: image and size: give one of them"),
+    "blank-cow": ("size = <64>; copy-on-write = <64>;", "/disk0: size and copy-on-write: give one of them"),
+    "ro-cow": ('image = "guest"; read-only; copy-on-write = <64>;', "/disk0: read-only and copy-on-write: give one of them"),
+    "size-0": ("size = <0>;", "/disk0: size: less than 4 KiB (the number is in KiB)"),
+    "cow-6": ('image = "guest"; copy-on-write = <6>;', "/disk0: copy-on-write: not a multiple of 4 (the number is in KiB)"),
+    "serial": ('size = <64>; serial = "more than 20 letters!";', "/disk0: serial: not a string of 1 to 20 characters"),
+    "misspelt": ('image = "guest"; read-onyl;', "/disk0: read-onyl: unknown property of a device; correct it or take it out"),
+    "unknown": ('image = "nothere"; read-only;', ': disk0: no image "nothere" under /images; add it or correct the name'),
+}
+THE_33RD = " ".join(f'disk{n} {{ compatible = "virt7,virtio-blk"; size = <4>; }};' for n in range(33))
+
+
+def test_bad_disks(virt7, fit):
+    """Each keeps its VM off with its line, by virt7 and by mkbundle; the one beside them runs."""
+    disks = {kind: f'disk0 {{ compatible = "virt7,virtio-blk"; {text} }};' for kind, (text, _) in BAD_DISKS.items()}
+    disks["many"] = THE_33RD
+    path = fit(" ".join(vm(kind, memory="memory = <8192>;", extra=disk) for kind, disk in disks.items()) + vm("good"))
+    lines = [f"vm {kind}: /vms/{kind}{line}" for kind, (_, line) in BAD_DISKS.items()]
+    lines.append("vm many: /vms/many/disk32: more than 32 virtio devices; take some out")
+    run = virt7(path)
+    expect_run(run)
+    assert sorted(errors(run)) == sorted("virt7: error: " + line for line in lines)
+    assert sorted(refused_by_mkbundle(path)[0]) == sorted(lines)
+
+
 def test_kernels_of_another_kind(virt7, fit, tmp_path):
     """Files that are no guests (tests/qemu/test_mkbundle.py has them), each named by both; plain, and one inside gzip."""
     files = {kind: foreign_file(tmp_path, kind) for kind in FOREIGN}

@@ -112,11 +112,98 @@ def test_unknown_property_is_a_warning(kernel, tmp_path):
      "VM a: bootargs takes the rest of the string, and so 'kernel={kernel}' with it: put bootargs last"),
     ("name=a,memory=64M,kernel={kernel},bootargs=a,autostart,b",
      "VM a: bootargs takes the rest of the string, and so 'autostart' with it: put bootargs last"),
+    ("name=a,memory=64M,kernel={kernel},bootargs=a,rng",
+     "VM a: bootargs takes the rest of the string, and so 'rng' with it: put bootargs last"),
+    ("name=a,memory=64M,kernel={kernel},bootargs=a,disk=size=4M",
+     "VM a: bootargs takes the rest of the string, and so 'disk=size=4M' with it: put bootargs last"),
 ])
 def test_refuses(kernel, tmp_path, text, error):
     status, stderr = mkbundle(tmp_path / "x.itb", "--vm", text.format(kernel=kernel))
     assert (status, stderr) == (1, f"mkbundle: {error}\n".format(kernel=kernel))
     assert list(tmp_path.iterdir()) == [kernel]
+
+
+# Devices.
+
+@pytest.mark.parametrize("words, error", [
+    ("disk=nothere.img", "VM a: disk=nothere.img: No such file or directory"),
+    ("disk=nothere.img:ro", "VM a: disk=nothere.img: No such file or directory"),
+    ("disk=/usr:ro", "VM a: disk=/usr: Is a directory"),
+    ("disk=/dev/null:ro", "VM a: disk=/dev/null: the file is empty"),
+    ("disk", "VM a: disk: no disk: give FILE:ro, FILE:cow=SIZE or size=SIZE"),
+    ("disk=", "VM a: disk=: no disk: give FILE:ro, FILE:cow=SIZE or size=SIZE"),
+    ("disk={kernel}", "VM a: disk={kernel}: say :ro, or :cow=SIZE for changes that go to RAM"),
+    ("disk={kernel}:gz", "VM a: disk={kernel}:gz: say :ro, or :cow=SIZE for changes that go to RAM"),
+    ("disk={kernel}:cow", "VM a: disk={kernel}:cow= is not a size such as 512M or 1G"),
+    ("disk={kernel}:cow=", "VM a: disk={kernel}:cow= is not a size such as 512M or 1G"),
+    ("disk={kernel}:cow=some", "VM a: disk={kernel}:cow=some is not a size such as 512M or 1G"),
+    ("disk={kernel}:cow=2", "vm a: /vms/a/disk0: copy-on-write: less than 4 KiB (the number is in KiB)"),
+    ("disk={kernel}:ro:cow=64M", "vm a: /vms/a/disk0: read-only and copy-on-write: give one of them"),
+    ("disk={kernel}:ro:ro", "VM a: disk={kernel}:ro: ro is given twice"),
+    ("disk={kernel}:ro=1", "VM a: disk={kernel}:ro=1: ro stands alone, without a value"),
+    ("disk={kernel}:rw", "VM a: disk={kernel}:rw: 'rw' is not one of :ro, :cow=SIZE and :gz"),
+    ("disk={kernel}:rw:ro", "VM a: disk={kernel}:rw: 'rw' is not one of :ro, :cow=SIZE and :gz"),
+    ("disk=size=", "VM a: disk=size= is not a size such as 512M or 1G"),
+    ("disk=size=0", "vm a: /vms/a/disk0: size: less than 4 KiB (the number is in KiB)"),
+    ("disk=size=3", "vm a: /vms/a/disk0: size: less than 4 KiB (the number is in KiB)"),
+    ("disk=size=6", "vm a: /vms/a/disk0: size: not a multiple of 4 (the number is in KiB)"),
+    ("disk=size=9999999999G", "vm a: /vms/a/disk0: size: more than 1 TiB (the number is in KiB)"),
+    ("disk=size=4M,disk=size=4M:ro", "VM a: disk=size=4M:ro is not a size such as 512M or 1G"),
+    (",".join(33 * ["disk=size=4M"]), "vm a: /vms/a/disk32: more than 32 virtio devices; take some out"),
+    ("rng=yes", "VM a: rng=yes: rng stands alone, without a value"),
+    ("rng,rng", "--vm: rng is given twice"),
+    ("net=lan", "VM a: net=lan: this virt7 has no network yet; leave it out"),
+    ("flash=AAVMF32_CODE.fd:", "VM a: flash=AAVMF32_CODE.fd:: this virt7 has no flash yet; leave it out"),
+    ("pass=/soc/ethernet@fff50000", "VM a: pass=/soc/ethernet@fff50000: this virt7 has no passthrough of the host's devices "
+                                    "yet; leave it out"),
+    ("trusted-dma", "VM a: trusted-dma: this virt7 has no passthrough of the host's devices yet; leave it out"),
+    ("disk=host=/virtio_mmio@a003e00:2:ro", "VM a: disk=host=/virtio_mmio@a003e00:2:ro: this virt7 has no disks of the host "
+                                            "yet; give a file, or size=SIZE for a blank disk"),
+])
+def test_refuses_devices(kernel, tmp_path, words, error):
+    status, stderr = mkbundle(tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={kernel},{words}".format(kernel=kernel))
+    assert (status, stderr) == (1, f"mkbundle: {error}\n".format(kernel=kernel))
+    assert list(tmp_path.iterdir()) == [kernel]
+
+
+def test_disk_of_another_kind(kernel, tmp_path):
+    qcow, packed = tmp_path / "disk.qcow2", tmp_path / "disk.gz"
+    qcow.write_bytes(b"QFI\xfb" + bytes(508))
+    packed.write_bytes(gzip.compress(bytes(512)))
+    vm = f"name=a,memory=64M,kernel={kernel}"
+    assert mkbundle(tmp_path / "x.itb", "--vm", f"{vm},disk={qcow}:ro") == (
+        1, f"mkbundle: VM a: disk={qcow}: a disk image (qcow2); virt7 takes raw ones: qemu-img convert -O raw {qcow} RAW\n")
+    assert mkbundle(tmp_path / "x.itb", "--vm", f"{vm},disk={packed}:ro") == (
+        0, f"mkbundle: warning: VM a: disk={packed}: compressed with gzip, and the guest will see it so; :gz has virt7 unpack "
+           "it\n")
+    assert mkbundle(tmp_path / "x.itb", "--vm", f"{vm},disk={packed}:gz:ro") == (0, "")
+
+
+def test_devices(kernel, tmp_path):
+    """Nodes in the order of the options; a file that several disks and VMs name is stored once, compressed ones too."""
+    disk, output = tmp_path / "a:b.img", tmp_path / "x.itb"
+    disk.write_bytes(b"a disk" * 1000)
+    devices = f"disk={disk}:ro,rng,disk={disk}:cow=64M,disk=size=256M,disk={disk}:gz:ro,disk={disk}:ro:gz"
+    vm = f"memory=64M,kernel={kernel},{devices},virtio-legacy,bootargs=root=/dev/vda ro"
+    assert mkbundle(output, "--vm", "name=a," + vm, "--vm", "name=b," + vm) == (0, "")
+    assert output.read_bytes().count(disk.read_bytes()) == 1
+
+    def fdtget(*arguments):
+        return subprocess.run(["fdtget", *arguments], check=True, capture_output=True, text=True).stdout.split()
+
+    assert fdtget("-l", output, "/images") == ["kernel.bin", "a-b.img", "a-b.img-2"]
+    assert fdtget(output, "/images/a-b.img", "type", "/images/a-b.img-2", "compression") == ["filesystem", "gzip"]
+    for name in "ab":
+        node = f"/vms/{name}"
+        assert fdtget("-l", output, node) == ["disk0", "rng", "disk1", "disk2", "disk3", "disk4"]
+        assert "virtio-legacy" in fdtget("-p", output, node)
+        assert fdtget("-p", output, f"{node}/disk0") == ["compatible", "image", "read-only"]
+        assert fdtget(output, *(word for n in (0, 1, 3, 4) for word in (f"{node}/disk{n}", "image"))) == [
+            "a-b.img", "a-b.img", "a-b.img-2", "a-b.img-2"]
+        assert fdtget("-t", "u", output, f"{node}/disk1", "copy-on-write") == ["0", "65536"]
+        assert fdtget("-t", "u", output, f"{node}/disk2", "size") == ["0", "262144"]
+        assert fdtget(output, f"{node}/rng", "compatible", f"{node}/disk2", "compatible", node, "bootargs") == [
+            "virt7,virtio-rng", "virt7,virtio-blk", "root=/dev/vda", "ro"]
 
 
 def test_refuses_two_vms_of_one_name(kernel, tmp_path):

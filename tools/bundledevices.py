@@ -1,0 +1,92 @@
+"""The devices that --vm of tools/mkbundle gives to a VM: the words of users, made to nodes (hyp/virtio/blk.def, rng.def).
+
+What virt7 says of a node (tools/bundlecheck.py) is left to it: a size of 0, or a disk that is read-only and copy-on-write.
+"""
+import re
+from pathlib import Path
+
+# Keys that are no properties of a VM's node. Those with a value may be repeated.
+KEYS = ("disk", "net", "flash", "pass")
+FLAGS = ("rng", "trusted-dma")
+# What a later virt7 has. Passed over, a VM would start without its network.
+LATER = {"net": "network", "flash": "flash", "pass": "passthrough of the host's devices",
+         "trusted-dma": "passthrough of the host's devices"}
+SUFFIXES = ":ro, :cow=SIZE and :gz"
+
+
+class Error(Exception):
+    """Something the user can mend, behind `VM NAME: `."""
+
+
+def check_word(key, value):
+    word = key if value is None else f"{key}={value}"
+    if key in LATER:
+        raise Error(f"{word}: this virt7 has no {LATER[key]} yet; leave it out")
+    if key == "disk" and value and value.startswith("host="):
+        raise Error(f"{word}: this virt7 has no disks of the host yet; give a file, or size=SIZE for a blank disk")
+    if key in FLAGS and value is not None:
+        raise Error(f"{word}: {key} stands alone, without a value")
+    if key in KEYS and not value:
+        raise Error(f"{word}: no disk: give FILE:ro, FILE:cow=SIZE or size=SIZE")
+
+
+def split_disk(text):
+    """(file, {suffix: value}) of FILE:ro, FILE:cow=64M, FILE:gz:ro; a file's own name may have colons."""
+    suffixes = {}
+    while match := re.fullmatch(r"(.+):(ro|gz|cow)(?:=([^:]*))?", text):
+        text, name, value = match.groups()
+        if name in suffixes:
+            raise Error(f"disk={match[0]}: {name} is given twice")
+        if name != "cow" and value is not None:
+            raise Error(f"disk={match[0]}: {name} stands alone, without a value")
+        suffixes[name] = value or ""
+    if ":" in text and not Path(text).exists():
+        raise Error(f"disk={text}: '{text.rpartition(':')[2]}' is not one of {SUFFIXES}")
+    return text, suffixes
+
+
+def check_head(file, suffixes):
+    """Formats of other machines' disks; in the VM they would be a disk without a file system. None: nothing to say."""
+    try:
+        with open(file, "rb") as image:
+            head = image.read(4)
+    except OSError:
+        return None  # said when the file is stored
+    if head == b"QFI\xfb":
+        raise Error(f"disk={file}: a disk image (qcow2); virt7 takes raw ones: qemu-img convert -O raw {file} RAW")
+    if head[:2] == b"\x1f\x8b" and "gz" not in suffixes:
+        return f"disk={file}: compressed with gzip, and the guest will see it so; :gz has virt7 unpack it"
+    return None
+
+
+def disk_lines(text, add_image, size_cells, warn):
+    """The properties of a disk's node."""
+    if text.startswith("size="):
+        return [f"size = {size_cells(text.removeprefix('size='), 'disk=size')}; /* KiB */"]
+    file, suffixes = split_disk(text)
+    warning = check_head(file, suffixes)
+    if warning:
+        warn(warning)
+    lines = []
+    if "ro" in suffixes:
+        lines.append("read-only;")
+    if "cow" in suffixes:
+        lines.append(f"copy-on-write = {size_cells(suffixes['cow'], f'disk={file}:cow')}; /* KiB */")
+    image = add_image(file, {"compression": "gzip"} if "gz" in suffixes else {})
+    if not lines:
+        raise Error(f"disk={text}: say :ro, or :cow=SIZE for changes that go to RAM")
+    return [f'image = "{image}";', *lines]
+
+
+def device_nodes(devices, add_image, size_cells, warn):
+    """[(name, lines)] in the order of the options, which is that of the slots."""
+    nodes, disks = [], 0
+    for key, value in devices:
+        check_word(key, value)
+        if key == "rng":
+            nodes.append(("rng", ['compatible = "virt7,virtio-rng";']))
+        else:
+            nodes.append((f"disk{disks}", ['compatible = "virt7,virtio-blk";',
+                                           *disk_lines(value, add_image, size_cells, warn)]))
+            disks += 1
+    return nodes
