@@ -140,7 +140,7 @@ $(BUILD)/debian.itb: $(GUEST_KERNEL) $(BUILD)/initramfs.cpio tools/mkbundle
 all: $(BUILD)/debian.itb
 
 # What is typed goes to tools/run as it is: neither make nor the host's shell looks into it.
-RUN_VARS := BOARD BOOT CPU CPUS MEM RUN BOOTARGS SMP HOSTMEM BUNDLE KERNEL INITRAMFS OPTIONS GDB ARGS
+RUN_VARS := BOARD BOOT CPU CPUS MEM RUN DISK BOOTARGS SMP HOSTMEM BUNDLE KERNEL INITRAMFS OPTIONS GDB ARGS
 $(foreach v,$(RUN_VARS),$(if $(filter-out undefined,$(origin $v)),$(eval override $v := $$(value $v))$(eval export $v)))
 
 # What somebody brings is not fetched: the libraries by LIBFDT=, LIBZ= and LIBMD=, the guest by KERNEL= or BUNDLE=.
@@ -150,7 +150,7 @@ deps: ## install what the build and the tests need (apt), fetch the target's pac
 	tools/deps host $(FETCH_LIBS) $(FETCH_GUEST)
 
 # What these need is installed first; then make starts over, because the compilers may be new.
-run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sabre|midway|mcimx6ul-evk|ast2600-evb BOOT=direct|uboot-uimage|uboot-fit|uboot-bootz|uboot-script|flash CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" BOOTARGS= BUNDLE= KERNEL= INITRAMFS= SMP= HOSTMEM= OPTIONS="virt7's own" ARGS="QEMU's"
+run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sabre|midway|mcimx6ul-evk|ast2600-evb BOOT=direct|uboot-uimage|uboot-fit|uboot-bootz|uboot-script|flash CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" DISK=image BOOTARGS= BUNDLE= KERNEL= INITRAMFS= SMP= HOSTMEM= OPTIONS="virt7's own" ARGS="QEMU's"
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/flash.bin $(if $(KERNEL)$(BUNDLE),,$(BUILD)/debian.itb)
 	$(Q)tools/run
 

@@ -2,10 +2,12 @@
 import gzip
 import hashlib
 import random
+import shutil
+import subprocess
 
 import pytest
 
-from conftest import BUILD, DEPS
+from conftest import BUILD, DEPS, run
 
 DISK_MIB = 4
 
@@ -46,3 +48,54 @@ def test_disks(virt7, mkbundle, tmp_path, legacy):
         assert line in output
     assert "virt7: vm web: unpacking disk.img.gz, 4096 KiB" in output
     assert output.count("virt7: warning: vm web: disk2: the 1024 KiB of copy-on-write are used up; writes fail from here on") == 1
+
+
+# DISK= of tools/run
+
+INIT = """#!/bin/busybox sh
+busybox mount | busybox grep ' / '
+echo written >/new && echo "$(busybox ls /dev/vda /proc/1/exe /sys/block/vda/size) $(busybox cat /new /sys/block/vda/ro)" | busybox tr '\\n' ' '
+echo; busybox poweroff -f
+"""
+
+
+@pytest.fixture(scope="module")
+def root_disk(tmp_path_factory):
+    """An ext4 file system with busybox and an init of its own, made as docs/disks.md makes one."""
+    folder = tmp_path_factory.mktemp("root")
+    tree, disk = folder / "tree", folder / "root.ext4"
+    for name in ("bin", "dev", "proc", "sbin", "sys"):
+        (tree / name).mkdir(parents=True)
+    busybox = next(path for path in (DEPS / "armhf/bin/busybox", DEPS / "armhf/usr/bin/busybox") if path.exists())
+    shutil.copy(busybox, tree / "bin/busybox")
+    (tree / "sbin/init").write_text(INIT)
+    (tree / "sbin/init").chmod(0o755)
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-d", tree, disk, "16M"], check=True)
+    return disk
+
+
+@pytest.mark.parametrize("words, mount", [
+    ([""], "rw"), ([":cow=4M"], "rw"), ([":ro"], "ro"), (["", "--native"], "rw"), ([":ro", "--native"], "ro")],
+    ids=lambda words: "".join(words) or "alone")
+def test_run_boots_a_disk(root_disk, words, mount):
+    """Its own init runs, what it writes stays in the VM, and the file is as it was."""
+    before = root_disk.read_bytes()
+    status, stdout, stderr = run("tools/run", f"DISK={root_disk}{words[0]}", *words[1:], "BOOTARGS=root=/dev/vda")
+    assert status == 0, stderr
+    assert f"/dev/vda on / type ext4 ({mount}," in stdout
+    assert ("/dev/vda /proc/1/exe /sys/block/vda/size written 0 " in stdout) == (mount == "rw")
+    assert root_disk.read_bytes() == before
+
+
+def test_run_command_beside_a_disk(root_disk):
+    """RUN= is for the initramfs, whatever root= says."""
+    status, stdout, _ = run("tools/run", f"DISK={root_disk}:ro", "BOOTARGS=root=/dev/vda", "RUN=sha256sum /dev/vda")
+    assert status == 0 and f"{sha256(root_disk.read_bytes())}  /dev/vda" in stdout
+
+
+def test_root_that_cannot_be_mounted(virt7, mkbundle):
+    """One line, and the initramfs' shell."""
+    run = virt7(mkbundle(f"name=a,memory=128M,kernel={DEPS}/armhf/vmlinuz,ramdisk={BUILD}/initramfs.cpio,disk=size=4M,"
+                         "bootargs=console=ttyAMA0 root=/dev/vda"))
+    run.expect("root=/dev/vda: cannot be mounted")
+    run.expect("~ # ")
