@@ -103,7 +103,7 @@ static void tell_all_room(void)
 	do {
 		tell_room(s);
 		s = s->next;
-	} while (s != console.streams);
+	} while (console.streams && s != console.streams); /* the last of them may be taken off meanwhile */
 }
 
 /* Something has been typed: those that it may be for look. */

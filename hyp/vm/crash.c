@@ -124,12 +124,25 @@ static void say_restart(struct vm *vm, uint32_t seconds)
 	say(vm, true);
 }
 
+/* Whatever ends the VM's run at `now`: after a calm one its restarts are counted anew. */
+static void forget_if_calm(struct vm *vm, uint64_t now)
+{
+	if (now - vm->started_at >= (uint64_t)CALM_S * timer_hz())
+		vm->crash.in_a_row = 0;
+}
+
+void crash_begin_anew(struct vm *vm)
+{
+	forget_if_calm(vm, timer_now());
+	vm->crash.open = false;
+	vm->crash.culprit = NULL;
+}
+
 bool crash_may_restart(struct vm *vm, uint32_t *seconds)
 {
 	struct vm_crash *crash = &vm->crash;
 
-	if (crash->after_s >= CALM_S)
-		crash->in_a_row = 0;
+	forget_if_calm(vm, crash->at);
 	if (vm->config.restart_limit && crash->in_a_row >= vm->config.restart_limit) {
 		log_format(crash->next, sizeof(crash->next), ": restart-limit %u is reached",
 			   (unsigned)vm->config.restart_limit);

@@ -37,6 +37,9 @@ bool crash_may_restart(struct vm *vm, uint32_t *seconds);
 /* Sleep for so long, or until another request has come. */
 void crash_hold_back(struct vm *vm, uint32_t seconds);
 
+/* The VM starts, or starts again, whatever has ended it: before vm->started_at is set. */
+void crash_begin_anew(struct vm *vm);
+
 /* An operator has started the VM: what was is forgotten. */
 void crash_forget(struct vm *vm);
 

@@ -69,9 +69,8 @@ static int prepare(struct vm *vm)
 	device_reset_all(vm);
 	vm->suspended = false;
 	vm->fresh = true;
+	crash_begin_anew(vm);
 	vm->started_at = timer_now();
-	vm->crash.open = false;
-	vm->crash.culprit = NULL;
 	ret = image_load_vm(vm, &vm->config, &entry);
 	if (ret)
 		return ret;
@@ -351,6 +350,7 @@ void vmctl_power_off_if_last(void)
 		log_info("no VM is running; the shell is open: `vm start` one, or `poweroff`");
 		return;
 	}
+	console_flush(); /* the log has room for what follows, which must not be dropped */
 	say_last_line();
 	power_off();
 	log_warn("this host cannot be switched off by software; it is safe to cut the power");
@@ -399,6 +399,8 @@ static enum vm_state perform_request(struct vm *vm, enum vm_request request)
 	case VM_REQUEST_RESTART:
 		return restart(vm);
 	case VM_REQUEST_OFF:
+		if (vm->crash.open) /* it was stopped meanwhile */
+			crash_forget(vm);
 		log_info("vm %s: off", vm->config.name);
 		return shut_down(vm, VM_OFF);
 	default: /* a crash */

@@ -94,6 +94,7 @@ ENDS = {  # what the console says, QEMU's status, what tools/run is told; its st
     "the command's status": (["virt7.run: exit status 7", DONE], 0, ["RUN=x"], 7, None),
     "the command's 0": (["virt7.run: exit status 0", DONE], 0, ["RUN=x"], 0, None),
     "output without a line end": (["outputvirt7.run: exit status 3", DONE], 0, ["RUN=x"], 3, None),
+    "much output without a line end": ([9 * 4096 * "x" + "virt7.run: exit status 0", DONE], 0, ["RUN=x"], 0, None),
     "the last one counts": (["virt7.run: exit status 0", "virt7.run: exit status 4", DONE], 0, ["RUN=x"], 4, None),
     "no status": (["[ 1.2] Kernel panic", DONE], 0, ["RUN=x"], 1, "the guest ended before the command of RUN= did"),
     "natively": (["virt7.run: exit status 9"], 0, ["RUN=x", "--native"], 9, None),

@@ -206,6 +206,10 @@ void power_off(void)
 	power_offs++;
 }
 
+void console_flush(void)
+{
+}
+
 bool console_shell_is_open(void)
 {
 	return false;
