@@ -66,6 +66,7 @@ all: $(BUILD)/virt7.bin $(BUILD)/virt7.uimg ## build virt7.bin, .elf and .uimg
 -include tests/guests/guests.mk
 -include tests/linux/linux.mk
 -include tests/bench/bench.mk
+-include tests/fuzz/fuzz.mk
 include tools/libs.mk
 
 # The libraries' headers come and change with them.
@@ -159,6 +160,7 @@ gdb: ## like run, but QEMU waits for a debugger on port 1234
 
 test: deps ## unit tests and system tests; K=expr runs the system tests that match
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux $(if $(K),$(UNIT_BUILD)/test_host,unit)
+	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz-runs)
 	$(Q)$(if $(K),,tests/model/run)
 	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
 
@@ -168,6 +170,7 @@ smp: deps ## of test: several vCPUs, hotplug, suspend and reset; K=expr
 
 soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux unit
+	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600)
 	SOAK=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
 
 # What is packed and where it lies is in tools/dist.
@@ -177,7 +180,7 @@ dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; th
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/virt7.uimg $(BUILD)/flash.bin
 	$(Q)tools/dist $(DIST)
 
-FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench -name '*.[ch]')
+FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench tests/fuzz -name '*.[ch]')
 check: deps ## format, include direction, headers alone, cppcheck, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)

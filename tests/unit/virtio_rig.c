@@ -48,11 +48,8 @@ struct virtio_device *rig_add(const struct device_class *class, const char *name
 	return virtio_of(device);
 }
 
-struct virtio_device *rig_begin(const struct device_class *class, const char *name)
+void rig_make_vm(void)
 {
-	fake_machine_reset();
-	fake_virtio_reset();
-	fake_log_reset();
 	memset(&rig_vm, 0, sizeof(rig_vm));
 	memset(rig_vcpu, 0, sizeof(rig_vcpu));
 	memset(rig_line, 0, sizeof(rig_line));
@@ -65,6 +62,14 @@ struct virtio_device *rig_begin(const struct device_class *class, const char *na
 	}
 	mmio_init(&rig_vm.bus);
 	assert_int_equal(device_create(&rig_vm, &virtio_bus_class), 0);
+}
+
+struct virtio_device *rig_begin(const struct device_class *class, const char *name)
+{
+	fake_machine_reset();
+	fake_virtio_reset();
+	fake_log_reset();
+	rig_make_vm();
 	return class ? rig_add(class, name) : NULL;
 }
 

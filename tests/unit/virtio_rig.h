@@ -23,6 +23,8 @@ extern bool rig_line[MACHINE_VIRTIO_COUNT];
 
 /* A VM of two vCPUs with its slots and a device of `class`, which comes from a node called `name`, in a quiet world. */
 struct virtio_device *rig_begin(const struct device_class *class, const char *name);
+/* The VM alone, in the world as it is. */
+void rig_make_vm(void);
 struct virtio_device *rig_add(const struct device_class *class, const char *name);
 void rig_end(void);
 

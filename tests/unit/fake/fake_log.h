@@ -13,6 +13,9 @@ const char *fake_log_last(enum log_level level);
 /* The last line that is only kept in the log; "" where there is none. */
 const char *fake_log_kept(void);
 
+/* Whether guests may still have lines logged, which they may at first: log_ratelimit()'s answer. */
+void fake_log_set_budget(bool left);
+
 /* Fails the test unless exactly one error line was logged, and `part` is in it. */
 void fake_log_expect_error(const char *part);
 

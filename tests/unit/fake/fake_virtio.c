@@ -70,6 +70,8 @@ static int copy(uint64_t at, size_t len, uint8_t **where)
 	assert_true(fake_virtio.views > 0);
 	if (fake_virtio.on_copy)
 		fake_virtio.on_copy();
+	fake_virtio.copies++;
+	fake_virtio.copied += len;
 	*where = find(at, len);
 	if (!*where)
 		return -EFAULT;
@@ -93,9 +95,12 @@ int guest_copy_out(struct guest_view *view, ipa_t to, const void *from, size_t l
 	int ret = copy(to.v, len, &where);
 
 	(void)view;
-	if (!ret)
-		memcpy(where, from, len);
-	return ret;
+	if (ret)
+		return ret;
+	memcpy(where, from, len);
+	if (fake_virtio.on_copy_out)
+		fake_virtio.on_copy_out(to.v, from, len);
+	return 0;
 }
 
 int guest_copy_across(struct guest_view *to_view, ipa_t to, struct guest_view *from_view, ipa_t from, size_t len)
@@ -114,6 +119,8 @@ int guest_map_ring(struct vm *vm, ipa_t from, uint32_t len, struct guest_map *ma
 	(void)vm;
 	if (!where)
 		return -EFAULT;
+	if (fake_virtio.full)
+		return -ENOSPC;
 	*map = (struct guest_map){.at = where, .len = len};
 	fake_virtio.maps++;
 	return 0;

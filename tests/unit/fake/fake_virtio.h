@@ -6,25 +6,32 @@
 #define FAKE_VIRTIO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hyp/lib/bits.h"
 
+#ifndef FAKE_GUEST_RAM
 #define FAKE_GUEST_RAM MIB(4)
+#endif
 
 extern uint8_t fake_guest_ram[FAKE_GUEST_RAM];
 
 struct fake_virtio {
 	bool uncached;
-	uint32_t maps;                      /* rings that are mapped */
-	uint32_t views;                     /* that are open */
-	uint32_t synced;                    /* bytes cleaned and invalidated */
-	uint32_t requests;                  /* of vcpu_request() */
-	uint64_t bad, bad_size;             /* IPA of guest RAM that aborts */
-	void (*on_copy)(void);              /* before each copy */
-	uint64_t host_taken, host_released; /* bytes of the host's RAM, from its start */
-	uint32_t scrubbed;                  /* blocks */
-	uint32_t windows;                   /* that are open, a bit each */
+	bool full;                                                       /* no ring can be mapped any more */
+	uint32_t maps;                                                   /* rings that are mapped */
+	uint32_t views;                                                  /* that are open */
+	uint32_t synced;                                                 /* bytes cleaned and invalidated */
+	uint32_t requests;                                               /* of vcpu_request() */
+	uint64_t bad, bad_size;                                          /* IPA of guest RAM that aborts */
+	void (*on_copy)(void);                                           /* before each copy */
+	void (*on_copy_out)(uint64_t ipa, const void *from, size_t len); /* behind each one to guest RAM */
+	uint32_t copies;                                                 /* of bytes from and to guest RAM, */
+	uint64_t copied;                                                 /* and how many bytes */
+	uint64_t host_taken, host_released;                              /* bytes of the host's RAM, from its start */
+	uint32_t scrubbed;                                               /* blocks */
+	uint32_t windows;                                                /* that are open, a bit each */
 };
 
 #define FAKE_HOST_RAM MIB(8)
