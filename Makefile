@@ -4,6 +4,7 @@ CROSS   ?= arm-none-eabi-
 BUILD   ?= build
 PYTHON  ?= /usr/bin/python3
 VERSION := $(shell tools/version)
+.DEFAULT_GOAL := all
 
 # The target's libraries: compiled from fetched sources by default (tools/libs.mk); bring your own with these.
 DEPS    ?= $(BUILD)/deps

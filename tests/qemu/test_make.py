@@ -4,6 +4,7 @@ mostly a script here, which says what QEMU would.
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -204,10 +205,10 @@ WRONG = {
     "DISK=VERSION:cow=lots": f"DISK=VERSION:cow=lots {SIZE}",
     "DISK=VERSION:cow=": f"DISK=VERSION:cow= {SIZE}",
     "DISK=VERSION:rw": "DISK=VERSION:rw: no file VERSION:rw",
-    "BUNDLE=/nowhere/x.itb": "no /nowhere/x.itb; run make",
-    "IMAGE=/nowhere/virt7.bin": "no /nowhere/virt7.bin; run make",
-    "KERNEL=/nowhere/zImage": "no /nowhere/zImage; run make",
-    "INITRAMFS=/nowhere/x.cpio": "no /nowhere/x.cpio; run make",
+    "BUNDLE=/nowhere/x.itb": "no /nowhere/x.itb; correct its name, or run make for what it makes",
+    "IMAGE=/nowhere/virt7.bin": "no /nowhere/virt7.bin; correct its name, or run make for what it makes",
+    "KERNEL=/nowhere/zImage": "no /nowhere/zImage; correct its name, or run make for what it makes",
+    "INITRAMFS=/nowhere/x.cpio": "no /nowhere/x.cpio; correct its name, or run make for what it makes",
     "BOOTARGS=a\nb": "BOOTARGS has a line end or another control character in it",
     "BOOTARGS=" + "x" * 1024: "the kernel's command line is longer than 1023 bytes",
     "QEMU=no-such-qemu": "no no-such-qemu; run tools/deps",
@@ -310,6 +311,20 @@ def check_unpacked(folder):
     assert run("tools/mkflash", "-o", "x.img", "--dtb", tree, "--bundle", bundle, cwd=folder, **without)[0] == 0
     ran = run("tools/run", f"BUNDLE={bundle}", cwd=folder, **without)
     assert ran[0] == 0 and "virt7: virt7 v1.2/x at " in ran[1] and DONE in ran[1]
+
+
+def test_make_alone_makes_virt7():
+    """Whatever rule stands first in the Makefile."""
+    done = subprocess.run(["make", "-npq"], cwd=ROOT, text=True, capture_output=True, check=False)
+    assert "\n.DEFAULT_GOAL := all\n" in done.stdout
+
+
+def test_deps_that_are_there_stay(tmp_path):
+    """What make compares with is as old as it was: the next `make run` compiles nothing."""
+    stamp = BUILD / "deps/src/.stamp"
+    before = stamp.stat().st_mtime_ns
+    subprocess.run(["tools/deps", "target"], cwd=ROOT, check=True, capture_output=True)
+    assert stamp.stat().st_mtime_ns == before
 
 
 def test_dist_refuses(tmp_path):

@@ -29,6 +29,21 @@ def kernel(tmp_path):
     return path
 
 
+def test_output_that_is_an_input(kernel):
+    before = kernel.read_bytes()
+    assert mkbundle(kernel, "--vm", f"name=a,memory=64M,kernel={kernel}") == (
+        1, f"mkbundle: -o {kernel}: this is an image that the bundle is made of; name another file\n")
+    assert kernel.read_bytes() == before
+
+
+def test_image_that_never_ends(tmp_path):
+    for path in ("/dev/zero", tmp_path / "pipe"):
+        if path != "/dev/zero":
+            os.mkfifo(path)
+        assert mkbundle(tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={path}") == (
+            1, f"mkbundle: VM a: kernel={path}: neither a file nor a folder\n")
+
+
 # What virt7 would refuse too, in its words.
 
 @pytest.mark.parametrize("keys, lines", [
@@ -99,7 +114,7 @@ def test_unknown_property_is_a_warning(kernel, tmp_path):
     ("name=a,memory=lots,kernel={kernel}", "VM a: memory=lots is not a size such as 512M or 1G"),
     ("name=a,memory=64M,kernel=/nowhere/vmlinuz", "VM a: kernel=/nowhere/vmlinuz: No such file or directory"),
     ("name=a,memory=64M,kernel=/usr", "VM a: kernel=/usr: Is a directory"),
-    ("name=a,memory=64M,ramdisk=/dev/null,kernel={kernel}", "VM a: ramdisk=/dev/null: the file is empty"),
+    ("name=a,memory=64M,ramdisk=/dev/null,kernel={kernel}", "VM a: ramdisk=/dev/null: neither a file nor a folder"),
     ("name=a,memory=64M,kernel={kernel},kernel-compression=xz",
      "VM a: kernel-compression=xz: only none and gzip are known"),
     ("name=a,memory=64M,kernel={kernel},kernel-load=low", "VM a: kernel-load=low is not a number"),
@@ -129,7 +144,7 @@ def test_refuses(kernel, tmp_path, text, error):
     ("disk=nothere.img", "VM a: disk=nothere.img: No such file or directory"),
     ("disk=nothere.img:ro", "VM a: disk=nothere.img: No such file or directory"),
     ("disk=/usr:ro", "VM a: disk=/usr: Is a directory"),
-    ("disk=/dev/null:ro", "VM a: disk=/dev/null: the file is empty"),
+    ("disk=/dev/null:ro", "VM a: disk=/dev/null: neither a file nor a folder"),
     ("disk", "VM a: disk: no disk: give FILE:ro, FILE:cow=SIZE or size=SIZE"),
     ("disk=", "VM a: disk=: no disk: give FILE:ro, FILE:cow=SIZE or size=SIZE"),
     ("disk={kernel}", "VM a: disk={kernel}: say :ro, or :cow=SIZE for changes that go to RAM"),

@@ -70,7 +70,7 @@ def check_backtrace(lines, *functions):
     """The frames are these functions, innermost first; the first, where the exception was, may be left to its line."""
     frames = [line for line in lines if re.match(r" *\[\d+\] ", line)]
     names = [re.fullmatch(r" *\[\d+\] 0x[0-9a-f]{8} (\S+)\+0x[0-9a-f]+", frame)[1] for frame in frames]
-    functions = [*functions, "boot_virtual"]  # the root, in boot/head.S
+    functions = [*functions, "call_main"]  # the root, in boot/head.S
     assert names in (functions, functions[1:])
 
 

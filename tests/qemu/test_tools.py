@@ -97,7 +97,7 @@ def test_mkflash_refuses_what_is_too_large(tmp_path, what):
     (["--board-dtb", "high"], "--board-dtb high: not an address below 4 GiB"),
     (["--board-dtb", "0x100000000"], "--board-dtb 0x100000000: not an address below 4 GiB"),
     (["--bundle", "{kernel}"], "{kernel} is not a bundle (.itb); make one with mkbundle"),
-    (["--bundle", "/nowhere.itb"], "no /nowhere.itb; run make"),
+    (["--bundle", "/nowhere.itb"], "no /nowhere.itb; correct the name"),
     (["--image", "{kernel}"], "{kernel} is not a virt7.bin"),
     (["--stub", f"{BUILD}/virt7.bin"], f"{BUILD}/virt7.bin is not a flash.bin"),
     (["-o", "/nowhere/x.img"], "/nowhere/x.img: No such file or directory"),
