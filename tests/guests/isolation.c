@@ -49,10 +49,11 @@ static bool reachable(uint64_t at, bool byte)
 	return !aborted();
 }
 
-/* Distributor and CPU interface, UART, RTC, GPIO: in these blocks is something of ours. */
+/* Distributor and CPU interface, UART, RTC, GPIO, virtio: in these blocks is something of ours. */
 static bool has_device(uint32_t block)
 {
-	return block == MACHINE_GICD_BASE >> BLOCK_BITS || block == MACHINE_UART_BASE >> BLOCK_BITS;
+	return block == MACHINE_GICD_BASE >> BLOCK_BITS || block == MACHINE_UART_BASE >> BLOCK_BITS ||
+	       block == MACHINE_VIRTIO_BASE >> BLOCK_BITS;
 }
 
 static void test_blocks(uint32_t step)
@@ -90,7 +91,8 @@ static void test_edges(void)
 		MACHINE_UART_BASE + MACHINE_UART_SIZE,
 		UINT64_C(0x09020000),
 		UINT64_C(0x09040000),
-		MACHINE_VIRTIO_BASE,
+		MACHINE_VIRTIO_BASE - 4,
+		MACHINE_VIRTIO_BASE + MACHINE_VIRTIO_COUNT * MACHINE_VIRTIO_SIZE,
 		UINT64_C(0x10000000),
 		UINT64_C(0x3eff0000),
 		MACHINE_RAM_BASE - 4,

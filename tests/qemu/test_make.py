@@ -257,7 +257,7 @@ def test_flash_of_another_file(tmp_path):
     for name in ("virt7.bin", "flash.bin", "virt.dtb"):
         shutil.copy2(BUILD / name, folder)
     for name in "ab":
-        (tmp_path / name).write_bytes(name.encode() * 5000)
+        (tmp_path / name).write_bytes(b"\xd0\x0d\xfe\xed" + name.encode() * 5000)  # begins as a bundle does
         os.utime(tmp_path / name, (1, 1))
     # What it is made of is not made again (-o): only the image.
     old = [word for name in ("virt7.bin", "flash.bin", "virt.dtb") for word in ("-o", folder / name)]

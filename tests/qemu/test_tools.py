@@ -171,10 +171,10 @@ def test_run_refuses_an_unknown_name():
     assert status != 0 and "CPUZ" in stderr
 
 
-@pytest.mark.parametrize("tool, status", [("run", 1), ("size", 1)])
-def test_tools_look_into_build(tool, status):
+@pytest.mark.parametrize("tool, what", [("run", "correct its name, or run make for what it makes"), ("size", "run make")])
+def test_tools_look_into_build(tool, what):
     """BUILD= names another folder, which the tools' lines then name too."""
-    assert run(f"tools/{tool}", BUILD="/nowhere") == (status, "", f"{tool}: no /nowhere/virt7.bin; run make\n")
+    assert run(f"tools/{tool}", BUILD="/nowhere") == (1, "", f"{tool}: no /nowhere/virt7.bin; {what}\n")
 
 
 @pytest.fixture
