@@ -285,7 +285,7 @@ def test_deps_checks_tarballs(offline, tmp_path, damage):
 
 def test_deps_source_is_gone(tmp_path):
     """The mirror has another version (as apt is made to say): what to do instead, and nothing half done."""
-    path = fake_tools(tmp_path / "apt", apt_get="echo \"'http://mirror/debian/dists/bookworm/InRelease' x 0\"",
+    path = fake_tools(tmp_path / "apt", apt_get="echo \"'file:///archive/dists/bookworm/InRelease' x 0\"",
                       apt_cache='printf "Version: 1:9.9-1\\n"')
     deps = tmp_path / "deps"
     status, _, stderr = run("tools/deps", "target-libs", PATH=path, DEPS=deps)
@@ -293,7 +293,7 @@ def test_deps_source_is_gone(tmp_path):
     assert re.fullmatch(r"deps: Debian's trixie has no device-tree-compiler 1\.7\.2 \(any more\)\n"
                         rf"device-tree-compiler 1\.7\.2 can be put into {deps}/tarballs by hand: "
                         r"device-tree-compiler_1\.7\.2\.orig\.tar\.\*, SHA-256 [0-9a-f]{64}\n", stderr)
-    assert (deps / "apt/source/sources.list").read_text().endswith("http://mirror/debian trixie main\n")
+    assert (deps / "apt/source/sources.list").read_text().endswith("file:///archive trixie main\n")
     assert not (deps / "src").exists()
 
 
@@ -309,11 +309,11 @@ def test_deps_names_its_mirror(offline, tmp_path):
     """The system's own, out of either format of apt's files and past what is no Debian release."""
     sources = tmp_path / "sources.list"
     sources.write_text("deb http://mirror.test/security trixie-security main\n"
-                       "deb [trusted=yes] http://mirror.test/debian trixie main\n")
+                       "deb [trusted=yes] http://mirror.test/all trixie main\n")
     real = f"PATH={os.environ['PATH']} exec /usr/bin/apt-get"
     path = fake_tools(tmp_path / "apt", apt_get=f'[[ $* == *--print-uris* ]] || exit 100\n{real} "$@"')
     assert run("tools/deps", "mirror", PATH=f"{path}:{offline}", APT_SOURCES=sources, DEPS=tmp_path) == \
-        (0, "http://mirror.test/debian\n", "")
+        (0, "http://mirror.test/all\n", "")
 
 
 def test_deps_refuses_an_unknown_name():

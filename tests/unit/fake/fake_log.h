@@ -16,6 +16,9 @@ const char *fake_log_kept(void);
 /* Whether guests may still have lines logged, which they may at first: log_ratelimit()'s answer. */
 void fake_log_set_budget(bool left);
 
+/* How often it was yes. */
+unsigned int fake_log_granted(void);
+
 /* Fails the test unless exactly one error line was logged, and `part` is in it. */
 void fake_log_expect_error(const char *part);
 
