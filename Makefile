@@ -17,7 +17,9 @@ DEPINC  ?= $(DEPS)/lib/include
 ifneq ($(words $(BUILD)) $(words $(DEPS)),1 1)
 $(error BUILD=$(BUILD) DEPS=$(DEPS): each is one folder, without spaces in its name)
 endif
-ifneq ($(filter $(patsubst %/,%,$(abspath $(BUILD)))/%,$(CURDIR)/),)
+space   := $(subst ,, )
+folder   = $(patsubst %/,%,$(subst $(space),:,$(1)))/
+ifneq ($(filter $(call folder,$(abspath $(BUILD)))%,$(call folder,$(CURDIR))),)
 $(error BUILD=$(BUILD) holds the sources: name a folder of its own)
 endif
 
@@ -34,7 +36,7 @@ PREFIX  := -ffile-prefix-map='$(CURDIR)'=. -ffile-prefix-map='$(abspath $(DEPS))
 CODEGEN  = -std=gnu11 $(TARGET) $(MODE) -g $(PREFIX) -ffreestanding -fno-common -funwind-tables -fstack-protector-strong -fno-jump-tables -fomit-frame-pointer \
 	   -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns
 CFLAGS   = $(CODEGEN) $(WARN)
-CPPFLAGS := -I. -Ihyp/arm/include -isystem $(abspath $(DEPINC))
+CPPFLAGS := -I. -Ihyp/arm/include -isystem '$(abspath $(DEPINC))'
 LDFLAGS := $(TARGET) -nostartfiles -static -Wl,--gc-sections -Wl,--no-enum-size-warning -Wl,-z,max-page-size=4096 \
 	   -Wl,--build-id=none -Wl,--no-warn-rwx-segments,--no-warn-execstack
 

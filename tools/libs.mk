@@ -16,7 +16,7 @@ $(LIB_OUT)/zlib/crc32.o: MODE := -marm -O3 -mtune=cortex-a15
 $(LIB_OUT)/libmd/src/sha2.o: MODE := -marm -O3 -fno-schedule-insns
 $(LIB_OUT)/zlib/inffast.o $(patsubst %,$(LIB_OUT)/device-tree-compiler/libfdt/%.o,fdt fdt_ro): MODE := -mthumb -O2
 # SHA-256 alone.
-$(libmd_OBJS): LIB_CFLAGS := -DSHA2_SMALL -DSHA2_UNROLL_TRANSFORM -I$(abspath $(LIB_OUT))/include
+$(libmd_OBJS): LIB_CFLAGS := -DSHA2_SMALL -DSHA2_UNROLL_TRANSFORM -I'$(abspath $(LIB_OUT))/include'
 
 # Prerequisites are the stamp and not the sources, which make cannot see before they have been fetched.
 $(LIB_SRC)/.stamp: tools/deps
@@ -31,7 +31,7 @@ $(LIB_OUT)/include/config.h: $(LIB_SRC)/.stamp
 
 $(LIB_OBJS): $(LIB_OUT)/%.o: $(LIB_OUT)/include/config.h tools/libs.mk Makefile
 	@mkdir -p $(@D)
-	$(Q)echo "  CC   $*.c"; cd $(LIB_SRC) && $(CC) $(CODEGEN) $(LIB_CFLAGS) -isystem $(abspath $(LIB_OUT))/include -w -c $*.c -o $(abspath $@)
+	$(Q)echo "  CC   $*.c"; cd $(LIB_SRC) && $(CC) $(CODEGEN) $(LIB_CFLAGS) -isystem '$(abspath $(LIB_OUT))/include' -w -c $*.c -o '$(abspath $@)'
 
 $(LIB_OUT)/libfdt.a: $(libfdt_OBJS)
 $(LIB_OUT)/libz.a: $(libz_OBJS)

@@ -36,10 +36,19 @@ void power_init(const struct host *host)
 	map(&reset, &host->reset);
 }
 
-static void use(const struct means *means)
+/* A second or so. A CPU without the architected timers is switched off too, and its counter says nothing. */
+static void wait_for_effect(void)
 {
 	uint64_t until = timer_now() + timer_hz();
 
+	for (unsigned int spins = 1U << 23; spins > 0; spins--)
+		isb();
+	while (timer_now() < until)
+		;
+}
+
+static void use(const struct means *means)
+{
 	if (!means->power || means->power->count == 0)
 		return;
 	for (unsigned int i = 0; i < means->power->count; i++) {
@@ -48,8 +57,7 @@ static void use(const struct means *means)
 		io_write32(means->reg[i],
 			   (poke->clear == ~0U ? 0 : io_read32(means->reg[i]) & ~poke->clear) | poke->set);
 	}
-	while (timer_now() < until)
-		;
+	wait_for_effect();
 	log_warn("host: %s had no effect", means->power->what);
 }
 

@@ -100,9 +100,13 @@ class Qemu:
 
 
 def run(*command, cwd=ROOT, limit=120, **environment):
-    """(status, stdout, stderr) of a tool, started at the project's root."""
+    """(status, stdout, stderr) of a tool, started at the project's root as somebody types it: `make test` leaves it nothing
+    of make's own. A variable that is None is not in its environment.
+    """
     program = Path(cwd) / command[0] if str(command[0]).startswith("tools/") else command[0]
-    done = subprocess.run([program, *map(str, command[1:])], cwd=cwd, env={**os.environ, **environment}, text=True,
+    inherited = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    env = {name: value for name, value in (inherited | environment).items() if value is not None}
+    done = subprocess.run([program, *map(str, command[1:])], cwd=cwd, env=env, text=True,
                           stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=limit)
     return done.returncode, done.stdout, done.stderr
 

@@ -230,14 +230,14 @@ def test_run_refuses(fake_qemu, tmp_path, words):
 @pytest.mark.parametrize("words, line", [
     ("BUILD=a b", "BUILD=a b DEPS=a b/deps: each is one folder, without spaces in its name.  Stop."),
     ("BUILD=", "BUILD= DEPS=/deps: each is one folder, without spaces in its name.  Stop."),
-    ("DEPS=", f"BUILD={os.environ.get('BUILD', 'build')} DEPS=: each is one folder, without spaces in its name.  Stop."),
+    ("DEPS=", "BUILD=build DEPS=: each is one folder, without spaces in its name.  Stop."),
     ("BUILD=.", "BUILD=. holds the sources: name a folder of its own.  Stop."),
     ("BUILD=..", "BUILD=.. holds the sources: name a folder of its own.  Stop."),
     ("BUILD=/", "BUILD=/ holds the sources: name a folder of its own.  Stop."),
 ])
 def test_build_is_a_folder_of_its_own(words, line):
     """`make clean` would empty it."""
-    status, stdout, stderr = run("make", "-n", "clean", words)
+    status, stdout, stderr = run("make", "-n", "clean", words, BUILD=None, DEPS=None)
     assert (status, stdout) == (2, "") and re.sub(r"^Makefile:\d+: \*\*\* ", "", stderr) == f"{line}\n"
 
 
@@ -282,14 +282,15 @@ def test_flash_of_another_file(tmp_path):
 def test_dist_is_the_same_wherever_it_is_made(tmp_path):
     """Two copies of the sources, one with its BUILD elsewhere: the same bytes, and the tools in them work."""
     sums = set()
-    for name, build in (("a", "build"), ("another folder", tmp_path / "elsewhere")):
+    for name, build in (("a", tmp_path / "elsewhere"), ("another folder", "build")):
         sources = tmp_path / name
         shutil.copytree(ROOT, sources, ignore=lambda folder, _: ("build", ".git") if Path(folder) == ROOT else ())
         (sources / "VERSION").write_text("1700000000 050ffe0 v1.2/x\n")
         deps = sources / build / "deps"
         shutil.copytree(DEPS / "src", deps / "src")
         (deps / "src/.stamp").touch()
-        status, stdout, stderr = run("make", "-j2", "-s", "-C", sources, "dist", f"BUILD={build}", limit=600)
+        status, stdout, stderr = run("make", "-j2", "-s", "-C", sources, "dist", f"BUILD={build}", limit=600,
+                                     BUILD=None, DEPS=None)
         assert (status, last_line(stdout)) == (0, f"{build}/virt7-v1.2-x.tar.gz"), stderr
         sums.add((sources / build / "virt7-v1.2-x.tar.gz").read_bytes())
     assert len(sums) == 1
@@ -367,7 +368,7 @@ def test_libraries_without_apt(without_apt, tmp_path):
     """They are linked from where they are: nothing of DEPS is made."""
     libraries = [f"LIBFDT={DEPS}/lib/libfdt.a", f"LIBZ={DEPS}/lib/libz.a", f"LIBMD={DEPS}/lib/libmd.a", f"DEPINC={DEPS}/lib/include"]
     status, stdout, _ = run("make", "-n", f"BUILD={tmp_path}/build", *libraries, f"{tmp_path}/build/virt7.bin", PATH=without_apt())
-    assert status == 0 and f"-isystem {DEPS}/lib/include" in stdout
+    assert status == 0 and f"-isystem '{DEPS}/lib/include'" in stdout
     assert "tools/deps" not in stdout and "libfdt/fdt" not in stdout
 
 
