@@ -86,7 +86,7 @@ static void tell_room(struct console_stream *s)
 		s->refused = false;
 	mux_unlock();
 	if (tell && s->room)
-		s->room(s->vm);
+		s->room(s);
 }
 
 static void tell_all_room(void)
@@ -112,9 +112,9 @@ static void tell_input(void)
 	struct console_stream *keyboard = console.keyboard;
 
 	if (keyboard)
-		keyboard->input_ready(keyboard->vm);
+		keyboard->input_ready(keyboard);
 	if (console.shell_open)
-		console.shell->input_ready(NULL);
+		console.shell->input_ready(console.shell);
 }
 
 static bool uart_irq(uint32_t id, void *arg)
@@ -148,10 +148,9 @@ static void poll_uart(struct timer *timer)
 	timer_arm(timer, timer_now() + timer_hz() / POLL_HZ);
 }
 
-void console_attach(struct console_stream *stream)
+/* Holder of the lock. */
+static void add_stream(struct console_stream *stream)
 {
-	mux_lock();
-	console.hold.expired = hold_over;
 	if (console.streams) {
 		stream->next = console.streams->next;
 		console.streams->next = stream;
@@ -161,6 +160,16 @@ void console_attach(struct console_stream *stream)
 		console.screen = console.keyboard = console.turn = stream;
 	}
 	console.streams = stream;
+}
+
+void console_attach(struct console_stream *first)
+{
+	mux_lock();
+	console.hold.expired = hold_over;
+	for (struct console_stream *s = first; s; s = s->more) {
+		s->first = first;
+		add_stream(s);
+	}
 	mux_unlock();
 }
 
@@ -171,7 +180,7 @@ static void forget_stream(const struct console_stream *stream, struct console_st
 	if (console.screen == stream)
 		console.screen = NULL;
 	if (console.keyboard == stream)
-		console.keyboard = left;
+		console.keyboard = left ? left->first : NULL;
 	if (console.turn == stream)
 		console.turn = left;
 	if (console.steered == stream)
@@ -184,19 +193,28 @@ static void forget_stream(const struct console_stream *stream, struct console_st
 	console.in_line = false;
 }
 
-void console_detach(struct console_stream *stream)
+/* Holder of the lock. */
+static void remove_stream(struct console_stream *stream)
 {
 	struct console_stream *before = stream;
 
-	mux_lock();
 	while (before->next != stream)
 		before = before->next;
 	before->next = stream->next;
 	forget_stream(stream, before == stream ? NULL : before);
+}
+
+/* The first one last: what the others had goes to it before it goes to another VM's. */
+void console_detach(struct console_stream *first)
+{
+	mux_lock();
+	for (struct console_stream *s = first->more; s; s = s->more)
+		remove_stream(s);
+	remove_stream(first);
 	mux_unlock();
 	/*
 	 * A callback may be on its way round the streams, on another CPU: it is waited for. Others may arm the timer
-	 * meanwhile, though timer_drain() forbids that: a callback that begins from now on does not find this stream.
+	 * meanwhile, though timer_drain() forbids that: a callback that begins from now on does not find these streams.
 	 */
 	timer_drain(&console.hold);
 	mux_lock();

@@ -1,7 +1,8 @@
 /*
- * The console multiplexer: one host UART, a stream of output and a log for each VM, one for the shell and one for
- * virt7's own lines. What it shows depends on who has the screen (docs/console.md): one VM, raw; all VMs, by whole
- * lines with their names, as plain text; or the shell, while which VMs write into their logs only.
+ * The console multiplexer: one host UART, a stream of output and a log for each console of a VM, one for the shell and
+ * one for virt7's own lines. A VM has one console, its UART, or several. What is shown depends on who has the screen
+ * (docs/console.md): one console, raw; all of them, by whole lines with their names, as plain text; or the shell, while
+ * which VMs write into their logs only.
  */
 #ifndef HYP_CONSOLE_CONSOLE_H
 #define HYP_CONSOLE_CONSOLE_H
@@ -18,16 +19,20 @@ struct vm;
 #define CONSOLE_ESCAPE 0x1dU /* Ctrl-] */
 
 struct console_stream {
-	struct vm *vm;                      /* NULL: the shell */
-	const char *name;                   /* before its lines; NULL: none */
-	void (*input_ready)(struct vm *vm); /* called when input arrives, and */
-	void (*room)(struct vm *vm);        /* when output that was refused has room; no console lock is held */
+	struct vm *vm;               /* whose console it is; NULL: the shell */
+	const char *name;            /* before its lines; NULL: none */
+	struct console_stream *more; /* the VM's next console; NULL: none */
+
+	/* Called when input arrives, and when output that was refused has room; no console lock is held. */
+	void (*input_ready)(struct console_stream *stream);
+	void (*room)(struct console_stream *stream);
 
 	uint8_t *log;  /* ring: the last output, shown or not */
 	uint32_t size; /* of it, a power of two */
 
 	/* the rest is the console's, under its lock */
-	uint8_t input[CONSOLE_INPUT]; /* ring; written by the console, read by the VM's UART */
+	struct console_stream *first; /* the VM's, itself for that one */
+	uint8_t input[CONSOLE_INPUT]; /* ring; written by the console, read by the VM's device */
 	uint32_t input_head, input_tail;
 	uint32_t head, shown;   /* of the log */
 	uint32_t lost;          /* characters that were overwritten before anybody could see them */
@@ -37,15 +42,22 @@ struct console_stream {
 	struct console_stream *next;
 };
 
-/* Take a VM's stream into the multiplexer; name, functions and log are set. The first one has screen and keyboard; when
- * there is a second one, all share the screen. */
-void console_attach(struct console_stream *stream);
+/*
+ * Make a stream of `vm`, with a log as large as the options say, and no large part of the heap. `first`: the VM's
+ * stream behind whose others this one comes; NULL: it is the first. 0 or -ENOMEM. console_free() gives the log back.
+ */
+int console_make(struct console_stream *stream, struct vm *vm, const char *name, struct console_stream *first);
+void console_free(struct console_stream *stream);
+
+/* Take a VM's streams into the multiplexer, whose functions are set. The first stream of all has screen and keyboard;
+ * when there is a second one, all share the screen. */
+void console_attach(struct console_stream *first);
 
 /*
- * Take a VM's stream out again: when this returns nobody is in its functions or comes to them, and what it has not
- * shown is lost. From the shell's thread, which runs on the CPU that takes the UART's interrupt.
+ * Take them out again: when this returns nobody is in their functions or comes to them, and what they have not shown is
+ * lost. From the shell's thread, which runs on the CPU that takes the UART's interrupt.
  */
-void console_detach(struct console_stream *stream);
+void console_detach(struct console_stream *first);
 
 /* The shell's stream: `escape` opens it (0: no key does). */
 void console_attach_shell(struct console_stream *shell, uint8_t escape);
@@ -57,7 +69,7 @@ bool console_putc(struct console_stream *stream, uint8_t c);
 /* The next character typed for this stream, or -1. */
 int console_getc(struct console_stream *stream);
 
-/* Screen and keyboard to a VM's stream; or, with NULL, the screen to all, and the keyboard where it was. Closes the
+/* Screen and keyboard to a stream; or, with NULL, the screen to all, and the keyboard where it was. Closes the
  * shell, and what it has not read yet counts as typed now. Not from a UART's emulation: calls input_ready(), room(). */
 void console_show(struct console_stream *stream);
 

@@ -20,9 +20,9 @@ struct console_mux {
 	bool booted;                     /* and the boot CPU waits for it no more */
 	bool irq, tx_irq;                /* the UART has one; wanted for room */
 	struct console_stream *streams;  /* the VMs', in a ring by `next`; points to the last */
-	struct console_stream *screen;   /* the VM that has it; NULL: all */
-	struct console_stream *keyboard; /* the VM that gets what is typed */
-	struct console_stream *turn;     /* the VM that had the line last */
+	struct console_stream *screen;   /* of the VM's console that has it; NULL: all */
+	struct console_stream *keyboard; /* of the one that gets what is typed */
+	struct console_stream *turn;     /* of the one that had the line last */
 	struct console_stream *shell;
 	bool room; /* of somebody who waits for it: to be told */
 	uint8_t escape;

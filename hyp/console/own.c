@@ -98,7 +98,7 @@ static void write_line(const char *text, size_t len, bool hidden)
 		shell = console.shell;
 	mux_unlock();
 	if (shell && !console.panicked)
-		shell->input_ready(NULL);
+		shell->input_ready(shell);
 }
 
 void console_write(const char *text, size_t len)

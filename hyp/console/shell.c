@@ -23,11 +23,13 @@
 
 #define OUTPUT_SIZE 1024U /* a power of two */
 
+enum takes { TAKES_NONE, TAKES_VM, TAKES_CONSOLE };
+
 struct command {
 	const char *name; /* one word, or two */
 	const char *args; /* for help */
 	uint8_t min, max; /* how many of them */
-	bool takes_vm;    /* one of them is a VM: complete its name */
+	enum takes takes; /* one of them, to be completed */
 	void (*run)(uint32_t count, char **args);
 	const char *help;
 };
@@ -63,28 +65,31 @@ static void reboot(uint32_t count, char **args)
 
 /* Commands of two words that share the first stand together: completion relies on it. */
 static const struct command commands[] = {
-	{"vm list", "", 0, 0, false, shell_vm_list, "the VMs and their state"},
-	{"vm console", "[VM]", 0, 1, true, shell_vm_console,
-	 "screen and keyboard to a VM; without a name: all share the screen"},
-	{"vm start", "VM", 1, 1, true, shell_vm_start, "start a VM that is off, created or crashed"},
-	{"vm stop", "[-f] [-t SECONDS] VM", 1, 4, true, shell_vm_stop, "ask the guest to switch off; -f: do not ask"},
-	{"vm reset", "[-f] [-t SECONDS] VM", 1, 4, true, shell_vm_reset, "the same, and start it again"},
-	{"vm pause", "VM", 1, 1, true, shell_vm_pause, "stop a VM's time"},
-	{"vm resume", "VM", 1, 1, true, shell_vm_resume, "let a paused VM go on"},
-	{"vm create", "VM", 1, 1, false, shell_vm_create, "make a VM of the bundle that does not exist, to be started"},
-	{"vm destroy", "[-f] VM", 1, 2, true, shell_vm_destroy,
+	{"vm list", "", 0, 0, TAKES_NONE, shell_vm_list, "the VMs and their state"},
+	{"vm console", "[CONSOLE]", 0, 1, TAKES_CONSOLE, shell_vm_console,
+	 "screen and keyboard to a VM, or to one of its consoles; without a name: all share the screen"},
+	{"vm start", "VM", 1, 1, TAKES_VM, shell_vm_start, "start a VM that is off, created or crashed"},
+	{"vm stop", "[-f] [-t SECONDS] VM", 1, 4, TAKES_VM, shell_vm_stop,
+	 "ask the guest to switch off; -f: do not ask"},
+	{"vm reset", "[-f] [-t SECONDS] VM", 1, 4, TAKES_VM, shell_vm_reset, "the same, and start it again"},
+	{"vm pause", "VM", 1, 1, TAKES_VM, shell_vm_pause, "stop a VM's time"},
+	{"vm resume", "VM", 1, 1, TAKES_VM, shell_vm_resume, "let a paused VM go on"},
+	{"vm create", "VM", 1, 1, TAKES_NONE, shell_vm_create,
+	 "make a VM of the bundle that does not exist, to be started"},
+	{"vm destroy", "[-f] VM", 1, 2, TAKES_VM, shell_vm_destroy,
 	 "take a VM that is off apart; -f: stop it first, unasked"},
-	{"stat", "[VM]", 0, 1, true, shell_stat, "exits and interrupts; of one VM, by reason"},
-	{"mem", "", 0, 0, false, shell_mem, "memory of the host and of the VMs"},
-	{"cpu", "", 0, 0, false, shell_cpu, "the host's CPUs"},
-	{"log", "[VM]", 0, 1, true, shell_log, "the last output of a VM, or of virt7"},
-	{"trace on", "", 0, 0, false, shell_trace_on, "record exits, injections and switches on all CPUs"},
-	{"trace off", "", 0, 0, false, shell_trace_off, "stop that"},
-	{"trace dump", "[N]", 0, 1, false, shell_trace_dump, "the last N records of each CPU (256)"},
-	{"poweroff", "", 0, 0, false, off, "switch the host off, whatever runs"},
-	{"reboot", "", 0, 0, false, reboot, "restart the host, whatever runs"},
-	{"exit", "", 0, 0, false, leave, "back to where the escape key was pressed"},
-	{"help", "", 0, 0, false, help, "this list"},
+	{"stat", "[VM]", 0, 1, TAKES_VM, shell_stat, "exits and interrupts; of one VM, by reason"},
+	{"mem", "", 0, 0, TAKES_NONE, shell_mem, "memory of the host and of the VMs"},
+	{"cpu", "", 0, 0, TAKES_NONE, shell_cpu, "the host's CPUs"},
+	{"log", "[CONSOLE]", 0, 1, TAKES_CONSOLE, shell_log,
+	 "the last output of a VM, of one of its consoles, or of virt7"},
+	{"trace on", "", 0, 0, TAKES_NONE, shell_trace_on, "record exits, injections and switches on all CPUs"},
+	{"trace off", "", 0, 0, TAKES_NONE, shell_trace_off, "stop that"},
+	{"trace dump", "[N]", 0, 1, TAKES_NONE, shell_trace_dump, "the last N records of each CPU (256)"},
+	{"poweroff", "", 0, 0, TAKES_NONE, off, "switch the host off, whatever runs"},
+	{"reboot", "", 0, 0, TAKES_NONE, reboot, "restart the host, whatever runs"},
+	{"exit", "", 0, 0, TAKES_NONE, leave, "back to where the escape key was pressed"},
+	{"help", "", 0, 0, TAKES_NONE, help, "this list"},
 };
 
 bool shell_interrupted(void)
@@ -156,10 +161,28 @@ struct vm *shell_find_vm(const char *name)
 	return vm;
 }
 
-/* Who leaves when nothing runs has nowhere to go. */
-void shell_leave(struct vm *vm)
+static struct console_stream *look_up_console(const char *name)
 {
-	struct console_stream *to = vm ? &vm->console : console_screen();
+	struct console_stream *s;
+	struct vm *vm;
+
+	vm_for_each(vm) for (s = &vm->console; s; s = s->more) if (strcmp(s->name, name) == 0) return s;
+	return NULL;
+}
+
+struct console_stream *shell_find_console(const char *name)
+{
+	struct console_stream *found = look_up_console(name);
+
+	if (!found)
+		shell_printf("no VM is called %s; `vm list` shows their names\n", name);
+	return found;
+}
+
+/* Who leaves when nothing runs has nowhere to go. */
+void shell_leave(struct console_stream *target)
+{
+	struct console_stream *to = target ? target : console_screen();
 	bool running = false;
 	struct vm *other;
 
@@ -188,17 +211,27 @@ void shell_share(void)
 	console_show(NULL);
 }
 
-/* The escape key in an empty line: the next VM, after the last one all, and so on. */
+/* Of the VMs that run, from number `id` on; NULL: none of them does. */
+static struct console_stream *first_from(uint32_t id)
+{
+	while (id < vm_count && !(vms[id] && vms[id]->state == VM_RUNNING))
+		id++;
+	return id < vm_count ? &vms[id]->console : NULL;
+}
+
+/* The escape key in an empty line: the next console, after the last VM's last one all, and so on. */
 static void show_next(void)
 {
-	struct console_stream *now = console_screen();
-	uint32_t next = now ? now->vm->id + 1U : 0;
+	const struct console_stream *now = console_screen();
+	struct console_stream *next;
 
-	while (next < vm_count && !(vms[next] && vms[next]->state == VM_RUNNING))
-		next++;
+	if (now && now->more && now->vm->state == VM_RUNNING)
+		next = now->more;
+	else
+		next = first_from(now ? now->vm->id + 1U : 0);
 	shell_write("\r\n", 2);
-	if (next < vm_count)
-		shell_leave(vms[next]);
+	if (next)
+		shell_leave(next);
 	else
 		shell_share();
 }
@@ -261,11 +294,12 @@ static void run(char *text)
 	shell_printf("no such command; `help` lists them\n");
 }
 
-static void add_vms(void (*add)(void *context, const char *word), void *context)
+static void add_names(enum takes takes, void (*add)(void *context, const char *word), void *context)
 {
+	const struct console_stream *s;
 	struct vm *vm;
 
-	vm_for_each(vm) add(context, vm->config.name);
+	vm_for_each(vm) for (s = &vm->console; s; s = takes == TAKES_CONSOLE ? s->more : NULL) add(context, s->name);
 }
 
 /* `head`: the text up to its last word, a space included. Words of commands that begin so, or VMs where one is due. */
@@ -279,8 +313,8 @@ static void complete(const char *text, void (*add)(void *context, const char *wo
 		const char *name = commands[i].name;
 		size_t len = strlen(name);
 
-		if (head > len && commands[i].takes_vm && strncmp(text, name, len) == 0 && text[len] == ' ')
-			add_vms(add, context);
+		if (head > len && commands[i].takes && strncmp(text, name, len) == 0 && text[len] == ' ')
+			add_names(commands[i].takes, add, context);
 		if (head > len || strncmp(text, name, head) != 0)
 			continue;
 		len = strcspn(name + head, " ");
@@ -342,9 +376,9 @@ static void __attribute__((noreturn)) body(void *arg)
 	}
 }
 
-static void stream_event(struct vm *vm)
+static void stream_event(struct console_stream *of)
 {
-	(void)vm;
+	(void)of;
 	sched_wake(thread);
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct console_stream;
 struct vm;
 
 #define SHELL_ARGS_MAX 6U
@@ -24,10 +25,13 @@ struct vm *shell_look_up_vm(const char *name);
 /* The same; NULL after one line that says that there is none. */
 struct vm *shell_find_vm(const char *name);
 
-/* Leave the shell: the screen to `vm`, or with NULL to whom it was before. */
-void shell_leave(struct vm *vm);
+/* A console, by its VM's name or by its own. NULL after one line that says that there is none. */
+struct console_stream *shell_find_console(const char *name);
 
-/* Likewise, the screen to all VMs. */
+/* Leave the shell: the screen to `target`, or with NULL to whom it was before. */
+void shell_leave(struct console_stream *target);
+
+/* Likewise, the screen to all. */
 void shell_share(void);
 
 /* Commands; `args` are the words behind the command's name, `count` of them. */

@@ -194,17 +194,16 @@ static void show_log_byte(struct log_view *view, uint8_t c)
 	}
 }
 
-/* What was there when it was asked for: a VM that goes on printing is no reason not to end. */
+/* What was there when it was asked for: a console that goes on printing is no reason not to end. */
 void shell_log(uint32_t count, char **args)
 {
-	struct vm *vm = count ? shell_find_vm(args[0]) : NULL;
-	const struct console_stream *stream = vm ? &vm->console : NULL;
-	struct log_view view = {.name = vm ? vm->config.name : NULL};
+	const struct console_stream *stream = count ? shell_find_console(args[0]) : NULL;
+	struct log_view view = {.name = stream ? stream->name : NULL};
 	uint32_t at = 0, end = console_log_end(stream);
 	char part[128];
 	size_t n;
 
-	if (count && !vm)
+	if (count && !stream)
 		return;
 	while (!shell_interrupted() && (n = console_log_read(stream, &at, end, part, sizeof(part))) != 0)
 		for (size_t i = 0; i < n; i++)

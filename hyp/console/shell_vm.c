@@ -34,32 +34,43 @@ static void list_crash(const struct vm *vm)
 			     (unsigned long long)((timer_now() - vm->crash.at) / timer_hz()));
 }
 
+static const char *has_screen(const struct console_stream *s)
+{
+	return console_screen() == s ? "screen, " : "";
+}
+
+static const char *has_keyboard(const struct console_stream *s)
+{
+	return console_keyboard() == s ? "keyboard" : "";
+}
+
 void shell_vm_list(uint32_t count, char **args)
 {
+	const struct console_stream *s;
 	const struct vm *vm;
 
 	(void)count, (void)args;
 	shell_printf("%-20s %-12s %6s %12s  %s\n", "VM", "state", "vCPUs", "memory", "console");
 	vm_for_each(vm)
 	{
-		const char *screen = console_screen() == &vm->console ? "screen, " : "";
-
 		shell_printf("%-20s %-12s %2u of %u %8llu MiB  %s%s\n", vm->config.name, vmctl_state_name(vm),
 			     vm->state == VM_RUNNING ? (unsigned)vcpus_on(vm) : 0, (unsigned)vm->vcpu_count,
-			     (unsigned long long)(vm->config.ram_size >> 20), screen,
-			     console_keyboard() == &vm->console ? "keyboard" : "");
+			     (unsigned long long)(vm->config.ram_size >> 20), has_screen(&vm->console),
+			     has_keyboard(&vm->console));
+		for (s = vm->console.more; s; s = s->more)
+			shell_printf("  %-53s  %s%s\n", s->name, has_screen(s), has_keyboard(s));
 		list_crash(vm);
 	}
 }
 
 void shell_vm_console(uint32_t count, char **args)
 {
-	struct vm *vm = count ? shell_find_vm(args[0]) : NULL;
+	struct console_stream *stream = count ? shell_find_console(args[0]) : NULL;
 
 	if (count == 0)
 		shell_share();
-	else if (vm)
-		shell_leave(vm);
+	else if (stream)
+		shell_leave(stream);
 }
 
 /* The change that has been asked for is made by the VM's own vCPUs: wait for it, or for Ctrl-C. */

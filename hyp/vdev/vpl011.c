@@ -404,9 +404,9 @@ static bool vpl011_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 }
 
 /* The console has input for this VM: take what the receive FIFO holds. No lock of the console is held. */
-static void vpl011_input_ready(struct vm *vm)
+static void vpl011_input_ready(struct console_stream *stream)
 {
-	struct vpl011 *u = vpl011_of(device_find(vm, &vpl011_class));
+	struct vpl011 *u = vpl011_of(device_find(stream->vm, &vpl011_class));
 
 	spin_lock(&u->lock);
 	rx_pull(u);
@@ -415,9 +415,9 @@ static void vpl011_input_ready(struct vm *vm)
 }
 
 /* console_putc() has room again: send what waits in the transmit FIFO. No lock of the console is held. */
-static void vpl011_tx_room(struct vm *vm)
+static void vpl011_tx_room(struct console_stream *stream)
 {
-	struct vpl011 *u = vpl011_of(device_find(vm, &vpl011_class));
+	struct vpl011 *u = vpl011_of(device_find(stream->vm, &vpl011_class));
 
 	spin_lock(&u->lock);
 	tx_drain(u);

@@ -11,7 +11,6 @@
 #include "coproc/model.h"
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
-#include "hyp/run/option.h"
 #include "hyp/run/place.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
@@ -27,8 +26,6 @@
 #define HCR_GUEST                                                                                                   \
 	(HCR_VM | HCR_SWIO | HCR_PTW | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_INNER | HCR_TID0 | HCR_TID1 | \
 	 HCR_TID3 | HCR_TSC | HCR_TIDCP | HCR_TAC | HCR_TSW)
-
-#define LOG_SHARE 64U /* of the heap that is left, at most one part for a log */
 
 static const struct bundle *source;
 static uint64_t gicv_base;
@@ -85,20 +82,6 @@ static void make_timers(struct vm *vm)
 	}
 }
 
-/* What its console keeps: as much as the options say, and no large part of the heap. */
-static int make_log(struct vm *vm)
-{
-	uint32_t size = options.console_log * 1024U;
-
-	while (size > PAGE_SIZE && size > page_available() / LOG_SHARE)
-		size /= 2U;
-	vm->console.vm = vm;
-	vm->console.name = vm->config.name;
-	vm->console.size = size;
-	vm->console.log = page_alloc(page_order(size));
-	return vm->console.log ? 0 : -ENOMEM;
-}
-
 /* All of it, in this order. -EINVAL: what is wrong has had its line. */
 static int make_parts(struct vm *vm, const struct cpu_model *model)
 {
@@ -115,7 +98,7 @@ static int make_parts(struct vm *vm, const struct cpu_model *model)
 	make_timers(vm);
 	ret = vgic_create(vm, gicv_base);
 	if (!ret)
-		ret = make_log(vm);
+		ret = console_make(&vm->console, vm, vm->config.name, NULL);
 	if (!ret)
 		ret = device_create_all(vm, source, vm->config.node);
 	if (!ret)
@@ -127,8 +110,7 @@ static int make_parts(struct vm *vm, const struct cpu_model *model)
 static void release(struct vm *vm)
 {
 	device_destroy_all(vm);
-	if (vm->console.log)
-		page_free(vm->console.log, page_order(vm->console.size));
+	console_free(&vm->console);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		thread_free_stack(&vm->vcpu[i]->thread);
 		page_free(vm->vcpu[i], page_order(sizeof(*vm->vcpu[i])));

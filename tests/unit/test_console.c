@@ -144,23 +144,24 @@ static char heard[VMS][64]; /* what VMs read */
 static uint32_t rooms[VMS], shell_calls;
 static struct console_stream shell = {.log = log_of[VMS], .size = LOG};
 
-static void input_ready(struct vm *of)
+static void input_ready(struct console_stream *of)
 {
-	size_t len = strlen(heard[of->id]);
+	char *to = heard[of->vm->id];
+	size_t len = strlen(to);
 	int c;
 
-	while ((c = console_getc(&of->console)) >= 0)
-		heard[of->id][len++] = (char)c;
+	while ((c = console_getc(of)) >= 0)
+		to[len++] = (char)c;
 }
 
-static void room(struct vm *of)
+static void room(struct console_stream *of)
 {
-	rooms[of->id]++;
+	rooms[of->vm->id]++;
 }
 
-static void shell_event(struct vm *of)
+static void shell_event(struct console_stream *of)
 {
-	assert_null(of);
+	assert_ptr_equal(of, &shell);
 	shell_calls++;
 }
 
@@ -514,7 +515,7 @@ static void test_keyboard(void **state)
 	assert_string_equal(heard[1], "23");
 }
 
-static void not_yet(struct vm *of)
+static void not_yet(struct console_stream *of)
 {
 	(void)of;
 }
@@ -975,11 +976,64 @@ static void test_detach(void **state)
 	expect("again\r\n");
 }
 
+static char heard_more[8];
+
+static void more_input(struct console_stream *of)
+{
+	int c;
+
+	while ((c = console_getc(of)) >= 0)
+		heard_more[strlen(heard_more)] = (char)c;
+}
+
+/* A VM with two consoles, beside another VM: each has its name, screen, keyboard and log; they go all at once. */
+static void test_consoles_of_a_vm(void **state)
+{
+	static uint8_t log_more[LOG];
+	static struct console_stream more = {
+		.vm = &vm[0], .name = "a.con1", .log = log_more, .size = LOG, .input_ready = more_input, .room = room};
+	char text[16];
+	uint32_t at = 0;
+
+	(void)state;
+	start(0);
+	vm[0].console = (struct console_stream){
+		.vm = &vm[0], .name = "a", .log = log_of[0], .size = LOG, .more = &more, .input_ready = input_ready};
+	vm[1].id = 1;
+	vm[1].console = (struct console_stream){
+		.vm = &vm[1], .name = "bee", .log = log_of[1], .size = LOG, .input_ready = input_ready};
+	console_attach(&vm[0].console);
+	assert_null(console_screen());
+	vm_says(0, "of UART\r\n");
+	say(&more, "of con1\r\n");
+	expect("a| of UART\r\na.con1| of con1\r\n");
+	key("u");
+	console_show(&more);
+	key("c");
+	assert_string_equal(heard[0], "u");
+	assert_string_equal(heard_more, "c");
+	say(&more, "\x1b[1m");
+	expect("\x1b[1m");
+	assert_int_equal(console_log_read(&more, &at, console_log_end(&more), text, sizeof(text)), 13);
+	assert_memory_equal(text, "of con1\r\n\x1b[1m", 13);
+
+	console_attach(&vm[1].console);
+	console_show(&vm[1].console);
+	console_detach(
+		&vm[1].console); /* a.con1 is before it in the ring, and the VM's first is who gets the keyboard */
+	assert_ptr_equal(console_keyboard(), &vm[0].console);
+	console_show(&more);
+	console_detach(&vm[0].console);
+	assert_null(console_keyboard());
+	assert_null(console_screen());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_vm_is_raw),
 		cmocka_unit_test(test_detach),
+		cmocka_unit_test(test_consoles_of_a_vm),
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_own_lines_go_first),
 		cmocka_unit_test(test_lines_dropped),

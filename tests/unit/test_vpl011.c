@@ -105,6 +105,7 @@ static int setup(void **state)
 	typed = "";
 	line = false;
 	line_changes = 0;
+	vm.console.vm = &vm;
 	return device_create(&vm, &vpl011_class);
 }
 
@@ -145,7 +146,7 @@ static void wr(uint32_t offset, uint32_t value)
 static void type(const char *text)
 {
 	typed = text;
-	vm.console.input_ready(&vm);
+	vm.console.input_ready(&vm.console);
 }
 
 static void enable_fifo(void)
@@ -285,15 +286,15 @@ static void test_transmit_fifo(void **state)
 	assert_string_equal(sent, "");
 	assert_false(line);
 	room = 7; /* 9 left: above the trigger of 8 */
-	vm.console.room(&vm);
+	vm.console.room(&vm.console);
 	assert_string_equal(sent, "abcdefg");
 	assert_int_equal(rd(FR), RXFE | BUSY);
 	assert_false(line);
 	room = 1;
-	vm.console.room(&vm);
+	vm.console.room(&vm.console);
 	assert_true(line);
 	room = 100;
-	vm.console.room(&vm);
+	vm.console.room(&vm.console);
 	assert_string_equal(sent, "abcdefghijklmnop");
 	assert_int_equal(rd(FR), RXFE | TXFE);
 }
@@ -327,7 +328,7 @@ static void test_transmit_holding_register(void **state)
 	assert_int_equal(rd(FR), RXFE | BUSY | TXFF);
 	wr(DR, 'b');
 	room = 100;
-	vm.console.room(&vm);
+	vm.console.room(&vm.console);
 	assert_string_equal(sent, "a");
 	assert_int_equal(rd(RIS), INT_TX);
 	assert_int_equal(rd(FR), RXFE | TXFE);
@@ -470,7 +471,7 @@ static void test_fifo_flush(void **state)
 	assert_int_equal(rd(FR), TXFE | RXFF);
 	assert_int_equal(rd(DR), 'q');
 	assert_int_equal(rd(DR), 'r');
-	vm.console.room(&vm);
+	vm.console.room(&vm.console);
 	assert_string_equal(sent, "");
 	assert_int_equal(rd(RIS) & (INT_RT | INT_RX), 0);
 }
@@ -593,7 +594,7 @@ static void test_reset(void **state)
 	device_reset_all(&vm);
 	assert_false(line);
 	room = 100;
-	vm.console.room(&vm);
+	vm.console.room(&vm.console);
 	check_reset_values();
 	assert_int_equal(strlen(sent), 17);
 	type("a");
@@ -643,7 +644,7 @@ static void test_save_and_restore(void **state)
 		assert_int_equal(rd(DR), *c);
 	assert_false(line);
 	room = 1;
-	vm.console.room(&vm);
+	vm.console.room(&vm.console);
 	assert_string_equal(sent, "y");
 }
 
@@ -666,7 +667,7 @@ static void test_random(void **state)
 		if (x & BIT(20))
 			type("some input that is longer than the FIFO");
 		if (x & BIT(21))
-			vm.console.room(&vm);
+			vm.console.room(&vm.console);
 		if (x & BIT(22))
 			write_sized(offset, size, x >> 8);
 		else
