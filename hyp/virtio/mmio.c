@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <arm/atomic.h>
+#include <arm/copy.h>
 #include <arm/nospec.h>
 
 #include "hyp/console/log.h"
@@ -107,10 +108,12 @@ static bool bus_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t
 
 void virtio_publish(struct virtio_device *v, uint32_t queue, const struct virtq_step *step)
 {
-	if (!virtq_publish(&v->queue[queue], step))
-		return;
-	v->device.count.interrupts++;
-	virtio_irq_set(v, VIRTIO_INT_QUEUE, 0);
+	if (virtq_publish(&v->queue[queue], step)) {
+		v->device.count.interrupts++;
+		virtio_irq_set(v, VIRTIO_INT_QUEUE, 0);
+	}
+	if (unlikely(v->queue[queue].wrong) && virtio_queue_runs(v, queue))
+		virtio_break(v, queue, v->queue[queue].wrong);
 }
 
 void virtio_break(struct virtio_device *v, uint32_t queue, const char *why)
@@ -155,13 +158,13 @@ static bool serve_chain(struct virtio_device *v, uint32_t queue, struct virtq_st
 	}
 }
 
-/* True: there is more to do in the queue. */
+/* True: there is more to do in the queue. One that its driver has broken is found so at the end of the step. */
 static bool serve_queue(struct virtio_device *v, uint32_t queue, struct virtq_step *step)
 {
 	struct virtq *q = &v->queue[queue];
 	bool more = false, go_on = true;
 
-	while (go_on) {
+	while (go_on && likely(!q->wrong)) {
 		switch (virtq_take(q, step)) {
 		case VIRTQ_CHAIN:
 			go_on = serve_chain(v, queue, step, &more);
@@ -174,17 +177,17 @@ static bool serve_queue(struct virtio_device *v, uint32_t queue, struct virtq_st
 			go_on = false;
 			break;
 		default:
-			virtio_break(v, queue, q->wrong);
-			return false;
+			break;
 		}
 	}
-	return more;
+	return more && !q->wrong;
 }
 
 /* A step of one queue that has been kicked, the mark being gone first: who kicks meanwhile leaves a new one. */
 static void serve_kicked(struct virtio_device *v, uint32_t queue)
 {
 	struct virtq_step step = {.bytes = VIRTQ_STEP_BYTES, .pieces = VIRTQ_STEP_PIECES};
+	struct fault_kept kept = fault_keep();
 	bool more;
 
 	atomic_clear(&v->state->kicked, BIT(queue));
@@ -192,6 +195,7 @@ static void serve_kicked(struct virtio_device *v, uint32_t queue)
 	more = serve_queue(v, queue, &step);
 	guest_view_close(&step.view);
 	virtio_publish(v, queue, &step);
+	fault_give_back(kept);
 	if (more)
 		atomic_or(&v->state->kicked, BIT(queue));
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include <arm/barrier.h>
+#include <arm/copy.h>
 #include <arm/nospec.h>
 
 #include "hyp/lib/bits.h"
@@ -40,19 +41,39 @@ static uint32_t used_entry(uint32_t entry)
 #define USED_EVENT(q)  avail_entry((q)->s->size)
 #define AVAIL_EVENT(q) used_entry((q)->s->size)
 
-static inline uint16_t ring_read16(const struct guest_map *map, uint32_t offset, const struct virtq_step *step)
+#define RING_ABORTS "the host's memory under its rings does not answer"
+
+/* A guest that looks past the caches shares no line with HYP: none is there before an access, nor behind it. */
+static inline void ring_sync(const struct guest_map *map, uint32_t offset, uint32_t len, const struct virtq_step *step)
 {
 	if (unlikely(step->view.uncached))
-		guest_map_sync(map, offset, sizeof(uint16_t));
-	return *(const volatile uint16_t *)(const void *)(map->at + offset);
+		guest_map_sync(map, offset, len);
 }
 
-static inline void ring_write16(const struct guest_map *map, uint32_t offset, const struct virtq_step *step,
-				uint16_t value)
+/* The half word; -EIO: the host's memory aborts, and q->wrong says so. */
+static inline int ring_read16(struct virtq *q, const struct guest_map *map, uint32_t offset,
+			      const struct virtq_step *step)
 {
-	*(volatile uint16_t *)(void *)(map->at + offset) = value;
-	if (unlikely(step->view.uncached))
-		guest_map_sync(map, offset, sizeof(value));
+	int value;
+
+	ring_sync(map, offset, sizeof(uint16_t), step);
+	value = load16_checked(map->at + offset);
+	ring_sync(map, offset, sizeof(uint16_t), step);
+	if (unlikely(value < 0))
+		q->wrong = RING_ABORTS;
+	return value;
+}
+
+static inline int ring_write16(struct virtq *q, uint32_t offset, const struct virtq_step *step, uint16_t value)
+{
+	int ret;
+
+	ring_sync(&q->used, offset, sizeof(value), step);
+	ret = store16_checked(q->used.at + offset, value);
+	ring_sync(&q->used, offset, sizeof(value), step);
+	if (unlikely(ret))
+		q->wrong = RING_ABORTS;
+	return ret;
 }
 
 static const char *check_size(const struct virtq *q)
@@ -83,6 +104,7 @@ static void begin_at(struct virtq *q, bool resume)
 	if (!resume)
 		s->avail_next = s->used_next = s->published = s->armed = 0;
 	q->avail_seen = s->avail_next;
+	q->wrong = NULL;
 	forget_chain(q);
 }
 
@@ -131,54 +153,77 @@ static enum virtq_result broken(struct virtq *q, const char *why)
 	return VIRTQ_BROKEN;
 }
 
-/* How many entries the driver has made that are not taken. Looks into the ring only where it knows of none. */
-static inline uint16_t available(struct virtq *q, const struct virtq_step *step)
+/* How many entries the driver has made that are not taken; -EIO. Looks into the ring only where it knows of none. */
+static inline int available(struct virtq *q, const struct virtq_step *step)
 {
 	uint16_t next = q->s->avail_next;
 
-	if (q->avail_seen == next)
-		q->avail_seen = ring_read16(&q->avail, RING_INDEX, step);
+	if (q->avail_seen == next) {
+		int index = ring_read16(q, &q->avail, RING_INDEX, step);
+
+		if (unlikely(index < 0))
+			return index;
+		q->avail_seen = (uint16_t)index;
+	}
 	return (uint16_t)(q->avail_seen - next);
+}
+
+/* The first descriptor of the next chain. VIRTQ_PART: it is in *head. */
+static enum virtq_result next_head(struct virtq *q, const struct virtq_step *step, uint32_t *head)
+{
+	int pending = available(q, step), entry;
+	uint32_t size = q->s->size;
+
+	if (pending == 0)
+		return VIRTQ_EMPTY;
+	if (unlikely(pending < 0))
+		return VIRTQ_BROKEN;
+	if ((uint32_t)pending > size)
+		return broken(q, "the available index is further ahead than the queue is long");
+	dmb_ish(); /* what the index says is there is read behind it (2.7.13.3) */
+	entry = ring_read16(q, &q->avail, avail_entry(q->s->avail_next & (size - 1U)), step);
+	if (unlikely(entry < 0))
+		return VIRTQ_BROKEN;
+	*head = (uint32_t)entry;
+	return *head < size ? VIRTQ_PART : broken(q, "an entry of the available ring is no descriptor");
 }
 
 static enum virtq_result begin_chain(struct virtq *q, const struct virtq_step *step)
 {
 	struct virtq_chain *c = &q->chain;
-	uint32_t size = q->s->size, pending = available(q, step), head;
+	uint32_t head;
+	enum virtq_result found = next_head(q, step, &head);
 
-	if (pending == 0)
-		return VIRTQ_EMPTY;
-	if (pending > size)
-		return broken(q, "the available index is further ahead than the queue is long");
-	dmb_ish(); /* what the index says is there is read behind it (2.7.13.3) */
-	head = ring_read16(&q->avail, avail_entry(q->s->avail_next & (size - 1U)), step);
-	if (head >= size)
-		return broken(q, "an entry of the available ring is no descriptor");
+	if (found != VIRTQ_PART)
+		return found;
 	c->begun = true;
 	c->whole = c->indirect = false;
 	c->head = (uint16_t)head;
 	c->phase = VIRTQ_NO_REQUEST;
 	c->next = head;
 	c->count = c->readable = 0;
-	c->table_count = size;
+	c->table_count = q->s->size;
 	c->fetched_count = 0;
 	return VIRTQ_PART;
 }
 
-/* A descriptor of the queue's own table. */
-static inline void read_direct(const struct virtq *q, const struct virtq_step *step, uint32_t index,
-			       struct virtq_desc *desc)
+/* A descriptor of the queue's own table. 0 or -EIO. */
+static inline int read_direct(const struct virtq *q, const struct virtq_step *step, uint32_t index,
+			      struct virtq_desc *desc)
 {
-	uint32_t offset = index_nospec(index, VIRTQ_SIZE_MAX) * DESC_BYTES, last;
-	const volatile uint32_t *word = (const volatile uint32_t *)(const void *)(q->desc.at + offset);
+	uint32_t offset = index_nospec(index, VIRTQ_SIZE_MAX) * DESC_BYTES, word[4];
+	int ret;
 
-	if (unlikely(step->view.uncached))
-		guest_map_sync(&q->desc, offset, DESC_BYTES);
+	ring_sync(&q->desc, offset, DESC_BYTES, step);
+	ret = load_words_checked(word, q->desc.at + offset);
+	ring_sync(&q->desc, offset, DESC_BYTES, step);
+	if (unlikely(ret))
+		return ret;
 	desc->addr = word[0] | (uint64_t)word[1] << 32;
 	desc->len = word[2];
-	last = word[3];
-	desc->flags = (uint16_t)last;
-	desc->next = (uint16_t)(last >> 16);
+	desc->flags = (uint16_t)word[3];
+	desc->next = (uint16_t)(word[3] >> 16);
+	return 0;
 }
 
 /* Of an indirect table: several are read at once. */
@@ -241,9 +286,9 @@ static const char *next_descriptor(struct virtq *q, struct virtq_step *step)
 {
 	struct virtq_desc desc;
 
-	if (!q->chain.indirect)
-		read_direct(q, step, q->chain.next, &desc);
-	else if (read_indirect(&q->chain, step, &desc))
+	if (!q->chain.indirect && read_direct(q, step, q->chain.next, &desc))
+		return RING_ABORTS;
+	if (q->chain.indirect && read_indirect(&q->chain, step, &desc))
 		return "an indirect table that is not in RAM";
 	if (unlikely(desc.flags & VIRTQ_DESC_INDIRECT))
 		return enter_table(q, &desc);
@@ -288,32 +333,37 @@ enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
 void virtq_put(struct virtq *q, const struct virtq_step *step, uint32_t written)
 {
 	uint32_t offset = used_entry(q->s->used_next & (q->s->size - 1U));
-	volatile uint32_t *entry = (volatile uint32_t *)(void *)(q->used.at + offset);
 
-	entry[0] = q->chain.head;
-	entry[1] = written;
-	if (unlikely(step->view.uncached))
-		guest_map_sync(&q->used, offset, USED_BYTES);
-	q->s->avail_next++;
-	q->s->used_next++;
+	ring_sync(&q->used, offset, USED_BYTES, step);
+	if (unlikely(store_words_checked(q->used.at + offset, q->chain.head, written))) {
+		q->wrong = RING_ABORTS;
+	} else {
+		q->s->avail_next++;
+		q->s->used_next++;
+	}
+	ring_sync(&q->used, offset, USED_BYTES, step);
 	forget_chain(q);
 }
 
 bool virtq_publish(struct virtq *q, const struct virtq_step *step)
 {
 	struct virtq_state *s = q->s;
-	uint16_t old = s->published, new = s->used_next, event;
+	uint16_t old = s->published, new = s->used_next;
+	int wanted;
 
 	if (new == old)
 		return false;
 	dmb_ish(); /* the data and the entries before the index that shows them (2.7.8.2) */
-	ring_write16(&q->used, RING_INDEX, step, new);
+	if (ring_write16(q, RING_INDEX, step, new))
+		return false;
 	s->published = new;
 	dmb_ish(); /* and that before a look at what the driver wants: it does the reverse (2.7.7.2) */
-	if (!s->event_idx)
-		return !(ring_read16(&q->avail, RING_FLAGS, step) & VIRTQ_NO_INTERRUPT);
-	event = ring_read16(&q->avail, USED_EVENT(q), step);
-	return (uint16_t)(new - event - 1U) < (uint16_t)(new - old);
+	if (!s->event_idx) {
+		wanted = ring_read16(q, &q->avail, RING_FLAGS, step);
+		return wanted >= 0 && !(wanted & (int)VIRTQ_NO_INTERRUPT);
+	}
+	wanted = ring_read16(q, &q->avail, USED_EVENT(q), step);
+	return wanted >= 0 && (uint16_t)(new - (uint16_t)wanted - 1U) < (uint16_t)(new - old);
 }
 
 bool virtq_rearm(struct virtq *q, const struct virtq_step *step)
@@ -323,7 +373,8 @@ bool virtq_rearm(struct virtq *q, const struct virtq_step *step)
 	if (!s->event_idx || s->armed == s->avail_next)
 		return false; /* a notification comes with each entry since the ring was looked at */
 	s->armed = s->avail_next;
-	ring_write16(&q->used, AVAIL_EVENT(q), step, s->armed);
+	if (ring_write16(q, AVAIL_EVENT(q), step, s->armed))
+		return false;
 	dmb_ish(); /* the driver makes an entry and then looks at this (2.7.10.1) */
 	return available(q, step) != 0;
 }

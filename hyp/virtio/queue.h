@@ -1,6 +1,9 @@
 /*
  * A split queue (virtio 1.2, 2.7), as the device sees it. The guest's copies of indices are only read once or written;
  * what counts is here. Called under the device's lock.
+ *
+ * A ring in the host's memory that aborts breaks the queue, whatever it was accessed for: q->wrong says so. The faults
+ * overwrite ELR and SPSR, which the caller keeps (struct fault_kept of <arm/copy.h>).
  */
 #ifndef HYP_VIRTIO_QUEUE_H
 #define HYP_VIRTIO_QUEUE_H
@@ -68,7 +71,7 @@ struct virtq {
 	uint16_t avail_seen;
 	struct virtq_chain chain;
 	struct guest_piece *piece; /* `max` of them */
-	const char *wrong;         /* why it is broken */
+	const char *wrong;         /* why it is broken; NULL: it is not */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include <arm/copy.h>
 #include <arm/spinlock.h>
 
 #include "hyp/exit/mmio.h"
@@ -140,6 +141,23 @@ static int testdev_invert(struct vm *vm, const struct guest_piece *piece)
 	return 0;
 }
 
+/* Where the window shows it, as a ring's map would. */
+static int testdev_ring(const struct testdev_end *from)
+{
+	uint8_t *at = from->view.at + ((uint32_t)from->piece[0].at.v & (BLOCK_SIZE - 1U));
+	struct fault_kept kept = fault_keep();
+	uint32_t word[4], aborts = 0;
+
+	if (!from->view.at)
+		return -EINVAL;
+	aborts += load16_checked(at) < 0;
+	aborts += load_words_checked(word, at) != 0;
+	aborts += store16_checked(at, 0) != 0;
+	aborts += store_words_checked(at, 0, 0) != 0;
+	fault_give_back(kept);
+	return aborts == 0 ? 0 : aborts == 4 ? -EIO : -EINVAL;
+}
+
 static int testdev_operate(struct testdev_end *from, struct testdev_end *to, const struct testdev_request *request)
 {
 	uint32_t len = from->cursor.left;
@@ -153,6 +171,8 @@ static int testdev_operate(struct testdev_end *from, struct testdev_end *to, con
 		return guest_forward(&to->view, &to->cursor, &from->view, &from->cursor, len);
 	case TESTDEV_INVERT:
 		return testdev_invert(from->view.vm, &from->piece[0]);
+	case TESTDEV_RING:
+		return testdev_ring(from);
 	default:
 		return -EINVAL;
 	}

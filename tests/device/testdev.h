@@ -40,6 +40,7 @@ struct testdev_list {
 #define TESTDEV_COPY    1U /* `from` into a buffer, at most TESTDEV_BUFFER bytes; then into `to` */
 #define TESTDEV_FORWARD 2U /* `from` into `to` in one copy */
 #define TESTDEV_INVERT  3U /* map the first piece of `from` as a ring, invert each of its bytes */
+#define TESTDEV_RING    4U /* the accesses of rings, at the first piece of `from`; -EINVAL: some abort, others not */
 
 #define TESTDEV_BUFFER    256U
 #define TESTDEV_SHIFT_MAX 3U

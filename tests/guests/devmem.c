@@ -106,6 +106,16 @@ static void holes(uint32_t operation, bool out, const char *name)
 	report_eq(wrong, 0, name);
 }
 
+static void ring_hole(void)
+{
+	struct testdev_request request = request_of(TESTDEV_RING, BORDER - 16U, TARGET);
+
+	request.from.hole = true;
+	report_eq((uint32_t)ask(&request), 0, "a hole behind a ring");
+	request.from.piece[0].at = BORDER;
+	report_eq((uint32_t)ask(&request), (uint32_t)-EIO, "a ring in a hole");
+}
+
 static void requests(void)
 {
 	lists(TESTDEV_COPY, "gathered and scattered");
@@ -116,6 +126,7 @@ static void requests(void)
 	holes(TESTDEV_COPY, true, "a hole: copies out");
 	holes(TESTDEV_FORWARD, false, "a hole: forwarded from");
 	holes(TESTDEV_FORWARD, true, "a hole: forwarded to");
+	ring_hole();
 }
 
 void guest_main(void)

@@ -332,6 +332,39 @@ static void test_broken(void **state)
 	rig_end();
 }
 
+/* Memory under the rings that aborts: as above, and the exit that HYP serves goes back where it came from. */
+static void test_ring_aborts(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		begin();
+		rig_start(OFFERED, 0, 8);
+		offer_bytes(10);
+		fake_write(SYSREG_elr_hyp, 0x40001234U);
+		fake_write(SYSREG_spsr_hyp, 0x1d3U);
+		fake_machine.bad = fake_guest_at(i == 0 ? RIG_AVAIL + 4U : RIG_USED + 4U);
+		fake_machine.bad_size = 1;
+		rig_kick();
+		assert_int_equal(rig_read(VIRTIO_STATUS), OK | VIRTIO_STATUS_NEEDS_RESET);
+		assert_int_equal(rig_read(VIRTIO_INTERRUPT_STATUS), VIRTIO_INT_CONFIG);
+		assert_string_equal(fake_log_last(LOG_WARN),
+				    "vm web: echo0: queue 0: the host's memory under its rings does not answer; the "
+				    "device stops until its driver resets it");
+		assert_int_equal(fake_log_count(LOG_WARN), 1);
+		assert_int_equal(read_elr_hyp(), 0x40001234U);
+		assert_int_equal(read_spsr_hyp(), 0x1d3U);
+		assert_int_equal(rig_used_index(), 0);
+		fake_machine.bad_size = 0;
+		rig_kick();
+		assert_int_equal(rig_used_index(), 0);
+		rig_start(OFFERED, 0, 8);
+		offer_bytes(10);
+		rig_kick();
+		assert_int_equal(rig_used_index(), 1);
+		rig_end();
+	}
+}
+
 static void test_queue_setup(void **state)
 {
 	(void)state;
@@ -555,6 +588,7 @@ int main(void)
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_reset_in_flight),
 		cmocka_unit_test(test_broken),
+		cmocka_unit_test(test_ring_aborts),
 		cmocka_unit_test(test_queue_setup),
 		cmocka_unit_test(test_early_kick),
 		cmocka_unit_test(test_wait),

@@ -301,21 +301,99 @@ static void test_event_index(void **state)
 	assert_int_equal(get16(USED + 4U + 8U * SIZE), 0);
 }
 
-/* Where the guest looks past the caches, each access of HYP's is brought in line. */
+/* What the last three syncs of the used ring found there, its index and the first entry's length. */
+static struct {
+	uint16_t index;
+	uint32_t len;
+} synced[3];
+
+static void on_sync(const uint8_t *at, uint32_t len)
+{
+	const uint8_t *used = fake_guest_at(USED);
+
+	if (at < used || at + len > used + 0x1000U)
+		return;
+	synced[0] = synced[1];
+	synced[1] = synced[2];
+	synced[2].index = get16(USED + 2U);
+	synced[2].len = *(uint32_t *)fake_guest_at(USED + 8U);
+}
+
+/*
+ * Where the guest looks past the caches, no line is there before an access of HYP's: a store to a part of it would take
+ * the rest, as old as it may be, to memory. Nor is one left behind.
+ */
 static void test_uncached(void **state)
 {
 	(void)state;
 	begin();
 	step.view.uncached = true;
+	fake_virtio.on_sync = on_sync;
 	desc(DESC, 0, DATA, 1, 0, 0);
 	offer(0);
 	assert_int_equal(virtq_take(&q, &step), VIRTQ_CHAIN);
-	assert_int_equal(fake_virtio.synced, 2 + 2 + 16);
-	virtq_put(&q, &step, 0);
+	assert_int_equal(fake_virtio.synced, 2 * (2 + 2 + 16));
+	virtq_put(&q, &step, 7);
+	assert_int_equal(synced[1].len, 0);
+	assert_int_equal(synced[2].len, 7);
 	virtq_publish(&q, &step);
-	assert_int_equal(fake_virtio.synced, 20 + 8 + 2 + 2);
+	assert_int_equal(synced[1].index, 0);
+	assert_int_equal(synced[2].index, 1);
+	assert_int_equal(fake_virtio.synced, 2 * (20 + 8 + 2 + 2));
 	virtq_rearm(&q, &step);
-	assert_int_equal(fake_virtio.synced, 32 + 2 + 2);
+	assert_int_equal(fake_virtio.synced, 2 * (32 + 2 + 2));
+}
+
+static void spoil(uint64_t at)
+{
+	fake_machine.bad = fake_guest_at(at);
+	fake_machine.bad_size = 1;
+}
+
+/* Each place of the rings in turn is in memory that aborts, which breaks the queue and nothing else. */
+static void test_aborts(void **state)
+{
+	static const char *const why = "the host's memory under its rings does not answer";
+
+	(void)state;
+	begin();
+	spoil(AVAIL + 2U);
+	expect_broken(why);
+	begin();
+	offer(0);
+	spoil(AVAIL + 4U);
+	expect_broken(why);
+	begin();
+	offer(0);
+	spoil(DESC + 15U);
+	expect_broken(why);
+	/* What is put is not shown where it cannot be written. */
+	begin();
+	desc(DESC, 0, DATA, 1, 0, 0);
+	offer(0);
+	assert_int_equal(virtq_take(&q, &step), VIRTQ_CHAIN);
+	spoil(USED + 8U);
+	virtq_put(&q, &step, 1);
+	assert_string_equal(q.wrong, why);
+	assert_false(virtq_publish(&q, &step));
+	assert_int_equal(get16(USED + 2U), 0);
+	/* Its index; what the driver wants; avail_event. */
+	for (uint32_t i = 0; i < 3; i++) {
+		begin();
+		desc(DESC, 0, DATA, 1, 0, 0);
+		offer(0);
+		assert_int_equal(virtq_take(&q, &step), VIRTQ_CHAIN);
+		virtq_put(&q, &step, 1);
+		spoil(i == 0 ? USED + 2U : i == 1 ? AVAIL + 4U + 2U * SIZE : USED + 4U + 8U * SIZE);
+		assert_int_equal(virtq_publish(&q, &step), i == 2);
+		virtq_rearm(&q, &step);
+		assert_string_equal(q.wrong, why);
+	}
+	/* The next driver finds a queue that works. */
+	fake_machine.bad_size = 0;
+	virtq_unmap(&q);
+	assert_null(virtq_map(&q, &vm, false));
+	assert_null(q.wrong);
 }
 
 int main(void)
@@ -323,7 +401,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_map),         cmocka_unit_test(test_chain),    cmocka_unit_test(test_barriers),
 		cmocka_unit_test(test_indirect),    cmocka_unit_test(test_broken),   cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_event_index), cmocka_unit_test(test_uncached),
+		cmocka_unit_test(test_event_index), cmocka_unit_test(test_uncached), cmocka_unit_test(test_aborts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,8 @@ void guest_map_sync(const struct guest_map *map, uint32_t offset, uint32_t len)
 {
 	assert_true(offset + len <= map->len);
 	fake_virtio.synced += len;
+	if (fake_virtio.on_sync)
+		fake_virtio.on_sync(map->at + offset, len);
 }
 
 void sched_request(struct thread *thread, uint32_t work)

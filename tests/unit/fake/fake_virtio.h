@@ -23,6 +23,7 @@ struct fake_virtio {
 	uint32_t maps;                                                   /* rings that are mapped */
 	uint32_t views;                                                  /* that are open */
 	uint32_t synced;                                                 /* bytes cleaned and invalidated */
+	void (*on_sync)(const uint8_t *at, uint32_t len);                /* each time */
 	uint32_t requests;                                               /* of vcpu_request() */
 	uint64_t bad, bad_size;                                          /* IPA of guest RAM that aborts */
 	void (*on_copy)(void);                                           /* before each copy */

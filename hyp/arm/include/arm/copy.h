@@ -7,6 +7,9 @@
 #define ARM_COPY_H
 
 #include <stddef.h>
+#include <stdint.h>
+
+#include <arm/sysreg.h>
 
 /* Copy `len` bytes. 0, or -EIO: one of the two has aborted, and some of the bytes may have been written. */
 int copy_checked(void *to, const void *from, size_t len);
@@ -16,5 +19,32 @@ int copy_checked(void *to, const void *from, size_t len);
  * coherency in lines of 64 bytes. 0 or -EIO.
  */
 int zero_lines_checked(void *at, const void *end);
+
+/*
+ * Accesses that are too small to keep the registers of the exit that HYP serves, which a fault overwrites: who makes
+ * some keeps them around all of them (HSR, which is not needed on the way back into the guest, is lost). Each is one
+ * access of the width that it names, naturally aligned.
+ */
+struct fault_kept {
+	uint32_t elr, spsr;
+};
+
+static inline struct fault_kept fault_keep(void)
+{
+	return (struct fault_kept){read_elr_hyp(), read_spsr_hyp()};
+}
+
+static inline void fault_give_back(struct fault_kept kept)
+{
+	write_elr_hyp(kept.elr);
+	write_spsr_hyp(kept.spsr);
+}
+
+/* The half word, or -EIO. */
+int load16_checked(const void *at);
+/* 0 or -EIO: a half word, four words into `to`, two words. */
+int store16_checked(void *at, uint32_t value);
+int load_words_checked(uint32_t to[4], const void *at);
+int store_words_checked(void *at, uint32_t first, uint32_t second);
 
 #endif

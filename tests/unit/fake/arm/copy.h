@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <arm/sysreg.h>
+
 #include "fake_machine.h"
 
 static inline bool fake_is_bad(const void *at, size_t len)
@@ -32,6 +34,61 @@ static inline int zero_lines_checked(void *at, const void *end)
 	if (fake_is_bad(at, len))
 		return -EIO;
 	memset(at, 0, len);
+	return 0;
+}
+
+struct fault_kept {
+	uint32_t elr, spsr;
+};
+
+static inline struct fault_kept fault_keep(void)
+{
+	return (struct fault_kept){read_elr_hyp(), read_spsr_hyp()};
+}
+
+static inline void fault_give_back(struct fault_kept kept)
+{
+	write_elr_hyp(kept.elr);
+	write_spsr_hyp(kept.spsr);
+}
+
+/* The fault takes the exit's registers with it. */
+static inline bool fake_faults(const void *at, size_t len)
+{
+	if (!fake_is_bad(at, len))
+		return false;
+	write_elr_hyp(0xdeadU);
+	write_spsr_hyp(0xdeadU);
+	return true;
+}
+
+static inline int load16_checked(const void *at)
+{
+	return fake_faults(at, 2) ? -EIO : *(const uint16_t *)at;
+}
+
+static inline int store16_checked(void *at, uint32_t value)
+{
+	if (fake_faults(at, 2))
+		return -EIO;
+	*(uint16_t *)at = (uint16_t)value;
+	return 0;
+}
+
+static inline int load_words_checked(uint32_t to[4], const void *at)
+{
+	if (fake_faults(at, 16))
+		return -EIO;
+	memcpy(to, at, 16);
+	return 0;
+}
+
+static inline int store_words_checked(void *at, uint32_t first, uint32_t second)
+{
+	if (fake_faults(at, 8))
+		return -EIO;
+	((uint32_t *)at)[0] = first;
+	((uint32_t *)at)[1] = second;
 	return 0;
 }
 
