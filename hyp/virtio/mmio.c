@@ -73,6 +73,22 @@ void virtio_irq_set(struct virtio_device *v, uint32_t set, uint32_t clear)
 	spin_unlock(&v->irq_lock);
 }
 
+/*
+ * The interrupt is an edge: what has come since the driver looked, or what it leaves for later, is a new one, or a
+ * driver that acknowledges one bit would wait for ever for the other.
+ */
+static void acknowledge(struct virtio_device *v, uint32_t bits)
+{
+	uint32_t status;
+
+	spin_lock(&v->irq_lock);
+	status = v->state->page.word[VIRTIO_INTERRUPT_STATUS / 4U];
+	if (status & bits)
+		settle_irq(v, 0);
+	settle_irq(v, status & ~bits);
+	spin_unlock(&v->irq_lock);
+}
+
 void virtio_ask(struct vcpu *vcpu, const struct virtio_device *v)
 {
 	__atomic_fetch_or(&vcpu->virtio_slots, BIT(v->slot), __ATOMIC_RELAXED);
@@ -100,7 +116,7 @@ static bool bus_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t
 	if (reg == VIRTIO_QUEUE_NOTIFY && size == MMIO_WORD)
 		return notify(vcpu, v, value);
 	if (reg == VIRTIO_INTERRUPT_ACK && size == MMIO_WORD)
-		virtio_irq_set(v, 0, value);
+		acknowledge(v, value);
 	else
 		virtio_write(vcpu, v, reg, value, size);
 	return true;

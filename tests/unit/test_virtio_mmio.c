@@ -256,6 +256,32 @@ static void test_serve(void **state)
 	rig_end();
 }
 
+/* A driver that acknowledges bit by bit hears of each: of what is left, and of what comes between two of its writes. */
+static void test_acknowledge(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	begin();
+	rig_start(OFFERED, 0, 8);
+	offer_bytes(10);
+	rig_kick();
+	before = rig_edges;
+	rig_write_size(0, VIRTIO_CONFIG, 'X', 1); /* configuration changes while the line is up */
+	assert_int_equal(rig_edges, before);
+	assert_int_equal(rig_read(VIRTIO_INTERRUPT_STATUS), VIRTIO_INT_QUEUE | VIRTIO_INT_CONFIG);
+	rig_write(VIRTIO_INTERRUPT_ACK, VIRTIO_INT_QUEUE);
+	assert_int_equal(rig_read(VIRTIO_INTERRUPT_STATUS), VIRTIO_INT_CONFIG);
+	assert_true(rig_line[0]);
+	assert_int_equal(rig_edges, before + 1U);
+	rig_write(VIRTIO_INTERRUPT_ACK, VIRTIO_INT_QUEUE); /* clears nothing, is nothing */
+	assert_int_equal(rig_edges, before + 1U);
+	rig_write(VIRTIO_INTERRUPT_ACK, UINT32_MAX);
+	assert_false(rig_line[0]);
+	assert_int_equal(rig_edges, before + 1U);
+	rig_end();
+}
+
 /* At most 32 KiB and 32 descriptors in a step. */
 static void test_steps(void **state)
 {
@@ -585,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_features),
 		cmocka_unit_test(test_serve),
+		cmocka_unit_test(test_acknowledge),
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_reset_in_flight),
 		cmocka_unit_test(test_broken),

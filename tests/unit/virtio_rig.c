@@ -20,6 +20,7 @@
 struct vm rig_vm;
 struct vcpu rig_vcpu[2];
 bool rig_line[MACHINE_VIRTIO_COUNT];
+uint32_t rig_edges;
 static uint32_t ring_size;
 static uint16_t avail_index;
 
@@ -28,6 +29,7 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 	assert_ptr_equal(vm, &rig_vm);
 	assert_int_equal(cpu, 0);
 	assert_in_range(id, MACHINE_SPI_VIRTIO(0), MACHINE_SPI_VIRTIO(MACHINE_VIRTIO_COUNT - 1U));
+	rig_edges += level && !rig_line[id - MACHINE_SPI_VIRTIO(0)];
 	rig_line[id - MACHINE_SPI_VIRTIO(0)] = level;
 }
 

@@ -20,6 +20,7 @@
 extern struct vm rig_vm;
 extern struct vcpu rig_vcpu[2];
 extern bool rig_line[MACHINE_VIRTIO_COUNT];
+extern uint32_t rig_edges; /* rises of all lines */
 
 /* A VM of two vCPUs with its slots and a device of `class`, which comes from a node called `name`, in a quiet world. */
 struct virtio_device *rig_begin(const struct device_class *class, const char *name);
