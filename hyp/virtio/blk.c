@@ -66,12 +66,17 @@ struct blk_segment {
 	uint32_t sectors, flags;
 };
 
+/* What a request begins with, and is read at once. */
+#define FRONT_BYTES (sizeof(struct blk_header) + sizeof(struct blk_segment))
+static_assert(FRONT_BYTES <= VIRTQ_STEP_PIECES, "virtq_reserve()");
+
 /* The request of the chain that is being served; a new chain begins a new one. */
 struct blk_request {
 	uint32_t type;
 	uint64_t at;   /* byte of the disk */
 	uint64_t left; /* bytes */
 	uint32_t done; /* that have been written for the driver */
+	bool gap;      /* between these and the status there is room that was not written */
 	uint8_t status;
 };
 
@@ -120,15 +125,6 @@ static void begin_out(struct vblk *b, uint64_t sector, uint64_t bytes)
 	}
 }
 
-static uint8_t give_id(const struct vblk *b, struct virtq_chain *chain, struct virtq_step *step)
-{
-	char id[SERIAL_BYTES] = {0};
-	uint32_t len = MIN(chain->out.left - 1U, SERIAL_BYTES);
-
-	strncpy(id, b->serial ? b->serial : "", sizeof(id));
-	return guest_scatter(&step->view, &chain->out, id, len) ? S_IOERR : S_OK;
-}
-
 /* One segment (max_discard_seg, max_write_zeroes_seg). */
 static void begin_zero(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step, uint32_t known_flags)
 {
@@ -166,7 +162,7 @@ static bool begin_request(struct vblk *b, struct virtq_chain *chain, struct virt
 	case T_FLUSH:
 		break;
 	case T_GET_ID:
-		b->request.status = give_id(b, chain, step);
+		b->request.left = MIN(chain->out.left - 1U, SERIAL_BYTES);
 		break;
 	case T_DISCARD:
 		begin_zero(b, chain, step, 0);
@@ -193,6 +189,15 @@ static void say_full(struct vblk *b)
 		 b->virtio.device.name, (unsigned long long)(b->cow / 1024U));
 }
 
+/* The serial number's bytes from `at` on, zeroes behind it (5.2.6). */
+static int give_id(const struct vblk *b, struct virtq_chain *chain, struct virtq_step *step, uint32_t at, uint32_t n)
+{
+	char id[SERIAL_BYTES] = {0};
+
+	strncpy(id, b->serial ? b->serial : "", sizeof(id));
+	return guest_scatter(&step->view, &chain->out, id + at, n);
+}
+
 static int copy_some(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step, uint32_t n)
 {
 	const struct blk_request *r = &b->request;
@@ -202,18 +207,36 @@ static int copy_some(struct vblk *b, struct virtq_chain *chain, struct virtq_ste
 		return disk_read(&b->disk, r->at, &step->view, &chain->out, n);
 	case T_OUT:
 		return disk_write(&b->disk, r->at, &step->view, &chain->in, n);
+	case T_GET_ID:
+		return give_id(b, chain, step, (uint32_t)r->at, n);
 	default:
 		return disk_zero(&b->disk, r->at, n);
+	}
+}
+
+/* How much of the data this step may move. */
+static uint32_t share_data(const struct vblk *b, const struct virtq_chain *chain, struct virtq_step *step)
+{
+	uint32_t n = (uint32_t)MIN(b->request.left, step->bytes);
+
+	switch (b->request.type) {
+	case T_IN:
+	case T_GET_ID:
+		return virtq_share(step, &chain->out, n);
+	case T_OUT:
+		return virtq_share(step, &chain->in, n);
+	default:
+		step->bytes -= n;
+		return n;
 	}
 }
 
 static void move_data(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step)
 {
 	struct blk_request *r = &b->request;
-	uint32_t n = (uint32_t)MIN(r->left, step->bytes);
-	int ret = copy_some(b, chain, step, n);
+	uint32_t n = share_data(b, chain, step);
+	int ret = n > 0 ? copy_some(b, chain, step, n) : 0;
 
-	step->bytes -= n;
 	if (unlikely(ret != 0)) {
 		if (ret == -ENOSPC)
 			say_full(b);
@@ -224,24 +247,28 @@ static void move_data(struct vblk *b, struct virtq_chain *chain, struct virtq_st
 	b->virtio.device.count.bytes += n;
 	r->at += n;
 	r->left -= n;
-	if (r->type == T_IN)
+	if (r->type == T_IN || r->type == T_GET_ID)
 		r->done += n;
 }
 
 /* The status is the last byte that the device may write. What is in front of it and was not written counts for nothing.
  */
-static uint32_t end_request(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step)
+static enum virtio_served end_request(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step,
+				      uint32_t *written)
 {
 	struct blk_request *r = &b->request;
 	uint32_t skipped = chain->out.left - 1U;
 
-	if (r->type == T_GET_ID && r->status == S_OK)
-		r->done = SERIAL_BYTES;
-	b->virtio.device.count.errors += r->status != S_OK;
+	r->gap |= skipped > 0;
 	guest_skip(&chain->out, skipped);
+	if (!virtq_reserve(step, &chain->out, 1))
+		return VIRTIO_MORE;
+	b->virtio.device.count.errors += r->status != S_OK;
 	if (guest_scatter(&step->view, &chain->out, &r->status, 1))
-		return 0;
-	return skipped ? r->done : r->done + 1U;
+		*written = 0;
+	else
+		*written = r->gap ? r->done : r->done + 1U;
+	return VIRTIO_DONE;
 }
 
 static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, struct virtq_chain *chain,
@@ -251,6 +278,8 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 
 	(void)queue;
 	if (chain->phase == VIRTQ_NO_REQUEST) {
+		if (!virtq_reserve(step, &chain->in, MIN(chain->in.left, FRONT_BYTES)))
+			return VIRTIO_MORE;
 		chain->phase++;
 		if (!begin_request(b, chain, step)) {
 			v->device.count.errors++;
@@ -259,10 +288,7 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 	}
 	if (b->request.left > 0)
 		move_data(b, chain, step);
-	if (b->request.left > 0)
-		return VIRTIO_MORE;
-	*written = end_request(b, chain, step);
-	return VIRTIO_DONE;
+	return b->request.left > 0 ? VIRTIO_MORE : end_request(b, chain, step, written);
 }
 
 static const struct virtio_backend blk_backend = {

@@ -3,6 +3,7 @@
  * and nothing that it says is believed a second time. Compiled for speed.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 
 #include <arm/barrier.h>
@@ -226,16 +227,27 @@ static inline int read_direct(const struct virtq *q, const struct virtq_step *st
 	return 0;
 }
 
-/* Of an indirect table: several are read at once. */
+/* 0; -EAGAIN: not in this step, which is over; or as guest_copy_in(). */
+static int fetch_indirect(struct virtq_chain *c, struct virtq_step *step)
+{
+	ipa_t from = ipa_add(c->table, (uint64_t)c->next * DESC_BYTES);
+	uint32_t count = MIN(c->table_count - c->next, VIRTQ_FETCH);
+
+	if (!guest_present(&step->view, from, (size_t)count * DESC_BYTES)) {
+		step->pieces = 0;
+		return -EAGAIN;
+	}
+	c->fetched_from = c->next;
+	c->fetched_count = count;
+	return guest_copy_in(&step->view, from, c->fetched, (size_t)count * DESC_BYTES);
+}
+
+/* Of an indirect table: several are read at once. As fetch_indirect(). */
 static int read_indirect(struct virtq_chain *c, struct virtq_step *step, struct virtq_desc *desc)
 {
 	if (c->next - c->fetched_from >= c->fetched_count) {
-		int ret;
+		int ret = fetch_indirect(c, step);
 
-		c->fetched_from = c->next;
-		c->fetched_count = MIN(c->table_count - c->next, VIRTQ_FETCH);
-		ret = guest_copy_in(&step->view, ipa_add(c->table, (uint64_t)c->next * DESC_BYTES), c->fetched,
-				    (size_t)c->fetched_count * DESC_BYTES);
 		if (ret)
 			return ret;
 	}
@@ -285,11 +297,15 @@ static const char *add_piece(struct virtq *q, const struct virtq_desc *desc)
 static const char *next_descriptor(struct virtq *q, struct virtq_step *step)
 {
 	struct virtq_desc desc;
+	int ret;
 
 	if (!q->chain.indirect && read_direct(q, step, q->chain.next, &desc))
 		return RING_ABORTS;
-	if (q->chain.indirect && read_indirect(&q->chain, step, &desc))
-		return "an indirect table that is not in RAM";
+	if (q->chain.indirect) {
+		ret = read_indirect(&q->chain, step, &desc);
+		if (ret)
+			return ret == -EAGAIN ? NULL : "an indirect table that is not in RAM";
+	}
 	if (unlikely(desc.flags & VIRTQ_DESC_INDIRECT))
 		return enter_table(q, &desc);
 	return add_piece(q, &desc);
@@ -328,6 +344,32 @@ enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
 			return broken(q, wrong);
 	}
 	return end_chain(q);
+}
+
+/* Of the next `len` bytes: what the step has pieces for. 0 where a block had to be touched. */
+static uint32_t take_pieces(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len)
+{
+	uint32_t n = guest_span(cursor, len, &step->pieces);
+
+	return guest_cursor_present(&step->view, cursor, n) ? n : 0;
+}
+
+uint32_t virtq_share(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len)
+{
+	uint32_t n = take_pieces(step, cursor, MIN(len, step->bytes));
+
+	step->bytes -= n;
+	if (n == 0)
+		step->pieces = 0;
+	return n;
+}
+
+bool virtq_reserve(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len)
+{
+	if (take_pieces(step, cursor, len) == len)
+		return true;
+	step->pieces = 0;
+	return false;
 }
 
 void virtq_put(struct virtq *q, const struct virtq_step *step, uint32_t written)

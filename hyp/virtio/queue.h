@@ -21,11 +21,14 @@ struct vm;
 #define VIRTQ_STEP_BYTES  KIB(32)
 #define VIRTQ_STEP_PIECES 32U
 
-/* What a step of a device's work may do, and the view of the guest's RAM that it has meanwhile. */
+/*
+ * What a step of a device's work may do, and the view of the guest's RAM that it has meanwhile. One that touches a
+ * block of RAM for the first time does nothing more.
+ */
 struct virtq_step {
 	struct guest_view view;
 	uint32_t bytes;  /* that may still be copied */
-	uint32_t pieces; /* descriptors that may still be read */
+	uint32_t pieces; /* descriptors that may still be read, and pieces of RAM copied from or to */
 };
 
 struct virtq_desc {
@@ -90,6 +93,14 @@ enum virtq_result {
 
 /* Read the next chain, or the rest of it. */
 enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step);
+
+/*
+ * A backend asks before each copy. virtq_share(): how many of the next `len` bytes at the cursor, of which there are so
+ * many, this step may copy. virtq_reserve(): all of them, a few that are wanted together and not counted as bytes, at
+ * most VIRTQ_STEP_PIECES. 0 and false: VIRTIO_MORE, the step is over.
+ */
+uint32_t virtq_share(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len);
+bool virtq_reserve(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len);
 
 /* The chain is done: `written` bytes of it have been written, from the first. */
 void virtq_put(struct virtq *q, const struct virtq_step *step, uint32_t written);

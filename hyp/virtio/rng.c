@@ -19,9 +19,14 @@ static enum virtio_served rng_serve(struct virtio_device *v, uint32_t queue, str
 				    struct virtq_step *step, uint32_t *written)
 {
 	uint8_t bytes[RNG_BYTES];
-	uint32_t len = MIN(chain->out.left, sizeof(bytes));
+	uint32_t len = 0;
 
 	(void)queue;
+	if (chain->out.left > 0) {
+		len = virtq_share(step, &chain->out, MIN(chain->out.left, sizeof(bytes)));
+		if (len == 0)
+			return VIRTIO_MORE;
+	}
 	random_bytes(bytes, len);
 	if (len == 0 || guest_scatter(&step->view, &chain->out, bytes, len)) {
 		v->device.count.errors++;

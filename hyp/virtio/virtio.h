@@ -12,9 +12,9 @@
  * The functions virtio_reset(), virtio_describe(), ... are those of its class, virtio_create() ends its create().
  *
  * Who works: a write to QueueNotify marks the queue and WORK_VIRTIO of the vCPU that makes it, which serves the queue
- * on its way back into the guest, in steps of at most VIRTQ_STEP_BYTES or VIRTQ_STEP_PIECES. Between two steps come
- * interrupts, the scheduler, the checkpoint: reset, pause and slices need nothing here. Several vCPUs may serve a
- * device in turn; nothing is allocated.
+ * on its way back into the guest, in steps of at most VIRTQ_STEP_BYTES or VIRTQ_STEP_PIECES, or of one first touch of
+ * a block of RAM. Between two steps come interrupts, the scheduler, the checkpoint: reset, pause and slices need
+ * nothing here. Several vCPUs may serve a device in turn; nothing is allocated.
  *
  * Locks: device->lock for all of a device but its interrupt; it is held while a step lasts, so that a reset is complete
  * when it returns. Inside of it device->irq_lock, for InterruptStatus and the line, so that an acknowledgement need not
@@ -54,8 +54,8 @@ struct virtio_backend {
 	uint32_t queues, queue_size;
 
 	/*
-	 * Work on the chain of queue `queue`, at most step->bytes, which it counts down. VIRTIO_DONE: *written are the
-	 * bytes that it has written, from the first that the device may write. Under the device's lock.
+	 * Work on the chain of queue `queue`, as far as virtq_share() and virtq_reserve() say. VIRTIO_DONE: *written
+	 * are the bytes that it has written, from the first that the device may write. Under the device's lock.
 	 */
 	enum virtio_served (*serve)(struct virtio_device *v, uint32_t queue, struct virtq_chain *chain,
 				    struct virtq_step *step, uint32_t *written);

@@ -51,6 +51,37 @@ int guest_gather(struct guest_view *view, struct guest_cursor *from, void *to, s
 	return ret;
 }
 
+uint32_t guest_span(const struct guest_cursor *cursor, uint32_t len, uint32_t *pieces)
+{
+	struct guest_cursor here = *cursor;
+	uint32_t sum = 0;
+
+	for (; sum<len && * pieces> 0; --*pieces) {
+		ipa_t at;
+		size_t step = cursor_here(&here, len - sum, &at);
+
+		cursor_advance(&here, step);
+		sum += (uint32_t)step;
+	}
+	return sum;
+}
+
+bool guest_cursor_present(struct guest_view *view, const struct guest_cursor *cursor, uint32_t len)
+{
+	struct guest_cursor here = *cursor;
+
+	while (len > 0) {
+		ipa_t at;
+		size_t step = cursor_here(&here, len, &at);
+
+		if (!guest_present(view, at, step))
+			return false;
+		cursor_advance(&here, step);
+		len -= (uint32_t)step;
+	}
+	return true;
+}
+
 void guest_skip(struct guest_cursor *cursor, size_t len)
 {
 	while (len > 0) {

@@ -77,6 +77,16 @@ static int view_show(struct guest_view *view, uint64_t at, size_t *len, uint8_t 
 	return ret;
 }
 
+bool guest_present(struct guest_view *view, ipa_t at, size_t len)
+{
+	if (guest_check(view->vm, at.v, len))
+		return true;
+	for (uint64_t block = align_down(at.v, BLOCK_SIZE); block < at.v + len; block += BLOCK_SIZE)
+		if (block != view->block && !vm_is_touched(view->vm, ipa(block)))
+			return vm_touch(view->vm, ipa(block)) != 0;
+	return true;
+}
+
 /* Of a guest that looks past the caches no line may be there before HYP's access, nor stay behind it. */
 static inline void view_sync(const struct guest_view *view, const uint8_t *where, size_t len)
 {

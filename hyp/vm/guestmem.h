@@ -56,6 +56,12 @@ void guest_view_close(struct guest_view *view);
 int guest_copy_in(struct guest_view *view, ipa_t from, void *to, size_t len);
 int guest_copy_out(struct guest_view *view, ipa_t to, const void *from, size_t len);
 
+/*
+ * For work in steps: zeroing a block at its first touch is a step of its own. False: one that [at, at + len) lies in
+ * has been touched here and now. True: all have been, or a copy fails for the reason for which that could not be.
+ */
+bool guest_present(struct guest_view *view, ipa_t at, size_t len);
+
 /* From one VM's RAM to another's, in one copy. */
 int guest_copy_across(struct guest_view *to_view, ipa_t to, struct guest_view *from_view, ipa_t from, size_t len);
 
@@ -82,6 +88,15 @@ int guest_gather(struct guest_view *view, struct guest_cursor *from, void *to, s
 int guest_scatter(struct guest_view *view, struct guest_cursor *to, const void *from, size_t len);
 int guest_forward(struct guest_view *to_view, struct guest_cursor *to, struct guest_view *from_view,
 		  struct guest_cursor *from, size_t len);
+
+/*
+ * How many of the next `len` bytes, of which there are so many, lie in *pieces pieces at most, which are counted down.
+ * Those without a byte count for nothing.
+ */
+uint32_t guest_span(const struct guest_cursor *cursor, uint32_t len, uint32_t *pieces);
+
+/* guest_present() of the next `len` bytes, of which there are so many. */
+bool guest_cursor_present(struct guest_view *view, const struct guest_cursor *cursor, uint32_t len);
 
 /* Past `len` bytes, which are there, without a look at them. */
 void guest_skip(struct guest_cursor *cursor, size_t len);

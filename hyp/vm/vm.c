@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
@@ -124,22 +125,41 @@ bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out)
 	return false;
 }
 
-int vm_touch(struct vm *vm, ipa_t at)
+bool vm_is_touched(const struct vm *vm, ipa_t at)
 {
-	ipa_t block = ipa(align_down(at.v, BLOCK_SIZE));
-	pa_t to, unused;
+	pa_t unused;
+
+	return s2_lookup(&vm->s2, ipa(align_down(at.v, BLOCK_SIZE)), &unused);
+}
+
+static int touch_block(struct vm *vm, ipa_t block, pa_t to)
+{
 	int ret = 0;
 
-	if (!vm_ram_pa(vm, block, &to))
-		return -EFAULT;
 	spin_lock(&vm->s2.lock);
-	if (!s2_lookup(&vm->s2, block, &unused)) {
+	if (!vm_is_touched(vm, block)) {
 		ret = cache_scrub_block(hyp_window_open(to));
 		hyp_window_close();
 		if (!ret)
 			ret = s2_map_block(&vm->s2, block, to);
 	}
 	spin_unlock(&vm->s2.lock);
+	return ret;
+}
+
+int vm_touch(struct vm *vm, ipa_t at)
+{
+	ipa_t block = ipa(align_down(at.v, BLOCK_SIZE));
+	pa_t to;
+	int ret;
+
+	if (!vm_ram_pa(vm, block, &to))
+		return -EFAULT;
+	if (likely(vm_is_touched(vm, block))) {
+		dmb_ish(); /* its zeroes are there: touch_block() writes them before the entry */
+		return 0;
+	}
+	ret = touch_block(vm, block, to);
 	if (ret == -EIO && log_ratelimit(&vm->log_budget))
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, does not answer (external abort)",
 			vm->config.name, (unsigned long long)to.v, (unsigned long long)block.v);

@@ -53,8 +53,9 @@ const struct device_class *const device_classes[] = {&virtio_blk_class, &vrng_cl
 #define UNCACHED  8U
 #define NO_BUDGET 16U /* the VM's lines are used up */
 
-/* Pieces of chains that were read in steps before, and of this one; fetches of tables; data that is cut at pages. */
-#define COPIES_MAX (QUEUE_ENTRIES + VIRTQ_STEP_PIECES * 6U + VIRTQ_STEP_BYTES / PAGE_SIZE + OTHER_BYTES)
+/* A piece of RAM, or a descriptor and the fetch of its table, for each that a step counts; data that is cut at pages.
+ */
+#define COPIES_MAX (2U * VIRTQ_STEP_PIECES + VIRTQ_STEP_BYTES / PAGE_SIZE)
 #define COPIED_MAX (VIRTQ_STEP_BYTES + VIRTQ_STEP_PIECES * VIRTQ_FETCH * 16U + (VIRTQ_STEP_PIECES + 1U) * OTHER_BYTES)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -34,10 +34,20 @@ void sched_preempt(void)
 	preempted++;
 }
 
+static bool fresh[RAM / BLOCK_SIZE]; /* blocks that have not been touched */
+
+bool vm_is_touched(const struct vm *v, ipa_t at)
+{
+	(void)v;
+	return !fresh[(at.v - BASE) / BLOCK_SIZE];
+}
+
 int vm_touch(struct vm *v, ipa_t at)
 {
 	(void)v;
 	touches++;
+	if (at.v - BASE < RAM)
+		fresh[(at.v - BASE) / BLOCK_SIZE] = false;
 	return at.v - BASE < RAM ? 0 : -EFAULT;
 }
 
@@ -143,6 +153,49 @@ static void test_bounds(void **state)
 	assert_int_equal(touches, 0);
 	assert_int_equal(guest_read(&vm, ipa(BASE + RAM), buffer, 0), 0);
 	assert_int_equal(guest_read(&vm, ipa(BASE + RAM - 1U), buffer, 1), 0);
+}
+
+/* Work in steps touches a block in each, and then copies; what is no RAM is the copy's to refuse. */
+static void test_present(void **state)
+{
+	const struct guest_piece piece[] = {
+		{ipa(BASE + BLOCK_SIZE), 1}, {ipa(0), 0}, {ipa(BASE + BLOCK_SIZE - 1U), 10}, {ipa(0), 7}};
+	struct guest_cursor cursor;
+	struct guest_view view;
+	uint32_t pieces;
+
+	(void)state;
+	caches(true);
+	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	assert_int_equal(guest_cursor_init(&cursor, piece, 4), 0);
+	fresh[0] = fresh[1] = true;
+	touches = 0;
+	assert_false(guest_cursor_present(&view, &cursor, 18));
+	assert_int_equal(touches, 1);
+	assert_true(fresh[0]);
+	assert_true(guest_cursor_present(&view, &cursor, 1));
+	assert_false(guest_cursor_present(&view, &cursor, 2));
+	assert_true(guest_cursor_present(&view, &cursor, 18));
+	assert_int_equal(touches, 2);
+	fresh[0] = fresh[1] = true;
+	assert_true(guest_present(&view, ipa(BASE + RAM - 1U), 2));
+	assert_true(guest_present(&view, ipa(UINT64_MAX - 1U), 4));
+	assert_true(guest_present(&view, ipa(BASE), 0));
+	assert_int_equal(touches, 2);
+	fresh[0] = fresh[1] = false;
+	/* Pieces without a byte are none. */
+	pieces = 1;
+	assert_int_equal(guest_span(&cursor, 18, &pieces), 1);
+	assert_int_equal(pieces, 0);
+	pieces = 2;
+	assert_int_equal(guest_span(&cursor, 18, &pieces), 11);
+	pieces = 9;
+	assert_int_equal(guest_span(&cursor, 18, &pieces), 18);
+	assert_int_equal(pieces, 6);
+	pieces = 9;
+	assert_int_equal(guest_span(&cursor, 1, &pieces), 1);
+	assert_int_equal(pieces, 8);
+	guest_view_close(&view);
 }
 
 /* HYP looks past nothing where the guest does not: its caches are on, and no line has to go. */
@@ -336,9 +389,9 @@ static void test_abort(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copies),   cmocka_unit_test(test_bounds), cmocka_unit_test(test_abort),
-		cmocka_unit_test(test_coherent), cmocka_unit_test(test_views),  cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_rings),
+		cmocka_unit_test(test_copies), cmocka_unit_test(test_bounds),   cmocka_unit_test(test_present),
+		cmocka_unit_test(test_abort),  cmocka_unit_test(test_coherent), cmocka_unit_test(test_views),
+		cmocka_unit_test(test_lists),  cmocka_unit_test(test_rings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

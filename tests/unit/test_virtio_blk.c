@@ -377,6 +377,59 @@ static void test_steps(void **state)
 	end();
 }
 
+/*
+ * A request in as many pieces as there may be, each in RAM that the guest has not touched: a step copies no more pieces
+ * than it may, and touches one block (rig_work() looks at each). It is served right nevertheless.
+ */
+static void test_scattered(void **state)
+{
+	const uint64_t fresh = ~UINT64_C(0xff), block = KIB(64);
+	const uint64_t table = MACHINE_RAM_BASE + 60U * block + block - 200U; /* over the border of two */
+	uint32_t pieces = 238, at = 0;
+
+	(void)state;
+	begin_cow(64);
+	put_header(IN, 0);
+	for (uint32_t i = 0; i < 16; i++) {
+		memcpy(fake_guest_at(MACHINE_RAM_BASE + (8U + i) * block), (uint8_t *)fake_guest_at(HEADER) + i, 1);
+		rig_desc_at(table, i, MACHINE_RAM_BASE + (8U + i) * block, 1, VIRTQ_DESC_NEXT, i + 1U);
+	}
+	for (uint32_t i = 0; i < pieces; i++) /* 238 * 43 + 6 is 20 sectors */
+		rig_desc_at(table, 16U + i, MACHINE_RAM_BASE + (24U + i % 32U) * block + 64U * i, i ? 43 : 49,
+			    VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 17U + i);
+	rig_desc_at(table, 16U + pieces, MACHINE_RAM_BASE + 63U * block, 1, VIRTQ_DESC_WRITE, 0);
+	rig_desc(0, table, (17U + pieces) * 16U, VIRTQ_DESC_INDIRECT, 0);
+	fake_virtio.fresh = fresh;
+	rig_offer(0);
+	assert_in_range(rig_kick(), 16 + 32 + 2 + 1 + 8, 100); /* blocks to touch, descriptors to read */
+	assert_int_equal(used(), 20U * 512U + 1U);
+	for (uint32_t i = 0; i < pieces; i++) {
+		uint32_t len = i ? 43 : 49;
+
+		assert_memory_equal(fake_guest_at(MACHINE_RAM_BASE + (24U + i % 32U) * block + 64U * i), image + at,
+				    len);
+		at += len;
+	}
+	assert_int_equal(*(uint8_t *)fake_guest_at(MACHINE_RAM_BASE + 63U * block), OK);
+	end();
+}
+
+/* A buffer for the serial number that is too short for it gets what it has room for, and no more is said of it. */
+static void test_short_id(void **state)
+{
+	(void)state;
+	begin_image();
+	memset(data(), 0x99, 32);
+	assert_int_equal(request(GET_ID, 0, 7, true), OK);
+	assert_int_equal(used(), 8);
+	assert_memory_equal(data(), "a seria\x99", 8);
+	assert_int_equal(request(GET_ID, 0, 0, true), OK);
+	assert_int_equal(used(), 1);
+	assert_int_equal(request(GET_ID, 0, 30, true), OK);
+	assert_int_equal(used(), 20); /* behind it a gap before the status */
+	end();
+}
+
 /* Each node that is refused, with its one line. */
 static void test_nodes(void **state)
 {
@@ -430,6 +483,7 @@ int main(void)
 		cmocka_unit_test(test_layouts),       cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_failed_write),
 		cmocka_unit_test(test_ram_disk),      cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_scattered),     cmocka_unit_test(test_short_id),
 		cmocka_unit_test(test_nodes),
 	};
 

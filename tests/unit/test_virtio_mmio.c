@@ -606,22 +606,14 @@ static void test_restore(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty_slots),
-		cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_widths),
-		cmocka_unit_test(test_features),
-		cmocka_unit_test(test_serve),
-		cmocka_unit_test(test_acknowledge),
-		cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_reset_in_flight),
-		cmocka_unit_test(test_broken),
-		cmocka_unit_test(test_ring_aborts),
-		cmocka_unit_test(test_queue_setup),
-		cmocka_unit_test(test_early_kick),
-		cmocka_unit_test(test_wait),
-		cmocka_unit_test(test_two),
-		cmocka_unit_test(test_legacy),
-		cmocka_unit_test(test_all_slots),
+		cmocka_unit_test(test_empty_slots), cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_widths),      cmocka_unit_test(test_features),
+		cmocka_unit_test(test_serve),       cmocka_unit_test(test_acknowledge),
+		cmocka_unit_test(test_steps),       cmocka_unit_test(test_reset_in_flight),
+		cmocka_unit_test(test_broken),      cmocka_unit_test(test_ring_aborts),
+		cmocka_unit_test(test_queue_setup), cmocka_unit_test(test_early_kick),
+		cmocka_unit_test(test_wait),        cmocka_unit_test(test_two),
+		cmocka_unit_test(test_legacy),      cmocka_unit_test(test_all_slots),
 		cmocka_unit_test(test_restore),
 	};
 

@@ -181,8 +181,11 @@ uint32_t rig_work(void)
 
 	while (rig_vcpu[0].thread.work & WORK_VIRTIO) {
 		atomic_clear(&rig_vcpu[0].thread.work, WORK_VIRTIO);
+		fake_virtio.copies = fake_virtio.touches = 0;
 		virtio_work(&rig_vcpu[0]);
 		assert_int_equal(fake_virtio.views, 0);
+		assert_in_range(fake_virtio.touches, 0, 1);
+		assert_in_range(fake_virtio.copies, 0, fake_virtio.touches ? VIRTQ_STEP_PIECES : RIG_COPIES_MAX);
 		assert_in_range(++steps, 0, 100000);
 	}
 	return steps;

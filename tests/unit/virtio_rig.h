@@ -45,6 +45,12 @@ void rig_desc_at(uint64_t table, uint32_t index, uint64_t addr, uint32_t len, ui
 /* Put a head into the available ring. */
 void rig_offer(uint32_t head);
 
+/*
+ * Copies of a step: one for each piece of RAM or fetch of a table, which are counted as pieces, and where data is cut
+ * at a disk's pages.
+ */
+#define RIG_COPIES_MAX (VIRTQ_STEP_PIECES + VIRTQ_STEP_BYTES / 4096U + 1U)
+
 /* Notify queue 0 and do all of the vCPU's work; the number of steps. */
 uint32_t rig_kick(void);
 uint32_t rig_work(void);

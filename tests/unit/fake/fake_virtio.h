@@ -19,14 +19,16 @@ extern uint8_t fake_guest_ram[FAKE_GUEST_RAM];
 
 struct fake_virtio {
 	bool uncached;
-	bool full;                                                       /* no ring can be mapped any more */
-	uint32_t maps;                                                   /* rings that are mapped */
-	uint32_t views;                                                  /* that are open */
-	uint32_t synced;                                                 /* bytes cleaned and invalidated */
-	void (*on_sync)(const uint8_t *at, uint32_t len);                /* each time */
-	uint32_t requests;                                               /* of vcpu_request() */
-	uint64_t bad, bad_size;                                          /* IPA of guest RAM that aborts */
-	void (*on_copy)(void);                                           /* before each copy */
+	bool full;                                        /* no ring can be mapped any more */
+	uint32_t maps;                                    /* rings that are mapped */
+	uint32_t views;                                   /* that are open */
+	uint32_t synced;                                  /* bytes cleaned and invalidated */
+	void (*on_sync)(const uint8_t *at, uint32_t len); /* each time */
+	uint32_t requests;                                /* of vcpu_request() */
+	uint64_t fresh;         /* bit n: the 64 KiB at 64 KiB * n of guest RAM, a block, have not been touched */
+	uint32_t touches;       /* of such blocks */
+	uint64_t bad, bad_size; /* IPA of guest RAM that aborts */
+	void (*on_copy)(void);  /* before each copy */
 	void (*on_copy_out)(uint64_t ipa, const void *from, size_t len); /* behind each one to guest RAM */
 	uint32_t copies;                                                 /* of bytes from and to guest RAM, */
 	uint64_t copied;                                                 /* and how many bytes */
