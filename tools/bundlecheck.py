@@ -71,6 +71,7 @@ NODES = dict(read_properties(source) for source in (read_source(path.relative_to
                                                     sorted(ROOT.glob("hyp/**/*.def"))) if "\nNODE(" in source)
 VM = NODES["virt7,vm"]
 DISK = NODES["virt7,virtio-blk"]
+CONSOLE = NODES["virt7,virtio-console"]
 
 
 # The tree
@@ -255,6 +256,13 @@ def check_disk(where, node):
         raise Refusal(f"{where}: {WORDS[wrong]}")
 
 
+def check_console(where, root, vm, node):
+    if not re.fullmatch(NAME_RULE, node.name):
+        raise Refusal(f"{where}: name: {WORDS['NAME']}")
+    if root.find("vms").find(f"{vm.name}.{node.name}"):
+        raise Refusal(f"{where}: {WORDS['CONSOLE_TAKEN']}")
+
+
 def check_device(blob, root, vm, node):
     rows = device_rows(node)
     if rows is None:
@@ -268,6 +276,8 @@ def check_device(blob, root, vm, node):
     check_properties(rows, node, where)
     if rows is DISK:
         check_disk(where, node)
+    if rows is CONSOLE:
+        check_console(where, root, vm, node)
     for name, row in rows.items():
         if row["kind"] == "IMAGE" and name in node.properties:
             check_image(blob, root, vm.name, node.name, as_text(node.properties[name]))

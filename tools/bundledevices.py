@@ -1,13 +1,14 @@
-"""The devices that --vm of tools/mkbundle gives to a VM: the words of users, made to nodes (hyp/virtio/blk.def, rng.def).
+"""The devices that --vm of tools/mkbundle gives to a VM: the words of users, made to nodes (hyp/virtio/*.def).
 
 What virt7 says of a node (tools/bundlecheck.py) is left to it: a size of 0, or a disk that is read-only and copy-on-write.
 """
 import re
 from pathlib import Path
 
-# Keys that are no properties of a VM's node. Those with a value may be repeated.
+# Words that are no properties of a VM's node. Keys have a value and may be repeated, as REPEATED may.
 KEYS = ("disk", "net", "flash", "pass")
-FLAGS = ("rng", "trusted-dma")
+FLAGS = ("rng", "console", "trusted-dma")
+REPEATED = ("console",)
 # What a later virt7 has. Passed over, a VM would start without its network.
 LATER = {"net": "network", "flash": "flash", "pass": "passthrough of the host's devices",
          "trusted-dma": "passthrough of the host's devices"}
@@ -80,11 +81,14 @@ def disk_lines(text, add_image, size_cells, warn):
 
 def device_nodes(devices, add_image, size_cells, warn):
     """[(name, lines)] in the order of the options, which is that of the slots."""
-    nodes, disks = [], 0
+    nodes, disks, consoles = [], 0, 0
     for key, value in devices:
         check_word(key, value)
         if key == "rng":
             nodes.append(("rng", ['compatible = "virt7,virtio-rng";']))
+        elif key == "console":
+            consoles += 1  # the UART is the one before the first
+            nodes.append((f"con{consoles}", ['compatible = "virt7,virtio-console";']))
         else:
             nodes.append((f"disk{disks}", ['compatible = "virt7,virtio-blk";',
                                            *disk_lines(value, add_image, size_cells, warn)]))

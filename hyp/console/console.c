@@ -14,12 +14,11 @@
 
 struct console_mux console;
 
-bool console_putc(struct console_stream *stream, uint8_t c)
+/* Holder of the lock, who has what waits sent. */
+static inline bool put_char(struct console_stream *stream, uint8_t c)
 {
-	bool room;
+	bool room = stream_has_room(stream);
 
-	mux_lock();
-	room = stream_has_room(stream);
 	if (!room && !output_is_visible(stream)) {
 		stream->shown++;
 		stream->lost++;
@@ -31,20 +30,48 @@ bool console_putc(struct console_stream *stream, uint8_t c)
 	} else {
 		stream->refused = true;
 	}
+	return room;
+}
+
+bool console_putc(struct console_stream *stream, uint8_t c)
+{
+	bool room;
+
+	mux_lock();
+	room = put_char(stream, c);
 	output_drain();
 	mux_unlock();
 	return room;
 }
 
-int console_getc(struct console_stream *stream)
+uint32_t console_put(struct console_stream *stream, const uint8_t *bytes, uint32_t len)
 {
-	int c = -1;
+	uint32_t n = 0;
 
 	mux_lock();
-	if (stream->input_tail != stream->input_head)
-		c = stream->input[stream->input_tail++ % CONSOLE_INPUT];
+	while (n < len && put_char(stream, bytes[n]))
+		n++;
+	output_drain();
 	mux_unlock();
-	return c;
+	return n;
+}
+
+uint32_t console_get(struct console_stream *stream, uint8_t *bytes, uint32_t len)
+{
+	uint32_t n = 0;
+
+	mux_lock();
+	while (n < len && stream->input_tail != stream->input_head)
+		bytes[n++] = stream->input[stream->input_tail++ % CONSOLE_INPUT];
+	mux_unlock();
+	return n;
+}
+
+int console_getc(struct console_stream *stream)
+{
+	uint8_t c;
+
+	return console_get(stream, &c, 1) ? c : -1;
 }
 
 /* What was typed goes to the VM with the keyboard or to the shell; who does not read keeps the first CONSOLE_INPUT

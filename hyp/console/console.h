@@ -69,6 +69,10 @@ bool console_putc(struct console_stream *stream, uint8_t c);
 /* The next character typed for this stream, or -1. */
 int console_getc(struct console_stream *stream);
 
+/* The same of up to `len` characters at once. Returns how many there was room for, or had been typed. */
+uint32_t console_put(struct console_stream *stream, const uint8_t *bytes, uint32_t len);
+uint32_t console_get(struct console_stream *stream, uint8_t *bytes, uint32_t len);
+
 /* Screen and keyboard to a stream; or, with NULL, the screen to all, and the keyboard where it was. Closes the
  * shell, and what it has not read yet counts as typed now. Not from a UART's emulation: calls input_ready(), room(). */
 void console_show(struct console_stream *stream);

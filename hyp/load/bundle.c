@@ -315,3 +315,10 @@ int bundle_find_image(const struct bundle *b, const char *vm, const char *proper
 		err = check_hashes(&l, image);
 	return err;
 }
+
+bool bundle_name_is_valid(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-");
+
+	return len && len < BUNDLE_NAME_MAX && !name[len] && *name != '-' && *name != '.';
+}

@@ -11,7 +11,8 @@
 
 enum image_compression { IMAGE_PLAIN, IMAGE_GZIP };
 
-#define BUNDLE_MAX_VMS 255U /* under /vms; bounds the work that an absurd bundle can cause */
+#define BUNDLE_NAME_MAX 32U  /* of a VM, or of a device that people call by its name; with the terminating 0 */
+#define BUNDLE_MAX_VMS  255U /* under /vms; bounds the work that an absurd bundle can cause */
 
 struct bundle {
 	const void *fdt; /* NULL: no bundle */
@@ -47,5 +48,8 @@ int bundle_find_image(const struct bundle *b, const char *vm, const char *proper
  */
 int bundle_get_string(const struct bundle *b, int node, const char *name, const char **value);
 int bundle_get_number(const struct bundle *b, int node, const char *name, uint64_t *value);
+
+/* Letters, digits and ._+- : what a shell command and a log line can carry (WORDS_NAME). */
+bool bundle_name_is_valid(const char *name);
 
 #endif

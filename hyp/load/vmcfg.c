@@ -35,14 +35,6 @@ static_assert((MACHINE_RAM_END - MACHINE_RAM_BASE) / 1024U == 1072693248U, "hyp/
 static_assert(VM_BOOTARGS_MAX == 4095 + 1 && VM_WATCHDOG_MAX == 3600000U, "hyp/load/vm.def");
 static_assert(VM_ACTION_STOP == 0 && VM_ACTION_RESTART == 1, "the order of choices in hyp/load/vm.def");
 
-/* Letters, digits and ._+- : what a shell command and a log line can carry. */
-static bool name_is_valid(const char *name)
-{
-	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-");
-
-	return len && len < VM_NAME_MAX && !name[len] && *name != '-' && *name != '.';
-}
-
 static int parse_name(const struct bundle *b, int vms, int node, struct vm_config *cfg)
 {
 	const char *name = fdt_get_name(b->fdt, node, NULL);
@@ -59,7 +51,7 @@ static int parse_name(const struct bundle *b, int vms, int node, struct vm_confi
 		taken = taken || (name && other && !strcmp(name, other));
 	}
 	/* What the node says is not printed here: it may be anything. */
-	if (!name || !name_is_valid(name)) {
+	if (!name || !bundle_name_is_valid(name)) {
 		log_err("vm number %u: /vms: name: " WORDS_NAME, number);
 		return -EINVAL;
 	}

@@ -11,7 +11,7 @@
 #include "hyp/load/bundle.h"
 #include "hyp/vm/machine.h"
 
-#define VM_NAME_MAX     32U      /* with the terminating 0 */
+#define VM_NAME_MAX     BUNDLE_NAME_MAX
 #define VM_WATCHDOG_MAX 3600000U /* ms */
 #define VM_BOOTARGS_MAX 4096U    /* with the terminating 0; Linux on ARM takes 1024 */
 

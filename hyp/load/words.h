@@ -21,6 +21,7 @@
 #define WORDS_DISK_BLANK_COW  "size and copy-on-write: give one of them"
 #define WORDS_DISK_RO_COW     "read-only and copy-on-write: give one of them"
 #define WORDS_DISK_WRITABLE   "an image cannot be written: say read-only, or copy-on-write = <KiB>"
+#define WORDS_CONSOLE_TAKEN   "a VM has the name of this console; choose another"
 #define WORDS_VIRTIO_TOO_MANY "more than 32 virtio devices; take some out"
 
 /* An image's node. */

@@ -2,10 +2,11 @@
  * virtio devices of a guest: what the specification (virtio 1.2) has in common for all of them is here, what each kind
  * does is its backend's.
  *
- *   mmio.c   the transports: 32 slots in one region of the bus, registers of version 1 and 2, life of a device
- *   queue.c  split queues: rings, chains of descriptors
- *   rng.c    entropy device
- *   blk.c    block device; disk.c is what it reads and writes
+ *   mmio.c     the transports: 32 slots in one region of the bus, registers of version 1 and 2, life of a device
+ *   queue.c    split queues: rings, chains of descriptors
+ *   rng.c      entropy device
+ *   blk.c      block device; disk.c is what it reads and writes
+ *   console.c  a console beside the UART
  *
  * A backend is a struct virtio_backend and a device class (hyp/vdev/device.h) with a row in hyp/vdev/classes.def, whose
  * instance begins with a struct virtio_device and ends with a struct virtio_state and what else of it is plain data.

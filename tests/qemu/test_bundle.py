@@ -253,15 +253,25 @@ BAD_DISKS = {  # what the node disk0 says; the line behind /vms/NAME
     "misspelt": ('image = "guest"; read-onyl;', "/disk0: read-onyl: unknown property of a device; correct it or take it out"),
     "unknown": ('image = "nothere"; read-only;', ': disk0: no image "nothere" under /images; add it or correct the name'),
 }
+BAD_CONSOLES = {  # other nodes of the VM's; the line
+    "con-name": ('con@1 { compatible = "virt7,virtio-console"; };',
+                 "/con@1: name: use 1 to 31 letters, digits and ._+- (and no . or - at the start)"),
+    "con-flag": ('con1 { compatible = "virt7,virtio-console"; virtio-legacy = "1"; };',
+                 "/con1: virtio-legacy: not <0> or <1>"),
+    "con-size": ('con1 { compatible = "virt7,virtio-console"; size = <80>; };',
+                 "/con1: size: unknown property of a device; correct it or take it out"),
+    "goo": ('d { compatible = "virt7,virtio-console"; };', "/d: a VM has the name of this console; choose another"),
+}
 THE_33RD = " ".join(f'disk{n} {{ compatible = "virt7,virtio-blk"; size = <4>; }};' for n in range(33))
 
 
-def test_bad_disks(virt7, fit):
+def test_bad_devices(virt7, fit):
     """Each keeps its VM off with its line, by virt7 and by mkbundle; the one beside them runs."""
     disks = {kind: f'disk0 {{ compatible = "virt7,virtio-blk"; {text} }};' for kind, (text, _) in BAD_DISKS.items()}
     disks["many"] = THE_33RD
-    path = fit(" ".join(vm(kind, memory="memory = <8192>;", extra=disk) for kind, disk in disks.items()) + vm("good"))
-    lines = [f"vm {kind}: /vms/{kind}{line}" for kind, (_, line) in BAD_DISKS.items()]
+    disks |= {kind: text for kind, (text, _) in BAD_CONSOLES.items()}
+    path = fit(" ".join(vm(kind, memory="memory = <8192>;", extra=disk) for kind, disk in disks.items()) + vm("goo.d"))
+    lines = [f"vm {kind}: /vms/{kind}{line}" for kind, (_, line) in (BAD_DISKS | BAD_CONSOLES).items()]
     lines.append("vm many: /vms/many/disk32: more than 32 virtio devices; take some out")
     run = virt7(path)
     expect_run(run)

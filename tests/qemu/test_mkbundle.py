@@ -167,6 +167,8 @@ def test_refuses(kernel, tmp_path, text, error):
     (",".join(33 * ["disk=size=4M"]), "vm a: /vms/a/disk32: more than 32 virtio devices; take some out"),
     ("rng=yes", "VM a: rng=yes: rng stands alone, without a value"),
     ("rng,rng", "--vm: rng is given twice"),
+    ("console=hvc0", "VM a: console=hvc0: console stands alone, without a value"),
+    (",".join(33 * ["console"]), "vm a: /vms/a/con33: more than 32 virtio devices; take some out"),
     ("net=lan", "VM a: net=lan: this virt7 has no network yet; leave it out"),
     ("flash=AAVMF32_CODE.fd:", "VM a: flash=AAVMF32_CODE.fd:: this virt7 has no flash yet; leave it out"),
     ("pass=/soc/ethernet@fff50000", "VM a: pass=/soc/ethernet@fff50000: this virt7 has no passthrough of the host's devices "
@@ -179,6 +181,16 @@ def test_refuses_devices(kernel, tmp_path, words, error):
     status, stderr = mkbundle(tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={kernel},{words}".format(kernel=kernel))
     assert (status, stderr) == (1, f"mkbundle: {error}\n".format(kernel=kernel))
     assert list(tmp_path.iterdir()) == [kernel]
+
+
+def test_consoles(kernel, tmp_path):
+    """By number; a VM that is called as one is in the way."""
+    output, vm = tmp_path / "x.itb", f"memory=64M,kernel={kernel}"
+    assert mkbundle(output, "--vm", f"name=web,{vm},console,rng,console") == (0, "")
+    nodes = subprocess.run(["fdtget", "-l", output, "/vms/web"], check=True, capture_output=True, text=True).stdout.split()
+    assert nodes == ["con1", "rng", "con2"]
+    assert mkbundle(output, "--vm", f"name=web,{vm},console", "--vm", f"name=web.con1,{vm}") == (
+        1, "mkbundle: vm web: /vms/web/con1: a VM has the name of this console; choose another\n")
 
 
 def test_disk_of_another_kind(kernel, tmp_path):
