@@ -39,7 +39,8 @@ static uint8_t output[OUTPUT_SIZE];
 static struct console_stream stream = {.log = output, .size = OUTPUT_SIZE};
 static struct timer alarm;
 static struct line editor;
-static bool greeted; /* the shell is open and has said so */
+static bool greeted;                  /* the shell is open and has said so */
+static const struct command *current; /* runs, or has run last */
 
 static void help(uint32_t count, char **args);
 
@@ -89,7 +90,7 @@ static const struct command commands[] = {
 	{"poweroff", "", 0, 0, TAKES_NONE, off, "switch the host off, whatever runs"},
 	{"reboot", "", 0, 0, TAKES_NONE, reboot, "restart the host, whatever runs"},
 	{"exit", "", 0, 0, TAKES_NONE, leave, "back to where the escape key was pressed"},
-	{"help", "", 0, 0, TAKES_NONE, help, "this list"},
+	{"help", "[COMMAND]", 0, 2, TAKES_NONE, help, "this list, or the lines of it that begin so"},
 };
 
 bool shell_interrupted(void)
@@ -236,13 +237,6 @@ static void show_next(void)
 		shell_share();
 }
 
-static void help(uint32_t count, char **args)
-{
-	(void)count, (void)args;
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		shell_printf("%-10s %-20s %s\n", commands[i].name, commands[i].args, commands[i].help);
-}
-
 /* Is `name` (one or two words) what the words begin with? Returns how many words that is, 0: no. */
 static uint32_t match(const char *name, uint32_t count, char **words)
 {
@@ -254,6 +248,30 @@ static uint32_t match(const char *name, uint32_t count, char **words)
 	    strncmp(words[0], name, (size_t)(space - name)) != 0)
 		return 0;
 	return strcmp(words[1], space + 1) == 0 ? 2 : 0;
+}
+
+/* `help vm` is about all that begin with the word, `help vm stop` about one. */
+static bool is_asked_for(const char *name, uint32_t count, char **words)
+{
+	size_t len = strcspn(name, " ");
+
+	if (count == 1 && strlen(words[0]) == len && strncmp(words[0], name, len) == 0)
+		return true;
+	return count == 0 || match(name, count, words) == count;
+}
+
+static void help(uint32_t count, char **args)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (!is_asked_for(commands[i].name, count, args))
+			continue;
+		any = true;
+		shell_printf("%-10s %-20s %s\n", commands[i].name, commands[i].args, commands[i].help);
+	}
+	if (!any)
+		shell_printf("no such command; `help` lists them\n");
 }
 
 static uint32_t split(char *text, char **words)
@@ -273,6 +291,30 @@ static uint32_t split(char *text, char **words)
 	return count;
 }
 
+const char *shell_command_name(void)
+{
+	return current->name;
+}
+
+void shell_usage(void)
+{
+	shell_printf("usage: %s %s\n", current->name, current->args);
+}
+
+/* A word that begins commands of two, alone or with another: those are what was meant. */
+static void say_unknown(uint32_t count, char **words)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands) && count > 0; i++) {
+		if (!strchr(commands[i].name, ' ') || !is_asked_for(commands[i].name, 1, words))
+			continue;
+		shell_printf("%s%s", any ? ", " : "no such command; there are ", commands[i].name);
+		any = true;
+	}
+	shell_printf("%s\n", any ? "" : "no such command; `help` lists them");
+}
+
 static void run(char *text)
 {
 	char *words[SHELL_ARGS_MAX];
@@ -285,13 +327,14 @@ static void run(char *text)
 
 		if (!used)
 			continue;
+		current = &commands[i];
 		if (count - used < commands[i].min || count - used > commands[i].max)
-			shell_printf("usage: %s %s\n", commands[i].name, commands[i].args);
+			shell_usage();
 		else
 			commands[i].run(count - used, words + used);
 		return;
 	}
-	shell_printf("no such command; `help` lists them\n");
+	say_unknown(count, words);
 }
 
 static void add_names(enum takes takes, void (*add)(void *context, const char *word), void *context)

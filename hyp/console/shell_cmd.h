@@ -16,6 +16,10 @@ void shell_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void shell_write(const char *text, uint32_t len);
 bool shell_interrupted(void);
 
+/* Of the command that runs: its name, and the line that says what it takes. */
+const char *shell_command_name(void);
+void shell_usage(void);
+
 /* Sleep; false: Ctrl-C ended it. */
 bool shell_sleep_ms(uint32_t ms);
 

@@ -76,7 +76,10 @@ void shell_vm_console(uint32_t count, char **args)
 /* The change that has been asked for is made by the VM's own vCPUs: wait for it, or for Ctrl-C. */
 static void settle(const struct vm *vm, int ret)
 {
-	if (ret == -EINVAL || ret == -EBUSY)
+	if (ret == -EBUSY && vm->request == VM_REQUEST_RESTART)
+		shell_printf("vm %s: it is restarting after a crash; `vm start` does so at once, `vm stop` ends it\n",
+			     vm->config.name);
+	else if (ret == -EINVAL || ret == -EBUSY)
 		shell_printf("vm %s: it is %s\n", vm->config.name, vmctl_state_name(vm)); /* the rest vmctl has said */
 	while (!ret && vm->state == VM_STOPPING && shell_sleep_ms(SETTLE_MS))
 		;
@@ -123,21 +126,37 @@ static bool parse_seconds(const char *text, uint32_t *seconds)
 	return *text == '\0' && *seconds > 0;
 }
 
+/* What is wrong with `word`, the first of `count` that are no order; and what would be one. */
+static void say_order(uint32_t count, const char *word)
+{
+	const char *name = shell_command_name();
+
+	if (strcmp(word, "-t") == 0)
+		shell_printf("%s: -t takes SECONDS, a number from 1 on, and then the VM\n", name);
+	else if (word[0] == '-' && strcmp(word, "-f") != 0)
+		shell_printf("%s: no option %s\n", name, word);
+	else if (count > 1)
+		shell_printf("%s: one VM, and options before it\n", name);
+	else
+		shell_printf("%s: which VM?\n", name);
+}
+
 static bool parse_order(uint32_t count, char **args, struct order *order)
 {
 	*order = (struct order){0};
-	for (; count > 1 && args[0][0] == '-'; count--, args++) {
+	for (; count > 0 && args[0][0] == '-'; count--, args++) {
 		if (strcmp(args[0], "-f") == 0) {
 			order->force = true;
-		} else if (count > 2 && strcmp(args[0], "-t") == 0 && parse_seconds(args[1], &order->seconds)) {
+		} else if (count > 1 && strcmp(args[0], "-t") == 0 && parse_seconds(args[1], &order->seconds)) {
 			count--;
 			args++;
 		} else {
 			break;
 		}
 	}
-	if (count != 1) {
-		shell_printf("%s: expects [-f] [-t SECONDS] VM\n", args[0]);
+	if (count != 1 || args[0][0] == '-') {
+		say_order(count, count ? args[0] : "");
+		shell_usage();
 		return false;
 	}
 	order->vm = shell_find_vm(args[0]);
@@ -217,8 +236,8 @@ void shell_vm_destroy(uint32_t count, char **args)
 	bool force = count == 2 && strcmp(args[0], "-f") == 0;
 	struct vm *vm;
 
-	if (count == 2 && !force) {
-		shell_printf("vm destroy: expects [-f] VM\n");
+	if ((count == 2 && !force) || args[count - 1U][0] == '-') {
+		shell_usage();
 		return;
 	}
 	vm = shell_find_vm(args[count - 1U]);

@@ -6,6 +6,7 @@
  *   CREATED                    OFF       likewise, where its images cannot be loaded
  *   CREATED                    BROKEN    vmctl_break(): no CPU is left for its vCPUs
  *   CREATED, OFF, CRASHED      STOPPING  vmctl_start()
+ *   STOPPING to restart        STOPPING  vmctl_start(), vmctl_reset(): at once, without what is left of the wait
  *   RUNNING                    STOPPING  vmctl_request(): a vCPU (PSCI SYSTEM_*), virt7 (crash)
  *   RUNNING                    STOPPING  vmctl_reset(), vmctl_stop(), vmctl_pause()
  *   PAUSED                     STOPPING  vmctl_reset(), vmctl_stop()
@@ -245,8 +246,30 @@ static int command(struct vm *vm, uint32_t from, enum vm_request request)
 	return ret;
 }
 
+/*
+ * A restart after a crash, which may have to wait for a minute, becomes an operator's start: the VM has its RAM, and
+ * crash_hold_back() sees another request. False: nothing is to be restarted.
+ */
+static bool start_instead(struct vm *vm)
+{
+	bool done;
+
+	spin_lock(&vm->lock);
+	done = vm->state == VM_STOPPING && vm->request == VM_REQUEST_RESTART;
+	if (done) {
+		begin(vm, VM_REQUEST_START);
+		vm->host_stays_on = true;
+	}
+	spin_unlock(&vm->lock);
+	if (done)
+		call_vcpus(vm);
+	return done;
+}
+
 int vmctl_start(struct vm *vm)
 {
+	if (start_instead(vm))
+		return 0;
 	return command(vm, BIT(VM_CREATED) | BIT(VM_OFF) | BIT(VM_CRASHED), VM_REQUEST_START);
 }
 
@@ -257,6 +280,8 @@ int vmctl_stop(struct vm *vm)
 
 int vmctl_reset(struct vm *vm)
 {
+	if (start_instead(vm))
+		return 0;
 	return command(vm, BIT(VM_RUNNING) | BIT(VM_PAUSED), VM_REQUEST_RESET);
 }
 

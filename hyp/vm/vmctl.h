@@ -17,6 +17,7 @@
  *   vmctl_start   CREATED, OFF, CRASHED   take RAM, load the images from the bundle, start vCPU 0
  *   vmctl_stop    RUNNING, PAUSED, or a reset or start under way   off, now: the guest is not asked
  *   vmctl_reset   RUNNING, PAUSED   as at first boot; not affected by on-reset
+ * A VM that waits for its restart after a crash is started by vmctl_start() and vmctl_reset() at once.
  *   vmctl_pause   RUNNING   vCPUs stop at their next exit; the guest's time (counters and timers) stops with them
  *   vmctl_resume  PAUSED, or a pause under way   goes on where it was; its time has not moved
  *

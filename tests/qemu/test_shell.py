@@ -334,15 +334,32 @@ def test_debian_obeys_its_power_key(virt7):
     power_off(run)
 
 
+ORDER = "[-f] [-t SECONDS] VM"
+SECONDS = "-t takes SECONDS, a number from 1 on, and then the VM"
+
+
 @pytest.mark.parametrize("typed, said", [
     ("nonsense", "no such command; `help` lists them"),
-    ("vm", "no such command; `help` lists them"),
+    ("vm", "no such command; there are vm list, vm console, vm start, vm stop, vm reset, vm pause, vm resume, vm create, vm destroy"),
+    ("vm strat a", "no such command; there are vm list, vm console, vm start, vm stop, vm reset, vm pause, vm resume, vm create, "
+                   "vm destroy"),
+    ("trace", "no such command; there are trace on, trace off, trace dump"),
+    ("help nonsense", "no such command; `help` lists them"),
+    ("help vm stop", "vm stop    [-f] [-t SECONDS] VM ask the guest to switch off; -f: do not ask"),
+    ("help log", "log        [CONSOLE]            the last output of a VM, of one of its consoles, or of virt7"),
+    ("help a b c", "usage: help [COMMAND]"),
     ("vm start", "usage: vm start VM"),
     ("vm start x y", "usage: vm start VM"),
     ("vm start x", "no VM is called x; `vm list` shows their names"),
-    ("vm stop -t a", "-t: expects [-f] [-t SECONDS] VM"),
-    ("vm stop -t x a", "-t: expects [-f] [-t SECONDS] VM"),
-    ("vm stop -x a", "-x: expects [-f] [-t SECONDS] VM"),
+    ("vm stop -t", f"vm stop: {SECONDS}\nusage: vm stop {ORDER}"),
+    ("vm stop -t a", f"vm stop: {SECONDS}\nusage: vm stop {ORDER}"),
+    ("vm reset -t x a", f"vm reset: {SECONDS}\nusage: vm reset {ORDER}"),
+    ("vm stop -t 5", f"vm stop: which VM?\nusage: vm stop {ORDER}"),
+    ("vm stop -f", f"vm stop: which VM?\nusage: vm stop {ORDER}"),
+    ("vm stop -x a", f"vm stop: no option -x\nusage: vm stop {ORDER}"),
+    ("vm stop a -f", f"vm stop: one VM, and options before it\nusage: vm stop {ORDER}"),
+    ("vm destroy -f", "usage: vm destroy [-f] VM"),
+    ("vm destroy -x a", "usage: vm destroy [-f] VM"),
     ("a b c d e f g h", "no such command; `help` lists them"),
 ])
 def test_mistakes(talk, typed, said):

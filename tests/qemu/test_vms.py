@@ -197,6 +197,29 @@ def test_crash_loop_behind_an_open_shell(virt7, mkbundle):
     run.expect("virt7: vm bad: off\r")
 
 
+@pytest.mark.parametrize("word", ["start", "reset"])
+def test_operator_ends_the_wait(virt7, mkbundle, word):
+    """Of a VM that is to be restarted in 8 s or more; what it has crashed before is forgotten."""
+    run = virt7(mkbundle(vm("bad", SPIN, "watchdog-ms=50"), vm("other", SPIN)))
+    run.expect("virt7: error: vm bad: crashed [^\r]*: restart 1 of 10\r")
+    run.send("\x1d")
+    run.expect("virt7> ")
+    list_until(run, "restart 5 of 10 in 8 s")
+    run.send("vm pause bad\r")
+    run.expect("vm bad: it is restarting after a crash; `vm start` does so at once, `vm stop` ends it\r")
+    run.send(f"vm {word} bad\r")
+    run.expect("virt7: vm bad: start\r", timeout=6)
+    list_until(run, "restart 1 of 10;")
+
+
+def list_until(run, text):
+    listed = ""
+    while text not in listed:
+        run.send("vm list\r")
+        run.expect("virt7> ")
+        listed = run.child.before
+
+
 def test_on_reset_stops(virt7, mkbundle):
     run = virt7(mkbundle(vm("once", RESET, "on-reset=stop")))
     assert run.wait() == 0

@@ -605,6 +605,44 @@ static void crashes_in_a_row(void **state)
 	assert_int_equal(power_offs, 1);
 }
 
+static void operator_starts(void)
+{
+	assert_string_equal(vmctl_state_name(&vm), "restarting");
+	assert_int_equal(vmctl_pause(&vm), -EBUSY);
+	assert_int_equal(vmctl_start(&vm), 0);
+}
+
+static void operator_resets(void)
+{
+	assert_string_equal(vmctl_state_name(&vm), "restarting");
+	assert_int_equal(vmctl_reset(&vm), 0);
+}
+
+/* The wait ends at once, and the crashes before it are forgotten: those that follow are counted anew. */
+static void operator_ends_the_wait(void **state)
+{
+	(void)state;
+	start(1);
+	vm.config.on_crash = VM_ACTION_RESTART;
+	vm.config.restart_limit = 2;
+	for (int round = 0; round < 2; round++) {
+		uint64_t before = clock_now;
+
+		vmctl_crash(&vm, NULL, "first");
+		assert_true(runs(&vcpu[0]));
+		vmctl_crash(&vm, NULL, "second");
+		script.next = 0;
+		script.at_block[0] = round == 0 ? operator_starts : operator_resets;
+		assert_true(runs(&vcpu[0]));
+		assert_int_equal(script.next, 1);
+		assert_int_equal(vm.state, VM_RUNNING);
+		assert_true(clock_now - before < HZ);
+		assert_int_equal(vm.crash.in_a_row, 0);
+		assert_int_equal(vm.crash.at, 0);
+	}
+	assert_int_equal(power_offs, 0);
+}
+
 static void weightier_requests_win(void **state)
 {
 	(void)state;
@@ -672,6 +710,7 @@ int main(void)
 		cmocka_unit_test_setup(crashes_in_a_row, setup),
 		cmocka_unit_test_setup(end_of_a_vm, setup),
 		cmocka_unit_test_setup(end_of_a_broken_vm, setup),
+		cmocka_unit_test_setup(operator_ends_the_wait, setup),
 		cmocka_unit_test_setup(weightier_requests_win, setup),
 		cmocka_unit_test_setup(standby_ends, setup),
 		cmocka_unit_test_setup(stop_outweighs_a_restart, setup),
