@@ -9,6 +9,7 @@
 #include "coproc/extra.h"
 #include "coproc/model.h"
 #include "hyp/console/log.h"
+#include "hyp/load/words.h"
 #include "hyp/run/option.h"
 #include "hyp/vm/vm.h"
 #include "psci/smccc.h"
@@ -22,14 +23,18 @@
 #define PFR1_HIDDEN  0xf0f0U
 #define DFR0_PMUV2   (2U << 24)
 
+#define MODEL(model_name, model_part, model_harden) \
+	{.name = model_name, .compatible = "arm," model_name, .part = model_part, .harden = model_harden},
 static struct cpu_model models[] = {
-	{.name = "cortex-a7", .compatible = "arm,cortex-a7", .part = 0x410fc070, .harden = HARDEN_NONE},
-	{.name = "cortex-a12", .compatible = "arm,cortex-a12", .part = 0x410fc0d0, .harden = HARDEN_BPIALL},
-	{.name = "cortex-a15", .compatible = "arm,cortex-a15", .part = 0x410fc0f0, .harden = HARDEN_ICIALLU},
-	{.name = "cortex-a17", .compatible = "arm,cortex-a17", .part = 0x410fc0e0, .harden = HARDEN_BPIALL},
-	/* An ARMv8 core in AArch32 state; QEMU's -cpu max says it is one. */
-	{.name = "cortex-a57", .compatible = "arm,cortex-a57", .part = 0x410fd070, .harden = HARDEN_UNKNOWN},
+#include "coproc/model.def"
 };
+#undef MODEL
+
+/* For people. */
+#define MODEL(model_name, model_part, model_harden) ", " model_name
+static const char known[] = MODEL_HOST
+#include "coproc/model.def"
+	;
 
 /* What a CPU reports under the option cpu.fake: the registers of a Cortex-A7 r0p5, an A15 r2p1, a Cortex-A5. */
 static const struct fake {
@@ -266,7 +271,9 @@ const struct cpu_model *model_find(const struct vm_config *cfg)
 	model = by_name(name);
 	if (model && (model->cpus & affinity))
 		return model;
-	if (model && model->cpus)
+	if (!model)
+		log_err("vm %s: " WORDS_CPU_MODEL, cfg->name, name, known, cfg->name);
+	else if (model->cpus)
 		log_err("vm %s: cpu-model \"%s\": cpu-affinity 0x%x names none of its CPUs, which are 0x%x; change one "
 			"in /vms/%s",
 			cfg->name, name, (unsigned)affinity, (unsigned)model->cpus, cfg->name);

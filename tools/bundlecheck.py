@@ -1,12 +1,14 @@
 """What virt7 would refuse of a bundle, in virt7's words, from the descriptions that virt7 itself is compiled from: rows of
 properties (hyp/load/vm.def; hyp/load/property.h says how they read), hyp/load/foreign.def, hyp/load/words.h.
 
-What depends on the host (memory that is free, CPUs that are there) is virt7's alone to say.
+What depends on the host (memory that is free, CPUs that are there) is virt7's alone to say. Where images go in a VM's RAM is in
+bundleplace.py.
 """
 import re
 import struct
-import zlib
 from pathlib import Path
+
+import bundleplace
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME_RULE = r"[A-Za-z0-9_+][A-Za-z0-9._+-]{0,30}"
@@ -34,7 +36,7 @@ def unquote(text):
 
 def read_words():
     return {name: unquote(text) for name, text in
-            re.findall(rf"#define WORDS_(\w+)\s+((?:{STRING}\s*)+)", read_source("hyp/load/words.h"))}
+            re.findall(rf"#define WORDS_(\w+)\s+(?:\\\s*)?((?:{STRING}\s*)+)", read_source("hyp/load/words.h"))}
 
 
 def read_members(text):
@@ -65,7 +67,13 @@ def read_foreign():
                                                   read_source("hyp/load/foreign.def"), re.MULTILINE)]
 
 
+def read_models():
+    """The CPU models that a VM may name."""
+    return ["host", *map(unquote, re.findall(rf"^MODEL\(({STRING})", read_source("coproc/model.def"), re.MULTILINE))]
+
+
 WORDS = read_words()
+MODELS = read_models()
 FOREIGN = read_foreign()
 NODES = dict(read_properties(source) for source in (read_source(path.relative_to(ROOT)) for path in
                                                     sorted(ROOT.glob("hyp/**/*.def"))) if "\nNODE(" in source)
@@ -173,12 +181,17 @@ def check_properties(rows, node, where):
 
 # An image
 
-def find_foreign(head):
+def find_foreign(data):
     """(what, advice) of a file that is no guest for virt7; None: nothing that is known."""
+    head = bytes(data[:FOREIGN_HEAD])
+
     def fits(at, is_it, magic):
         return at + len(magic) <= len(head) and (head[at:at + len(magic)] == magic) == is_it
 
-    return next(((what, advice) for what, advice, magics in FOREIGN if all(fits(*magic) for magic in magics)), None)
+    found = next(((what, advice) for what, advice, magics in FOREIGN if all(fits(*magic) for magic in magics)), None)
+    if not found and len(head) >= 4 and re.fullmatch(rb"[ -~\n\t\r]*", head):
+        return WORDS["TEXT"], WORDS["TEXT_KERNEL"]
+    return found
 
 
 def image_data(blob, image):
@@ -191,17 +204,8 @@ def image_data(blob, image):
     return memoryview(blob)[position:position + (as_number(image.properties.get("data-size", b"")) or 0)]
 
 
-def image_head(data, compression):
-    """The first bytes, uncompressed. None: it cannot be."""
-    if compression == "none":
-        return bytes(data[:FOREIGN_HEAD])
-    try:
-        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(bytes(data[:1 << 20]), FOREIGN_HEAD)
-    except zlib.error:
-        return None
-
-
 def check_image(blob, root, vm, kind, name):
+    """The image's data as stored, and its node."""
     where = f"vm {vm}: {kind}: /images/{name[:40]}"
     image = root.find("images").find(name)
     if image is None:
@@ -220,12 +224,31 @@ def check_image(blob, root, vm, kind, name):
     for node in image.nodes:
         if node.name.startswith("hash") and as_text(node.properties.get("algo", b"")) not in ("crc32", "sha256"):
             raise Refusal(f"{where}/{node.name}: algo: {WORDS['ALGO']}")
-    head = image_head(data, compression)
-    if head is None:
-        raise Refusal(f'vm {vm}: {kind} "{name[:40]}": {WORDS["NOT_GZIP"]}')
-    foreign = find_foreign(head) if kind == "kernel" else None
-    if foreign:
-        raise Refusal(f'vm {vm}: {kind} "{name[:40]}": {"; ".join(foreign)}')
+    return data, image
+
+
+def check_placement(vm, images):
+    """Load them as virt7 would; `images`: what check_image() has of the kernel and the ramdisk."""
+    place = bundleplace.Placement(as_number(vm.properties["memory"]) * VM["memory"]["unit"], WORDS)
+    for kind, (data, image) in images.items():
+        packed = as_text(image.properties.get("compression", b"none\0")) == "gzip"
+        load, entry = (as_number(image.properties.get(name, b"")) for name in ("load", "entry"))
+        try:
+            plain = bundleplace.unpack(data) if packed else bytes(data)
+            if plain is None:
+                raise bundleplace.Wrong(WORDS["NOT_GZIP"])
+            if kind == "kernel":
+                place.kernel(plain, packed, load, entry, find_foreign)
+            else:
+                place.ramdisk(plain, packed, load)
+        except bundleplace.Wrong as wrong:
+            raise Refusal(f'vm {vm.name}: {kind} "{as_text(vm.properties[kind])[:40]}": {wrong}') from None
+
+
+def check_model(vm):
+    name = as_text(vm.properties.get("cpu-model", b"host\0"))
+    if name not in MODELS:
+        raise Refusal(f"vm {vm.name}: " + bundleplace.fill_in(WORDS["CPU_MODEL"], name, ", ".join(MODELS), vm.name))
 
 
 # A VM
@@ -294,12 +317,13 @@ def check_vm(blob, root, vm, number):
     if not re.fullmatch(NAME_RULE, vm.name):
         raise Refusal(f"vm number {number}: /vms: name: {WORDS['NAME']}")
     check_properties(VM, vm, f"vm {vm.name}: /vms/{vm.name}")
-    for kind in ("kernel", "ramdisk"):
-        if kind in vm.properties:
-            check_image(blob, root, vm.name, kind, as_text(vm.properties[kind]))
+    images = {kind: check_image(blob, root, vm.name, kind, as_text(vm.properties[kind])) for kind in ("kernel", "ramdisk")
+              if kind in vm.properties}
+    check_model(vm)
     for node in vm.nodes:
         check_device(blob, root, vm, node)
     check_slots(vm)
+    check_placement(vm, images)
 
 
 def check_bundle(blob):

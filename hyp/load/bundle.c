@@ -100,9 +100,17 @@ static void refuse_foreign(const void *blob, size_t size)
 		log_err("bundle: not a FIT image; make one with mkbundle or mkimage -f");
 }
 
+/* As far as it goes: libfdt calls whatever is shorter than its header truncated. */
+static bool begins_as_tree(const void *blob, size_t size)
+{
+	fdt32_t magic = cpu_to_fdt32(FDT_MAGIC);
+
+	return !memcmp(blob, &magic, MIN(size, sizeof(magic)));
+}
+
 static int check_blob(const void *blob, size_t size)
 {
-	int err = fdt_check_full(blob, size);
+	int err = begins_as_tree(blob, size) ? fdt_check_full(blob, size) : -FDT_ERR_BADMAGIC;
 
 	if (!err)
 		return 0;

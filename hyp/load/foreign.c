@@ -4,6 +4,7 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/load/foreign.h"
+#include "hyp/load/words.h"
 
 struct magic {
 	uint16_t at;
@@ -47,10 +48,22 @@ static bool magic_fits(const struct magic *m, const uint8_t *head, size_t len)
 	return same != m->is_not;
 }
 
+static const struct foreign text = {WORDS_TEXT, WORDS_TEXT_KERNEL};
+
+/* Printed ASCII and nothing else, which no program is: an A32 instruction that is always executed has its top bit set.
+ */
+static bool is_text(const uint8_t *head, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((head[i] < ' ' || head[i] > '~') && head[i] != '\n' && head[i] != '\t' && head[i] != '\r')
+			return false;
+	return len >= sizeof(uint32_t);
+}
+
 const struct foreign *foreign_find(const uint8_t *head, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (magic_fits(&rows[i].magic[0], head, len) && magic_fits(&rows[i].magic[1], head, len))
 			return &rows[i].foreign;
-	return NULL;
+	return is_text(head, MIN(len, FOREIGN_HEAD)) ? &text : NULL;
 }

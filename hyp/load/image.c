@@ -121,7 +121,7 @@ static const char *error_text(int err)
 	case -EBADMSG:
 		return WORDS_NOT_GZIP;
 	case -ENODATA:
-		return "shorter than its headers say; make the bundle again";
+		return WORDS_SHORT;
 	case -EIO:
 		return "the host's memory does not answer; is its device tree right?";
 	default:
@@ -158,14 +158,12 @@ static int claim(struct loader *l, uint64_t start, uint64_t size, const char *ho
 	const struct claim *c;
 
 	if (!is_in_ram(l, start, size)) {
-		refuse(l, "%u KiB%s at 0x%llx are not inside RAM (0x%llx to 0x%llx)", kib(size), how, (ull)start,
-		       (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
+		refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
 		return -ENOSPC;
 	}
 	c = find_conflict(l, start, size);
 	if (c) {
-		refuse(l, "%u KiB%s at 0x%llx overlap the %s, %u KiB at 0x%llx; give the VM more memory", kib(size),
-		       how, (ull)start, c->what, kib(c->size), (ull)c->start);
+		refuse(l, WORDS_OVERLAP, kib(size), how, (ull)start, c->what, kib(c->size), (ull)c->start);
 		return -ENOSPC;
 	}
 	if (l->claim_count == CLAIMS_MAX) {
@@ -289,19 +287,19 @@ static const char *uimage_check(struct loader *l, const uint8_t *header, size_t 
 	crc = (uint32_t)crc32_z(crc, zero, sizeof(zero));
 	crc = (uint32_t)crc32_z(crc, header + UIMAGE_TIME, UIMAGE_HEADER - UIMAGE_TIME);
 	if (crc != fdt32_ld((const void *)(header + UIMAGE_HCRC)))
-		return "damaged uImage header";
+		return WORDS_UIMAGE_HEADER;
 	if (header[UIMAGE_ARCH] != UIMAGE_ARCH_ARM)
-		return "uImage for another architecture";
+		return WORDS_UIMAGE_ARCH;
 	if (len > l->stream.length - UIMAGE_HEADER)
-		return "uImage shorter than its header says";
+		return WORDS_UIMAGE_SHORT;
 	if (header[UIMAGE_COMPRESSION] > 1U)
-		return "uImage with a compression other than none and gzip";
+		return WORDS_UIMAGE_PACKED;
 	if (header[UIMAGE_COMPRESSION] && l->stream.gzip)
-		return "compressed twice, by uImage and by the bundle; use compression = \"none\" in the bundle";
+		return WORDS_UIMAGE_TWICE;
 	crc = 0;
 	if (image_stream_seek(&l->stream, UIMAGE_HEADER) || image_stream_crc(&l->stream, len, &crc) ||
 	    crc != fdt32_ld((const void *)(header + UIMAGE_DCRC)))
-		return "damaged data in uImage, its CRC does not match";
+		return WORDS_UIMAGE_DATA;
 	return NULL;
 }
 
@@ -362,7 +360,7 @@ static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
 		load = MACHINE_RAM_BASE + MACHINE_RAW_OFFSET;
 		entry += load;
 	} else if (header[UIMAGE_TYPE] != UIMAGE_KERNEL) {
-		refuse(l, "uImage of type %u; a kernel is type %u", header[UIMAGE_TYPE], UIMAGE_KERNEL);
+		refuse(l, WORDS_UIMAGE_TYPE, header[UIMAGE_TYPE], UIMAGE_KERNEL);
 		return -EINVAL;
 	}
 	err = uimage_open(l, header, &len);
@@ -388,7 +386,7 @@ static const char *elf_check(const uint8_t *header)
 {
 	if (le16(header + ELF_PHENTSIZE) != PH_SIZE || !le16(header + ELF_PHNUM) ||
 	    le16(header + ELF_PHNUM) > ELF_PH_MAX)
-		return "ELF with no program headers, or with more than 16";
+		return WORDS_ELF_HEADERS;
 	return NULL;
 }
 
@@ -414,8 +412,7 @@ static int load_segment(struct loader *l, const uint8_t *ph)
 	int err;
 
 	if (filesz > memsz) {
-		refuse(l, "damaged ELF: a segment has %u bytes in the file and %u in memory", (unsigned int)filesz,
-		       (unsigned int)memsz);
+		refuse(l, WORDS_ELF_SEGMENT, (unsigned int)filesz, (unsigned int)memsz);
 		return -EINVAL;
 	}
 	err = claim(l, paddr, memsz, "");
@@ -460,7 +457,7 @@ static int load_elf(struct loader *l, const uint8_t *header, uint64_t *pc)
 			*pc = entry - le32(ph + PH_VADDR) + le32(ph + PH_PADDR);
 	}
 	if (!any) {
-		refuse(l, "%s", "ELF without anything to load");
+		refuse(l, "%s", WORDS_ELF_EMPTY);
 		return -EINVAL;
 	}
 	err = image_stream_end(&l->stream);
@@ -503,8 +500,7 @@ static int load_kernel(struct loader *l, struct image_entry *entry)
 		return err;
 	/* The PC has 32 bits, RAM may go beyond them. */
 	if (!is_in_ram(l, entry->pc, 1) || entry->pc > UINT32_MAX) {
-		refuse(l, "entry point 0x%llx is not inside RAM (0x%llx to 0x%llx)", (ull)entry->pc,
-		       (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
+		refuse(l, WORDS_ENTRY, (ull)entry->pc, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
 		return -EINVAL;
 	}
 	return 0;
@@ -528,9 +524,7 @@ static int place_ramdisk(const struct loader *l, uint64_t dtb, uint64_t size, ui
 	*start = above;
 	if (is_in_ram(l, above, size) && !find_conflict(l, above, size))
 		return 0;
-	refuse(l,
-	       "%u KiB fit neither between the kernel and the device tree at 0x%llx nor above it (RAM ends at 0x%llx)",
-	       kib(size), (ull)dtb, (ull)l->ram_end);
+	refuse(l, WORDS_NO_ROOM, kib(size), (ull)dtb, (ull)l->ram_end);
 	return -ENOSPC;
 }
 

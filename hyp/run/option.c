@@ -199,23 +199,31 @@ static int error_parse(const char *text, size_t length, uint32_t *value)
 	return word_parse(ends, ARRAY_SIZE(ends), text, length, value);
 }
 
+#define OPTION(option_name, parser, field, text) {option_name, parser, &options.field, text},
 static const struct option_row rows[] = {
-	{"cpu.cycle", cycle_parse, &options.cpu_cycle, "a number of times, 0 to 1000"},
-	{"coproc.t7", yes_parse, &options.trap_c7, "0 or 1"},
-	{"cpu.fake", fake_parse, &options.cpu_fake, "N:KIND with commas between, KIND being a7, a15 or unknown"},
-	{"errata", errata_parse, &options.errata, "766422, 773022 or 798181, more with commas between"},
-	{"harden", harden_parse, &options.harden, "switch, exit or force"},
-	{"trace", yes_parse, &options.trace, "0 or 1"},
-	{"setway.log", yes_parse, &options.log_setway, "0 or 1"},
-	{"lock.fair", yes_parse, &options.fair_locks, "0 or 1"},
-	{"s2.page", page_parse, &options.stage2_page, "4k or 2m"},
-	{"timer.offset", offset_parse, &options.timer_offset, "never, paused or always"},
-	{"console.escape", escape_parse, &options.console_escape, "a control character, 1 to 31, or 0 for none"},
-	{"console.log", log_parse, &options.console_log, "a power of two from 4 to 1024 (KiB)"},
-	{"quiet", yes_parse, &options.quiet, "0 or 1, or nothing behind it"},
-	{"on-error", error_parse, &options.on_error, "halt or poweroff"},
-	{"gic.lrs", list_registers_parse, &options.list_registers, "a number of list registers, 1 to 64"},
+#include "hyp/run/option.def"
 };
+
+/* Is one made of the other by a character too many, too few or wrong, or by two that have changed places? */
+static bool is_slip(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	while (a_len && b_len && *a == *b)
+		a++, b++, a_len--, b_len--;
+	while (a_len && b_len && a[a_len - 1] == b[b_len - 1])
+		a_len--, b_len--;
+	if (a_len == 2 && b_len == 2)
+		return a[0] == b[1] && a[1] == b[0];
+	return a_len <= 1 && b_len <= 1;
+}
+
+static void warn_slip(const char *word, size_t name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (is_slip(word, name, rows[i].name, strlen(rows[i].name))) {
+			log_warn("option %.*s: unknown, ignored; did you mean %s?", (int)name, word, rows[i].name);
+			return;
+		}
+}
 
 static void parse_word(const char *word, size_t length)
 {
@@ -229,7 +237,9 @@ static void parse_word(const char *word, size_t length)
 			options.quiet = 1; /* as Linux has it, whose bootargs these may be */
 		else if (!equals || rows[i].parse(equals + 1, length - name - 1, rows[i].value))
 			log_warn("option %s: expects %s; ignored", rows[i].name, rows[i].expects);
+		return;
 	}
+	warn_slip(word, name);
 }
 
 void option_parse(const char *bootargs)

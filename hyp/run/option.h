@@ -57,7 +57,7 @@ struct option_row {
 
 /*
  * Read `bootargs`. Each word that is wrong is said in one line and has no effect; words that no row names are left
- * alone, since a board's bootargs often still hold Linux's.
+ * alone, since a board's bootargs often still hold Linux's, but for what is one slip from an option.
  */
 void option_parse(const char *bootargs);
 

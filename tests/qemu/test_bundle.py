@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD, ROOT
-from test_mkbundle import FOREIGN, foreign_file
+from test_mkbundle import FOREIGN, PLACES, foreign_file
 
 GUEST = BUILD / "guests" / "psci.bin"  # small; prints a summary and powers off
 NO_VM = "virt7: error: no VM could be started: see the lines above"
@@ -109,8 +109,7 @@ def test_truncated(virt7, good, length):
     expect_stopped(virt7(good), rf"bundle: truncated: {len(data)} bytes were handed over; load the whole file")
 
 
-@pytest.mark.parametrize("data", [bytes(65536), random.Random(7).randbytes(65536), b"just a text file\n" * 10],
-                         ids=["zeros", "random", "text"])
+@pytest.mark.parametrize("data", [bytes(65536), random.Random(7).randbytes(65536), b"\x80\n\n"], ids=["zeros", "random", "short"])
 def test_not_a_fit(virt7, tmp_path, data):
     path = tmp_path / "bad.itb"
     path.write_bytes(data)
@@ -118,7 +117,7 @@ def test_not_a_fit(virt7, tmp_path, data):
 
 
 @pytest.mark.parametrize("kind, what", [("gzip", "compressed with gzip"), ("cpio", "a cpio archive"),
-                                        ("elf64", "a 64-bit ELF file")])
+                                        ("elf64", "a 64-bit ELF file"), ("note", "a text")])
 def test_file_of_another_kind(virt7, tmp_path, kind, what):
     """A bundle or an initramfs that was compressed, an initramfs, a program."""
     path, _ = foreign_file(tmp_path, kind)
@@ -291,6 +290,33 @@ def test_kernels_of_another_kind(virt7, fit, tmp_path):
     run.expect(re.escape(STOPPED) + "\r")
     assert sorted(errors(run)) == sorted([*("virt7: error: " + line for line in lines), NO_VM, STOPPED])
     assert sorted(refused_by_mkbundle(path)[0]) == lines
+
+
+def test_places(virt7, fit, tmp_path):
+    """What does not fit into a VM's RAM (tests/qemu/test_mkbundle.py has it): the same lines by both, and cpu-model."""
+    images, names = [], []
+    for number, (data, keys, _) in enumerate(PLACES.values()):
+        data = data(tmp_path) if callable(data) else data
+        if len(data) > 1 << 20 and "compression" not in keys:
+            continue
+        names.append(f"vm{number}")
+        path = tmp_path / names[-1]
+        path.write_bytes(gzip.compress(data) if "compression" in keys else data)
+        key, _, value = keys.removeprefix("kernel-").partition("=")
+        cells = "0x%x 0x%x" % divmod(int(value, 0), 1 << 32) if key in ("load", "entry") else None
+        images.append(image(names[-1], path, "gzip" if "compression" in keys else "none", extra=f"{key} = <{cells}>;" if cells else ""))
+    ramdisk = tmp_path / "ramdisk"
+    ramdisk.write_bytes(bytes(8 << 20))
+    images += [image("guest"), image("ramdisk", ramdisk), image("low", GUEST, extra="load = <0x1000>;"),
+               image("into", GUEST, extra="load = <0x40010000>;")]
+    path = fit(" ".join([*(vm(name, f'kernel = "{name}";', "memory = <8192>;") for name in names),
+                         *(vm(f"with-{name}", memory="memory = <8192>;", extra=f'ramdisk = "{name}";') for name in ("ramdisk", "low", "into")),
+                         vm("model", extra='cpu-model = "cortex-a9";')]), " ".join(images))
+    said = refused_by_mkbundle(path)[0]
+    assert len(said) == len(names) + 4 and len({line.split()[1] for line in said}) == len(said)
+    run = virt7(path, mem="1G")
+    run.expect(re.escape(STOPPED) + "\r")
+    assert sorted(errors(run)) == sorted([*("virt7: error: " + line for line in said), NO_VM, STOPPED])
 
 
 # A node's name follows the token FDT_BEGIN_NODE, which ends in a byte of 1.

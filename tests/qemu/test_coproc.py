@@ -167,11 +167,6 @@ def test_model_without_a_cpu(virt7, mkbundle):
             'vm test: cpu-model "cortex-a7": this host has no CPU that can be one; change it in /vms/test or leave it out')
 
 
-def test_model_that_does_not_exist(virt7, mkbundle):
-    refused(virt7(mkbundle(guest("model", more=",cpu-model=cortex-a99"))),
-            'vm test: cpu-model "cortex-a99": this host has no CPU that can be one; change it in /vms/test or leave it out')
-
-
 def test_model_outside_the_affinity(virt7, mkbundle):
     refused(virt7(mkbundle(guest("model", more=",cpu-model=cortex-a7,cpu-affinity=0x3")), "-append", BIG_LITTLE, smp=4),
             'vm test: cpu-model "cortex-a7": cpu-affinity 0x3 names none of its CPUs, which are 0xc; change one in '

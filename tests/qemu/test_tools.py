@@ -15,7 +15,7 @@ DEPS = (ROOT / os.environ.get("DEPS", BUILD / "deps")).resolve()
 @pytest.fixture
 def kernel(tmp_path):
     path = tmp_path / "kernel.bin"
-    path.write_bytes(b"a guest" * 100)
+    path.write_bytes(b"a guest\0" * 100)
     return path
 
 

@@ -345,6 +345,10 @@ static void test_open_errors(void **state)
 	free(moved);
 	f.blob[0] ^= 1;
 	expect_closed(f.blob, f.size, -EINVAL, "bundle: not a FIT image; make one with mkbundle or mkimage -f");
+	expect_closed("hi\n", 3, -EINVAL, "bundle: not a FIT image; make one with mkbundle or mkimage -f");
+	expect_closed("a note\tof two\r\nlines\n", 21, -EINVAL,
+		      "bundle: a text, not a FIT image; hand over the file that mkbundle made");
+	expect_closed("caf\xc3\xa9", 5, -EINVAL, "bundle: not a FIT image; make one with mkbundle or mkimage -f");
 	f.blob[0] ^= 1;
 	fdt_set_off_dt_struct(f.blob, 0x7ffffffc);
 	expect_closed(f.blob, f.size, -EINVAL, "bundle: ");

@@ -152,8 +152,8 @@ static void test_refused(void **state)
 	fake_log_reset();
 	assert_null(find("pentium", ~0U));
 	fake_log_expect_error(
-		"vm a: cpu-model \"pentium\": this host has no CPU that can be one; change it in /vms/a or leave "
-		"it out");
+		"vm a: cpu-model \"pentium\": not one of host, cortex-a7, cortex-a12, cortex-a15, cortex-a17, "
+		"cortex-a57; change it in /vms/a or leave it out");
 	fake_log_reset();
 	assert_null(find("cortex-a7", 0x3));
 	fake_log_expect_error(

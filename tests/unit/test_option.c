@@ -176,10 +176,32 @@ static void test_yes_and_no(void **state)
 static void test_other_words_are_left_alone(void **state)
 {
 	(void)state;
-	option_parse("gic.lrs2=1 gic=1 =3");
+	option_parse("gic.lrs22=1 gic=1 =3 console=ttyS0 ro debug rootwait loglevel=7 panic=1 earlycon trace_event=x");
 	option_parse("");
 	assert_int_equal(options.list_registers, 0);
 	assert_int_equal(fake_log_count(LOG_WARN), 0);
+}
+
+/* Of Linux's words none is so near. */
+static void test_slips(void **state)
+{
+	static const char *const slips[][2] = {
+		{"on-eror=poweroff", "option on-eror: unknown, ignored; did you mean on-error?"},
+		{"on-errror=halt", "option on-errror: unknown, ignored; did you mean on-error?"},
+		{"on_error=halt", "option on_error: unknown, ignored; did you mean on-error?"},
+		{"no-error=halt", "option no-error: unknown, ignored; did you mean on-error?"},
+		{"quite", "option quite: unknown, ignored; did you mean quiet?"},
+		{"gic.lrs2=1", "option gic.lrs2: unknown, ignored; did you mean gic.lrs?"},
+		{"tracE=1", "option tracE: unknown, ignored; did you mean trace?"},
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(slips); i++) {
+		option_parse(slips[i][0]);
+		assert_string_equal(fake_log_last(LOG_WARN), slips[i][1]);
+		assert_int_equal(fake_log_count(LOG_WARN), i + 1);
+	}
+	assert_int_equal(options.on_error, OPTION_ERROR_HALT);
 }
 
 int main(void)
@@ -188,6 +210,7 @@ int main(void)
 		cmocka_unit_test_setup(test_numbers, setup),
 		cmocka_unit_test_setup(test_wrong_values_have_no_effect, setup),
 		cmocka_unit_test_setup(test_page, setup),
+		cmocka_unit_test_setup(test_slips, setup),
 		cmocka_unit_test_setup(test_harden, setup),
 		cmocka_unit_test_setup(test_error, setup),
 		cmocka_unit_test_setup(test_quiet, setup),
