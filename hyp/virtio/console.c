@@ -66,8 +66,12 @@ static enum virtio_served transmit(struct vconsole *c, struct virtq_chain *chain
 
 	if (chain->phase == VIRTQ_NO_REQUEST)
 		begin_chain(c, chain);
+	if (chain->in.left == 0)
+		return VIRTIO_DONE;
+	n = virtq_share(step, &chain->in, chain->in.left);
+	if (n == 0)
+		return VIRTIO_MORE;
 	from = chain->in;
-	n = MIN(from.left, step->bytes);
 	if (guest_gather(&step->view, &from, bytes, n)) {
 		c->virtio.device.count.errors++;
 		return VIRTIO_DONE;
@@ -76,7 +80,6 @@ static enum virtio_served transmit(struct vconsole *c, struct virtq_chain *chain
 	guest_skip(&chain->in, taken);
 	c->sent += taken;
 	c->virtio.device.count.bytes += taken;
-	step->bytes -= n;
 	if (taken < n)
 		return VIRTIO_WAIT;
 	return chain->in.left ? VIRTIO_MORE : VIRTIO_DONE;
@@ -87,11 +90,16 @@ static enum virtio_served receive(struct vconsole *c, struct virtq_chain *chain,
 				  uint32_t *written)
 {
 	uint8_t bytes[CONSOLE_STEP];
-	uint32_t n = console_get(&c->stream, bytes, MIN(chain->out.left, step->bytes));
+	uint32_t n = 0;
 
-	if (n == 0 && chain->out.left > 0)
-		return VIRTIO_WAIT;
-	step->bytes -= n;
+	if (chain->out.left > 0) {
+		n = virtq_share(step, &chain->out, chain->out.left);
+		if (n == 0)
+			return VIRTIO_MORE;
+		n = console_get(&c->stream, bytes, n);
+		if (n == 0)
+			return VIRTIO_WAIT;
+	}
 	if (n == 0 || guest_scatter(&step->view, &chain->out, bytes, n)) {
 		c->virtio.device.count.errors++;
 		return VIRTIO_DONE;
