@@ -95,11 +95,56 @@ static inline void next_instruction(uint32_t hsr)
 }
 
 /*
+ * Devices' work in one exit, in steps (hyp/virtio/virtio.h). What is left then, or when an interrupt waits for the
+ * guest, is for the next exit, and a timer's interrupt is that if the guest makes none in its turn: another vCPU may
+ * put requests into a queue for as long as it likes, and neither they nor long ones keep this one from its guest.
+ */
+#define DEVICE_STEPS 8U
+#define GUEST_TURNS  10000U /* in a second */
+
+static void end_guest_turn(struct timer *timer)
+{
+	(void)timer; /* WORK_VIRTIO is set, and this is an exit */
+}
+
+static void begin_guest_turn(struct vcpu *vcpu)
+{
+	static struct timer turn[CPU_MAX];
+	struct timer *timer = &turn[this_cpu()->head.id];
+
+	atomic_or(&vcpu->thread.work, WORK_VIRTIO);
+	timer->expired = end_guest_turn;
+	timer_arm(timer, timer_now() + timer_hz() / GUEST_TURNS);
+}
+
+/* A step, if there were not enough of them; returns how many there have been, DEVICE_STEPS: no more. */
+static uint32_t serve_devices(struct vcpu *vcpu, uint32_t steps)
+{
+	uint64_t began = timer_now();
+	bool more;
+
+	if (steps == DEVICE_STEPS)
+		return steps;
+	more = virtio_work(vcpu);
+	__atomic_store_n(&vcpu->device_ticks, vcpu->device_ticks + timer_now() - began, __ATOMIC_RELAXED);
+	if (!more)
+		return steps;
+	while (irq_handle_one())
+		;
+	if (vgic_has_pending(vcpu))
+		return DEVICE_STEPS;
+	atomic_or(&vcpu->thread.work, WORK_VIRTIO); /* after what came meanwhile */
+	return steps + 1U;
+}
+
+/*
  * The slow way back: somebody wants something of this vCPU. Loops, because what is done here may block. Others get the
  * CPU before the checkpoint, where this one may sleep or load an image: that lets go first only who comes meanwhile.
  */
 static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 {
+	uint32_t steps = 0;
+
 	while (vcpu->thread.work) {
 		uint32_t work = atomic_take(&vcpu->thread.work);
 
@@ -110,7 +155,7 @@ static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 		if (work & WORK_SLICE)
 			sched_check_slice();
 		if (work & WORK_VIRTIO)
-			virtio_work(vcpu);
+			steps = serve_devices(vcpu, steps);
 		if (work & WORK_STOP)
 			vmctl_checkpoint(vcpu);
 		if (work & WORK_TIMER)
@@ -120,6 +165,8 @@ static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 		if (work & WORK_VGIC)
 			vgic_flush(vcpu);
 	}
+	if (steps == DEVICE_STEPS)
+		begin_guest_turn(vcpu);
 }
 
 static inline void leave(struct vcpu *vcpu)

@@ -400,10 +400,11 @@ void virtio_destroy(struct device *device)
 	page_free(v->pieces, page_order(pieces_size(v)));
 }
 
-/* Queues that were ready are mapped again; chains that were begun are read anew. */
+/* Queues that were ready are mapped again; chains that were begun are read anew, and what was notified is served. */
 void virtio_restore(struct device *device)
 {
 	struct virtio_device *v = virtio_of(device);
+	uint32_t kicked = v->state->kicked;
 
 	spin_lock(&v->lock);
 	for (uint32_t i = 0; i < v->backend->queues; i++) {
@@ -414,6 +415,9 @@ void virtio_restore(struct device *device)
 	}
 	virtio_irq_set(v, 0, 0);
 	spin_unlock(&v->lock);
+	for (uint32_t i = 0; i < v->backend->queues; i++)
+		if (kicked & BIT(i))
+			virtio_wake(v, i);
 }
 
 void virtio_describe(const struct device *device, struct tree *t)

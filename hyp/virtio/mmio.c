@@ -11,7 +11,6 @@
 #include "hyp/console/log.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/lib/bits.h"
-#include "hyp/run/irq.h"
 #include "hyp/virtio/bus.h"
 #include "hyp/vm/vm.h"
 #include "mm/hypmap.h"
@@ -241,37 +240,46 @@ static bool serve_device(struct virtio_device *v)
  * The slots are the vCPU's own to take out. One that is served goes behind the others, so that a device whose queue
  * never ends does not keep them away.
  */
-void virtio_work(struct vcpu *vcpu)
+bool virtio_work(struct vcpu *vcpu)
 {
 	const struct virtio_bus *bus = vcpu->vm->virtio;
 	uint32_t slots = vcpu->virtio_slots, after = slots & ~(BIT(vcpu->virtio_last) * 2U - 1U), slot;
 
 	if (!slots)
-		return;
+		return false;
 	slot = lowest_bit(after ? after : slots);
 	vcpu->virtio_last = slot;
 	__atomic_fetch_and(&vcpu->virtio_slots, ~BIT(slot), __ATOMIC_SEQ_CST);
 	if (serve_device(bus->slot[slot]))
 		__atomic_fetch_or(&vcpu->virtio_slots, BIT(slot), __ATOMIC_SEQ_CST);
-	if (!vcpu->virtio_slots)
-		return;
-	while (irq_handle_one())
-		;
-	atomic_or(&vcpu->thread.work, WORK_VIRTIO); /* the rest, after what came meanwhile */
+	return vcpu->virtio_slots != 0;
 }
 
-/* One that is on, because another one sleeps at the checkpoint. */
+/*
+ * One that is on, or else suspended; that goes off meanwhile it serves nevertheless (hyp/vm/vmctl.c). Where all are off
+ * the VM begins anew, or is being put back, and its first one is the next to run.
+ */
+static struct vcpu *choose_server(const struct vm *vm)
+{
+	struct vcpu *each, *suspended = NULL;
+
+	vm_for_each_vcpu(each, vm) {
+		if (each->power == VCPU_ON)
+			return each;
+		if (each->power == VCPU_SUSPENDED)
+			suspended = each;
+	}
+	return suspended ? suspended : vm->vcpu[0];
+}
+
 void virtio_wake(struct virtio_device *v, uint32_t queue)
 {
-	struct vcpu *each;
+	struct vcpu *vcpu = choose_server(v->device.vm);
 
 	atomic_or(&v->state->kicked, BIT(queue));
-	vm_for_each_vcpu(each, v->device.vm)
-		if (each->power == VCPU_ON) {
-			__atomic_fetch_or(&each->virtio_slots, BIT(v->slot), __ATOMIC_SEQ_CST);
-			vcpu_request(each, WORK_VIRTIO);
-			return;
-		}
+	__atomic_fetch_or(&vcpu->virtio_slots, BIT(v->slot), __ATOMIC_SEQ_CST);
+	if (vcpu->thread.cpu)
+		vcpu_request(vcpu, WORK_VIRTIO);
 }
 
 static int bus_create(struct device *device)

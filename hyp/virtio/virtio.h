@@ -133,7 +133,10 @@ static inline bool virtio_has(const struct virtio_device *v, uint32_t bit)
 /* Does the driver use the device, and the device the queue? Under the device's lock. */
 bool virtio_queue_runs(const struct virtio_device *v, uint32_t queue);
 
-/* What the queue waits for may be there: have a vCPU of the VM serve it. Any CPU, any context, no device lock held. */
+/*
+ * What the queue waits for may be there: have a vCPU of the VM serve it, be it suspended. Any CPU, any context, no
+ * device lock held.
+ */
 void virtio_wake(struct virtio_device *v, uint32_t queue);
 
 /* The driver has broken the queue: DEVICE_NEEDS_RESET and a line within the VM's budget. Under the device's lock. */
@@ -142,7 +145,10 @@ void virtio_break(struct virtio_device *v, uint32_t queue, const char *why);
 /* Show the driver what has been put into the queue, with an interrupt if it wants one. Under the device's lock. */
 void virtio_publish(struct virtio_device *v, uint32_t queue, const struct virtq_step *step);
 
-/* hyp/exit/exit.c: a step of what the vCPU has been asked for (WORK_VIRTIO). Asks for itself while there is more. */
-void virtio_work(struct vcpu *vcpu);
+/*
+ * A step of what the current vCPU has been asked for (WORK_VIRTIO, virtio_slots). True: there is more, and who calls
+ * sees to it that it comes back.
+ */
+bool virtio_work(struct vcpu *vcpu);
 
 #endif

@@ -64,6 +64,7 @@ struct vcpu {
 	const struct mmio_bus *bus;     /* the VM's */
 	volatile uint32_t virtio_slots; /* bit n: it serves the device in slot n (WORK_VIRTIO) */
 	uint32_t virtio_last;           /* the last one that it served */
+	uint64_t device_ticks;          /* of CNTPCT that it has served devices for, not its guest's fault */
 	uint32_t exits[64];             /* by exception class */
 	uint32_t irq_exits;
 	uint32_t model_cpus; /* mask of the physical CPUs that can be its model; constant */

@@ -37,6 +37,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/run/world.h"
 #include "hyp/vdev/device.h"
+#include "hyp/virtio/virtio.h"
 #include "hyp/vm/crash.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/host/power.h"
@@ -556,6 +557,24 @@ static void __attribute__((noreturn)) leave_for_good(struct vcpu *vcpu)
 	sched_exit();
 }
 
+/*
+ * A vCPU that is off or suspended has devices to serve: it was asked before, or is the one that is left to be asked. It
+ * is not at the checkpoint meanwhile. Holder of vm->lock, which it gives up.
+ */
+static void serve_devices(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	vm->parked_count--;
+	vcpu->parked = false;
+	spin_unlock(&vm->lock);
+	virtio_work(vcpu);
+	sched_preempt();
+	spin_lock(&vm->lock);
+	vm->parked_count++;
+	vcpu->parked = true;
+}
+
 void vmctl_checkpoint(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -568,6 +587,10 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	while (!may_run(vcpu)) {
 		bool last = must_perform(vm);
 
+		if (vm->state == VM_RUNNING && vcpu->virtio_slots) {
+			serve_devices(vcpu);
+			continue;
+		}
 		if (vm->state == VM_ENDING)
 			leave_for_good(vcpu);
 		if (last)

@@ -19,6 +19,7 @@ static bool vcpu_hangs(struct vcpu *vcpu, uint64_t limit)
 	uint64_t ran, waited;
 
 	sched_times(&vcpu->thread, &ran, &waited);
+	ran -= __atomic_load_n(&vcpu->device_ticks, __ATOMIC_RELAXED);
 	if (vcpu->vm->fresh || vcpu->power != VCPU_ON || vcpu->thread.sleeps != vcpu->seen_sleeps ||
 	    vcpu->vgic.injected != vcpu->seen_injected) {
 		vcpu->seen_ran = ran;

@@ -280,7 +280,8 @@ static bool run_step(uint32_t vcpu)
 	atomic_clear(&rig_vcpu[vcpu].thread.work, WORK_VIRTIO);
 	fake_virtio.copies = 0;
 	fake_virtio.copied = 0;
-	virtio_work(&rig_vcpu[vcpu]);
+	if (virtio_work(&rig_vcpu[vcpu]))
+		atomic_or(&rig_vcpu[vcpu].thread.work, WORK_VIRTIO);
 	check_lines();
 	check(fake_virtio.copies <= COPIES_MAX, "a step has made more copies than it may");
 	check(fake_virtio.copied <= COPIED_MAX, "a step has copied more than it may");

@@ -110,10 +110,35 @@ void setway_flush_some(struct vcpu *of)
 	seen.blocks_flushed++;
 }
 
-void virtio_work(struct vcpu *of)
+/* Devices have work for so many steps; each takes 3 ticks. */
+static uint32_t device_work, interrupt_after; /* interrupt_after: the guest has one pending then */
+static struct timer *armed;
+
+bool virtio_work(struct vcpu *of)
+{
+	seen.device_steps++;
+	assert_ptr_equal(of, &vcpu);
+	fake_write(SYSREG_cntpct, fake_read(SYSREG_cntpct) + 3U);
+	if (device_work == 0)
+		return false;
+	return --device_work > 0;
+}
+
+bool vgic_has_pending(struct vcpu *of)
 {
 	(void)of;
-	seen.device_steps++;
+	return interrupt_after && seen.device_steps >= interrupt_after;
+}
+
+void timer_arm(struct timer *timer, uint64_t deadline)
+{
+	timer->deadline = deadline;
+	armed = timer;
+}
+
+uint32_t timer_hz(void)
+{
+	return 1000000U;
 }
 
 void vtimer_sample(struct vcpu *of)
@@ -131,8 +156,7 @@ void vmctl_checkpoint(struct vcpu *of)
 
 bool irq_handle_one(void)
 {
-	seen.irqs++;
-	return true;
+	return seen.irqs++ % 2U == 0;
 }
 
 static uint64_t table_entry, table_at;
@@ -438,6 +462,49 @@ static void test_work(void **state)
 	vcpu.thread.work = WORK_STOP | WORK_BALANCE | WORK_RESCHED | WORK_SLICE;
 	exit_first();
 	assert_int_equal(seen.let_others, 2 + 2 + 2);
+}
+
+/* Devices' work takes turns with the guest, and counts for neither sleep nor hang. */
+static void test_devices(void **state)
+{
+	(void)state;
+	vcpu.device_ticks = 0;
+	device_work = 20;
+	vcpu.thread.work = WORK_VIRTIO;
+	exit_first();
+	assert_int_equal(seen.device_steps, 8);
+	assert_int_equal(vcpu.thread.work, WORK_VIRTIO); /* at the next exit, */
+	assert_non_null(armed);                          /* which there will be */
+	assert_int_equal(armed->deadline, read_cntpct() + 100U);
+	assert_int_equal(vcpu.device_ticks, 8 * 3);
+	armed->expired(armed);
+	armed = NULL;
+	trap(HSR(EC_HVC, true, 0), PSR_MODE_SVC);
+	assert_int_equal(seen.device_steps, 8 + 8);
+	assert_int_equal(vcpu.thread.work, WORK_VIRTIO);
+	armed = NULL;
+	exit_irq();
+	assert_int_equal(seen.device_steps, 8 + 8 + 4);
+	assert_int_equal(vcpu.thread.work, 0);
+	assert_null(armed);
+	/* An interrupt for the guest goes before what is left. */
+	seen.device_steps = 0;
+	device_work = 20;
+	interrupt_after = 2;
+	vcpu.thread.work = WORK_VIRTIO;
+	exit_first();
+	assert_int_equal(seen.device_steps, 2);
+	assert_int_equal(vcpu.thread.work, WORK_VIRTIO);
+	assert_non_null(armed);
+	/* No end of work of another kind brings it back earlier. */
+	vcpu.thread.work = WORK_VIRTIO | WORK_VGIC;
+	seen.raise = WORK_VIRTIO | WORK_TIMER;
+	exit_first();
+	assert_int_equal(seen.device_steps, 3);
+	assert_int_equal(vcpu.thread.work, WORK_VIRTIO);
+	device_work = interrupt_after = 0;
+	exit_first();
+	assert_int_equal(vcpu.thread.work, 0);
 }
 
 /* --- the plain device access -------------------------------------------------------------------------------------- */
@@ -792,6 +859,7 @@ int main(void)
 		cmocka_unit_test_setup(test_cp15_slow, setup),
 		cmocka_unit_test_setup(test_wfx, setup),
 		cmocka_unit_test_setup(test_work, setup),
+		cmocka_unit_test_setup(test_devices, setup),
 		cmocka_unit_test_setup(test_device_read, device_setup),
 		cmocka_unit_test_setup(test_device_write, device_setup),
 		cmocka_unit_test_setup(test_device_slow, device_setup),

@@ -459,6 +459,21 @@ static void test_wait(void **state)
 	virtio_wake(&e->virtio, 0);
 	assert_int_equal(rig_vcpu[0].thread.work, 0);
 	assert_int_equal(rig_vcpu[1].thread.work, WORK_VIRTIO);
+	/* One that sleeps until an interrupt comes, where no other is on; where all are off, the first. */
+	rig_vcpu[1].power = VCPU_SUSPENDED;
+	rig_vcpu[1].thread.work = rig_vcpu[1].virtio_slots = 0;
+	virtio_wake(&e->virtio, 0);
+	assert_int_equal(rig_vcpu[0].thread.work, 0);
+	assert_int_equal(rig_vcpu[1].thread.work, WORK_VIRTIO);
+	assert_int_equal(rig_vcpu[1].virtio_slots, 1);
+	rig_vcpu[1].power = VCPU_OFF;
+	virtio_wake(&e->virtio, 0);
+	assert_int_equal(rig_vcpu[0].thread.work, WORK_VIRTIO);
+	rig_vcpu[0].thread.work = 0;
+	rig_vcpu[0].thread.cpu = NULL; /* it has no place yet: nothing to wake */
+	virtio_wake(&e->virtio, 0);
+	assert_int_equal(rig_vcpu[0].thread.work, 0);
+	assert_int_equal(rig_vcpu[0].virtio_slots, 1);
 	rig_end();
 }
 
@@ -595,7 +610,10 @@ static void test_restore(void **state)
 	assert_true(rig_line[0]);
 	assert_int_equal(rig_read(VIRTIO_STATUS), OK);
 	assert_int_equal(fake_virtio.maps, 3);
-	rig_kick();
+	rig_vcpu[0].thread.work = 0;
+	rig_vcpu[0].virtio_slots = 0; /* which is not the device's to save */
+	device_restore(&e->virtio.device, saved);
+	rig_work(); /* without another kick: the first one is served */
 	assert_int_equal(rig_used_index(), 2);
 	assert_int_equal(rig_used_len(1), 100U * 1024U);
 	device_restore(&e->virtio.device, saved); /* over one that runs */

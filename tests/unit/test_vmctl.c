@@ -25,6 +25,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/run/world.h"
 #include "hyp/vdev/device.h"
+#include "hyp/virtio/virtio.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "mm/s2.h"
@@ -163,6 +164,27 @@ void sched_request(struct thread *thread, uint32_t work)
 bool irq_handle_one(void)
 {
 	return false;
+}
+
+/* Devices that want so many steps more of a vCPU. */
+static uint32_t device_steps;
+static bool raises; /* the last one is for an interrupt */
+
+bool virtio_work(struct vcpu *v)
+{
+	assert_int_equal(vm.lock.held, 0);
+	assert_int_equal(vm.state, VM_RUNNING);
+	assert_false(v->parked);
+	assert_true(device_steps > 0);
+	device_steps--;
+	v->virtio_slots = device_steps > 0;
+	pending[0] |= raises && device_steps == 0;
+	return device_steps > 0;
+}
+
+void sched_preempt(void)
+{
+	assert_int_equal(vm.lock.held, 0);
 }
 
 bool vgic_has_pending(struct vcpu *v)
@@ -403,6 +425,61 @@ static void power_down_holds_over_a_pause(void **state)
 	script.at_block[1] = wake;
 	assert_true(runs(&vcpu[0]));
 	assert_int_equal(script.next, 2); /* it did wait for the interrupt */
+}
+
+/* A vCPU that is switched off with devices' work left does it before it sleeps. */
+static void off_serves_what_is_left(void **state)
+{
+	(void)state;
+	start(2);
+	assert_int_equal(vmctl_cpu_on(&vm, 1, ENTRY, 0), (uint32_t)PSCI_ALREADY_ON);
+	vmctl_cpu_off(&vcpu[1]);
+	device_steps = 3;
+	vcpu[1].virtio_slots = 1;
+	assert_false(runs(&vcpu[1]));
+	assert_int_equal(device_steps, 0);
+	assert_true(vcpu[1].parked);
+	assert_int_equal(vm.parked_count, 1);
+}
+
+static void device_asks(void)
+{
+	device_steps = 2;
+	raises = true;
+	vcpu[0].virtio_slots = 1; /* and wakes it: virtio_wake() */
+}
+
+/* What a device has for a VM whose vCPUs are all suspended wakes it. */
+static void suspended_serves_and_wakes(void **state)
+{
+	(void)state;
+	start(1);
+	assert_int_equal(vmctl_system_suspend(&vcpu[0], ENTRY, 0), PSCI_SUCCESS);
+	script.at_block[0] = device_asks;
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(device_steps, 0);
+	assert_int_equal(vcpu[0].power, VCPU_ON);
+	raises = false;
+}
+
+/* Paused, it serves nothing until it is resumed; stopped, nothing at all. */
+static void paused_serves_nothing(void **state)
+{
+	(void)state;
+	start(1);
+	device_steps = 1;
+	vcpu[0].virtio_slots = 1;
+	vmctl_cpu_off(&vcpu[0]);
+	pause_vm();
+	script.at_block[0] = resume_a_second_later; /* virtio_work() looks at the state */
+	assert_false(runs(&vcpu[0]));
+	assert_int_equal(device_steps, 0);
+	assert_int_equal(script.next, 1);
+	assert_int_equal(vmctl_stop(&vm), 0);
+	vcpu[0].virtio_slots = 1;
+	device_steps = 0;
+	assert_false(runs(&vcpu[0]));
+	assert_int_equal(vm.state, VM_OFF);
 }
 
 /* What another CPU does while the vCPU that came last puts its state away: the VM goes on, and its other vCPU resets
@@ -700,6 +777,9 @@ int main(void)
 		cmocka_unit_test_setup(pause_stops_time, setup),
 		cmocka_unit_test_setup(powered_down_vcpu_hears_its_timer_after_a_pause, setup),
 		cmocka_unit_test_setup(powered_down_vcpu_has_the_time_after_a_pause, setup),
+		cmocka_unit_test_setup(off_serves_what_is_left, setup),
+		cmocka_unit_test_setup(suspended_serves_and_wakes, setup),
+		cmocka_unit_test_setup(paused_serves_nothing, setup),
 		cmocka_unit_test_setup(power_down_holds_over_a_pause, setup),
 		cmocka_unit_test_setup(pause_taken_back_at_the_last_moment, setup),
 		cmocka_unit_test_setup(cancelled_pause, setup),

@@ -17,6 +17,7 @@
 #include "vgic/vgic.h"
 #include "virtio_rig.h"
 
+static struct percpu rig_cpu; /* where the vCPUs live */
 struct vm rig_vm;
 struct vcpu rig_vcpu[2];
 bool rig_line[MACHINE_VIRTIO_COUNT];
@@ -61,6 +62,7 @@ void rig_make_vm(void)
 	for (uint32_t i = 0; i < 2; i++) {
 		rig_vm.vcpu[i] = &rig_vcpu[i];
 		rig_vcpu[i] = (struct vcpu){.vm = &rig_vm, .index = i, .power = VCPU_ON, .bus = &rig_vm.bus};
+		rig_vcpu[i].thread.cpu = &rig_cpu;
 	}
 	mmio_init(&rig_vm.bus);
 	assert_int_equal(device_create(&rig_vm, &virtio_bus_class), 0);
@@ -182,7 +184,8 @@ uint32_t rig_work(void)
 	while (rig_vcpu[0].thread.work & WORK_VIRTIO) {
 		atomic_clear(&rig_vcpu[0].thread.work, WORK_VIRTIO);
 		fake_virtio.copies = fake_virtio.touches = 0;
-		virtio_work(&rig_vcpu[0]);
+		if (virtio_work(&rig_vcpu[0]))
+			atomic_or(&rig_vcpu[0].thread.work, WORK_VIRTIO);
 		assert_int_equal(fake_virtio.views, 0);
 		assert_in_range(fake_virtio.touches, 0, 1);
 		assert_in_range(fake_virtio.copies, 0, fake_virtio.touches ? VIRTQ_STEP_PIECES : RIG_COPIES_MAX);

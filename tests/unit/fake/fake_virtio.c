@@ -11,7 +11,6 @@
 #include <arm/atomic.h>
 
 #include "fake_virtio.h"
-#include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
@@ -169,11 +168,6 @@ void sched_request(struct thread *thread, uint32_t work)
 {
 	fake_virtio.requests++;
 	atomic_or(&thread->work, work);
-}
-
-bool irq_handle_one(void)
-{
-	return false;
 }
 
 uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
