@@ -15,6 +15,7 @@
 #include "hyp/load/words.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
+#include "hyp/run/sched.h"
 
 /* From this size on the hash check takes long enough to be announced. */
 #define HASH_ANNOUNCE MIB(1)
@@ -32,9 +33,19 @@ struct hash_algo {
 	void (*digest)(const struct bundle_image *image, uint8_t *out);
 };
 
+/* Bytes between looks at who else wants the CPU: some ten thousand instructions. */
+#define CRC32_STEP  KIB(2)
+#define SHA256_STEP 256U
+
 static void digest_crc32(const struct bundle_image *image, uint8_t *out)
 {
-	fdt32_st(out, (uint32_t)crc32_z(0, image->data, image->size));
+	uLong crc = 0;
+
+	for (size_t at = 0; at < image->size; at += CRC32_STEP) {
+		sched_preempt();
+		crc = crc32_z(crc, image->data + at, MIN(CRC32_STEP, image->size - at));
+	}
+	fdt32_st(out, (uint32_t)crc);
 }
 
 static void digest_sha256(const struct bundle_image *image, uint8_t *out)
@@ -42,7 +53,10 @@ static void digest_sha256(const struct bundle_image *image, uint8_t *out)
 	SHA2_CTX ctx;
 
 	SHA256Init(&ctx);
-	SHA256Update(&ctx, image->data, image->size);
+	for (size_t at = 0; at < image->size; at += SHA256_STEP) {
+		sched_preempt();
+		SHA256Update(&ctx, image->data + at, MIN(SHA256_STEP, image->size - at));
+	}
 	SHA256Final(out, &ctx);
 }
 

@@ -13,6 +13,7 @@
 #include "fit.h"
 #include "hyp/load/bundle.h"
 #include "hyp/lib/bits.h"
+#include "hyp/run/sched.h"
 
 static const uint8_t payload[] = "The quick brown fox jumps over the lazy dog";
 
@@ -167,6 +168,38 @@ static void test_hash_mismatch(void **state)
 	expect_mismatch("sha256", NULL, "vm a: kernel: /images/linux/hash-1: value: does not match");
 	expect_mismatch("crc32", NULL, "/images/linux/hash-1: value: does not match");
 	expect_mismatch(NULL, "crc32", "/images/linux/hash@2: value: does not match");
+}
+
+static uint32_t preempts;
+
+void sched_preempt(void)
+{
+	preempts++;
+}
+
+/* Others get the CPU in between, however large the image is; each byte counts nevertheless, wherever the cuts are. */
+static void test_hash_in_steps(void **state)
+{
+	static uint8_t large[KIB(64) + 77U];
+	static const char *const hash[] = {"sha256", "crc32"};
+	struct fit_image big = {.name = "linux", .data = large, .arch = "arm"};
+	struct bundle_image found;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(large); i++)
+		large[i] = (uint8_t)(i * 7U + i / 253U);
+	for (uint32_t i = 0; i < 2; i++)
+		for (size_t size = sizeof(large) - 600U; size <= sizeof(large); size += 50U) {
+			struct fit f;
+
+			big.hash = hash[i];
+			big.size = size;
+			preempts = 0;
+			f = make(&big);
+			assert_int_equal(find(&f, "linux", &found), 0);
+			assert_in_range(preempts, size / KIB(2), size / 100U);
+			fit_free(&f);
+		}
 }
 
 /* A bad second hash is not hidden by a good first one. */
@@ -469,15 +502,25 @@ static void test_random_damage_external(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good_image),           cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_gzip_is_reported),     cmocka_unit_test(test_image_errors),
-		cmocka_unit_test(test_no_such_image),        cmocka_unit_test(test_hash_mismatch),
-		cmocka_unit_test(test_every_hash_counts),    cmocka_unit_test(test_hash_value_malformed),
-		cmocka_unit_test(test_external_data),        cmocka_unit_test(test_external_data_is_aligned),
-		cmocka_unit_test(test_external_data_beyond), cmocka_unit_test(test_external_data_malformed),
-		cmocka_unit_test(test_open_errors),          cmocka_unit_test(test_no_vms),
-		cmocka_unit_test(test_too_many_vms),         cmocka_unit_test(test_truncated_anywhere),
-		cmocka_unit_test(test_random_damage),        cmocka_unit_test(test_random_damage_external),
+		cmocka_unit_test(test_good_image),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_gzip_is_reported),
+		cmocka_unit_test(test_image_errors),
+		cmocka_unit_test(test_no_such_image),
+		cmocka_unit_test(test_hash_mismatch),
+		cmocka_unit_test(test_hash_in_steps),
+		cmocka_unit_test(test_every_hash_counts),
+		cmocka_unit_test(test_hash_value_malformed),
+		cmocka_unit_test(test_external_data),
+		cmocka_unit_test(test_external_data_is_aligned),
+		cmocka_unit_test(test_external_data_beyond),
+		cmocka_unit_test(test_external_data_malformed),
+		cmocka_unit_test(test_open_errors),
+		cmocka_unit_test(test_no_vms),
+		cmocka_unit_test(test_too_many_vms),
+		cmocka_unit_test(test_truncated_anywhere),
+		cmocka_unit_test(test_random_damage),
+		cmocka_unit_test(test_random_damage_external),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
