@@ -1,10 +1,10 @@
 /*
  * Fuzz target of hyp/virtio/: a hostile driver of a block device (read-only image, copy-on-write, RAM disk) and of an
- * entropy device, by registers of version 1 or 2, with two vCPUs. The input is a program: a byte that chooses the
- * machine, then operations (the table `operations`), each a byte and what it takes: register accesses of any
- * width and place, bytes of guest RAM, descriptors, entries, notifications, steps of work, resets, save and restore,
- * RAM that aborts, writes of another vCPU in the middle of a step. Some operations are whole requests, so that the way
- * behind a queue that works is short.
+ * entropy device or a console, by registers of version 1 or 2, with two vCPUs. The input is a program: a byte that
+ * chooses the machine, then operations (the table `operations`), each a byte and what it takes: register accesses of
+ * any width and place, bytes of guest RAM, descriptors, entries, notifications, steps of work, resets, save and
+ * restore, RAM that aborts, writes of another vCPU in the middle of a step, what is typed and what the console takes.
+ * Some operations are whole requests, so that the way behind a queue that works is short.
  *
  * What must hold after each operation, whatever the driver does, is in check_world(), run_step() and watch_copy().
  * Guest RAM has a shadow: a byte that differs was written by a device that must not have.
@@ -26,6 +26,7 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
+#include "fake_console.h"
 #include "fake_log.h"
 #include "fake_machine.h"
 #include "fit.h"
@@ -34,11 +35,14 @@
 #include "mm/page.h"
 #include "virtio_rig.h"
 
-extern const struct device_class virtio_blk_class, vrng_class;
+extern const struct device_class virtio_blk_class, vrng_class, virtio_console_class;
 
-const struct device_class *const device_classes[] = {&virtio_blk_class, &vrng_class, NULL};
+const struct device_class *const device_classes[] = {&virtio_blk_class, &vrng_class, &virtio_console_class, NULL};
 
 #define DEVICES       2U
+#define QUEUES        3U      /* of both: the first device has one, the second one or two */
+#define SECOND_RING   0x4000U /* where the third queue's rings are, behind the others' */
+#define CONSOLE_STEP  256U
 #define KINDS         3U /* of disks */
 #define IMAGE_SIZE    20000U
 #define SCRATCH       (RIG_DATA - 0x1000U) /* headers, status bytes, indirect tables */
@@ -52,6 +56,7 @@ const struct device_class *const device_classes[] = {&virtio_blk_class, &vrng_cl
 #define LEGACY    4U
 #define UNCACHED  8U
 #define NO_BUDGET 16U /* the VM's lines are used up */
+#define CONSOLE   32U /* in the place of the entropy device */
 
 /* A piece of RAM, or a descriptor and the fetch of its table, for each that a step counts; data that is cut at pages.
  */
@@ -69,15 +74,17 @@ struct model {
 
 static const uint8_t *input, *input_end;
 static uint8_t image[IMAGE_SIZE];
-static struct fit fits[KINDS][2];
-static struct bundle bundles[KINDS][2];
+static struct fit fits[KINDS][2][2]; /* by disk, version, second device */
+static struct bundle bundles[KINDS][2][2];
 static struct virtio_device *devices[DEVICES];
-static struct model models[DEVICES];
+static uint32_t queues; /* that there are: 2 or 3 */
+static struct model models[QUEUES];
+static struct console_stream *console_stream;
 static uint8_t shadow[FAKE_GUEST_RAM];
 static uint32_t vm_lives; /* resets of the VM, and its beginning */
 static struct {
 	bool there;
-	struct model model;
+	struct model model[QUEUES];
 	uint8_t state[STATE_MAX];
 } saved[DEVICES];
 static struct {
@@ -121,9 +128,37 @@ static uint32_t status_of(const struct virtio_device *v)
 	return v->state->page.word[VIRTIO_STATUS / 4U];
 }
 
-static struct virtq_state *queue_of(uint32_t i)
+/* Queues by number: the block device's, then the other one's. */
+static uint32_t device_of(uint32_t q)
 {
-	return &devices[i]->state->queue[0];
+	return q > 0;
+}
+
+static uint32_t index_of(uint32_t q)
+{
+	return q > 1;
+}
+
+static uint32_t last_queue(uint32_t device)
+{
+	return device ? queues - 1U : 0;
+}
+
+static struct virtq_state *queue_of(uint32_t q)
+{
+	return &devices[device_of(q)]->state->queue[index_of(q)];
+}
+
+/* Where a ring of the queue is, if the driver does it as others do. */
+static uint64_t place_of(uint32_t q, uint64_t ring)
+{
+	return ring + (q > 1 ? SECOND_RING : 0);
+}
+
+/* A queue of the device; where there are two, the next byte says which. */
+static uint32_t take_queue(uint32_t device)
+{
+	return last_queue(device) > device ? device + (take(1) & 1U) : device;
 }
 
 /* The driver's own writes: RAM and its shadow. */
@@ -171,10 +206,10 @@ static void write_word(uint32_t slot, uint32_t reg, uint32_t value)
  * How far the available index has ever let the device go. It looks again when it has taken what it knows of, so that an
  * index is too far ahead, and breaks the queue, by a queue's length from there.
  */
-static void see_available(uint32_t i)
+static void see_available(uint32_t n)
 {
-	const struct virtq_state *q = queue_of(i);
-	struct model *m = &models[i];
+	const struct virtq_state *q = queue_of(n);
+	struct model *m = &models[n];
 	uint16_t ahead;
 
 	if (!q->ready)
@@ -200,13 +235,14 @@ static void watch_copy(uint64_t ipa, const void *from, size_t len)
 
 		if (!v->lock.held)
 			continue;
-		check(virtio_queue_runs(v, 0), "RAM was written for a queue that does not run");
-		check(!models[i].broken, "RAM was written for a broken queue");
-		check(has_piece(&v->queue[0], ipa, len), "RAM was written outside of what the driver gave for it");
+		check(virtio_queue_runs(v, v->last), "RAM was written for a queue that does not run");
+		check(!models[i + v->last].broken, "RAM was written for a broken queue");
+		check(has_piece(&v->queue[v->last], ipa, len),
+		      "RAM was written outside of what the driver gave for it");
 	}
 	memcpy(shadow + (ipa - MACHINE_RAM_BASE), from, len);
-	for (uint32_t i = 0; i < DEVICES; i++)
-		see_available(i);
+	for (uint32_t q = 0; q < queues; q++)
+		see_available(q);
 }
 
 /* The other vCPU does not wait for a step: it writes RAM and notifies. */
@@ -215,10 +251,10 @@ static void race_copy(void)
 	if (race.after == 0 || --race.after > 0)
 		return;
 	poke(MACHINE_RAM_BASE + race.offset, &race.value, sizeof(race.value));
-	for (uint32_t i = 0; i < DEVICES; i++) {
-		see_available(i);
+	for (uint32_t q = 0; q < queues; q++) {
+		see_available(q);
 		if (race.kicks)
-			access(1, i, VIRTIO_QUEUE_NOTIFY, MMIO_WORD, true, 0);
+			access(1, device_of(q), VIRTIO_QUEUE_NOTIFY, MMIO_WORD, true, index_of(q));
 	}
 }
 
@@ -246,12 +282,12 @@ static bool rings_overlap(const struct virtq_state *q)
 	return q->avail + 4U > q->used && q->avail < q->used + 6U + 8U * q->size;
 }
 
-static void check_step(uint32_t i, const struct virtq_state *before)
+static void check_step(uint32_t n, const struct virtq_state *before)
 {
-	const struct virtq_chain *chain = &devices[i]->queue[0].chain;
-	const struct virtq_state *q = queue_of(i);
+	const struct virtq_chain *chain = &devices[device_of(n)]->queue[index_of(n)].chain;
+	const struct virtq_state *q = queue_of(n);
 	uint16_t put = (uint16_t)(q->used_next - before->used_next);
-	struct model *m = &models[i];
+	struct model *m = &models[n];
 
 	if (!before->ready)
 		return;
@@ -269,13 +305,14 @@ static void check_step(uint32_t i, const struct virtq_state *before)
 /* One step of a vCPU's work, as on its way back into the guest. False: it has none. */
 static bool run_step(uint32_t vcpu)
 {
-	struct virtq_state before[DEVICES];
+	struct virtq_state before[QUEUES];
+	size_t moved = fake_console.out_len - fake_console.typed_len;
 
 	if (!(rig_vcpu[vcpu].thread.work & WORK_VIRTIO))
 		return false;
-	for (uint32_t i = 0; i < DEVICES; i++) {
-		before[i] = *queue_of(i);
-		see_available(i);
+	for (uint32_t q = 0; q < queues; q++) {
+		before[q] = *queue_of(q);
+		see_available(q);
 	}
 	atomic_clear(&rig_vcpu[vcpu].thread.work, WORK_VIRTIO);
 	fake_virtio.copies = 0;
@@ -285,8 +322,9 @@ static bool run_step(uint32_t vcpu)
 	check_lines();
 	check(fake_virtio.copies <= COPIES_MAX, "a step has made more copies than it may");
 	check(fake_virtio.copied <= COPIED_MAX, "a step has copied more than it may");
-	for (uint32_t i = 0; i < DEVICES; i++)
-		check_step(i, &before[i]);
+	check(fake_console.out_len - fake_console.typed_len - moved <= CONSOLE_STEP, "a console's step is too long");
+	for (uint32_t q = 0; q < queues; q++)
+		check_step(q, &before[q]);
 	return true;
 }
 
@@ -300,18 +338,21 @@ static void check_device(uint32_t i)
 	check(word[0] == VIRTIO_MAGIC && word[VIRTIO_VERSION / 4U] == (v->legacy ? 1U : 2U) &&
 		      word[VIRTIO_DEVICE_ID / 4U] == v->backend->id && word[VIRTIO_VENDOR_ID / 4U] == VIRTIO_VENDOR,
 	      "a read-only register has changed");
-	check(!models[i].broken || status_of(v) & VIRTIO_STATUS_NEEDS_RESET, "a broken queue is well without a reset");
-	models[i].broken |= (status_of(v) & VIRTIO_STATUS_NEEDS_RESET) != 0;
+	for (uint32_t q = i; q <= last_queue(i); q++) {
+		check(!models[q].broken || status_of(v) & VIRTIO_STATUS_NEEDS_RESET,
+		      "a broken queue is well without a reset");
+		models[q].broken |= (status_of(v) & VIRTIO_STATUS_NEEDS_RESET) != 0;
+	}
 }
 
 static void check_world(void)
 {
 	uint32_t maps = 0;
 
-	for (uint32_t i = 0; i < DEVICES; i++) {
+	for (uint32_t i = 0; i < DEVICES; i++)
 		check_device(i);
-		maps += queue_of(i)->ready ? 3U : 0;
-	}
+	for (uint32_t q = 0; q < queues; q++)
+		maps += queue_of(q)->ready ? 3U : 0;
 	check(fake_virtio.maps == maps, "rings are mapped of queues that are not ready, or the reverse");
 	check(fake_virtio.views == 0 && fake_virtio.windows == 0, "a window stays open");
 }
@@ -325,21 +366,29 @@ static void check_reset(uint32_t i)
 {
 	const struct virtio_device *v = devices[i];
 
-	models[i] = (struct model){0};
-	check(status_of(v) == 0 && v->state->page.word[VIRTIO_INTERRUPT_STATUS / 4U] == 0 && !queue_of(i)->ready &&
-		      v->state->kicked == 0,
+	check(status_of(v) == 0 && v->state->page.word[VIRTIO_INTERRUPT_STATUS / 4U] == 0 && v->state->kicked == 0,
 	      "a reset has left something");
+	for (uint32_t q = i; q <= last_queue(i); q++) {
+		models[q] = (struct model){0};
+		check(!queue_of(q)->ready, "a reset has left a queue");
+	}
 }
 
 /* A queue that has been made ready begins anew. */
-static void follow_queue(uint32_t i)
+static void follow_queue(uint32_t n)
 {
-	const struct virtq_state *q = queue_of(i);
+	const struct virtq_state *q = queue_of(n);
 
-	if (q->ready && q->avail_next == (uint16_t)models[i].taken)
+	if (q->ready && q->avail_next == (uint16_t)models[n].taken)
 		return;
 	check(!q->ready || (q->avail_next == 0 && q->used_next == 0), "a queue does not begin with its first entry");
-	models[i].taken = models[i].permitted = 0;
+	models[n].taken = models[n].permitted = 0;
+}
+
+static void follow_queues(uint32_t slot)
+{
+	for (uint32_t q = slot; q <= last_queue(slot); q++)
+		follow_queue(q);
 }
 
 static void write_register(uint32_t vcpu, uint32_t slot, uint32_t reg, uint32_t size, uint32_t value)
@@ -349,7 +398,7 @@ static void write_register(uint32_t vcpu, uint32_t slot, uint32_t reg, uint32_t 
 		return;
 	if (reg == VIRTIO_STATUS && size == MMIO_WORD && value == 0)
 		check_reset(slot);
-	follow_queue(slot);
+	follow_queues(slot);
 }
 
 static void do_write(void)
@@ -439,7 +488,8 @@ static void do_desc(void)
 	uint64_t addr = take_address();
 	uint32_t len = take_length(), next = flags & 8U ? take(2) : index + 1U;
 
-	put_desc(flags & 16U ? SCRATCH : RIG_DESC, flags & 16U ? index & 63U : index, addr, len, flags & 7U, next);
+	put_desc(flags & 16U ? SCRATCH : place_of(flags & 32U ? queues - 1U : 0, RIG_DESC),
+		 flags & 16U ? index & 63U : index, addr, len, flags & 7U, next);
 }
 
 static void offer(uint64_t avail, uint32_t size, uint32_t head, uint32_t count)
@@ -451,28 +501,36 @@ static void offer(uint64_t avail, uint32_t size, uint32_t head, uint32_t count)
 }
 
 /* Where the driver has put the ring, or where it would have. */
-static void offer_to(uint32_t i, uint32_t head, uint32_t count)
+static void offer_to(uint32_t n, uint32_t head, uint32_t count)
 {
-	const struct virtq_state *q = queue_of(i);
+	const struct virtq_state *q = queue_of(n);
 
 	if (q->ready)
 		offer(q->avail, q->size, head, count);
 	else
-		offer(RIG_AVAIL, QUEUE_ENTRIES, head, count);
+		offer(place_of(n, RIG_AVAIL), QUEUE_ENTRIES, head, count);
+}
+
+static void kick(uint32_t vcpu, uint32_t q)
+{
+	access(vcpu, device_of(q), VIRTIO_QUEUE_NOTIFY, MMIO_WORD, true, index_of(q));
 }
 
 static void do_offer(void)
 {
-	uint32_t how = take(1);
+	uint32_t how = take(1), q = take_queue(how & 1U);
 
-	offer_to(how & 1U, take(1), how & 2U ? take(2) : 1U);
+	offer_to(q, take(1), how & 2U ? take(2) : 1U);
 }
 
 static void do_kick(void)
 {
 	uint32_t who = take(1);
 
-	access(who >> 7, who & 1U, VIRTIO_QUEUE_NOTIFY, MMIO_WORD, true, who & 2U ? take(4) : 0);
+	if (who & 2U)
+		access(who >> 7, who & 1U, VIRTIO_QUEUE_NOTIFY, MMIO_WORD, true, take(4));
+	else
+		kick(who >> 7, take_queue(who & 1U));
 }
 
 static void do_work(void)
@@ -513,7 +571,7 @@ static void do_save(void)
 	uint32_t i = take(1) & 1U;
 
 	device_save(&devices[i]->device, saved[i].state);
-	saved[i].model = models[i];
+	memcpy(saved[i].model, models, sizeof(models));
 	saved[i].there = true;
 }
 
@@ -524,26 +582,38 @@ static void do_restore(void)
 	if (!saved[i].there)
 		return;
 	device_restore(&devices[i]->device, saved[i].state);
-	models[i] = saved[i].model;
-	if (!queue_of(i)->ready)
-		models[i].taken = models[i].permitted = 0;
+	for (uint32_t q = i; q <= last_queue(i); q++) {
+		models[q] = saved[i].model[q];
+		if (!queue_of(q)->ready)
+			models[q].taken = models[q].permitted = 0;
+	}
 }
 
-static void start_legacy(uint32_t slot, uint32_t size, uint32_t align)
+static void start_legacy(uint32_t slot, uint32_t q, uint32_t size, uint32_t align)
 {
 	write_word(slot, VIRTIO_GUEST_PAGE_SIZE, PAGE_SIZE);
 	write_word(slot, VIRTIO_QUEUE_NUM, size);
 	write_word(slot, VIRTIO_QUEUE_ALIGN, align);
-	write_word(slot, VIRTIO_QUEUE_PFN, RIG_DESC / PAGE_SIZE);
+	write_word(slot, VIRTIO_QUEUE_PFN, (uint32_t)place_of(q, RIG_DESC) / PAGE_SIZE);
 }
 
-static void start_queue(uint32_t slot, uint32_t size)
+static void start_queue(uint32_t slot, uint32_t q, uint32_t size)
 {
 	write_word(slot, VIRTIO_QUEUE_NUM, size);
-	write_word(slot, VIRTIO_QUEUE_DESC_LOW, (uint32_t)RIG_DESC);
-	write_word(slot, VIRTIO_QUEUE_DRIVER_LOW, (uint32_t)RIG_AVAIL);
-	write_word(slot, VIRTIO_QUEUE_DEVICE_LOW, (uint32_t)RIG_USED);
+	write_word(slot, VIRTIO_QUEUE_DESC_LOW, (uint32_t)place_of(q, RIG_DESC));
+	write_word(slot, VIRTIO_QUEUE_DRIVER_LOW, (uint32_t)place_of(q, RIG_AVAIL));
+	write_word(slot, VIRTIO_QUEUE_DEVICE_LOW, (uint32_t)place_of(q, RIG_USED));
 	write_word(slot, VIRTIO_QUEUE_READY, 1);
+}
+
+/* The queue that QueueSel says, of a device that is at rest. */
+static void start_one(uint32_t slot, uint32_t q, uint32_t size, uint32_t align)
+{
+	write_word(slot, VIRTIO_QUEUE_SEL, index_of(q));
+	if (devices[slot]->legacy)
+		start_legacy(slot, q, size, align);
+	else
+		start_queue(slot, q, size);
 }
 
 /* A ring, or the descriptors, anywhere. */
@@ -581,13 +651,12 @@ static void do_start(void)
 	write_word(slot, VIRTIO_STATUS, drives);
 	write_features(slot, how);
 	write_word(slot, VIRTIO_STATUS, drives | VIRTIO_STATUS_FEATURES_OK);
-	if (devices[slot]->legacy)
-		start_legacy(slot, size, how & 4U ? PAGE_SIZE : 64U);
-	else
-		start_queue(slot, size);
+	for (uint32_t q = slot; q <= last_queue(slot); q++)
+		start_one(slot, q, size, how & 4U ? PAGE_SIZE : 64U);
 	write_word(slot, VIRTIO_STATUS, drives | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK);
-	poke16(queue_of(slot)->ready ? queue_of(slot)->avail + 2U : RIG_AVAIL + 2U, 0);
-	follow_queue(slot);
+	for (uint32_t q = slot; q <= last_queue(slot); q++)
+		poke16(queue_of(q)->ready ? queue_of(q)->avail + 2U : place_of(q, RIG_AVAIL) + 2U, 0);
+	follow_queues(slot);
 }
 
 static void put_header(uint32_t type, uint64_t sector)
@@ -611,13 +680,14 @@ static void put_segment(uint64_t at)
 	poke(at, &segment, sizeof(segment));
 }
 
-/* A request of the block device, in one of four layouts; the entropy device takes what it can write of it. */
+/* A request of the block device, in one of four layouts; the other one takes what it can read or write of it. */
 static void do_request(void)
 {
 	static const uint8_t types[] = {0, 1, 4, 8, 11, 13, 2, 1};
 	uint32_t how = take(1), type = types[how & 7U], len = take_length(), sector = take(1);
 	uint32_t to_write = type == 0 || type == 8 ? VIRTQ_DESC_WRITE : 0;
-	uint64_t table = how & 8U ? SCRATCH + 0x100U : RIG_DESC;
+	uint32_t q = take_queue(how >> 7);
+	uint64_t ring = place_of(q, RIG_DESC), table = how & 8U ? SCRATCH + 0x100U : ring;
 	uint64_t data = how & 64U ? RIG_DESC : RIG_DATA;
 	uint32_t first = how & 16U ? 7U : HEADER_BYTES; /* bytes of the header in the first piece */
 
@@ -629,22 +699,22 @@ static void do_request(void)
 	put_desc(table, 2, data, len, VIRTQ_DESC_NEXT | to_write, 3);
 	put_desc(table, 3, SCRATCH + 0x80U, 1, VIRTQ_DESC_WRITE, 0);
 	if (how & 8U)
-		put_desc(RIG_DESC, 0, table, 64, VIRTQ_DESC_INDIRECT, 0);
-	offer_to(how >> 7, 0, 1);
-	access(0, how >> 7, VIRTIO_QUEUE_NOTIFY, MMIO_WORD, true, 0);
+		put_desc(ring, 0, table, 64, VIRTQ_DESC_INDIRECT, 0);
+	offer_to(q, 0, 1);
+	kick(0, q);
 }
 
 /* A chain of many pieces, as long as the queue or longer, or one without an end. */
 static void do_long_chain(void)
 {
 	uint32_t slot = take(1) & 1U, len = take_length(), how = take(1), flags = how & VIRTQ_DESC_WRITE;
-	uint32_t count = 1U + take(1), last = how & 1U ? VIRTQ_DESC_NEXT : 0;
+	uint32_t q = take_queue(slot), count = 1U + take(1), last = how & 1U ? VIRTQ_DESC_NEXT : 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		put_desc(RIG_DESC, i, RIG_DATA + i, len, flags | (i + 1U < count ? VIRTQ_DESC_NEXT : last),
+		put_desc(place_of(q, RIG_DESC), i, RIG_DATA + i, len, flags | (i + 1U < count ? VIRTQ_DESC_NEXT : last),
 			 (i + 1U) % count);
-	offer_to(slot, 0, 1);
-	access(1, slot, VIRTIO_QUEUE_NOTIFY, MMIO_WORD, true, 0);
+	offer_to(q, 0, 1);
+	kick(1, q);
 }
 
 static void do_race(void)
@@ -672,20 +742,55 @@ static void do_trouble(void)
 	fake_virtio.full = (how & 128U) != 0;
 }
 
+/* Somebody types, whoever has the keyboard. */
+static void do_type(void)
+{
+	static uint8_t keys[512];
+	uint32_t len = take(1) * 2U, first = take(1);
+
+	for (uint32_t i = 0; i < len; i++)
+		keys[i] = (uint8_t)(first + i);
+	fake_console.typed = keys;
+	fake_console.typed_len = len;
+	console_stream->input_ready(console_stream);
+}
+
+/* The console takes more, or no more than so much. */
+static void do_room(void)
+{
+	uint32_t how = take(1);
+
+	fake_console.room = how & 1U ? how * 2U : SIZE_MAX;
+	if (!console_stream->refused)
+		return;
+	console_stream->refused = false;
+	console_stream->room(console_stream);
+}
+
+/* A character without a queue. */
+static void do_emergency(void)
+{
+	uint32_t size = 1U << take(1) % 3U;
+
+	access(1, 1, VIRTIO_CONFIG + 8U, size, true, take(4));
+}
+
+/* The last ones are of machines with a console. */
+#define CONSOLE_OPERATIONS 3U
 static void (*const operations[])(void) = {
-	do_write, do_write_small, do_access_any, do_ram,        do_desc,    do_offer,   do_kick,
-	do_work,  do_drain,       do_reset,      do_reset_vm,   do_save,    do_restore, do_start,
-	do_race,  do_trouble,     do_request,    do_long_chain, do_request, do_place,
+	do_write,   do_write_small, do_access_any, do_ram,   do_desc,    do_offer, do_kick,      do_work,
+	do_drain,   do_reset,       do_reset_vm,   do_save,  do_restore, do_start, do_race,      do_trouble,
+	do_request, do_long_chain,  do_request,    do_place, do_type,    do_room,  do_emergency,
 };
 
-static void make_bundle(uint32_t kind, bool legacy)
+static void make_bundle(uint32_t kind, bool legacy, bool console)
 {
 	static const struct fit_image rootfs = {.name = "rootfs", .data = image, .size = IMAGE_SIZE, .hash = "crc32"};
 	static const struct {
 		const char *name;
 		uint32_t value;
 	} cell[KINDS] = {{"read-only", 1}, {"copy-on-write", 8}, {"size", 64}};
-	struct fit *f = &fits[kind][legacy];
+	struct fit *f = &fits[kind][legacy][console];
 
 	fit_begin(f);
 	fit_image(f, &rootfs);
@@ -698,13 +803,13 @@ static void make_bundle(uint32_t kind, bool legacy)
 	fdt_property_u32(f->blob, cell[kind].name, cell[kind].value);
 	fdt_property_u32(f->blob, "virtio-legacy", legacy);
 	fdt_end_node(f->blob);
-	fdt_begin_node(f->blob, "rng0");
-	fit_string(f, "compatible", "virt7,virtio-rng");
+	fdt_begin_node(f->blob, console ? "con1" : "rng0");
+	fit_string(f, "compatible", console ? "virt7,virtio-console" : "virt7,virtio-rng");
 	fdt_property_u32(f->blob, "virtio-legacy", legacy);
 	fdt_end_node(f->blob);
 	fit_vm_end(f);
 	fit_end(f);
-	check(bundle_open(&bundles[kind][legacy], f->blob, f->size) == 0, "no bundle");
+	check(bundle_open(&bundles[kind][legacy][console], f->blob, f->size) == 0, "no bundle");
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -712,10 +817,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc, (void)argv;
 	for (uint32_t i = 0; i < IMAGE_SIZE; i++)
 		image[i] = (uint8_t)(i * 7U + i / 251U);
-	for (uint32_t kind = 0; kind < KINDS; kind++) {
-		make_bundle(kind, false);
-		make_bundle(kind, true);
-	}
+	for (uint32_t kind = 0; kind < KINDS; kind++)
+		for (uint32_t how = 0; how < 4; how++)
+			make_bundle(kind, how & 1U, how & 2U);
 	fake_machine_reset();
 	fake_virtio_reset();
 	return 0;
@@ -728,6 +832,7 @@ static void clear_world(void)
 	fake_machine.bad_size = 0;
 	write_spsr_hyp(0);
 	fake_log_reset();
+	fake_console_reset();
 	memset(fake_guest_ram, 0, sizeof(fake_guest_ram));
 	memset(shadow, 0, sizeof(shadow));
 	memset(saved, 0, sizeof(saved));
@@ -738,14 +843,17 @@ static void clear_world(void)
 
 static void begin(uint32_t how)
 {
-	const struct bundle *b = &bundles[how % KINDS][(how & LEGACY) != 0];
+	bool console = how & CONSOLE;
+	const struct bundle *b = &bundles[how % KINDS][(how & LEGACY) != 0][console];
 	const struct device *device;
 
 	clear_world();
 	rig_make_vm();
 	check(device_create_all(&rig_vm, b, fdt_path_offset(b->fdt, "/vms/web")) == 0, "no devices");
 	devices[0] = virtio_of(device_find(&rig_vm, &virtio_blk_class));
-	devices[1] = virtio_of(device_find(&rig_vm, &vrng_class));
+	devices[1] = virtio_of(device_find(&rig_vm, console ? &virtio_console_class : &vrng_class));
+	console_stream = rig_vm.console.more;
+	queues = console ? QUEUES : QUEUES - 1U;
 	for (uint32_t i = 0; i < DEVICES; i++) {
 		device = &devices[i]->device;
 		check(devices[i]->slot == i && device_saved_size(device) <= STATE_MAX, "other devices than expected");
@@ -756,16 +864,20 @@ static void begin(uint32_t how)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	uint32_t known;
+
 	input = data;
 	input_end = data + size;
 	begin(take(1));
+	known = ARRAY_SIZE(operations) - (console_stream ? 0 : CONSOLE_OPERATIONS);
 	while (input < input_end) {
-		operations[take(1) % ARRAY_SIZE(operations)]();
+		operations[take(1) % known]();
 		check_world();
 	}
 	do_drain();
 	check_ram();
 	rig_end();
+	check(fake_console.streams == 0, "a console is left");
 	check(fake_virtio.host_released == fake_virtio.host_taken, "the disk's RAM is not given back");
 	return 0;
 }

@@ -49,8 +49,9 @@ uint32_t console_get(struct console_stream *stream, uint8_t *bytes, uint32_t len
 	uint32_t n = (uint32_t)MIN((size_t)len, fake_console.typed_len);
 
 	(void)stream;
-	if (n)
-		memcpy(bytes, fake_console.typed, n);
+	if (n == 0)
+		return 0;
+	memcpy(bytes, fake_console.typed, n);
 	fake_console.typed += n;
 	fake_console.typed_len -= n;
 	return n;
