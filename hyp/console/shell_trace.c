@@ -5,6 +5,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/console/shell_cmd.h"
 #include "hyp/debug/trace.h"
+#include "hyp/virtio/bus.h"
 #include "hyp/vm/vm.h"
 
 #define DUMP_DEFAULT 256U
@@ -51,15 +52,33 @@ static const char *trap_name(uint32_t hsr)
 	return name ? name : "other";
 }
 
+/* Of records of a virtio device, which stand behind its VM; another VM may have that VM's number by now. */
+static const char *device_name(const struct vm *vm, const struct trace_record *r)
+{
+	if (r->what < TRACE_VIRTIO_KICK)
+		return "";
+	return vm && r->device < vm->virtio->count ? vm->virtio->slot[r->device]->device.name : "destroyed";
+}
+
 static void print_record(uint32_t cpu, const struct trace_record *r)
 {
-	static const char *const names[] = {[TRACE_IRQ] = "irq", [TRACE_ENTER] = "enter", [TRACE_INJECT] = "inject"};
+	static const char *const names[] = {
+		[TRACE_IRQ] = "irq",
+		[TRACE_ENTER] = "enter",
+		[TRACE_INJECT] = "inject",
+		[TRACE_VIRTIO_KICK] = "virtio-kick",
+		[TRACE_VIRTIO_RESET] = "virtio-reset",
+		[TRACE_VIRTIO_DONE] = "virtio-done",
+		[TRACE_VIRTIO_BYTES] = "virtio-bytes",
+		[TRACE_VIRTIO_IRQ] = "virtio-irq",
+	};
 
 	const struct vm *vm = vms[r->vm]; /* or the one that has its id now */
+	const char *device = device_name(vm, r);
 
-	shell_printf("trace: %u %llu %s %s/%u 0x%x\n", (unsigned)cpu, (unsigned long long)r->time,
+	shell_printf("trace: %u %llu %s %s/%u 0x%x%s%.31s\n", (unsigned)cpu, (unsigned long long)r->time,
 		     r->what == TRACE_TRAP ? trap_name(r->data) : names[r->what], vm ? vm->config.name : "destroyed",
-		     (unsigned)r->vcpu, (unsigned)r->data);
+		     (unsigned)r->vcpu, (unsigned)r->data, *device ? " " : "", device);
 }
 
 static void dump_cpu(uint32_t cpu, uint32_t most)

@@ -2,13 +2,18 @@
 #include <errno.h>
 
 #include <arm/barrier.h>
+#include <arm/hypregs.h>
+#include <arm/psr.h>
 #include <arm/sysreg.h>
+
+#include "hyp/arm/regs.h"
 
 #include "hyp/host/gic.h"
 #include "hyp/exit/exit.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/percpu.h"
 #include "hyp/debug/trace.h"
+#include "hyp/virtio/bus.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
 
@@ -20,12 +25,13 @@ struct ring {
 
 static struct ring rings[CPU_MAX];
 static bool wanted;
+static struct spinlock traced_lock; /* of each device's `traced`; nothing is taken inside */
 
 /* hyp/arm/vectors.S */
 void trace_exit_trap(struct regs *regs);
 void trace_exit_irq(void);
 
-static void put(struct ring *ring, const struct vcpu *vcpu, enum trace_what what, uint32_t data)
+static struct trace_record *put(struct ring *ring, const struct vcpu *vcpu, enum trace_what what, uint32_t data)
 {
 	struct trace_record *r = &ring->record[ring->count++ % TRACE_RECORDS];
 
@@ -33,7 +39,68 @@ static void put(struct ring *ring, const struct vcpu *vcpu, enum trace_what what
 	r->what = (uint8_t)what;
 	r->vm = (uint8_t)vcpu->vm->id;
 	r->vcpu = (uint8_t)vcpu->index;
+	r->device = 0;
 	r->data = data;
+	return r;
+}
+
+static void put_virtio(struct ring *ring, const struct vcpu *vcpu, uint32_t slot, enum trace_what what, uint32_t data)
+{
+	if (data || what <= TRACE_VIRTIO_RESET)
+		put(ring, vcpu, what, data)->device = (uint8_t)slot;
+}
+
+/* What a trap with a syndrome is about to write to a register of a virtio device. Kicks of other kinds are not seen. */
+static __attribute__((noinline)) void put_store(struct ring *ring, const struct vcpu *vcpu, const struct regs *regs,
+						uint32_t hsr)
+{
+	const uint32_t store = ISS_DABT_ISV | ISS_DABT_WNR;
+	uint64_t at = (uint64_t)(read_hpfar() >> 4) << PAGE_SHIFT | (read_hdfar() & (PAGE_SIZE - 1U));
+	uint32_t reg = (uint32_t)at % MACHINE_VIRTIO_SIZE, spsr = read_spsr_hyp(), slot, value;
+
+	if ((hsr & store) != store || at < MACHINE_VIRTIO_BASE ||
+	    at - MACHINE_VIRTIO_BASE >= (uint64_t)vcpu->vm->virtio->count * MACHINE_VIRTIO_SIZE)
+		return;
+	slot = (uint32_t)(at - MACHINE_VIRTIO_BASE) / MACHINE_VIRTIO_SIZE;
+	value = regs_read(regs, spsr, ISS_DABT_SRT(hsr));
+	if (reg == VIRTIO_QUEUE_NOTIFY)
+		put_virtio(ring, vcpu, slot, TRACE_VIRTIO_KICK, spsr & PSR_E ? __builtin_bswap32(value) : value);
+	else if (reg == VIRTIO_STATUS && value == 0)
+		put_virtio(ring, vcpu, slot, TRACE_VIRTIO_RESET, 0);
+}
+
+/* What has been done since the last time. */
+static struct device_count take_progress(struct device *device)
+{
+	struct device_count now, *traced = &device->traced, past;
+
+	spin_lock(&traced_lock);
+	now = device->count;
+	past = *traced;
+	*traced = now;
+	spin_unlock(&traced_lock);
+	return (struct device_count){.requests = now.requests - past.requests,
+				     .interrupts = now.interrupts - past.interrupts,
+				     .bytes = now.bytes - past.bytes};
+}
+
+static __attribute__((noinline)) void put_progress(struct ring *ring, const struct vcpu *vcpu)
+{
+	const struct virtio_bus *bus = vcpu->vm->virtio;
+
+	for (uint32_t slot = 0; slot < bus->count; slot++) {
+		struct device *device = &bus->slot[slot]->device;
+		struct device_count done;
+
+		if (device->count.requests == device->traced.requests &&
+		    device->count.interrupts == device->traced.interrupts &&
+		    device->count.bytes == device->traced.bytes)
+			continue;
+		done = take_progress(device);
+		put_virtio(ring, vcpu, slot, TRACE_VIRTIO_DONE, done.requests);
+		put_virtio(ring, vcpu, slot, TRACE_VIRTIO_BYTES, (uint32_t)done.bytes);
+		put_virtio(ring, vcpu, slot, TRACE_VIRTIO_IRQ, done.interrupts);
+	}
 }
 
 /*
@@ -47,6 +114,8 @@ static void put_enter(struct vcpu *vcpu)
 
 	if (!ring->on)
 		return;
+	if (vcpu->vm->virtio->count)
+		put_progress(ring, vcpu);
 	if (vcpu->vgic.injected - vcpu->vgic.traced > known)
 		vcpu->vgic.traced = vcpu->vgic.injected - known;
 	for (; vcpu->vgic.traced != vcpu->vgic.injected; vcpu->vgic.traced++)
@@ -56,9 +125,13 @@ static void put_enter(struct vcpu *vcpu)
 
 void trace_exit_trap(struct regs *regs)
 {
+	struct ring *ring = &rings[cpu_id()];
 	struct vcpu *vcpu = current_vcpu();
+	uint32_t hsr = read_hsr();
 
-	put(&rings[cpu_id()], vcpu, TRACE_TRAP, read_hsr());
+	put(ring, vcpu, TRACE_TRAP, hsr);
+	if (HSR_EC(hsr) == EC_DABT_GUEST)
+		put_store(ring, vcpu, regs, hsr);
 	exit_trap(regs);
 	put_enter(vcpu);
 }
@@ -96,13 +169,19 @@ static int make_rings(void)
 	return 0;
 }
 
-/* What has been injected while there was no trace is no news. */
+/* What has been injected and done while there was no trace is no news. */
 static void begin(void)
 {
 	struct vcpu *v;
 	struct vm *vm;
 
-	vm_for_each(vm) vm_for_each_vcpu(v, vm) v->vgic.traced = v->vgic.injected;
+	vm_for_each(vm)
+	{
+		vm_for_each_vcpu(v, vm)
+			v->vgic.traced = v->vgic.injected;
+		for (uint32_t slot = 0; slot < vm->virtio->count; slot++)
+			take_progress(&vm->virtio->slot[slot]->device);
+	}
 }
 
 int trace_switch(bool on)

@@ -15,11 +15,19 @@ enum trace_what {
 	TRACE_IRQ,    /* an interrupt took the CPU from the guest */
 	TRACE_ENTER,  /* back into the guest */
 	TRACE_INJECT, /* data: the interrupt's ID, put into a list register on the way */
+
+	/* Of the virtio device in slot `device`: what its driver has written, */
+	TRACE_VIRTIO_KICK,  /* data: queue */
+	TRACE_VIRTIO_RESET, /* data: 0 */
+	/* and what the device has done since the last record of it, whichever CPU did it. */
+	TRACE_VIRTIO_DONE,  /* data: requests */
+	TRACE_VIRTIO_BYTES, /* data: bytes */
+	TRACE_VIRTIO_IRQ,   /* data: interrupts */
 };
 
 struct trace_record {
 	uint64_t time; /* CNTPCT */
-	uint8_t what, vm, vcpu, unused;
+	uint8_t what, vm, vcpu, device;
 	uint32_t data;
 };
 

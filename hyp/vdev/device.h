@@ -68,6 +68,7 @@ struct device {
 	bool created, counts;        /* counts: there is something in `count` to show */
 	const struct bundle *bundle; /* of its node */
 	struct device_count count;
+	struct device_count traced; /* of these, what the trace has records of */
 };
 
 /* Every class that there is; NULL behind the last. */

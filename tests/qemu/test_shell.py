@@ -419,16 +419,14 @@ def test_documented_session(talk):
     power_off(run)
 
 
-def last_trace(run, tmp_path):
-    """The last dump on the console, through tools/trace2json, as the trace viewer gets it."""
-    log = tmp_path / "console.log"
-    log.write_text(run.output())
-    done = subprocess.run([ROOT / "tools" / "trace2json", log], capture_output=True, text=True, check=True)
+def trace_events(console):
+    """The last dump of what a console has shown, through tools/trace2json, as the trace viewer gets it."""
+    done = subprocess.run([ROOT / "tools" / "trace2json"], input=console, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)["traceEvents"]
 
 
 @pytest.mark.parametrize("smp", (1, 2))
-def test_trace(talk, tmp_path, smp):
+def test_trace(talk, smp):
     run = talk("a", "b", smp=smp)
     open_shell(run)
     assert command(run, "trace dump").count("trace: ") == 1  # no record
@@ -451,7 +449,7 @@ def test_trace(talk, tmp_path, smp):
     run.expect(SHELL)
     power_off(run)
 
-    events = last_trace(run, tmp_path)
+    events = trace_events(run.output())
     assert {event["ph"] for event in events} == {"M", "X", "i"}
     for event in events:
         assert {"ph", "pid", "name"} <= event.keys()

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from conftest import BUILD, DEPS
+from test_shell import trace_events
 
 OUT = 100 * 1024
 LIMIT = 240
@@ -53,9 +54,10 @@ class Uart:
         self.socket.sendall(data)
 
     def command(self, escape, text):
-        """In the shell, which it opens. Returns what it prints, as text."""
-        self.send(escape)
-        self.expect(rb"virt7> ")
+        """In the shell, which the escape key, if there is one, opens. Returns what it prints, as text."""
+        if escape:
+            self.send(escape)
+            self.expect(rb"virt7> ")
         self.send(text + b"\r")
         self.expect(re.escape(text) + rb"\r\n")
         return self.expect(rb"virt7> ").decode().replace("\r", "")
@@ -78,11 +80,15 @@ def test_bytes(virt7, mkbundle, tmp_path, legacy, escape):
     uart.expect(rb"debian\| ready\r\n")
     listed = uart.command(escape, b"vm list")
     assert re.search(r"^debian +running .* keyboard\n  debian\.con1 +\n  debian\.con2 +\n", listed, re.M)
+    uart.command(b"", b"trace on")
     uart.show(b"debian.con1")
     uart.send(typed)
     out = uart.take(OUT)
     assert len(set(out)) == 256
-    uart.command(escape, b"vm list")
+    dump = uart.command(escape, b"trace dump 500")
+    names = {event["name"] for event in trace_events(dump)}
+    assert {"con1 kick 1", "con1 done 1"} <= names and any(re.fullmatch(r"con1 bytes \d+", name) for name in names)
+    uart.command(b"", b"trace off")
     uart.show(b"debian")
     sums = uart.expect(rb"written\r\n").decode()
     assert f"{hashlib.sha256(typed).hexdigest()}  /tmp/in" in sums

@@ -18,6 +18,7 @@
 #include "hyp/run/irq.h"
 #include "hyp/console/shell_cmd.h"
 #include "hyp/debug/trace.h"
+#include "hyp/virtio/bus.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
 
@@ -30,7 +31,9 @@ static const uint32_t plain[CPUS], traced[CPUS]; /* vectors */
 void trace_exit_trap(struct regs *regs);
 void trace_exit_irq(void);
 
-static struct vm vm = {.config.name = "a"};
+static struct virtio_device con = {.device.name = "con1"};
+static struct virtio_bus bus;
+static struct vm vm = {.config.name = "a", .virtio = &bus};
 static struct vcpu vcpu = {.vm = &vm, .index = 1};
 static char said[1 << 12];
 static uint32_t sgis, pages; /* pages: that are left in the heap */
@@ -290,12 +293,75 @@ static void the_ring_wraps(void **state)
 	}
 }
 
+/* A store of the guest's to a register of slot `slot`, of a word out of register 3. */
+static void store(uint32_t slot, uint32_t reg, uint32_t value, uint32_t hsr)
+{
+	struct regs regs = {.r = {[3] = value}};
+	uint32_t at = MACHINE_VIRTIO_BASE + slot * MACHINE_VIRTIO_SIZE + reg;
+
+	fake_machine.reg[SYSREG_hsr] = EC_DABT_GUEST << 26 | hsr | 2U << 22 | 3U << 16 | 6U;
+	fake_machine.reg[SYSREG_hpfar] = at >> 12 << 4;
+	fake_machine.reg[SYSREG_hdfar] = 0xf0000000U | (at & 0xfffU);
+	fake_machine.reg[SYSREG_cntpct] = 20000;
+	trace_exit_trap(&regs);
+}
+
+static void some_work(void)
+{
+	con.device.count.requests += 2;
+	con.device.count.bytes += 300;
+	con.device.count.interrupts++;
+}
+
+/* What the driver says, from the trap; what the device has done, at the end of the exit, once. */
+static void virtio_devices(void **state)
+{
+	const uint32_t is_store = BIT(24) | BIT(6);
+
+	(void)state;
+	off();
+	some_work(); /* not seen */
+	bus.count = 1;
+	bus.slot[0] = &con;
+	shell_trace_on(0, NULL);
+	in_exit = some_work;
+	store(0, VIRTIO_QUEUE_NOTIFY, 1, is_store);
+	in_exit = NULL;
+	store(0, VIRTIO_STATUS, 0, is_store);
+	store(0, VIRTIO_STATUS, 1, is_store);
+	store(0, VIRTIO_QUEUE_NOTIFY, 1, BIT(24));   /* a load */
+	store(0, VIRTIO_QUEUE_NOTIFY, 1, BIT(6));    /* without a syndrome */
+	store(1, VIRTIO_QUEUE_NOTIFY, 1, is_store);  /* an empty slot */
+	store(32, VIRTIO_QUEUE_NOTIFY, 1, is_store); /* behind the last */
+	expect_dump((char[]){"18"}, "trace: hz 62500000\n"
+				    "trace: 0 20000 virtio-kick a/1 0x1 con1\n"
+				    "trace: 0 20000 virtio-done a/1 0x2 con1\n"
+				    "trace: 0 20000 virtio-bytes a/1 0x12c con1\n"
+				    "trace: 0 20000 virtio-irq a/1 0x1 con1\n"
+				    "trace: 0 20000 enter a/1 0x0\n"
+				    "trace: 0 20000 data-abort a/1 0x91830046\n"
+				    "trace: 0 20000 virtio-reset a/1 0x0 con1\n"
+				    "trace: 0 20000 enter a/1 0x0\n"
+				    "trace: 0 20000 data-abort a/1 0x91830046\n"
+				    "trace: 0 20000 enter a/1 0x0\n"
+				    "trace: 0 20000 data-abort a/1 0x91830006\n"
+				    "trace: 0 20000 enter a/1 0x0\n"
+				    "trace: 0 20000 data-abort a/1 0x90830046\n"
+				    "trace: 0 20000 enter a/1 0x0\n"
+				    "trace: 0 20000 data-abort a/1 0x91830046\n"
+				    "trace: 0 20000 enter a/1 0x0\n"
+				    "trace: 0 20000 data-abort a/1 0x91830046\n"
+				    "trace: 0 20000 enter a/1 0x0\n"
+				    "trace: 1 4000 enter a/1 0x0\n");
+	bus.count = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_memory),         cmocka_unit_test(all_cpus_follow), cmocka_unit_test(an_exit),
 		cmocka_unit_test(an_exit_with_many), cmocka_unit_test(a_move),          cmocka_unit_test(off_is_off),
-		cmocka_unit_test(the_ring_wraps),
+		cmocka_unit_test(the_ring_wraps),    cmocka_unit_test(virtio_devices),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
