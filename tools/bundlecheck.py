@@ -16,6 +16,9 @@ FOREIGN_HEAD = 0x206
 MAX_VMS = 255
 VIRTIO_SLOTS = 32
 
+# What reading a damaged tree ends in.
+DAMAGE = (struct.error, ValueError, IndexError, AttributeError)
+
 STRING = r'"(?:[^"\\]|\\.)*"'
 
 
@@ -253,10 +256,10 @@ def check_model(vm):
 
 # A VM
 
-def warn_unknown(vm):
+def warn_unknown(vm, hint):
     """The lines that virt7 would print of things that it does not know and passes over."""
     where = f"vm {vm.name}: /vms/{vm.name}"
-    lines = [f"{where}: {name[:40]}: {WORDS['UNKNOWN_PROPERTY']}" for name in vm.properties if name not in VM]
+    lines = [f"{where}: {name[:40]}: {WORDS['UNKNOWN_PROPERTY']}{hint(name, VM)}" for name in vm.properties if name not in VM]
     return lines + [f"{where}/{node.name[:40]}: {WORDS['UNKNOWN_NODE']}" for node in vm.nodes if device_rows(node) is None]
 
 
@@ -286,14 +289,14 @@ def check_console(where, root, vm, node):
         raise Refusal(f"{where}: {WORDS['CONSOLE_TAKEN']}")
 
 
-def check_device(blob, root, vm, node):
+def check_device(blob, root, vm, node, hint):
     rows = device_rows(node)
     if rows is None:
         return
     where = f"vm {vm.name}: /vms/{vm.name}/{node.name}"
     for name in node.properties:
         if name not in rows and name not in ("compatible", "phandle"):
-            raise Refusal(f"{where}: {name[:40]}: {WORDS['UNKNOWN_DEVICE_PROPERTY']}")
+            raise Refusal(f"{where}: {name[:40]}: {WORDS['UNKNOWN_DEVICE_PROPERTY']}{hint(name, rows)}")
     for child in node.nodes:
         raise Refusal(f"{where}: {child.name}: {WORDS['UNKNOWN_DEVICE_NODE']}")
     check_properties(rows, node, where)
@@ -313,7 +316,7 @@ def check_slots(vm):
         raise Refusal(f"vm {vm.name}: /vms/{vm.name}/{virtio[VIRTIO_SLOTS].name}: {WORDS['VIRTIO_TOO_MANY']}")
 
 
-def check_vm(blob, root, vm, number):
+def check_vm(blob, root, vm, number, hint):
     if not re.fullmatch(NAME_RULE, vm.name):
         raise Refusal(f"vm number {number}: /vms: name: {WORDS['NAME']}")
     check_properties(VM, vm, f"vm {vm.name}: /vms/{vm.name}")
@@ -321,29 +324,35 @@ def check_vm(blob, root, vm, number):
               if kind in vm.properties}
     check_model(vm)
     for node in vm.nodes:
-        check_device(blob, root, vm, node)
+        check_device(blob, root, vm, node, hint)
     check_slots(vm)
     check_placement(vm, images)
 
 
-def check_bundle(blob):
-    """(refusals, warnings) of a FIT image that mkimage has made; one refusal a VM, as virt7 has it."""
-    root = read_tree(blob)
+def check_nodes(root):
+    """The refusals, one at most, of a bundle as a whole."""
     vms = root.find("vms")
-    if root.find("images") is None:
-        return [f"bundle: {WORDS['NO_IMAGES']}"], []
-    if vms is None:
-        return [f"bundle: {WORDS['NO_VMS']}"], []
-    if not vms.nodes:
-        return [f"bundle: {WORDS['VMS_EMPTY']}"], []
-    if len(vms.nodes) > MAX_VMS:
-        return [f"bundle: /vms has {len(vms.nodes)} nodes; {MAX_VMS} is the limit"], []
-    refusals, warnings = [], []
+    wrong = (WORDS["NO_IMAGES"] if root.find("images") is None else
+             WORDS["NO_VMS"] if vms is None else
+             WORDS["VMS_EMPTY"] if not vms.nodes else
+             f"/vms has {len(vms.nodes)} nodes; {MAX_VMS} is the limit" if len(vms.nodes) > MAX_VMS else None)
+    return [f"bundle: {wrong}"] if wrong else []
+
+
+def check_bundle(blob, hint=lambda word, known: ""):
+    """(refusals, warnings) of a FIT image that mkimage has made; one refusal a VM, as virt7 has it. `hint` makes what stands
+    behind an unknown word, of those that are known there.
+    """
+    root = read_tree(blob)
+    refusals, warnings = check_nodes(root), []
+    if refusals:
+        return refusals, []
+    vms = root.find("vms")
     for number, vm in enumerate(vms.nodes, 1):
         if re.fullmatch(NAME_RULE, vm.name):
-            warnings += warn_unknown(vm)
+            warnings += warn_unknown(vm, hint)
         try:
-            check_vm(blob, root, vm, number)
+            check_vm(blob, root, vm, number, hint)
         except Refusal as refusal:
             refusals.append(str(refusal))
     return refusals, warnings

@@ -217,7 +217,7 @@ def refused_by_mkbundle(fit_path):
     """(refusals, warnings) of tools/mkbundle for the same text, without what it puts in front of each line."""
     done = subprocess.run([ROOT / "tools/mkbundle", "-o", fit_path.with_name("refused.itb"), fit_path.with_suffix(".its")],
                           capture_output=True, text=True, check=False)
-    lines = [line.removeprefix("mkbundle: ") for line in done.stderr.splitlines()]
+    lines = [re.sub(r"; did you mean \S+\?$", "", line.removeprefix("mkbundle: ")) for line in done.stderr.splitlines()]
     assert done.returncode == (1 if [line for line in lines if not line.startswith("warning: ")] else 0)
     return ([line for line in lines if not line.startswith("warning: ")],
             [line.removeprefix("warning: ") for line in lines if line.startswith("warning: ")])

@@ -194,6 +194,19 @@ WRONG = {
     "OPTIONS=trace=1 --native": "OPTIONS are virt7's, which --native leaves out",
     "OPTIONS=trace": "OPTIONS: trace is not NAME=VALUE",
     "OPTIONS==1": "OPTIONS: =1 is not NAME=VALUE",
+    "OPTIONS=on-eror=halt": "OPTIONS: virt7 has no option on-eror (docs/boot.md); did you mean on-error?",
+    "OPTIONS=tracing=1": "OPTIONS: virt7 has no option tracing (docs/boot.md); did you mean trace?",
+    "OPTIONS=console=ttyAMA0": "OPTIONS: virt7 has no option console (docs/boot.md); did you mean console.log?",
+    "OPTIONS=zzz=1": "OPTIONS: virt7 has no option zzz (docs/boot.md)",
+    "IMAGE=VERSION": "IMAGE=VERSION is not a virt7.bin",
+    "IMAGE=README.md": "IMAGE=README.md is not a virt7.bin",
+    f"IMAGE={BUILD}/virt7.elf": f"IMAGE={BUILD}/virt7.elf is not a virt7.bin",
+    f"IMAGE={DEPS}/armhf/vmlinuz": f"IMAGE={DEPS}/armhf/vmlinuz is not a virt7.bin",
+    "IMAGE=/dev/null": "IMAGE=/dev/null is not a virt7.bin",
+    "IMAGE=docs": "IMAGE=docs is not a virt7.bin",
+    f"BUNDLE={DEPS}/armhf/vmlinuz": f"BUNDLE={DEPS}/armhf/vmlinuz is not a bundle (.itb); make one with tools/mkbundle",
+    "BUNDLE=README.md": "BUNDLE=README.md is not a bundle (.itb); make one with tools/mkbundle",
+    "BUNDLE=docs": "BUNDLE=docs is not a bundle (.itb); make one with tools/mkbundle",
     "ARGS='": "ARGS has a quote that is not closed",
     "ARGS=-append\ttrace=1": "ARGS: -append is for virt7's options: use OPTIONS='NAME=VALUE ...'",
     "BUNDLE=x.itb RUN=x": "RUN, DISK and BOOTARGS are for the example guest: leave them or BUNDLE=x.itb out",
@@ -257,7 +270,10 @@ def test_flash_of_another_file(tmp_path):
     for name in ("virt7.bin", "flash.bin", "virt.dtb"):
         shutil.copy2(BUILD / name, folder)
     for name in "ab":
-        (tmp_path / name).write_bytes(b"\xd0\x0d\xfe\xed" + name.encode() * 5000)  # begins as a bundle does
+        (tmp_path / f"{name}.bin").write_bytes(name.encode() * 5000 + b"\0")
+        source = tmp_path / f"{name}.its"
+        source.write_text('/dts-v1/; / { images { k { data = /incbin/("%s.bin"); }; }; vms { v { }; }; };' % name)
+        subprocess.run(["dtc", "-q", "-O", "dtb", "-o", tmp_path / name, source], check=True)
         os.utime(tmp_path / name, (1, 1))
     # What it is made of is not made again (-o): only the image.
     old = [word for name in ("virt7.bin", "flash.bin", "virt.dtb") for word in ("-o", folder / name)]
@@ -271,7 +287,7 @@ def test_flash_of_another_file(tmp_path):
     assert make() == 1 and b"a" * 5000 in image.read_bytes()
     assert make() == 0
     assert make(f"FLASH_BUNDLE={tmp_path}/b") == 1 and b"b" * 5000 in image.read_bytes()
-    assert make(f"FLASH_BUNDLE={tmp_path}/b", "FLASH_DTB_AT=0x41000000") == 1
+    assert make(f"FLASH_BUNDLE={tmp_path}/b", "FLASH_DTB_AT=0x48000000") == 1
     shutil.copy2(folder / "virt.dtb", tmp_path / "other.dtb")
     assert make(f"FLASH_DTB={tmp_path}/other.dtb") == 1 and b"a" * 5000 in image.read_bytes()
     assert make("FLASH_BUNDLE=") == 1 and b"a" * 5000 not in image.read_bytes()

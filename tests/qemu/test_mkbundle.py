@@ -76,7 +76,11 @@ def test_image_that_never_ends(tmp_path):
     ("memory=64M,kernel={kernel},cpu-model=",
      ['cpu-model: not the name of a model, such as "host" or "cortex-a15"']),
     ("memory=64M,kernel={kernel},bootargs=" + 4096 * "x", ["bootargs: longer than 4095 characters"]),
-    ("memory=64M,krenel={kernel}", ["krenel: unknown property, ignored",
+    ("memory=64M,kernal={kernel}", ["kernal: unknown property, ignored; did you mean kernel?",
+                                    "kernel: missing; name the image under /images to start"]),
+    ("mem=64M,kernel={kernel}", ["mem: unknown property, ignored; did you mean memory?",
+                                 "memory: missing; say how much RAM the VM has, in KiB"]),
+    ("memory=64M,krenel={kernel}", ["krenel: unknown property, ignored; did you mean kernel?",
                                     "kernel: missing; name the image under /images to start"]),
 ])
 def test_refused_as_virt7_would(kernel, tmp_path, keys, lines):
@@ -204,9 +208,12 @@ def test_each_bad_vm_is_named(kernel, tmp_path):
 def test_unknown_property_is_a_warning(kernel, tmp_path):
     """As virt7 has it: a bundle for a later version starts."""
     output = tmp_path / "x.itb"
-    assert mkbundle(output, "--vm", f"name=a,memory=64M,kernel={kernel},ramdsk=x") == (
-        0, "mkbundle: warning: vm a: /vms/a: ramdsk: unknown property, ignored\n")
-    assert output.exists()
+    for word, known in (("ramdsk=x", "ramdisk"), ("dsik=x:ro", "disk"), ("cpu=2", "cpus"), ("kernel-laod=1", "kernel-load"), ("rgn", "rng"),
+                        ("bootarg=quiet", "bootargs"), ("watchdog=100", "watchdog-ms"), ("auto-start=no", "autostart"), ("zzz=1", None)):
+        hint = f"; did you mean {known}?" if known else ""
+        assert mkbundle(output, "--vm", f"name=a,memory=64M,kernel={kernel},{word}") == (
+            0, f"mkbundle: warning: vm a: /vms/a: {word.partition('=')[0]}: unknown property, ignored{hint}\n")
+        output.unlink()
 
 
 # What only --vm can get wrong.
@@ -347,8 +354,16 @@ def test_refuses_two_vms_of_one_name(kernel, tmp_path):
 @pytest.mark.parametrize("arguments, error", [
     ([], "give either --vm or one FILE.its"),
     (["--vm", "name=a,memory=64M", "x.its"], "give either --vm or one FILE.its"),
-    (["nowhere.its"], "nowhere.its: no such file"),
+    (["nowhere.its"], "nowhere.its: No such file or directory"),
     (["--hash", "md5", "--vm", "name=a,memory=64M"], "--hash md5: not one of crc32, sha256, none"),
+    (["--hash", "sha265", "--vm", "name=a,memory=64M"], "--hash sha265: not one of crc32, sha256, none; did you mean sha256?"),
+    (["docs"], "docs: a folder"),
+    (["CAVEATS.md"], "CAVEATS.md: a text without /dts-v1/; and so not the source of a bundle (.its)"),
+    (["tools/run"], "tools/run: a script (#!), not the source of a bundle (.its)"),
+    ([str(BUILD / "virt.dtb")], f"{BUILD}/virt.dtb: a bundle or a device tree, which is made already; its source (.its) is a text"),
+    ([str(BUILD / "debian.itb")], f"{BUILD}/debian.itb: a bundle or a device tree, which is made already; its source (.its) is a text"),
+    ([str(BUILD / "initramfs.cpio")], f"{BUILD}/initramfs.cpio: a cpio archive, not the source of a bundle (.its)"),
+    ([str(BUILD / "virt7.bin")], f"{BUILD}/virt7.bin: not a text, and so not the source of a bundle (.its)"),
 ])
 def test_refuses_arguments(tmp_path, arguments, error):
     assert mkbundle(tmp_path / "x.itb", *arguments) == (1, f"mkbundle: {error}\n")

@@ -19,6 +19,32 @@ def kernel(tmp_path):
     return path
 
 
+# All of them
+
+PROGRAMS = sorted(path.name for path in (ROOT / "tools").iterdir()
+                  if path.is_file() and os.access(path, os.X_OK) and path.name != "initramfs-init")  # runs in the guest
+
+
+@pytest.mark.parametrize("tool", PROGRAMS)
+def test_help_and_wrong_arguments(tool):
+    """--help is the usage, on stdout; a wrong argument the usage, on stderr, and status 2."""
+    for asked in ("--help", "-h"):
+        status, stdout, stderr = run(f"tools/{tool}", asked)
+        assert (status, stderr) == (0, "") and re.match(rf"usage: (tools/)?{re.escape(tool)}\b", stdout), (tool, asked)
+    status, stdout, stderr = run(f"tools/{tool}", "--wrong")
+    assert (status, stdout) == (2, "") and re.match(rf"usage: (tools/)?{re.escape(tool)}\b", stderr)
+
+
+def test_all_programs_are_tested():
+    assert len(PROGRAMS) == 21
+
+
+@pytest.mark.parametrize("words, hint", [(["kernal", "kernel", "ramdisk"], "; did you mean kernel?"), (["mem", "cpus", "memory"], "; did you mean memory?"),
+                                         (["RUM", "RUN", "MEM"], "; did you mean RUN?"), (["xyz", "kernel"], ""), (["kernal"], "")])
+def test_hint(words, hint):
+    assert run("tools/hint.py", *words) == (0, f"{hint}\n", "")
+
+
 # tools/mkbundle; what it refuses is in test_mkbundle.py
 
 def test_mkbundle_stores_data_once(kernel, tmp_path):
@@ -96,16 +122,34 @@ def test_mkflash_refuses_what_is_too_large(tmp_path, what):
 @pytest.mark.parametrize("words, error", [
     (["--board-dtb", "high"], "--board-dtb high: not an address below 4 GiB"),
     (["--board-dtb", "0x100000000"], "--board-dtb 0x100000000: not an address below 4 GiB"),
+    (["--board-dtb", "0x1"], "--board-dtb 0x1: a device tree lies at an 8-byte boundary"),
+    (["--board-dtb", "0x40000004"], "--board-dtb 0x40000004: a device tree lies at an 8-byte boundary"),
+    (["--board-dtb", "0"], "--board-dtb 0x0: not in the board's RAM (0x40000000 to 0x80000000)"),
+    (["--board-dtb", "0x80000000"], "--board-dtb 0x80000000: not in the board's RAM (0x40000000 to 0x80000000)"),
+    (["--board-dtb", "0x41000000"], "--board-dtb 0x41000000: virt7 and the bundle are put there (0x41000000 to 0x41400000)"),
     (["--bundle", "{kernel}"], "{kernel} is not a bundle (.itb); make one with mkbundle"),
+    (["--bundle", "{empty}"], "{empty} is not a bundle (.itb); make one with mkbundle"),
+    (["--bundle", "{cut}"], "{cut} is damaged; make it again with mkbundle"),
+    (["--bundle", f"{BUILD}/virt.dtb"], f"{BUILD}/virt.dtb: bundle: no /images node: a device tree, but not a FIT image"),
+    (["--bundle", "{fit}"], "{fit}: bundle: no /vms node; describe the virtual machines there"),
+    (["--dtb", "{bundle}"], "{bundle}: a bundle, not the device tree of a board; a bundle is --bundle's"),
+    (["--dtb", "{fit}"], "{fit}: a FIT image, not the device tree of a board; a bundle is --bundle's"),
+    (["--dtb", "/nowhere.dtb"], "no /nowhere.dtb; correct the name"),
     (["--bundle", "/nowhere.itb"], "no /nowhere.itb; correct the name"),
     (["--image", "{kernel}"], "{kernel} is not a virt7.bin"),
     (["--stub", f"{BUILD}/virt7.bin"], f"{BUILD}/virt7.bin is not a flash.bin"),
     (["-o", "/nowhere/x.img"], "/nowhere/x.img: No such file or directory"),
 ])
 def test_mkflash_refuses_arguments(kernel, tmp_path, words, error):
+    names = {"kernel": kernel, **{name: tmp_path / name for name in ("bundle", "cut", "empty", "fit")}}
+    assert run("tools/mkbundle", "-o", names["bundle"], "--vm", f"name=a,memory=64M,kernel={kernel}")[0] == 0
+    names["cut"].write_bytes(names["bundle"].read_bytes()[:100])
+    names["empty"].write_bytes(b"")
+    subprocess.run(["dtc", "-q", "-O", "dtb", "-o", names["fit"]], input="/dts-v1/; / { images { }; };", text=True, check=True)
     status, _, stderr = run("tools/mkflash", "-o", tmp_path / "x.img", "--dtb", BUILD / "virt.dtb",
-                            *[word.format(kernel=kernel) for word in words])
-    assert (status, stderr) == (1, f"mkflash: {error.format(kernel=kernel)}\n")
+                            *[word.format(**names) for word in words])
+    assert (status, stderr) == (1, f"mkflash: {error.format(**names)}\n")
+    assert not (tmp_path / "x.img").exists()
 
 
 def test_mkflash_high_memory(tmp_path):
@@ -128,12 +172,28 @@ def test_mkflash_without_a_uart(tmp_path):
 
 # tools/image-header
 
+KNOWN_UARTS = ("arm,pl011, fsl,imx6q-uart, fsl,imx21-uart, st,stm32h7-uart, amlogic,meson-uart, amlogic,meson6-uart, amlogic,meson8-uart, "
+               "amlogic,meson8b-uart, snps,dw-apb-uart, ns16550a, ns16550, nvidia,tegra20-uart, mediatek,mt6577-uart, ti,omap4-uart, "
+               "ti,dra742-uart")
+
+
+def test_uarts_are_those_of_virt7():
+    drivers = re.findall(r'\{"([^"]+)", uart_probe,', (ROOT / "hyp/host/drivers.c").read_text())
+    assert sorted(drivers) == sorted(KNOWN_UARTS.split(", "))
+
+
 @pytest.mark.parametrize("words, error", [
     ([], "nothing to write: give --uart, --bundle or both"),
     (["--uart", "0x09000000"], "--uart 0x09000000: not COMPATIBLE@ADDRESS[:REG-SHIFT], as in arm,pl011@0x09000000"),
     (["--uart", "arm,pl011@"], "--uart arm,pl011@: not COMPATIBLE@ADDRESS[:REG-SHIFT], as in arm,pl011@0x09000000"),
     (["--uart", "arm,pl01l@0x09000000"],
-     "--uart arm,pl01l@0x09000000: this virt7 has no driver for 'arm,pl01l' (docs/porting.md)"),
+     f"--uart arm,pl01l@0x09000000: virt7 has no driver for 'arm,pl01l', only for {KNOWN_UARTS}; did you mean arm,pl011?"),
+    (["--uart", "pl011@0x09000000"],
+     f"--uart pl011@0x09000000: virt7 has no driver for 'pl011', only for {KNOWN_UARTS}; did you mean arm,pl011?"),
+    (["--uart", "ns16550aa@0x09000000"],
+     f"--uart ns16550aa@0x09000000: virt7 has no driver for 'ns16550aa', only for {KNOWN_UARTS}; did you mean ns16550a?"),
+    (["--uart", "vga@0x9000000"], f"--uart vga@0x9000000: virt7 has no driver for 'vga', only for {KNOWN_UARTS}"),
+    (["--uart", "arm,gic-400@0x9000000"], f"--uart arm,gic-400@0x9000000: virt7 has no driver for 'arm,gic-400', only for {KNOWN_UARTS}"),
     (["--uart", "arm,pl011@uart0"], "--uart: 'uart0' is not a number"),
     (["--uart", "arm,pl011@0"], "--uart arm,pl011@0: no UART is at address 0"),
     (["--uart", "ns16550a@0x1000:4"], "--uart ns16550a@0x1000:4: REG-SHIFT is 0 to 3"),
@@ -148,6 +208,14 @@ def test_image_header_refuses(tmp_path, words, error):
     output = tmp_path / "x.bin"
     assert run("tools/image-header", BUILD / "virt7.bin", "-o", output, *words) == (1, "", f"image-header: {error}\n")
     assert not output.exists()
+
+
+def test_image_header_of_an_older_virt7(tmp_path):
+    """Its drivers are what counts."""
+    old = tmp_path / "old.bin"
+    old.write_bytes((BUILD / "virt7.bin").read_bytes().replace(b"\0st,stm32h7-uart\0", b"\0st,stm32f4-uart\0"))
+    assert run("tools/image-header", old, "-o", tmp_path / "x.bin", "--uart", "st,stm32h7-uart@0x40000000") == (
+        1, "", f"image-header: --uart st,stm32h7-uart@0x40000000: {old} has no driver for 'st,stm32h7-uart' (docs/porting.md)\n")
 
 
 def test_image_header_needs_an_image(kernel, tmp_path):
@@ -165,10 +233,11 @@ def test_run_refuses_unknown_arguments(argument):
     assert status == 2 and stdout == "" and stderr.startswith("usage: tools/run ")
 
 
-def test_run_refuses_an_unknown_name():
+@pytest.mark.parametrize("word, known", [("CPUZ", "CPU"), ("MEMM", "MEM"), ("BUNDEL", "BUNDLE"), ("OPTION", "OPTIONS"), ("XYZZY", None)])
+def test_run_refuses_an_unknown_name(word, known):
     """A misspelt name would otherwise be a run with the default."""
-    status, _, stderr = run("tools/run", "CPUZ=cortex-a7", IMAGE="/nowhere/virt7.bin")
-    assert status != 0 and "CPUZ" in stderr
+    hint = f"; did you mean {known}?" if known else ""
+    assert run("tools/run", f"{word}=1", IMAGE="/nowhere/virt7.bin") == (2, "", f"run: {word} is not a name that tools/run knows{hint}\n")
 
 
 @pytest.mark.parametrize("tool, what", [("run", "correct its name, or run make for what it makes"), ("size", "run make")])
