@@ -13,6 +13,15 @@ LIBZ    ?= $(DEPS)/lib/libz.a
 LIBMD   ?= $(DEPS)/lib/libmd.a
 DEPINC  ?= $(DEPS)/lib/include
 
+# A misspelt variable would be a run without it.
+ifeq ($(MAKELEVEL),0)
+TYPED := $(foreach v,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $v))),$v))
+WRONG := $(if $(TYPED),$(shell tools/makevars $(TYPED)))
+ifneq ($(WRONG),)
+$(error $(WRONG))
+endif
+endif
+
 # `make clean` empties BUILD.
 ifneq ($(words $(BUILD)) $(words $(DEPS)),1 1)
 $(error BUILD=$(BUILD) DEPS=$(DEPS): each is one folder, without spaces in its name)
@@ -21,6 +30,15 @@ space   := $(subst ,, )
 folder   = $(patsubst %/,%,$(subst $(space),:,$(1)))/
 ifneq ($(filter $(call folder,$(abspath $(BUILD)))%,$(call folder,$(CURDIR))),)
 $(error BUILD=$(BUILD) holds the sources: name a folder of its own)
+endif
+
+# A folder that is somebody else's is left alone by `make clean`: MARK is where make began with nothing, or with deps.
+MARK    := $(BUILD)/.made-by-make
+OTHERS   = $(shell ls -A $(BUILD) 2>/dev/null | grep -vx deps)
+ifneq ($(filter-out clean help format,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(findstring n,$(firstword -$(MAKEFLAGS)))$(wildcard $(MARK))$(OTHERS),)
+$(shell mkdir -p $(BUILD) && touch $(MARK))
+endif
 endif
 
 # What tools/ and the tests are told.
@@ -204,7 +222,9 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
 clean: ## remove what was built; fetched packages stay (build/deps)
-	find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+	$(if $(or $(filter $(CURDIR)/build,$(abspath $(BUILD))),$(wildcard $(MARK))),,$(if $(OTHERS),$(error BUILD=$(BUILD) has files that make \
+	did not make, there is no $(MARK): remove by hand what is to go)))
+	[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
 
 -include $(OBJS:.o=.d)
 guests: $(BUILD)/flash.bin $(BUILD)/virt.dtb

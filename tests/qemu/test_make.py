@@ -254,6 +254,61 @@ def test_build_is_a_folder_of_its_own(words, line):
     assert (status, stdout) == (2, "") and re.sub(r"^Makefile:\d+: \*\*\* ", "", stderr) == f"{line}\n"
 
 
+UNKNOWN = {  # a target and variables; the one that is refused, and what it may have meant
+    "flash FLASH_BUNDEL=x": ("FLASH_BUNDEL", "FLASH_BUNDLE"),
+    "flash FLASH_DTBAT=0": ("FLASH_DTBAT", "FLASH_DTB_AT"),
+    "run MEMM=1G": ("MEMM", "MEM"),
+    "run mem=1G": ("mem", "MEM"),
+    "run CPUS=2 BORD=midway": ("BORD", "BOARD"),
+    "run RUM=x": ("RUM", "RUN"),
+    "run OPTION=trace=1": ("OPTION", "OPTIONS"),
+    "run INITRD=x.cpio": ("INITRD", "INITRAMFS"),
+    "test k=boot": ("k", "K"),
+    "all CROS=arm-none-eabi-": ("CROS", "CROSS"),
+    "XYZZY=1": ("XYZZY", None),
+    "clean BUID=x": ("BUID", "BUILD"),
+}
+
+
+@pytest.mark.parametrize("words", UNKNOWN)
+def test_make_refuses_unknown_variables(words):
+    name, meant = UNKNOWN[words]
+    status, stdout, stderr = run("make", *words.split())
+    assert (status, stdout) == (2, "")
+    assert re.sub(r"^Makefile:\d+: \*\*\* ", "", stderr) == \
+        f"{name}= is no variable of this Makefile ({f'did you mean {meant}?' if meant else 'see make help'}).  Stop.\n"
+
+
+def test_make_knows_its_variables():
+    """All that README, docs and help name, and what the makefiles read."""
+    names = {name for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
+             for line in re.findall(r"\bmake [a-z][^`\n]*", path.read_text()) for name in re.findall(r"\b([A-Z]\w*)=", line)}
+    assert names >= {"RUN", "BOARD", "K", "LIBFDT", "FLASH_DTB"}
+    words = [f"{name}=x" for name in {*names, "CC", "V", "QEMU", "SOAK", "UNIT", "CFLAGS", "HOSTCC", "BENCHFLAGS", "FUZZ_SECONDS"} - {"BUILD", "DEPS"}]
+    assert run("make", "-n", "help", *words, MAKEFLAGS=None)[0] == 0
+
+
+def test_clean_leaves_others_files(tmp_path):
+    """A folder that has files of somebody's: they stay, and what make had put there. One that make began: all but deps goes."""
+    build = tmp_path / "build"
+    (build / "deps").mkdir(parents=True)
+    words = ["make", "-s", f"BUILD={build}", f"DEPS={DEPS}"]
+    assert run(*words, "clean") == (0, "", "")
+    assert run(*words, f"{build}/version") == (0, "", "")
+    assert sorted(path.name for path in build.iterdir()) == [".made-by-make", "deps", "version"]
+    assert run(*words, "clean") == (0, "", "")
+    assert [path.name for path in build.iterdir()] == ["deps"]
+    (build / "thesis.txt").write_text("x")
+    for target in (f"{build}/version", "clean"):
+        status, stdout, stderr = run(*words, target)
+    assert (status, stdout) == (2, "")
+    assert re.sub(r"^Makefile:\d+: \*\*\* ", "", stderr) == \
+        f"BUILD={build} has files that make did not make, there is no {build}/.made-by-make: remove by hand what is to go.  Stop.\n"
+    assert sorted(path.name for path in build.iterdir()) == ["deps", "thesis.txt", "version"]
+    shutil.rmtree(build)
+    assert run(*words, "clean") == (0, "", "")
+
+
 @pytest.mark.parametrize("words, line", [
     (["FLASH_DTB=/nowhere/x.dtb"], "flash: no /nowhere/x.dtb.  Stop."),
     (["FLASH_BUNDLE=/nowhere/x.itb"], "flash: no /nowhere/x.itb.  Stop."),
