@@ -65,13 +65,14 @@ def test_examples(folder, document):
         boots = sum(line.startswith(BOOTS) for line in text.splitlines())
         assert done.stdout.count("virt7: no VM is running: power off\n") == boots, done.stdout
         assert "virt7: error" not in done.stdout
+        assert ("\nHello from a guest\n" in done.stdout) == ("hello.itb" in text)
 
 
 def test_documents_with_examples():
     """A comment with a slip in it would be a test less."""
     assert set(EXAMPLES) == {"README.md", "docs/boot.md", "docs/configuration.md", "docs/disks.md", "docs/performance.md", "docs/porting.md"}
     assert sum(len(blocks) for blocks in EXAMPLES.values()) == \
-        sum(len(re.findall("^<!-- example", (ROOT / name).read_text(), re.MULTILINE)) for name in DOCUMENTS) == 14
+        sum(len(re.findall("^<!-- example", (ROOT / name).read_text(), re.MULTILINE)) for name in DOCUMENTS) == 16
 
 
 def test_example_its(folder):
