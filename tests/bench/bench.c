@@ -2,9 +2,10 @@
  * The bench guest: what the common reasons to leave a guest cost. The same image runs natively, under virt7 and as a
  * Xen domain; tests/bench/bench.py runs the three and compares. On a board it prints cycles (docs/performance.md).
  *
- * bootargs: bench=GROUP[,GROUP]... of micro, timer, touch, smp, pair, share; late (wait first); idle (sleep for ever);
- * none.
+ * bootargs: bench=GROUP[,GROUP]... of micro, timer, touch, smp, pair, share, virtio (needs its devices); late (wait
+ * first); idle (sleep for ever); none.
  */
+#include "tests/bench/blk.h"
 #include "tests/bench/fdt.h"
 #include "tests/bench/rows.h"
 #include "tests/guests/lib/gic.h"
@@ -12,7 +13,8 @@
 #include "tests/guests/lib/mmu.h"
 #include "tests/guests/lib/smp.h"
 
-_Static_assert(BENCH_GICD == MACHINE_GICD_BASE && BENCH_GICC == MACHINE_GICC_BASE && BENCH_UART == MACHINE_UART_BASE,
+_Static_assert(BENCH_GICD == MACHINE_GICD_BASE && BENCH_GICC == MACHINE_GICC_BASE && BENCH_UART == MACHINE_UART_BASE &&
+		       BENCH_VIRTIO_LAST == MACHINE_VIRTIO_BASE + (MACHINE_VIRTIO_COUNT - 1U) * MACHINE_VIRTIO_SIZE,
 	       "rows.h");
 _Static_assert(BENCH_TIMER_VIRT == MACHINE_PPI_TIMER_VIRT && BENCH_TIMER_PHYS == MACHINE_PPI_TIMER_PHYS, "rows.h");
 
@@ -25,7 +27,7 @@ _Static_assert(BENCH_TIMER_VIRT == MACHINE_PPI_TIMER_VIRT && BENCH_TIMER_PHYS ==
 
 #define NAP 8000U /* ticks */
 
-enum group { MICRO = 1, TIMER = 2, TOUCH = 4, SMP = 8, PAIR = 16, SHARE = 32 };
+enum group { MICRO = 1, TIMER = 2, TOUCH = 4, SMP = 8, PAIR = 16, SHARE = 32, VIRTIO = 64 };
 
 struct row {
 	const char *name;
@@ -48,6 +50,8 @@ void row_uart_fr(uint32_t rounds);
 void row_mmio_turns(uint32_t rounds);
 void row_irq_mask(uint32_t rounds);
 void row_actlr(uint32_t rounds);
+void row_virtio_reg(uint32_t rounds);
+void row_virtio_turns(uint32_t rounds);
 void row_sgi_self(uint32_t rounds);
 void row_timer_virt(uint32_t rounds);
 void row_timer_phys(uint32_t rounds);
@@ -190,6 +194,13 @@ static const struct row rows[] = {
 	{"sgi_ping", SMP | PAIR, 2048, row_sgi_ping},
 	{"cpu_on_off", SMP, 256, cpu_on_off},
 	{"slice", SHARE, 20000000, slice},
+	{"virtio_reg", VIRTIO, 4096, row_virtio_reg},
+	{"virtio_turns", VIRTIO, 4096, row_virtio_turns},
+	{"virtio_kick", VIRTIO, 4096, row_virtio_kick},
+	{"virtio_4k", VIRTIO, 1024, row_virtio_4k},
+	{"virtio_4k_own", VIRTIO, 1024, row_virtio_4k_own},
+	{"virtio_1m", VIRTIO, 16, row_virtio_1m},
+	{"virtio_1m_own", VIRTIO, 16, row_virtio_1m_own},
 };
 
 static void measure(const struct row *row, struct result *result)
@@ -197,7 +208,7 @@ static void measure(const struct row *row, struct result *result)
 	uint64_t ticks;
 	uint32_t start;
 
-	if (row->groups & (MICRO | TIMER))
+	if (row->groups & (MICRO | TIMER | VIRTIO))
 		row->run(16); /* TLB, caches, branch predictor */
 	ticks = read_cntvct();
 	start = cycles();
@@ -246,7 +257,8 @@ static uint32_t wanted(void)
 	if (!has("bench="))
 		return MICRO | TOUCH;
 	return (has("micro") ? MICRO : 0U) | (has("timer") ? TIMER : 0U) | (has("touch") ? TOUCH : 0U) |
-	       (has("smp") ? SMP : 0U) | (has("pair") ? PAIR : 0U) | (has("share") ? SHARE : 0U);
+	       (has("smp") ? SMP : 0U) | (has("pair") ? PAIR : 0U) | (has("share") ? SHARE : 0U) |
+	       (has("virtio") ? VIRTIO : 0U);
 }
 
 static void prepare(const struct row *row)
@@ -297,6 +309,8 @@ void guest_main(void)
 		nap(read_cntfrq() / 4);
 	printf("bench: gicd %08x uart %08x ram %u MiB, %u CPU(s)\n", (unsigned int)machine.gicd,
 	       (unsigned int)machine.uart, (unsigned int)(machine.ram_size >> 20), (unsigned int)smp_count());
+	if (groups & VIRTIO && !blk_init(machine.ram + MIB(64)))
+		printf("bench: no disk in slot 0\n");
 	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct result result;
 

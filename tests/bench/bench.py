@@ -55,6 +55,11 @@ ROWS = {
     "cpu_on_off": ("CPU_ON, CPU_OFF, nap, AFFINITY_INFO", None),
     "switch_sgi": ("SGI to a sleeper on the same CPU", None),
     "switch_slice": ("switch of two vCPUs, one CPU", 400),
+    "virtio_reg": ("virtio: a register, 32 devices", 75),
+    "virtio_turns": ("virtio: a register, GICD_TYPER in turn", 75),
+    "virtio_kick": ("virtio: a kick of an empty queue", 150),
+    "virtio_4k": ("virtio: a 4 KiB read, beyond the guest's own", 1100),
+    "virtio_1m": ("virtio: a 1 MiB read, beyond the guest's own", 130_000),
     "boot": ("reset to first guest instruction", 2_000_000),
     "load_none": ("image load, per MiB", None),
     "load_crc32": ("image load with crc32, per MiB", None),
@@ -404,6 +409,16 @@ def shared_virt7(bench, table):
         table.put_virt7(bench.under_virt7([bench.vm(groups, cpus=2)], timeout=20), SHARED)
 
 
+def virtio_rows(bench, table):
+    """What the same driver pays to RAM is the guest's own."""
+    devices = ",disk=size=4M" + 31 * ",rng"
+    run = bench.under_virt7([bench.vm("virtio", extra=devices)])
+    found, costs = per_round(run), costs_per_round(run)
+    for key in (key for key in found if not key.endswith("_own")):
+        table.put(key, "virt7", found[key] - found.get(f"{key}_own", 0))
+        table.costs[key] = costs[key]
+
+
 def shared_xen(bench, table):
     for groups in ("pair", "share"):
         for key, value in per_round(bench.bench_under_xen(groups, cpus=2, xen_args="bootscrub=0")).items():
@@ -544,7 +559,7 @@ def measure(bench, table, quick):
     extras = {}
     parts = [("micro, native", micro_native), ("micro, virt7", micro_virt7), ("micro, Xen", micro_xen)]
     if not quick:
-        parts += [("SMP, native", smp_native), ("SMP, virt7", smp_virt7), ("shared CPU, virt7", shared_virt7),
+        parts += [("SMP, native", smp_native), ("SMP, virt7", smp_virt7), ("shared CPU, virt7", shared_virt7), ("virtio", virtio_rows),
                   ("shared CPU, Xen", shared_xen), ("boot", boot_rows), ("load", load_rows), ("Debian", debian_rows),
                   ("Debian, Xen", debian_xen), ("Debian at work", work_rows), ("wall time", wall_rows)]
     for what, function in parts:

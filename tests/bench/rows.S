@@ -18,6 +18,7 @@
 #define GICC_EOIR       0x010
 #define GICD_ICENABLER0 0x180
 #define UART_FR         0x018
+#define VIRTIO_STATUS   0x070
 
 #define SGIR_SELF   (2 << 24)
 #define SGIR_PING   (1 << 17 | SGI_PING)	/* to CPU 1 */
@@ -87,6 +88,25 @@ row row_mmio_turns
 	ldr	r9, =BENCH_UART
 1:	ldr	r0, [r5, #4]
 	ldr	r1, [r9, #UART_FR]
+	orr	r6, r0, r1
+	subs	r4, r4, #2
+	bgt	1b
+	row_end
+
+/* Of the last of 32 devices. */
+row row_virtio_reg
+	ldr	r5, =BENCH_VIRTIO_LAST
+1:	ldr	r0, [r5, #VIRTIO_STATUS]
+	orr	r6, r6, r0
+	subs	r4, r4, #1
+	bne	1b
+	row_end
+
+row row_virtio_turns
+	ldr	r5, =BENCH_VIRTIO_LAST
+	ldr	r9, =BENCH_GICD
+1:	ldr	r0, [r5, #VIRTIO_STATUS]
+	ldr	r1, [r9, #4]
 	orr	r6, r0, r1
 	subs	r4, r4, #2
 	bgt	1b
