@@ -7,9 +7,10 @@
 
 #define REG(offset) (MACHINE_VIRTIO_BASE + (offset))
 #define SPI         MACHINE_SPI_VIRTIO(0)
-#define QUEUE       8U
+#define QUEUE       256U
 #define ID_BLOCK    2U
-#define PIECE       KIB(4)
+#define SHORT_READ  KIB(4)
+#define PIECE       KIB(8) /* of 1 MiB */
 #define PIECES      (MIB(1) / PIECE)
 #define READ        0U
 
@@ -52,7 +53,7 @@ static struct desc desc_of(const volatile void *at, uint32_t len, uint32_t flags
 static void make_chains(uint32_t buffer)
 {
 	table[0] = desc_of(header, sizeof(header), VIRTQ_DESC_NEXT, 1);
-	table[1] = desc_of((void *)buffer, PIECE, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 2);
+	table[1] = desc_of((void *)buffer, SHORT_READ, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 2);
 	table[2] = desc_of(&status, 1, VIRTQ_DESC_WRITE, 0);
 	table[3] = desc_of(pieces, sizeof(pieces), VIRTQ_DESC_INDIRECT, 0);
 	pieces[0] = table[0];
