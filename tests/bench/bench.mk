@@ -25,7 +25,7 @@ $(BUILD)/bench/lookup.bin: $(BUILD)/bench/lookup.elf
 	$(Q)$(CROSS)objcopy -O binary $< $@
 
 # BENCHFLAGS=--quick for the guest's micro rows alone, --update for a new baseline, --fresh to measure the peers again.
-bench: $(BUILD)/virt7.bin $(BUILD)/bench/bench.bin $(BUILD)/bench/lookup.bin $(BUILD)/initramfs.cpio ## native, virt7 and Xen side by side; BENCHFLAGS=--quick|--update|--fresh
+bench: $(BUILD)/virt7.bin $(BUILD)/bench/bench.bin $(BUILD)/bench/lookup.bin $(BUILD)/initramfs.cpio linux ## native, virt7 and Xen side by side; BENCHFLAGS=--quick|--update|--fresh
 	tools/deps xen
 	$(Q)DEPS=$(DEPS) CROSS=$(CROSS) $(PYTHON) tests/bench/bench.py --build $(BUILD) $(BENCHFLAGS)
 .PHONY: bench

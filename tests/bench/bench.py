@@ -69,13 +69,20 @@ ROWS = {
     "exits_fork": ("exits, Debian, a fork and exec", 1),
     "exits_pipe": ("exits, Debian, a line through a pipe", 1),
     "exits_sleep": ("exits, Debian, a nap of 10 ms", 1),
+    "disk_4k": ("Debian, a 4 KiB read, O_DIRECT", 1.12),
+    "disk_1m": ("Debian, a 1 MiB read, O_DIRECT", None),
+    "disk_wall_4k": ("the 4 KiB read in turn, wall time, us", 1.5),
+    "disk_wall_random": ("at random, us", 1.5),
+    "disk_wall_1m": ("1 MiB, us", 1.5),
+    "disk_wall_two_4k": ("of two VMs on one CPU: 4 KiB, us", 1.5),
+    "disk_wall_two_1m": ("of two VMs on one CPU: 1 MiB, us", 1.5),
     "wall_1": ("Debian, 1 CPU, wall time, ms", 1.10),
     "wall_4": ("Debian, 4 CPUs, wall time, ms", 1.10),
     "host_1": ("Debian, 1 CPU, CPU time of the host, ms", None),
     "host_4": ("Debian, 4 CPUs, CPU time of the host, ms", None),
 }
-RATIO_TARGET = ("debian", "debian_crc32", "wall_1", "wall_4")  # of virt7 / native
-NOT_JUDGED = ("wall_1", "wall_4", "host_1", "host_4")
+NOT_JUDGED = tuple(key for key in ROWS if "wall_" in key or "host_" in key)
+RATIO_TARGET = ("debian", "debian_crc32", "disk_4k", *(key for key in NOT_JUDGED if "wall_" in key))  # of virt7 / native
 WALL_RUNS = 3  # the best of them counts
 QUICK = list(ROWS)[:15]  # what --quick measures
 # What a row counts besides instructions, of virt7's own code, and the key's end in the baseline.
@@ -488,6 +495,64 @@ def debian_xen(bench, table):
     table.put("debian", "xen", total)
 
 
+DISK_SIZE = 16 * MIB
+DISK_WORK = {"4k": f"read /dev/vda 4096 {DISK_SIZE // 4096}", "random": f"random /dev/vda 4096 {DISK_SIZE // 4096}",
+             "1m": f"read /dev/vda {MIB} {DISK_SIZE // MIB}"}
+
+
+class DiskBench:
+    """Debian with a read-only disk, and tests/linux/diskio.c on it."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.disk, self.initramfs = bench.folder / "disk", bench.folder / "diskio.cpio"
+        self.disk.write_bytes(hashlib.shake_256(b"virt7").digest(DISK_SIZE))
+        subprocess.run(["tools/mkinitramfs", "-o", str(self.initramfs), "--base", str(bench.initramfs), "--add",
+                        f"bin/diskio={bench.build}/linux/diskio"], check=True, cwd=ROOT)
+
+    def native(self, work, **more):
+        options = debian_native(self.bench)
+        options[options.index("-initrd") + 1] = str(self.initramfs)
+        options[-1] += f'"{work}"'
+        drive = f"if=none,id=disk,format=raw,readonly=on,file={self.disk}"
+        return self.bench.run([*options, "-drive", drive, "-device", "virtio-blk-device,drive=disk"], "reboot: Power down",
+                              [self.bench.kernel, self.initramfs, self.disk], timeout=180, **more)
+
+    def virt7(self, *works, **more):
+        vms = [debian_vm(self.bench, work=work).replace(str(self.bench.initramfs), f"{self.initramfs},disk={self.disk}:ro")
+               .replace("name=debian", f"name=debian{i}").replace("memory=512M", "memory=256M") for i, work in enumerate(works)]
+        return self.bench.under_virt7(vms, until="no VM is running", timeout=240, **more)
+
+
+def disk_rows(bench, table):
+    disk = DiskBench(bench)
+    for key in ("4k", "1m"):
+        for platform, run in (("native", lambda work: disk.native(work, cached=True)), ("virt7", disk.virt7)):
+            table.put(f"disk_{key}", platform, per_round(run(f"diskio {DISK_WORK[key]}"))["disk"])
+
+
+def disk_wall_rows(bench, table):
+    """As the guest's clock says, the best of three; of two VMs, each of which waits for the other, half of it."""
+    disk = DiskBench(bench)
+    work = "; ".join(f"diskio {what}" for what in DISK_WORK.values())
+    best = {}
+
+    def add(run, platform, keys, share=1):
+        for i, nanoseconds in enumerate(re.findall(r"row disk rounds \d+ own 0 ns (\d+)", run["output"])):
+            best.setdefault((keys[i % len(keys)], platform), []).append(int(nanoseconds) / share / 1000)
+
+    for _ in range(WALL_RUNS):  # in turns: what else the machine does hits both
+        native = disk.native(work, counted=False)
+        add(native, "native", list(DISK_WORK))
+        add(native, "native", ["two_4k", "two_random", "two_1m"])
+        add(disk.virt7(work, counted=False), "virt7", list(DISK_WORK))
+        for key in ("4k", "1m"):
+            add(disk.virt7(*2 * [f"diskio {DISK_WORK[key]}"], counted=False), "virt7", [f"two_{key}"], 2)
+    for (key, platform), values in best.items():
+        if key != "two_random":
+            table.put(f"disk_wall_{key}", platform, min(values))
+
+
 def wall_rows(bench, table):
     for cpus in (1, 4):
         runs = {"native": [], "virt7": []}
@@ -561,7 +626,8 @@ def measure(bench, table, quick):
     if not quick:
         parts += [("SMP, native", smp_native), ("SMP, virt7", smp_virt7), ("shared CPU, virt7", shared_virt7), ("virtio", virtio_rows),
                   ("shared CPU, Xen", shared_xen), ("boot", boot_rows), ("load", load_rows), ("Debian", debian_rows),
-                  ("Debian, Xen", debian_xen), ("Debian at work", work_rows), ("wall time", wall_rows)]
+                  ("Debian, Xen", debian_xen), ("Debian at work", work_rows), ("disk", disk_rows),
+                  ("disk, wall time", disk_wall_rows), ("wall time", wall_rows)]
     for what, function in parts:
         print(f"bench: {what}", file=sys.stderr, flush=True)
         table.attempt(what, function, bench, table)

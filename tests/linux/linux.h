@@ -14,8 +14,12 @@
 #define SYS_open              5
 #define SYS_close             6
 #define SYS_reboot            88
+#define SYS_fsync             118
+#define SYS_pread64           180
+#define SYS_pwrite64          181
 #define SYS_mmap2             192
 #define SYS_sched_setaffinity 241
+#define SYS_clock_gettime     263
 #define SYS_getcpu            345
 #define SYS_kexec_load        347
 
@@ -34,6 +38,19 @@ static inline long syscall5(long number, long a, long b, long c, long d, long e)
 }
 
 #define syscall3(number, a, b, c) syscall5(number, (long)(a), (long)(b), (long)(c), 0, 0)
+
+#define O_RDWR   2
+#define O_DIRECT 0x10000 /* ARM's own */
+
+/* Of a program's argument: digits, up to the first character that is none. */
+static inline uint32_t number_of(const char *text)
+{
+	uint32_t n = 0;
+
+	while (*text >= '0' && *text <= '9')
+		n = n * 10 + (uint32_t)(*text++ - '0');
+	return n;
+}
 
 static inline size_t length_of(const char *text)
 {

@@ -79,20 +79,11 @@ static uint64_t lanes(uint64_t seed)
 	return sum ^ (uint64_t)vgetq_lane_u32(vreinterpretq_u32_f32(f), 1);
 }
 
-static uint32_t number(const char *text)
-{
-	uint32_t n = 0;
-
-	while (*text >= '0' && *text <= '9')
-		n = n * 10 + (uint32_t)(*text++ - '0');
-	return n;
-}
-
 int main(int argc, char **argv);
 
 int main(int argc, char **argv)
 {
-	uint32_t seed = argc > 1 ? number(argv[1]) : 1, rounds = argc > 2 ? number(argv[2]) : 100;
+	uint32_t seed = argc > 1 ? number_of(argv[1]) : 1, rounds = argc > 2 ? number_of(argv[2]) : 100;
 	char text[64] = "neon ", *at;
 	uint64_t sum = seed;
 
