@@ -172,7 +172,7 @@ deps: ## install what the build and the tests need (apt), fetch the target's pac
 	tools/deps host $(FETCH_LIBS) $(FETCH_GUEST)
 
 # What these need is installed first; then make starts over, because the compilers may be new.
-run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sabre|midway|mcimx6ul-evk|ast2600-evb BOOT=direct|uboot-uimage|uboot-fit|uboot-bootz|uboot-script|flash CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" DISK=image BOOTARGS= BUNDLE= KERNEL= INITRAMFS= SMP= HOSTMEM= OPTIONS="virt7's own" ARGS="QEMU's"
+run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sabre|midway|mcimx6ul-evk|ast2600-evb BOOT=direct|uboot-uimage|uboot-fit|uboot-bootz|uboot-script|flash CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" DISK=image|debian BOOTARGS= BUNDLE= KERNEL= INITRAMFS= SMP= HOSTMEM= OPTIONS="virt7's own" ARGS="QEMU's"
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/flash.bin $(if $(KERNEL)$(BUNDLE),,$(BUILD)/debian.itb)
 	$(Q)tools/run
 

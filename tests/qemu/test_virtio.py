@@ -1,14 +1,17 @@
 """virtio devices of Debian in a VM: disks of each kind, by registers of both versions."""
 import gzip
 import hashlib
+import os
 import random
 import shutil
 import subprocess
 
+import pexpect
 import pytest
 
-from conftest import BUILD, DEPS, run
+from conftest import BUILD, DEPS, ROOT, run
 
+SOAK = bool(os.environ.get("SOAK"))
 DISK_MIB = 4
 
 DISKS = "disk={disk}:ro,disk={disk}.gz:gz:ro,disk={disk}:cow=1M,disk=size=8M"
@@ -50,6 +53,37 @@ def test_disks(virt7, mkbundle, tmp_path, legacy):
     assert output.count("virt7: warning: vm web: disk2: the 1024 KiB of copy-on-write are used up; writes fail from here on") == 1
 
 
+WORK = "; ".join((
+    "(while [ ! -e /tmp/stop ]; do for i in $(seq 1 $(($(nproc --all 2>/dev/null || echo 1) - 1))); do "
+    "echo 0 >/sys/devices/system/cpu/cpu$i/online; echo 1 >/sys/devices/system/cpu/cpu$i/online; done; usleep 50000; done) & hotplug=$!",
+    f"diskio verify /dev/vda 4096 {'2048' if SOAK else '512'}",
+    "diskio verify /dev/vda 65536 32",
+    "dd if=/dev/hwrng bs=512 count=8 2>/dev/null | wc -c",
+    "touch /tmp/stop; wait $hotplug",
+    "mke2fs -F /dev/vda >/dev/null && mount -t ext4 /dev/vda /mnt && cp /dev/vdb /mnt/copy && umount /mnt",
+    "mount -t ext4 /dev/vda /mnt && sha256sum /mnt/copy",
+    "echo online: $(cat /sys/devices/system/cpu/online)"))
+
+
+@pytest.mark.parametrize("legacy", ("", ",virtio-legacy"), ids=("version-2", "version-1"))
+@pytest.mark.parametrize("vcpus, cpus", [(1, 1), (2, 1), (2, 2), (4, 2), (4, 4)] if SOAK else [(1, 1), (4, 2)])
+def test_disk_at_work(virt7, mkbundle, tmp_path, vcpus, cpus, legacy):
+    """Blocks all over a disk written and verified while CPUs come and go; then a file system and a file."""
+    data = random.Random(8).randbytes(1 << 20)
+    (tmp_path / "disk").write_bytes(data)
+    initramfs = tmp_path / "initramfs.cpio"
+    assert run("tools/mkinitramfs", "-o", initramfs, "--base", BUILD / "initramfs.cpio",
+               "--add", f"bin/diskio={BUILD}/linux/diskio")[0] == 0
+    bundle = mkbundle(f"name=web,cpus={vcpus},memory=128M,kernel={DEPS}/armhf/vmlinuz,ramdisk={initramfs},disk=size=16M,"
+                      f'disk={tmp_path}/disk:ro,rng{legacy},bootargs=console=ttyAMA0 virt7.run="{WORK}"')
+    machine = virt7(bundle, smp=cpus, mem="512M", timeout=600)
+    assert machine.wait() == 0
+    output = machine.output()
+    assert output.count("diskio: verified") == 2 and "FAILED" not in output
+    for line in ("\n4096\n", f"{sha256(data)}  /mnt/copy", f"online: 0{f'-{vcpus - 1}' if vcpus > 1 else ''}\n"):
+        assert line in output
+
+
 # DISK= of tools/run
 
 INIT = """#!/bin/busybox sh
@@ -85,6 +119,25 @@ def test_run_boots_a_disk(root_disk, words, mount):
     assert f"/dev/vda on / type ext4 ({mount}," in stdout
     assert ("/dev/vda /proc/1/exe /sys/block/vda/size written 0 " in stdout) == (mount == "rw")
     assert root_disk.read_bytes() == before
+
+
+@pytest.mark.skipif(not SOAK, reason="makes a Debian: a quarter of an hour")
+@pytest.mark.parametrize("cpus", (1, 4))
+def test_debian_on_a_disk(cpus):
+    """To a login, as root; a second disk's file system made, written and checked by the tools of Debian."""
+    child = pexpect.spawn(str(ROOT / "tools/run"), ["DISK=debian", f"CPUS={cpus}", "SMP=2"], cwd=ROOT, encoding="utf-8",
+                          codec_errors="replace", timeout=3600)
+    child.expect("debian login: ")
+    child.sendline("root")
+    child.expect(r"root@debian:~# ")
+    child.sendline("dd if=/dev/urandom of=/var/a bs=1M count=16 status=none && sync && mke2fs -qF /var/a && e2fsck -fp /var/a; "
+                   "systemctl is-system-running --wait; echo status $?")
+    child.expect(r"running\r\nstatus 0\r")
+    child.sendline("poweroff")
+    child.expect("virt7: no VM is running: power off")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
 
 
 def test_run_command_beside_a_disk(root_disk):
