@@ -40,8 +40,11 @@ static volatile uint8_t status;
 static uint32_t ram[5] = {0, VIRTIO_INT_QUEUE, 0, SPI, 0};
 static volatile uint16_t ram_done;
 
-static const struct ports device_ports = {(uint32_t *)REG(VIRTIO_QUEUE_NOTIFY), (uint32_t *)REG(VIRTIO_INTERRUPT_STATUS),
-					  (uint32_t *)REG(VIRTIO_INTERRUPT_ACK), (uint32_t *)GICC_IAR, (uint32_t *)GICC_EOIR,
+static const struct ports device_ports = {(uint32_t *)REG(VIRTIO_QUEUE_NOTIFY),
+					  (uint32_t *)REG(VIRTIO_INTERRUPT_STATUS),
+					  (uint32_t *)REG(VIRTIO_INTERRUPT_ACK),
+					  (uint32_t *)GICC_IAR,
+					  (uint32_t *)GICC_EOIR,
 					  &used.index};
 static const struct ports ram_ports = {&ram[0], &ram[1], &ram[2], &ram[3], &ram[4], &ram_done};
 
@@ -58,7 +61,8 @@ static void make_chains(uint32_t buffer)
 	table[3] = desc_of(pieces, sizeof(pieces), VIRTQ_DESC_INDIRECT, 0);
 	pieces[0] = table[0];
 	for (uint32_t i = 1; i <= PIECES; i++)
-		pieces[i] = desc_of((void *)(buffer + (i - 1U) * PIECE), PIECE, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, i + 1U);
+		pieces[i] =
+			desc_of((void *)(buffer + (i - 1U) * PIECE), PIECE, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, i + 1U);
 	pieces[PIECES + 1U] = table[2];
 }
 

@@ -2,12 +2,12 @@
 #ifndef BENCH_ROWS_H
 #define BENCH_ROWS_H
 
-#define BENCH_GICD       0x08000000
-#define BENCH_GICC       0x08010000
-#define BENCH_UART       0x09000000
+#define BENCH_GICD        0x08000000
+#define BENCH_GICC        0x08010000
+#define BENCH_UART        0x09000000
 #define BENCH_VIRTIO_LAST 0x0a003e00
-#define BENCH_TIMER_VIRT 27
-#define BENCH_TIMER_PHYS 30
+#define BENCH_TIMER_VIRT  27
+#define BENCH_TIMER_PHYS  30
 
 #define SGI_SELF 0
 #define SGI_WAKE 1

@@ -1,8 +1,8 @@
 /*
- * diskio read|random|verify DISK BLOCK COUNT: COUNT reads of BLOCK bytes past the page cache, one behind the other or all
- * over the disk's first BLOCK * COUNT bytes, a power of two; "verify" writes them all over, each with what its place and
- * the round say, and reads them back in another order, twice. Reads are between the marks of `make bench`, whose line for
- * a row they print, with the nanoseconds of each.
+ * diskio read|random|verify DISK BLOCK COUNT: COUNT reads of BLOCK bytes past the page cache, one behind the other or
+ * all over the disk's first BLOCK * COUNT bytes, a power of two; "verify" writes them all over, each with what its
+ * place and the round say, and reads them back in another order, twice. Reads are between the marks of `make bench`,
+ * whose line for a row they print, with the nanoseconds of each.
  */
 #include <stdbool.h>
 
