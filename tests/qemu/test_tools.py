@@ -36,7 +36,7 @@ def test_help_and_wrong_arguments(tool):
 
 
 def test_all_programs_are_tested():
-    assert len(PROGRAMS) == 22
+    assert len(PROGRAMS) > 20
 
 
 @pytest.mark.parametrize("words, hint", [(["kernal", "kernel", "ramdisk"], "; did you mean kernel?"), (["mem", "cpus", "memory"], "; did you mean memory?"),
