@@ -106,7 +106,7 @@ int bundle_get_number(const struct bundle *b, int node, const char *name, uint64
 /* What was handed over instead, such as a kernel or an initramfs. */
 static void refuse_foreign(const void *blob, size_t size)
 {
-	const struct foreign *foreign = foreign_find(blob, size);
+	const struct foreign *foreign = foreign_name(blob, size);
 
 	if (foreign)
 		log_err("bundle: %s, not a FIT image; hand over the file that mkbundle made", foreign->what);

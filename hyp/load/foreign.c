@@ -26,6 +26,7 @@ struct row {
 		.at = (offset), .is_not = true, .hex = (bytes) \
 	}
 #define FOREIGN(what, advice, ...) {{what, advice}, {__VA_ARGS__}},
+#define GUEST(what, ...)           {{what, NULL}, {__VA_ARGS__}},
 static const struct row rows[] = {
 #include "hyp/load/foreign.def"
 };
@@ -60,10 +61,17 @@ static bool is_text(const uint8_t *head, size_t len)
 	return len >= sizeof(uint32_t);
 }
 
-const struct foreign *foreign_find(const uint8_t *head, size_t len)
+const struct foreign *foreign_name(const uint8_t *head, size_t len)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (magic_fits(&rows[i].magic[0], head, len) && magic_fits(&rows[i].magic[1], head, len))
 			return &rows[i].foreign;
 	return is_text(head, MIN(len, FOREIGN_HEAD)) ? &text : NULL;
+}
+
+const struct foreign *foreign_find(const uint8_t *head, size_t len)
+{
+	const struct foreign *found = foreign_name(head, len);
+
+	return found && found->advice ? found : NULL;
 }

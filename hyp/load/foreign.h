@@ -9,10 +9,13 @@
 
 struct foreign {
 	const char *what;   /* "a cpio archive" */
-	const char *advice; /* where it is named as kernel */
+	const char *advice; /* where it is named as kernel; NULL: it is one */
 };
 
 /* `head` is the file's beginning, `len` bytes of it. NULL: nothing that is known. */
 const struct foreign *foreign_find(const uint8_t *head, size_t len);
+
+/* The same for something that is no kernel: kernels are known, too. */
+const struct foreign *foreign_name(const uint8_t *head, size_t len);
 
 #endif

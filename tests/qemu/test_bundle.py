@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, ROOT
+from conftest import BUILD, DEPS, ROOT
 from test_mkbundle import FOREIGN, PLACES, foreign_file
 
 GUEST = BUILD / "guests" / "psci.bin"  # small; prints a summary and powers off
@@ -117,10 +117,17 @@ def test_not_a_fit(virt7, tmp_path, data):
 
 
 @pytest.mark.parametrize("kind, what", [("gzip", "compressed with gzip"), ("cpio", "a cpio archive"),
-                                        ("elf64", "a 64-bit ELF file"), ("note", "a text")])
+                                        ("elf64", "a 64-bit ELF file"), ("note", "a text"), ("virt7", r"a virt7\.bin")])
 def test_file_of_another_kind(virt7, tmp_path, kind, what):
     """A bundle or an initramfs that was compressed, an initramfs, a program."""
     path, _ = foreign_file(tmp_path, kind)
+    expect_stopped(virt7(path), f"bundle: {what}, not a FIT image; hand over the file that mkbundle made")
+
+
+@pytest.mark.parametrize("path, what", [(GUEST.with_suffix(".elf"), "an ELF file"), (DEPS / "armhf/vmlinuz", r"a kernel \(zImage\)"),
+                                        (BUILD / "virt7.uimg", "a uImage")])
+def test_kernel_as_bundle(virt7, path, what):
+    """What would be a guest inside one."""
     expect_stopped(virt7(path), f"bundle: {what}, not a FIT image; hand over the file that mkbundle made")
 
 

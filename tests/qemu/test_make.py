@@ -401,6 +401,8 @@ def test_deps_that_are_there_stay(tmp_path):
 
 def test_dist_refuses(tmp_path):
     assert run("tools/dist") == (2, "", "usage: tools/dist virt7-VERSION.tar.gz\n")
+    assert run("tools/dist", "x.zip") == (1, "", "dist: x.zip: a name that ends in .tar.gz is needed\n")
+    assert run("tools/dist", "/nowhere/x.tar.gz") == (1, "", "dist: /nowhere/x.tar.gz: no such folder\n")
     assert run("tools/dist", "x.tar.gz", BUILD=str(tmp_path)) == (1, "", f"dist: no {tmp_path}/virt7.bin; run make dist\n")
 
 

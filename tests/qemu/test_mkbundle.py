@@ -234,6 +234,9 @@ def test_unknown_property_is_a_warning(kernel, tmp_path):
     ("name=a,memory=64M,kernel-load=0x40000000", "VM a: kernel-load without kernel="),
     ("name=a,memory=64M,memory=32M,kernel={kernel}", "--vm: memory is given twice"),
     ("name=a,memory=64M,!,kernel={kernel}", "--vm: '!' is not KEY=VALUE"),
+    ("name=a,memory=64M,kernel={kernel},cpu-affinity=1,3", "--vm: '3' is not KEY=VALUE"),
+    ("name=a, memory=64M,kernel={kernel}", "--vm: ' memory=64M' is not KEY=VALUE"),
+    ("name=a,memory=64M,=x", "--vm: '=x' is not KEY=VALUE"),
     ("name=a,memory=64M,kernel={kernel},bootargs=console=ttyAMA0,cpus=2",
      "VM a: bootargs takes the rest of the string, and so 'cpus=2' with it: put bootargs last"),
     ("name=a,memory=64M,bootargs=quiet,kernel={kernel}",
@@ -346,6 +349,14 @@ def test_devices(kernel, tmp_path):
             "virt7,virtio-rng", "virt7,virtio-blk", "root=/dev/vda", "ro"]
 
 
+@pytest.mark.parametrize("kind, warned", [("note", "a text"), ("script", "a script (#!)"), ("bzimage", "a Linux kernel for x86 (bzImage)"),
+                                          ("dtb", "a device tree or a FIT image"), ("cpio", None), ("gzip", None), ("xz", None)])
+def test_ramdisk_of_another_kind(kernel, tmp_path, kind, warned):
+    path, _ = foreign_file(tmp_path, kind)
+    line = f"mkbundle: warning: VM a: ramdisk={path}: {warned}; a kernel looks for a cpio archive in it, or a disk\n" if warned else ""
+    assert mkbundle(tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={kernel},ramdisk={path}") == (0, line)
+
+
 def test_refuses_two_vms_of_one_name(kernel, tmp_path):
     text = f"name=a,memory=64M,kernel={kernel}"
     assert mkbundle(tmp_path / "x.itb", "--vm", text, "--vm", text) == (1, "mkbundle: two VMs are named a\n")
@@ -353,7 +364,10 @@ def test_refuses_two_vms_of_one_name(kernel, tmp_path):
 
 @pytest.mark.parametrize("arguments, error", [
     ([], "give either --vm or one FILE.its"),
-    (["--vm", "name=a,memory=64M", "x.its"], "give either --vm or one FILE.its"),
+    (["--vm", "name=a,memory=64M", "x.its"], "'x.its': --vm takes one word, whose keys have commas between and no spaces"),
+    (["--vm", "name=a", "memory=64M"], "'memory=64M': --vm takes one word, whose keys have commas between and no spaces"),
+    (["--vm", "name=a", "memory=64M", "kernel=x"], "'memory=64M': --vm takes one word, whose keys have commas between and no spaces"),
+    (["--vm", "name=a,", "memory=64M,"], "'memory=64M,': --vm takes one word, whose keys have commas between and no spaces"),
     (["nowhere.its"], "nowhere.its: No such file or directory"),
     (["--hash", "md5", "--vm", "name=a,memory=64M"], "--hash md5: not one of crc32, sha256, none"),
     (["--hash", "sha265", "--vm", "name=a,memory=64M"], "--hash sha265: not one of crc32, sha256, none; did you mean sha256?"),
@@ -363,7 +377,7 @@ def test_refuses_two_vms_of_one_name(kernel, tmp_path):
     ([str(BUILD / "virt.dtb")], f"{BUILD}/virt.dtb: a bundle or a device tree, which is made already; its source (.its) is a text"),
     ([str(BUILD / "debian.itb")], f"{BUILD}/debian.itb: a bundle or a device tree, which is made already; its source (.its) is a text"),
     ([str(BUILD / "initramfs.cpio")], f"{BUILD}/initramfs.cpio: a cpio archive, not the source of a bundle (.its)"),
-    ([str(BUILD / "virt7.bin")], f"{BUILD}/virt7.bin: not a text, and so not the source of a bundle (.its)"),
+    ([str(GUEST)], f"{GUEST}: not a text, and so not the source of a bundle (.its)"),
 ])
 def test_refuses_arguments(tmp_path, arguments, error):
     assert mkbundle(tmp_path / "x.itb", *arguments) == (1, f"mkbundle: {error}\n")
@@ -471,6 +485,7 @@ FOREIGN = {
     "html": (b"<!DOCTYPE html>\n<html>", "a page of HTML; a download that failed?"),
     "html-lower": (b"<!doctype html>\n<html>", "a page of HTML; a download that failed?"),
     "html-bare": (b"<html><head>", "a page of HTML; a download that failed?"),
+    "virt7": (at(0x34, b"VRT7"), "a virt7.bin; virt7 does not run in a VM: give a kernel"),
     "note": (b"buy milk\n", "a text; give a kernel"),
 }
 

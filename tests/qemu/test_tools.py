@@ -225,6 +225,27 @@ def test_image_header_needs_an_image(kernel, tmp_path):
         1, "", "image-header: /nowhere.bin: No such file or directory\n")
 
 
+# tools/mkinitramfs
+
+@pytest.mark.parametrize("words, line", [
+    (["-o", "/nowhere/x"], "/nowhere/x: No such file or directory"),
+    (["-o", "{folder}"], "{folder}: Is a directory"),
+    (["--add", "bin/tool"], "--add bin/tool: not NAME=FILE"),
+    (["--add", "bin/tool="], "--add bin/tool=: not NAME=FILE"),
+    (["--add", "=README.md"], "--add =README.md: not NAME=FILE"),
+    (["--add", "bin/tool=nothere"], "nothere: No such file or directory"),
+    (["--add", "bin=docs"], "docs: Is a directory"),
+    (["--base", "nothere.cpio"], "nothere.cpio: No such file or directory"),
+    (["--base", "README.md"], "README.md: not a cpio archive, nor a compressed one"),
+    (["--base", "/dev/null"], "/dev/null: not a cpio archive, nor a compressed one"),
+    (["--tree", "docs"], "no bin/busybox below docs; run tools/deps guest"),
+])
+def test_mkinitramfs_refuses(tmp_path, words, line):
+    words = [word.format(folder=tmp_path) for word in words]
+    assert run("tools/mkinitramfs", "-o", tmp_path / "x.cpio", *words) == (1, "", f"mkinitramfs: {line.format(folder=tmp_path)}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 # tools/run
 
 @pytest.mark.parametrize("argument", ["CPU", "cpu=max", "--wrong", "kernel"])
