@@ -58,7 +58,7 @@ void shell_vm_list(uint32_t count, char **args)
 			     (unsigned long long)(vm->config.ram_size >> 20), has_screen(&vm->console),
 			     has_keyboard(&vm->console));
 		for (s = vm->console.more; s; s = s->more)
-			shell_printf("  %-53s  %s%s\n", s->name, has_screen(s), has_keyboard(s));
+			shell_printf("  %-52s  %s%s\n", s->name, has_screen(s), has_keyboard(s));
 		list_crash(vm);
 	}
 }

@@ -7,18 +7,22 @@ import time
 import pytest
 
 from conftest import BUILD, DEPS
-from test_shell import trace_events
+from test_shell import ESCAPE, trace_events
 
 OUT = 100 * 1024
-LIMIT = 240
+LIMIT = 120
 DEBIAN = f"memory=128M,kernel={DEPS}/armhf/vmlinuz,ramdisk={BUILD}/initramfs.cpio"
 
 # Each stage waits for what is typed on the console. Who closes it last has its settings forgotten.
 COMMAND = "; ".join((
-    "exec 3<>/dev/hvc0", "stty raw -echo <&3", "echo re''ady",
+    "which ifconfig ping sha256sum getty | wc -l", "exec 3<>/dev/hvc0", "stty raw -echo <&3", "echo re''ady",
     "head -c {count} <&3 >/tmp/in", "dd if=/dev/urandom of=/tmp/out bs=1k count=100 2>/dev/null", "cat /tmp/out >&3",
     "sha256sum /tmp/in /tmp/out", "echo wri''tten",
     "exec 3>&-", "getty -n -l /bin/sh 115200 hvc0 vt100"))
+
+
+# Sends without end, and reads nothing.
+FLOOD = "; ".join(("exec 3<>/dev/hvc0", "stty raw -echo <&3", "cat /dev/zero >&3 & echo floo''ding", "sleep 1000"))
 
 
 class Uart:
@@ -77,7 +81,7 @@ def test_bytes(virt7, mkbundle, tmp_path, legacy, escape):
     qemu = virt7(bundle, "-serial", f"unix:{tmp_path}/uart,server=on,wait=on", "-monitor", "none", "-append",
                  f"console.escape={escape[0]}")
     uart = Uart(tmp_path / "uart")
-    uart.expect(rb"debian\| ready\r\n")
+    assert b"debian| 4\r\n" in uart.expect(rb"debian\| ready\r\n")
     listed = uart.command(escape, b"vm list")
     assert re.search(r"^debian +running .* keyboard\n  debian\.con1 +\n  debian\.con2 +\n", listed, re.M)
     uart.command(b"", b"trace on")
@@ -104,4 +108,39 @@ def test_bytes(virt7, mkbundle, tmp_path, legacy, escape):
     uart.show(b"debian.con1")
     uart.send(b"poweroff -f\r")
     uart.expect(rb"vm debian: off")
+    assert qemu.wait() == 0
+
+
+def test_reset_and_destroy(virt7, mkbundle, tmp_path):
+    """With output and input on their way: the VM resets, goes and comes again, and so do its consoles."""
+    bundle = mkbundle(f'name=debian,{DEBIAN},console,bootargs=console=ttyAMA0 virt7.run="{FLOOD}"')
+    qemu = virt7(bundle, "-serial", f"unix:{tmp_path}/uart,server=on,wait=on", "-monitor", "none", smp=2)
+    uart = Uart(tmp_path / "uart")
+
+    def wait_for_flood():
+        """By the log, because the screen that both share is full of zeroes. The shell is open."""
+        for _ in range(LIMIT):
+            if "debian| flooding\n" in uart.command(b"", b"log debian"):
+                break
+            time.sleep(1)
+        uart.show(b"debian.con1")
+        uart.expect(rb"\0{5000}")
+        uart.send(b"nobody reads this")
+        uart.send(ESCAPE.encode())
+        uart.expect(rb"virt7> ")
+
+    uart.expect(rb"Booting Linux")
+    uart.send(ESCAPE.encode())
+    uart.expect(rb"virt7> ")
+    wait_for_flood()
+    for _ in range(2):
+        uart.command(b"", b"vm reset -f debian")
+    assert "debian.con1" in uart.command(b"", b"vm list")
+    uart.command(b"", b"vm destroy -f debian")
+    assert "debian" not in uart.command(b"", b"vm list")
+    assert uart.command(b"", b"vm console debian.con1") == "no VM is called debian.con1; `vm list` shows their names\n"
+    uart.command(b"", b"vm create debian")
+    uart.command(b"", b"vm start debian")
+    wait_for_flood()
+    uart.send(b"poweroff\r")
     assert qemu.wait() == 0

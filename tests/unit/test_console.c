@@ -976,6 +976,29 @@ static void test_detach(void **state)
 	expect("again\r\n");
 }
 
+/* Several characters at once: as many as there is room for, and as many as there are. */
+static void test_many_at_once(void **state)
+{
+	static uint8_t text[LOG + 100], got[8];
+
+	(void)state;
+	start(1);
+	memset(text, 'x', sizeof(text));
+	space = 10;
+	assert_int_equal(console_put(&vm[0].console, text, sizeof(text)), LOG);
+	assert_int_equal(sent_count, 10);
+	assert_int_equal(console_put(&vm[0].console, text, 20), 10);
+	assert_int_equal(rooms[0], 0);
+	flow(16);
+	assert_int_equal(rooms[0], 1);
+	vm[0].console.input_ready = not_yet;
+	key("abcde");
+	assert_int_equal(console_get(&vm[0].console, got, 3), 3);
+	assert_int_equal(console_get(&vm[0].console, got + 3, 5), 2);
+	assert_int_equal(console_get(&vm[0].console, got, 1), 0);
+	assert_memory_equal(got, "abcde", 5);
+}
+
 static char heard_more[8];
 
 static void more_input(struct console_stream *of)
@@ -1034,6 +1057,7 @@ int main(void)
 		cmocka_unit_test(test_one_vm_is_raw),
 		cmocka_unit_test(test_detach),
 		cmocka_unit_test(test_consoles_of_a_vm),
+		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_own_lines_go_first),
 		cmocka_unit_test(test_lines_dropped),
