@@ -26,6 +26,11 @@ endif
 ifneq ($(words $(BUILD)) $(words $(DEPS)),1 1)
 $(error BUILD=$(BUILD) DEPS=$(DEPS): each is one folder, without spaces in its name)
 endif
+ifneq ($(wildcard $(BUILD)),)
+ifeq ($(wildcard $(BUILD)/.),)
+$(error BUILD=$(BUILD) is not a folder)
+endif
+endif
 space   := $(subst ,, )
 folder   = $(patsubst %/,%,$(subst $(space),:,$(1)))/
 ifneq ($(filter $(call folder,$(abspath $(BUILD)))%,$(call folder,$(CURDIR))),)

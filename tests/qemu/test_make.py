@@ -246,6 +246,8 @@ def test_run_refuses(fake_qemu, tmp_path, words):
     ("DEPS=", "BUILD=build DEPS=: each is one folder, without spaces in its name.  Stop."),
     ("BUILD=.", "BUILD=. holds the sources: name a folder of its own.  Stop."),
     ("BUILD=..", "BUILD=.. holds the sources: name a folder of its own.  Stop."),
+    ("BUILD=README.md", "BUILD=README.md is not a folder.  Stop."),
+    ("BUILD=/dev/null", "BUILD=/dev/null is not a folder.  Stop."),
     ("BUILD=/", "BUILD=/ holds the sources: name a folder of its own.  Stop."),
 ])
 def test_build_is_a_folder_of_its_own(words, line):
