@@ -104,7 +104,12 @@ def test_bytes(virt7, mkbundle, tmp_path, legacy, escape):
     uart.expect(rb"~ # ")
     uart.send(b"tty; echo $((6*7))\r")
     uart.expect(rb"/dev/hvc0\r\n42\r\n")
-    uart.command(escape, b"log debian.con1")
+    assert "debian.con1| 42\n" in uart.command(escape, b"log debian.con1")
+    uart.send(escape)  # in an empty line: the next console, and behind the last one all
+    uart.expect(rb"\[debian\.con2\]\r\n")
+    uart.send(2 * escape)
+    uart.expect(rb"\[all VMs; keyboard: debian\.con2\]\r\n")
+    uart.command(escape, b"log debian.con2")
     uart.show(b"debian.con1")
     uart.send(b"poweroff -f\r")
     uart.expect(rb"vm debian: off")
