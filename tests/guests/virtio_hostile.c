@@ -1,0 +1,945 @@
+/*
+ * A hostile driver of virtio: every rule of the queue and of the registers that can be broken, descriptors that another
+ * vCPU rewrites meanwhile, resets with requests in flight. Whatever it does, the device is one that works after a
+ * reset, and writes nothing but what it was given. Parameters: part=, races=, resets=. Slot 0 is a disk of
+ * SECTORS sectors, read-only, sector n full of words n + 1; slots 1 to 8 are the same, with as many pages of
+ * copy-on-write; slot 9 is a blank one of RAM.
+ */
+#include "tests/guests/lib/gic.h"
+#include "tests/guests/lib/mmu.h"
+#include "tests/guests/lib/param.h"
+#include "tests/guests/lib/smp.h"
+#include "tests/guests/lib/timer.h"
+#include "tests/guests/lib/virtio.h"
+
+#define SECTORS  128U
+#define COW_MAX  8U
+#define RAM_SLOT 9U
+#define PAGE_LEN 4096U
+
+#define RAM_END UINT64_C(0x44000000) /* of the 64 MiB that the test gives it */
+#define HOLE    UINT64_C(0x30000000)
+
+/* What devices bring in flight, from the blank disk: it is filled with it once. */
+#define BIG       UINT32_C(0x42800000) /* the device tree is at half of RAM */
+#define BIG_LEN   MIB(4)
+#define BIG_FIRST 8U /* sector of it; below is what is kept over resets */
+#define FLYING    UINT32_C(0x5a5a5a5a)
+#define STANDING  UINT32_C(0xa5a5a5a5)
+#define GUARD     UINT32_C(0x6a17d600)
+
+enum outcome { NOTHING, SERVED, BROKEN };
+
+static struct {
+	uint32_t before[1024];
+	struct vq q;
+	struct vq_desc table[2U * VQ_SIZE] __attribute__((aligned(16)));
+	struct blk_header header;
+	volatile uint8_t status;
+	uint8_t slack[2U * PAGE_LEN]; /* behind each place of test_race(), for its longest piece */
+	uint32_t between[1024];
+	uint8_t data[16U * PAGE_LEN] __attribute__((aligned(4096)));
+	uint32_t behind[1024];
+} m __attribute__((aligned(4096)));
+
+#define q      (m.q)
+#define header (m.header)
+#define data   (m.data)
+#define table  (m.table)
+
+static uint32_t base, part, races, resets, vcpus;
+static volatile bool stop, flying;
+static volatile uint32_t kicked;
+
+static uint32_t address(const volatile void *at)
+{
+	return (uint32_t)(uintptr_t)at;
+}
+
+static void set_guards(void)
+{
+	for (uint32_t i = 0; i < 1024; i++)
+		m.before[i] = m.between[i] = m.behind[i] = GUARD + i;
+}
+
+static void check_guards(const char *name)
+{
+	uint32_t wrong = 0;
+
+	for (uint32_t i = 0; i < 1024; i++)
+		wrong += m.before[i] != GUARD + i || m.between[i] != GUARD + i || m.behind[i] != GUARD + i;
+	report_eq(wrong, 0, name);
+}
+
+static bool place(uint32_t size)
+{
+	return vq_place(base, size, address(q.desc), address(q.avail), address(&q.used));
+}
+
+/* A device that is set up as it should be. */
+static void open(uint32_t slot, uint32_t features)
+{
+	base = VIO_SLOT(slot);
+	vio_negotiate(base, features);
+	memset(&q, 0, sizeof(q));
+	place(VQ_SIZE);
+	write32(base + VIRTIO_STATUS, VIO_DRIVES | VIRTIO_STATUS_DRIVER_OK);
+}
+
+static bool is_broken(void)
+{
+	return read32(base + VIRTIO_STATUS) & VIRTIO_STATUS_NEEDS_RESET;
+}
+
+/* Notify, and wait for what comes of it, a fifth of a second. */
+static enum outcome kick(void)
+{
+	uint16_t index = q.used.index;
+	uint64_t end;
+
+	write32(base + VIRTIO_QUEUE_NOTIFY, 0);
+	end = timer_virt.count() + read_cntfrq() / 5U;
+	do {
+		if (is_broken())
+			return BROKEN;
+		if (q.used.index != index)
+			return SERVED;
+	} while (timer_virt.count() < end);
+	return NOTHING;
+}
+
+static void set(uint32_t i, uint64_t addr, uint32_t len, uint32_t flags, uint32_t next)
+{
+	q.desc[i] = (struct vq_desc){addr, len, (uint16_t)flags, (uint16_t)next};
+}
+
+static void set_table(uint32_t i, uint64_t addr, uint32_t len, uint32_t flags, uint32_t next)
+{
+	table[i] = (struct vq_desc){addr, len, (uint16_t)flags, (uint16_t)next};
+}
+
+static void set_header(uint32_t type, uint64_t sector)
+{
+	header = (struct blk_header){.type = type, .sector = sector};
+	m.status = BLK_NO_STATUS;
+}
+
+/* A request as it should be, of whatever content; its status. */
+static uint32_t request(uint32_t type, uint64_t sector, uint32_t at, uint32_t len)
+{
+	set_header(type, sector);
+	set(0, address(&header), sizeof(header), VIRTQ_DESC_NEXT, 1);
+	set(1, at, len, VIRTQ_DESC_NEXT | (type == BLK_IN ? VIRTQ_DESC_WRITE : 0), 2);
+	set(2, address(&m.status), 1, VIRTQ_DESC_WRITE, 0);
+	vq_offer(&q, 0);
+	kick();
+	return m.status;
+}
+
+static bool holds(const void *at, uint32_t len, uint32_t word)
+{
+	const uint32_t *p = at;
+
+	for (uint32_t i = 0; i < len / 4U; i++)
+		if (p[i] != word)
+			return false;
+	return true;
+}
+
+/* After all that was done to it. */
+static bool works(uint32_t slot)
+{
+	open(slot, 0);
+	memset(data, 0, BLK_SECTOR);
+	return request(BLK_IN, 5, address(data), BLK_SECTOR) == BLK_OK && holds(data, BLK_SECTOR, 6);
+}
+
+/* --- chains ------------------------------------------------------------------------------------------------------ */
+
+static void loop_of_one(void)
+{
+	set(0, address(data), 1, VIRTQ_DESC_NEXT, 0);
+}
+
+static void loop_of_two(void)
+{
+	set(0, address(data), 1, VIRTQ_DESC_NEXT, 1);
+	set(1, address(data), 1, VIRTQ_DESC_NEXT, 0);
+}
+
+static void too_long(void)
+{
+	set(0, address(table), (VQ_SIZE + 1U) * 16U, VIRTQ_DESC_INDIRECT, 0);
+	for (uint32_t i = 0; i <= VQ_SIZE; i++)
+		set_table(i, address(data), 1, i < VQ_SIZE ? VIRTQ_DESC_NEXT : 0, i + 1U);
+}
+
+static void next_outside(void)
+{
+	set(0, address(data), 1, VIRTQ_DESC_NEXT, VQ_SIZE);
+}
+
+static void next_far(void)
+{
+	set(0, address(data), 1, VIRTQ_DESC_NEXT, 0xffffU);
+}
+
+static void next_outside_of_table(void)
+{
+	set(0, address(table), 32, VIRTQ_DESC_INDIRECT, 0);
+	set_table(0, address(data), 1, VIRTQ_DESC_NEXT, 2);
+}
+
+static void table_of_none(void)
+{
+	set(0, address(table), 0, VIRTQ_DESC_INDIRECT, 0);
+}
+
+static void table_of_a_part(void)
+{
+	set(0, address(table), 24, VIRTQ_DESC_INDIRECT, 0);
+	set_table(0, address(data), 1, 0, 0);
+}
+
+static void table_goes_on(void)
+{
+	set(0, address(table), 16, VIRTQ_DESC_INDIRECT | VIRTQ_DESC_NEXT, 1);
+	set_table(0, address(data), 1, 0, 0);
+}
+
+static void table_in_table(void)
+{
+	set(0, address(table), 32, VIRTQ_DESC_INDIRECT, 0);
+	set_table(0, address(table) + 16U, 16, VIRTQ_DESC_INDIRECT, 0);
+	set_table(1, address(data), 1, 0, 0);
+}
+
+static void table_in_flash(void)
+{
+	set(0, 0, 16, VIRTQ_DESC_INDIRECT, 0);
+}
+
+static void table_in_device(void)
+{
+	set(0, MACHINE_UART_BASE, 16, VIRTQ_DESC_INDIRECT, 0);
+}
+
+static void table_over_the_end(void)
+{
+	set(0, RAM_END - 16U, 32, VIRTQ_DESC_INDIRECT, 0);
+}
+
+static void table_that_wraps(void)
+{
+	set(0, UINT64_MAX - 15U, 32, VIRTQ_DESC_INDIRECT, 0);
+}
+
+static void writes_before_reads(void)
+{
+	set(0, address(data), 16, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 1);
+	set(1, address(&header), sizeof(header), 0, 0);
+}
+
+static void four_gigabytes(void)
+{
+	set(0, address(data), UINT32_MAX, VIRTQ_DESC_NEXT, 1);
+	set(1, address(data), 1, 0, 0);
+}
+
+static void head_outside(void)
+{
+	q.avail[2] = VQ_SIZE;
+}
+
+static void head_far(void)
+{
+	q.avail[2] = 0xffffU;
+}
+
+static void index_ahead(void)
+{
+	q.avail[1] = (uint16_t)VQ_SIZE; /* and one more, by who offers */
+}
+
+static void index_behind(void)
+{
+	q.avail[1] = 0xfffdU;
+}
+
+static const struct {
+	const char *name;
+	void (*make)(void);
+} chains[] = {
+	{"a loop of one", loop_of_one},
+	{"a loop of two", loop_of_two},
+	{"a chain that is longer than the queue", too_long},
+	{"next outside of the queue", next_outside},
+	{"next far outside", next_far},
+	{"next outside of its table", next_outside_of_table},
+	{"a table of length 0", table_of_none},
+	{"a table with a part of a descriptor", table_of_a_part},
+	{"a table with NEXT", table_goes_on},
+	{"a table in a table", table_in_table},
+	{"a table in flash", table_in_flash},
+	{"a table in a device", table_in_device},
+	{"a table over the end of RAM", table_over_the_end},
+	{"a table over 2^64", table_that_wraps},
+	{"to write before to read", writes_before_reads},
+	{"a chain of 4 GiB", four_gigabytes},
+	{"a head outside of the queue", head_outside},
+	{"a head far outside", head_far},
+	{"an index that jumps ahead", index_ahead},
+	{"an index that jumps back", index_behind},
+};
+
+/* Heads and indices are where the ring has them; else descriptor 0 is offered. */
+static void test_chains(void)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(chains); i++) {
+		open(0, BIT(VIRTIO_F_INDIRECT_DESC));
+		chains[i].make();
+		dmb();
+		q.avail[1]++;
+		dmb();
+		report_eq(kick(), BROKEN, chains[i].name);
+		report(kick() == BROKEN && q.used.index == 0, "%s: nothing more until a reset", chains[i].name);
+		report(works(0), "%s: works after it", chains[i].name);
+	}
+	open(0, 0);
+	set(0, address(table), 16, VIRTQ_DESC_INDIRECT, 0);
+	set_table(0, address(data), 1, 0, 0);
+	vq_offer(&q, 0);
+	report_eq(kick(), BROKEN, "a table that was not negotiated");
+	report(works(0), "works after it");
+	vq_offer(&q, 0);
+	vq_offer(&q, 0); /* the chain of works(), twice */
+	report_eq(kick(), SERVED, "the same head twice");
+	for (uint32_t i = 0; i < 1000 && q.used.index != 3; i++)
+		is_broken();
+	report_eq(q.used.index, 3, "both are served");
+}
+
+/* --- requests in sound chains ------------------------------------------------------------------------------------ */
+
+static const uint64_t nowhere[] = {
+	0, /* flash */
+	MACHINE_GICD_BASE,
+	MACHINE_UART_BASE,
+	MACHINE_VIRTIO_BASE,
+	HOLE,
+	MACHINE_RAM_BASE - 256U, /* over its start */
+	RAM_END - 64U,           /* over its end */
+	RAM_END,
+	UINT32_MAX - 255U, /* over 4 GiB */
+	BIT64(32),
+	BIT64(32) + MACHINE_RAM_BASE,
+	BIT64(40),
+	UINT64_MAX - 255U, /* over 2^64 */
+	UINT64_MAX,
+};
+
+static uint32_t used_len(void)
+{
+	return q.used.ring[(q.used.index - 1U) % VQ_SIZE].len;
+}
+
+static void test_places(void)
+{
+	uint32_t wrong = 0;
+
+	open(0, 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(nowhere); i++) {
+		set_header(BLK_IN, 0);
+		set(0, address(&header), sizeof(header), VIRTQ_DESC_NEXT, 1);
+		set(1, nowhere[i], BLK_SECTOR, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 2);
+		set(2, address(&m.status), 1, VIRTQ_DESC_WRITE, 0);
+		vq_offer(&q, 0);
+		wrong += kick() != SERVED || m.status != BLK_IOERR;
+		set(1, address(data), BLK_SECTOR, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 2);
+		set(0, nowhere[i] + 250U, sizeof(header), VIRTQ_DESC_NEXT, 1);
+		vq_offer(&q, 0);
+		wrong += kick() != SERVED || used_len() != 0;
+		set(0, address(&header), sizeof(header), VIRTQ_DESC_NEXT, 1);
+		set(2, i < 5 || i > 6 ? nowhere[i] : RAM_END, 1, VIRTQ_DESC_WRITE, 0);
+		vq_offer(&q, 0);
+		wrong += kick() != SERVED || used_len() != 0;
+		for (uint32_t size = 0; size < 3; size++) {
+			uint64_t area[3] = {address(q.desc), address(q.avail), address(&q.used)};
+
+			write32(base + VIRTIO_QUEUE_READY, 0);
+			area[size] = nowhere[i] & ~UINT64_C(15);
+			wrong += vq_place(base, VQ_SIZE, area[0], area[1], area[2]);
+		}
+		open(0, 0);
+	}
+	report_eq(wrong, 0, "headers, data, status and rings where there is no RAM");
+	report(works(0), "works after it");
+}
+
+static void test_requests(void)
+{
+	static const struct {
+		uint32_t type, len, status;
+		uint64_t sector;
+	} odd[] = {
+		{BLK_IN, BLK_SECTOR, BLK_IOERR, SECTORS},
+		{BLK_IN, 2U * BLK_SECTOR, BLK_IOERR, SECTORS - 1U},
+		{BLK_IN, BLK_SECTOR, BLK_IOERR, UINT64_MAX},
+		{BLK_IN, BLK_SECTOR, BLK_IOERR, BIT64(55)}, /* times 512: 2^64 */
+		{BLK_IN, BLK_SECTOR - 1U, BLK_IOERR, 0},
+		{BLK_IN, BLK_SECTOR + 1U, BLK_IOERR, 0},
+		{BLK_IN, 1, BLK_IOERR, 0},
+		{BLK_OUT, BLK_SECTOR, BLK_IOERR, 0}, /* it is read-only */
+		{2, BLK_SECTOR, BLK_UNSUPP, 0},
+		{99, 0, BLK_UNSUPP, 0},
+		{UINT32_MAX, BLK_SECTOR, BLK_UNSUPP, UINT64_MAX},
+	};
+	uint32_t wrong = 0;
+
+	open(0, 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(odd); i++)
+		wrong += request(odd[i].type, odd[i].sector, address(data), odd[i].len) != odd[i].status;
+	report_eq(wrong, 0, "sectors, lengths and types");
+	set_header(BLK_IN, 0);
+	set(0, address(&header), sizeof(header), 0, 0);
+	vq_offer(&q, 0);
+	report(kick() == SERVED && used_len() == 0, "nothing to write");
+	set(0, address(data), BLK_SECTOR, VIRTQ_DESC_WRITE, 0);
+	vq_offer(&q, 0);
+	report(kick() == SERVED && used_len() == 0, "nothing to read");
+	set(0, address(&header), 15, VIRTQ_DESC_NEXT, 1);
+	set(1, address(data), BLK_SECTOR, VIRTQ_DESC_WRITE, 0);
+	vq_offer(&q, 0);
+	report(kick() == SERVED && used_len() == 0, "a header that is too short");
+	report(works(0), "works after it");
+}
+
+/* Any layout is one that a driver may choose (2.7.4): served, and right. */
+static void test_layout(void)
+{
+	uint32_t n = 0;
+
+	open(0, 0);
+	set_header(BLK_IN, 9);
+	memset(data, 0, BLK_SECTOR + 1U);
+	for (; n < sizeof(header); n++)
+		set(n, address(&header) + n, 1, VIRTQ_DESC_NEXT, n + 1U);
+	set(n, 0, 0, VIRTQ_DESC_NEXT, n + 1U); /* of no byte, nowhere */
+	n++;
+	for (uint32_t at = 0; at < BLK_SECTOR; at += 13U, n++)
+		set(n, address(data) + at, at + 13U > BLK_SECTOR ? BLK_SECTOR - at : 13U,
+		    VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, n + 1U);
+	set(n, address(&m.status), 1, VIRTQ_DESC_WRITE, 0);
+	vq_offer(&q, 0);
+	report(kick() == SERVED && m.status == BLK_OK && holds(data, BLK_SECTOR, 10) && used_len() == BLK_SECTOR + 1U,
+	       "pieces of a byte");
+	set(0, address(&header), sizeof(header), VIRTQ_DESC_NEXT, 1);
+	set(1, address(data), BLK_SECTOR + 1U, VIRTQ_DESC_WRITE, 0);
+	vq_offer(&q, 0);
+	report(kick() == SERVED && data[BLK_SECTOR] == BLK_OK && holds(data, BLK_SECTOR, 10),
+	       "data and status in one piece");
+}
+
+/* The disk's own rings are its data, and its request. What comes of it is the driver's; no more than that. */
+static void test_overlaps(void)
+{
+	uint32_t areas[] = {address(q.desc), address(q.avail), address(&q.used), address(&header), address(&m.status)};
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(areas); i++) {
+		open(0, 0);
+		request(BLK_IN, 3, areas[i] & ~3U, sizeof(areas)); /* not of 512 */
+		open(0, 0);
+		request(BLK_IN, 3, areas[i] & ~3U, i < 3 ? BLK_SECTOR : 0);
+		kick();
+	}
+	for (uint32_t i = 0; i < 4; i++) {
+		uint32_t at = address(data);
+
+		open(0, 0);
+		write32(base + VIRTIO_QUEUE_READY, 0);
+		memset(data, i == 3 ? 1 : 0, PAGE_LEN);
+		report(vq_place(base, VQ_SIZE, at, i & 1U ? at : at + 16U, i & 2U ? at : at + 32U),
+		       "areas that overlap: %u", (unsigned int)i);
+		write32(base + VIRTIO_QUEUE_NOTIFY, 0);
+		((volatile uint16_t *)(void *)data)[i & 1U ? 1 : 9] = 3;
+		write32(base + VIRTIO_QUEUE_NOTIFY, 0);
+	}
+	report(works(0), "works after it");
+}
+
+/* --- registers --------------------------------------------------------------------------------------------------- */
+
+static void test_queue_registers(void)
+{
+	static const uint32_t sizes[] = {0, 3, 96, 512, BIT(31), UINT32_MAX};
+	uint32_t wrong = 0;
+
+	open(0, 0);
+	write32(base + VIRTIO_QUEUE_NOTIFY, UINT32_MAX);
+	write32(base + VIRTIO_QUEUE_NOTIFY, 1);
+	write32(base + VIRTIO_QUEUE_SEL, UINT32_MAX);
+	report_eq(read32(base + VIRTIO_QUEUE_NUM_MAX), 0, "QueueSel of ~0 has no entries");
+	write32(base + VIRTIO_QUEUE_READY, 1);
+	report_eq(read32(base + VIRTIO_QUEUE_READY), 0, "nor is it ready");
+	write32(base + VIRTIO_QUEUE_SEL, 0);
+	write32(base + VIRTIO_QUEUE_NUM, 1);
+	write32(base + VIRTIO_QUEUE_DESC_LOW, 0);
+	report(request(BLK_IN, 1, address(data), BLK_SECTOR) == BLK_OK, "a queue that is ready stays where it is");
+	for (uint32_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		write32(base + VIRTIO_QUEUE_READY, 0);
+		wrong += place(sizes[i]);
+	}
+	for (uint32_t i = 1; i < 16; i++) {
+		wrong += vq_place(base, VQ_SIZE, address(q.desc) + i, address(q.avail), address(&q.used));
+		wrong += (i & 1U) && vq_place(base, VQ_SIZE, address(q.desc), address(q.avail) + i, address(&q.used));
+		wrong += (i & 3U) && vq_place(base, VQ_SIZE, address(q.desc), address(q.avail), address(&q.used) + i);
+	}
+	report_eq(wrong, 0, "sizes and alignments");
+	report(works(0), "works after it");
+}
+
+static void test_status(void)
+{
+	base = VIO_SLOT(0);
+	write32(base + VIRTIO_STATUS, 0);
+	write32(base + VIRTIO_DRIVER_FEATURES_SEL, 0);
+	write32(base + VIRTIO_DRIVER_FEATURES, UINT32_MAX);
+	write32(base + VIRTIO_STATUS, VIO_DRIVES);
+	report(!(read32(base + VIRTIO_STATUS) & VIRTIO_STATUS_FEATURES_OK), "features that were not offered");
+	memset(&q, 0, sizeof(q));
+	place(VQ_SIZE);
+	write32(base + VIRTIO_STATUS, VIRTIO_STATUS_DRIVER_OK);
+	request(BLK_IN, 0, address(data), BLK_SECTOR); /* without FEATURES_OK: as the device likes */
+	open(0, 0);
+	write32(base + VIRTIO_STATUS, VIRTIO_STATUS_ACKNOWLEDGE);
+	report_eq(read32(base + VIRTIO_STATUS), VIO_DRIVES | VIRTIO_STATUS_DRIVER_OK,
+		  "bits of the status do not go one by one");
+	write32(base + VIRTIO_STATUS, VIRTIO_STATUS_NEEDS_RESET);
+	report(!is_broken(), "NEEDS_RESET is not the driver's");
+	report(request(BLK_IN, 1, address(data), BLK_SECTOR) == BLK_OK, "the queue goes on");
+}
+
+static void odd_accesses(uint32_t at)
+{
+	uint32_t low = UINT32_MAX, high = UINT32_MAX;
+
+	write8(at + 1U, UINT32_MAX);
+	write16(at + 2U, UINT32_MAX);
+	read8(at + 3U);
+	read16(at);
+	exc_expect(EXC_DABT);
+	read32(at + 1U);
+	write32(at + 2U, UINT32_MAX);
+	__asm__ volatile("ldrd r2, r3, [%0]" : : "r"(at & ~7U) : "r2", "r3", "memory");
+	__asm__ volatile("ldm %0, {r2, r3}" : : "r"(at) : "r2", "r3", "memory");
+	__asm__ volatile("mov r2, %1\n\tmov r3, %2\n\tstm %0, {r2, r3}"
+			 :
+			 : "r"(at), "r"(low), "r"(high)
+			 : "r2", "r3", "memory");
+	__asm__ volatile("mov r2, %1\n\tmov r3, %2\n\tstrd r2, r3, [%0]"
+			 :
+			 : "r"(at & ~7U), "r"(low), "r"(high)
+			 : "r2", "r3", "memory");
+	exc_done();
+	write32(at, UINT32_MAX);
+}
+
+static void test_widths(void)
+{
+	uint32_t capacity;
+
+	open(0, 0);
+	capacity = read32(base + VIRTIO_CONFIG);
+	for (uint32_t reg = 0; reg < MACHINE_VIRTIO_SIZE; reg += 4U)
+		odd_accesses(base + reg);
+	report_eq(read32(base + VIRTIO_CONFIG), capacity, "configuration space is not written");
+	report(works(0), "works after accesses of every width");
+}
+
+/* --- copy-on-write --------------------------------------------------------------------------------------------------
+ */
+
+/* Nine pages into a budget of `pages`: the first ones are written, the rest is as it was. */
+static bool budget_is_right(uint32_t pages)
+{
+	uint32_t len = (COW_MAX + 1U) * PAGE_LEN, wrong = 0;
+
+	open(pages, 0);
+	for (uint32_t i = 0; i < len / 4U; i++)
+		((uint32_t *)(void *)data)[i] = STANDING;
+	wrong += request(BLK_OUT, 0, address(data), len) != BLK_IOERR;
+	wrong += request(BLK_IN, 0, address(data), len) != BLK_OK;
+	wrong += !holds(data, pages * PAGE_LEN, STANDING);
+	for (uint32_t sector = pages * 8U; sector < len / BLK_SECTOR; sector++)
+		wrong += !holds(data + sector * BLK_SECTOR, BLK_SECTOR, sector + 1U);
+	wrong += request(BLK_OUT, SECTORS - 1U, address(data), BLK_SECTOR) != BLK_IOERR;
+	wrong += request(BLK_OUT, 1, address(data), BLK_SECTOR) != BLK_OK; /* a page that it has */
+	return wrong == 0;
+}
+
+static void test_budgets(void)
+{
+	for (uint32_t pages = 1; pages <= COW_MAX; pages++)
+		report(budget_is_right(pages), "a budget of %u pages", (unsigned int)pages);
+}
+
+/* --- other vCPUs -----------------------------------------------------------------------------------------------------
+ */
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525U + 1013904223U;
+	return *seed >> 8;
+}
+
+/* Descriptors, rings and indices of a queue in use, while another vCPU has it served. */
+static void scribble(void *arg)
+{
+	uint64_t places[] = {address(data),     address(&header), address(&m.status),
+			     address(table),    address(&q),      0,
+			     MACHINE_UART_BASE, RAM_END - 8U,     BIG,
+			     UINT64_MAX};
+	uint32_t seed = (uint32_t)(uintptr_t)arg;
+
+	while (!stop) {
+		uint32_t i = next_random(&seed) % VQ_SIZE, what = next_random(&seed);
+		volatile struct vq_desc *desc = what & 64U ? &table[i] : &q.desc[i];
+
+		switch (what % 8U) {
+		case 0:
+			desc->addr = places[next_random(&seed) % ARRAY_SIZE(places)];
+			break;
+		case 1:
+			desc->len = next_random(&seed) % (i & 1U ? 64U : 2U * PAGE_LEN);
+			break;
+		case 2:
+			desc->flags = (uint16_t)(next_random(&seed) % 8U);
+			break;
+		case 3:
+			desc->next = (uint16_t)(next_random(&seed) % (VQ_SIZE + 1U));
+			break;
+		case 4:
+			q.avail[2U + i] = (uint16_t)(next_random(&seed) % VQ_SIZE);
+			break;
+		case 5:
+			q.avail[1] = (uint16_t)(q.avail[1] + next_random(&seed) % 4U);
+			break;
+		case 6:
+			header.type = next_random(&seed) % 16U;
+			header.sector = next_random(&seed) % (SECTORS + 1U);
+			break;
+		default:
+			write32(VIO_SLOT(0) + VIRTIO_QUEUE_NOTIFY, 0);
+			write32(VIO_SLOT(RAM_SLOT) + VIRTIO_QUEUE_NOTIFY, 0);
+			break;
+		}
+	}
+}
+
+static void begin_others(void (*fn)(void *arg))
+{
+	stop = false;
+	for (uint32_t cpu = 1; cpu < vcpus; cpu++)
+		report_eq(smp_boot(cpu, fn, (void *)(uintptr_t)cpu), 0, "another vCPU");
+}
+
+static void end_others(void)
+{
+	stop = true;
+	for (uint32_t cpu = 1; cpu < vcpus; cpu++)
+		smp_wait_off(cpu);
+}
+
+/* No piece is longer than two pages, nor begins but at the places above: a guard that changes is the device's mistake.
+ */
+static void test_race(void)
+{
+	uint32_t broken = 0;
+
+	begin_others(scribble);
+	for (uint32_t i = 0; i < races; i++) {
+		if (i % 16U == 0 || is_broken()) {
+			broken += is_broken();
+			open(i & 1U ? RAM_SLOT : 0, BIT(VIRTIO_F_INDIRECT_DESC));
+		}
+		set(0, address(&header), sizeof(header), VIRTQ_DESC_NEXT, 1);
+		set(1, address(data), BLK_SECTOR, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 2);
+		set(2, address(&m.status), 1, VIRTQ_DESC_WRITE, 0);
+		vq_offer(&q, i % 3U);
+		write32(base + VIRTIO_QUEUE_NOTIFY, 0);
+	}
+	end_others();
+	write32(VIO_SLOT(RAM_SLOT) + VIRTIO_STATUS, 0);
+	report(broken > 0, "descriptors rewritten meanwhile: %u times broken", (unsigned int)broken);
+	report(works(0), "works after it");
+}
+
+/* Requests without end, and without a notification, for whoever is at it. */
+static void feed(void *arg)
+{
+	if ((uintptr_t)arg != 1)
+		return;
+	while (!stop) {
+		if ((uint16_t)(q.avail[1] - q.used.index) < VQ_SIZE / 2U)
+			vq_offer(&q, 0);
+		kicked = q.used.index;
+	}
+}
+
+/* Who has notified once comes back, while they go on. */
+static void test_endless(void)
+{
+	uint64_t began, longest = 0;
+
+	open(0, 0);
+	request(BLK_IN, 0, address(data), 16U * PAGE_LEN);
+	begin_others(feed);
+	for (uint32_t i = 0; i < 20; i++) {
+		began = timer_virt.count();
+		write32(base + VIRTIO_QUEUE_NOTIFY, 0);
+		longest = timer_virt.count() - began > longest ? timer_virt.count() - began : longest;
+		timer_delay(500);
+	}
+	end_others();
+	report(longest < read_cntfrq() * 2U, "a notification comes back, whoever goes on: %u ms",
+	       (unsigned int)(longest * 1000U / read_cntfrq()));
+	report(works(0), "works after it");
+}
+
+/* --- resets in flight ------------------------------------------------------------------------------------------------
+ */
+
+static void fill_big(uint32_t word)
+{
+	for (uint32_t at = 0; at < BIG_LEN; at += 256U)
+		write32(BIG + at, word);
+}
+
+static uint32_t big_differs(uint32_t word)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t at = 0; at < BIG_LEN; at += 256U)
+		sum += read32(BIG + at) != word;
+	return sum;
+}
+
+/* 4 MiB from the disk, notified and not waited for. */
+static void launch(void)
+{
+	set_header(BLK_IN, BIG_FIRST);
+	set(0, address(&header), sizeof(header), VIRTQ_DESC_NEXT, 1);
+	set(1, BIG, BIG_LEN, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 2);
+	set(2, address(&m.status), 1, VIRTQ_DESC_WRITE, 0);
+	vq_offer(&q, 0);
+	flying = true;
+	write32(VIO_SLOT(RAM_SLOT) + VIRTIO_QUEUE_NOTIFY, 0);
+}
+
+static void fly(void *arg)
+{
+	uint32_t seen = 0;
+
+	if ((uintptr_t)arg != 1)
+		return;
+	while (!stop) {
+		if (kicked != seen) {
+			seen = kicked;
+			launch();
+		}
+		read32(VIO_SLOT(RAM_SLOT) + VIRTIO_INTERRUPT_STATUS); /* exits, on which it goes on */
+	}
+}
+
+static void launch_somewhere(void)
+{
+	flying = false;
+	kicked++;
+	if (vcpus == 1)
+		launch();
+	while (!flying)
+		;
+}
+
+static void fill_disk(void)
+{
+	open(RAM_SLOT, 0);
+	for (uint32_t at = 0; at < BIG_LEN; at += 4U)
+		write32(BIG + at, FLYING);
+	report(request(BLK_OUT, BIG_FIRST, BIG, BIG_LEN) == BLK_OK || m.status == BLK_NO_STATUS, "a long write");
+	for (uint32_t i = 0; i < 100000 && m.status == BLK_NO_STATUS; i++)
+		is_broken();
+	report_eq(m.status, BLK_OK, "its end");
+}
+
+static void launch_and_go(void *arg)
+{
+	if ((uintptr_t)arg == 1)
+		launch();
+}
+
+/* Who has notified switches itself off: the request is served nevertheless. */
+static void test_off(void)
+{
+	open(RAM_SLOT, 0);
+	fill_big(STANDING);
+	begin_others(launch_and_go);
+	end_others();
+	for (uint32_t i = 0; i < 1000 && m.status == BLK_NO_STATUS; i++)
+		timer_delay(1000);
+	report(m.status == BLK_OK && big_differs(FLYING) == 0, "a request whose vCPU is off");
+}
+
+/* A reset of the device is complete when it returns (4.2.2.1): nothing is written after it. */
+static void test_device_resets(void)
+{
+	uint32_t seed = 7, written = 0, flew = 0;
+
+	fill_disk();
+	if (vcpus > 1)
+		test_off();
+	begin_others(fly);
+	for (uint32_t i = 0; i < resets; i++) {
+		fill_big(STANDING);
+		open(RAM_SLOT, 0);
+		launch_somewhere();
+		timer_delay(next_random(&seed) % 2000U);
+		write32(base + VIRTIO_STATUS, 0);
+		flew += big_differs(STANDING) > 0;
+		fill_big(STANDING);
+		timer_delay(300);
+		read32(base + VIRTIO_STATUS);
+		written += big_differs(STANDING) > 0;
+	}
+	end_others();
+	report_eq(written, 0, "nothing is written after a reset");
+	report(flew > resets / 4U, "%u of them in flight", (unsigned int)flew);
+}
+
+struct kept {
+	uint32_t magic, rounds, wrong;
+};
+
+static struct kept *kept_read(void)
+{
+	struct kept *kept = (struct kept *)(void *)data;
+
+	open(RAM_SLOT, 0);
+	request(BLK_IN, 0, address(data), BLK_SECTOR);
+	return kept;
+}
+
+/* Begins anew again and again, by a reset of its own or from outside, each time with a request in flight. */
+static void test_vm_resets(bool own)
+{
+	uint32_t before = big_differs(0), seed;
+	struct kept *kept;
+
+	timer_delay(1000);
+	before += big_differs(0); /* nor after a while */
+	kept = kept_read();
+	if (kept->magic != GUARD) {
+		fill_disk();
+		memset(data, 0, BLK_SECTOR);
+		kept->magic = GUARD;
+		before = 0;
+	}
+	kept->rounds++;
+	kept->wrong += before;
+	request(BLK_OUT, 0, address(data), BLK_SECTOR);
+	printf("flight: %u, %u wrong\n", (unsigned int)kept->rounds, (unsigned int)kept->wrong);
+	if (own && kept->rounds > resets) {
+		report_eq(kept->wrong, 0, "nothing is written after a reset of the VM");
+		return;
+	}
+	seed = kept->rounds;
+	begin_others(fly);
+	do {
+		open(RAM_SLOT, 0);
+		launch_somewhere();
+		timer_delay(next_random(&seed) % 2000U);
+	} while (!own);
+	psci_hvc(PSCI_SYSTEM_RESET, 0, 0, 0);
+}
+
+/* --- version 1 -------------------------------------------------------------------------------------------------------
+ */
+
+static void test_legacy(void)
+{
+	static const uint32_t odd[] = {0, 3, 0x1001U, BIT(31), UINT32_MAX};
+	static uint8_t area[4U * PAGE_LEN] __attribute__((aligned(4096)));
+	uint32_t wrong = 0;
+
+	base = VIO_SLOT(0);
+	report_eq(read32(base + VIRTIO_VERSION), 1, "version 1");
+	for (uint32_t i = 0; i < ARRAY_SIZE(odd); i++)
+		for (uint32_t n = 0; n < ARRAY_SIZE(odd); n++) {
+			write32(base + VIRTIO_STATUS, 0);
+			write32(base + VIRTIO_GUEST_PAGE_SIZE, i & 1U ? PAGE_LEN : odd[n]);
+			write32(base + VIRTIO_QUEUE_NUM, i == 2 ? odd[n] : VQ_SIZE);
+			write32(base + VIRTIO_QUEUE_ALIGN, odd[i]);
+			write32(base + VIRTIO_QUEUE_PFN, odd[n]);
+			wrong += read32(base + VIRTIO_QUEUE_PFN) != 0;
+			write32(base + VIRTIO_QUEUE_PFN, address(area) / PAGE_LEN);
+			write32(base + VIRTIO_QUEUE_NOTIFY, 0);
+		}
+	report_eq(wrong, 0, "pages where there is no RAM");
+	write32(base + VIRTIO_STATUS, 0);
+	write32(base + VIRTIO_GUEST_PAGE_SIZE, PAGE_LEN);
+	write32(base + VIRTIO_QUEUE_NUM, VQ_SIZE);
+	write32(base + VIRTIO_QUEUE_ALIGN, PAGE_LEN);
+	memset(area, 0, sizeof(area));
+	write32(base + VIRTIO_QUEUE_PFN, address(area) / PAGE_LEN);
+	report_eq(read32(base + VIRTIO_QUEUE_PFN), address(area) / PAGE_LEN, "a page that is there");
+	set_header(BLK_IN, 4);
+	set(0, address(&header), sizeof(header), VIRTQ_DESC_NEXT, 1);
+	set(1, address(data), BLK_SECTOR, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 2);
+	set(2, address(&m.status), 1, VIRTQ_DESC_WRITE, 0);
+	memcpy(area, q.desc, 3U * sizeof(*q.desc));
+	((volatile uint16_t *)(void *)area)[8U * VQ_SIZE + 1U] = 1;
+	write32(base + VIRTIO_QUEUE_NOTIFY, 0);
+	for (uint32_t i = 0; i < 100000 && m.status == BLK_NO_STATUS; i++)
+		is_broken();
+	report(m.status == BLK_OK && holds(data, BLK_SECTOR, 5), "works after it");
+}
+
+enum { PART_ALL, PART_RESETS, PART_OUTSIDE, PART_LEGACY };
+
+static void all(void)
+{
+	test_chains();
+	test_places();
+	test_requests();
+	test_layout();
+	test_overlaps();
+	test_queue_registers();
+	test_status();
+	test_widths();
+	test_budgets();
+	check_guards("nothing beside what the device was given");
+	if (vcpus > 1) {
+		test_race();
+		test_endless();
+		check_guards("nor while others wrote");
+	}
+}
+
+void guest_main(void)
+{
+	part = param("part=", PART_ALL);
+	races = param("races=", 1000);
+	resets = param("resets=", 10);
+	vcpus = smp_count();
+	mmu_short_init();
+	mmu_short_on();
+	set_guards();
+	if (part == PART_ALL) {
+		all();
+		test_device_resets();
+	} else if (part == PART_LEGACY) {
+		test_legacy();
+	} else {
+		test_vm_resets(part == PART_RESETS);
+	}
+}
