@@ -37,8 +37,11 @@ bool guest_is_uncached(const struct vm *vm)
 
 void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
 {
-	*view = (struct guest_view){
-		.vm = vm, .window = window, .uncached = guest_is_uncached(vm), .block = GUEST_NO_BLOCK};
+	*view = (struct guest_view){.vm = vm,
+				    .window = window,
+				    .uncached = guest_is_uncached(vm),
+				    .block = GUEST_NO_BLOCK,
+				    .present = GUEST_NO_BLOCK};
 }
 
 void guest_view_close(struct guest_view *view)
@@ -52,7 +55,7 @@ void guest_view_close(struct guest_view *view)
 static int view_move(struct guest_view *view, uint64_t block)
 {
 	pa_t to;
-	int ret = vm_touch(view->vm, ipa(block));
+	int ret = block == view->present ? 0 : vm_touch(view->vm, ipa(block));
 
 	if (ret)
 		return ret;
@@ -79,11 +82,17 @@ static int view_show(struct guest_view *view, uint64_t at, size_t *len, uint8_t 
 
 bool guest_present(struct guest_view *view, ipa_t at, size_t len)
 {
+	uint64_t block = align_down(at.v, BLOCK_SIZE);
+
+	if (likely(block == view->block && len <= BLOCK_SIZE - (uint32_t)(at.v - block)))
+		return true;
 	if (guest_check(view->vm, at.v, len))
 		return true;
-	for (uint64_t block = align_down(at.v, BLOCK_SIZE); block < at.v + len; block += BLOCK_SIZE)
+	for (; block < at.v + len; block += BLOCK_SIZE) {
 		if (block != view->block && !vm_is_touched(view->vm, ipa(block)))
 			return vm_touch(view->vm, ipa(block)) != 0;
+		view->present = block;
+	}
 	return true;
 }
 

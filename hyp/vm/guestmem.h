@@ -43,8 +43,9 @@ struct guest_view {
 	struct vm *vm;
 	uint32_t window;
 	bool uncached;
-	uint64_t block; /* IPA of what the window shows; GUEST_NO_BLOCK: nothing */
-	uint8_t *at;    /* where it shows it */
+	uint64_t block;   /* IPA of what the window shows; GUEST_NO_BLOCK: nothing */
+	uint64_t present; /* IPA of a block that has been touched, as guest_present() found; likewise */
+	uint8_t *at;      /* where it shows it */
 };
 
 #define GUEST_NO_BLOCK UINT64_MAX
