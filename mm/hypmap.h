@@ -28,8 +28,16 @@ void *hyp_map_device(uint64_t base, size_t size);
 /* Take away the page at `va`, which hyp_map() mapped as a page, on all CPUs. */
 void hyp_unmap_page(uint32_t va);
 
-/* This CPU's windows: one for moments, of whoever needs it, and two that a guest_view may keep (hyp/vm/guestmem.h). */
-enum hyp_window { HYP_WINDOW, HYP_WINDOW_VIEW, HYP_WINDOW_VIEW_2, HYP_WINDOWS };
+/*
+ * This CPU's windows: one for moments, of whoever needs it, and two for each of two guest_views (hyp/vm/guestmem.h),
+ * which have their numbers by the first.
+ */
+enum hyp_window {
+	HYP_WINDOW,
+	HYP_WINDOW_VIEW,
+	HYP_WINDOW_VIEW_2 = HYP_WINDOW_VIEW + 2,
+	HYP_WINDOWS = HYP_WINDOW_VIEW_2 + 2
+};
 
 /*
  * Show the 2 MiB block that holds `address` in this CPU's window and return the address of its first byte there. Not

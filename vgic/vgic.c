@@ -216,7 +216,8 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 	irq->line = level;
 	if (irq->edge && level)
 		irq->latch = true;
-	vgic_update(vcpu, id);
+	if (!irq->edge || level) /* of an edge's end nobody hears (IHI 0048B 1.4.2) */
+		vgic_update(vcpu, id);
 	spin_unlock(&vm->vgic.lock);
 }
 

@@ -151,7 +151,11 @@ static bool begin_request(struct vblk *b, struct virtq_chain *chain, struct virt
 
 	if (chain->out.left == 0 || guest_gather(&step->view, &chain->in, &header, sizeof(header)))
 		return false;
-	b->request = (struct blk_request){.type = header.type};
+	b->request.type = header.type;
+	b->request.at = b->request.left = 0;
+	b->request.done = 0;
+	b->request.gap = false;
+	b->request.status = S_OK;
 	switch (header.type) {
 	case T_IN:
 		set_range(b, header.sector, chain->out.left - 1U);

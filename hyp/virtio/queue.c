@@ -346,22 +346,9 @@ enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
 	return end_chain(q);
 }
 
-/* Of the next `len` bytes: what the step has pieces for. 0 where a block had to be touched. Most are in one piece. */
-static uint32_t take_pieces(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len)
-{
-	uint32_t n;
-
-	if (likely(len > 0 && step->pieces > 0 && cursor->piece->len - cursor->offset >= len)) {
-		step->pieces--;
-		return guest_present(&step->view, ipa_add(cursor->piece->at, cursor->offset), len) ? len : 0;
-	}
-	n = guest_span(cursor, len, &step->pieces);
-	return guest_cursor_present(&step->view, cursor, n) ? n : 0;
-}
-
 uint32_t virtq_share(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len)
 {
-	uint32_t n = take_pieces(step, cursor, MIN(len, step->bytes));
+	uint32_t n = guest_share(&step->view, cursor, MIN(len, step->bytes), &step->pieces);
 
 	step->bytes -= n;
 	if (n == 0)
@@ -371,7 +358,7 @@ uint32_t virtq_share(struct virtq_step *step, const struct guest_cursor *cursor,
 
 bool virtq_reserve(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len)
 {
-	if (take_pieces(step, cursor, len) == len)
+	if (guest_share(&step->view, cursor, len, &step->pieces) == len)
 		return true;
 	step->pieces = 0;
 	return false;

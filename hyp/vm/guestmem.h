@@ -35,17 +35,21 @@ int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len);
 bool guest_is_uncached(const struct vm *vm);
 
 /*
- * A VM's RAM in one of this CPU's windows, for as long as a step of a device's work takes: the window stays on its 2
- * MiB block until another one is needed. Two views may be open on a CPU, with a number each (HYP_WINDOW_VIEW and
- * HYP_WINDOW_VIEW_2); none is kept where others may get the CPU.
+ * A VM's RAM in two of this CPU's windows, for as long as a step of a device's work takes: they stay on their 2 MiB
+ * blocks until others are needed, so that a request's data and what stands around it do not drive each other out. Two
+ * views may be open on a CPU, with a number each (HYP_WINDOW_VIEW and HYP_WINDOW_VIEW_2); none is kept where others may
+ * get the CPU.
  */
+struct guest_shown {
+	uint64_t block; /* IPA of what the window shows; GUEST_NO_BLOCK: nothing */
+	uint32_t window;
+	uint8_t *at; /* where it is */
+};
+
 struct guest_view {
 	struct vm *vm;
-	uint32_t window;
 	bool uncached;
-	uint64_t block;   /* IPA of what the window shows; GUEST_NO_BLOCK: nothing */
-	uint64_t present; /* IPA of a block that has been touched, as guest_present() found; likewise */
-	uint8_t *at;      /* where it shows it */
+	struct guest_shown here, other; /* the one that was used last, and the one before */
 };
 
 #define GUEST_NO_BLOCK UINT64_MAX
@@ -92,12 +96,9 @@ int guest_forward(struct guest_view *to_view, struct guest_cursor *to, struct gu
 
 /*
  * How many of the next `len` bytes, of which there are so many, lie in *pieces pieces at most, which are counted down.
- * Those without a byte count for nothing.
+ * Those without a byte count for nothing. 0: guest_present() is false of one of them.
  */
-uint32_t guest_span(const struct guest_cursor *cursor, uint32_t len, uint32_t *pieces);
-
-/* guest_present() of the next `len` bytes, of which there are so many. */
-bool guest_cursor_present(struct guest_view *view, const struct guest_cursor *cursor, uint32_t len);
+uint32_t guest_share(struct guest_view *view, const struct guest_cursor *cursor, uint32_t len, uint32_t *pieces);
 
 /* Past `len` bytes, which are there, without a look at them. */
 void guest_skip(struct guest_cursor *cursor, size_t len);

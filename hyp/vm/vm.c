@@ -125,7 +125,8 @@ bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out)
 	return false;
 }
 
-bool vm_is_touched(const struct vm *vm, ipa_t at)
+/* A look without a lock: it may be touched at any time. */
+static bool is_touched(const struct vm *vm, ipa_t at)
 {
 	pa_t unused;
 
@@ -137,7 +138,7 @@ static int touch_block(struct vm *vm, ipa_t block, pa_t to)
 	int ret = 0;
 
 	spin_lock(&vm->s2.lock);
-	if (!vm_is_touched(vm, block)) {
+	if (!is_touched(vm, block)) {
 		ret = cache_scrub_block(hyp_window_open(to));
 		hyp_window_close();
 		if (!ret)
@@ -155,7 +156,7 @@ int vm_touch(struct vm *vm, ipa_t at)
 
 	if (!vm_ram_pa(vm, block, &to))
 		return -EFAULT;
-	if (likely(vm_is_touched(vm, block))) {
+	if (likely(is_touched(vm, block))) {
 		dmb_ish(); /* its zeroes are there: touch_block() writes them before the entry */
 		return 0;
 	}

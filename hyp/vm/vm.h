@@ -148,7 +148,4 @@ bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out);
  */
 int vm_touch(struct vm *vm, ipa_t at);
 
-/* Has the 2 MiB block that holds `at` been touched? A look without a lock: it may be touched at any time. */
-bool vm_is_touched(const struct vm *vm, ipa_t at);
-
 #endif

@@ -418,7 +418,8 @@ def shared_virt7(bench, table):
 
 def virtio_rows(bench, table):
     """What the same driver pays to RAM is the guest's own."""
-    devices = ",disk=size=4M" + 31 * ",disk=size=64K"
+    disk = DiskBench(bench).disk
+    devices = f",disk={disk}:ro" + 31 * ",disk=size=64K"
     run = bench.under_virt7([bench.vm("virtio", extra=devices)])
     found, costs = per_round(run), costs_per_round(run)
     for key in (key for key in found if not key.endswith("_own")):

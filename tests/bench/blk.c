@@ -103,9 +103,8 @@ static void __attribute__((noinline, noclone)) request(const struct ports *ports
 	avail[1]++;
 	dmb();
 	*ports->notify = 0;
-	do
-		irq = *ports->iar;
-	while (irq != SPI);
+	while ((irq = *ports->iar) != SPI)
+		wfi(); /* of a long request the rest is served then */
 	*ports->ack = *ports->status;
 	if (*ports->done == seen)
 		status = 0xff;

@@ -1,4 +1,4 @@
-/* virtio's rows of the bench guest: a blank RAM disk in slot 0, other devices in the others. */
+/* virtio's rows of the bench guest: a disk in slot 0, other devices in the others. */
 #ifndef BENCH_BLK_H
 #define BENCH_BLK_H
 

@@ -94,8 +94,8 @@ static int testdev_show_hole(struct guest_view *view, ipa_t at)
 
 	if (ret)
 		return ret;
-	hyp_window_close_at(view->window);
-	view->at = hyp_window_open_at(view->window, pa(TESTDEV_HOLE));
+	hyp_window_close_at(view->here.window);
+	view->here.at = hyp_window_open_at(view->here.window, pa(TESTDEV_HOLE));
 	return 0;
 }
 
@@ -144,11 +144,11 @@ static int testdev_invert(struct vm *vm, const struct guest_piece *piece)
 /* Where the window shows it, as a ring's map would. */
 static int testdev_ring(const struct testdev_end *from)
 {
-	uint8_t *at = from->view.at + ((uint32_t)from->piece[0].at.v & (BLOCK_SIZE - 1U));
+	uint8_t *at = from->view.here.at + ((uint32_t)from->piece[0].at.v & (BLOCK_SIZE - 1U));
 	struct fault_kept kept = fault_keep();
 	uint32_t word[4], aborts = 0;
 
-	if (!from->view.at)
+	if (!from->view.here.at)
 		return -EINVAL;
 	aborts += load16_checked(at) < 0;
 	aborts += load_words_checked(word, at) != 0;

@@ -464,27 +464,29 @@ static void test_work(void **state)
 	assert_int_equal(seen.let_others, 2 + 2 + 2);
 }
 
+#define TURN 64U /* steps of devices' work in one exit */
+
 /* Devices' work takes turns with the guest, and counts for neither sleep nor hang. */
 static void test_devices(void **state)
 {
 	(void)state;
 	vcpu.device_ticks = 0;
-	device_work = 64 + 64 + 4;
+	device_work = 2 * TURN + 4;
 	vcpu.thread.work = WORK_VIRTIO;
 	exit_first();
-	assert_int_equal(seen.device_steps, 64);
+	assert_int_equal(seen.device_steps, TURN);
 	assert_int_equal(vcpu.thread.work, WORK_VIRTIO); /* at the next exit, */
 	assert_non_null(armed);                          /* which there will be */
 	assert_int_equal(armed->deadline, read_cntpct() + 100U);
-	assert_int_equal(vcpu.device_ticks, 64 * 3);
+	assert_int_equal(vcpu.device_ticks, TURN * 3);
 	armed->expired(armed);
 	armed = NULL;
 	trap(HSR(EC_HVC, true, 0), PSR_MODE_SVC);
-	assert_int_equal(seen.device_steps, 64 + 64);
+	assert_int_equal(seen.device_steps, 2 * TURN);
 	assert_int_equal(vcpu.thread.work, WORK_VIRTIO);
 	armed = NULL;
 	exit_irq();
-	assert_int_equal(seen.device_steps, 64 + 64 + 4);
+	assert_int_equal(seen.device_steps, 2 * TURN + 4);
 	assert_int_equal(vcpu.thread.work, 0);
 	assert_null(armed);
 	/* An interrupt for the guest goes before what is left. */
