@@ -1,4 +1,5 @@
-/* Stage-2 tables. A new entry replaces an invalid one, which no TLB holds: mapping needs no TLB flush (B3.9.3). Compiled for speed. */
+/* Stage-2 tables. A new entry replaces an invalid one, which no TLB holds: mapping needs no TLB flush (B3.9.3).
+ * Compiled for speed. */
 #include <errno.h>
 #include <string.h>
 

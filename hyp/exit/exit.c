@@ -99,7 +99,7 @@ static inline void next_instruction(uint32_t hsr)
  * guest, is for the next exit, and a timer's interrupt is that if the guest makes none in its turn: another vCPU may
  * put requests into a queue for as long as it likes, and neither they nor long ones keep this one from its guest.
  */
-#define DEVICE_STEPS 64U /* more than a request of 1 MiB takes */
+#define DEVICE_STEPS 64U    /* more than a request of 1 MiB takes */
 #define GUEST_TURNS  10000U /* in a second */
 
 static void end_guest_turn(struct timer *timer)

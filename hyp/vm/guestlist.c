@@ -81,7 +81,7 @@ uint32_t guest_share(struct guest_view *view, const struct guest_cursor *cursor,
 	struct guest_cursor here = *cursor;
 	uint32_t sum = 0;
 
-	for (; sum < len && *pieces > 0; --*pieces) {
+	for (; len > sum && *pieces; --*pieces) {
 		ipa_t at;
 		size_t step = cursor_here(&here, len - sum, &at);
 

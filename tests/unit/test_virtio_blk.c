@@ -401,7 +401,8 @@ static void test_scattered(void **state)
 	rig_desc(0, table, (17U + pieces) * 16U, VIRTQ_DESC_INDIRECT, 0);
 	fake_virtio.fresh = fresh;
 	rig_offer(0);
-	assert_in_range(rig_kick(), 16 + 32 + 2 + 1 + 256 / VIRTQ_STEP_PIECES, 100); /* blocks to touch, descriptors to read */
+	assert_in_range(rig_kick(), 16 + 32 + 2 + 1 + 256 / VIRTQ_STEP_PIECES,
+			100); /* blocks to touch, descriptors to read */
 	assert_int_equal(used(), 20U * 512U + 1U);
 	for (uint32_t i = 0; i < pieces; i++) {
 		uint32_t len = i ? 43 : 49;

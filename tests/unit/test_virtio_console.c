@@ -314,7 +314,8 @@ static void test_many_short_chains(void **state)
 		rig_desc(n, RIG_DATA + n % 16, 1, 0, 0);
 		rig_offer(n);
 	}
-	assert_in_range(kick(TRANSMIT), 128U / VIRTQ_STEP_PIECES, 128U / VIRTQ_STEP_PIECES + 1U); /* a descriptor and a piece of RAM each */
+	assert_in_range(kick(TRANSMIT), 128U / VIRTQ_STEP_PIECES,
+			128U / VIRTQ_STEP_PIECES + 1U); /* a descriptor and a piece of RAM each */
 	assert_int_equal(rig_used_index(), 64);
 	assert_int_equal(fake_console.out_len, 64);
 	assert_memory_equal(fake_console.out + 48, "0123456789abcdef", 16);

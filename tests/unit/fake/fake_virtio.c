@@ -54,7 +54,8 @@ bool guest_is_uncached(const struct vm *vm)
 
 void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
 {
-	*view = (struct guest_view){.vm = vm, .uncached = fake_virtio.uncached, .here.block = GUEST_NO_BLOCK, .here.window = window};
+	*view = (struct guest_view){
+		.vm = vm, .uncached = fake_virtio.uncached, .here.block = GUEST_NO_BLOCK, .here.window = window};
 	fake_virtio.views++;
 }
 
