@@ -156,12 +156,14 @@ static bool same_caches(const struct cpu_ids *a, const struct cpu_ids *b)
 }
 
 /*
- * virt7 reads the VFP's ID registers and moves D0-D31: UNDEFINED in HYP mode where there are none, or where Secure
- * software keeps them (NSACR, B4.1.111). CPACR tells both: access stays denied, D32DIS stays set (B4.1.40).
+ * virt7 reads the VFP's ID registers and moves D0-D15, and D16-D31 where there are such: UNDEFINED in HYP mode where
+ * there are none, or where Secure software keeps them (NSACR, B4.1.111). CPACR tells both: access stays denied, D32DIS
+ * stays set (B4.1.40). A vCPU may run on any of the CPUs, so all have as many as the first.
  */
 static const char *open_vfp(void)
 {
-	uint32_t mvfr0;
+	static uint32_t registers;
+	uint32_t mvfr0, own;
 
 	write_cpacr(CPACR_VFP);
 	if ((read_cpacr() & CPACR_VFP) != CPACR_VFP)
@@ -169,8 +171,14 @@ static const char *open_vfp(void)
 	write_hcptr(HCPTR_OPEN);
 	isb();
 	vfp_read_id(7, &mvfr0);
-	if ((read_cpacr() & CPACR_D32DIS) || FIELD(mvfr0, 0, 4) != MVFR0_D32)
-		return "its VFP has not 32 registers, or its firmware keeps them from the non-secure side (NSACR)";
+	own = FIELD(mvfr0, 0, 4);
+	if (own == MVFR0_D32 && (read_cpacr() & CPACR_D32DIS))
+		return "its firmware keeps the VFP's registers D16 to D31 from the non-secure side (NSACR)";
+	if (registers == 0)
+		vfp_has_d32 = own == MVFR0_D32;
+	else if (own != registers)
+		return "its VFP has not as many registers as the boot CPU's";
+	registers = own;
 	return NULL;
 }
 

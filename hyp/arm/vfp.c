@@ -2,6 +2,8 @@
 #include <arm/barrier.h>
 #include <arm/vfp.h>
 
+#include "hyp/lib/bits.h"
+
 #define FPEXC_EN (1U << 30)
 
 #define FPU ".arch armv7-a\n\t.fpu neon-vfpv4\n\t"
@@ -19,6 +21,8 @@ static void write_fpexc(uint32_t v)
 	__asm__ volatile(FPU "vmsr fpexc, %0" ::"r"(v));
 }
 
+bool vfp_has_d32 = true;
+
 void vfp_save(struct vfp_context *vfp)
 {
 	uint64_t *d = vfp->d;
@@ -27,7 +31,9 @@ void vfp_save(struct vfp_context *vfp)
 	write_fpexc(vfp->fpexc | FPEXC_EN);
 	isb();
 	__asm__ volatile(FPU "vmrs %0, fpscr" : "=r"(vfp->fpscr));
-	__asm__ volatile(FPU "vstmia %0!, {d0-d15}\n\tvstmia %0!, {d16-d31}" : "+r"(d)::"memory");
+	__asm__ volatile(FPU "vstmia %0!, {d0-d15}" : "+r"(d)::"memory");
+	if (likely(vfp_has_d32))
+		__asm__ volatile(FPU "vstmia %0, {d16-d31}" : : "r"(d) : "memory");
 	write_fpexc(vfp->fpexc);
 }
 
@@ -37,7 +43,9 @@ void vfp_load(const struct vfp_context *vfp)
 
 	write_fpexc(FPEXC_EN);
 	isb();
-	__asm__ volatile(FPU "vldmia %0!, {d0-d15}\n\tvldmia %0!, {d16-d31}" : "+r"(d)::"memory");
+	__asm__ volatile(FPU "vldmia %0!, {d0-d15}" : "+r"(d)::"memory");
+	if (likely(vfp_has_d32))
+		__asm__ volatile(FPU "vldmia %0, {d16-d31}" : : "r"(d) : "memory");
 	__asm__ volatile(FPU "vmsr fpscr, %0" ::"r"(vfp->fpscr));
 	write_fpexc(vfp->fpexc);
 }

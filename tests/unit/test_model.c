@@ -36,6 +36,7 @@ const uint32_t hyp_vectors[1], hyp_vectors_traced[1], hyp_vectors_bpiall[1], hyp
 
 static uint32_t mvfr0 = 0x10110222;
 static uint32_t vfp_reads;
+bool vfp_has_d32 = true;
 
 bool vfp_read_id(uint32_t number, uint32_t *value)
 {
@@ -303,12 +304,11 @@ static const char *arrive_with_cpacr(uint32_t raz, uint32_t rao)
 	return arrive(3, A7);
 }
 
-/* No VFP, or NSACR.cp10 and cp11 clear, and no VFP register is touched; 16 registers, or NSACR.NSD32DIS set. */
+/* No VFP, or NSACR.cp10 and cp11 clear, and no VFP register is touched; other than the boot CPU's, or NSD32DIS set. */
 static void test_vfp(void **state)
 {
 	static const char no_vfp[] = "it has no VFP, or its firmware keeps it from the non-secure side (NSACR)";
-	static const char half[] = "its VFP has not 32 registers, or its firmware keeps them from the non-secure side "
-				   "(NSACR)";
+	static const char kept[] = "its firmware keeps the VFP's registers D16 to D31 from the non-secure side (NSACR)";
 	uint32_t cpus = find("cortex-a7", 0)->cpus;
 
 	(void)state;
@@ -318,9 +318,10 @@ static void test_vfp(void **state)
 	assert_string_equal(arrive_with_cpacr(0x3U << 20, 0), no_vfp);
 	assert_string_equal(arrive_with_cpacr(0x3U << 22, 0), no_vfp);
 	assert_int_equal(vfp_reads, 0);
-	assert_string_equal(arrive_with_cpacr(0, CPACR_D32DIS), half);
+	assert_string_equal(arrive_with_cpacr(0, CPACR_D32DIS), kept);
 	mvfr0 = 0x10110221;
-	assert_string_equal(arrive_with_cpacr(0, 0), half);
+	assert_string_equal(arrive_with_cpacr(0, CPACR_D32DIS), "its VFP has not as many registers as the boot CPU's");
+	assert_true(vfp_has_d32);
 	mvfr0 = 0x10110222;
 	assert_int_equal(find("cortex-a7", 0)->cpus, cpus);
 	assert_null(arrive_with_cpacr(0, 0));

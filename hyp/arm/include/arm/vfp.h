@@ -10,6 +10,9 @@ struct vfp_context {
 	uint32_t fpscr, fpexc;
 };
 
+/* Whether this host's cores have D16-D31 (DDI 0406C A2.6.2). */
+extern bool vfp_has_d32;
+
 /* The coprocessors are open (HCPTR); FPEXC.EN is handled here. */
 void vfp_save(struct vfp_context *vfp);
 void vfp_load(const struct vfp_context *vfp);
