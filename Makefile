@@ -1,5 +1,10 @@
 # virt7. `make help` lists the targets; everything that is built goes to build/.
 
+# What is typed goes to tools/run as it is: neither make nor the host's shell looks into it. Before
+# the first $(shell), for which make 4.4 expands all that it exports.
+RUN_VARS := BOARD BOOT CPU CPUS MEM RUN DISK BOOTARGS SMP HOSTMEM BUNDLE KERNEL INITRAMFS OPTIONS GDB ARGS
+$(foreach v,$(RUN_VARS),$(if $(filter-out undefined,$(origin $v)),$(eval override $v := $$(value $v))$(eval export $v)))
+
 CROSS   ?= arm-none-eabi-
 BUILD   ?= build
 PYTHON  ?= /usr/bin/python3
@@ -165,10 +170,6 @@ $(BUILD)/debian.itb: $(GUEST_KERNEL) $(BUILD)/initramfs.cpio tools/mkbundle
 	tools/mkbundle -o $@ --vm \
 	name=debian,cpus=1,memory=512M,kernel=$(GUEST_KERNEL),ramdisk=$(BUILD)/initramfs.cpio,bootargs=console=ttyAMA0
 all: $(BUILD)/debian.itb
-
-# What is typed goes to tools/run as it is: neither make nor the host's shell looks into it.
-RUN_VARS := BOARD BOOT CPU CPUS MEM RUN DISK BOOTARGS SMP HOSTMEM BUNDLE KERNEL INITRAMFS OPTIONS GDB ARGS
-$(foreach v,$(RUN_VARS),$(if $(filter-out undefined,$(origin $v)),$(eval override $v := $$(value $v))$(eval export $v)))
 
 # What somebody brings is not fetched: the libraries by LIBFDT=, LIBZ= and LIBMD=, the guest by KERNEL= or BUNDLE=.
 FETCH_LIBS  := $(if $(filter $(DEPS)/%,$(LIBFDT) $(LIBZ) $(LIBMD)),target-libs)
