@@ -60,6 +60,7 @@ def command_in(initrd):
 @pytest.mark.parametrize("what", TYPED)
 def test_run_reaches_the_guest_as_typed(fake_qemu, tmp_path, what):
     environment = fake_qemu("virt7.run: exit status 0", DONE)
+    Path("/tmp/typed-in-make").unlink(missing_ok=True)
     assert run(*MAKE, "run", f"RUN={TYPED[what]}", **environment)[0] == 0
     assert command_in(tmp_path / "initrd") == TYPED[what]
     assert not os.path.exists("/tmp/typed-in-make")
