@@ -79,7 +79,7 @@ def test_run_of_several_lines(fake_qemu, tmp_path, by):
 
 def test_other_variables_as_typed(fake_qemu, tmp_path):
     environment = fake_qemu("virt7.run: exit status 0", DONE)
-    assert run(*MAKE, "run", "RUN=:", "BOOTARGS=a='$b' c=\"d\"", "OPTIONS=trace=1 s2.page=2m", "CPUS=2", "MEM=64M",
+    assert run(*MAKE, "run", "RUN=:", "BOOTARGS=a='$b' c=\"d\"", "OPTIONS=trace=1 s2.page=2m", "CPUS=2", "MEM=128M",
                "ARGS=-global 'a b.c=$d'", **environment)[0] == 0
     arguments = (tmp_path / "arguments").read_text().splitlines()
     assert arguments[arguments.index("-append") + 1] == "on-error=poweroff trace=1 s2.page=2m"
@@ -147,9 +147,9 @@ def test_run_keeps_no_bundles(fake_qemu):
     (stale / "debian.itb").write_bytes(b"x")
     before = {path.name for path in BUILD.iterdir()} - {stale.name}
     environment = fake_qemu("virt7.run: exit status 0")
-    assert run("tools/run", "RUN=x", "MEM=64M", **environment)[0] == 0
+    assert run("tools/run", "RUN=x", "MEM=128M", **environment)[0] == 0
     assert run("tools/run", "RUN=x", "INITRAMFS=/nowhere/x", **environment)[0] == 1
-    assert run("tools/run", "MEM=64M", "BOARD=virt", "IMAGE=/nowhere/x", **environment)[0] == 1
+    assert run("tools/run", "MEM=128M", "BOARD=virt", "IMAGE=/nowhere/x", **environment)[0] == 1
     assert {path.name for path in BUILD.iterdir() if not re.fullmatch(r"run\.\d+", path.name)} == \
         {name for name in before if not re.fullmatch(r"run\.\d+", name)}
     assert not stale.exists()
@@ -182,7 +182,7 @@ WRONG = {
     "MEM=6M": f"MEM=6M {STEP}",
     "MEM=65M": f"MEM=65M {STEP}",
     "MEM=8G": "MEM=8G is more than the 3G that QEMU's board has below 4 GiB",
-    "HOSTMEM=64M": "HOSTMEM=64M does not hold MEM=512M and 32M for virt7 and the bundle",
+    "HOSTMEM=128M": "HOSTMEM=128M does not hold MEM=512M and 32M for virt7 and the bundle",
     "HOSTMEM=512M": "HOSTMEM=512M does not hold MEM=512M and 32M for virt7 and the bundle",
     "HOSTMEM=1024": f"HOSTMEM=1024 {SIZE}",
     "HOSTMEM=much": f"HOSTMEM=much {SIZE}",
