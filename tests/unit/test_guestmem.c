@@ -267,6 +267,51 @@ static void test_views(void **state)
 	caches(false);
 }
 
+/* The short way to a block that is shown is for bytes of that block alone. */
+static void test_shown(void **state)
+{
+	const uint64_t block = BASE + RAM - BLOCK_SIZE;
+	const uint64_t far[] = {block + (UINT64_C(1) << 32),
+				block + (UINT64_C(1) << 53),
+				block + (UINT64_C(1) << 63),
+				BASE + RAM,
+				BASE - 1U,
+				0,
+				UINT64_MAX - 3U};
+	struct guest_piece piece = {ipa(block), 8};
+	struct guest_cursor cursor;
+	struct guest_view view;
+
+	(void)state;
+	caches(true);
+	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
+	assert_int_equal(guest_gather(&view, &cursor, buffer, 4), 0); /* shows the last block */
+	assert_int_equal(guest_gather(&view, &cursor, buffer, 4), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(far); i++) {
+		piece.at = ipa(far[i]);
+		assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
+		assert_int_equal(guest_gather(&view, &cursor, buffer, 4), -EFAULT);
+		assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
+		assert_int_equal(guest_scatter(&view, &cursor, buffer, 4), -EFAULT);
+	}
+	/* Over the end of the block, which is the end of RAM. */
+	piece.at = ipa(BASE + RAM - 4U);
+	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
+	assert_int_equal(guest_scatter(&view, &cursor, buffer, 5), -EFAULT);
+	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
+	assert_int_equal(guest_scatter(&view, &cursor, buffer, 4), 0);
+	/* Nor for a guest that looks past the caches. */
+	synced = 0;
+	view.uncached = true;
+	piece.at = ipa(BASE + RAM - 8U);
+	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
+	assert_int_equal(guest_gather(&view, &cursor, buffer, 8), 0);
+	assert_true(synced > 0);
+	guest_view_close(&view);
+	caches(false);
+}
+
 /* Pieces of any size, empty ones too, over the border of two blocks. */
 static void test_lists(void **state)
 {
@@ -398,7 +443,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies), cmocka_unit_test(test_bounds),   cmocka_unit_test(test_present),
 		cmocka_unit_test(test_abort),  cmocka_unit_test(test_coherent), cmocka_unit_test(test_views),
-		cmocka_unit_test(test_lists),  cmocka_unit_test(test_rings),
+		cmocka_unit_test(test_shown),  cmocka_unit_test(test_lists),    cmocka_unit_test(test_rings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
