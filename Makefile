@@ -185,20 +185,24 @@ run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sa
 gdb: ## like run, but QEMU waits for a debugger on port 1234
 	$(Q)$(MAKE) --no-print-directory run GDB=1
 
+# System tests side by side, one for each CPU of this machine; JOBS=1 for one behind the other.
+JOBS    ?= $(shell nproc)
+PYTEST   = $(PYTHON) -m pytest -q -p no:cacheprovider $(if $(filter-out 1,$(JOBS)),$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n %d' $(JOBS)))
+
 test: deps ## unit tests and system tests; K=expr runs the system tests that match
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux $(if $(K),$(UNIT_BUILD)/test_host,unit)
 	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz-runs)
 	$(Q)$(if $(K),,tests/model/run)
-	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
+	$(PYTEST) tests/qemu $(if $(K),-k '$(K)')
 
 smp: deps ## of test: several vCPUs, hotplug, suspend and reset; K=expr
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux
-	$(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu/test_smp.py $(if $(K),-k '$(K)')
+	$(PYTEST) tests/qemu/test_smp.py $(if $(K),-k '$(K)')
 
 soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux unit
 	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600)
-	SOAK=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/qemu $(if $(K),-k '$(K)')
+	SOAK=1 $(PYTEST) tests/qemu $(if $(K),-k '$(K)')
 
 # What is packed and where it lies is in tools/dist.
 DIST := $(BUILD)/virt7-$(subst /,-,$(VERSION)).tar.gz
