@@ -83,6 +83,7 @@ NODES = dict(read_properties(source) for source in (read_source(path.relative_to
 VM = NODES["virt7,vm"]
 DISK = NODES["virt7,virtio-blk"]
 CONSOLE = NODES["virt7,virtio-console"]
+NET = NODES["virt7,virtio-net"]
 
 
 # The tree
@@ -289,7 +290,28 @@ def check_console(where, root, vm, node):
         raise Refusal(f"{where}: {WORDS['CONSOLE_TAKEN']}")
 
 
-def check_device(blob, root, vm, node, hint):
+def default_mac(vm, node):
+    """As make_mac() of hyp/virtio/net.c has it."""
+    value = 0x811c9dc5
+    for byte in f"{vm}.{node}".encode("latin-1"):
+        value = (value ^ byte) * 0x01000193 & 0xffffffff
+    return bytes.fromhex("525400") + ((value ^ value >> 24) & 0xffffff).to_bytes(3, "big")
+
+
+def check_net(where, vm, node, macs):
+    """`macs`: {(switch, address): VM.NODE} of those before, to which it is added."""
+    name = as_text(node.properties["switch"])
+    if not re.fullmatch(NAME_RULE, name or ""):
+        raise Refusal(f"{where}: switch: {WORDS['NAME']}")
+    mac = node.properties.get("local-mac-address", default_mac(vm.name, node.name))
+    if len(mac) != 6 or mac[0] & 1 or not any(mac):
+        raise Refusal(f"{where}: local-mac-address: {WORDS['MAC']}")
+    owner = macs.setdefault((name, mac), f"{vm.name}.{node.name}")
+    if owner != f"{vm.name}.{node.name}":
+        raise Refusal(f"{where}: " + bundleplace.fill_in(WORDS["MAC_TAKEN"], owner, *mac))
+
+
+def check_device(blob, root, vm, node, hint, macs):
     rows = device_rows(node)
     if rows is None:
         return
@@ -304,6 +326,8 @@ def check_device(blob, root, vm, node, hint):
         check_disk(where, node)
     if rows is CONSOLE:
         check_console(where, root, vm, node)
+    if rows is NET:
+        check_net(where, vm, node, macs)
     for name, row in rows.items():
         if row["kind"] == "IMAGE" and name in node.properties:
             check_image(blob, root, vm.name, node.name, as_text(node.properties[name]))
@@ -316,7 +340,7 @@ def check_slots(vm):
         raise Refusal(f"vm {vm.name}: /vms/{vm.name}/{virtio[VIRTIO_SLOTS].name}: {WORDS['VIRTIO_TOO_MANY']}")
 
 
-def check_vm(blob, root, vm, number, hint):
+def check_vm(blob, root, vm, number, hint, macs):
     if not re.fullmatch(NAME_RULE, vm.name):
         raise Refusal(f"vm number {number}: /vms: name: {WORDS['NAME']}")
     check_properties(VM, vm, f"vm {vm.name}: /vms/{vm.name}")
@@ -324,7 +348,7 @@ def check_vm(blob, root, vm, number, hint):
               if kind in vm.properties}
     check_model(vm)
     for node in vm.nodes:
-        check_device(blob, root, vm, node, hint)
+        check_device(blob, root, vm, node, hint, macs)
     check_slots(vm)
     check_placement(vm, images)
 
@@ -347,12 +371,12 @@ def check_bundle(blob, hint=lambda word, known: ""):
     refusals, warnings = check_nodes(root), []
     if refusals:
         return refusals, []
-    vms = root.find("vms")
+    vms, macs = root.find("vms"), {}
     for number, vm in enumerate(vms.nodes, 1):
         if re.fullmatch(NAME_RULE, vm.name):
             warnings += warn_unknown(vm, hint)
         try:
-            check_vm(blob, root, vm, number, hint)
+            check_vm(blob, root, vm, number, hint, macs)
         except Refusal as refusal:
             refusals.append(str(refusal))
     return refusals, warnings

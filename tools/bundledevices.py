@@ -10,9 +10,10 @@ KEYS = ("disk", "net", "flash", "pass")
 FLAGS = ("rng", "console", "trusted-dma")
 REPEATED = ("console",)
 # What a later virt7 has. Passed over, a VM would start without its network.
-LATER = {"net": "network", "flash": "flash", "pass": "passthrough of the host's devices",
+LATER = {"flash": "flash", "pass": "passthrough of the host's devices",
          "trusted-dma": "passthrough of the host's devices"}
 SUFFIXES = ":ro, :cow=SIZE and :gz"
+NET_SUFFIXES = ":mac=ADDRESS, :isolated and :allow-any-mac"
 
 
 class Error(Exception):
@@ -27,8 +28,10 @@ def check_word(key, value):
         raise Error(f"{word}: this virt7 has no disks of the host yet; give a file, or size=SIZE for a blank disk")
     if key in FLAGS and value is not None:
         raise Error(f"{word}: {key} stands alone, without a value")
-    if key in KEYS and not value:
+    if key == "disk" and not value:
         raise Error(f"{word}: no disk: give FILE:ro, FILE:cow=SIZE or size=SIZE")
+    if key == "net" and not value:
+        raise Error(f"{word}: no switch: give its name, any you like")
 
 
 def split_disk(text):
@@ -79,9 +82,25 @@ def disk_lines(text, add_image, size_cells, warn):
     return [f'image = "{image}";', *lines]
 
 
+def net_lines(text):
+    """The properties of a network card's node. A name that is none is virt7's to refuse."""
+    switch, *suffixes = re.split(r":(?![0-9a-fA-F]{2}(?::|$))", text)  # not at the colons of an address
+    lines = {}
+    for suffix in suffixes:
+        key, _, mac = suffix.partition("=")
+        if suffix not in ("isolated", "allow-any-mac") and not suffix.startswith("mac="):
+            raise Error(f"net={text}: '{suffix}' is not one of {NET_SUFFIXES}")
+        if key in lines:
+            raise Error(f"net={text}: {key} is given twice")
+        if key == "mac" and not re.fullmatch(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", mac):
+            raise Error(f"net={text}: '{mac}' is not a MAC address such as 52:54:00:00:00:01")
+        lines[key] = f"local-mac-address = [{mac.replace(':', ' ')}];" if key == "mac" else f"{key};"
+    return [f'switch = "{switch}";', *lines.values()]
+
+
 def device_nodes(devices, add_image, size_cells, warn):
     """[(name, lines)] in the order of the options, which is that of the slots."""
-    nodes, disks, consoles = [], 0, 0
+    nodes, disks, consoles, nets = [], 0, 0, 0
     for key, value in devices:
         check_word(key, value)
         if key == "rng":
@@ -89,6 +108,9 @@ def device_nodes(devices, add_image, size_cells, warn):
         elif key == "console":
             consoles += 1  # the UART is the one before the first
             nodes.append((f"con{consoles}", ['compatible = "virt7,virtio-console";']))
+        elif key == "net":
+            nodes.append((f"net{nets}", ['compatible = "virt7,virtio-net";', *net_lines(value)]))
+            nets += 1
         else:
             nodes.append((f"disk{disks}", ['compatible = "virt7,virtio-blk";',
                                            *disk_lines(value, add_image, size_cells, warn)]))

@@ -82,6 +82,7 @@ static const struct command commands[] = {
 	{"stat", "[VM]", 0, 1, TAKES_VM, shell_stat, "exits and interrupts; of one VM, by reason"},
 	{"mem", "", 0, 0, TAKES_NONE, shell_mem, "memory of the host and of the VMs"},
 	{"cpu", "", 0, 0, TAKES_NONE, shell_cpu, "the host's CPUs"},
+	{"net", "", 0, 0, TAKES_NONE, shell_net, "virtual switches, their ports and frames"},
 	{"log", "[CONSOLE]", 0, 1, TAKES_CONSOLE, shell_log,
 	 "the last output of a VM, of one of its consoles, or of virt7"},
 	{"trace on", "", 0, 0, TAKES_NONE, shell_trace_on, "record exits, injections and switches on all CPUs"},

@@ -22,6 +22,8 @@
 #define WORDS_DISK_RO_COW     "read-only and copy-on-write: give one of them"
 #define WORDS_DISK_WRITABLE   "an image cannot be written: say read-only, or copy-on-write = <KiB>"
 #define WORDS_CONSOLE_TAKEN   "a VM has the name of this console; choose another"
+#define WORDS_MAC             "not six bytes of an address for one device, such as [52 54 00 00 00 01]"
+#define WORDS_SWITCH_FULL     "256 devices are on this switch already; choose another"
 #define WORDS_VIRTIO_TOO_MANY "more than 32 virtio devices; take some out"
 
 /* An image's node. */
@@ -39,6 +41,7 @@
 
 /* What is printed with values in it; behind the VM's name, or behind the image's. */
 #define WORDS_CPU_MODEL "cpu-model \"%.40s\": not one of %s; change it in /vms/%s or leave it out"
+#define WORDS_MAC_TAKEN "%s has %02x:%02x:%02x:%02x:%02x:%02x on this switch; give another local-mac-address"
 #define WORDS_OUTSIDE   "%u KiB%s at 0x%llx are not inside RAM (0x%llx to 0x%llx)"
 #define WORDS_OVERLAP   "%u KiB%s at 0x%llx overlap the %s, %u KiB at 0x%llx; give the VM more memory"
 #define WORDS_NO_ROOM \

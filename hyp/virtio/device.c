@@ -80,9 +80,22 @@ static void open_queue(struct virtio_device *v, uint32_t queue)
 	v->state->queue[queue].ready = !wrong;
 }
 
+/* For what changes queues: those that others fill have a lock of their own. */
+static void lock_all(struct virtio_device *v)
+{
+	spin_lock(&v->lock);
+	spin_lock(&v->receive_lock);
+}
+
+static void unlock_all(struct virtio_device *v)
+{
+	spin_unlock(&v->receive_lock);
+	spin_unlock(&v->lock);
+}
+
 /*
  * As after power-on; what the class has in configuration space stays. GuestPageSize too: Linux writes it once, and then
- * resets the device. Under the lock.
+ * resets the device. Under the locks.
  */
 static void reset_all(struct virtio_device *v)
 {
@@ -289,12 +302,12 @@ static void write_register(struct vcpu *vcpu, struct virtio_device *v, uint32_t 
 
 void virtio_write(struct vcpu *vcpu, struct virtio_device *v, uint32_t reg, uint32_t value, uint32_t size)
 {
-	spin_lock(&v->lock);
+	lock_all(v);
 	if (reg >= VIRTIO_CONFIG && v->backend->write_config)
 		v->backend->write_config(v, reg - VIRTIO_CONFIG, value, size);
 	else if (reg < VIRTIO_CONFIG && size == MMIO_WORD)
 		write_register(vcpu, v, reg, value);
-	spin_unlock(&v->lock);
+	unlock_all(v);
 }
 
 void virtio_config_set(struct virtio_device *v, uint32_t offset, const void *value, uint32_t len)
@@ -380,10 +393,10 @@ void virtio_reset(struct device *device)
 {
 	struct virtio_device *v = virtio_of(device);
 
-	spin_lock(&v->lock);
+	lock_all(v);
 	reset_all(v);
 	v->state->page_size = 0;
-	spin_unlock(&v->lock);
+	unlock_all(v);
 }
 
 /* Nothing of the guest's RAM stays in sight. */
@@ -406,7 +419,7 @@ void virtio_restore(struct device *device)
 	struct virtio_device *v = virtio_of(device);
 	uint32_t kicked = v->state->kicked;
 
-	spin_lock(&v->lock);
+	lock_all(v);
 	for (uint32_t i = 0; i < v->backend->queues; i++) {
 		if (v->queue[i].used.at)
 			virtq_unmap(&v->queue[i]);
@@ -414,7 +427,7 @@ void virtio_restore(struct device *device)
 			v->state->queue[i].ready = false;
 	}
 	virtio_irq_set(v, 0, 0);
-	spin_unlock(&v->lock);
+	unlock_all(v);
 	for (uint32_t i = 0; i < v->backend->queues; i++)
 		if (kicked & BIT(i))
 			virtio_wake(v, i);

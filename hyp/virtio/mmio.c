@@ -223,7 +223,7 @@ static bool serve_device(struct virtio_device *v)
 	uint32_t kicked, ready = 0;
 
 	spin_lock(&v->lock);
-	kicked = v->state->kicked;
+	kicked = v->state->kicked & ~v->backend->filled;
 	for (uint32_t i = 0; i < v->backend->queues; i++)
 		if (kicked & BIT(i) && virtio_queue_runs(v, i))
 			ready |= BIT(i);

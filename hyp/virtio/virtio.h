@@ -7,6 +7,7 @@
  *   rng.c      entropy device
  *   blk.c      block device; disk.c is what it reads and writes
  *   console.c  a console beside the UART
+ *   net.c      network card; switch.c is what it is plugged into
  *
  * A backend is a struct virtio_backend and a device class (hyp/vdev/device.h) with a row in hyp/vdev/classes.def, whose
  * instance begins with a struct virtio_device and ends with a struct virtio_state and what else of it is plain data.
@@ -18,8 +19,9 @@
  * nothing here. Several vCPUs may serve a device in turn; nothing is allocated.
  *
  * Locks: device->lock for all of a device but its interrupt; it is held while a step lasts, so that a reset is complete
- * when it returns. Inside of it device->irq_lock, for InterruptStatus and the line, so that an acknowledgement need not
- * wait for a step. Both are device locks (hyp/run/percpu.h).
+ * when it returns. Inside of it device->receive_lock, for queues that other devices fill: those take it and not the
+ * first, and who changes what a queue is has both. Inside of that device->irq_lock, for InterruptStatus and the line,
+ * so that an acknowledgement need not wait for a step. All are device locks (hyp/run/percpu.h).
  */
 #ifndef HYP_VIRTIO_VIRTIO_H
 #define HYP_VIRTIO_VIRTIO_H
@@ -53,6 +55,7 @@ struct virtio_backend {
 	enum virtio_id id;
 	uint64_t features; /* beyond those of every device */
 	uint32_t queues, queue_size;
+	uint32_t filled; /* bit n: other devices fill queue n, under receive_lock, and who kicks it asks for nothing */
 
 	/*
 	 * Work on the chain of queue `queue`, as far as virtq_share() and virtq_reserve() say. VIRTIO_DONE: *written
@@ -90,7 +93,7 @@ struct virtio_device {
 	uint32_t last;     /* queue that was served last */
 	bool legacy;       /* version 1; its node, or its VM, says so */
 	uint64_t features; /* that it offers */
-	struct spinlock lock, irq_lock;
+	struct spinlock lock, receive_lock, irq_lock;
 	bool line; /* as the vGIC was last told */
 	struct virtq queue[VIRTIO_QUEUES_MAX];
 	struct guest_piece *pieces; /* of all queues */
@@ -130,7 +133,7 @@ static inline bool virtio_has(const struct virtio_device *v, uint32_t bit)
 	return v->state->driver_features[bit / 32U] >> bit % 32U & (uint32_t)(v->features >> bit) & 1U;
 }
 
-/* Does the driver use the device, and the device the queue? Under the device's lock. */
+/* Does the driver use the device, and the device the queue? Under the device's lock, or the queue's. */
 bool virtio_queue_runs(const struct virtio_device *v, uint32_t queue);
 
 /*
@@ -139,10 +142,13 @@ bool virtio_queue_runs(const struct virtio_device *v, uint32_t queue);
  */
 void virtio_wake(struct virtio_device *v, uint32_t queue);
 
-/* The driver has broken the queue: DEVICE_NEEDS_RESET and a line within the VM's budget. Under the device's lock. */
+/* The driver has broken the queue: DEVICE_NEEDS_RESET and a line within the VM's budget. Under the device's lock, or
+ * the queue's.
+ */
 void virtio_break(struct virtio_device *v, uint32_t queue, const char *why);
 
-/* Show the driver what has been put into the queue, with an interrupt if it wants one. Under the device's lock. */
+/* Show the driver what has been put into the queue, with an interrupt if it wants one. Under the device's lock, or the
+ * queue's. */
 void virtio_publish(struct virtio_device *v, uint32_t queue, const struct virtq_step *step);
 
 /*

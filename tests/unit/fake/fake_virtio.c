@@ -12,6 +12,7 @@
 
 #include "fake_virtio.h"
 #include "hyp/run/sched.h"
+#include "hyp/run/timer.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
@@ -220,6 +221,12 @@ int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len)
 {
 	(void)vm, (void)to, (void)from, (void)len;
 	return -EFAULT;
+}
+
+/* A test with a clock has its own. */
+__attribute__((weak)) uint32_t timer_hz(void)
+{
+	return 1000;
 }
 
 void sched_preempt(void)

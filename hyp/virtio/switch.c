@@ -1,0 +1,251 @@
+/* Virtual switches: ports, addresses (hyp/virtio/switch.h). Compiled for speed. */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "hyp/lib/bits.h"
+#include "hyp/run/timer.h"
+#include "hyp/virtio/switch.h"
+#include "mm/page.h"
+
+#define BUCKETS 64U
+#define WAYS    4U
+
+struct learned {
+	struct switch_port *port; /* NULL: empty */
+	uint64_t heard;           /* CNTPCT */
+	uint8_t mac[MAC_BYTES];
+};
+
+struct net_switch {
+	const char *name;
+	struct net_switch *next;
+	uint32_t members;
+	struct spinlock lock; /* the rest */
+	uint32_t count;       /* the last port's number, and one */
+	struct switch_port *bucket[BUCKETS];
+	struct switch_port *port[SWITCH_PORTS_MAX]; /* NULL: none */
+	struct learned learned[SWITCH_LEARNED];
+};
+
+static struct net_switch *switches; /* changed on the boot CPU only */
+
+static inline bool mac_equal(const uint8_t *a, const uint8_t *b)
+{
+	return a[5] == b[5] && !memcmp(a, b, MAC_BYTES);
+}
+
+static inline uint32_t mac_hash(const uint8_t *mac)
+{
+	return (uint32_t)(mac[5] ^ mac[4] * 7U ^ mac[3] * 31U);
+}
+
+static struct switch_port *find_port(const struct net_switch *net, const uint8_t *mac)
+{
+	struct switch_port *port = net->bucket[mac_hash(mac) % BUCKETS];
+
+	while (port && !mac_equal(port->mac, mac))
+		port = port->next;
+	return port;
+}
+
+static struct learned *learned_set(struct net_switch *net, const uint8_t *mac)
+{
+	return &net->learned[mac_hash(mac) % (SWITCH_LEARNED / WAYS) * WAYS];
+}
+
+static bool is_old(const struct learned *entry, uint64_t now)
+{
+	return !entry->port || now - entry->heard > (uint64_t)SWITCH_AGE_S * timer_hz();
+}
+
+static struct switch_port *find_learned(struct net_switch *net, const uint8_t *mac)
+{
+	struct learned *set = learned_set(net, mac);
+
+	for (uint32_t i = 0; i < WAYS; i++)
+		if (set[i].port && mac_equal(set[i].mac, mac))
+			return is_old(&set[i], timer_now()) ? NULL : set[i].port;
+	return NULL;
+}
+
+/* In the place of the same address, or of the one that was heard of the longest ago. */
+static void learn(struct net_switch *net, struct switch_port *port, const uint8_t *mac)
+{
+	struct learned *set = learned_set(net, mac), *place = set;
+
+	for (uint32_t i = 0; i < WAYS; i++) {
+		if (set[i].port && mac_equal(set[i].mac, mac)) {
+			place = &set[i];
+			break;
+		}
+		if (!set[i].port || (place->port && set[i].heard < place->heard))
+			place = &set[i];
+	}
+	place->port = port;
+	place->heard = timer_now();
+	memcpy(place->mac, mac, MAC_BYTES);
+}
+
+bool switch_accept(struct switch_port *from, const uint8_t *mac)
+{
+	struct net_switch *net = from->net;
+	bool fine;
+
+	if (likely(mac_equal(mac, from->mac)))
+		return true;
+	if (!from->any_mac || mac[0] & 1U)
+		return false;
+	spin_lock(&net->lock);
+	fine = !find_port(net, mac);
+	if (fine)
+		learn(net, from, mac);
+	spin_unlock(&net->lock);
+	return fine;
+}
+
+static bool may_reach(const struct switch_port *from, const struct switch_port *to)
+{
+	return to != from && !(from->isolated && to->isolated);
+}
+
+enum switch_found switch_lock_port(const struct switch_port *from, const uint8_t *mac, struct switch_port **to)
+{
+	struct net_switch *net = from->net;
+	enum switch_found found = SWITCH_FOUND;
+	struct switch_port *port;
+
+	spin_lock(&net->lock);
+	port = find_port(net, mac);
+	if (unlikely(!port))
+		port = find_learned(net, mac);
+	if (unlikely(!port))
+		found = SWITCH_UNKNOWN;
+	else if (unlikely(!may_reach(from, port)))
+		found = port == from ? SWITCH_SELF : SWITCH_ISOLATED;
+	else
+		spin_lock(port->lock);
+	spin_unlock(&net->lock);
+	*to = port;
+	return found;
+}
+
+struct switch_port *switch_lock_next(const struct switch_port *from, uint32_t *index)
+{
+	struct net_switch *net = from->net;
+	struct switch_port *port = NULL;
+
+	spin_lock(&net->lock);
+	for (; !port && *index < net->count; ++*index)
+		if (net->port[*index] && may_reach(from, net->port[*index]))
+			port = net->port[*index];
+	if (port) {
+		*index = port->index;
+		spin_lock(port->lock);
+	}
+	spin_unlock(&net->lock);
+	return port;
+}
+
+static struct net_switch *get_switch(const char *name)
+{
+	struct net_switch **at = &switches;
+
+	while (*at && strcmp((*at)->name, name) != 0)
+		at = &(*at)->next;
+	if (!*at) {
+		*at = page_alloc(page_order(sizeof(**at)));
+		if (*at)
+			(*at)->name = name;
+	}
+	return *at;
+}
+
+static void put_switch(struct net_switch *net)
+{
+	struct net_switch **at = &switches;
+
+	if (net->members > 0)
+		return;
+	while (*at != net)
+		at = &(*at)->next;
+	*at = net->next;
+	page_free(net, page_order(sizeof(*net)));
+}
+
+/* Under the lock. */
+static int take_place(struct net_switch *net, struct switch_port *port)
+{
+	struct switch_port **bucket = &net->bucket[mac_hash(port->mac) % BUCKETS];
+	uint32_t index = 0;
+
+	while (index < SWITCH_PORTS_MAX && net->port[index])
+		index++;
+	if (index == SWITCH_PORTS_MAX)
+		return -ENOSPC;
+	port->index = index;
+	port->net = net;
+	net->port[index] = port;
+	net->count = MAX(net->count, index + 1U);
+	net->members++;
+	port->next = *bucket;
+	*bucket = port;
+	return 0;
+}
+
+int switch_join(const char *name, struct switch_port *port, struct switch_port **other)
+{
+	struct net_switch *net = get_switch(name);
+	int ret;
+
+	if (!net)
+		return -ENOMEM;
+	spin_lock(&net->lock);
+	*other = find_port(net, port->mac);
+	ret = *other ? -EEXIST : take_place(net, port);
+	spin_unlock(&net->lock);
+	put_switch(net);
+	return ret;
+}
+
+/* Under the lock. */
+static void give_place(struct net_switch *net, const struct switch_port *port)
+{
+	struct switch_port **at = &net->bucket[mac_hash(port->mac) % BUCKETS];
+
+	while (*at != port)
+		at = &(*at)->next;
+	*at = port->next;
+	for (uint32_t i = 0; i < SWITCH_LEARNED; i++)
+		if (net->learned[i].port == port)
+			net->learned[i].port = NULL;
+	net->port[port->index] = NULL;
+	while (net->count > 0 && !net->port[net->count - 1U])
+		net->count--;
+	net->members--;
+}
+
+void switch_leave(struct switch_port *port)
+{
+	struct net_switch *net = port->net;
+
+	if (!net)
+		return;
+	spin_lock(&net->lock);
+	give_place(net, port);
+	spin_unlock(&net->lock);
+	spin_lock(port->lock); /* who had found it is done */
+	spin_unlock(port->lock);
+	port->net = NULL;
+	put_switch(net);
+}
+
+struct net_switch *switch_next(const struct net_switch *net)
+{
+	return net ? net->next : switches;
+}
+
+const char *switch_name(const struct net_switch *net)
+{
+	return net->name;
+}

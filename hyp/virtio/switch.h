@@ -1,0 +1,66 @@
+/*
+ * Virtual switches, which network cards (hyp/virtio/net.c) are plugged into by a switch's name: the first one makes it,
+ * with the last one it goes. A switch knows who is where and keeps no frame: who sends copies into who receives.
+ *
+ * Each port has an address of its own, which the bundle says and no other port of the switch may send from. Where a
+ * port may send from any address, those are learned: a bounded table of addresses that age.
+ *
+ * Ports come and go on the boot CPU (hyp/vm/assemble.h); senders look from any. switch->lock is for its ports and
+ * addresses: taken under the lock of the device that sends, and inside of it, and kept when it is given back, the lock
+ * of the port that was looked for, which is the receive_lock of its device (hyp/virtio/virtio.h). Under that no lock of
+ * a device or a switch is taken, so that two may send to each other.
+ */
+#ifndef HYP_VIRTIO_SWITCH_H
+#define HYP_VIRTIO_SWITCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <arm/spinlock.h>
+
+#define MAC_BYTES        6U
+#define SWITCH_PORTS_MAX 256U
+#define SWITCH_LEARNED   64U  /* addresses, beside the ports' own, */
+#define SWITCH_AGE_S     300U /* of which nothing was heard for so long, are forgotten */
+
+struct net_switch;
+
+struct switch_port {
+	uint8_t mac[MAC_BYTES];
+	bool any_mac;          /* may send from other addresses */
+	bool isolated;         /* from others that are */
+	struct spinlock *lock; /* for who puts a frame into it */
+	/* of the switch */
+	struct net_switch *net; /* NULL: plugged into none */
+	struct switch_port *next;
+	uint32_t index;
+};
+
+enum switch_found { SWITCH_FOUND, SWITCH_UNKNOWN, SWITCH_SELF, SWITCH_ISOLATED };
+
+/*
+ * Plug it into the switch `name`, which stays where it is. 0; -EEXIST: *other has its address; -ENOSPC: the switch is
+ * full; -ENOMEM.
+ */
+int switch_join(const char *name, struct switch_port *port, struct switch_port **other);
+
+/* Unplug it, if it is plugged in; when this returns nobody puts anything into it any more. */
+void switch_leave(struct switch_port *port);
+
+/* May `from` send from this address? One that is new, and is not another port's, is learned. */
+bool switch_accept(struct switch_port *from, const uint8_t *mac);
+
+/* *to: the port of address `mac`, with its lock held. Where `from` cannot send to it, why, and nothing is held. */
+enum switch_found switch_lock_port(const struct switch_port *from, const uint8_t *mac, struct switch_port **to);
+
+/*
+ * For a frame to all: the next port, by number from *index on, which is its number then, with its lock held. NULL:
+ * there is none.
+ */
+struct switch_port *switch_lock_next(const struct switch_port *from, uint32_t *index);
+
+/* For people, on the boot CPU: the switches one after the other, from NULL to NULL. */
+struct net_switch *switch_next(const struct net_switch *net);
+const char *switch_name(const struct net_switch *net);
+
+#endif

@@ -1,0 +1,90 @@
+"""Networks between Debians: addresses, pings, files by TCP, by registers of both versions; what a switch keeps apart."""
+import os
+import re
+
+import pytest
+
+from conftest import BUILD, DEPS
+from test_shell import command, open_shell, power_off
+
+SOAK = bool(os.environ.get("SOAK"))
+KIB = 16384 if SOAK else 1024
+
+# Each waits for the other by asking again. nc ends when the other one has nothing more to say, so its own input has no end.
+CLIENT = "; ".join((
+    "mkfifo /tmp/endless; exec 3<>/tmp/endless", "ifconfig eth0 10.0.0.1 up",
+    "until ping -c 1 -W 1 10.0.0.2 >/dev/null; do :; done", "ping -q -c 20 -i 0.1 10.0.0.2", "ping -q -c 5 -i 0.1 -s 9000 10.0.0.2", "ping6 -q -c 3 -I eth0 ff02::1",
+    f"dd if=/dev/urandom of=/tmp/f bs=1k count={KIB} 2>/dev/null", "sha256sum /tmp/f", "nc 10.0.0.2 5000 </tmp/f >/dev/null",
+    "until nc 10.0.0.2 5001 <&3 >/tmp/back; do sleep 1; done", "sha256sum /tmp/back"))
+SERVER = "; ".join((
+    "mkfifo /tmp/endless; exec 3<>/tmp/endless", "ifconfig eth0 10.0.0.2 up", "nc -l -p 5000 <&3 >/tmp/f", "sha256sum /tmp/f", "nc -l -p 5001 </tmp/f",
+    "cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu"))
+
+
+def debian(name, run, words, cpus=1):
+    return (f"name={name},cpus={cpus},memory=64M,kernel={DEPS}/armhf/vmlinuz,ramdisk={BUILD}/initramfs.cpio,{words},"
+            f'bootargs=console=ttyAMA0 virt7.run="{run}"')
+
+
+@pytest.mark.parametrize("cpus", (1, 2))
+@pytest.mark.parametrize("versions", (("", ""), ("", ",virtio-legacy"), (",virtio-legacy", ",virtio-legacy")),
+                         ids=("version-2", "both", "version-1"))
+def test_two_debians(virt7, mkbundle, versions, cpus):
+    bundle = mkbundle(debian("a", CLIENT, f"net=lan{versions[0]}", cpus),
+                      debian("b", SERVER, f"net=lan:mac=52:54:00:ab:cd:ef{versions[1]}"))
+    run = virt7(bundle, smp=cpus, timeout=600)
+    assert run.wait() == 0
+    client, server = run.said("a"), run.said("b")
+    for count in (20, 5):
+        assert f"{count} packets transmitted, {count} packets received, 0% packet loss" in client
+    assert re.search(r"3 packets transmitted, 3 packets received", client)
+    sums = re.findall(r"([0-9a-f]{64})  /tmp/(?:f|back)", client)
+    assert len(sums) == 2 and sums[0] == sums[1]
+    assert f"{sums[0]}  /tmp/f" in server
+    assert "52:54:00:ab:cd:ef1500" in server
+    assert client.count("virt7.run: exit status 0") == server.count("virt7.run: exit status 0") == 1
+
+
+SPY = "; ".join(("ifconfig eth0 10.0.0.3 promisc up", "echo re''ady", "while sleep 1; do :; done"))
+ANSWERS = "; ".join(("ifconfig eth0 10.0.0.2 up", "echo re''ady", "while sleep 1; do :; done"))
+SENDER = "; ".join((
+    "ifconfig eth0 10.0.0.1 up", "until ping -c 1 -W 1 10.0.0.2 >/dev/null; do :; done", "ping -q -c 50 -i 0.1 10.0.0.2",
+    "arp -s 10.0.0.3 $(arp -n 10.0.0.2 | grep -o '52:[0-9a-f:]*')",
+    "ip link set eth0 down; ip link set eth0 address 52:54:00:09:09:09; ip link set eth0 up",
+    "ping -q -c 3 -W 1 -i 0.2 10.0.0.3", "echo fin''ished", "while sleep 1; do :; done"))
+
+
+def ports(run):
+    """{port: (sent, received, {why: frames lost})} as the shell's `net` has it."""
+    found, name = {}, None
+    for line in command(run, "net").splitlines():
+        if match := re.match(r"(\S+\.\S+) +52:\S+ +(\d+) +(\d+)", line):
+            name = match[1]
+            found[name] = int(match[2]), int(match[3]), {}
+        elif match := re.match(r"  (\d+) lost, (.*)", line):
+            found[name][2][match[2]] = int(match[1])
+    return found
+
+
+def test_apart(virt7, mkbundle):
+    """A third VM sees nothing of two others' frames; nobody sends from an address that is not its own; the shell counts."""
+    run = virt7(mkbundle(debian("spy", SPY, "net=lan"), debian("b", ANSWERS, "net=lan,net=other"),
+                         debian("a", SENDER, "net=lan"), debian("c", "sleep 1000", "net=other:isolated,autostart=no")),
+                smp=2, timeout=300)
+    run.expect_said("spy", "ready")
+    run.expect_said("a", "finished")
+    assert "50 packets transmitted, 50 packets received" in run.said("a")
+    assert "3 packets transmitted, 0 packets received" in run.said("a")
+    open_shell(run)
+    seen = ports(run)
+    assert set(seen) == {"spy.net0", "a.net0", "b.net0", "b.net1", "c.net0"}
+    assert seen["b.net0"][1] >= 51 and seen["a.net0"][0] >= 52
+    assert seen["spy.net0"][1] < 30  # ARP and what IPv6 says to all
+    assert seen["a.net0"][2]["sent: wrong source"] >= 3
+    assert re.search(r"^c\.net0 .* isolated$", command(run, "net"), re.M)
+    command(run, "vm pause b")
+    command(run, "vm destroy c")
+    assert "c.net0" not in ports(run)
+    command(run, "vm create c")
+    assert "c.net0" in ports(run)
+    power_off(run)

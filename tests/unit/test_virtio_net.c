@@ -1,0 +1,905 @@
+/*
+ * Network cards and switches (hyp/virtio/net.c, switch.c): a frame arrives where it belongs and nowhere else, whole or
+ * not at all; what drivers do wrong is counted and harms nobody else. The cards are one VM's here.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libfdt.h>
+
+#include <arm/atomic.h>
+
+#include "fake_log.h"
+#include "fake_machine.h"
+#include "fake_page.h"
+#include "fit.h"
+#include "hyp/load/words.h"
+#include "hyp/virtio/net.h"
+#include "virtio_rig.h"
+
+#define RECEIVE   0U
+#define TRANSMIT  1U
+#define SIZE      8U
+#define UNTOUCHED 0xa5  /* what the fake RAM is filled with */
+#define HZ        1000U /* fake_virtio.c */
+#define CARDS_MAX 32U
+
+/* Of a card in guest RAM: its rings and buffers. */
+#define AREA(slot)     (MACHINE_RAM_BASE + 0x10000U + (slot)*0x10000U)
+#define RING(r)        (AREA((r)->slot) + (r)->queue * 0x2000U)
+#define RING_AVAIL(r)  (RING(r) + 0x1000U)
+#define RING_USED(r)   (RING(r) + 0x1800U)
+#define OUT(slot)      (AREA(slot) + 0x4000U)
+#define IN(slot, n)    (AREA(slot) + 0x8000U + (n)*0x800U)
+#define BUFFER         0x800U
+#define RECEIVE_HEADER 12U
+
+static struct fit fit;
+static struct bundle bundle;
+static struct virtio_device *card[CARDS_MAX];
+
+struct ring {
+	uint32_t slot, queue;
+	uint16_t avail;
+};
+
+static struct ring rings[CARDS_MAX][2];
+static const uint8_t everyone[MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+const struct device_class *const device_classes[] = {&virtio_net_class, NULL};
+
+/* What a card's node says beside its address, 52:54:00:00:00:N, and switch "lan". */
+static const char *flag[CARDS_MAX];
+static uint32_t cards;
+
+static void begin_node(uint32_t n)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "net%u", (unsigned)n);
+	assert_int_equal(fdt_begin_node(fit.blob, name), 0);
+	fit_string(&fit, "compatible", "virt7,virtio-net");
+}
+
+static void add_node(uint32_t n)
+{
+	const uint8_t mac[MAC_BYTES] = {0x52, 0x54, 0, 0, 0, (uint8_t)n};
+
+	begin_node(n);
+	fit_string(&fit, "switch", "lan");
+	assert_int_equal(fdt_property(fit.blob, "local-mac-address", mac, MAC_BYTES), 0);
+	if (flag[n])
+		assert_int_equal(fdt_property(fit.blob, flag[n], NULL, 0), 0);
+	assert_int_equal(fdt_end_node(fit.blob), 0);
+}
+
+static void begin_bundle(void)
+{
+	fit_begin(&fit);
+	fit_vms(&fit);
+	fit_vm(&fit, "web");
+}
+
+static int end_bundle(void)
+{
+	fit_vm_end(&fit);
+	fit_end(&fit);
+	bundle = (struct bundle){.fdt = fit.blob, .size = fit.size};
+	rig_begin(NULL, NULL);
+	rig_vm.state = VM_RUNNING;
+	return device_create_all(&rig_vm, &bundle, fdt_path_offset(fit.blob, "/vms/web"));
+}
+
+static void make(uint32_t count)
+{
+	struct device *device;
+
+	begin_bundle();
+	cards = count;
+	for (uint32_t n = 0; n < count; n++)
+		add_node(n);
+	assert_int_equal(end_bundle(), 0);
+	device = device_find(&rig_vm, &virtio_net_class);
+	for (uint32_t n = 0; n < count; n++, device = device->next)
+		card[n] = virtio_of(device);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_end();
+	fit_free(&fit);
+	assert_null(switch_next(NULL));
+	memset(flag, 0, sizeof(flag));
+	return 0;
+}
+
+static void reg(uint32_t slot, uint32_t offset, uint32_t value)
+{
+	rig_write_size(slot, offset, value, 4);
+}
+
+static void set_ready(struct ring *r, uint32_t size)
+{
+	memset(fake_guest_at(RING(r)), 0, 0x2000);
+	r->avail = 0;
+	reg(r->slot, VIRTIO_QUEUE_SEL, r->queue);
+	reg(r->slot, VIRTIO_QUEUE_NUM, size);
+	if (card[r->slot]->legacy) {
+		reg(r->slot, VIRTIO_QUEUE_ALIGN, 0x800);
+		reg(r->slot, VIRTIO_QUEUE_PFN, (uint32_t)(RING(r) / 0x1000U));
+		return;
+	}
+	reg(r->slot, VIRTIO_QUEUE_DESC_LOW, (uint32_t)RING(r));
+	reg(r->slot, VIRTIO_QUEUE_DRIVER_LOW, (uint32_t)RING_AVAIL(r));
+	reg(r->slot, VIRTIO_QUEUE_DEVICE_LOW, (uint32_t)RING_USED(r));
+	reg(r->slot, VIRTIO_QUEUE_READY, 1);
+	assert_int_equal(rig_read_size(r->slot, VIRTIO_QUEUE_READY, 4), 1);
+}
+
+/* As far as DRIVER_OK, with queues of `size` entries, and nothing in them. */
+static void start_size(uint32_t slot, uint32_t size)
+{
+	uint32_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
+
+	reg(slot, VIRTIO_STATUS, 0);
+	reg(slot, VIRTIO_STATUS, status);
+	if (card[slot]->legacy) {
+		reg(slot, VIRTIO_GUEST_PAGE_SIZE, 0x1000);
+	} else {
+		reg(slot, VIRTIO_DRIVER_FEATURES_SEL, 1);
+		reg(slot, VIRTIO_DRIVER_FEATURES, 1);
+		status |= VIRTIO_STATUS_FEATURES_OK;
+		reg(slot, VIRTIO_STATUS, status);
+	}
+	for (uint32_t queue = RECEIVE; queue <= TRANSMIT; queue++) {
+		rings[slot][queue] = (struct ring){.slot = slot, .queue = queue};
+		set_ready(&rings[slot][queue], size);
+	}
+	reg(slot, VIRTIO_STATUS, status | VIRTIO_STATUS_DRIVER_OK);
+}
+
+/* Of version 1 the used ring's place follows from the others'. */
+static uint64_t used_ring(const struct ring *r)
+{
+	return card[r->slot]->legacy ? align_up(RING(r) + 16U * SIZE + 6U + 2U * SIZE, 0x800U) : RING_USED(r);
+}
+
+static uint64_t avail_ring(const struct ring *r)
+{
+	return card[r->slot]->legacy ? RING(r) + 16U * SIZE : RING_AVAIL(r);
+}
+
+static void desc(struct ring *r, uint32_t index, uint64_t at, uint32_t len, uint32_t flags, uint32_t next)
+{
+	rig_desc_at(RING(r), index, at, len, flags, next);
+}
+
+static void offer(struct ring *r, uint32_t head, uint32_t size)
+{
+	rig_set16(avail_ring(r) + 4U + 2U * (r->avail % size), (uint16_t)head);
+	rig_set16(avail_ring(r) + 2U, ++r->avail);
+}
+
+static void give_buffer(uint32_t slot, uint32_t n, uint32_t len)
+{
+	struct ring *r = &rings[slot][RECEIVE];
+
+	memset(fake_guest_at(IN(slot, n)), UNTOUCHED, BUFFER);
+	desc(r, n, IN(slot, n), len, VIRTQ_DESC_WRITE, 0);
+	offer(r, n, SIZE);
+}
+
+static void start(uint32_t slot)
+{
+	start_size(slot, SIZE);
+	for (uint32_t n = 0; n < SIZE; n++)
+		give_buffer(slot, n, BUFFER);
+}
+
+static void start_all(uint32_t count)
+{
+	make(count);
+	for (uint32_t slot = 0; slot < count; slot++)
+		start(slot);
+}
+
+static uint16_t used(uint32_t slot, uint32_t queue)
+{
+	return rig_get16(used_ring(&rings[slot][queue]) + 2U);
+}
+
+static uint32_t used_len(uint32_t slot, uint32_t entry)
+{
+	return *(uint32_t *)fake_guest_at(used_ring(&rings[slot][RECEIVE]) + 8U + 8U * (entry % SIZE));
+}
+
+/* A step does no more than what is written at net.c's head. The number of steps. */
+static uint32_t work(void)
+{
+	uint32_t steps = 0;
+
+	while (rig_vcpu[0].thread.work & WORK_VIRTIO) {
+		atomic_clear(&rig_vcpu[0].thread.work, WORK_VIRTIO);
+		fake_virtio.copies = fake_virtio.touches = 0;
+		if (virtio_work(&rig_vcpu[0]))
+			atomic_or(&rig_vcpu[0].thread.work, WORK_VIRTIO);
+		assert_int_equal(fake_virtio.views, 0);
+		assert_in_range(fake_virtio.touches, 0, 1);
+		assert_in_range(fake_virtio.copies, 0, RIG_COPIES_MAX + 4U * 24U);
+		assert_in_range(++steps, 0, 1000);
+	}
+	return steps;
+}
+
+static uint32_t kick(uint32_t slot)
+{
+	reg(slot, VIRTIO_QUEUE_NOTIFY, TRANSMIT);
+	return work();
+}
+
+static void mac_of(uint32_t n, uint8_t *mac)
+{
+	memcpy(mac, card[n]->state->page.byte + VIRTIO_CONFIG, MAC_BYTES);
+}
+
+/* A frame of `len` bytes behind a header that must not matter, at OUT(slot). */
+static void write_frame(uint32_t slot, const uint8_t *to, const uint8_t *from, uint32_t len)
+{
+	uint8_t *at = fake_guest_at(OUT(slot));
+	uint32_t header = card[slot]->legacy ? 10 : 12;
+
+	memset(at, 0xee, header);
+	at += header;
+	for (uint32_t i = 0; i < len; i++)
+		at[i] = (uint8_t)(i * 13U + slot);
+	if (len >= 2U * MAC_BYTES) {
+		memcpy(at, to, MAC_BYTES);
+		memcpy(at + MAC_BYTES, from, MAC_BYTES);
+	}
+	desc(&rings[slot][TRANSMIT], 0, OUT(slot), header + len, 0, 0);
+}
+
+static uint32_t send_from(uint32_t slot, const uint8_t *to, const uint8_t *from, uint32_t len)
+{
+	write_frame(slot, to, from, len);
+	offer(&rings[slot][TRANSMIT], 0, SIZE);
+	return kick(slot);
+}
+
+static uint32_t send_to(uint32_t slot, const uint8_t *to, uint32_t len)
+{
+	uint8_t from[MAC_BYTES];
+
+	mac_of(slot, from);
+	return send_from(slot, to, from, len);
+}
+
+static uint32_t transmit(uint32_t slot, uint32_t to, uint32_t len)
+{
+	uint8_t mac[MAC_BYTES];
+
+	mac_of(to, mac);
+	return send_to(slot, mac, len);
+}
+
+/* Buffer n of `slot` has what lies at OUT(from), and nothing behind it. */
+static void expect_frame(uint32_t slot, uint32_t n, uint32_t from, uint32_t len)
+{
+	static const uint8_t header[RECEIVE_HEADER] = {[10] = 1};
+	const uint8_t *at = fake_guest_at(IN(slot, n));
+	uint32_t in_header = card[slot]->legacy ? 10 : 12, out_header = card[from]->legacy ? 10 : 12;
+
+	assert_int_equal(used_len(slot, used(slot, RECEIVE) - 1U), in_header + len);
+	assert_memory_equal(at, header, in_header);
+	assert_memory_equal(at + in_header, fake_guest_at(OUT(from) + out_header), len);
+	assert_int_equal(at[in_header + len], UNTOUCHED);
+}
+
+static const struct net_count *count(uint32_t slot)
+{
+	return net_counts(&card[slot]->device);
+}
+
+static uint32_t dropped(uint32_t slot, enum net_drop why)
+{
+	return count(slot)->dropped[why];
+}
+
+static void test_identity(void **state)
+{
+	(void)state;
+	make(1);
+	assert_int_equal(rig_read(VIRTIO_DEVICE_ID), VIRTIO_ID_NET);
+	assert_int_equal(rig_read(VIRTIO_QUEUE_NUM_MAX), 256);
+	rig_write(VIRTIO_QUEUE_SEL, 2);
+	assert_int_equal(rig_read(VIRTIO_QUEUE_NUM_MAX), 0);
+	rig_write(VIRTIO_DEVICE_FEATURES_SEL, 0);
+	assert_int_equal(rig_read(VIRTIO_DEVICE_FEATURES), BIT(3) | BIT(5) | BIT(16) | BIT(28) | BIT(29));
+	assert_int_equal(rig_read(VIRTIO_CONFIG), 0x00005452);
+	assert_int_equal(rig_read(VIRTIO_CONFIG + 4U), 0x00010000); /* link up */
+	assert_int_equal(rig_read_size(0, VIRTIO_CONFIG + 10U, 2), 1500);
+	assert_string_equal(net_name(&card[0]->device), "web.net0");
+	assert_string_equal(switch_name(switch_next(NULL)), "lan");
+	assert_null(switch_next(switch_next(NULL)));
+}
+
+static void test_one_to_another(void **state)
+{
+	(void)state;
+	start_all(3);
+	assert_in_range(transmit(0, 1, 60), 1, 2);
+	assert_int_equal(used(1, RECEIVE), 1);
+	expect_frame(1, 0, 0, 60);
+	assert_true(rig_line[1]);
+	assert_false(rig_line[2]);
+	assert_int_equal(used(2, RECEIVE), 0);
+	assert_int_equal(used(0, RECEIVE), 0);
+	assert_int_equal(used(0, TRANSMIT), 1);
+	transmit(1, 0, 1514);
+	expect_frame(0, 0, 1, 1514);
+	assert_int_equal(count(0)->sent, 1);
+	assert_int_equal(count(1)->received, 1);
+	assert_int_equal(count(1)->sent, 1);
+	assert_int_equal(card[0]->device.count.bytes, 60 + 1514);
+	assert_int_equal(card[0]->device.count.errors, 0);
+	rig_write_size(1, VIRTIO_QUEUE_NOTIFY, RECEIVE, 4); /* a buffer is looked for when there is a frame */
+	work();
+	assert_int_equal(used(1, RECEIVE), 1);
+}
+
+/* Each of the two kinds of header on each side. */
+static void test_legacy(void **state)
+{
+	(void)state;
+	flag[1] = flag[3] = "virtio-legacy";
+	start_all(4);
+	for (uint32_t from = 0; from < 2; from++)
+		for (uint32_t to = 2; to < 4; to++) {
+			transmit(from, to, 100);
+			expect_frame(to, from, from, 100);
+		}
+}
+
+static void test_to_all(void **state)
+{
+	static const uint8_t group[MAC_BYTES] = {0x33, 0x33, 0, 0, 0, 1};
+
+	(void)state;
+	flag[1] = flag[2] = "isolated";
+	start_all(4);
+	send_to(0, everyone, 60);
+	for (uint32_t to = 1; to < 4; to++)
+		expect_frame(to, 0, 0, 60);
+	assert_int_equal(used(0, RECEIVE), 0);
+	send_to(1, group, 70); /* not to the other one that is isolated */
+	expect_frame(0, 0, 1, 70);
+	expect_frame(3, 1, 1, 70);
+	assert_int_equal(used(2, RECEIVE), 1);
+	transmit(1, 2, 60);
+	assert_int_equal(dropped(1, NET_ISOLATED), 1);
+	assert_int_equal(used(2, RECEIVE), 1);
+	transmit(2, 3, 60);
+	expect_frame(3, 2, 2, 60);
+	transmit(0, 2, 60);
+	expect_frame(2, 1, 0, 60);
+	transmit(0, 0, 60);
+	assert_int_equal(dropped(0, NET_ISOLATED), 1);
+	assert_int_equal(count(0)->sent, 2);
+}
+
+/* In as many steps as it takes, and each gets it once. */
+static void test_to_many(void **state)
+{
+	(void)state;
+	start_all(CARDS_MAX);
+	assert_in_range(send_to(0, everyone, 1514), 2, CARDS_MAX);
+	for (uint32_t to = 1; to < CARDS_MAX; to++) {
+		assert_int_equal(used(to, RECEIVE), 1);
+		expect_frame(to, 0, 0, 1514);
+	}
+	assert_int_equal(used(0, TRANSMIT), 1);
+	assert_int_equal(count(0)->sent, 1);
+}
+
+static void test_wrong_source(void **state)
+{
+	static const uint8_t other[MAC_BYTES] = {0x52, 0x54, 0, 9, 9, 9};
+	uint8_t mac[MAC_BYTES], neighbour[MAC_BYTES];
+
+	(void)state;
+	start_all(3);
+	mac_of(1, mac);
+	mac_of(2, neighbour);
+	send_from(0, mac, other, 60);
+	send_from(0, mac, neighbour, 60);
+	send_from(0, everyone, everyone, 60);
+	assert_int_equal(dropped(0, NET_SPOOFED), 3);
+	assert_int_equal(used(0, TRANSMIT), 3);
+	assert_int_equal(used(1, RECEIVE), 0);
+	assert_int_equal(card[0]->device.count.errors, 3);
+	send_to(0, other, 60);
+	assert_int_equal(dropped(0, NET_UNKNOWN), 1);
+}
+
+/* What a port may send from is learned, is forgotten after a while, and never is another port's own. */
+static void test_any_mac(void **state)
+{
+	static const uint8_t behind[MAC_BYTES] = {0x02, 0, 0, 0, 0, 7}, group[MAC_BYTES] = {0x03, 0, 0, 0, 0, 7};
+	uint8_t mac[MAC_BYTES], neighbour[MAC_BYTES];
+
+	(void)state;
+	flag[0] = flag[2] = "allow-any-mac";
+	start_all(4);
+	mac_of(1, mac);
+	mac_of(3, neighbour);
+	send_to(1, behind, 60);
+	assert_int_equal(dropped(1, NET_UNKNOWN), 1);
+	send_from(0, mac, behind, 60);
+	expect_frame(1, 0, 0, 60);
+	send_to(1, behind, 60);
+	expect_frame(0, 0, 1, 60);
+	send_from(2, mac, behind, 60); /* it moves */
+	send_to(1, behind, 60);
+	expect_frame(2, 0, 1, 60);
+	fake_machine.reg[SYSREG_cntpct] += (uint64_t)SWITCH_AGE_S * HZ;
+	send_to(1, behind, 60);
+	expect_frame(2, 1, 1, 60);
+	fake_machine.reg[SYSREG_cntpct]++;
+	send_to(1, behind, 60);
+	assert_int_equal(dropped(1, NET_UNKNOWN), 2);
+	send_from(0, mac, neighbour, 60);
+	send_from(0, mac, group, 60);
+	assert_int_equal(dropped(0, NET_SPOOFED), 2);
+	transmit(1, 3, 60);
+	expect_frame(3, 0, 1, 60);
+}
+
+/* More addresses than there is room for: the newest are known, and nothing else is lost. */
+static void test_learned_is_bounded(void **state)
+{
+	uint8_t mac[MAC_BYTES], behind[MAC_BYTES] = {0x02};
+
+	(void)state;
+	flag[0] = "allow-any-mac";
+	start_all(2);
+	mac_of(1, mac);
+	for (uint32_t n = 0; n < 4U * SWITCH_LEARNED; n++) {
+		fake_machine.reg[SYSREG_cntpct]++;
+		behind[4] = (uint8_t)(n >> 8);
+		behind[5] = (uint8_t)n;
+		send_from(0, mac, behind, 60);
+		send_to(1, behind, 60);
+		assert_int_equal(dropped(1, NET_UNKNOWN), 0);
+		if (used(0, RECEIVE) % SIZE == 0) {
+			start(0);
+			start(1);
+		}
+	}
+	behind[4] = behind[5] = 0;
+	send_to(1, behind, 60);
+	assert_int_equal(dropped(1, NET_UNKNOWN), 1);
+	transmit(1, 0, 60);
+	assert_int_equal(dropped(1, NET_UNKNOWN), 1);
+}
+
+static void send_len(uint32_t len)
+{
+	desc(&rings[0][TRANSMIT], 0, OUT(0), len, 0, 0);
+	offer(&rings[0][TRANSMIT], 0, SIZE);
+	kick(0);
+}
+
+/* By the length of header and frame together. */
+static void test_lengths(void **state)
+{
+	static const uint32_t wrong[] = {0, 1, 11, 12, 12 + 13, 12 + 1519, 12 + 9000, 65550};
+	static const uint32_t fine[] = {12 + 14, 12 + 15, 12 + 1514, 12 + 1518};
+	uint8_t from[MAC_BYTES];
+
+	(void)state;
+	start_all(2);
+	mac_of(0, from);
+	for (uint32_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		write_frame(0, everyone, from, 100);
+		send_len(wrong[i]);
+		assert_int_equal(dropped(0, NET_MALFORMED), i + 1U);
+	}
+	assert_int_equal(used(1, RECEIVE), 0);
+	assert_int_equal(used(0, TRANSMIT), ARRAY_SIZE(wrong));
+	for (uint32_t i = 0; i < ARRAY_SIZE(fine); i++) {
+		write_frame(0, everyone, from, fine[i] - 12U);
+		send_len(fine[i]);
+		expect_frame(1, i, 0, fine[i] - 12U);
+	}
+	assert_int_equal(rig_read(VIRTIO_STATUS) & VIRTIO_STATUS_NEEDS_RESET, 0);
+}
+
+/* In `pieces` of whatever size, the last one with the rest; through an indirect table. */
+static void scatter_out(uint32_t pieces, uint32_t each, uint32_t len)
+{
+	uint64_t table = OUT(0) + 0x3000U;
+
+	for (uint32_t i = 0; i < pieces; i++)
+		rig_desc_at(table, i, OUT(0) + i * each, i + 1U < pieces ? each : len - i * each,
+			    i + 1U < pieces ? VIRTQ_DESC_NEXT : 0, i + 1U);
+	desc(&rings[0][TRANSMIT], 0, table, 16U * pieces, VIRTQ_DESC_INDIRECT, 0);
+	offer(&rings[0][TRANSMIT], 0, SIZE);
+	kick(0);
+}
+
+static void accept_indirect(uint32_t slot)
+{
+	reg(slot, VIRTIO_STATUS, 0);
+	reg(slot, VIRTIO_STATUS, VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER);
+	reg(slot, VIRTIO_DRIVER_FEATURES_SEL, 0);
+	reg(slot, VIRTIO_DRIVER_FEATURES, BIT(VIRTIO_F_INDIRECT_DESC));
+	reg(slot, VIRTIO_DRIVER_FEATURES_SEL, 1);
+	reg(slot, VIRTIO_DRIVER_FEATURES, 1);
+	reg(slot, VIRTIO_STATUS, VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK);
+	for (uint32_t queue = RECEIVE; queue <= TRANSMIT; queue++)
+		set_ready(&rings[slot][queue], 128); /* a chain is no longer than its queue */
+	reg(slot, VIRTIO_STATUS,
+	    VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK);
+}
+
+static void test_sent_in_pieces(void **state)
+{
+	uint8_t from[MAC_BYTES];
+
+	(void)state;
+	start_all(2);
+	accept_indirect(0);
+	mac_of(0, from);
+	write_frame(0, everyone, from, 400);
+	scatter_out(2, 12, 412);
+	expect_frame(1, 0, 0, 400);
+	scatter_out(2, 7, 412);
+	expect_frame(1, 1, 0, 400);
+	scatter_out(51, 1, 412); /* 25 pieces behind the front */
+	assert_int_equal(dropped(0, NET_MALFORMED), 1);
+	scatter_out(50, 1, 412);
+	expect_frame(1, 2, 0, 400);
+	scatter_out(120, 1, 412);
+	assert_int_equal(dropped(0, NET_MALFORMED), 2);
+	assert_int_equal(used(0, TRANSMIT), 5);
+}
+
+static void test_received_in_pieces(void **state)
+{
+	uint64_t table = IN(1, 4);
+
+	(void)state;
+	start_all(2);
+	accept_indirect(1);
+	for (uint32_t i = 0; i < 24; i++)
+		rig_desc_at(table, i, IN(1, 0) + i, i < 23 ? 1 : 1000,
+			    VIRTQ_DESC_WRITE | (i < 23 ? VIRTQ_DESC_NEXT : 0), i + 1U);
+	memset(fake_guest_at(IN(1, 0)), UNTOUCHED, BUFFER);
+	desc(&rings[1][RECEIVE], 0, table, 24 * 16, VIRTQ_DESC_INDIRECT, 0);
+	offer(&rings[1][RECEIVE], 0, SIZE);
+	transmit(0, 1, 60);
+	expect_frame(1, 0, 0, 60);
+	table += 24U * 16U;
+	for (uint32_t i = 0; i < 72; i++)
+		rig_desc_at(table, i, IN(1, 0) + i, 1, VIRTQ_DESC_WRITE | (i < 71 ? VIRTQ_DESC_NEXT : 0), i + 1U);
+	desc(&rings[1][RECEIVE], 1, table, 72 * 16, VIRTQ_DESC_INDIRECT, 0);
+	offer(&rings[1][RECEIVE], 1, SIZE);
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_SMALL), 1);
+	assert_int_equal(used(1, RECEIVE), 1);
+	assert_int_equal(used(0, TRANSMIT), 2);
+}
+
+/* None, too small, not writable: the frame is lost, the sender goes on, and a buffer waits for one that fits. */
+static void test_buffers(void **state)
+{
+	(void)state;
+	make(2);
+	start(0);
+	start_size(1, SIZE);
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_NO_BUFFER), 1);
+	give_buffer(1, 0, 12 + 59);
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_SMALL), 1);
+	assert_int_equal(used(1, RECEIVE), 0);
+	transmit(0, 1, 59);
+	expect_frame(1, 0, 0, 59);
+	give_buffer(1, 1, 1);
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_SMALL), 2);
+	start_size(1, SIZE);
+	desc(&rings[1][RECEIVE], 0, IN(1, 0), BUFFER, 0, 0);
+	offer(&rings[1][RECEIVE], 0, SIZE);
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_SMALL), 3);
+	assert_int_equal(used(0, TRANSMIT), 5);
+	assert_int_equal(count(1)->received, 1);
+	assert_int_equal(rig_read_size(1, VIRTIO_STATUS, 4) & VIRTIO_STATUS_NEEDS_RESET, 0);
+}
+
+/* The receiver's buffer goes back empty, and the next one is used; the sender's frame is lost, and no buffer is. */
+static void test_ram_that_is_none(void **state)
+{
+	struct ring *r;
+
+	(void)state;
+	make(2);
+	start(0);
+	start_size(1, SIZE);
+	r = &rings[1][RECEIVE];
+	desc(r, 0, MACHINE_UART_BASE, BUFFER, VIRTQ_DESC_WRITE, 0);
+	offer(r, 0, SIZE);
+	give_buffer(1, 1, BUFFER);
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_FAULT), 1);
+	assert_int_equal(used_len(1, 0), 0);
+	transmit(0, 1, 60);
+	expect_frame(1, 1, 0, 60);
+	give_buffer(1, 2, BUFFER);
+	fake_virtio.bad = IN(1, 2) + 20U;
+	fake_virtio.bad_size = 1;
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_FAULT), 2);
+	assert_int_equal(dropped(0, NET_MALFORMED), 0);
+
+	give_buffer(1, 3, BUFFER);
+	fake_virtio.bad = OUT(0) + 40U;
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(0, NET_MALFORMED), 1);
+	fake_virtio.bad = OUT(0) + 3U;
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(0, NET_MALFORMED), 2);
+	fake_virtio.bad = fake_virtio.bad_size = 0;
+	assert_int_equal(used(1, RECEIVE), 3);
+	transmit(0, 1, 60);
+	expect_frame(1, 3, 0, 60);
+	assert_int_equal(used(0, TRANSMIT), 6);
+}
+
+/* A receiver that breaks its queue is alone with that. */
+static void test_receiver_breaks_its_queue(void **state)
+{
+	(void)state;
+	start_all(3);
+	rig_set16(avail_ring(&rings[1][RECEIVE]) + 2U, 1000);
+	send_to(0, everyone, 60);
+	assert_int_not_equal(rig_read_size(1, VIRTIO_STATUS, 4) & VIRTIO_STATUS_NEEDS_RESET, 0);
+	assert_int_equal(rig_read_size(0, VIRTIO_STATUS, 4) & VIRTIO_STATUS_NEEDS_RESET, 0);
+	assert_string_equal(fake_log_last(LOG_WARN),
+			    "vm web: net1: queue 0: the available index is further ahead than the "
+			    "queue is long; the device stops until its driver resets it");
+	expect_frame(2, 0, 0, 60);
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_DOWN), 2);
+	start(1);
+	transmit(0, 1, 60);
+	expect_frame(1, 0, 0, 60);
+}
+
+static void test_down(void **state)
+{
+	(void)state;
+	make(2);
+	start(0);
+	transmit(0, 1, 60);
+	start(1);
+	transmit(0, 1, 60);
+	expect_frame(1, 0, 0, 60);
+	reg(1, VIRTIO_STATUS, 0);
+	transmit(0, 1, 60);
+	start(1);
+	for (uint32_t state_of_vm = VM_CREATED; state_of_vm <= VM_ENDING; state_of_vm++) {
+		rig_vm.state = state_of_vm;
+		if (state_of_vm != VM_RUNNING)
+			transmit(0, 1, 60);
+	}
+	assert_int_equal(used(1, RECEIVE), 0);
+	assert_int_equal(dropped(1, NET_DOWN), 2 + VM_ENDING);
+	rig_vm.state = VM_RUNNING;
+	device_reset_all(&rig_vm);
+	start(0);
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_DOWN), 3 + VM_ENDING);
+	assert_int_equal(used(0, TRANSMIT), 1);
+}
+
+/* The driver rewrites the front between the look at it and the copy. */
+static void rewrite(void)
+{
+	if (fake_virtio.copies > 0)
+		memset(fake_guest_at(OUT(0) + 12U), 0x77, 2U * MAC_BYTES);
+}
+
+static void test_front_is_read_once(void **state)
+{
+	const uint8_t *at;
+	uint8_t mac[MAC_BYTES];
+
+	(void)state;
+	start_all(2);
+	mac_of(0, mac);
+	fake_virtio.on_copy = rewrite;
+	fake_virtio.copies = 0;
+	send_to(0, everyone, 60);
+	at = fake_guest_at(OUT(0) + 12U);
+	assert_int_equal(at[0], 0x77);
+	at = fake_guest_at(IN(1, 0) + 12U);
+	assert_memory_equal(at, everyone, MAC_BYTES);
+	assert_memory_equal(at + MAC_BYTES, mac, MAC_BYTES);
+}
+
+/* RAM that has not been touched: a block a step, the sender's and the receiver's. */
+static void test_first_touch(void **state)
+{
+	(void)state;
+	start_all(2);
+	fake_virtio.fresh =
+		BIT64((OUT(0) - MACHINE_RAM_BASE) / KIB(64)) | BIT64((IN(1, 0) - MACHINE_RAM_BASE) / KIB(64));
+	assert_in_range(transmit(0, 1, 1514), 3, 4);
+	expect_frame(1, 0, 0, 1514);
+	assert_int_equal(count(0)->sent, 1);
+	assert_int_equal(count(1)->received, 1);
+}
+
+static void test_saved_and_restored(void **state)
+{
+	static uint8_t saved[2][8192];
+
+	(void)state;
+	start_all(2);
+	transmit(0, 1, 60);
+	for (uint32_t n = 0; n < 2; n++) {
+		assert_in_range(device_saved_size(&card[n]->device), 1, sizeof(saved[n]));
+		device_save(&card[n]->device, saved[n]);
+	}
+	device_reset_all(&rig_vm);
+	for (uint32_t n = 0; n < 2; n++)
+		device_restore(&card[n]->device, saved[n]);
+	work();
+	transmit(0, 1, 61);
+	expect_frame(1, 1, 0, 61);
+	assert_int_equal(used(1, RECEIVE), 2);
+	assert_int_equal(used(0, TRANSMIT), 2);
+}
+
+/* Without one of its own: the same in each boot, and another for each device. */
+static void test_default_mac(void **state)
+{
+	/* as tools/bundlecheck.py has it */
+	static const uint8_t expected[2][MAC_BYTES] = {{0x52, 0x54, 0x00, 0x87, 0x45, 0xa3},
+						       {0x52, 0x54, 0x00, 0x87, 0x47, 0x57}};
+
+	(void)state;
+	begin_bundle();
+	for (uint32_t n = 0; n < 2; n++) {
+		begin_node(n);
+		fit_string(&fit, "switch", n ? "b" : "a");
+		assert_int_equal(fdt_end_node(fit.blob), 0);
+	}
+	assert_int_equal(end_bundle(), 0);
+	for (uint32_t n = 0; n < 2; n++)
+		for (uint32_t i = 0; i < MAC_BYTES; i++)
+			assert_int_equal(rig_read_size(n, VIRTIO_CONFIG + i, 1), expected[n][i]);
+	assert_string_equal(switch_name(switch_next(NULL)), "a");
+	assert_string_equal(switch_name(switch_next(switch_next(NULL))), "b");
+}
+
+static void refuse(const char *line)
+{
+	assert_int_equal(end_bundle(), -EINVAL);
+	assert_string_equal(fake_log_last(LOG_ERR), line);
+	rig_end();
+	fit_free(&fit);
+	assert_null(switch_next(NULL));
+}
+
+static void refuse_node(const char *network, const void *mac, uint32_t mac_len, const char *line)
+{
+	begin_bundle();
+	begin_node(0);
+	if (network)
+		fit_string(&fit, "switch", network);
+	if (mac)
+		assert_int_equal(fdt_property(fit.blob, "local-mac-address", mac, (int)mac_len), 0);
+	assert_int_equal(fdt_end_node(fit.blob), 0);
+	refuse(line);
+}
+
+static void test_nodes_that_are_wrong(void **state)
+{
+	static const uint8_t group[MAC_BYTES] = {1}, none[MAC_BYTES], fine[MAC_BYTES + 1U] = {2};
+
+	(void)state;
+	refuse_node(NULL, NULL, 0, "vm web: /vms/web/net0: switch: missing; name the switch that it is plugged into");
+	refuse_node("a b", NULL, 0, "vm web: /vms/web/net0: switch: " WORDS_NAME);
+	refuse_node("", NULL, 0, "vm web: /vms/web/net0: switch: " WORDS_NAME);
+	refuse_node("a", group, MAC_BYTES, "vm web: /vms/web/net0: local-mac-address: " WORDS_MAC);
+	refuse_node("a", none, MAC_BYTES, "vm web: /vms/web/net0: local-mac-address: " WORDS_MAC);
+	refuse_node("a", fine, MAC_BYTES + 1U, "vm web: /vms/web/net0: local-mac-address: " WORDS_MAC);
+	refuse_node("a", fine, MAC_BYTES - 1U, "vm web: /vms/web/net0: local-mac-address: " WORDS_MAC);
+	begin_bundle();
+	add_node(1);
+	add_node(2);
+	begin_node(3);
+	fit_string(&fit, "switch", "lan");
+	assert_int_equal(
+		fdt_property(fit.blob, "local-mac-address", (const uint8_t[]){0x52, 0x54, 0, 0, 0, 1}, MAC_BYTES), 0);
+	assert_int_equal(fdt_end_node(fit.blob), 0);
+	refuse("vm web: /vms/web/net3: web.net1 has 52:54:00:00:00:01 on this switch; give another local-mac-address");
+}
+
+/* The switch itself: places are used again, an address comes back with its port, the last port takes it away. */
+static void test_ports_come_and_go(void **state)
+{
+	static struct switch_port port[SWITCH_PORTS_MAX + 1U];
+	static struct spinlock lock;
+	struct switch_port *found;
+	uint32_t index = 0;
+
+	(void)state;
+	rig_begin(NULL, NULL);
+	for (uint32_t i = 0; i <= SWITCH_PORTS_MAX; i++) {
+		port[i] = (struct switch_port){.mac = {2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}, .lock = &lock};
+		assert_int_equal(switch_join("a", &port[i], &found), i < SWITCH_PORTS_MAX ? 0 : -ENOSPC);
+	}
+	assert_int_equal(switch_lock_port(&port[0], port[200].mac, &found), SWITCH_FOUND);
+	assert_ptr_equal(found, &port[200]);
+	spin_unlock(&lock);
+	switch_leave(&port[200]);
+	switch_leave(&port[200]);
+	assert_int_equal(switch_lock_port(&port[0], port[200].mac, &found), SWITCH_UNKNOWN);
+	memcpy(port[256].mac, port[3].mac, MAC_BYTES);
+	assert_int_equal(switch_join("a", &port[256], &found), -EEXIST);
+	assert_ptr_equal(found, &port[3]);
+	assert_int_equal(switch_join("b", &port[256], &found), 0);
+	assert_int_equal(switch_lock_port(&port[256], port[4].mac, &found), SWITCH_UNKNOWN);
+	assert_null(switch_lock_next(&port[256], &index));
+	switch_leave(&port[256]);
+	for (uint32_t i = 0; i < SWITCH_PORTS_MAX; i++)
+		if (i != 200)
+			switch_leave(&port[i]);
+	assert_null(switch_next(NULL));
+	fake_page_set_empty(true);
+	assert_int_equal(switch_join("a", &port[0], &found), -ENOMEM);
+	fake_page_set_empty(false);
+	rig_end();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_identity),
+		TEST(test_one_to_another),
+		TEST(test_legacy),
+		TEST(test_to_all),
+		TEST(test_to_many),
+		TEST(test_wrong_source),
+		TEST(test_any_mac),
+		TEST(test_learned_is_bounded),
+		TEST(test_lengths),
+		TEST(test_sent_in_pieces),
+		TEST(test_received_in_pieces),
+		TEST(test_buffers),
+		TEST(test_ram_that_is_none),
+		TEST(test_receiver_breaks_its_queue),
+		TEST(test_down),
+		TEST(test_front_is_read_once),
+		TEST(test_first_touch),
+		TEST(test_saved_and_restored),
+		TEST(test_default_mac),
+		cmocka_unit_test(test_nodes_that_are_wrong),
+		cmocka_unit_test(test_ports_come_and_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
