@@ -212,7 +212,7 @@ dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; th
 	$(Q)tools/dist $(DIST)
 
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench tests/fuzz -name '*.[ch]')
-check: deps ## format, include direction, headers alone, cppcheck, warnings as errors
+check: deps ## format, include direction, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)
 	tools/check-includes
@@ -221,6 +221,12 @@ check: deps ## format, include direction, headers alone, cppcheck, warnings as e
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 	--suppressions-list=tools/cppcheck.txt -I. -Ihyp/arm/include -I$(DEPINC) -D__arm__ -DVIRT7_VERSION='""' \
 	$(ROOMS)
+	shellcheck -S warning -e SC1007,SC2054 $(SHELL_SCRIPTS)
+	pyflakes3 $(PYTHON_SCRIPTS)
+
+# By their first line, wherever they are.
+SHELL_SCRIPTS  = $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/run .ci/run)
+PYTHON_SCRIPTS = $(shell grep -lE '^\#!/usr/bin/python3' tools/* tests/bench/*) tools/*.py tests/qemu/*.py
 
 size: $(BUILD)/virt7.bin ## image size against its limit, the longest functions and files
 	tools/size

@@ -1,5 +1,4 @@
 """Coprocessor registers, CPU models, big.LITTLE, set/way: docs/registers.md, docs/setway.md, docs/configuration.md."""
-import os
 import re
 import subprocess
 import time

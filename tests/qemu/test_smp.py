@@ -9,7 +9,7 @@ import re
 import pexpect
 import pytest
 
-from conftest import BUILD, DEPS, ROOT
+from conftest import BUILD, DEPS
 from test_guests import VIRT7_QUIRKS, check, image
 
 SOAK = os.environ.get("SOAK", "") not in ("", "0")
