@@ -13,7 +13,10 @@ static uint64_t ticks_of(uint32_t ms)
 	return (uint64_t)ms * timer_hz() / 1000U;
 }
 
-/* Has it slept, or has an interrupt reached it, or is there no reason to judge it? Then its time starts anew. */
+/*
+ * Has it slept, or has an interrupt reached it, or is there no reason to judge it? Then its time starts anew; also
+ * where it has become less, for a step of devices' work under way counts as the guest's until it ends.
+ */
 static bool vcpu_hangs(struct vcpu *vcpu, uint64_t limit)
 {
 	uint64_t ran, waited;
@@ -21,7 +24,7 @@ static bool vcpu_hangs(struct vcpu *vcpu, uint64_t limit)
 	sched_times(&vcpu->thread, &ran, &waited);
 	ran -= __atomic_load_n(&vcpu->device_ticks, __ATOMIC_RELAXED);
 	if (vcpu->vm->fresh || vcpu->power != VCPU_ON || vcpu->thread.sleeps != vcpu->seen_sleeps ||
-	    vcpu->vgic.injected != vcpu->seen_injected) {
+	    vcpu->vgic.injected != vcpu->seen_injected || ran < vcpu->seen_ran) {
 		vcpu->seen_ran = ran;
 		vcpu->seen_sleeps = vcpu->thread.sleeps;
 		vcpu->seen_injected = vcpu->vgic.injected;

@@ -106,11 +106,27 @@ static void test_devices(void **state)
 	assert_non_null(crashed);
 }
 
+/* A look while another CPU is in the middle of a step; then a more urgent VM has that CPU. */
+static void test_look_in_step(void **state)
+{
+	(void)state;
+	begin();
+	vcpu.vgic.injected++;
+	ran += 20; /* 5 of them are the step's, which count only when it ends */
+	run(0, 0);
+	vm.watchdog.expired(&vm.watchdog);
+	vcpu.device_ticks += 5;
+	fake_write(SYSREG_cntpct, fake_read(SYSREG_cntpct) + LOOK);
+	vm.watchdog.expired(&vm.watchdog);
+	assert_null(crashed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hangs),
 		cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_look_in_step),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
