@@ -284,6 +284,8 @@ def check_disk(where, node):
 
 
 def check_console(where, root, vm, node):
+    if "." in node.name:
+        raise Refusal(f"{where}: {WORDS['CONSOLE_DOT']}")
     if not re.fullmatch(NAME_RULE, node.name):
         raise Refusal(f"{where}: name: {WORDS['NAME']}")
     if root.find("vms").find(f"{vm.name}.{node.name}"):

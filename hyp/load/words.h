@@ -21,6 +21,7 @@
 #define WORDS_DISK_BLANK_COW  "size and copy-on-write: give one of them"
 #define WORDS_DISK_RO_COW     "read-only and copy-on-write: give one of them"
 #define WORDS_DISK_WRITABLE   "an image cannot be written: say read-only, or copy-on-write = <KiB>"
+#define WORDS_CONSOLE_DOT     "name: has a dot, which stands between a VM's name and its console's; leave it out"
 #define WORDS_CONSOLE_TAKEN   "a VM has the name of this console; choose another"
 #define WORDS_MAC             "not six bytes of an address for one device, such as [52 54 00 00 00 01]"
 #define WORDS_SWITCH_FULL     "256 devices are on this switch already; choose another"

@@ -46,7 +46,7 @@ static struct vconsole *vconsole_of_stream(struct console_stream *stream)
 	return container_of(stream, struct vconsole, stream);
 }
 
-/* A new chain, but for the one that was half sent when the device was saved. */
+/* A new chain, but for the one that was half sent when the device was saved: its first c->sent bytes are. */
 static void begin_chain(struct vconsole *c, struct virtq_chain *chain)
 {
 	chain->phase++;
@@ -55,6 +55,12 @@ static void begin_chain(struct vconsole *c, struct virtq_chain *chain)
 	c->restored = false;
 	c->virtio.device.count.errors += chain->out.left > 0; /* which 5.3.6.2 forbids; it is sent all the same */
 	guest_skip(&chain->in, MIN(c->sent, chain->in.left));
+}
+
+static enum virtio_served end_chain(struct vconsole *c)
+{
+	c->sent = 0;
+	return VIRTIO_DONE;
 }
 
 /* What the console does not take stays where it is, to be read again. */
@@ -67,14 +73,14 @@ static enum virtio_served transmit(struct vconsole *c, struct virtq_chain *chain
 	if (chain->phase == VIRTQ_NO_REQUEST)
 		begin_chain(c, chain);
 	if (chain->in.left == 0)
-		return VIRTIO_DONE;
+		return end_chain(c);
 	n = virtq_share(step, &chain->in, chain->in.left);
 	if (n == 0)
 		return VIRTIO_MORE;
 	from = chain->in;
 	if (guest_gather(&step->view, &from, bytes, n)) {
 		c->virtio.device.count.errors++;
-		return VIRTIO_DONE;
+		return end_chain(c);
 	}
 	taken = console_put(&c->stream, bytes, n);
 	guest_skip(&chain->in, taken);
@@ -82,7 +88,7 @@ static enum virtio_served transmit(struct vconsole *c, struct virtq_chain *chain
 	c->virtio.device.count.bytes += taken;
 	if (taken < n)
 		return VIRTIO_WAIT;
-	return chain->in.left ? VIRTIO_MORE : VIRTIO_DONE;
+	return chain->in.left ? VIRTIO_MORE : end_chain(c);
 }
 
 /* As much as has been typed, and a buffer may stay half empty. */
@@ -171,7 +177,9 @@ static int make_name(struct vconsole *c)
 	const char *vm = device->vm->config.name;
 	const char *wrong = "name: " WORDS_NAME;
 
-	if (bundle_name_is_valid(device->name)) {
+	if (strchr(device->name, '.')) {
+		wrong = WORDS_CONSOLE_DOT;
+	} else if (bundle_name_is_valid(device->name)) {
 		strcat(strcat(strcpy(c->name, vm), "."), device->name);
 		wrong = is_vm(device->bundle, c->name) ? WORDS_CONSOLE_TAKEN : NULL;
 	}

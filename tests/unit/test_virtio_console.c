@@ -389,6 +389,28 @@ static void test_reset_in_flight(void **state)
 	}
 }
 
+/* Nothing is half sent. */
+static void test_saved_idle(void **state)
+{
+	static uint8_t saved[8192];
+
+	(void)state;
+	rig_start(0, TRANSMIT, QUEUE_SIZE);
+	fill(0, "0123456789", 10);
+	rig_desc(0, RIG_DATA, 4, 0, 0);
+	rig_desc(1, RIG_DATA + 4, 6, 0, 0);
+	rig_offer(0);
+	kick(TRANSMIT);
+	expect_sent("0123", 4);
+	device_save(&con->device, saved);
+	device_reset_all(&rig_vm);
+	device_restore(&con->device, saved);
+	rig_work();
+	rig_offer(1);
+	kick(TRANSMIT);
+	expect_sent("0123456789", 10);
+}
+
 /* In the middle of a chain that the console does not take: the rest follows, and nothing twice. */
 static void test_saved_and_restored(void **state)
 {
@@ -456,7 +478,8 @@ static void test_names(void **state)
 	} cases[] = {
 		{"con1", "web.con1", "vm web: /vms/web/con1: " WORDS_CONSOLE_TAKEN},
 		{"con@1", "x", "vm web: /vms/web/con@1: name: " WORDS_NAME},
-		{".con", "x", "vm web: /vms/web/.con: name: " WORDS_NAME},
+		{".con", "x", "vm web: /vms/web/.con: " WORDS_CONSOLE_DOT},
+		{"b.c", "x", "vm web: /vms/web/b.c: " WORDS_CONSOLE_DOT},
 		{"a2345678901234567890123456789012", "x",
 		 "vm web: /vms/web/a2345678901234567890123456789012: name: " WORDS_NAME},
 	};
@@ -483,6 +506,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_scattered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset_in_flight, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_saved_and_restored, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_saved_idle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_emergency_write, setup, teardown),
 		cmocka_unit_test(test_names),
 	};
