@@ -1,6 +1,7 @@
 /*
- * HYP's virtual address space. Everything virt7 sees lies in these windows; guest RAM is not mapped but for the
- * moment of a copy, in a CPU's window. Also read by assembly and the linker script: plain numbers only.
+ * HYP's virtual address space. Everything virt7 sees lies in these windows; of guest RAM virtio's rings are mapped, and
+ * the rest for the moment of a copy, in a CPU's window. Also read by assembly and the linker script: plain numbers
+ * only.
  */
 #ifndef MM_LAYOUT_H
 #define MM_LAYOUT_H

@@ -37,7 +37,7 @@ def check_word(key, value):
 def split_disk(text):
     """(file, {suffix: value}) of FILE:ro, FILE:cow=64M, FILE:gz:ro; a file's own name may have colons."""
     suffixes = {}
-    while match := re.fullmatch(r"(.+):(ro|gz|cow)(?:=([^:]*))?", text):
+    while not Path(text).exists() and (match := re.fullmatch(r"(.+):(ro|gz|cow)(?:=([^:]*))?", text)):
         text, name, value = match.groups()
         if name in suffixes:
             raise Error(f"disk={match[0]}: {name} is given twice")

@@ -133,11 +133,12 @@ static void begin_zero(struct vblk *b, struct virtq_chain *chain, struct virtq_s
 
 	if (b->disk.image || b->read_only)
 		wrong = S_UNSUPP;
-	else if (chain->in.left != sizeof(segment) ||
-		 guest_gather(&step->view, &chain->in, &segment, sizeof(segment)) || segment.sectors > ZERO_SECTORS)
+	else if (chain->in.left != sizeof(segment) || guest_gather(&step->view, &chain->in, &segment, sizeof(segment)))
 		wrong = S_IOERR;
 	else if (segment.flags & ~known_flags)
-		wrong = S_UNSUPP;
+		wrong = S_UNSUPP; /* whatever else is wrong (5.2.6.2) */
+	else if (segment.sectors > ZERO_SECTORS)
+		wrong = S_IOERR;
 	if (wrong)
 		b->request.status = wrong;
 	else

@@ -51,7 +51,7 @@ int disk_make(struct disk *disk, const uint8_t *image, uint64_t size, uint64_t r
 	return ret;
 }
 
-/* Only pages that have been used hold something: they are the first ones. */
+/* Only pages that have been used hold something: they are the first ones, and one more where a first write failed. */
 static void scrub_piece(const struct disk *disk, uint32_t piece, uint64_t used)
 {
 	for (uint64_t at = 0; at < MIN(used, disk->piece[piece].size); at += BLOCK_SIZE) {
@@ -63,7 +63,7 @@ static void scrub_piece(const struct disk *disk, uint32_t piece, uint64_t used)
 
 void disk_free(struct disk *disk)
 {
-	uint64_t used = (uint64_t)disk->used * PAGE_SIZE;
+	uint64_t used = (uint64_t)MIN(disk->used + 1U, disk->limit) * PAGE_SIZE;
 
 	for (uint32_t i = 0; i < disk->pieces; i++) {
 		scrub_piece(disk, i, used);

@@ -131,9 +131,10 @@ out_desc:
 const char *virtq_map(struct virtq *q, struct vm *vm, bool resume)
 {
 	const char *wrong = check_places(q);
+	int ret;
 
-	if (!wrong && map_areas(q, vm))
-		wrong = "its descriptors or rings are not in RAM";
+	if (!wrong && (ret = map_areas(q, vm)) != 0)
+		wrong = ret == -EFAULT ? "its descriptors or rings are not in RAM" : "virt7 cannot map its rings";
 	if (wrong)
 		return wrong;
 	begin_at(q, resume);

@@ -19,7 +19,7 @@ struct vm;
 #define VIRTQ_FETCH       16U /* descriptors of a table that are read at once */
 #define VIRTQ_NO_REQUEST  0U
 #define VIRTQ_STEP_BYTES  KIB(32)
-#define VIRTQ_STEP_PIECES 64U
+#define VIRTQ_STEP_PIECES 32U
 
 /*
  * What a step of a device's work may do, and the view of the guest's RAM that it has meanwhile. One that touches a

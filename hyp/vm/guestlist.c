@@ -85,7 +85,7 @@ uint32_t guest_share(struct guest_view *view, const struct guest_cursor *cursor,
 		ipa_t at;
 		size_t step = cursor_here(&here, len - sum, &at);
 
-		if (!guest_present(view, at, step))
+		if (!(sum ? guest_present : guest_show)(view, at, step)) /* the windows stay at the first */
 			return 0;
 		cursor_advance(&here, step);
 		sum += (uint32_t)step;

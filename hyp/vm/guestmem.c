@@ -61,22 +61,22 @@ void guest_view_close(struct guest_view *view)
 
 /*
  * Show a block of the VM's RAM in the window that was used last but one, where it may be already. Break before make
- * (B3.10.1): what it showed goes first. False: the guest has not touched the block.
+ * (B3.10.1): what it showed goes first. False: the guest has not touched the block, and all is as it was.
  */
 static bool view_turn(struct guest_view *view, uint64_t block)
 {
 	struct guest_shown shown = view->other;
 	pa_t to;
 
+	if (shown.block != block) {
+		if (!s2_lookup(&view->vm->s2, ipa(block), &to))
+			return false;
+		close_shown(&shown);
+		shown.at = hyp_window_open_at(shown.window, to); /* a barrier: its zeroes are there (vm_touch()) */
+		shown.block = block;
+	}
 	view->other = view->here;
 	view->here = shown;
-	if (shown.block == block)
-		return true;
-	if (!s2_lookup(&view->vm->s2, ipa(block), &to))
-		return false;
-	close_shown(&view->here);
-	view->here.at = hyp_window_open_at(shown.window, to); /* a barrier: the block's zeroes are there (vm_touch()) */
-	view->here.block = block;
 	return true;
 }
 
@@ -96,24 +96,39 @@ static inline int view_show(struct guest_view *view, uint64_t at, size_t *len, u
 
 	if (unlikely(block != view->here.block) && !view_turn(view, block))
 		ret = view_touch(view, block);
+	if (unlikely(ret != 0))
+		return ret;
 	*len = MIN(*len, BLOCK_SIZE - offset);
 	*where = view->here.at + offset;
-	return ret;
+	return 0;
 }
 
 bool guest_present(struct guest_view *view, ipa_t at, size_t len)
 {
 	uint32_t offset = (uint32_t)at.v & (BLOCK_SIZE - 1U);
 	uint64_t block = at.v - offset;
+	pa_t to;
 
 	if (likely(block == view->here.block && len <= BLOCK_SIZE - offset))
 		return true; /* all of a block that is shown is the guest's */
 	if (len == 0 || guest_check(view->vm, at.v, len))
 		return true;
 	for (; block < at.v + len; block += BLOCK_SIZE)
-		if (block != view->here.block && !view_turn(view, block))
-			return view_touch(view, block) != 0;
+		if (block != view->here.block && block != view->other.block &&
+		    !s2_lookup(&view->vm->s2, ipa(block), &to))
+			return vm_touch(view->vm, ipa(block)) != 0;
 	return true;
+}
+
+bool guest_show(struct guest_view *view, ipa_t at, size_t len)
+{
+	uint32_t offset = (uint32_t)at.v & (BLOCK_SIZE - 1U);
+
+	if (likely(at.v - offset == view->here.block && len <= BLOCK_SIZE - offset))
+		return true;
+	if (len == 0 || len > BLOCK_SIZE - offset || guest_check(view->vm, at.v, len))
+		return guest_present(view, at, len);
+	return view_turn(view, at.v - offset) || vm_touch(view->vm, at) != 0;
 }
 
 /* Of a guest that looks past the caches no line may be there before HYP's access, nor stay behind it. */

@@ -67,6 +67,9 @@ int guest_copy_out(struct guest_view *view, ipa_t to, const void *from, size_t l
  */
 bool guest_present(struct guest_view *view, ipa_t at, size_t len);
 
+/* The same of what is copied next: it is shown already, where it lies in one block. */
+bool guest_show(struct guest_view *view, ipa_t at, size_t len);
+
 /* From one VM's RAM to another's, in one copy. */
 int guest_copy_across(struct guest_view *to_view, ipa_t to, struct guest_view *from_view, ipa_t from, size_t len);
 

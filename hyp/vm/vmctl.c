@@ -561,7 +561,7 @@ static void __attribute__((noreturn)) leave_for_good(struct vcpu *vcpu)
  * A vCPU that is off or suspended has devices to serve: it was asked before, or is the one that is left to be asked. It
  * is not at the checkpoint meanwhile. Holder of vm->lock, which it gives up.
  */
-static void serve_devices(struct vcpu *vcpu)
+static void serve_while_parked(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 
@@ -588,7 +588,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 		bool last = must_perform(vm);
 
 		if (vm->state == VM_RUNNING && vcpu->virtio_slots) {
-			serve_devices(vcpu);
+			serve_while_parked(vcpu);
 			continue;
 		}
 		if (vm->state == VM_ENDING)
