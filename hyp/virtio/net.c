@@ -21,13 +21,25 @@
 #include "hyp/lib/bits.h"
 #include "hyp/load/words.h"
 #include "hyp/virtio/net.h"
+#include "hyp/virtio/offload.h"
 #include "hyp/virtio/virtio.h"
 #include "hyp/vm/vm.h"
 #include "mm/hypmap.h"
 
-#define F_MTU    3U
-#define F_MAC    5U
-#define F_STATUS 16U
+#define F_CSUM       0U
+#define F_GUEST_CSUM 1U
+#define F_MTU        3U
+#define F_MAC        5U
+#define F_GUEST_TSO4 7U
+#define F_GUEST_TSO6 8U
+#define F_HOST_TSO4  11U
+#define F_HOST_TSO6  12U
+#define F_MRG_RXBUF  15U
+#define F_STATUS     16U
+
+#define F_OFFLOADS                                                                                              \
+	(BIT64(F_CSUM) | BIT64(F_GUEST_CSUM) | BIT64(F_GUEST_TSO4) | BIT64(F_GUEST_TSO6) | BIT64(F_HOST_TSO4) | \
+	 BIT64(F_HOST_TSO6) | BIT64(F_MRG_RXBUF))
 
 #define S_LINK_UP 1U
 
@@ -36,10 +48,13 @@
 #define QUEUES         2U
 #define QUEUE_SIZE     256U
 
-#define MTU          1500U
-#define ETHER_HEADER 14U
-#define FRAME_MAX    (ETHER_HEADER + 4U + MTU) /* with a VLAN's tag */
-#define NET_PIECES   24U                       /* Linux: 17 fragments, and what is in front of them */
+#define MTU         1500U
+#define FRAME_MAX   (ETHER_HEADER + 4U + MTU) /* with a VLAN's tag; but for segments of TCP */
+#define NET_PIECES  24U                       /* Linux: 17 fragments, and what is in front of them */
+#define NET_BUFFERS 64U                       /* that one frame is put into: 45 of Linux' smallest */
+
+#define MADE_PIECES     16U                        /* what a checksum or a segment counts for */
+#define NET_DESCRIPTORS (NET_BUFFERS + NET_PIECES) /* that are read for one frame, at most */
 
 /* Of the phases of a chain: the frame is looked at; behind it, the number of the port that gets it next. */
 #define PHASE_SEND 1U
@@ -52,34 +67,10 @@ struct net_config {
 
 static_assert(sizeof(struct net_config) == 12 && offsetof(struct net_config, mtu) == 10, "5.1.4");
 
-/* In front of each frame (5.1.6). Version 1 has no `buffers`. */
-struct net_header {
-	uint8_t flags, gso_type;
-	uint16_t header_len, gso_size;
-	uint16_t csum_start, csum_offset;
-	uint16_t buffers;
-};
-
 #define HEADER_BYTES        sizeof(struct net_header)
 #define HEADER_BYTES_LEGACY offsetof(struct net_header, buffers)
 static_assert(HEADER_BYTES == 12 && HEADER_BYTES + ETHER_HEADER <= VIRTQ_STEP_PIECES, "5.1.6; virtq_reserve()");
-
-/*
- * What a frame begins with, in virt7's own copy: what has been looked at is what arrives, whatever the sender writes
- * there meanwhile.
- */
-struct net_front {
-	struct net_header header;    /* of version 1 the last bytes of it */
-	uint8_t ether[ETHER_HEADER]; /* to whom, from whom, what */
-};
-
-static_assert(sizeof(struct net_front) == HEADER_BYTES + ETHER_HEADER, "no gaps");
-
-/* A frame on its way: its front, and the rest in the sender's RAM. */
-struct net_frame {
-	const struct net_front *front;
-	const struct guest_cursor *rest;
-};
+static_assert(offsetof(struct net_frame, head) == HEADER_BYTES, "both are read at once");
 
 struct vnet {
 	struct virtio_device virtio;
@@ -88,7 +79,8 @@ struct vnet {
 	struct switch_port port;
 	char name[2U * BUNDLE_NAME_MAX]; /* for people: VM.NODE */
 	struct net_count count;
-	struct net_front front;    /* of the frame that is being sent */
+	struct net_frame frame;    /* that is being sent, */
+	struct net_frame made;     /* and what is made of it for one who does not take it as it is */
 	struct virtio_state state; /* saved, from here on */
 };
 
@@ -104,7 +96,7 @@ static struct vnet *vnet_of_port(struct switch_port *port)
 
 static uint32_t header_bytes(const struct virtio_device *v)
 {
-	return v->legacy ? HEADER_BYTES_LEGACY : HEADER_BYTES;
+	return v->legacy && !virtio_has(v, F_MRG_RXBUF) ? HEADER_BYTES_LEGACY : HEADER_BYTES;
 }
 
 static void drop(struct vnet *n, enum net_drop why)
@@ -116,8 +108,9 @@ static void drop(struct vnet *n, enum net_drop why)
 /* Receive */
 
 enum outcome {
+	NEXT,   /* a part is in its buffer */
 	PUT,    /* and so is what was lost on the receiver's side */
-	AGAIN,  /* the step is used up: nothing has happened yet */
+	AGAIN,  /* the step is over: nothing has happened yet */
 	FAULTY, /* the sender's RAM aborts, or is none; or it is in too many pieces */
 };
 
@@ -133,84 +126,167 @@ static void use_pieces(struct virtq_step *step, uint32_t pieces)
 }
 
 /* Was it the sender's RAM that a copy has failed for? */
-static bool is_readable(struct virtq_step *step, struct guest_cursor rest)
+static bool is_readable(struct virtq_step *step, struct guest_cursor rest, uint32_t len)
 {
 	uint8_t part[64];
 
-	while (rest.left > 0)
-		if (guest_gather(&step->view, &rest, part, MIN(rest.left, sizeof(part))))
+	for (uint32_t n; len > 0; len -= n) {
+		n = MIN(len, sizeof(part));
+		if (guest_gather(&step->view, &rest, part, n))
 			return false;
+	}
 	return true;
 }
 
-/* Into `buffer`, which has room, behind a header of `header_len` bytes. */
-static int copy_frame(struct virtq_step *to, struct guest_cursor buffer, uint32_t header_len, struct virtq_step *from,
-		      const struct net_frame *frame)
-{
-	uint8_t front[sizeof(struct net_front)];
-	struct guest_cursor rest = *frame->rest;
-	int ret;
+/* A frame on its way into a receiver's buffers. */
+struct putting {
+	struct vnet *n;
+	struct virtq *q;
+	struct virtq_step *to, *from;
+	const struct net_frame *frame;
+	struct guest_cursor rest;       /* of it, that has not been copied */
+	uint32_t header, left;          /* bytes: of the header; with that, that are to come */
+	uint32_t pieces;                /* that buffers may still have */
+	uint16_t buffers;               /* that are full */
+	uint16_t avail_next, used_next; /* where the queue was */
+	ipa_t header_at;
+};
 
-	memcpy(front, &(const struct net_header){.buffers = 1}, HEADER_BYTES);
-	memcpy(front + header_len, frame->front->ether, ETHER_HEADER);
-	ret = guest_scatter(&to->view, &buffer, front, header_len + ETHER_HEADER);
-	return ret ? ret : guest_forward(&to->view, &buffer, &from->view, &rest, rest.left);
+/* The receiver has what it had before. */
+static void take_back(const struct putting *p)
+{
+	if (p->buffers > 0)
+		virtq_rewind(p->q, p->avail_next, p->used_next);
 }
 
-/*
- * Into the next buffer, which has been read. One that the frame does not fit into stays for the next frame; one that is
- * not in RAM goes back empty.
- */
-static enum outcome fill_buffer(struct vnet *n, struct virtq_step *to, struct virtq_step *from,
-				const struct net_frame *frame)
+static enum outcome lose(const struct putting *p, enum net_drop why)
 {
-	struct virtq *q = &n->virtio.queue[QUEUE_RECEIVE];
-	uint32_t header = header_bytes(&n->virtio), len = header + ETHER_HEADER + frame->rest->left;
-	uint32_t pieces = NET_PIECES, fits;
-
-	fits = q->chain.out.left >= len ? guest_share(&to->view, &q->chain.out, len, &pieces) : 1;
-	if (fits == 0)
-		return AGAIN;
-	if (fits < len) {
-		drop(n, NET_SMALL);
-		return PUT;
-	}
-	use_pieces(to, NET_PIECES - pieces + 1U);
-	if (unlikely(copy_frame(to, q->chain.out, header, from, frame) != 0)) {
-		if (!is_readable(from, *frame->rest))
-			return FAULTY;
-		drop(n, NET_FAULT);
-		virtq_put(q, to, 0);
-		return PUT;
-	}
-	virtq_put(q, to, len);
-	n->count.received++;
-	n->virtio.device.count.requests++;
-	n->virtio.device.count.bytes += len - header;
+	take_back(p);
+	drop(p->n, why);
 	return PUT;
 }
 
-static enum outcome take_buffer(struct vnet *n, struct virtq_step *to, struct virtq_step *from,
-				const struct net_frame *frame)
+/* A buffer that is not in RAM goes back empty; of several it is the first. */
+static enum outcome fail(const struct putting *p)
 {
-	switch (virtq_take(&n->virtio.queue[QUEUE_RECEIVE], to)) {
-	case VIRTQ_CHAIN:
-		return fill_buffer(n, to, from, frame);
-	case VIRTQ_PART:
+	take_back(p);
+	if (!is_readable(p->from, p->frame->rest, p->frame->rest_len))
+		return FAULTY;
+	if (virtq_take(p->q, p->to) == VIRTQ_CHAIN)
+		virtq_put(p->q, p->to, 0);
+	drop(p->n, NET_FAULT);
+	return PUT;
+}
+
+/* How much of it the buffer gets; 0: it is too small. What virt7 has of a frame stays together. */
+static uint32_t room(const struct putting *p, const struct guest_cursor *out)
+{
+	uint32_t needed = virtio_has(&p->n->virtio, F_MRG_RXBUF) ? 1U : p->left;
+
+	if (p->buffers == 0)
+		needed = MAX(needed, p->header + p->frame->head_len);
+	return out->left >= needed && p->buffers < NET_BUFFERS ? MIN(out->left, p->left) : 0;
+}
+
+/* Header and head, into the first buffer. How many there are is said when it is known, at header_at. */
+static int put_head(struct putting *p, struct guest_cursor *out)
+{
+	uint8_t head[HEADER_BYTES + NET_HEAD_MAX];
+	const struct guest_piece *piece = out->piece;
+
+	while (piece->len == 0)
+		piece++;
+	p->header_at = piece->len >= HEADER_BYTES ? piece->at : ipa(0);
+	memcpy(head, &p->frame->header, HEADER_BYTES);
+	memcpy(head + offsetof(struct net_header, buffers), &(const uint16_t){1}, sizeof(uint16_t));
+	memcpy(head + p->header, p->frame->head, p->frame->head_len);
+	return guest_scatter(&p->to->view, out, head, p->header + p->frame->head_len);
+}
+
+static int put_part(struct putting *p, struct guest_cursor out, uint32_t len)
+{
+	uint32_t front = p->buffers == 0 ? p->header + p->frame->head_len : 0;
+	int ret = front > 0 ? put_head(p, &out) : 0;
+
+	return ret ? ret : guest_forward(&p->to->view, &out, &p->from->view, &p->rest, len - front);
+}
+
+/* Into the next buffer, which has been read. One that is too small stays for the next frame. */
+static enum outcome fill_buffer(struct putting *p)
+{
+	const struct guest_cursor *out = &p->q->chain.out;
+	uint32_t len = room(p, out), fits;
+
+	if (len == 0)
+		return lose(p, NET_SMALL);
+	fits = guest_share(&p->to->view, out, len, &p->pieces);
+	if (fits < len && (fits > 0 || p->pieces == 0))
+		return lose(p, NET_SMALL);
+	if (fits == 0) {
+		take_back(p);
 		return AGAIN;
-	case VIRTQ_EMPTY:
-		drop(n, NET_NO_BUFFER);
-		return PUT;
-	default: /* broken: virtio_publish() sees it */
-		drop(n, NET_DOWN);
-		return PUT;
 	}
+	if (unlikely(put_part(p, *out, len) != 0))
+		return fail(p);
+	virtq_put(p->q, p->to, len);
+	p->buffers++;
+	p->left -= len;
+	return NEXT;
+}
+
+static enum outcome next_buffer(struct putting *p)
+{
+	switch (virtq_take(p->q, p->to)) {
+	case VIRTQ_CHAIN:
+		return fill_buffer(p);
+	case VIRTQ_PART:
+		return lose(p, NET_SMALL);
+	case VIRTQ_EMPTY:
+		return lose(p, NET_NO_BUFFER);
+	default: /* broken: virtio_publish() sees it */
+		return lose(p, NET_DOWN);
+	}
+}
+
+/* All of it is there: say in how many buffers. */
+static enum outcome finish(struct putting *p)
+{
+	uint16_t buffers = p->buffers;
+
+	if (buffers > 1 && p->header_at.v == 0)
+		return lose(p, NET_SMALL);
+	if (buffers > 1 && guest_copy_out(&p->to->view, ipa_add(p->header_at, offsetof(struct net_header, buffers)),
+					  &buffers, sizeof(buffers)))
+		return fail(p);
+	p->n->count.received++;
+	p->n->virtio.device.count.requests++;
+	p->n->virtio.device.count.bytes += p->frame->head_len + p->frame->rest_len;
+	return PUT;
+}
+
+static enum outcome put_frame(struct vnet *n, struct virtq_step *to, struct virtq_step *from,
+			      const struct net_frame *frame)
+{
+	struct virtq *q = &n->virtio.queue[QUEUE_RECEIVE];
+	struct putting p = {.n = n, .q = q, .to = to, .from = from, .frame = frame, .rest = frame->rest};
+	enum outcome outcome;
+
+	p.avail_next = q->s->avail_next;
+	p.used_next = q->s->used_next;
+	p.header = header_bytes(&n->virtio);
+	p.left = p.header + frame->head_len + frame->rest_len;
+	p.pieces = NET_BUFFERS + NET_PIECES;
+	do
+		outcome = next_buffer(&p);
+	while (outcome == NEXT && p.left > 0);
+	use_pieces(from, NET_BUFFERS + NET_PIECES - p.pieces);
+	return outcome == NEXT ? finish(&p) : outcome;
 }
 
 /* Its lock is held. What it costs is the sender's, `from`, to pay. */
 static enum outcome receive(struct vnet *n, struct virtq_step *from, const struct net_frame *frame)
 {
-	struct virtq_step to = {.pieces = from->pieces};
+	struct virtq_step to;
 	enum outcome outcome;
 
 	if (unlikely(!is_up(n))) {
@@ -218,16 +294,63 @@ static enum outcome receive(struct vnet *n, struct virtq_step *from, const struc
 		use_pieces(from, 1);
 		return PUT;
 	}
+	to.bytes = 0;
+	to.pieces = NET_DESCRIPTORS;
 	guest_view_open(&to.view, n->virtio.device.vm, HYP_WINDOW_VIEW_2);
-	outcome = take_buffer(n, &to, from, frame);
+	outcome = put_frame(n, &to, from, frame);
 	guest_view_close(&to.view);
 	virtio_publish(&n->virtio, QUEUE_RECEIVE, &to);
-	from->pieces = outcome == AGAIN ? 0 : to.pieces;
-	from->bytes -= MIN(from->bytes, ETHER_HEADER + frame->rest->left);
+	use_pieces(from, outcome == AGAIN ? from->pieces : NET_DESCRIPTORS - to.pieces);
+	from->bytes -= MIN(from->bytes, frame->head_len + frame->rest_len);
 	return outcome;
 }
 
 /* Transmit */
+
+/* Does the receiver's driver take what the sender's has left to it? Under the receiver's lock. */
+static bool takes_csum(const struct vnet *n)
+{
+	return virtio_has(&n->virtio, F_GUEST_CSUM);
+}
+
+static bool takes_gso(const struct vnet *n, uint32_t gso_type)
+{
+	return takes_csum(n) && virtio_has(&n->virtio, gso_type == NET_GSO_TCPV4 ? F_GUEST_TSO4 : F_GUEST_TSO6);
+}
+
+/* To one port, all of it; what that does not know of is made good. */
+static enum outcome send_whole(struct vnet *n, struct vnet *to, struct virtq_step *step)
+{
+	if (!(n->frame.header.flags & NET_NEEDS_CSUM) || takes_csum(to))
+		return receive(to, step, &n->frame);
+	use_pieces(step, MADE_PIECES);
+	if (is_up(to) && offload_checksum(&n->frame, &n->made, &step->view))
+		return FAULTY;
+	return receive(to, step, &n->made);
+}
+
+/* The segment of number *index, which counts up. NEXT: there may be more. */
+static enum outcome send_segment(struct vnet *n, struct vnet *to, struct virtq_step *step, uint32_t *index)
+{
+	enum outcome outcome;
+	int ret = offload_segment(&n->frame, *index, &n->made, &step->view);
+
+	if (ret)
+		return ret == -ENODATA ? PUT : FAULTY;
+	use_pieces(step, MADE_PIECES);
+	outcome = receive(to, step, &n->made);
+	*index += outcome == PUT;
+	return outcome == PUT ? NEXT : outcome;
+}
+
+static enum outcome send_some(struct vnet *n, struct vnet *to, struct virtq_step *step, uint32_t *index)
+{
+	uint32_t gso_type = n->frame.header.gso_type;
+
+	if (gso_type == NET_GSO_NONE || takes_gso(to, gso_type))
+		return send_whole(n, to, step);
+	return send_segment(n, to, step, index);
+}
 
 static enum virtio_served end_frame(struct vnet *n, enum outcome outcome)
 {
@@ -238,31 +361,40 @@ static enum virtio_served end_frame(struct vnet *n, enum outcome outcome)
 	return VIRTIO_DONE;
 }
 
-static enum virtio_served send_to_one(struct vnet *n, const struct net_frame *frame, struct virtq_step *step)
+static bool is_used_up(const struct virtq_step *step)
+{
+	return step->bytes == 0 || step->pieces == 0;
+}
+
+static enum virtio_served send_to_one(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
 {
 	static const enum net_drop why[] = {
 		[SWITCH_UNKNOWN] = NET_UNKNOWN, [SWITCH_SELF] = NET_ISOLATED, [SWITCH_ISOLATED] = NET_ISOLATED};
-	struct switch_port *port;
-	enum switch_found found = switch_lock_port(&n->port, frame->front->ether, &port);
+	uint32_t index = chain->phase - PHASE_SEND;
 	enum outcome outcome;
 
-	if (unlikely(found != SWITCH_FOUND)) {
-		drop(n, why[found]);
-		return VIRTIO_DONE;
-	}
-	outcome = receive(vnet_of_port(port), step, frame);
-	spin_unlock(port->lock);
-	return outcome == AGAIN ? VIRTIO_MORE : end_frame(n, outcome);
+	do {
+		struct switch_port *port;
+		enum switch_found found = switch_lock_port(&n->port, n->frame.head, &port);
+
+		if (unlikely(found != SWITCH_FOUND)) {
+			drop(n, why[found]);
+			return VIRTIO_DONE;
+		}
+		outcome = send_some(n, vnet_of_port(port), step, &index);
+		spin_unlock(port->lock);
+	} while (outcome == NEXT && !is_used_up(step));
+	chain->phase = PHASE_SEND + index;
+	return outcome == AGAIN || outcome == NEXT ? VIRTIO_MORE : end_frame(n, outcome);
 }
 
-static enum virtio_served send_to_all(struct vnet *n, const struct net_frame *frame, struct virtq_chain *chain,
-				      struct virtq_step *step)
+static enum virtio_served send_to_all(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
 {
 	uint32_t index = chain->phase - PHASE_SEND;
 	struct switch_port *port;
 
-	while (step->bytes > 0 && step->pieces > 0 && (port = switch_lock_next(&n->port, &index))) {
-		enum outcome outcome = receive(vnet_of_port(port), step, frame);
+	while (!is_used_up(step) && (port = switch_lock_next(&n->port, &index))) {
+		enum outcome outcome = send_whole(n, vnet_of_port(port), step);
 
 		spin_unlock(port->lock);
 		if (outcome == FAULTY)
@@ -270,36 +402,90 @@ static enum virtio_served send_to_all(struct vnet *n, const struct net_frame *fr
 		index += outcome == PUT;
 	}
 	chain->phase = PHASE_SEND + index;
-	return step->bytes > 0 && step->pieces > 0 ? end_frame(n, PUT) : VIRTIO_MORE;
+	return is_used_up(step) ? VIRTIO_MORE : end_frame(n, PUT);
+}
+
+/* Of one who has not said that it leaves anything to others the header says nothing. */
+static void read_header(struct vnet *n)
+{
+	struct net_header *h = &n->frame.header;
+
+	h->flags &= NET_NEEDS_CSUM;
+	if (!virtio_has(&n->virtio, F_CSUM))
+		memset(h, 0, sizeof(*h));
+}
+
+static bool may_be_large(const struct vnet *n)
+{
+	switch (n->frame.header.gso_type) {
+	case NET_GSO_TCPV4:
+		return virtio_has(&n->virtio, F_HOST_TSO4);
+	case NET_GSO_TCPV6:
+		return virtio_has(&n->virtio, F_HOST_TSO6);
+	default:
+		return false;
+	}
 }
 
 /* NET_DROPS: there is a frame, and it may be sent. */
 static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
 {
+	struct net_frame *f = &n->frame;
 	uint32_t header = header_bytes(&n->virtio);
 
-	if (guest_gather(&step->view, &chain->in, (uint8_t *)&n->front + HEADER_BYTES - header,
-			 header + ETHER_HEADER) ||
-	    chain->in.left > FRAME_MAX - ETHER_HEADER)
+	if (guest_gather(&step->view, &chain->in, (uint8_t *)f + HEADER_BYTES - header, header + ETHER_HEADER))
 		return NET_MALFORMED;
-	if (!switch_accept(&n->port, n->front.ether + MAC_BYTES))
+	if (header < HEADER_BYTES)
+		memmove(&f->header, (uint8_t *)f + HEADER_BYTES - header, header);
+	f->head_len = ETHER_HEADER;
+	f->rest = chain->in;
+	f->rest_len = chain->in.left;
+	read_header(n);
+	if (f->head_len + f->rest_len > (may_be_large(n) ? NET_FRAME_MAX : FRAME_MAX) || !offload_is_sound(f))
+		return NET_MALFORMED;
+	if (!switch_accept(&n->port, f->head + MAC_BYTES))
 		return NET_SPOOFED;
-	n->virtio.device.count.bytes += ETHER_HEADER + chain->in.left;
+	n->virtio.device.count.bytes += f->head_len + f->rest_len;
 	return NET_DROPS;
+}
+
+/* Is all of it there, in no more pieces than it may have? AGAIN: a block of the sender's RAM has been touched. */
+static enum outcome look_at(const struct vnet *n, struct virtq_step *step)
+{
+	uint32_t pieces = NET_PIECES, fits;
+
+	fits = guest_share(&step->view, &n->frame.rest, n->frame.rest_len, &pieces);
+	if (likely(fits == n->frame.rest_len))
+		return NEXT;
+	return fits == 0 ? AGAIN : FAULTY;
+}
+
+static enum virtio_served go_on(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
+{
+	enum outcome found;
+
+	if (n->frame.rest_len > step->bytes && step->bytes < VIRTQ_STEP_BYTES) {
+		step->bytes = 0;
+		return VIRTIO_MORE;
+	}
+	found = look_at(n, step);
+	if (unlikely(found != NEXT)) {
+		step->pieces = 0;
+		return found == AGAIN ? VIRTIO_MORE : end_frame(n, found);
+	}
+	return n->frame.head[0] & 1U ? send_to_all(n, chain, step) : send_to_one(n, chain, step);
 }
 
 static enum virtio_served net_serve(struct virtio_device *v, uint32_t queue, struct virtq_chain *chain,
 				    struct virtq_step *step, uint32_t *written)
 {
 	struct vnet *n = vnet_of(v);
-	const struct net_frame frame = {&n->front, &chain->in};
-	uint32_t pieces = NET_PIECES, fits;
 
 	(void)queue, (void)written;
 	if (chain->phase == VIRTQ_NO_REQUEST) {
 		enum net_drop why;
 
-		if (!virtq_reserve(step, &chain->in, MIN(chain->in.left, sizeof(n->front))))
+		if (!virtq_reserve(step, &chain->in, MIN(chain->in.left, HEADER_BYTES + ETHER_HEADER)))
 			return VIRTIO_MORE;
 		why = begin_frame(n, chain, step);
 		if (why != NET_DROPS) {
@@ -308,18 +494,13 @@ static enum virtio_served net_serve(struct virtio_device *v, uint32_t queue, str
 		}
 		chain->phase = PHASE_SEND;
 	}
-	fits = guest_share(&step->view, &chain->in, chain->in.left, &pieces);
-	if (unlikely(fits < chain->in.left)) {
-		step->pieces = 0;
-		return fits == 0 ? VIRTIO_MORE : end_frame(n, FAULTY);
-	}
-	return n->front.ether[0] & 1U ? send_to_all(n, &frame, chain, step) : send_to_one(n, &frame, step);
+	return go_on(n, chain, step);
 }
 
 static const struct virtio_backend net_backend = {
 	.name = "net",
 	.id = VIRTIO_ID_NET,
-	.features = BIT64(F_MTU) | BIT64(F_MAC) | BIT64(F_STATUS),
+	.features = F_OFFLOADS | BIT64(F_MTU) | BIT64(F_MAC) | BIT64(F_STATUS),
 	.queues = QUEUES,
 	.queue_size = QUEUE_SIZE,
 	.filled = BIT(QUEUE_RECEIVE),

@@ -380,6 +380,13 @@ void virtq_put(struct virtq *q, const struct virtq_step *step, uint32_t written)
 	forget_chain(q);
 }
 
+void virtq_rewind(struct virtq *q, uint16_t avail_next, uint16_t used_next)
+{
+	q->s->avail_next = avail_next;
+	q->s->used_next = used_next;
+	forget_chain(q);
+}
+
 bool virtq_publish(struct virtq *q, const struct virtq_step *step)
 {
 	struct virtq_state *s = q->s;

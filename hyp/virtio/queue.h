@@ -105,6 +105,9 @@ bool virtq_reserve(struct virtq_step *step, const struct guest_cursor *cursor, u
 /* The chain is done: `written` bytes of it have been written, from the first. */
 void virtq_put(struct virtq *q, const struct virtq_step *step, uint32_t written);
 
+/* Chains that have been put since, and are not published, are as if they had not been taken. */
+void virtq_rewind(struct virtq *q, uint16_t avail_next, uint16_t used_next);
+
 /* Show the driver what has been put since the last time. True: it wants an interrupt. */
 bool virtq_publish(struct virtq *q, const struct virtq_step *step);
 

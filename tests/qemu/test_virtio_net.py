@@ -15,9 +15,10 @@ CLIENT = "; ".join((
     "mkfifo /tmp/endless; exec 3<>/tmp/endless", "ifconfig eth0 10.0.0.1 up",
     "until ping -c 1 -W 1 10.0.0.2 >/dev/null; do :; done", "ping -q -c 20 -i 0.1 10.0.0.2", "ping -q -c 5 -i 0.1 -s 9000 10.0.0.2", "ping6 -q -c 3 -I eth0 ff02::1",
     f"dd if=/dev/urandom of=/tmp/f bs=1k count={KIB} 2>/dev/null", "sha256sum /tmp/f", "nc 10.0.0.2 5000 </tmp/f >/dev/null",
-    "until nc 10.0.0.2 5001 <&3 >/tmp/back; do sleep 1; done", "sha256sum /tmp/back"))
+    "until wget -q -O /tmp/back http://10.0.0.2/f; do sleep 1; done", "sha256sum /tmp/back",
+    "for n in bytes packets; do echo rx_$n: $(cat /sys/class/net/eth0/statistics/rx_$n); done", "echo | nc 10.0.0.2 5001"))
 SERVER = "; ".join((
-    "mkfifo /tmp/endless; exec 3<>/tmp/endless", "ifconfig eth0 10.0.0.2 up", "nc -l -p 5000 <&3 >/tmp/f", "sha256sum /tmp/f", "nc -l -p 5001 </tmp/f",
+    "mkfifo /tmp/endless; exec 3<>/tmp/endless", "ifconfig eth0 10.0.0.2 up", "nc -l -p 5000 <&3 >/tmp/f", "sha256sum /tmp/f", "httpd -p 80 -h /tmp", "nc -l -p 5001 <&3",
     "cat /sys/class/net/eth0/address /sys/class/net/eth0/mtu"))
 
 
@@ -41,6 +42,8 @@ def test_two_debians(virt7, mkbundle, versions, cpus):
     sums = re.findall(r"([0-9a-f]{64})  /tmp/(?:f|back)", client)
     assert len(sums) == 2 and sums[0] == sums[1]
     assert f"{sums[0]}  /tmp/f" in server
+    bytes_in, packets_in = (int(re.search(rf"rx_{what}: (\d+)", client)[1]) for what in ("bytes", "packets"))
+    assert bytes_in / packets_in > 2000  # TCP's data comes in large pieces
     assert "52:54:00:ab:cd:ef1500" in server
     assert client.count("virt7.run: exit status 0") == server.count("virt7.run: exit status 0") == 1
 

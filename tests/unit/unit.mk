@@ -17,7 +17,7 @@ test_bundle_SRCS   := $(LOAD_BUNDLE) $(FAKE)/fake_log.c tests/unit/fit.c
 test_vmcfg_SRCS    := hyp/load/vmcfg.c $(LOAD_BUNDLE) hyp/vdev/device.c $(FAKE)/fake_log.c $(FAKE)/fake_page.c tests/unit/fit.c
 test_image_SRCS    := hyp/load/foreign.c hyp/load/image.c hyp/load/stream.c hyp/load/guestdtb.c hyp/load/tree.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
 	$(FAKE)/fake_page.c
-VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c disk.c console.c net.c switch.c) hyp/load/unpack.c hyp/load/stream.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_random.c \
+VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c disk.c console.c net.c offload.c switch.c) hyp/load/unpack.c hyp/load/stream.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_random.c \
 	$(FAKE)/fake_console.c
 DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_guestdtb_SRCS := hyp/load/guestdtb.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/vdev/classes.c $(VIRTIO) $(DEVICE)

@@ -1,0 +1,57 @@
+/*
+ * What a network card's driver leaves to who receives (virtio 1.2, 5.1.6.2), where that one does not do it either: a
+ * checksum that was left out is computed, TCP's data in a large frame is sent in segments. Between drivers that know
+ * of both neither is done by anybody.
+ */
+#ifndef HYP_VIRTIO_OFFLOAD_H
+#define HYP_VIRTIO_OFFLOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hyp/vm/guestmem.h"
+
+#define ETHER_HEADER  14U
+#define NET_HEAD_MAX  160U /* more than Ethernet, IP and TCP have in front of data, with all options */
+#define NET_FRAME_MAX (ETHER_HEADER + 4U + UINT16_MAX)
+
+/* In front of each frame (5.1.6). Version 1 has `buffers` only with MRG_RXBUF. */
+struct net_header {
+	uint8_t flags, gso_type;
+	uint16_t header_len, gso_size;
+	uint16_t csum_start, csum_offset;
+	uint16_t buffers;
+};
+
+#define NET_NEEDS_CSUM 1U /* flags */
+#define NET_GSO_NONE   0U
+#define NET_GSO_TCPV4  1U
+#define NET_GSO_TCPV6  4U
+
+/*
+ * A frame on its way. What it begins with is virt7's own copy: what has been looked at is what arrives, whatever the
+ * sender makes of it meanwhile. The rest is in the sender's RAM.
+ */
+struct net_frame {
+	struct net_header header;
+	uint8_t head[NET_HEAD_MAX];
+	uint32_t head_len, rest_len;
+	struct guest_cursor rest;
+};
+
+/* Is what the header says possible, of a frame of that length? */
+bool offload_is_sound(const struct net_frame *whole);
+
+/*
+ * *made: the same with its checksum. 0; -EINVAL: that lies too far behind the start; or as guest_copy_in(), of the view
+ * of the sender's RAM.
+ */
+int offload_checksum(const struct net_frame *whole, struct net_frame *made, struct guest_view *view);
+
+/*
+ * *made: segment `index` of a large frame, with its checksums. As offload_checksum(); -EINVAL: it is not what its
+ * header says; -ENODATA: there are no more of them.
+ */
+int offload_segment(const struct net_frame *whole, uint32_t index, struct net_frame *made, struct guest_view *view);
+
+#endif
