@@ -53,6 +53,7 @@ static void leave(uint32_t count, char **args)
 static void off(uint32_t count, char **args)
 {
 	(void)count, (void)args;
+	log_info("the operator: power off");
 	power_off();
 	shell_printf("this host cannot be switched off by software\n");
 }

@@ -135,7 +135,7 @@ static const char *unpack_to(struct unpacking *u, const struct bundle *b, struct
 	if (!va)
 		return "more than fits beside the bundle in 1 GiB; use compression = \"none\"";
 	if (take_pieces(u, size))
-		return "the host has not enough RAM free to unpack it";
+		return "the host has not enough RAM free to unpack it; give it more, or leave compression out";
 	ret = write_pieces(u);
 	if (!ret)
 		ret = map_pieces(u, va);

@@ -11,7 +11,7 @@
 #define WORDS_VMS_EMPTY               "/vms is empty; add a node for each virtual machine"
 #define WORDS_NAME                    "use 1 to 31 letters, digits and ._+- (and no . or - at the start)"
 #define WORDS_UNKNOWN_PROPERTY        "unknown property, ignored"
-#define WORDS_UNKNOWN_NODE            "unknown node, ignored"
+#define WORDS_UNKNOWN_NODE            "unknown node, ignored: its \"compatible\" is of no device that virt7 has"
 #define WORDS_UNKNOWN_DEVICE_PROPERTY "unknown property of a device; correct it or take it out"
 #define WORDS_UNKNOWN_DEVICE_NODE     "unknown node in a device; take it out"
 

@@ -334,8 +334,10 @@ static int make_disk(struct vblk *b, const struct bundle_image *image)
 	int ret = disk_make(&b->disk, image->data, image->data ? image->size : b->size, ram);
 
 	if (ret)
-		log_err("vm %s: /vms/%s/%.40s: %llu KiB: the host has not so much %s free", vm, vm,
-			b->virtio.device.name, (unsigned long long)(ram / 1024U), ret == -ENOMEM ? "heap" : "RAM");
+		log_err("vm %s: /vms/%s/%.40s: %llu KiB: the host has not so much %s free; take less, or give the host "
+			"more memory",
+			vm, vm, b->virtio.device.name, (unsigned long long)(ram / 1024U),
+			ret == -ENOMEM ? "heap" : "RAM");
 	return ret ? -EINVAL : 0;
 }
 

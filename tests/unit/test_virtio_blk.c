@@ -456,7 +456,9 @@ static void test_nodes(void **state)
 		{{NULL},
 		 {{"size", 8}, {"readonly", 1}},
 		 "readonly: unknown property of a device; correct it or take it out"},
-		{{NULL}, {{"size", 10240}, {NULL, 0}}, "10240 KiB: the host has not so much RAM free"},
+		{{NULL},
+		 {{"size", 10240}, {NULL, 0}},
+		 "10240 KiB: the host has not so much RAM free; take less, or give the host more memory"},
 	};
 	char line[160];
 

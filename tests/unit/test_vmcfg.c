@@ -309,7 +309,9 @@ static void test_unknown_things_are_warned_of(void **state)
 	assert_int_equal(bundle_open(&b, f.blob, f.size), 0);
 	assert_int_equal(vmcfg_next(&b, &node, &cfg), 1);
 	assert_int_equal(fake_log_count(LOG_WARN), 1);
-	assert_string_equal(fake_log_last(LOG_WARN), "vm a: /vms/a/net0: unknown node, ignored");
+	assert_string_equal(
+		fake_log_last(LOG_WARN),
+		"vm a: /vms/a/net0: unknown node, ignored: its \"compatible\" is of no device that virt7 has");
 	assert_int_equal(cfg.node, fdt_path_offset(f.blob, "/vms/a"));
 	assert_int_equal(vmcfg_next(&b, &node, &cfg), 0);
 	fit_free(&f);
