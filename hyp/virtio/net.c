@@ -125,10 +125,10 @@ static void use_pieces(struct virtq_step *step, uint32_t pieces)
 	step->pieces -= MIN(step->pieces, pieces);
 }
 
-/* Was it the sender's RAM that a copy has failed for? */
+/* Was it the sender's RAM that a copy of so much has failed for? */
 static bool is_readable(struct virtq_step *step, struct guest_cursor rest, uint32_t len)
 {
-	uint8_t part[64];
+	uint8_t part[256];
 
 	for (uint32_t n; len > 0; len -= n) {
 		n = MIN(len, sizeof(part));
@@ -166,11 +166,11 @@ static enum outcome lose(const struct putting *p, enum net_drop why)
 	return PUT;
 }
 
-/* A buffer that is not in RAM goes back empty; of several it is the first. */
-static enum outcome fail(const struct putting *p)
+/* A buffer that is not in RAM goes back empty; of several it is the first. `len` bytes at `rest` were to be copied. */
+static enum outcome fail(const struct putting *p, struct guest_cursor rest, uint32_t len)
 {
 	take_back(p);
-	if (!is_readable(p->from, p->frame->rest, p->frame->rest_len))
+	if (!is_readable(p->from, rest, len))
 		return FAULTY;
 	if (virtq_take(p->q, p->to) == VIRTQ_CHAIN)
 		virtq_put(p->q, p->to, 0);
@@ -203,12 +203,16 @@ static int put_head(struct putting *p, struct guest_cursor *out)
 	return guest_scatter(&p->to->view, out, head, p->header + p->frame->head_len);
 }
 
-static int put_part(struct putting *p, struct guest_cursor out, uint32_t len)
+/* NEXT: the buffer has its part. */
+static enum outcome put_part(struct putting *p, struct guest_cursor out, uint32_t len)
 {
 	uint32_t front = p->buffers == 0 ? p->header + p->frame->head_len : 0;
+	struct guest_cursor rest = p->rest;
 	int ret = front > 0 ? put_head(p, &out) : 0;
 
-	return ret ? ret : guest_forward(&p->to->view, &out, &p->from->view, &p->rest, len - front);
+	if (!ret)
+		ret = guest_forward(&p->to->view, &out, &p->from->view, &p->rest, len - front);
+	return unlikely(ret != 0) ? fail(p, rest, len - front) : NEXT;
 }
 
 /* Into the next buffer, which has been read. One that is too small stays for the next frame. */
@@ -216,6 +220,7 @@ static enum outcome fill_buffer(struct putting *p)
 {
 	const struct guest_cursor *out = &p->q->chain.out;
 	uint32_t len = room(p, out), fits;
+	enum outcome outcome;
 
 	if (len == 0)
 		return lose(p, NET_SMALL);
@@ -226,8 +231,9 @@ static enum outcome fill_buffer(struct putting *p)
 		take_back(p);
 		return AGAIN;
 	}
-	if (unlikely(put_part(p, *out, len) != 0))
-		return fail(p);
+	outcome = put_part(p, *out, len);
+	if (outcome != NEXT)
+		return outcome;
 	virtq_put(p->q, p->to, len);
 	p->buffers++;
 	p->left -= len;
@@ -257,7 +263,7 @@ static enum outcome finish(struct putting *p)
 		return lose(p, NET_SMALL);
 	if (buffers > 1 && guest_copy_out(&p->to->view, ipa_add(p->header_at, offsetof(struct net_header, buffers)),
 					  &buffers, sizeof(buffers)))
-		return fail(p);
+		return fail(p, p->rest, 0);
 	p->n->count.received++;
 	p->n->virtio.device.count.requests++;
 	p->n->virtio.device.count.bytes += p->frame->head_len + p->frame->rest_len;

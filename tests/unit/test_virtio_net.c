@@ -29,6 +29,8 @@
 #define UNTOUCHED 0xa5  /* what the fake RAM is filled with */
 #define HZ        1000U /* fake_virtio.c */
 #define CARDS_MAX 32U
+#define COPIES_MAX \
+	(RIG_COPIES_MAX + 2U * 112U + 256U) /* the most pieces of a frame on both sides; a look at what failed */
 
 /* Of a card in guest RAM: its rings and buffers. */
 #define AREA(slot)     (MACHINE_RAM_BASE + 0x10000U + (slot)*0x10000U)
@@ -225,20 +227,26 @@ static uint32_t used_len(uint32_t slot, uint32_t entry)
 	return *(uint32_t *)fake_guest_at(used_ring(&rings[slot][RECEIVE]) + 8U + 8U * (entry % SIZE));
 }
 
-/* A step does no more than what is written at net.c's head. The number of steps. */
+/* A step does no more than what is written at net.c's head. */
+static void step(void)
+{
+	atomic_clear(&rig_vcpu[0].thread.work, WORK_VIRTIO);
+	fake_virtio.copies = fake_virtio.touches = 0;
+	if (virtio_work(&rig_vcpu[0]))
+		atomic_or(&rig_vcpu[0].thread.work, WORK_VIRTIO);
+	assert_int_equal(fake_virtio.views, 0);
+	assert_in_range(fake_virtio.touches, 0, 1);
+	assert_in_range(fake_virtio.copies, 0, COPIES_MAX);
+}
+
+/* The number of steps. */
 static uint32_t work(void)
 {
 	uint32_t steps = 0;
 
-	while (rig_vcpu[0].thread.work & WORK_VIRTIO) {
-		atomic_clear(&rig_vcpu[0].thread.work, WORK_VIRTIO);
-		fake_virtio.copies = fake_virtio.touches = 0;
-		if (virtio_work(&rig_vcpu[0]))
-			atomic_or(&rig_vcpu[0].thread.work, WORK_VIRTIO);
-		assert_int_equal(fake_virtio.views, 0);
-		assert_in_range(fake_virtio.touches, 0, 1);
-		assert_in_range(fake_virtio.copies, 0, RIG_COPIES_MAX + 2U * 112U);
-		assert_in_range(++steps, 0, 6500);
+	for (; rig_vcpu[0].thread.work & WORK_VIRTIO; steps++) {
+		step();
+		assert_in_range(steps, 0, 6500);
 	}
 	return steps;
 }
@@ -1076,6 +1084,144 @@ static void test_large_that_is_no_tcp(void **state)
 	assert_int_equal(used(1, RECEIVE), 0);
 }
 
+/* Drivers that do anything */
+
+#define ROUNDS 100000U
+
+static uint32_t seed;
+
+static uint32_t any(uint32_t below)
+{
+	seed = seed * 1664525U + 1013904223U;
+	return (seed >> 8) % below;
+}
+
+static uint32_t any_length(void)
+{
+	static const uint32_t lengths[] = {0,    1,    2,    10,   12,    13,    26,         60,
+					   1514, 1526, 2048, 9000, 65535, 65550, 0xfffff000, UINT32_MAX};
+
+	return lengths[any(ARRAY_SIZE(lengths))] + any(4) - any(2);
+}
+
+static uint64_t any_address(uint32_t slot)
+{
+	const uint64_t places[] = {OUT(slot),
+				   IN(slot, any(8)),
+				   LARGE + any(1000),
+				   AREA(slot),
+				   MACHINE_RAM_BASE + FAKE_GUEST_RAM - any(100),
+				   MACHINE_UART_BASE,
+				   UINT64_MAX - any(100)};
+
+	return places[any(ARRAY_SIZE(places))];
+}
+
+/* What is written lies in the chain that the receiver's driver gave for it (but for the number of buffers). */
+static void watch(uint64_t at, const void *from, size_t len)
+{
+	(void)from;
+	for (uint32_t n = 0; n < cards && len != 2; n++) {
+		const struct virtq *q = &card[n]->queue[RECEIVE];
+		bool found = !card[n]->receive_lock.held;
+
+		for (uint32_t i = q->chain.readable; !found && i < q->chain.count; i++)
+			found = at >= q->piece[i].at.v && at - q->piece[i].at.v + len <= q->piece[i].len;
+		assert_true(found);
+	}
+}
+
+static void any_trouble(void)
+{
+	fake_virtio.bad = any(2) ? 0 : any(2) ? IN(any(cards), any(8)) + any(100) : LARGE + any(5000);
+	fake_virtio.bad_size = fake_virtio.bad ? any(2000) : 0;
+	fake_virtio.fresh = any(3) ? 0 : (uint64_t)any(UINT32_MAX) << any(32);
+	fake_virtio.uncached = !any(8);
+	rig_vm.state = any(8) ? VM_RUNNING : VM_PAUSED;
+}
+
+static void any_frame(uint32_t slot)
+{
+	uint32_t len =
+		any(3) ? write_tcp(any(3) ? any(2000) : any(60000), any(3) ? any(2000) : 0, any(2)) : any_length();
+
+	if (!any(4))
+		rig_set16(LARGE + 2U * any(40), (uint16_t)any(0x10000));
+	mac_of(slot, (uint8_t *)fake_guest_at(LARGE + 12U + MAC_BYTES));
+	if (any(3))
+		mac_of(any(cards), fake_guest_at(LARGE + 12U));
+	desc(&rings[slot][TRANSMIT], 0, LARGE + 2U * card[slot]->legacy, len + (card[slot]->legacy ? 10U : 12U), 0, 0);
+	offer(&rings[slot][TRANSMIT], 0, SIZE);
+}
+
+static void any_operation(uint32_t slot)
+{
+	struct ring *r = &rings[slot][any(2)];
+	static uint8_t saved[8192];
+
+	switch (any(16)) {
+	case 0:
+		accepted[slot] = any(3) ? 0x199ab : any(0x20000) & 0x199ab;
+		accepted[slot] |= any(2) << VIRTIO_F_INDIRECT_DESC | any(2) << VIRTIO_F_EVENT_IDX;
+		any(4) ? start(slot) : start_size(slot, SIZE);
+		break;
+	case 1:
+		desc(r, any(SIZE), any_address(slot), any_length(), any(8), any(SIZE + 1U));
+		break;
+	case 3:
+		offer(r, any(16) ? any(SIZE) : any(0x10000), SIZE);
+		break;
+	case 4:
+		reg(slot, any(64) * 4U, any(8) ? any(8) : any(UINT32_MAX));
+		break;
+	case 5:
+		any_trouble();
+		break;
+	case 6:
+		device_save(&card[slot]->device, saved);
+		device_restore(&card[slot]->device, saved);
+		break;
+	case 7:
+		if (!any(4))
+			reg(slot, VIRTIO_STATUS, 0);
+		break;
+	case 2:
+	case 8:
+	case 9:
+	case 10:
+		give_buffer(slot, any(SIZE), any(2) ? BUFFER : any_length());
+		break;
+	default:
+		any_frame(slot);
+		break;
+	}
+}
+
+static void test_anything(void **state)
+{
+	(void)state;
+	flag[1] = "virtio-legacy";
+	flag[2] = "allow-any-mac";
+	flag[3] = "isolated";
+	start_all(4);
+	seed = 7;
+	fake_virtio.on_copy_out = watch;
+	for (uint32_t round = 0; round < ROUNDS; round++) {
+		any_operation(any(cards));
+		reg(any(cards), VIRTIO_QUEUE_NOTIFY, any(3));
+		for (uint32_t n = 0; n < 20U && rig_vcpu[0].thread.work & WORK_VIRTIO; n++)
+			step();
+		for (uint32_t n = 0; n < cards; n++)
+			assert_false(card[n]->lock.held || card[n]->receive_lock.held || card[n]->irq_lock.held);
+	}
+	for (uint32_t n = 0; n < NET_DROPS; n++) /* it has seen something */
+		assert_true(dropped(0, (enum net_drop)n) + dropped(1, (enum net_drop)n) + dropped(2, (enum net_drop)n) +
+				    dropped(3, (enum net_drop)n) >
+			    0);
+	assert_true(count(0)->sent > 100 && count(1)->received > 100);
+	fake_virtio.on_copy_out = NULL;
+}
+
 /* Without one of its own: the same in each boot, and another for each device. */
 static void test_default_mac(void **state)
 {
@@ -1211,6 +1357,7 @@ int main(void)
 		TEST(test_large_to_one_who_does_not),
 		TEST(test_many_segments),
 		TEST(test_large_that_is_no_tcp),
+		TEST(test_anything),
 		cmocka_unit_test(test_nodes_that_are_wrong),
 		cmocka_unit_test(test_ports_come_and_go),
 	};
