@@ -91,3 +91,47 @@ def test_apart(virt7, mkbundle):
     command(run, "vm create c")
     assert "c.net0" in ports(run)
     power_off(run)
+
+
+# Sends without end, in large frames and small ones, to one who may be there or not.
+FLOOD = "; ".join((
+    "ifconfig eth0 10.0.0.1 up", "arp -s 10.0.0.2 52:54:00:00:00:02", "dd if=/dev/zero of=/tmp/f bs=64k count=64 2>/dev/null",
+    "httpd -p 80 -h /tmp", "(while :; do ping -q -c 1000 -i 0.001 -s 1400 -W 1 10.0.0.2; done) >/dev/null & while sleep 5; do echo a''live; done"))
+LOAD = "; ".join((
+    "ifconfig eth0 10.0.0.2 up", "(while :; do ping -q -c 1000 -i 0.001 -s 1400 -W 1 10.0.0.1; done) >/dev/null & while :; do wget -q -O /dev/null http://10.0.0.1/f && echo fetch''ed; done"))
+ROUNDS = 50 if SOAK else 2
+
+
+def share_screen(run):
+    run.send("vm console\r")
+    run.expect(r"\[all VMs; keyboard: ")
+
+
+@pytest.mark.parametrize("cpus", (1, 2))
+def test_life_under_load(virt7, mkbundle, cpus):
+    """One of two that send to each other all the time is paused, reset, stopped, taken apart; the other one goes on."""
+    run = virt7(mkbundle(debian("a", FLOOD, "net=lan"), debian("b", LOAD, "net=lan:mac=52:54:00:00:00:02")), smp=cpus,
+                timeout=240)
+    for round in range(ROUNDS):
+        run.expect_said("b", "fetched", count=2 * round + 1)
+        open_shell(run)
+        for _ in range(5):
+            command(run, "vm pause b")
+            command(run, "vm resume b")
+        received = ports(run)["b.net0"][1]
+        command(run, "vm reset -f b")
+        share_screen(run)
+        run.expect_said("b", "fetched", count=2 * round + 2)
+        open_shell(run)
+        assert ports(run)["b.net0"][1] > received
+        command(run, ("vm stop -f b", "vm destroy -f b")[round % 2])
+        if round % 2:
+            assert "b.net0" not in ports(run)
+            command(run, "vm create b")
+        command(run, "vm start b")
+        lost = ports(run)["b.net0"][2]
+        assert round % 2 or lost["VM or driver down"] > 0
+        share_screen(run)
+    run.expect_said("a", "alive", count=len(re.findall("alive", run.said("a"))) + 1)
+    open_shell(run)
+    power_off(run)
