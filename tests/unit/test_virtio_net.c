@@ -983,6 +983,33 @@ static void test_large_to_one_who_takes_it(void **state)
 	assert_int_equal(count(0)->sent, 3);
 }
 
+/* Header and the first 14 bytes have no place in the first buffer: it stays. Behind it a byte each will do. */
+static void test_buffers_of_a_byte(void **state)
+{
+	(void)state;
+	accepted[1] = MRG_RXBUF;
+	make(2);
+	start(0);
+	start_size(1, SIZE);
+	give_buffer(1, 0, 25);
+	give_buffer(1, 1, BUFFER);
+	transmit(0, 1, 60);
+	assert_int_equal(dropped(1, NET_SMALL), 1);
+	assert_int_equal(used(1, RECEIVE), 0);
+	start_size(1, SIZE);
+	give_buffer(1, 0, 26);
+	for (uint32_t n = 1; n < SIZE; n++)
+		give_buffer(1, n, 1);
+	transmit(0, 1, 14U + SIZE);
+	assert_int_equal(dropped(1, NET_NO_BUFFER), 1);
+	assert_int_equal(used(1, RECEIVE), 0);
+	transmit(0, 1, 14U + SIZE - 1U);
+	assert_int_equal(used(1, RECEIVE), SIZE);
+	assert_int_equal(rig_get16(IN(1, 0) + 10U), SIZE);
+	for (uint32_t n = 1; n < SIZE; n++)
+		assert_memory_equal(fake_guest_at(IN(1, n)), fake_guest_at(OUT(0) + 26U + n - 1U), 1);
+}
+
 /* The first of the buffers goes back empty, or the sender's frame is lost. */
 static void test_large_into_ram_that_is_none(void **state)
 {
@@ -1353,6 +1380,7 @@ int main(void)
 		TEST(test_checksum_made_good),
 		TEST(test_headers_that_are_wrong),
 		TEST(test_large_to_one_who_takes_it),
+		TEST(test_buffers_of_a_byte),
 		TEST(test_large_into_ram_that_is_none),
 		TEST(test_large_to_one_who_does_not),
 		TEST(test_many_segments),
