@@ -222,7 +222,7 @@ WRONG = {
     "OPTIONS=quite": "OPTIONS: quite is not NAME=VALUE",
     "DISK=VERSION:cow=lots": f"DISK=VERSION:cow=lots {SIZE}",
     "DISK=VERSION:cow=": f"DISK=VERSION:cow= {SIZE}",
-    "DISK=VERSION:rw": "DISK=VERSION:rw: no file VERSION:rw",
+    "DISK=VERSION:rw": "DISK=VERSION:rw: behind the file's name :ro or :cow=SIZE may stand; tools/mkbundle knows more",
     "BUNDLE=/nowhere/x.itb": "no /nowhere/x.itb; correct its name, or run make for what it makes",
     "IMAGE=/nowhere/virt7.bin": "no /nowhere/virt7.bin; correct its name, or run make for what it makes",
     "KERNEL=/nowhere/zImage": "no /nowhere/zImage; correct its name, or run make for what it makes",
