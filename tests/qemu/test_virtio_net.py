@@ -23,7 +23,7 @@ SERVER = "; ".join((
 
 
 def debian(name, run, words, cpus=1):
-    return (f"name={name},cpus={cpus},memory=64M,kernel={DEPS}/armhf/vmlinuz,ramdisk={BUILD}/initramfs.cpio,{words},"
+    return (f"name={name},cpus={cpus},memory=128M,kernel={DEPS}/armhf/vmlinuz,ramdisk={BUILD}/initramfs.cpio,{words},"
             f'bootargs=console=ttyAMA0 virt7.run="{run}"')
 
 
