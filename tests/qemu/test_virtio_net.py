@@ -43,7 +43,7 @@ def test_two_debians(virt7, mkbundle, versions, cpus):
     assert len(sums) == 2 and sums[0] == sums[1]
     assert f"{sums[0]}  /tmp/f" in server
     bytes_in, packets_in = (int(re.search(rf"rx_{what}: (\d+)", client)[1]) for what in ("bytes", "packets"))
-    assert bytes_in / packets_in > 2000  # TCP's data comes in large pieces
+    assert bytes_in / packets_in > 1448  # which frames of 1,514 bytes cannot have: TCP's data comes in larger ones
     assert "52:54:00:ab:cd:ef1500" in server
     assert client.count("virt7.run: exit status 0") == server.count("virt7.run: exit status 0") == 1
 
