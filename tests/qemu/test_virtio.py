@@ -132,7 +132,7 @@ def test_debian_on_a_disk(cpus):
     child.expect(r"root@debian:~# ")
     child.sendline("dd if=/dev/urandom of=/var/a bs=1M count=16 status=none && sync && mke2fs -qF /var/a && e2fsck -fp /var/a; "
                    "systemctl is-system-running --wait; echo status $?")
-    child.expect(r"running\r\nstatus 0\r")
+    child.expect(r"running\s+status 0\s")
     child.sendline("poweroff")
     child.expect("virt7: no VM is running: power off")
     child.expect(pexpect.EOF)
