@@ -49,10 +49,12 @@
 #define QUEUE_SIZE     256U
 
 #define MTU         1500U
-#define FRAME_MAX   (ETHER_HEADER + 4U + MTU) /* with a VLAN's tag; but for segments of TCP */
-#define NET_PIECES  24U                       /* Linux: 17 fragments, and what is in front of them */
-#define NET_BUFFERS 64U                       /* that one frame is put into: 45 of Linux' smallest */
+#define TAG_BYTES   4U                   /* a VLAN's */
+#define FRAME_MAX   (ETHER_HEADER + MTU) /* but for segments of TCP */
+#define NET_PIECES  24U                  /* Linux: 17 fragments, and what is in front of them */
+#define NET_BUFFERS 64U                  /* that one frame is put into: 45 of Linux' smallest */
 
+#define TOUCHES_MAX     2U                         /* of one receiver's RAM, for a frame: it is the sender that waits */
 #define MADE_PIECES     16U                        /* what a checksum or a segment counts for */
 #define NET_DESCRIPTORS (NET_BUFFERS + NET_PIECES) /* that are read for one frame, at most */
 
@@ -79,7 +81,8 @@ struct vnet {
 	struct switch_port port;
 	char name[2U * BUNDLE_NAME_MAX]; /* for people: VM.NODE */
 	struct net_count count;
-	struct net_frame frame;    /* that is being sent, */
+	uint32_t touches;          /* of its receiver's RAM, for the frame that is being sent, */
+	struct net_frame frame;    /* this one, */
 	struct net_frame made;     /* and what is made of it for one who does not take it as it is */
 	struct virtio_state state; /* saved, from here on */
 };
@@ -295,9 +298,9 @@ static enum outcome receive(struct vnet *n, struct virtq_step *from, const struc
 	struct virtq_step to;
 	enum outcome outcome;
 
+	use_pieces(from, 1U + frame->pieces); /* whether the receiver takes any of it or not */
 	if (unlikely(!is_up(n))) {
 		drop(n, NET_DOWN);
-		use_pieces(from, 1);
 		return PUT;
 	}
 	to.bytes = 0;
@@ -324,15 +327,34 @@ static bool takes_gso(const struct vnet *n, uint32_t gso_type)
 	return takes_csum(n) && virtio_has(&n->virtio, gso_type == NET_GSO_TCPV4 ? F_GUEST_TSO4 : F_GUEST_TSO6);
 }
 
+/*
+ * A block of the receiver's RAM that has to be zeroed first is a step of the sender's. Who offers more of them loses
+ * the frame.
+ */
+static enum outcome give(struct vnet *n, struct vnet *to, struct virtq_step *step, const struct net_frame *frame)
+{
+	enum outcome outcome = receive(to, step, frame);
+
+	if (likely(outcome != AGAIN)) {
+		n->touches = 0;
+		return outcome;
+	}
+	if (++n->touches <= TOUCHES_MAX)
+		return AGAIN;
+	n->touches = 0;
+	drop(to, NET_NO_BUFFER);
+	return PUT;
+}
+
 /* To one port, all of it; what that does not know of is made good. */
 static enum outcome send_whole(struct vnet *n, struct vnet *to, struct virtq_step *step)
 {
 	if (!(n->frame.header.flags & NET_NEEDS_CSUM) || takes_csum(to))
-		return receive(to, step, &n->frame);
+		return give(n, to, step, &n->frame);
 	use_pieces(step, MADE_PIECES);
 	if (is_up(to) && offload_checksum(&n->frame, &n->made, &step->view))
 		return FAULTY;
-	return receive(to, step, &n->made);
+	return give(n, to, step, &n->made);
 }
 
 /* The segment of number *index, which counts up. NEXT: there may be more. */
@@ -344,7 +366,7 @@ static enum outcome send_segment(struct vnet *n, struct vnet *to, struct virtq_s
 	if (ret)
 		return ret == -ENODATA ? PUT : FAULTY;
 	use_pieces(step, MADE_PIECES);
-	outcome = receive(to, step, &n->made);
+	outcome = give(n, to, step, &n->made);
 	*index += outcome == PUT;
 	return outcome == PUT ? NEXT : outcome;
 }
@@ -411,13 +433,13 @@ static enum virtio_served send_to_all(struct vnet *n, struct virtq_chain *chain,
 	return is_used_up(step) ? VIRTIO_MORE : end_frame(n, PUT);
 }
 
-/* Of one who has not said that it leaves anything to others the header says nothing. */
+/* Where nothing is left to others, and of one who has not said that it does, the header says nothing. */
 static void read_header(struct vnet *n)
 {
 	struct net_header *h = &n->frame.header;
 
 	h->flags &= NET_NEEDS_CSUM;
-	if (!virtio_has(&n->virtio, F_CSUM))
+	if (!virtio_has(&n->virtio, F_CSUM) || (!h->flags && h->gso_type == NET_GSO_NONE))
 		memset(h, 0, sizeof(*h));
 }
 
@@ -431,6 +453,20 @@ static bool may_be_large(const struct vnet *n)
 	default:
 		return false;
 	}
+}
+
+static bool has_tag(const struct net_frame *f)
+{
+	uint32_t type = (uint32_t)f->head[12] << 8 | f->head[13];
+
+	return type == 0x8100U || type == 0x88a8U; /* IEEE 802.1Q */
+}
+
+static uint32_t frame_max(const struct vnet *n)
+{
+	if (may_be_large(n))
+		return NET_FRAME_MAX;
+	return FRAME_MAX + (has_tag(&n->frame) ? TAG_BYTES : 0);
 }
 
 /* NET_DROPS: there is a frame, and it may be sent. */
@@ -447,7 +483,8 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 	f->rest = chain->in;
 	f->rest_len = chain->in.left;
 	read_header(n);
-	if (f->head_len + f->rest_len > (may_be_large(n) ? NET_FRAME_MAX : FRAME_MAX) || !offload_is_sound(f))
+	n->touches = 0;
+	if (f->head_len + f->rest_len > frame_max(n) || !offload_is_sound(f))
 		return NET_MALFORMED;
 	if (!switch_accept(&n->port, f->head + MAC_BYTES))
 		return NET_SPOOFED;
@@ -456,11 +493,12 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 }
 
 /* Is all of it there, in no more pieces than it may have? AGAIN: a block of the sender's RAM has been touched. */
-static enum outcome look_at(const struct vnet *n, struct virtq_step *step)
+static enum outcome look_at(struct vnet *n, struct virtq_step *step)
 {
 	uint32_t pieces = NET_PIECES, fits;
 
 	fits = guest_share(&step->view, &n->frame.rest, n->frame.rest_len, &pieces);
+	n->frame.pieces = NET_PIECES - pieces;
 	if (likely(fits == n->frame.rest_len))
 		return NEXT;
 	return fits == 0 ? AGAIN : FAULTY;

@@ -37,6 +37,7 @@ struct net_frame {
 	uint8_t head[NET_HEAD_MAX];
 	uint32_t head_len, rest_len;
 	struct guest_cursor rest;
+	uint32_t pieces; /* of the sender's RAM that it is walked through once more for each who gets it */
 };
 
 /* Is what the header says possible, of a frame of that length? */

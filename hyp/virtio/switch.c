@@ -109,6 +109,19 @@ static bool may_reach(const struct switch_port *from, const struct switch_port *
 	return to != from && !(from->isolated && to->isolated);
 }
 
+/* Under the switch's lock. */
+static void come_to(struct switch_port *port)
+{
+	__atomic_fetch_add(&port->comers, 1U, __ATOMIC_RELAXED);
+}
+
+/* Not under it. */
+static void lock_port(struct switch_port *port)
+{
+	spin_lock(port->lock);
+	__atomic_fetch_sub(&port->comers, 1U, __ATOMIC_RELEASE);
+}
+
 enum switch_found switch_lock_port(const struct switch_port *from, const uint8_t *mac, struct switch_port **to)
 {
 	struct net_switch *net = from->net;
@@ -124,8 +137,10 @@ enum switch_found switch_lock_port(const struct switch_port *from, const uint8_t
 	else if (unlikely(!may_reach(from, port)))
 		found = port == from ? SWITCH_SELF : SWITCH_ISOLATED;
 	else
-		spin_lock(port->lock);
+		come_to(port);
 	spin_unlock(&net->lock);
+	if (likely(found == SWITCH_FOUND))
+		lock_port(port);
 	*to = port;
 	return found;
 }
@@ -141,9 +156,11 @@ struct switch_port *switch_lock_next(const struct switch_port *from, uint32_t *i
 			port = net->port[*index];
 	if (port) {
 		*index = port->index;
-		spin_lock(port->lock);
+		come_to(port);
 	}
 	spin_unlock(&net->lock);
+	if (port)
+		lock_port(port);
 	return port;
 }
 
@@ -234,7 +251,10 @@ void switch_leave(struct switch_port *port)
 	spin_lock(&net->lock);
 	give_place(net, port);
 	spin_unlock(&net->lock);
-	spin_lock(port->lock); /* who had found it is done */
+	/* Who has found it waits for no more than a frame, with interrupts masked; then all of them are done. */
+	while (__atomic_load_n(&port->comers, __ATOMIC_ACQUIRE))
+		;
+	spin_lock(port->lock);
 	spin_unlock(port->lock);
 	port->net = NULL;
 	put_switch(net);

@@ -6,9 +6,10 @@
  * port may send from any address, those are learned: a bounded table of addresses that age.
  *
  * Ports come and go on the boot CPU (hyp/vm/assemble.h); senders look from any. switch->lock is for its ports and
- * addresses: taken under the lock of the device that sends, and inside of it, and kept when it is given back, the lock
- * of the port that was looked for, which is the receive_lock of its device (hyp/virtio/virtio.h). Under that no lock of
- * a device or a switch is taken, so that two may send to each other.
+ * addresses: taken under the lock of the device that sends, and given back before who looked for a port waits for that
+ * port's lock, which is the receive_lock of its device (hyp/virtio/virtio.h): who sends to others does not wait there.
+ * The port stays meanwhile (struct switch_port, comers). Under its lock no lock of a device or a switch is taken, so
+ * that two may send to each other.
  */
 #ifndef HYP_VIRTIO_SWITCH_H
 #define HYP_VIRTIO_SWITCH_H
@@ -34,6 +35,7 @@ struct switch_port {
 	struct net_switch *net; /* NULL: plugged into none */
 	struct switch_port *next;
 	uint32_t index;
+	volatile uint32_t comers; /* who have found it, and do not hold its lock yet */
 };
 
 enum switch_found { SWITCH_FOUND, SWITCH_UNKNOWN, SWITCH_SELF, SWITCH_ISOLATED };
