@@ -155,12 +155,17 @@ struct vm *shell_look_up_vm(const char *name)
 	return NULL;
 }
 
+static void say_no_vm(const char *name)
+{
+	shell_printf("no VM is called %s; `vm list` shows their names\n", name);
+}
+
 struct vm *shell_find_vm(const char *name)
 {
 	struct vm *vm = shell_look_up_vm(name);
 
 	if (!vm)
-		shell_printf("no VM is called %s; `vm list` shows their names\n", name);
+		say_no_vm(name);
 	return vm;
 }
 
@@ -178,7 +183,7 @@ struct console_stream *shell_find_console(const char *name)
 	struct console_stream *found = look_up_console(name);
 
 	if (!found)
-		shell_printf("no VM is called %s; `vm list` shows their names\n", name);
+		say_no_vm(name);
 	return found;
 }
 

@@ -177,17 +177,22 @@ void rig_offer(uint32_t head)
 	rig_set16(RIG_AVAIL + 2U, ++avail_index);
 }
 
+void rig_step(void)
+{
+	atomic_clear(&rig_vcpu[0].thread.work, WORK_VIRTIO);
+	fake_virtio.copies = fake_virtio.touches = 0;
+	if (virtio_work(&rig_vcpu[0]))
+		atomic_or(&rig_vcpu[0].thread.work, WORK_VIRTIO);
+	assert_int_equal(fake_virtio.views, 0);
+	assert_in_range(fake_virtio.touches, 0, 1);
+}
+
 uint32_t rig_work(void)
 {
 	uint32_t steps = 0;
 
 	while (rig_vcpu[0].thread.work & WORK_VIRTIO) {
-		atomic_clear(&rig_vcpu[0].thread.work, WORK_VIRTIO);
-		fake_virtio.copies = fake_virtio.touches = 0;
-		if (virtio_work(&rig_vcpu[0]))
-			atomic_or(&rig_vcpu[0].thread.work, WORK_VIRTIO);
-		assert_int_equal(fake_virtio.views, 0);
-		assert_in_range(fake_virtio.touches, 0, 1);
+		rig_step();
 		assert_in_range(fake_virtio.copies, 0, fake_virtio.touches ? VIRTQ_STEP_PIECES : RIG_COPIES_MAX);
 		assert_in_range(++steps, 0, 100000);
 	}

@@ -51,6 +51,9 @@ void rig_offer(uint32_t head);
  */
 #define RIG_COPIES_MAX (VIRTQ_STEP_PIECES + VIRTQ_STEP_BYTES / 4096U + 1U)
 
+/* One step of the vCPU's work, which touches one block of RAM at most; fake_virtio says what else it did. */
+void rig_step(void);
+
 /* Notify queue 0 and do all of the vCPU's work; the number of steps. */
 uint32_t rig_kick(void);
 uint32_t rig_work(void);

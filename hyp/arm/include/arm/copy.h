@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <arm/sysreg.h>
+#include <arm/fault_kept.h>
 
 /* Copy `len` bytes. 0, or -EIO: one of the two has aborted, and some of the bytes may have been written. */
 int copy_checked(void *to, const void *from, size_t len);
@@ -22,23 +22,9 @@ int zero_lines_checked(void *at, const void *end);
 
 /*
  * Accesses that are too small to keep the registers of the exit that HYP serves, which a fault overwrites: who makes
- * some keeps them around all of them (HSR, which is not needed on the way back into the guest, is lost). Each is one
- * access of the width that it names, naturally aligned.
+ * some keeps them around all of them (<arm/fault_kept.h>). Each is one access of the width that it names, naturally
+ * aligned.
  */
-struct fault_kept {
-	uint32_t elr, spsr;
-};
-
-static inline struct fault_kept fault_keep(void)
-{
-	return (struct fault_kept){read_elr_hyp(), read_spsr_hyp()};
-}
-
-static inline void fault_give_back(struct fault_kept kept)
-{
-	write_elr_hyp(kept.elr);
-	write_spsr_hyp(kept.spsr);
-}
 
 /* The half word, or -EIO. */
 int load16_checked(const void *at);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "hyp/arm/include/arm/fault_kept.h"
 #include <arm/sysreg.h>
 
 #include "fake_machine.h"
@@ -35,21 +36,6 @@ static inline int zero_lines_checked(void *at, const void *end)
 		return -EIO;
 	memset(at, 0, len);
 	return 0;
-}
-
-struct fault_kept {
-	uint32_t elr, spsr;
-};
-
-static inline struct fault_kept fault_keep(void)
-{
-	return (struct fault_kept){read_elr_hyp(), read_spsr_hyp()};
-}
-
-static inline void fault_give_back(struct fault_kept kept)
-{
-	write_elr_hyp(kept.elr);
-	write_spsr_hyp(kept.spsr);
 }
 
 /* The fault takes the exit's registers with it. */
