@@ -70,7 +70,7 @@ static const struct command commands[] = {
 	{"vm list", "", 0, 0, TAKES_NONE, shell_vm_list, "the VMs and their state"},
 	{"vm console", "[CONSOLE]", 0, 1, TAKES_CONSOLE, shell_vm_console,
 	 "screen and keyboard to a VM, or to one of its consoles; without a name: all share the screen"},
-	{"vm start", "VM", 1, 1, TAKES_VM, shell_vm_start, "start a VM that is off, created or crashed"},
+	{"vm start", "VM", 1, 1, TAKES_VM, shell_vm_start, "start a VM that is off, created, crashed or restarting"},
 	{"vm stop", "[-f] [-t SECONDS] VM", 1, 4, TAKES_VM, shell_vm_stop,
 	 "ask the guest to switch off; -f: do not ask"},
 	{"vm reset", "[-f] [-t SECONDS] VM", 1, 4, TAKES_VM, shell_vm_reset, "the same, and start it again"},

@@ -248,8 +248,8 @@ static int command(struct vm *vm, uint32_t from, enum vm_request request)
 }
 
 /*
- * A restart after a crash, which may have to wait for a minute, becomes an operator's start: the VM has its RAM, and
- * crash_hold_back() sees another request. False: nothing is to be restarted.
+ * A restart after a crash, which may have to wait for a minute, becomes an operator's start: crash_hold_back() sees
+ * another request. False: nothing is to be restarted.
  */
 static bool start_instead(struct vm *vm)
 {
@@ -394,6 +394,21 @@ static enum vm_state bring_up(struct vm *vm, const char *what)
 	return VM_OFF;
 }
 
+/*
+ * An operator's start. The VM has its RAM, unless the request took the place of a restart that had just been given up
+ * (restart(): it crashes too often), and with it the RAM.
+ */
+static enum vm_state start(struct vm *vm)
+{
+	int ret;
+
+	crash_forget(vm);
+	spin_lock(&vm->lock);
+	ret = vm_take_ram(vm);
+	spin_unlock(&vm->lock);
+	return ret ? VM_OFF : bring_up(vm, "start");
+}
+
 static enum vm_state shut_down(struct vm *vm, enum vm_state state)
 {
 	device_quiesce_all(vm);
@@ -418,8 +433,7 @@ static enum vm_state perform_request(struct vm *vm, enum vm_request request)
 {
 	switch (request) {
 	case VM_REQUEST_START:
-		crash_forget(vm);
-		return bring_up(vm, "start");
+		return start(vm);
 	case VM_REQUEST_RESET:
 		return bring_up(vm, "reset");
 	case VM_REQUEST_RESTART:

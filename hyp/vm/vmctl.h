@@ -17,9 +17,10 @@
  *   vmctl_start   CREATED, OFF, CRASHED   take RAM, load the images from the bundle, start vCPU 0
  *   vmctl_stop    RUNNING, PAUSED, or a reset or start under way   off, now: the guest is not asked
  *   vmctl_reset   RUNNING, PAUSED   as at first boot; not affected by on-reset
- * A VM that waits for its restart after a crash is started by vmctl_start() and vmctl_reset() at once.
  *   vmctl_pause   RUNNING   vCPUs stop at their next exit; the guest's time (counters and timers) stops with them
  *   vmctl_resume  PAUSED, or a pause under way   goes on where it was; its time has not moved
+ *
+ * A VM that waits for its restart after a crash is started by vmctl_start() and vmctl_reset() at once.
  *
  * -EINVAL: not in this state. -EBUSY: another change is under way. vmctl_start() also -ENOMEM, logged: the host has not
  * enough RAM free. What goes wrong later (an image that cannot be loaded) is logged, and leaves the VM off.

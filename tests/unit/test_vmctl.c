@@ -61,7 +61,7 @@ static uint64_t offset[2]; /* CNTVOFF when it was last loaded */
 typedef void (*line_fn)(void);
 
 static struct {
-	line_fn at_block[8], at_unload;
+	line_fn at_block[8], at_unload, at_give_ram;
 	uint32_t next;
 } script;
 
@@ -237,15 +237,25 @@ bool console_shell_is_open(void)
 	return false;
 }
 
+static bool has_ram;
+
 int vm_take_ram(struct vm *v)
 {
 	(void)v;
+	has_ram = true;
 	return 0;
 }
 
 void vm_give_ram(struct vm *v)
 {
+	line_fn line = script.at_give_ram;
+
 	(void)v;
+	has_ram = false;
+	if (line) {
+		script.at_give_ram = NULL;
+		line();
+	}
 }
 
 void timer_take_out(struct timer *timer)
@@ -720,6 +730,27 @@ static void operator_ends_the_wait(void **state)
 	assert_int_equal(power_offs, 0);
 }
 
+/*
+ * A restart that is given up is still one for an operator until its end is entered: started in that moment the VM has
+ * RAM of its own again.
+ */
+static void operator_comes_late(void **state)
+{
+	(void)state;
+	start(1);
+	vm.config.on_crash = VM_ACTION_RESTART;
+	vm.config.restart_limit = 1;
+	vmctl_crash(&vm, NULL, "first");
+	assert_true(runs(&vcpu[0]));
+	vmctl_crash(&vm, NULL, "second");
+	script.at_give_ram = operator_starts;
+	assert_true(runs(&vcpu[0]));
+	assert_null(script.at_give_ram);
+	assert_int_equal(vm.state, VM_RUNNING);
+	assert_true(has_ram);
+	assert_int_equal(power_offs, 0);
+}
+
 static void weightier_requests_win(void **state)
 {
 	(void)state;
@@ -791,6 +822,7 @@ int main(void)
 		cmocka_unit_test_setup(end_of_a_vm, setup),
 		cmocka_unit_test_setup(end_of_a_broken_vm, setup),
 		cmocka_unit_test_setup(operator_ends_the_wait, setup),
+		cmocka_unit_test_setup(operator_comes_late, setup),
 		cmocka_unit_test_setup(weightier_requests_win, setup),
 		cmocka_unit_test_setup(standby_ends, setup),
 		cmocka_unit_test_setup(stop_outweighs_a_restart, setup),
