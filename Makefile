@@ -187,6 +187,9 @@ gdb: ## like run, but QEMU waits for a debugger on port 1234
 
 # System tests side by side, one for each CPU of this machine; JOBS=1 for one behind the other.
 JOBS    ?= $(shell nproc)
+ifneq ($(shell echo '$(subst ','"'"',$(JOBS))' | grep -x '[1-9][0-9]*'),$(JOBS))
+$(error JOBS=$(JOBS) is not a number from 1 on)
+endif
 PYTEST   = $(PYTHON) -m pytest -q -p no:cacheprovider $(if $(filter-out 1,$(JOBS)),$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n %d' $(JOBS)))
 
 test: deps ## unit tests and system tests; K=expr runs the system tests that match
@@ -240,7 +243,7 @@ help: ## this list
 clean: ## remove what was built; fetched packages stay (build/deps)
 	$(if $(or $(filter $(CURDIR)/build,$(abspath $(BUILD))),$(wildcard $(MARK))),,$(if $(OTHERS),$(error BUILD=$(BUILD) has files that make \
 	did not make, there is no $(MARK): remove by hand what is to go)))
-	[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps -exec rm -rf {} +
+	[ ! -d $(BUILD) ] || find $(BUILD) -mindepth 1 -maxdepth 1 ! -name deps ! -name $(notdir $(MARK)) -exec rm -rf {} +
 
 -include $(OBJS:.o=.d)
 guests: $(BUILD)/flash.bin $(BUILD)/virt.dtb

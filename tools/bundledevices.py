@@ -85,6 +85,8 @@ def disk_lines(text, add_image, size_cells, warn):
 def net_lines(text):
     """The properties of a network card's node. A name that is none is virt7's to refuse."""
     switch, *suffixes = re.split(r":(?![0-9a-fA-F]{2}(?::|$))", text)  # not at the colons of an address
+    if '"' in switch or "\\" in switch:
+        raise Error(f"net={text}: a quote or a backslash in the switch's name")
     lines = {}
     for suffix in suffixes:
         key, _, mac = suffix.partition("=")

@@ -199,6 +199,9 @@ WRONG = {
     "OPTIONS=on-eror=halt": "OPTIONS: virt7 has no option on-eror (docs/boot.md); did you mean on-error?",
     "OPTIONS=tracing=1": "OPTIONS: virt7 has no option tracing (docs/boot.md); did you mean trace?",
     "OPTIONS=console=ttyAMA0": "OPTIONS: virt7 has no option console (docs/boot.md); did you mean console.log?",
+    "OPTIONS=lock.fai.=1": "OPTIONS: virt7 has no option lock.fai. (docs/boot.md); did you mean lock.fair?",
+    "OPTIONS=a[=1": "OPTIONS: virt7 has no option a[ (docs/boot.md)",
+    "DISK=debian CPUS=9": f"CPUS=9 {COUNT}",
     "OPTIONS=zzz=1": "OPTIONS: virt7 has no option zzz (docs/boot.md)",
     "IMAGE=VERSION": "IMAGE=VERSION is not a virt7.bin",
     "IMAGE=README.md": "IMAGE=README.md is not a virt7.bin",
@@ -304,7 +307,8 @@ def test_clean_leaves_others_files(tmp_path):
     assert run(*words, f"{build}/version") == (0, "", "")
     assert sorted(path.name for path in build.iterdir()) == [".made-by-make", "deps", "version"]
     assert run(*words, "clean") == (0, "", "")
-    assert [path.name for path in build.iterdir()] == ["deps"]
+    assert sorted(path.name for path in build.iterdir()) == [".made-by-make", "deps"]
+    (build / ".made-by-make").unlink()
     (build / "thesis.txt").write_text("x")
     for target in (f"{build}/version", "clean"):
         status, stdout, stderr = run(*words, target)
@@ -314,6 +318,12 @@ def test_clean_leaves_others_files(tmp_path):
     assert sorted(path.name for path in build.iterdir()) == ["deps", "thesis.txt", "version"]
     shutil.rmtree(build)
     assert run(*words, "clean") == (0, "", "")
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5", "1 2"])
+def test_jobs_are_a_number(jobs):
+    status, stdout, stderr = run("make", "-s", f"JOBS={jobs}", "help")
+    assert (status, stdout) == (2, "") and f"JOBS={jobs} is not a number from 1 on" in stderr
 
 
 @pytest.mark.parametrize("words, line", [
@@ -384,6 +394,8 @@ def check_unpacked(folder):
     checked = run("sha256sum", "--quiet", "-c", "SHA256SUMS", cwd=folder)
     assert checked == (0, "", "")
     assert run("readelf", "-p", ".debug_line_str", folder / "build/virt7.elf")[1].count(str(folder.parent.parent)) == 0
+    named = set(re.findall(r"tools/([a-z][\w.-]*[a-z0-9])", (folder / "tools/run").read_text())) - {"run"}
+    assert named and all((folder / "tools" / name).exists() for name in named), named
     tree, kernel, bundle = BUILD / "virt.dtb", BUILD / "guests/psci.bin", folder / "x.itb"
     without = {"BUILD": "build", "DEPS": "build/deps"}
     assert run("tools/mkbundle", "-o", bundle, "--vm", f"name=a,memory=64M,kernel={kernel}", cwd=folder, **without)[0] == 0
