@@ -194,16 +194,18 @@ static uint32_t room(const struct putting *p, const struct guest_cursor *out)
 /* Header and head, into the first buffer. How many there are is said when it is known, at header_at. */
 static int put_head(struct putting *p, struct guest_cursor *out)
 {
-	uint8_t head[HEADER_BYTES + NET_HEAD_MAX];
+	const struct net_frame *f = p->frame;
+	uint8_t head[HEADER_BYTES_LEGACY + NET_HEAD_MAX];
 	const struct guest_piece *piece = out->piece;
 
 	while (piece->len == 0)
 		piece++;
 	p->header_at = piece->len >= HEADER_BYTES ? piece->at : ipa(0);
-	memcpy(head, &p->frame->header, HEADER_BYTES);
-	memcpy(head + offsetof(struct net_header, buffers), &(const uint16_t){1}, sizeof(uint16_t));
-	memcpy(head + p->header, p->frame->head, p->frame->head_len);
-	return guest_scatter(&p->to->view, out, head, p->header + p->frame->head_len);
+	if (likely(p->header == HEADER_BYTES))
+		return guest_scatter(&p->to->view, out, &f->header, HEADER_BYTES + f->head_len);
+	memcpy(head, &f->header, HEADER_BYTES_LEGACY);
+	memcpy(head + HEADER_BYTES_LEGACY, f->head, f->head_len);
+	return guest_scatter(&p->to->view, out, head, HEADER_BYTES_LEGACY + f->head_len);
 }
 
 /* NEXT: the buffer has its part. */
@@ -440,7 +442,8 @@ static void read_header(struct vnet *n)
 
 	h->flags &= NET_NEEDS_CSUM;
 	if (!virtio_has(&n->virtio, F_CSUM) || (!h->flags && h->gso_type == NET_GSO_NONE))
-		memset(h, 0, sizeof(*h));
+		*h = (struct net_header){0};
+	h->buffers = 1;
 }
 
 static bool may_be_large(const struct vnet *n)

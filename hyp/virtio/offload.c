@@ -96,7 +96,7 @@ static void put_sum(uint8_t *at, uint32_t sum)
 /* The first `len` bytes, of which there are so many, are virt7's own. */
 static int take_head(const struct net_frame *whole, struct net_frame *made, uint32_t len, struct guest_view *view)
 {
-	memset(&made->header, 0, sizeof(made->header));
+	made->header = (struct net_header){.buffers = 1};
 	memcpy(made->head, whole->head, whole->head_len);
 	made->rest = whole->rest;
 	made->head_len = len;

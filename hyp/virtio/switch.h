@@ -27,7 +27,7 @@
 struct net_switch;
 
 struct switch_port {
-	uint8_t mac[MAC_BYTES];
+	uint8_t mac[MAC_BYTES] __attribute__((aligned(2)));
 	bool any_mac;          /* may send from other addresses */
 	bool isolated;         /* from others that are */
 	struct spinlock *lock; /* for who puts a frame into it */

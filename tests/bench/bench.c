@@ -2,11 +2,12 @@
  * The bench guest: what the common reasons to leave a guest cost. The same image runs natively, under virt7 and as a
  * Xen domain; tests/bench/bench.py runs the three and compares. On a board it prints cycles (docs/performance.md).
  *
- * bootargs: bench=GROUP[,GROUP]... of micro, timer, touch, smp, pair, share, virtio (needs its devices); late (wait
- * first); idle (sleep for ever); none.
+ * bootargs: bench=GROUP[,GROUP]... of micro, timer, touch, smp, pair, share, virtio, net (need their devices); late
+ * (wait first); idle (sleep for ever); none.
  */
 #include "tests/bench/blk.h"
 #include "tests/bench/fdt.h"
+#include "tests/bench/net.h"
 #include "tests/bench/rows.h"
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"
@@ -27,7 +28,7 @@ _Static_assert(BENCH_TIMER_VIRT == MACHINE_PPI_TIMER_VIRT && BENCH_TIMER_PHYS ==
 
 #define NAP 8000U /* ticks */
 
-enum group { MICRO = 1, TIMER = 2, TOUCH = 4, SMP = 8, PAIR = 16, SHARE = 32, VIRTIO = 64 };
+enum group { MICRO = 1, TIMER = 2, TOUCH = 4, SMP = 8, PAIR = 16, SHARE = 32, VIRTIO = 64, NET = 128 };
 
 struct row {
 	const char *name;
@@ -201,6 +202,12 @@ static const struct row rows[] = {
 	{"virtio_4k_own", VIRTIO, 1024, row_virtio_4k_own},
 	{"virtio_1m", VIRTIO, 16, row_virtio_1m},
 	{"virtio_1m_own", VIRTIO, 16, row_virtio_1m_own},
+	{"net_frame", NET, 1024, row_net_frame},
+	{"net_frame_own", NET, 1024, row_net_frame_own},
+	{"net_batch", NET, 1024, row_net_batch},
+	{"net_batch_own", NET, 1024, row_net_batch_own},
+	{"net_large", NET, 64, row_net_large},
+	{"net_large_own", NET, 64, row_net_large_own},
 };
 
 static void measure(const struct row *row, struct result *result)
@@ -208,7 +215,7 @@ static void measure(const struct row *row, struct result *result)
 	uint64_t ticks;
 	uint32_t start;
 
-	if (row->groups & (MICRO | TIMER | VIRTIO))
+	if (row->groups & (MICRO | TIMER | VIRTIO | NET))
 		row->run(16); /* TLB, caches, branch predictor */
 	ticks = read_cntvct();
 	start = cycles();
@@ -258,7 +265,7 @@ static uint32_t wanted(void)
 		return MICRO | TOUCH;
 	return (has("micro") ? MICRO : 0U) | (has("timer") ? TIMER : 0U) | (has("touch") ? TOUCH : 0U) |
 	       (has("smp") ? SMP : 0U) | (has("pair") ? PAIR : 0U) | (has("share") ? SHARE : 0U) |
-	       (has("virtio") ? VIRTIO : 0U);
+	       (has("virtio") ? VIRTIO : 0U) | (has("net") ? NET : 0U);
 }
 
 static void prepare(const struct row *row)
@@ -311,6 +318,8 @@ void guest_main(void)
 	       (unsigned int)machine.uart, (unsigned int)(machine.ram_size >> 20), (unsigned int)smp_count());
 	if (groups & VIRTIO && !blk_init(machine.ram + MIB(64)))
 		printf("bench: no disk in slot 0\n");
+	if (groups & NET && !net_init(machine.ram + MIB(66)))
+		printf("bench: no network cards in slots 0 and 1\n");
 	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct result result;
 

@@ -1,6 +1,6 @@
 # The bench guest and `make bench`. Included by the top Makefile, after tests/guests/guests.mk; also works alone:
 # make -f tests/guests/guests.mk -f tests/bench/bench.mk build/bench/bench.bin
-BENCH_OBJS := $(patsubst %,$(BUILD)/bench/obj/%.o,bench blk fdt rows)
+BENCH_OBJS := $(patsubst %,$(BUILD)/bench/obj/%.o,bench blk fdt net rows virtio)
 
 $(BUILD)/bench/obj/%.o: tests/bench/%.c tests/bench/bench.mk
 	@mkdir -p $(@D)

@@ -60,6 +60,9 @@ ROWS = {
     "virtio_kick": ("virtio: a kick of an empty queue", 150),
     "virtio_4k": ("virtio: a 4 KiB read, beyond the guest's own", 1100),
     "virtio_1m": ("virtio: a 1 MiB read, beyond the guest's own", 130_000),
+    "net_frame": ("net: 1,514 bytes VM to VM, alone", 800),
+    "net_batch": ("net: the same, 8 a kick", 500),
+    "net_large": ("net: 64 KiB of TCP in one frame", None),
     "boot": ("reset to first guest instruction", 2_000_000),
     "load_none": ("image load, per MiB", None),
     "load_crc32": ("image load with crc32, per MiB", None),
@@ -421,7 +424,14 @@ def virtio_rows(bench, table):
     """What the same driver pays to RAM is the guest's own."""
     disk = DiskBench(bench).disk
     devices = f",disk={disk}:ro" + 31 * ",disk=size=64K"
-    run = bench.under_virt7([bench.vm("virtio", extra=devices)])
+    put_beyond_own(table, bench.under_virt7([bench.vm("virtio", extra=devices)]))
+    cards = 2 * ",net=lan" + 30 * ",disk=size=64K"
+    put_beyond_own(table, bench.under_virt7([bench.vm("net", extra=cards)]))
+
+
+def put_beyond_own(table, run):
+    if "lost" in run["output"]:
+        raise Failed(run["output"])
     found, costs = per_round(run), costs_per_round(run)
     for key in (key for key in found if not key.endswith("_own")):
         table.put(key, "virt7", found[key] - found.get(f"{key}_own", 0))
