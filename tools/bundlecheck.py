@@ -231,11 +231,21 @@ def check_image(blob, root, vm, kind, name):
     return data, image
 
 
+def is_packed(image):
+    return as_text(image.properties.get("compression", b"none\0")) == "gzip"
+
+
+def check_packed(vm, data, image):
+    """What virt7 says of an image that it cannot unpack for a device."""
+    if is_packed(image) and bundleplace.unpack(data) is None:
+        raise Refusal(f'vm {vm.name}: image "{image.name[:40]}": {WORDS["NOT_GZIP"]}')
+
+
 def check_placement(vm, images):
     """Load them as virt7 would; `images`: what check_image() has of the kernel and the ramdisk."""
     place = bundleplace.Placement(as_number(vm.properties["memory"]) * VM["memory"]["unit"], WORDS)
     for kind, (data, image) in images.items():
-        packed = as_text(image.properties.get("compression", b"none\0")) == "gzip"
+        packed = is_packed(image)
         load, entry = (as_number(image.properties.get(name, b"")) for name in ("load", "entry"))
         try:
             plain = bundleplace.unpack(data) if packed else bytes(data)
@@ -332,7 +342,7 @@ def check_device(blob, root, vm, node, hint, macs):
         check_net(where, vm, node, macs)
     for name, row in rows.items():
         if row["kind"] == "IMAGE" and name in node.properties:
-            check_image(blob, root, vm.name, node.name, as_text(node.properties[name]))
+            check_packed(vm, *check_image(blob, root, vm.name, node.name, as_text(node.properties[name])))
 
 
 def check_slots(vm):

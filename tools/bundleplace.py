@@ -9,11 +9,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 KIB, MIB = 1 << 10, 1 << 20
 PAGE = 4 * KIB
+WORD = 1 << 32
 ZIMAGE_MAGIC, ZIMAGE_MAGIC2, ZIMAGE_TAG_SIZES = 0x016f2818, 0x45454545, 0x5a534c4b
 ZIMAGE_HEADER, ZIMAGE_TEXT_OFFSET, ZIMAGE_SCRATCH, ZIMAGE_REACH, ZIMAGE_RATIO = 0x3c, 0x8000, 68 * KIB, 128 * MIB, 4
 UIMAGE_MAGIC, UIMAGE_HEADER, UIMAGE_ARM = 0x27051956, 64, 2
-UIMAGE_KERNEL, UIMAGE_RAMDISK, UIMAGE_NOLOAD = 2, 3, 14
-ELF_HEADER, ELF_PH, ELF_PH_MAX, ELF_LOAD = 52, 32, 16, 1
+UIMAGE_LINUX, UIMAGE_KERNEL, UIMAGE_RAMDISK, UIMAGE_NOLOAD = 5, 2, 3, 14
+ELF_HEADER, ELF_PH, ELF_PH_MAX, ELF_LOAD, ELF_TREE_ROOM = 52, 32, 16, 1, MIB
 
 
 class Wrong(Exception):
@@ -50,13 +51,18 @@ def overlap(a, a_size, b, b_size):
 
 
 def unpack(data):
-    """What a gzip stream of one member holds. None: it is none, or damaged."""
-    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    try:
-        plain = stream.decompress(bytes(data))
-    except zlib.error:
-        return None
-    return plain if stream.eof and not stream.unused_data else None
+    """What a gzip stream of any number of members holds, with zeroes behind it or without. None: it is none, or damaged."""
+    data, parts = bytes(data), []
+    while not parts or data[:1].strip(b"\0"):
+        stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        try:
+            parts.append(stream.decompress(data))
+        except zlib.error:
+            return None
+        if not stream.eof:
+            return None
+        data = stream.unused_data
+    return None if data.strip(b"\0") else b"".join(parts)
 
 
 def words_at(data, *offsets):
@@ -91,9 +97,13 @@ class Placement:
 
     def __init__(self, ram_size, words):
         self.end, self.words = RAM + ram_size, words
-        self.dtb = RAM + min(ram_size // 2, NUMBERS["MACHINE_DTB_OFFSET"])
+        self.dtb = RAM + min(ram_size // 2, NUMBERS["MACHINE_DTB_OFFSET"])  # Linux', which the ramdisk goes by
         self.claims = [(self.dtb, DTB_SIZE, "device tree")]
         self.what = None
+
+    def place_tree(self, at):
+        """None: there is none."""
+        self.claims[0] = (at or 0, DTB_SIZE if at else 0, "device tree")
 
     def wrong(self, name, *values):
         raise Wrong(fill_in(self.words[name], *values))
@@ -158,6 +168,8 @@ class Placement:
             inner = unpack(inner)
             if inner is None:
                 self.wrong("NOT_GZIP")
+        if not inner:
+            self.wrong("DATA_EMPTY")
         return inner
 
     def uimage(self, data, packed, find_foreign):
@@ -170,6 +182,8 @@ class Placement:
         foreign = find_foreign(inner)
         if foreign:
             raise Wrong("; ".join(foreign))
+        if data[28] != UIMAGE_LINUX:
+            self.place_tree(None)
         self.flat(inner, load)
         return entry
 
@@ -182,21 +196,25 @@ class Placement:
             self.wrong("SHORT")
         rows = [struct.unpack_from("<8I", data, at + n * ELF_PH) for n in range(count)]
         pc, segments = entry, [row[1:6] for row in rows if row[0] == ELF_LOAD and row[5]]
+        if not segments:
+            self.wrong("ELF_EMPTY")
+        low, high = min(row[2] for row in segments), max(row[2] + row[4] for row in segments)
+        self.place_tree(RAM if low >= RAM + ELF_TREE_ROOM or high <= RAM else None)
         for offset, virtual, physical, in_file, in_memory in segments:
             if in_file > in_memory:
                 self.wrong("ELF_SEGMENT", in_file, in_memory)
             self.claim(physical, in_memory)
             if offset + in_file > len(data):
                 self.wrong("SHORT")
-            if 0 <= entry - virtual < in_memory:
-                pc = entry - virtual + physical
-        if not segments:
-            self.wrong("ELF_EMPTY")
+            if (entry - virtual) % WORD < in_memory:
+                pc = (entry - virtual + physical) % WORD
         return pc
 
     def kernel(self, data, packed, load, entry, find_foreign):
         """`data` unpacked, `packed`: the bundle says gzip; load and entry of the bundle, or None."""
         self.what = "kernel"
+        if not data:
+            self.wrong("DATA_EMPTY")
         foreign = find_foreign(data)
         if foreign:
             raise Wrong("; ".join(foreign))
@@ -211,6 +229,8 @@ class Placement:
 
     def ramdisk(self, data, packed, load):
         self.what = "ramdisk"
+        if not data:
+            self.wrong("DATA_EMPTY")
         if is_uimage(data) and data[30] == UIMAGE_RAMDISK:
             data = self.open_uimage(data, packed)
         size, below = len(data), down(self.dtb - min(len(data), self.dtb), PAGE)

@@ -3,7 +3,7 @@
  * nothing overlaps and nothing leaves RAM; a VM that does not fit is refused with the sizes. All headers are read from
  * the bundle, which is not trusted to be well formed.
  * Formats: Linux, Documentation/arch/arm/booting.rst and arch/arm/boot/compressed (zImage); U-Boot, include/image.h
- * (uImage); the ELF specification for 32-bit ARM. Where things go follows QEMU, hw/arm/boot.c.
+ * (uImage). Where things go follows QEMU, hw/arm/boot.c; ELF files are in hyp/load/elf.c.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,6 +15,7 @@
 #include "hyp/load/guestdtb.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/load/image.h"
+#include "hyp/load/loader.h"
 #include "hyp/load/stream.h"
 #include "hyp/load/words.h"
 #include "hyp/vdev/device.h"
@@ -45,75 +46,20 @@
 #define UIMAGE_LOAD        16U
 #define UIMAGE_ENTRY       20U
 #define UIMAGE_DCRC        24U
+#define UIMAGE_OS          28U
 #define UIMAGE_ARCH        29U
 #define UIMAGE_TYPE        30U
 #define UIMAGE_COMPRESSION 31U
 #define UIMAGE_HEADER      64U
 enum uimage_type { UIMAGE_KERNEL = 2, UIMAGE_RAMDISK = 3, UIMAGE_KERNEL_NOLOAD = 14 };
+#define UIMAGE_OS_LINUX 5U
 #define UIMAGE_ARCH_ARM 2U
 
-/* ELF32: offsets in the file header and in a program header. */
-#define ELF_MAGIC     UINT32_C(0x464c457f)
-#define ELF_ENTRY     24U
-#define ELF_PHOFF     28U
-#define ELF_PHENTSIZE 42U
-#define ELF_PHNUM     44U
-#define ELF_HEADER    52U
-#define PH_TYPE       0U
-#define PH_OFFSET     4U
-#define PH_VADDR      8U
-#define PH_PADDR      12U
-#define PH_FILESZ     16U
-#define PH_MEMSZ      20U
-#define PH_SIZE       32U
-#define PH_LOAD       1U
-#define ELF_PH_MAX    16U
-
-#define HEADER_MAX    64U /* the most that any format needs to be recognised */
-#define CLAIMS_MAX    (ELF_PH_MAX + 4U)
 #define RAMDISK_ALIGN PAGE_SIZE
-
-struct claim {
-	uint64_t start, size;
-	const char *what;
-};
-
-struct loader {
-	struct vm *vm;
-	const struct vm_config *cfg;
-	const char *what; /* is being loaded: "kernel" or "ramdisk" */
-	const struct bundle_image *image;
-	struct image_work *work;
-	struct image_stream stream;
-	const struct foreign *foreign; /* what its first bytes are of; NULL: nothing that is known */
-	uint64_t ram_end;
-	unsigned int claim_count;
-	struct claim claims[CLAIMS_MAX];
-};
 
 static_assert(sizeof(struct image_work) <= 16U * PAGE_SIZE, "one allocation of order WORK_ORDER");
 static_assert(sizeof(((struct image_work *)0)->chunk) >= GUESTDTB_MAX, "the device tree is made in the chunk");
 #define WORK_ORDER 4U
-
-#define refuse(l, fmt, ...) \
-	log_err("vm %s: %s \"%.40s\": " fmt, (l)->cfg->name, (l)->what, (l)->image->name, __VA_ARGS__)
-
-typedef unsigned long long ull; /* for %llx: uint64_t is another type on each host */
-
-static unsigned int kib(uint64_t bytes)
-{
-	return (unsigned int)((bytes + 1023U) / 1024U);
-}
-
-static uint16_t le16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t le32(const uint8_t *p)
-{
-	return (uint32_t)le16(p) | (uint32_t)le16(p + 2) << 16;
-}
 
 static const char *error_text(int err)
 {
@@ -129,9 +75,9 @@ static const char *error_text(int err)
 	}
 }
 
-static int fail(const struct loader *l, int err)
+int loader_fail(const struct loader *l, int err)
 {
-	refuse(l, "%s", error_text(err));
+	loader_refuse(l, "%s", error_text(err));
 	return err;
 }
 
@@ -147,31 +93,36 @@ static const struct claim *find_conflict(const struct loader *l, uint64_t start,
 	return NULL;
 }
 
-static bool is_in_ram(const struct loader *l, uint64_t start, uint64_t size)
+bool loader_is_in_ram(const struct loader *l, uint64_t start, uint64_t size)
 {
 	return start >= MACHINE_RAM_BASE && start <= l->ram_end && size <= l->ram_end - start;
 }
 
-/* `how` follows the size in the error line. */
-static int claim(struct loader *l, uint64_t start, uint64_t size, const char *how)
+int loader_claim(struct loader *l, uint64_t start, uint64_t size, const char *how)
 {
 	const struct claim *c;
 
-	if (!is_in_ram(l, start, size)) {
-		refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
+	if (!loader_is_in_ram(l, start, size)) {
+		loader_refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
 		return -ENOSPC;
 	}
 	c = find_conflict(l, start, size);
 	if (c) {
-		refuse(l, WORDS_OVERLAP, kib(size), how, (ull)start, c->what, kib(c->size), (ull)c->start);
+		loader_refuse(l, WORDS_OVERLAP, kib(size), how, (ull)start, c->what, kib(c->size), (ull)c->start);
 		return -ENOSPC;
 	}
-	if (l->claim_count == CLAIMS_MAX) {
-		refuse(l, "in more than %u pieces", CLAIMS_MAX);
+	if (l->claim_count == LOADER_CLAIMS_MAX) {
+		loader_refuse(l, "in more than %u pieces", LOADER_CLAIMS_MAX);
 		return -E2BIG;
 	}
 	l->claims[l->claim_count++] = (struct claim){start, size, l->what};
 	return 0;
+}
+
+void loader_place_tree(struct loader *l, uint64_t at)
+{
+	l->dtb = at;
+	l->claims[0] = (struct claim){at, at ? GUESTDTB_MAX : 0, "device tree"};
 }
 
 /* What a zImage says about the kernel inside (kexec-tools, kexec/arch/arm/kexec-zImage-arm.c). */
@@ -216,14 +167,14 @@ static int zimage_claim_growth(struct loader *l, uint64_t start, uint64_t size)
 	if (zimage_read_sizes(l, start, size, &sizes)) {
 		base += sizes.text_offset;
 		end = base + sizes.kernel + MAX((uint64_t)sizes.bss, size + ZIMAGE_SCRATCH);
-		return claim(l, base, end - base, " (unpacking)");
+		return loader_claim(l, base, end - base, " (unpacking)");
 	}
 	/* Only an estimate: good enough to keep the ramdisk away, not to refuse the VM. */
 	end = MIN(base + ZIMAGE_TEXT_OFFSET + size * (ZIMAGE_RATIO + 1U), l->ram_end);
 	c = find_conflict(l, base, end - base);
 	if (c && c->start <= base)
 		return 0;
-	return claim(l, base, (c ? c->start : end) - base, " (unpacking)");
+	return loader_claim(l, base, (c ? c->start : end) - base, " (unpacking)");
 }
 
 static bool is_zimage(const uint8_t *header, size_t len)
@@ -238,7 +189,7 @@ static bool is_zimage(const uint8_t *header, size_t len)
  */
 static int load_flat(struct loader *l, const uint8_t *header, uint64_t load, size_t len)
 {
-	bool zimage = is_zimage(header, MIN(len, HEADER_MAX));
+	bool zimage = is_zimage(header, MIN(len, LOADER_HEADER));
 	size_t size = len;
 	int err;
 
@@ -249,14 +200,12 @@ static int load_flat(struct loader *l, const uint8_t *header, uint64_t load, siz
 			log_warn("vm %s: %s \"%.40s\": has %u of the %u KiB that its zImage header states",
 				 l->cfg->name, l->what, l->image->name, kib(len), kib(size));
 	}
-	err = claim(l, load, size, "");
+	err = loader_claim(l, load, size, "");
 	if (err)
 		return err;
 	err = image_stream_load(&l->stream, l->vm, ipa(load), len);
-	if (!err)
-		err = image_stream_end(&l->stream);
 	if (err)
-		return fail(l, err);
+		return loader_fail(l, err);
 	return zimage ? zimage_claim_growth(l, load, len) : 0;
 }
 
@@ -303,6 +252,14 @@ static const char *uimage_check(struct loader *l, const uint8_t *header, size_t 
 	return NULL;
 }
 
+static int refuse_empty(const struct loader *l, size_t len)
+{
+	if (len)
+		return 0;
+	loader_refuse(l, "%s", WORDS_DATA_EMPTY);
+	return -EINVAL;
+}
+
 /* Check a uImage and leave the stream at what is inside it, `*len` bytes long. */
 static int uimage_open(struct loader *l, const uint8_t *header, size_t *len)
 {
@@ -312,7 +269,7 @@ static int uimage_open(struct loader *l, const uint8_t *header, size_t *len)
 	*len = fdt32_ld((const void *)(header + UIMAGE_SIZE));
 	wrong = uimage_check(l, header, *len);
 	if (wrong) {
-		refuse(l, "%s", wrong);
+		loader_refuse(l, "%s", wrong);
 		return -EINVAL;
 	}
 	if (!header[UIMAGE_COMPRESSION]) {
@@ -321,7 +278,7 @@ static int uimage_open(struct loader *l, const uint8_t *header, size_t *len)
 		err = image_stream_open(&l->stream, l->work, l->image->data + UIMAGE_HEADER, *len, IMAGE_GZIP);
 		*len = l->stream.length;
 	}
-	return err ? fail(l, err) : 0;
+	return err ? loader_fail(l, err) : refuse_empty(l, *len);
 }
 
 /* Copy the first bytes of what the stream stands at (zeroes behind them where it is shorter) and leave it there. */
@@ -334,7 +291,7 @@ static int read_header(struct loader *l, uint8_t *header, size_t len)
 	err = image_stream_read(&l->stream, l->work->chunk, count);
 	if (err)
 		return err;
-	memcpy(header, l->work->chunk, HEADER_MAX);
+	memcpy(header, l->work->chunk, LOADER_HEADER);
 	l->foreign = foreign_find(l->work->chunk, count);
 	return image_stream_seek(&l->stream, pos);
 }
@@ -344,15 +301,24 @@ static int refuse_foreign(const struct loader *l)
 {
 	if (!l->foreign)
 		return 0;
-	refuse(l, "%s; %s", l->foreign->what, l->foreign->advice);
+	loader_refuse(l, "%s; %s", l->foreign->what, l->foreign->advice);
 	return -EINVAL;
+}
+
+/* As QEMU starts a uImage that says it is not Linux. */
+static void start_without_tree(struct loader *l)
+{
+	loader_place_tree(l, 0);
+	l->is_linux = false;
+	if (!l->cfg->quiet)
+		log_warn("vm %s: %s \"%.40s\": " WORDS_UIMAGE_NO_TREE, l->cfg->name, l->what, l->image->name);
 }
 
 static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
 {
 	uint64_t load = fdt32_ld((const void *)(header + UIMAGE_LOAD));
 	uint64_t entry = fdt32_ld((const void *)(header + UIMAGE_ENTRY));
-	uint8_t inner[HEADER_MAX];
+	uint8_t inner[LOADER_HEADER];
 	size_t len;
 	int err;
 
@@ -360,7 +326,7 @@ static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
 		load = MACHINE_RAM_BASE + MACHINE_RAW_OFFSET;
 		entry += load;
 	} else if (header[UIMAGE_TYPE] != UIMAGE_KERNEL) {
-		refuse(l, WORDS_UIMAGE_TYPE, header[UIMAGE_TYPE], UIMAGE_KERNEL);
+		loader_refuse(l, WORDS_UIMAGE_TYPE, header[UIMAGE_TYPE], UIMAGE_KERNEL);
 		return -EINVAL;
 	}
 	err = uimage_open(l, header, &len);
@@ -368,100 +334,14 @@ static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
 		return err;
 	err = read_header(l, inner, len);
 	if (err)
-		return fail(l, err);
+		return loader_fail(l, err);
 	err = refuse_foreign(l);
 	if (err)
 		return err;
 	*pc = entry;
+	if (header[UIMAGE_OS] != UIMAGE_OS_LINUX)
+		start_without_tree(l);
 	return load_flat(l, inner, load, len);
-}
-
-static bool is_elf(const uint8_t *header, size_t len)
-{
-	return len >= ELF_HEADER && le32(header) == ELF_MAGIC;
-}
-
-/* Those of another kind have been refused by refuse_foreign(). */
-static const char *elf_check(const uint8_t *header)
-{
-	if (le16(header + ELF_PHENTSIZE) != PH_SIZE || !le16(header + ELF_PHNUM) ||
-	    le16(header + ELF_PHNUM) > ELF_PH_MAX)
-		return WORDS_ELF_HEADERS;
-	return NULL;
-}
-
-/* bss is written, not left to the scrubbing of RAM: a restarted VM's RAM is as its last run left it. */
-static int load_zeroes(struct loader *l, uint64_t to, uint64_t len)
-{
-	int err = 0;
-
-	memset(l->work->chunk, 0, sizeof(l->work->chunk));
-	while (!err && len) {
-		size_t n = (size_t)MIN(len, sizeof(l->work->chunk));
-
-		err = guest_load(l->vm, ipa(to), l->work->chunk, n);
-		to += n;
-		len -= n;
-	}
-	return err;
-}
-
-static int load_segment(struct loader *l, const uint8_t *ph)
-{
-	uint32_t paddr = le32(ph + PH_PADDR), filesz = le32(ph + PH_FILESZ), memsz = le32(ph + PH_MEMSZ);
-	int err;
-
-	if (filesz > memsz) {
-		refuse(l, WORDS_ELF_SEGMENT, (unsigned int)filesz, (unsigned int)memsz);
-		return -EINVAL;
-	}
-	err = claim(l, paddr, memsz, "");
-	if (err)
-		return err;
-	err = image_stream_seek(&l->stream, le32(ph + PH_OFFSET));
-	if (!err)
-		err = image_stream_load(&l->stream, l->vm, ipa(paddr), filesz);
-	if (!err)
-		err = load_zeroes(l, (uint64_t)paddr + filesz, memsz - filesz);
-	return err ? fail(l, err) : 0;
-}
-
-/* Segments go to their physical addresses; an entry given as a virtual address moves with its segment, as in QEMU. */
-static int load_elf(struct loader *l, const uint8_t *header, uint64_t *pc)
-{
-	const char *wrong = elf_check(header);
-	uint32_t entry = le32(header + ELF_ENTRY);
-	uint8_t phs[ELF_PH_MAX * PH_SIZE];
-	unsigned int count = le16(header + ELF_PHNUM);
-	bool any = false;
-	int err;
-
-	if (wrong) {
-		refuse(l, "%s", wrong);
-		return -EINVAL;
-	}
-	err = image_stream_seek(&l->stream, le32(header + ELF_PHOFF));
-	if (!err)
-		err = image_stream_read(&l->stream, phs, (size_t)count * PH_SIZE);
-	if (err)
-		return fail(l, err);
-	*pc = entry;
-	for (const uint8_t *ph = phs; ph < phs + (size_t)count * PH_SIZE; ph += PH_SIZE) {
-		if (le32(ph + PH_TYPE) != PH_LOAD || !le32(ph + PH_MEMSZ))
-			continue;
-		err = load_segment(l, ph);
-		if (err)
-			return err;
-		any = true;
-		if (entry - le32(ph + PH_VADDR) < le32(ph + PH_MEMSZ))
-			*pc = entry - le32(ph + PH_VADDR) + le32(ph + PH_PADDR);
-	}
-	if (!any) {
-		refuse(l, "%s", WORDS_ELF_EMPTY);
-		return -EINVAL;
-	}
-	err = image_stream_end(&l->stream);
-	return err ? fail(l, err) : 0;
 }
 
 /* Start on an image: its stream, and a copy of its first bytes. */
@@ -475,7 +355,10 @@ static int open_image(struct loader *l, const char *what, const struct bundle_im
 	if (!err)
 		err = read_header(l, header, l->stream.length);
 	if (err)
-		return fail(l, err);
+		return loader_fail(l, err);
+	err = refuse_empty(l, l->stream.length);
+	if (err)
+		return err;
 	if (!l->cfg->quiet)
 		log_info("vm %s: loading %s \"%.40s\", %u KiB", l->cfg->name, what, image->name, kib(l->stream.length));
 	return 0;
@@ -483,15 +366,15 @@ static int open_image(struct loader *l, const char *what, const struct bundle_im
 
 static int load_kernel(struct loader *l, struct image_entry *entry)
 {
-	uint8_t header[HEADER_MAX];
+	uint8_t header[LOADER_HEADER];
 	int err = open_image(l, "kernel", &l->cfg->kernel, header);
 
 	if (!err)
 		err = refuse_foreign(l);
 	if (err)
 		return err;
-	if (is_elf(header, l->stream.length))
-		err = load_elf(l, header, &entry->pc);
+	if (elf_is(header, l->stream.length))
+		err = elf_load(l, header, &entry->pc);
 	else if (is_uimage(header, l->stream.length))
 		err = load_uimage(l, header, &entry->pc);
 	else
@@ -499,19 +382,26 @@ static int load_kernel(struct loader *l, struct image_entry *entry)
 	if (err)
 		return err;
 	/* The PC has 32 bits, RAM may go beyond them. */
-	if (!is_in_ram(l, entry->pc, 1) || entry->pc > UINT32_MAX) {
-		refuse(l, WORDS_ENTRY, (ull)entry->pc, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
+	if (!loader_is_in_ram(l, entry->pc, 1) || entry->pc > UINT32_MAX) {
+		loader_refuse(l, WORDS_ENTRY, (ull)entry->pc, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/*
- * Just below the device tree; where the kernel leaves no room there, just above it, which is where QEMU puts it and
- * what a large ramdisk needs.
- */
-static int place_ramdisk(const struct loader *l, uint64_t dtb, uint64_t size, uint64_t *start)
+/* Where QEMU's -kernel puts the device tree of Linux. */
+static uint64_t linux_tree(const struct vm_config *cfg)
 {
+	return MACHINE_RAM_BASE + MIN(cfg->ram_size / 2U, (uint64_t)MACHINE_DTB_OFFSET);
+}
+
+/*
+ * Just below the place of Linux' device tree; where the kernel leaves no room there, just above it, which is where QEMU
+ * puts it and what a large ramdisk needs.
+ */
+static int place_ramdisk(const struct loader *l, uint64_t size, uint64_t *start)
+{
+	uint64_t dtb = linux_tree(l->cfg);
 	uint64_t above = align_up(dtb + GUESTDTB_MAX, RAMDISK_ALIGN);
 
 	if (l->image->has_load) {
@@ -519,12 +409,12 @@ static int place_ramdisk(const struct loader *l, uint64_t dtb, uint64_t size, ui
 		return 0;
 	}
 	*start = align_down(dtb - MIN(size, dtb), RAMDISK_ALIGN);
-	if (is_in_ram(l, *start, size) && !find_conflict(l, *start, size))
+	if (loader_is_in_ram(l, *start, size) && !find_conflict(l, *start, size))
 		return 0;
 	*start = above;
-	if (is_in_ram(l, above, size) && !find_conflict(l, above, size))
+	if (loader_is_in_ram(l, above, size) && !find_conflict(l, above, size))
 		return 0;
-	refuse(l, WORDS_NO_ROOM, kib(size), (ull)dtb, (ull)l->ram_end);
+	loader_refuse(l, WORDS_NO_ROOM, kib(size), (ull)dtb, (ull)l->ram_end);
 	return -ENOSPC;
 }
 
@@ -533,9 +423,9 @@ static int place_ramdisk(const struct loader *l, uint64_t dtb, uint64_t size, ui
  * compression = "none" stays compressed, for the kernel to unpack. (U-Boot never unpacks a ramdisk.) A uImage around it
  * is removed, as QEMU's -initrd does.
  */
-static int load_ramdisk(struct loader *l, uint64_t dtb, struct guestdtb_params *params)
+static int load_ramdisk(struct loader *l, struct guestdtb_params *params)
 {
-	uint8_t header[HEADER_MAX];
+	uint8_t header[LOADER_HEADER];
 	uint64_t start;
 	size_t len;
 	int err = open_image(l, "ramdisk", &l->cfg->ramdisk, header);
@@ -546,38 +436,53 @@ static int load_ramdisk(struct loader *l, uint64_t dtb, struct guestdtb_params *
 	if (is_uimage(header, len) && header[UIMAGE_TYPE] == UIMAGE_RAMDISK)
 		err = uimage_open(l, header, &len);
 	if (!err)
-		err = place_ramdisk(l, dtb, len, &start);
+		err = place_ramdisk(l, len, &start);
 	if (!err)
-		err = claim(l, start, len, "");
+		err = loader_claim(l, start, len, "");
 	if (err)
 		return err;
 	err = image_stream_load(&l->stream, l->vm, ipa(start), len);
-	if (!err)
-		err = image_stream_end(&l->stream);
 	if (err)
-		return fail(l, err);
+		return loader_fail(l, err);
 	params->ramdisk_start = start;
 	params->ramdisk_end = start + len;
 	return 0;
 }
 
-static int load_dtb(struct loader *l, uint64_t dtb, const struct guestdtb_params *params)
+static int load_dtb(struct loader *l, const struct guestdtb_params *params)
 {
 	int err = guestdtb_make(l->cfg, params, l->work->chunk, GUESTDTB_MAX);
 
 	if (err > 0)
-		err = guest_load(l->vm, ipa(dtb), l->work->chunk, (size_t)err);
+		err = guest_load(l->vm, ipa(l->dtb), l->work->chunk, (size_t)err);
 	if (err)
-		log_err("vm %s: device tree at 0x%llx: %s", l->cfg->name, (ull)dtb, error_text(err));
+		log_err("vm %s: device tree at 0x%llx: %s", l->cfg->name, (ull)l->dtb, error_text(err));
+	return err;
+}
+
+static int load_all(struct loader *l, struct image_entry *entry)
+{
+	struct guestdtb_params params = {
+		.clock_hz = l->cfg->clock_hz, .cpu_compatible = l->cfg->cpu_compatible, .devices = device_first(l->vm)};
+	int err;
+
+	l->claim_count = 1;
+	l->is_linux = true;
+	loader_place_tree(l, linux_tree(l->cfg));
+	err = load_kernel(l, entry);
+	if (!err && l->cfg->ramdisk.name)
+		err = load_ramdisk(l, &params);
+	if (!err && l->dtb)
+		err = load_dtb(l, &params);
+	entry->dtb = l->dtb;
+	entry->r1 = l->is_linux ? UINT32_MAX : 0;
+	entry->r2 = l->is_linux ? (uint32_t)l->dtb : 0;
 	return err;
 }
 
 int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry *entry)
 {
-	struct guestdtb_params params = {
-		.clock_hz = cfg->clock_hz, .cpu_compatible = cfg->cpu_compatible, .devices = device_first(vm)};
 	struct loader l = {.vm = vm, .cfg = cfg, .ram_end = MACHINE_RAM_BASE + cfg->ram_size};
-	uint64_t dtb = MACHINE_RAM_BASE + MIN(cfg->ram_size / 2U, (uint64_t)MACHINE_DTB_OFFSET);
 	int err;
 
 	l.work = page_alloc(WORK_ORDER);
@@ -585,13 +490,7 @@ int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry
 		log_err("vm %s: no memory to load its images with", cfg->name);
 		return -ENOMEM;
 	}
-	l.claims[l.claim_count++] = (struct claim){dtb, GUESTDTB_MAX, "device tree"};
-	err = load_kernel(&l, entry);
-	if (!err && cfg->ramdisk.name)
-		err = load_ramdisk(&l, dtb, &params);
-	if (!err)
-		err = load_dtb(&l, dtb, &params);
-	entry->dtb = dtb;
+	err = load_all(&l, entry);
 	page_free(l.work, WORK_ORDER);
 	return err;
 }

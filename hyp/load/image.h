@@ -13,7 +13,8 @@ struct vm;
 /* What the first vCPU starts with. */
 struct image_entry {
 	uint64_t pc;  /* IPA; bit 0 set: Thumb */
-	uint64_t dtb; /* IPA, also in r2 */
+	uint64_t dtb; /* IPA; 0: it gets no device tree */
+	uint32_t r1, r2;
 };
 
 /*

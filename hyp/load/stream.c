@@ -10,8 +10,6 @@
 #include "hyp/load/stream.h"
 #include "hyp/run/sched.h"
 
-/* RFC 1952 2.3: ten bytes of header, CRC32 and ISIZE behind the data. One member only. */
-#define GZIP_MIN    18U
 #define GZIP_WINDOW (16 + MAX_WBITS) /* zlib: 16 means "gzip, not zlib" */
 #define ARENA_ALIGN 16U
 
@@ -41,18 +39,70 @@ static void rewind_gzip(struct image_stream *s)
 	s->pos = 0;
 }
 
+/*
+ * A member has ended. 1: the next one begins; 0: that was the last (RFC 1952 2.2; tools that fill a partition put
+ * zeroes behind it); -EBADMSG: something else follows.
+ */
+static int next_member(struct image_stream *s)
+{
+	sched_preempt();
+	if (s->z.avail_in && *s->z.next_in)
+		return inflateReset(&s->z) == Z_OK ? 1 : -EBADMSG;
+	for (; s->z.avail_in; s->z.avail_in--) {
+		if (s->z.avail_in % KIB(4) == 0)
+			sched_preempt();
+		if (*s->z.next_in++)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+/* Inflate up to `len` bytes, over the ends of members. Their number; fewer: that was all. Or -EBADMSG. */
+static int inflate_some(struct image_stream *s, void *buf, size_t len)
+{
+	int err = 1;
+
+	s->z.next_out = buf;
+	s->z.avail_out = (uInt)len;
+	while (err == 1 && s->z.avail_out) {
+		err = inflate(&s->z, Z_NO_FLUSH);
+		if (err == Z_STREAM_END)
+			err = next_member(s);
+		else
+			err = err == Z_OK ? 1 : -EBADMSG;
+	}
+	return err < 0 ? err : (int)(len - s->z.avail_out);
+}
+
+/*
+ * How long it is says the stream alone: what stands behind it (ISIZE) is the last member's, and anybody's claim. So all
+ * of it is inflated once, which checks it too.
+ */
+static int measure_gzip(struct image_stream *s)
+{
+	int got;
+
+	s->length = 0;
+	do {
+		sched_preempt();
+		got = inflate_some(s, s->work->chunk, sizeof(s->work->chunk));
+		if (got < 0 || s->length > UINT32_MAX - sizeof(s->work->chunk))
+			return -EBADMSG;
+		s->length += (size_t)got;
+	} while (got == (int)sizeof(s->work->chunk));
+	rewind_gzip(s);
+	return inflateReset(&s->z) == Z_OK ? 0 : -EBADMSG;
+}
+
 static int open_gzip(struct image_stream *s)
 {
-	if (s->size < GZIP_MIN || s->size > UINT32_MAX)
+	if (s->size > UINT32_MAX)
 		return -EBADMSG;
-	/* ISIZE, the inflated length; only a claim until image_stream_end(). */
-	s->length = s->data[s->size - 4] | (size_t)s->data[s->size - 3] << 8 | (size_t)s->data[s->size - 2] << 16 |
-		    (size_t)s->data[s->size - 1] << 24;
 	s->z.zalloc = arena_alloc;
 	s->z.zfree = arena_free;
 	s->z.opaque = s;
 	rewind_gzip(s);
-	return inflateInit2(&s->z, GZIP_WINDOW) == Z_OK ? 0 : -EBADMSG;
+	return inflateInit2(&s->z, GZIP_WINDOW) == Z_OK ? measure_gzip(s) : -EBADMSG;
 }
 
 int image_stream_open(struct image_stream *s, struct image_work *work, const void *data, size_t size,
@@ -67,29 +117,15 @@ int image_stream_open(struct image_stream *s, struct image_work *work, const voi
 	return s->gzip ? open_gzip(s) : 0;
 }
 
-static int inflate_exactly(struct image_stream *s, void *buf, size_t len)
-{
-	s->z.next_out = buf;
-	s->z.avail_out = (uInt)len;
-	while (s->z.avail_out) {
-		int err = inflate(&s->z, Z_NO_FLUSH);
-
-		/* Z_STREAM_END with room left: the last four bytes of the file are not this member's ISIZE. */
-		if (err != Z_OK && !(err == Z_STREAM_END && !s->z.avail_out))
-			return -EBADMSG;
-	}
-	s->pos += len;
-	return 0;
-}
-
 int image_stream_read(struct image_stream *s, void *buf, size_t len)
 {
 	if (len > s->length - s->pos)
 		return -ENODATA;
 	sched_preempt();
-	if (s->gzip)
-		return inflate_exactly(s, buf, len);
-	memcpy(buf, s->data + s->pos, len);
+	if (!s->gzip)
+		memcpy(buf, s->data + s->pos, len);
+	else if (inflate_some(s, buf, len) != (int)len)
+		return -EBADMSG;
 	s->pos += len;
 	return 0;
 }
@@ -149,16 +185,4 @@ int image_stream_crc(struct image_stream *s, size_t len, uint32_t *crc)
 		len -= n;
 	}
 	return err;
-}
-
-int image_stream_end(struct image_stream *s)
-{
-	int err = image_stream_seek(s, s->length);
-
-	if (err || !s->gzip)
-		return err;
-	/* No room, so that a byte more than expected is an error; zlib compares the CRC and the length itself. */
-	s->z.next_out = s->work->chunk;
-	s->z.avail_out = 0;
-	return inflate(&s->z, Z_NO_FLUSH) == Z_STREAM_END ? 0 : -EBADMSG;
 }

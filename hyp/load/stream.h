@@ -38,7 +38,7 @@ struct image_stream {
 /*
  * Start at position 0. The stream keeps pointers into itself: do not copy it. Streams that share `work` exclude one
  * another: opening one ends the other.
- * 0, or -EBADMSG where `data` is too short for gzip; other damage shows when it is read.
+ * 0, or -EBADMSG: not gzip, or damaged; all of it is inflated once.
  */
 int image_stream_open(struct image_stream *s, struct image_work *work, const void *data, size_t size,
 		      enum image_compression compression);
@@ -54,8 +54,5 @@ int image_stream_load(struct image_stream *s, struct vm *vm, ipa_t to, size_t le
 
 /* The same into zlib's crc32(), which starts at *crc. */
 int image_stream_crc(struct image_stream *s, size_t len, uint32_t *crc);
-
-/* Check what follows the last byte read: a gzip stream carries its CRC and length there. 0 or -EBADMSG. */
-int image_stream_end(struct image_stream *s);
 
 #endif

@@ -94,7 +94,7 @@ static int write_pieces(struct unpacking *u)
 				ret = write_chunk(pa(u->piece[i].pa + at), u->work->chunk, n);
 			left -= n;
 		}
-	return ret ? ret : image_stream_end(&u->stream);
+	return ret;
 }
 
 static int map_pieces(const struct unpacking *u, uint32_t va)

@@ -61,4 +61,9 @@
 #define WORDS_ELF_EMPTY     "ELF without anything to load"
 #define WORDS_ELF_SEGMENT   "damaged ELF: a segment has %u bytes in the file and %u in memory"
 
+/* As QEMU has it. */
+#define WORDS_ELF_NO_TREE \
+	"an ELF file that begins less than 1 MiB above the start of RAM gets no device tree; Linux wants its zImage"
+#define WORDS_UIMAGE_NO_TREE "a uImage of another system than Linux gets no device tree"
+
 #endif

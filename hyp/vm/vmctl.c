@@ -79,7 +79,7 @@ static int prepare(struct vm *vm)
 	vtimer_begin(vm);
 	vm_for_each_vcpu(v, vm)
 		v->power = VCPU_OFF;
-	set_entry(vm->vcpu[0], (uint32_t)entry.pc, 0, ~0U, (uint32_t)entry.dtb); /* Linux Documentation/arm/booting */
+	set_entry(vm->vcpu[0], (uint32_t)entry.pc, 0, entry.r1, entry.r2);
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
-GUESTS := coproc cpuon-race deadlines devmem exceptions freed gic gicsmp hostile isolation mmio mmu model pl011 pl031 pl061 psci reset setway smp storm suspend talk testdev timer vfp virtio virtio_hostile world
+GUESTS := coproc cpuon-race deadlines devmem entry exceptions freed gic gicsmp hostile isolation mmio mmu model pl011 pl031 pl061 psci reset setway smp storm suspend talk testdev timer vfp virtio virtio_hostile world
 
 # Soft float: only the vfp guest touches the VFP registers, in assembly of its own. With the MMU off all memory is
 # Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).
@@ -34,6 +34,14 @@ $(GUEST_ELFS): $(BUILD)/guests/%.elf: $(BUILD)/guests/obj/%.o $(GUEST_LIB_OBJS) 
 # The instructions under test of these are in a file of assembly.
 $(foreach g,exceptions mmio psci vfp world,$(eval $(BUILD)/guests/$(g).elf: $(BUILD)/guests/obj/$(g)-insn.o))
 $(BUILD)/guests/world.elf: $(BUILD)/guests/obj/vfp-insn.o
+
+# The same program 2 MiB above the start of RAM: as an ELF file it finds its device tree elsewhere.
+$(BUILD)/guests/high.lds: tests/guests/lib/guest.lds
+	@mkdir -p $(@D)
+	sed 's/0x40010000/0x40200000/' $< >$@
+$(BUILD)/guests/entry-high.elf: $(BUILD)/guests/obj/entry.o $(GUEST_LIB_OBJS) $(BUILD)/guests/high.lds
+	$(CROSS)gcc $(GUEST_CFLAGS) -nostdlib -Wl,-T,$(BUILD)/guests/high.lds -Wl,--build-id=none -o $@ $(filter %.o,$^) -lgcc
+guests: $(BUILD)/guests/entry-high.elf
 
 $(GUEST_BINS): %.bin: %.elf
 	$(CROSS)objcopy -O binary $< $@

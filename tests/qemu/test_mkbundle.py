@@ -342,6 +342,9 @@ def test_disk_of_another_kind(kernel, tmp_path):
         0, f"mkbundle: warning: VM a: disk={packed}: compressed with gzip, and the guest will see it so; :gz has virt7 unpack "
            "it\n")
     assert mkbundle(tmp_path / "x.itb", "--vm", f"{vm},disk={packed}:gz:ro") == (0, "")
+    packed.write_bytes(gzip.compress(bytes(512))[:-4])
+    assert mkbundle(tmp_path / "x.itb", "--vm", f"{vm},disk={packed}:gz:ro") == (
+        1, 'mkbundle: vm a: image "disk.gz": not a gzip stream, or a damaged one; make the bundle again\n')
 
 
 def test_devices(kernel, tmp_path):
@@ -482,8 +485,7 @@ FOREIGN = {
     "elf64": (elf(bits=2, machine=183), "a 64-bit ELF file; " + ARM_ONLY),
     "elf-big-endian": (elf(order=2), "a big-endian ELF file; a guest starts little-endian"),
     "elf-x86": (elf(machine=3), "an ELF file for another processor; " + ARM_ONLY),
-    "elf-pie": (elf(kind=3), "an ELF file without fixed addresses (not ET_EXEC); link it as an executable, not "
-                             "position-independent"),
+    "elf-object": (elf(kind=1), "an ELF object file (.o, .ko); link it to a program"),
     "multi": (multi_uimage, "a uImage of several files; split it (dumpimage -T multi -p 0 -o FILE) and give each as what it "
                             "is"),
     "dtb": (at(0, b"\xd0\x0d\xfe\xed"), "a device tree or a FIT image; take the kernel out of it (dumpimage -T flat_dt -p 0 "
