@@ -1,4 +1,4 @@
-# The fuzz target of hyp/virtio/ (tests/fuzz/virtio.c): clang's libFuzzer with ASan and UBSan over the sources of the unit tests.
+# The fuzz target of hyp/virtio/ (tests/fuzz/virtio.c and others): clang's libFuzzer with ASan and UBSan over the sources of the unit tests.
 #   make fuzz [FUZZ_SECONDS=60]   from the corpus on; what is found new is kept in build/fuzz/corpus
 #   make fuzz-runs                the same runs each time: of `make test`
 #   build/fuzz/virtio FILE        one input again, such as a crash's
@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_RUNS    ?= 20000
 FUZZ_BUILD   := $(BUILD)/fuzz
 FUZZ_CORPUS  := tests/fuzz/corpus
-FUZZ_SRCS    := tests/fuzz/virtio.c tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
+FUZZ_SRCS    := $(addprefix tests/fuzz/,virtio.c driver.c net.c world.c) tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 # Little RAM, for it is cleared for each input.
 FUZZ_MACHINE := -DFAKE_GUEST_RAM='KIB(80)'
 FUZZED       := $(addprefix hyp/virtio/,mmio.c device.c queue.c blk.c disk.c rng.c console.c net.c offload.c switch.c) hyp/vm/guestlist.c
