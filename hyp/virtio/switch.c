@@ -30,20 +30,6 @@ struct net_switch {
 
 static struct net_switch *switches; /* changed on the boot CPU only */
 
-/* A third of an address, which lies at an even place, as in a struct net_frame. Built in: a load, and not a call. */
-static inline uint32_t mac_part(const uint8_t *mac, uint32_t part)
-{
-	uint16_t value;
-
-	__builtin_memcpy(&value, __builtin_assume_aligned(mac + part * sizeof(value), sizeof(value)), sizeof(value));
-	return value;
-}
-
-static inline bool mac_equal(const uint8_t *a, const uint8_t *b)
-{
-	return mac_part(a, 2) == mac_part(b, 2) && mac_part(a, 1) == mac_part(b, 1) && mac_part(a, 0) == mac_part(b, 0);
-}
-
 static inline uint32_t mac_hash(const uint8_t *mac)
 {
 	return (uint32_t)(mac[5] ^ mac[4] * 7U ^ mac[3] * 31U);

@@ -7,7 +7,7 @@
  *   rng.c      entropy device
  *   blk.c      block device; disk.c is what it reads and writes
  *   console.c  a console beside the UART
- *   net.c      network card; switch.c is what it is plugged into
+ *   net.c      network card, net_*.c its work; switch.c is what it is plugged into
  *
  * A backend is a struct virtio_backend and a device class (hyp/vdev/device.h) with a row in hyp/vdev/classes.def, whose
  * instance begins with a struct virtio_device and ends with a struct virtio_state and what else of it is plain data.

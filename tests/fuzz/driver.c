@@ -94,7 +94,7 @@ uint64_t take_address(void)
 {
 	switch (take(1) & 7U) {
 	case 0:
-		return SCRATCH + take(1) * HEADER_BYTES;
+		return SCRATCH + take(1) * REQUEST_BYTES;
 	case 1:
 		return RIG_DESC + take(2) % 0x4000U;
 	case 2:
@@ -120,7 +120,7 @@ uint32_t take_length(void)
 	case 1:
 		return take(4);
 	case 2:
-		return HEADER_BYTES;
+		return REQUEST_BYTES;
 	case 3:
 		return take(2);
 	default:

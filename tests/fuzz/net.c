@@ -8,6 +8,7 @@
 
 #define RECEIVE     0U
 #define TRANSMIT    1U
+#define CONTROL     2U
 #define FRAMES      (RIG_DATA + 0x2000U) /* what is sent lies behind what buffers begin with */
 #define FRAME_ROOM  0x1f00U
 #define PIECES_MAX  40U
@@ -56,20 +57,18 @@ static struct net_header offload_of(uint32_t how, bool v6)
 	return h;
 }
 
-/* In pieces of `each` bytes, the last one with the rest; what is longer than the room for it begins anew there. */
-static void put_pieces(uint64_t table, uint32_t len, uint32_t each)
+/*
+ * In pieces of `each` bytes, the last one with the rest; what is longer than the room for it begins anew there. The
+ * descriptor behind them.
+ */
+static uint32_t put_pieces(uint64_t table, uint32_t len, uint32_t each, bool goes_on)
 {
-	uint32_t index = 0;
+	uint32_t index = 0, at = 0;
 
-	for (uint32_t at = 0; index < PIECES_MAX; index++) {
-		bool last = index + 1U == PIECES_MAX || len - at <= each;
-
-		put_desc(table, index, FRAMES + at % FRAME_ROOM, last ? len - at : each, last ? 0 : VIRTQ_DESC_NEXT,
-			 index + 1U);
-		if (last)
-			break;
-		at += each;
-	}
+	for (; index + 1U < PIECES_MAX && len - at > each; index++, at += each)
+		put_desc(table, index, FRAMES + at % FRAME_ROOM, each, VIRTQ_DESC_NEXT, index + 1U);
+	put_desc(table, index, FRAMES + at % FRAME_ROOM, len - at, goes_on ? VIRTQ_DESC_NEXT : 0, index + 1U);
+	return index + 1U;
 }
 
 void do_frame(void)
@@ -88,7 +87,7 @@ void do_frame(void)
 	address_frame(bytes + sizeof(header) - skip, slot, to);
 	write_headers(bytes + sizeof(header) - skip, v6);
 	poke(FRAMES, bytes, sizeof(bytes));
-	put_pieces(place_of(q, RIG_DESC), len, each);
+	put_pieces(place_of(q, RIG_DESC), len, each, false);
 	offer_to(q, 0, 1);
 	kick(how >> 7, q);
 }
@@ -111,6 +110,21 @@ void do_buffers(void)
 		put_desc(place_of(q, RIG_DESC), index + 1U, at + first, len, VIRTQ_DESC_WRITE, 0);
 		offer_to(q, index, 1);
 	}
+}
+
+/* A mode, an address, or two lists, in pieces. */
+void do_control(void)
+{
+	uint32_t how = take(1), slot = how & 1U, q = first_queue(slot) + CONTROL, one = take(1), many = take(2);
+	uint8_t bytes[64] = {(uint8_t)(how >> 1 & 3U), (uint8_t)(how >> 3 & 7U), (uint8_t)one, (uint8_t)(one >> 4)};
+	uint32_t at = 6U + MAC_BYTES * one, each = 1U + take(1), len = at + 4U + MAC_BYTES * many;
+
+	poke(FRAMES, bytes, sizeof(bytes));
+	poke(FRAMES + at % FRAME_ROOM, &many, sizeof(many));
+	put_desc(place_of(q, RIG_DESC), put_pieces(place_of(q, RIG_DESC), len, each, true), SCRATCH, take(1),
+		 VIRTQ_DESC_WRITE, 0);
+	offer_to(q, 0, 1);
+	kick(how >> 7, q);
 }
 
 void do_pause(void)

@@ -8,9 +8,10 @@
 /* Of the card in slot n: 52:54:00:00:00:n+1. */
 void card_mac(uint32_t slot, uint8_t *mac);
 
-/* Operations: a frame is sent; buffers are given; the VM is paused or goes on. */
+/* Operations: a frame is sent; buffers are given; a command; the VM is paused or goes on. */
 void do_frame(void);
 void do_buffers(void);
+void do_control(void);
 void do_pause(void);
 
 #endif

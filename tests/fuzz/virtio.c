@@ -95,13 +95,13 @@ static void do_request(void)
 	uint32_t q = take_queue(how >> 7);
 	uint64_t ring = place_of(q, RIG_DESC), table = how & 8U ? SCRATCH + 0x100U : ring;
 	uint64_t data = how & 64U ? RIG_DESC : RIG_DATA;
-	uint32_t first = how & 16U ? 7U : HEADER_BYTES; /* bytes of the header in the first piece */
+	uint32_t first = how & 16U ? 7U : REQUEST_BYTES; /* bytes of the header in the first piece */
 
 	put_header(type, how & 32U ? UINT64_MAX - sector : sector);
 	if (type == 11 || type == 13)
 		put_segment(data);
 	put_desc(table, 0, SCRATCH, first, VIRTQ_DESC_NEXT, 1);
-	put_desc(table, 1, SCRATCH + first, HEADER_BYTES - first, VIRTQ_DESC_NEXT, 2);
+	put_desc(table, 1, SCRATCH + first, REQUEST_BYTES - first, VIRTQ_DESC_NEXT, 2);
 	put_desc(table, 2, data, len, VIRTQ_DESC_NEXT | to_write, 3);
 	put_desc(table, 3, SCRATCH + 0x80U, 1, VIRTQ_DESC_WRITE, 0);
 	if (how & 8U)
@@ -153,7 +153,7 @@ static void (*const operations[])(void) = {
 static void (*const net_operations[])(void) = {
 	do_write,   do_write_small, do_access_any, do_ram,   do_desc,    do_offer, do_kick,    do_work,
 	do_drain,   do_reset,       do_reset_vm,   do_save,  do_restore, do_start, do_race,    do_trouble,
-	do_buffers, do_long_chain,  do_frame,      do_place, do_pause,   do_frame, do_buffers,
+	do_buffers, do_long_chain,  do_frame,      do_place, do_pause,   do_frame, do_control,
 };
 
 static void make_bundle(uint32_t kind, bool legacy, bool console)

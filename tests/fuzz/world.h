@@ -14,14 +14,14 @@
 
 #include <cmocka.h>
 
+#include "hyp/virtio/vnet.h"
 #include "virtio_rig.h"
 
 #define DEVICES       2U
 #define QUEUES        (DEVICES * VIRTIO_QUEUES_MAX)
 #define SCRATCH       (RIG_DATA - 0x1000U) /* headers, status bytes, indirect tables */
 #define QUEUE_ENTRIES 256U
-#define HEADER_BYTES  16U
-#define NET_BUFFERS   64U /* that a frame is put into (hyp/virtio/net.c) */
+#define REQUEST_BYTES 16U
 
 /* What is known of a queue by what the driver has done, and not by what the device says. */
 struct model {

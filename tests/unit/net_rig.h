@@ -26,6 +26,8 @@
 
 #define RECEIVE   0U
 #define TRANSMIT  1U
+#define CONTROL   2U
+#define F_CTRL_VQ 17U
 #define SIZE      8U
 #define UNTOUCHED 0xa5  /* what the fake RAM is filled with */
 #define HZ        1000U /* fake_virtio.c */
@@ -35,11 +37,12 @@
 
 /* Of a card in guest RAM: its rings and buffers. */
 #define AREA(slot)     (MACHINE_RAM_BASE + 0x10000U + (slot)*0x10000U)
-#define RING(r)        (AREA((r)->slot) + (r)->queue * 0x2000U)
+#define RING(r)        (AREA((r)->slot) + ((r)->queue == CONTROL ? 0xc000U : (r)->queue * 0x2000U))
 #define RING_AVAIL(r)  (RING(r) + 0x1000U)
 #define RING_USED(r)   (RING(r) + 0x1800U)
 #define OUT(slot)      (AREA(slot) + 0x4000U)
 #define IN(slot, n)    (AREA(slot) + 0x8000U + (n)*0x800U)
+#define COMMAND(slot)  (AREA(slot) + 0xe000U)
 #define BUFFER         0x800U
 #define RECEIVE_HEADER 12U
 
@@ -52,12 +55,12 @@ struct ring {
 	uint16_t avail;
 };
 
-static struct ring rings[CARDS_MAX][2];
+static struct ring rings[CARDS_MAX][3];
 static const uint8_t everyone[MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 const struct device_class *const device_classes[] = {&virtio_net_class, NULL};
 
-static uint32_t accepted[CARDS_MAX]; /* features beside VERSION_1 */
+static uint32_t accepted[CARDS_MAX]; /* features beside VERSION_1; of version 1 too */
 
 /* What a card's node says beside its address, 52:54:00:00:00:N, and switch "lan". */
 static const char *flag[CARDS_MAX];
@@ -158,6 +161,8 @@ static inline void start_size(uint32_t slot, uint32_t size)
 	reg(slot, VIRTIO_STATUS, status);
 	if (card[slot]->legacy) {
 		reg(slot, VIRTIO_GUEST_PAGE_SIZE, 0x1000);
+		reg(slot, VIRTIO_DRIVER_FEATURES_SEL, 0);
+		reg(slot, VIRTIO_DRIVER_FEATURES, accepted[slot]);
 	} else {
 		reg(slot, VIRTIO_DRIVER_FEATURES_SEL, 0);
 		reg(slot, VIRTIO_DRIVER_FEATURES, accepted[slot]);
@@ -166,7 +171,7 @@ static inline void start_size(uint32_t slot, uint32_t size)
 		status |= VIRTIO_STATUS_FEATURES_OK;
 		reg(slot, VIRTIO_STATUS, status);
 	}
-	for (uint32_t queue = RECEIVE; queue <= TRANSMIT; queue++) {
+	for (uint32_t queue = RECEIVE; queue <= (accepted[slot] & BIT(F_CTRL_VQ) ? CONTROL : TRANSMIT); queue++) {
 		rings[slot][queue] = (struct ring){.slot = slot, .queue = queue};
 		set_ready(&rings[slot][queue], size);
 	}
@@ -228,7 +233,7 @@ static inline uint32_t used_len(uint32_t slot, uint32_t entry)
 	return *(uint32_t *)fake_guest_at(used_ring(&rings[slot][RECEIVE]) + 8U + 8U * (entry % SIZE));
 }
 
-/* A step does no more than what is written at net.c's head. */
+/* A step does no more than what is written at net_send.c's head. */
 static inline void step(void)
 {
 	rig_step();

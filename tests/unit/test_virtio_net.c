@@ -10,10 +10,10 @@ static void test_identity(void **state)
 	make(1);
 	assert_int_equal(rig_read(VIRTIO_DEVICE_ID), VIRTIO_ID_NET);
 	assert_int_equal(rig_read(VIRTIO_QUEUE_NUM_MAX), 256);
-	rig_write(VIRTIO_QUEUE_SEL, 2);
+	rig_write(VIRTIO_QUEUE_SEL, 3);
 	assert_int_equal(rig_read(VIRTIO_QUEUE_NUM_MAX), 0);
 	rig_write(VIRTIO_DEVICE_FEATURES_SEL, 0);
-	assert_int_equal(rig_read(VIRTIO_DEVICE_FEATURES), 0x300199ab); /* CTRL_VQ, ... are not there */
+	assert_int_equal(rig_read(VIRTIO_DEVICE_FEATURES), 0x301799ab); /* CTRL_MAC_ADDR is for any-mac */
 	assert_int_equal(rig_read(VIRTIO_CONFIG), 0x00005452);
 	assert_int_equal(rig_read(VIRTIO_CONFIG + 4U), 0x00010000); /* link up */
 	assert_int_equal(rig_read_size(0, VIRTIO_CONFIG + 10U, 2), 1500);
