@@ -13,7 +13,7 @@ REPEATED = ("console",)
 LATER = {"flash": "flash", "pass": "passthrough of the host's devices",
          "trusted-dma": "passthrough of the host's devices"}
 SUFFIXES = ":ro, :cow=SIZE and :gz"
-NET_SUFFIXES = ":mac=ADDRESS, :isolated and :allow-any-mac"
+NET_SUFFIXES = ":mac=ADDRESS, :isolated, :allow-any-mac and :broadcast-limit=NUMBER"
 
 
 class Error(Exception):
@@ -89,14 +89,17 @@ def net_lines(text):
         raise Error(f"net={text}: a quote or a backslash in the switch's name")
     lines = {}
     for suffix in suffixes:
-        key, _, mac = suffix.partition("=")
-        if suffix not in ("isolated", "allow-any-mac") and not suffix.startswith("mac="):
+        key, _, value = suffix.partition("=")
+        if suffix not in ("isolated", "allow-any-mac") and not suffix.startswith(("mac=", "broadcast-limit=")):
             raise Error(f"net={text}: '{suffix}' is not one of {NET_SUFFIXES}")
         if key in lines:
             raise Error(f"net={text}: {key} is given twice")
-        if key == "mac" and not re.fullmatch(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", mac):
-            raise Error(f"net={text}: '{mac}' is not a MAC address such as 52:54:00:00:00:01")
-        lines[key] = f"local-mac-address = [{mac.replace(':', ' ')}];" if key == "mac" else f"{key};"
+        if key == "mac" and not re.fullmatch(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", value):
+            raise Error(f"net={text}: '{value}' is not a MAC address such as 52:54:00:00:00:01")
+        if key == "broadcast-limit" and not re.fullmatch(r"[0-9]{1,9}", value):
+            raise Error(f"net={text}: '{value}' is not a number of frames a second, such as 1000")
+        lines[key] = {"mac": f"local-mac-address = [{value.replace(':', ' ')}];",
+                      "broadcast-limit": f"broadcast-limit = <{value}>;"}.get(key, f"{key};")
     return [f'switch = "{switch}";', *lines.values()]
 
 

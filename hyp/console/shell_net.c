@@ -7,10 +7,11 @@
 static void port_drops(const struct net_count *count)
 {
 	static const char *const why[NET_DROPS] = {
-		[NET_MALFORMED] = "sent: malformed", [NET_SPOOFED] = "sent: wrong source",
-		[NET_UNKNOWN] = "sent: to nobody",   [NET_ISOLATED] = "sent: to an isolated port",
-		[NET_DOWN] = "VM or driver down",    [NET_NO_BUFFER] = "no buffer",
-		[NET_SMALL] = "buffer too small",    [NET_FAULT] = "buffer not in RAM",
+		[NET_MALFORMED] = "sent: malformed",   [NET_SPOOFED] = "sent: wrong source",
+		[NET_UNKNOWN] = "sent: to nobody",     [NET_ISOLATED] = "sent: to an isolated port",
+		[NET_STORM] = "sent: too many to all", [NET_DOWN] = "VM or driver down",
+		[NET_NO_BUFFER] = "no buffer",         [NET_SMALL] = "buffer too small",
+		[NET_FAULT] = "buffer not in RAM",
 	};
 
 	for (uint32_t i = 0; i < NET_DROPS; i++)

@@ -13,6 +13,7 @@ enum net_drop {
 	NET_SPOOFED,   /* from an address that is not its own */
 	NET_UNKNOWN,   /* to an address that nobody has */
 	NET_ISOLATED,  /* to itself, or both are isolated */
+	NET_STORM,     /* to all or to a group, more often than it may */
 	/* of what others send to it */
 	NET_DOWN,      /* its VM does not run, or no driver does */
 	NET_NO_BUFFER, /* its driver has given it none */

@@ -192,6 +192,8 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 		return NET_MALFORMED;
 	if (!switch_accept(&n->port, f->head + MAC_BYTES))
 		return NET_SPOOFED;
+	if (f->head[0] & 1U && !switch_accept_group(&n->port))
+		return NET_STORM;
 	n->virtio.device.count.bytes += f->head_len + f->rest_len;
 	return NET_DROPS;
 }

@@ -99,6 +99,19 @@ bool switch_accept(struct switch_port *from, const uint8_t *mac)
 	return fine;
 }
 
+/* Each frame costs its part of a second, and what nobody has used of the last second is left. */
+bool switch_accept_group(struct switch_port *from)
+{
+	uint64_t now = timer_now(), second = timer_hz();
+	uint64_t paid = now - from->group_paid > second ? now - second : from->group_paid;
+
+	paid += second / (from->group_limit ? from->group_limit : SWITCH_GROUP_LIMIT);
+	if (paid > now)
+		return false;
+	from->group_paid = paid;
+	return true;
+}
+
 static bool may_reach(const struct switch_port *from, const struct switch_port *to)
 {
 	return to != from && !(from->isolated && to->isolated);

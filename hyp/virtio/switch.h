@@ -20,10 +20,11 @@
 
 #include <arm/spinlock.h>
 
-#define MAC_BYTES        6U
-#define SWITCH_PORTS_MAX 256U
-#define SWITCH_LEARNED   64U  /* addresses, beside the ports' own, */
-#define SWITCH_AGE_S     300U /* of which nothing was heard for so long, are forgotten */
+#define MAC_BYTES          6U
+#define SWITCH_PORTS_MAX   256U
+#define SWITCH_LEARNED     64U  /* addresses, beside the ports' own, */
+#define SWITCH_AGE_S       300U /* of which nothing was heard for so long, are forgotten */
+#define SWITCH_GROUP_LIMIT 1000U
 
 /* A third of an address, which lies at an even place, as in a struct net_frame. Built in: a load, and not a call. */
 static inline uint32_t mac_part(const uint8_t *mac, uint32_t part)
@@ -45,12 +46,14 @@ struct switch_port {
 	uint8_t mac[MAC_BYTES] __attribute__((aligned(2)));
 	bool any_mac;          /* may send from other addresses */
 	bool isolated;         /* from others that are */
+	uint32_t group_limit;  /* frames a second to all or to a group; as many at once. 0: SWITCH_GROUP_LIMIT */
 	struct spinlock *lock; /* for who puts a frame into it */
 	/* of the switch */
 	struct net_switch *net; /* NULL: plugged into none */
 	struct switch_port *next;
 	uint32_t index;
 	volatile uint32_t comers; /* who have found it, and do not hold its lock yet */
+	uint64_t group_paid;      /* CNTPCT up to which such frames have used it up; under the lock of who sends */
 };
 
 enum switch_found { SWITCH_FOUND, SWITCH_UNKNOWN, SWITCH_SELF, SWITCH_ISOLATED };
@@ -66,6 +69,9 @@ void switch_leave(struct switch_port *port);
 
 /* May `from` send from this address? One that is new, and is not another port's, is learned. */
 bool switch_accept(struct switch_port *from, const uint8_t *mac);
+
+/* May it send to all, or to a group, now? It has then. One after the other, as its device's lock has it. */
+bool switch_accept_group(struct switch_port *from);
 
 /* *to: the port of address `mac`, with its lock held. Where `from` cannot send to it, why, and nothing is held. */
 enum switch_found switch_lock_port(const struct switch_port *from, const uint8_t *mac, struct switch_port **to);

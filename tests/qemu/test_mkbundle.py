@@ -299,9 +299,12 @@ def test_refuses(kernel, tmp_path, text, error):
     ("net", "VM a: net: no switch: give its name, any you like"),
     ("net=", "VM a: net=: no switch: give its name, any you like"),
     ('net=a"b', "VM a: net=a\"b: a quote or a backslash in the switch's name"),
-    ("net=lan:promiscuous", "VM a: net=lan:promiscuous: 'promiscuous' is not one of :mac=ADDRESS, :isolated and :allow-any-mac"),
+    ("net=lan:promiscuous", "VM a: net=lan:promiscuous: 'promiscuous' is not one of :mac=ADDRESS, :isolated, "
+     ":allow-any-mac and :broadcast-limit=NUMBER"),
     ("net=lan:mac=52:54:00:00:01", "VM a: net=lan:mac=52:54:00:00:01: '52:54:00:00:01' is not a MAC address such as "
                                    "52:54:00:00:00:01"),
+    ("net=lan:broadcast-limit=few", "VM a: net=lan:broadcast-limit=few: 'few' is not a number of frames a second, such as 1000"),
+    ("net=lan:broadcast-limit=0", "vm a: /vms/a/net0: broadcast-limit: not a number from 1 to 1000000, of frames a second"),
     ("net=lan:isolated:isolated", "VM a: net=lan:isolated:isolated: isolated is given twice"),
     ("net=-lan", "vm a: /vms/a/net0: switch: use 1 to 31 letters, digits and ._+- (and no . or - at the start)"),
     ("net=lan:mac=01:54:00:00:00:01", "vm a: /vms/a/net0: local-mac-address: not six bytes of an address for one device, "

@@ -64,7 +64,7 @@ static uint32_t accepted[CARDS_MAX]; /* features beside VERSION_1; of version 1 
 
 /* What a card's node says beside its address, 52:54:00:00:00:N, and switch "lan". */
 static const char *flag[CARDS_MAX];
-static uint32_t cards;
+static uint32_t cards, group_limit; /* 0: none that counts, with HZ */
 
 static inline void begin_node(uint32_t n)
 {
@@ -82,6 +82,7 @@ static inline void add_node(uint32_t n)
 	begin_node(n);
 	fit_string(&fit, "switch", "lan");
 	assert_int_equal(fdt_property(fit.blob, "local-mac-address", mac, MAC_BYTES), 0);
+	assert_int_equal(fdt_property_u32(fit.blob, "broadcast-limit", group_limit ? group_limit : 1000000), 0);
 	if (flag[n])
 		assert_int_equal(fdt_property(fit.blob, flag[n], NULL, 0), 0);
 	assert_int_equal(fdt_end_node(fit.blob), 0);
@@ -125,6 +126,7 @@ static inline int teardown(void **state)
 	fit_free(&fit);
 	assert_null(switch_next(NULL));
 	memset(flag, 0, sizeof(flag));
+	group_limit = 0;
 	memset(accepted, 0, sizeof(accepted));
 	return 0;
 }

@@ -166,6 +166,33 @@ static void test_any_mac(void **state)
 	expect_frame(3, 0, 1, 60);
 }
 
+/* As many in a second as it may, at once or one after the other; what is to one card has no limit. */
+static void test_group_limit(void **state)
+{
+	(void)state;
+	group_limit = 10;
+	start_all(2);
+	fake_machine.reg[SYSREG_cntpct] = 10U * HZ;
+	for (uint32_t n = 0; n < 15; n++)
+		send_to(0, everyone, 60);
+	assert_int_equal(dropped(0, NET_STORM), 5);
+	assert_int_equal(count(0)->sent, 10);
+	start(1);
+	transmit(0, 1, 60);
+	assert_int_equal(count(0)->sent, 11);
+	send_to(1, everyone, 60); /* each card has its own */
+	assert_int_equal(dropped(1, NET_STORM), 0);
+	for (uint32_t n = 0; n < 20; n++) {
+		fake_machine.reg[SYSREG_cntpct] += HZ / 20U;
+		send_to(0, everyone, 60);
+	}
+	assert_int_equal(dropped(0, NET_STORM), 15);
+	fake_machine.reg[SYSREG_cntpct] += 100U * HZ;
+	for (uint32_t n = 0; n < 15; n++)
+		send_to(0, everyone, 60);
+	assert_int_equal(dropped(0, NET_STORM), 20);
+}
+
 /* More addresses than there is room for: the newest are known, and nothing else is lost. */
 static void test_learned_is_bounded(void **state)
 {
@@ -621,6 +648,7 @@ int main(void)
 		TEST(test_to_many_without_buffers),
 		TEST(test_wrong_source),
 		TEST(test_any_mac),
+		TEST(test_group_limit),
 		TEST(test_learned_is_bounded),
 		TEST(test_lengths),
 		TEST(test_sent_in_pieces),

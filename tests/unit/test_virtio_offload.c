@@ -398,6 +398,8 @@ static void any_frame(uint32_t slot)
 	mac_of(slot, (uint8_t *)fake_guest_at(LARGE + 12U + MAC_BYTES));
 	if (any(3))
 		mac_of(any(cards), fake_guest_at(LARGE + 12U));
+	if (!any(20))
+		memcpy(fake_guest_at(LARGE + 12U), everyone, MAC_BYTES);
 	desc(&rings[slot][TRANSMIT], 0, LARGE + 2U * card[slot]->legacy, len + (card[slot]->legacy ? 10U : 12U), 0, 0);
 	offer(&rings[slot][TRANSMIT], 0, SIZE);
 }
@@ -451,10 +453,12 @@ static void test_anything(void **state)
 	flag[1] = "virtio-legacy";
 	flag[2] = "allow-any-mac";
 	flag[3] = "isolated";
+	group_limit = 1;
 	start_all(4);
 	seed = 7;
 	fake_virtio.on_copy_out = watch;
 	for (uint32_t round = 0; round < ROUNDS; round++) {
+		fake_machine.reg[SYSREG_cntpct]++;
 		any_operation(any(cards));
 		reg(any(cards), VIRTIO_QUEUE_NOTIFY, any(3));
 		for (uint32_t n = 0; n < 20U && rig_vcpu[0].thread.work & WORK_VIRTIO; n++)
