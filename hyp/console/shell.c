@@ -83,6 +83,8 @@ static const struct command commands[] = {
 	{"stat", "[VM]", 0, 1, TAKES_VM, shell_stat, "exits and interrupts; of one VM, by reason"},
 	{"mem", "", 0, 0, TAKES_NONE, shell_mem, "memory of the host and of the VMs"},
 	{"cpu", "", 0, 0, TAKES_NONE, shell_cpu, "the host's CPUs"},
+	{"net capture", "SWITCH [BYTES]", 1, 2, TAKES_NONE, shell_net_capture,
+	 "its frames, until Ctrl-C, for tools/console2pcap"},
 	{"net", "", 0, 0, TAKES_NONE, shell_net, "virtual switches, their ports and frames"},
 	{"log", "[CONSOLE]", 0, 1, TAKES_CONSOLE, shell_log,
 	 "the last output of a VM, of one of its consoles, or of virt7"},

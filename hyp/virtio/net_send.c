@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hyp/virtio/capture.h"
 #include "hyp/virtio/vnet.h"
 
 #define TAG_BYTES   4U                   /* a VLAN's */
@@ -83,12 +84,15 @@ static enum outcome send_some(struct vnet *n, struct vnet *to, struct virtq_step
 	return send_segment(n, to, step, index);
 }
 
-static enum virtio_served end_frame(struct vnet *n, enum outcome outcome)
+/* Whatever has become of it on the receivers' side. */
+static enum virtio_served end_frame(struct vnet *n, enum outcome outcome, struct virtq_step *step)
 {
-	if (outcome == FAULTY)
+	if (outcome == FAULTY) {
 		vnet_drop(n, NET_MALFORMED);
-	else
-		n->count.sent++;
+		return VIRTIO_DONE;
+	}
+	n->count.sent++;
+	capture_frame(&n->port, &step->view, &n->frame);
 	return VIRTIO_DONE;
 }
 
@@ -110,13 +114,14 @@ static enum virtio_served send_to_one(struct vnet *n, struct virtq_chain *chain,
 
 		if (unlikely(found != SWITCH_FOUND)) {
 			vnet_drop(n, why[found]);
+			capture_frame(&n->port, &step->view, &n->frame);
 			return VIRTIO_DONE;
 		}
 		outcome = send_some(n, vnet_of_port(port), step, &index);
 		spin_unlock(port->lock);
 	} while (outcome == NEXT && !is_used_up(step));
 	chain->phase = PHASE_SEND + index;
-	return outcome == AGAIN || outcome == NEXT ? VIRTIO_MORE : end_frame(n, outcome);
+	return outcome == AGAIN || outcome == NEXT ? VIRTIO_MORE : end_frame(n, outcome, step);
 }
 
 static enum virtio_served send_to_all(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
@@ -129,11 +134,11 @@ static enum virtio_served send_to_all(struct vnet *n, struct virtq_chain *chain,
 
 		spin_unlock(port->lock);
 		if (outcome == FAULTY)
-			return end_frame(n, outcome);
+			return end_frame(n, outcome, step);
 		index += outcome == PUT;
 	}
 	chain->phase = PHASE_SEND + index;
-	return is_used_up(step) ? VIRTIO_MORE : end_frame(n, PUT);
+	return is_used_up(step) ? VIRTIO_MORE : end_frame(n, PUT, step);
 }
 
 /* Where nothing is left to others, and of one who has not said that it does, the header says nothing. */
@@ -221,7 +226,7 @@ static enum virtio_served go_on(struct vnet *n, struct virtq_chain *chain, struc
 	found = look_at(n, step);
 	if (unlikely(found != NEXT)) {
 		step->pieces = 0;
-		return found == AGAIN ? VIRTIO_MORE : end_frame(n, found);
+		return found == AGAIN ? VIRTIO_MORE : end_frame(n, found, step);
 	}
 	return n->frame.head[0] & 1U ? send_to_all(n, chain, step) : send_to_one(n, chain, step);
 }

@@ -21,8 +21,9 @@ struct net_switch {
 	const char *name;
 	struct net_switch *next;
 	uint32_t members;
-	struct spinlock lock; /* the rest */
-	uint32_t count;       /* the last port's number, and one */
+	struct spinlock lock;   /* the rest */
+	uint32_t count;         /* the last port's number, and one */
+	struct capture *mirror; /* NULL: none */
 	struct switch_port *bucket[BUCKETS];
 	struct switch_port *port[SWITCH_PORTS_MAX]; /* NULL: none */
 	struct learned learned[SWITCH_LEARNED];
@@ -266,6 +267,38 @@ void switch_leave(struct switch_port *port)
 	spin_unlock(port->lock);
 	port->net = NULL;
 	put_switch(net);
+}
+
+/* A switch with a mirror stays, be it without ports. */
+void switch_mirror(struct net_switch *net, struct capture *to)
+{
+	spin_lock(&net->lock);
+	if (to && !net->mirror)
+		net->members++;
+	else if (!to && net->mirror)
+		net->members--;
+	net->mirror = to;
+	spin_unlock(&net->lock);
+	put_switch(net);
+}
+
+struct capture *switch_lock_mirror(const struct switch_port *from)
+{
+	struct net_switch *net = from->net;
+	struct capture *to;
+
+	if (likely(!__atomic_load_n(&net->mirror, __ATOMIC_RELAXED)))
+		return NULL;
+	spin_lock(&net->lock);
+	to = net->mirror;
+	if (!to)
+		spin_unlock(&net->lock);
+	return to;
+}
+
+void switch_unlock_mirror(const struct switch_port *from)
+{
+	spin_unlock(&from->net->lock);
 }
 
 struct net_switch *switch_next(const struct net_switch *net)

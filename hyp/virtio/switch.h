@@ -40,6 +40,7 @@ static inline bool mac_equal(const uint8_t *a, const uint8_t *b)
 	return mac_part(a, 2) == mac_part(b, 2) && mac_part(a, 1) == mac_part(b, 1) && mac_part(a, 0) == mac_part(b, 0);
 }
 
+struct capture;
 struct net_switch;
 
 struct switch_port {
@@ -81,6 +82,16 @@ enum switch_found switch_lock_port(const struct switch_port *from, const uint8_t
  * there is none.
  */
 struct switch_port *switch_lock_next(const struct switch_port *from, uint32_t *index);
+
+/*
+ * What each frame of the switch is copied to, which stays where it is until there is another one; NULL: nothing. When
+ * this returns nobody uses the last one any more. On the boot CPU.
+ */
+void switch_mirror(struct net_switch *net, struct capture *to);
+
+/* That of the switch that `from` is plugged into, with the switch's lock held; NULL: none, and nothing is held. */
+struct capture *switch_lock_mirror(const struct switch_port *from);
+void switch_unlock_mirror(const struct switch_port *from);
 
 /* For people, on the boot CPU: the switches one after the other, from NULL to NULL. */
 struct net_switch *switch_next(const struct net_switch *net);

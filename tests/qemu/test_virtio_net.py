@@ -1,10 +1,13 @@
 """Networks between Debians: addresses, pings, files by TCP, by registers of both versions; what a switch keeps apart."""
 import os
 import re
+import shutil
+import struct
+import subprocess
 
 import pytest
 
-from conftest import BUILD, DEPS
+from conftest import BUILD, DEPS, ROOT
 from test_shell import command, open_shell, power_off
 
 SOAK = bool(os.environ.get("SOAK"))
@@ -90,6 +93,48 @@ def test_apart(virt7, mkbundle):
     assert "c.net0" not in ports(run)
     command(run, "vm create c")
     assert "c.net0" in ports(run)
+    power_off(run)
+
+
+def frames_of(run, tmp_path):
+    """[(length, bytes)] of what a console has shown of a capture, through tools/console2pcap."""
+    log, pcap = tmp_path / "console.log", tmp_path / "lan.pcap"
+    log.write_text(run.output())
+    pcap.write_bytes(subprocess.run([ROOT / "tools/console2pcap", log], check=True, capture_output=True).stdout)
+    if tcpdump := shutil.which("tcpdump"):
+        assert "ICMP echo request" in subprocess.run([tcpdump, "-nr", pcap], check=True, capture_output=True, text=True).stdout
+    data = pcap.read_bytes()
+    magic, *_, link = struct.unpack_from("<IHHiIII", data)
+    assert (magic, link) == (0xa1b23c4d, 1)
+    found, at, last = [], 24, (0, 0)
+    while at < len(data):
+        seconds, nanoseconds, kept, length = struct.unpack_from("<IIII", data, at)
+        assert last <= (seconds, nanoseconds) and nanoseconds < 10**9
+        last = seconds, nanoseconds
+        found.append((length, data[at + 16:at + 16 + kept]))
+        at += 16 + kept
+    return found
+
+
+def test_capture(virt7, mkbundle, tmp_path):
+    """`net capture` shows each frame of its switch, and no other's, until Ctrl-C; tools/console2pcap makes a file of them."""
+    client = "; ".join(("ifconfig eth0 10.0.0.1 up", "until ping -c 1 -W 1 10.0.0.2 >/dev/null; do :; done", "echo re''ady", "while :; do ping -q -c 1 -s 400 10.0.0.2 >/dev/null; done"))
+    run = virt7(mkbundle(debian("b", ANSWERS, "net=lan"), debian("a", client, "net=lan,net=other:mac=52:54:00:00:00:99")), smp=2, timeout=300)
+    run.expect_said("a", "ready")
+    open_shell(run)
+    assert "no switch is called lab; `net` shows their names" in command(run, "net capture lab")
+    assert "63: expects how many bytes of a frame, 64 to 1518" in command(run, "net capture lan 63")
+    for line, kept in (("net capture lan", 128), ("net capture lan 1518", 442)):
+        run.send(line + "\r")
+        run.expect(r"net: capture lan hz \d+\r(?s:.*?)(?:net: \d+ 442 [0-9a-f]+\r(?s:.*?)){4}")
+        run.send("\x03")
+        run.expect(r"virt7> $")
+        pings = [data for length, data in frames_of(run, tmp_path) if length == 442]
+        assert len(pings) >= 4 and all(len(data) == kept for data in pings)
+        assert {data[12:14] + data[23:24] for data in pings} == {b"\x08\x00\x01"}  # IPv4, ICMP
+        kinds = [data[34] for data in pings]
+        assert abs(kinds.count(8) - kinds.count(0)) <= 1  # requests and answers
+        assert not any(data[6:12] == bytes.fromhex("525400000099") for data in pings)
     power_off(run)
 
 
