@@ -44,7 +44,7 @@ struct putting {
 	uint32_t pieces;                /* that buffers may still have */
 	uint16_t buffers;               /* that are full */
 	uint16_t avail_next, used_next; /* where the queue was */
-	ipa_t header_at;
+	ipa_t count_at[2];              /* the bytes of the header that say in how many buffers it is */
 };
 
 /* The receiver has what it had before. */
@@ -83,16 +83,29 @@ static uint32_t room(const struct putting *p, const struct guest_cursor *out)
 	return out->left >= needed && p->buffers < NET_BUFFERS ? MIN(out->left, p->left) : 0;
 }
 
-/* Header and head, into the first buffer. How many there are is said when it is known, at header_at. */
+/* A byte of the first buffer, which has as many. */
+static ipa_t place_of(const struct guest_cursor *out, uint32_t offset)
+{
+	const struct guest_piece *piece = out->piece;
+
+	for (; offset >= piece->len; piece++)
+		offset -= piece->len;
+	return ipa_add(piece->at, offset);
+}
+
+/* How many buffers there are is said when it is known. */
+static void note_count(struct putting *p, const struct guest_cursor *out)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(p->count_at); i++)
+		p->count_at[i] = place_of(out, offsetof(struct net_header, buffers) + i);
+}
+
+/* Header and head, into the first buffer. */
 static int put_head(struct putting *p, struct guest_cursor *out)
 {
 	const struct net_frame *f = p->frame;
 	uint8_t head[HEADER_BYTES_LEGACY + NET_HEAD_MAX];
-	const struct guest_piece *piece = out->piece;
 
-	while (piece->len == 0)
-		piece++;
-	p->header_at = piece->len >= HEADER_BYTES ? piece->at : ipa(0);
 	if (likely(p->header == HEADER_BYTES))
 		return guest_scatter(&p->to->view, out, &f->header, HEADER_BYTES + f->head_len);
 	memcpy(head, &f->header, HEADER_BYTES_LEGACY);
@@ -105,8 +118,11 @@ static enum outcome put_part(struct putting *p, struct guest_cursor out, uint32_
 {
 	uint32_t front = p->buffers == 0 ? p->header + p->frame->head_len : 0;
 	struct guest_cursor rest = p->rest;
-	int ret = front > 0 ? put_head(p, &out) : 0;
+	int ret;
 
+	if (front > 0 && len < p->left)
+		note_count(p, &out);
+	ret = front > 0 ? put_head(p, &out) : 0;
 	if (!ret)
 		ret = guest_forward(&p->to->view, &out, &p->from->view, &p->rest, len - front);
 	return unlikely(ret != 0) ? fail(p, rest, len - front) : NEXT;
@@ -151,15 +167,22 @@ static enum outcome next_buffer(struct putting *p)
 	}
 }
 
-/* All of it is there: say in how many buffers. */
+/* In how many buffers: the header may lie in pieces of any length. */
+static int put_count(struct putting *p)
+{
+	const uint8_t count[] = {(uint8_t)p->buffers, (uint8_t)(p->buffers >> 8)};
+	int ret;
+
+	if (likely(p->count_at[1].v == p->count_at[0].v + 1U))
+		return guest_copy_out(&p->to->view, p->count_at[0], count, sizeof(count));
+	ret = guest_copy_out(&p->to->view, p->count_at[0], &count[0], 1);
+	return ret ? ret : guest_copy_out(&p->to->view, p->count_at[1], &count[1], 1);
+}
+
+/* All of it is there. */
 static enum outcome finish(struct putting *p)
 {
-	uint16_t buffers = p->buffers;
-
-	if (buffers > 1 && p->header_at.v == 0)
-		return lose(p, NET_SMALL);
-	if (buffers > 1 && guest_copy_out(&p->to->view, ipa_add(p->header_at, offsetof(struct net_header, buffers)),
-					  &buffers, sizeof(buffers)))
+	if (p->buffers > 1 && put_count(p))
 		return fail(p, p->rest, 0);
 	p->n->count.received++;
 	p->n->virtio.device.count.requests++;
