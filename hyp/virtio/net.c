@@ -114,6 +114,7 @@ static int plug_in(struct vnet *n)
 	int ret;
 
 	n->port.lock = &n->virtio.receive_lock;
+	n->port.ops = &vnet_port_ops;
 	ret = switch_join(n->network, &n->port, &other);
 	return ret ? refuse_port(n, ret, other) : 0;
 }

@@ -15,7 +15,7 @@ void vnet_drop(struct vnet *n, enum net_drop why)
 }
 
 /* Who is paused gets nothing: what a snapshot would show does not change. */
-bool vnet_is_up(const struct vnet *n)
+static bool is_up(const struct vnet *n)
 {
 	return n->virtio.device.vm->state == VM_RUNNING && virtio_queue_runs(&n->virtio, QUEUE_RECEIVE);
 }
@@ -54,23 +54,23 @@ static void take_back(const struct putting *p)
 		virtq_rewind(p->q, p->avail_next, p->used_next);
 }
 
-static enum outcome lose(const struct putting *p, enum net_drop why)
+static enum switch_put lose(const struct putting *p, enum net_drop why)
 {
 	take_back(p);
 	vnet_drop(p->n, why);
-	return PUT;
+	return PUT_DONE;
 }
 
 /* A buffer that is not in RAM goes back empty; of several it is the first. `len` bytes at `rest` were to be copied. */
-static enum outcome fail(const struct putting *p, struct guest_cursor rest, uint32_t len)
+static enum switch_put fail(const struct putting *p, struct guest_cursor rest, uint32_t len)
 {
 	take_back(p);
 	if (!is_readable(p->from, rest, len))
-		return FAULTY;
+		return PUT_FAULTY;
 	if (virtq_take(p->q, p->to) == VIRTQ_CHAIN)
 		virtq_put(p->q, p->to, 0);
 	vnet_drop(p->n, NET_FAULT);
-	return PUT;
+	return PUT_DONE;
 }
 
 /* How much of it the buffer gets; 0: it is too small. What virt7 has of a frame stays together. */
@@ -113,8 +113,8 @@ static int put_head(struct putting *p, struct guest_cursor *out)
 	return guest_scatter(&p->to->view, out, head, HEADER_BYTES_LEGACY + f->head_len);
 }
 
-/* NEXT: the buffer has its part. */
-static enum outcome put_part(struct putting *p, struct guest_cursor out, uint32_t len)
+/* PUT_PART: the buffer has its part. */
+static enum switch_put put_part(struct putting *p, struct guest_cursor out, uint32_t len)
 {
 	uint32_t front = p->buffers == 0 ? p->header + p->frame->head_len : 0;
 	struct guest_cursor rest = p->rest;
@@ -125,15 +125,15 @@ static enum outcome put_part(struct putting *p, struct guest_cursor out, uint32_
 	ret = front > 0 ? put_head(p, &out) : 0;
 	if (!ret)
 		ret = guest_forward(&p->to->view, &out, &p->from->view, &p->rest, len - front);
-	return unlikely(ret != 0) ? fail(p, rest, len - front) : NEXT;
+	return unlikely(ret != 0) ? fail(p, rest, len - front) : PUT_PART;
 }
 
 /* Into the next buffer, which has been read. One that is too small stays for the next frame. */
-static enum outcome fill_buffer(struct putting *p)
+static enum switch_put fill_buffer(struct putting *p)
 {
 	const struct guest_cursor *out = &p->q->chain.out;
 	uint32_t len = room(p, out), fits;
-	enum outcome outcome;
+	enum switch_put outcome;
 
 	if (len == 0)
 		return lose(p, NET_SMALL);
@@ -142,18 +142,18 @@ static enum outcome fill_buffer(struct putting *p)
 		return lose(p, NET_SMALL);
 	if (fits == 0) {
 		take_back(p);
-		return AGAIN;
+		return PUT_AGAIN;
 	}
 	outcome = put_part(p, *out, len);
-	if (outcome != NEXT)
+	if (outcome != PUT_PART)
 		return outcome;
 	virtq_put(p->q, p->to, len);
 	p->buffers++;
 	p->left -= len;
-	return NEXT;
+	return PUT_PART;
 }
 
-static enum outcome next_buffer(struct putting *p)
+static enum switch_put next_buffer(struct putting *p)
 {
 	switch (virtq_take(p->q, p->to)) {
 	case VIRTQ_CHAIN:
@@ -180,22 +180,22 @@ static int put_count(struct putting *p)
 }
 
 /* All of it is there. */
-static enum outcome finish(struct putting *p)
+static enum switch_put finish(struct putting *p)
 {
 	if (p->buffers > 1 && put_count(p))
 		return fail(p, p->rest, 0);
 	p->n->count.received++;
 	p->n->virtio.device.count.requests++;
 	p->n->virtio.device.count.bytes += p->frame->head_len + p->frame->rest_len;
-	return PUT;
+	return PUT_DONE;
 }
 
-static enum outcome put_frame(struct vnet *n, struct virtq_step *to, struct virtq_step *from,
-			      const struct net_frame *frame)
+static enum switch_put put_frame(struct vnet *n, struct virtq_step *to, struct virtq_step *from,
+				 const struct net_frame *frame)
 {
 	struct virtq *q = &n->virtio.queue[QUEUE_RECEIVE];
 	struct putting p = {.n = n, .q = q, .to = to, .from = from, .frame = frame, .rest = frame->rest};
-	enum outcome outcome;
+	enum switch_put outcome;
 
 	p.avail_next = q->s->avail_next;
 	p.used_next = q->s->used_next;
@@ -204,30 +204,49 @@ static enum outcome put_frame(struct vnet *n, struct virtq_step *to, struct virt
 	p.pieces = NET_BUFFERS + NET_PIECES;
 	do
 		outcome = next_buffer(&p);
-	while (outcome == NEXT && p.left > 0);
+	while (outcome == PUT_PART && p.left > 0);
 	use_pieces(from, NET_BUFFERS + NET_PIECES - p.pieces);
-	return outcome == NEXT ? finish(&p) : outcome;
+	return outcome == PUT_PART ? finish(&p) : outcome;
 }
 
-enum outcome vnet_receive(struct vnet *n, struct virtq_step *from, const struct net_frame *frame)
+static enum switch_put port_put(struct switch_port *port, struct virtq_step *from, const struct net_frame *frame)
 {
+	struct vnet *n = vnet_of_port(port);
 	struct virtq_step to;
-	enum outcome outcome;
+	enum switch_put outcome;
 
 	use_pieces(from, 1U + frame->pieces); /* whether the receiver takes any of it or not */
-	if (unlikely(!vnet_is_up(n))) {
+	if (unlikely(!is_up(n))) {
 		vnet_drop(n, NET_DOWN);
-		return PUT;
+		return PUT_DONE;
 	}
 	if (!vnet_wants(n, frame->head))
-		return PUT;
+		return PUT_DONE;
 	to.bytes = 0;
 	to.pieces = NET_DESCRIPTORS;
 	guest_view_open(&to.view, n->virtio.device.vm, HYP_WINDOW_VIEW_2);
 	outcome = put_frame(n, &to, from, frame);
 	guest_view_close(&to.view);
 	virtio_publish(&n->virtio, QUEUE_RECEIVE, &to);
-	use_pieces(from, outcome == AGAIN ? from->pieces : NET_DESCRIPTORS - to.pieces);
+	use_pieces(from, outcome == PUT_AGAIN ? from->pieces : NET_DESCRIPTORS - to.pieces);
 	from->bytes -= MIN(from->bytes, frame->head_len + frame->rest_len);
 	return outcome;
 }
+
+static bool port_takes(const struct switch_port *port, uint32_t gso_type)
+{
+	const struct vnet *n = container_of(port, const struct vnet, port);
+
+	if (!is_up(n))
+		return true;
+	return virtio_has(&n->virtio, F_GUEST_CSUM) &&
+	       (gso_type == NET_GSO_NONE ||
+		virtio_has(&n->virtio, gso_type == NET_GSO_TCPV4 ? F_GUEST_TSO4 : F_GUEST_TSO6));
+}
+
+static void port_lose(struct switch_port *port)
+{
+	vnet_drop(vnet_of_port(port), NET_NO_BUFFER);
+}
+
+const struct switch_port_ops vnet_port_ops = {port_takes, port_put, port_lose};

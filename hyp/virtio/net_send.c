@@ -20,74 +20,64 @@
 /* Of the phases of a chain: the frame is looked at; behind it, the number of the port that gets it next. */
 #define PHASE_SEND 1U
 
-/* Does the receiver's driver take what the sender's has left to it? Under the receiver's lock. */
-static bool takes_csum(const struct vnet *n)
-{
-	return virtio_has(&n->virtio, F_GUEST_CSUM);
-}
-
-static bool takes_gso(const struct vnet *n, uint32_t gso_type)
-{
-	return takes_csum(n) && virtio_has(&n->virtio, gso_type == NET_GSO_TCPV4 ? F_GUEST_TSO4 : F_GUEST_TSO6);
-}
-
 /*
  * A block of the receiver's RAM that has to be zeroed first is a step of the sender's. Who offers more of them loses
  * the frame.
  */
-static enum outcome give(struct vnet *n, struct vnet *to, struct virtq_step *step, const struct net_frame *frame)
+static enum switch_put give(struct vnet *n, struct switch_port *to, struct virtq_step *step,
+			    const struct net_frame *frame)
 {
-	enum outcome outcome = vnet_receive(to, step, frame);
+	enum switch_put outcome = to->ops->put(to, step, frame);
 
-	if (likely(outcome != AGAIN)) {
+	if (likely(outcome != PUT_AGAIN)) {
 		n->touches = 0;
 		return outcome;
 	}
 	if (++n->touches <= TOUCHES_MAX)
-		return AGAIN;
+		return PUT_AGAIN;
 	n->touches = 0;
-	vnet_drop(to, NET_NO_BUFFER);
-	return PUT;
+	to->ops->lose(to);
+	return PUT_DONE;
 }
 
 /* To one port, all of it; what that does not know of is made good. */
-static enum outcome send_whole(struct vnet *n, struct vnet *to, struct virtq_step *step)
+static enum switch_put send_whole(struct vnet *n, struct switch_port *to, struct virtq_step *step)
 {
-	if (!(n->frame.header.flags & NET_NEEDS_CSUM) || takes_csum(to))
+	if (!(n->frame.header.flags & NET_NEEDS_CSUM) || to->ops->takes(to, NET_GSO_NONE))
 		return give(n, to, step, &n->frame);
 	use_pieces(step, MADE_PIECES);
-	if (vnet_is_up(to) && offload_checksum(&n->frame, &n->made, &step->view))
-		return FAULTY;
+	if (offload_checksum(&n->frame, &n->made, &step->view))
+		return PUT_FAULTY;
 	return give(n, to, step, &n->made);
 }
 
-/* The segment of number *index, which counts up. NEXT: there may be more. */
-static enum outcome send_segment(struct vnet *n, struct vnet *to, struct virtq_step *step, uint32_t *index)
+/* The segment of number *index, which counts up. PUT_PART: there may be more. */
+static enum switch_put send_segment(struct vnet *n, struct switch_port *to, struct virtq_step *step, uint32_t *index)
 {
-	enum outcome outcome;
+	enum switch_put outcome;
 	int ret = offload_segment(&n->frame, *index, &n->made, &step->view);
 
 	if (ret)
-		return ret == -ENODATA ? PUT : FAULTY;
+		return ret == -ENODATA ? PUT_DONE : PUT_FAULTY;
 	use_pieces(step, MADE_PIECES);
 	outcome = give(n, to, step, &n->made);
-	*index += outcome == PUT;
-	return outcome == PUT ? NEXT : outcome;
+	*index += outcome == PUT_DONE;
+	return outcome == PUT_DONE ? PUT_PART : outcome;
 }
 
-static enum outcome send_some(struct vnet *n, struct vnet *to, struct virtq_step *step, uint32_t *index)
+static enum switch_put send_some(struct vnet *n, struct switch_port *to, struct virtq_step *step, uint32_t *index)
 {
 	uint32_t gso_type = n->frame.header.gso_type;
 
-	if (gso_type == NET_GSO_NONE || takes_gso(to, gso_type))
+	if (gso_type == NET_GSO_NONE || to->ops->takes(to, gso_type))
 		return send_whole(n, to, step);
 	return send_segment(n, to, step, index);
 }
 
 /* Whatever has become of it on the receivers' side. */
-static enum virtio_served end_frame(struct vnet *n, enum outcome outcome, struct virtq_step *step)
+static enum virtio_served end_frame(struct vnet *n, enum switch_put outcome, struct virtq_step *step)
 {
-	if (outcome == FAULTY) {
+	if (outcome == PUT_FAULTY) {
 		vnet_drop(n, NET_MALFORMED);
 		return VIRTIO_DONE;
 	}
@@ -106,7 +96,7 @@ static enum virtio_served send_to_one(struct vnet *n, struct virtq_chain *chain,
 	static const enum net_drop why[] = {
 		[SWITCH_UNKNOWN] = NET_UNKNOWN, [SWITCH_SELF] = NET_ISOLATED, [SWITCH_ISOLATED] = NET_ISOLATED};
 	uint32_t index = chain->phase - PHASE_SEND;
-	enum outcome outcome;
+	enum switch_put outcome;
 
 	do {
 		struct switch_port *port;
@@ -117,11 +107,11 @@ static enum virtio_served send_to_one(struct vnet *n, struct virtq_chain *chain,
 			capture_frame(&n->port, &step->view, &n->frame);
 			return VIRTIO_DONE;
 		}
-		outcome = send_some(n, vnet_of_port(port), step, &index);
+		outcome = send_some(n, port, step, &index);
 		spin_unlock(port->lock);
-	} while (outcome == NEXT && !is_used_up(step));
+	} while (outcome == PUT_PART && !is_used_up(step));
 	chain->phase = PHASE_SEND + index;
-	return outcome == AGAIN || outcome == NEXT ? VIRTIO_MORE : end_frame(n, outcome, step);
+	return outcome == PUT_AGAIN || outcome == PUT_PART ? VIRTIO_MORE : end_frame(n, outcome, step);
 }
 
 static enum virtio_served send_to_all(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
@@ -130,15 +120,15 @@ static enum virtio_served send_to_all(struct vnet *n, struct virtq_chain *chain,
 	struct switch_port *port;
 
 	while (!is_used_up(step) && (port = switch_lock_next(&n->port, &index))) {
-		enum outcome outcome = send_whole(n, vnet_of_port(port), step);
+		enum switch_put outcome = send_whole(n, port, step);
 
 		spin_unlock(port->lock);
-		if (outcome == FAULTY)
+		if (outcome == PUT_FAULTY)
 			return end_frame(n, outcome, step);
-		index += outcome == PUT;
+		index += outcome == PUT_DONE;
 	}
 	chain->phase = PHASE_SEND + index;
-	return is_used_up(step) ? VIRTIO_MORE : end_frame(n, PUT, step);
+	return is_used_up(step) ? VIRTIO_MORE : end_frame(n, PUT_DONE, step);
 }
 
 /* Where nothing is left to others, and of one who has not said that it does, the header says nothing. */
@@ -203,30 +193,30 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 	return NET_DROPS;
 }
 
-/* Is all of it there, in no more pieces than it may have? AGAIN: a block of the sender's RAM has been touched. */
-static enum outcome look_at(struct vnet *n, struct virtq_step *step)
+/* Is all of it there, in no more pieces than it may have? PUT_AGAIN: a block of the sender's RAM has been touched. */
+static enum switch_put look_at(struct vnet *n, struct virtq_step *step)
 {
 	uint32_t pieces = NET_PIECES, fits;
 
 	fits = guest_share(&step->view, &n->frame.rest, n->frame.rest_len, &pieces);
 	n->frame.pieces = NET_PIECES - pieces;
 	if (likely(fits == n->frame.rest_len))
-		return NEXT;
-	return fits == 0 ? AGAIN : FAULTY;
+		return PUT_PART;
+	return fits == 0 ? PUT_AGAIN : PUT_FAULTY;
 }
 
 static enum virtio_served go_on(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
 {
-	enum outcome found;
+	enum switch_put found;
 
 	if (n->frame.rest_len > step->bytes && step->bytes < VIRTQ_STEP_BYTES) {
 		step->bytes = 0;
 		return VIRTIO_MORE;
 	}
 	found = look_at(n, step);
-	if (unlikely(found != NEXT)) {
+	if (unlikely(found != PUT_PART)) {
 		step->pieces = 0;
-		return found == AGAIN ? VIRTIO_MORE : end_frame(n, found, step);
+		return found == PUT_AGAIN ? VIRTIO_MORE : end_frame(n, found, step);
 	}
 	return n->frame.head[0] & 1U ? send_to_all(n, chain, step) : send_to_one(n, chain, step);
 }

@@ -21,9 +21,10 @@ struct net_switch {
 	const char *name;
 	struct net_switch *next;
 	uint32_t members;
-	struct spinlock lock;   /* the rest */
-	uint32_t count;         /* the last port's number, and one */
-	struct capture *mirror; /* NULL: none */
+	struct spinlock lock;       /* the rest */
+	uint32_t count;             /* the last port's number, and one */
+	struct capture *mirror;     /* NULL: none */
+	struct switch_port *uplink; /* NULL: none */
 	struct switch_port *bucket[BUCKETS];
 	struct switch_port *port[SWITCH_PORTS_MAX]; /* NULL: none */
 	struct learned learned[SWITCH_LEARNED];
@@ -141,6 +142,8 @@ enum switch_found switch_lock_port(const struct switch_port *from, const uint8_t
 	port = find_port(net, mac);
 	if (unlikely(!port))
 		port = find_learned(net, mac);
+	if (unlikely(!port) && net->uplink != from)
+		port = net->uplink;
 	if (unlikely(!port))
 		found = SWITCH_UNKNOWN;
 	else if (unlikely(!may_reach(from, port)))
@@ -211,6 +214,8 @@ static int take_place(struct net_switch *net, struct switch_port *port)
 		return -ENOSPC;
 	port->index = index;
 	port->net = net;
+	if (port->uplink)
+		net->uplink = port;
 	net->port[index] = port;
 	net->count = MAX(net->count, index + 1U);
 	net->members++;
@@ -227,7 +232,7 @@ int switch_join(const char *name, struct switch_port *port, struct switch_port *
 	if (!net)
 		return -ENOMEM;
 	spin_lock(&net->lock);
-	*other = find_port(net, port->mac);
+	*other = port->uplink && net->uplink ? net->uplink : find_port(net, port->mac);
 	ret = *other ? -EEXIST : take_place(net, port);
 	spin_unlock(&net->lock);
 	put_switch(net);
@@ -246,6 +251,8 @@ static void give_place(struct net_switch *net, const struct switch_port *port)
 		if (net->learned[i].port == port)
 			net->learned[i].port = NULL;
 	net->port[port->index] = NULL;
+	if (net->uplink == port)
+		net->uplink = NULL;
 	while (net->count > 0 && !net->port[net->count - 1U])
 		net->count--;
 	net->members--;

@@ -5,6 +5,10 @@
  * Each port has an address of its own, which the bundle says and no other port of the switch may send from. Where a
  * port may send from any address, those are learned: a bounded table of addresses that age.
  *
+ * An uplink is a port with another behind it than a VM's card: its owner fills a struct switch_port, `uplink` and
+ * `any_mac` set, and joins; what VMs send to addresses that no port has goes to it, and it may send from any of those
+ * that it has taught the switch, by switch_accept() and switch_lock_port() as a card does.
+ *
  * Ports come and go on the boot CPU (hyp/vm/assemble.h); senders look from any. switch->lock is for its ports and
  * addresses: taken under the lock of the device that sends, and given back before who looked for a port waits for that
  * port's lock, which is the receive_lock of its device (hyp/virtio/virtio.h): who sends to others does not wait there.
@@ -41,11 +45,39 @@ static inline bool mac_equal(const uint8_t *a, const uint8_t *b)
 }
 
 struct capture;
+struct net_frame;
 struct net_switch;
+struct switch_port;
+struct virtq_step;
+
+/* What has become of a frame, or a part of one, at the port that it was put into. */
+enum switch_put {
+	PUT_PART,   /* a part is in its buffer */
+	PUT_DONE,   /* and so is what was lost on the receiver's side */
+	PUT_AGAIN,  /* the step is over: nothing has happened yet */
+	PUT_FAULTY, /* the sender's RAM aborts, or is none; or it is in too many pieces */
+};
+
+/*
+ * What is behind a port: a card of a VM's (hyp/virtio/net_receive.c), or an uplink. Called by who sends, under the
+ * port's lock; what it costs is the sender's, `from`, to pay.
+ */
+struct switch_port_ops {
+	/*
+	 * Can it do what the sender's driver has left to others: a checksum, and where gso_type is not NET_GSO_NONE the
+	 * segments? Of one that is down, too: for that nothing has to be made.
+	 */
+	bool (*takes)(const struct switch_port *port, uint32_t gso_type);
+	enum switch_put (*put)(struct switch_port *port, struct virtq_step *from, const struct net_frame *frame);
+	/* A frame to it is lost, because it was PUT_AGAIN too often. */
+	void (*lose)(struct switch_port *port);
+};
 
 struct switch_port {
 	uint8_t mac[MAC_BYTES] __attribute__((aligned(2)));
+	const struct switch_port_ops *ops;
 	bool any_mac;          /* may send from other addresses */
+	bool uplink;           /* has any_mac, and gets what is to addresses that nobody here has; one a switch */
 	bool isolated;         /* from others that are */
 	uint32_t group_limit;  /* frames a second to all or to a group; as many at once. 0: SWITCH_GROUP_LIMIT */
 	struct spinlock *lock; /* for who puts a frame into it */
@@ -60,8 +92,8 @@ struct switch_port {
 enum switch_found { SWITCH_FOUND, SWITCH_UNKNOWN, SWITCH_SELF, SWITCH_ISOLATED };
 
 /*
- * Plug it into the switch `name`, which stays where it is. 0; -EEXIST: *other has its address; -ENOSPC: the switch is
- * full; -ENOMEM.
+ * Plug it into the switch `name`, which stays where it is. 0; -EEXIST: *other has its address, or is the uplink that
+ * there is; -ENOSPC: the switch is full; -ENOMEM.
  */
 int switch_join(const char *name, struct switch_port *port, struct switch_port **other);
 

@@ -98,18 +98,8 @@ static inline void use_pieces(struct virtq_step *step, uint32_t pieces)
 
 void vnet_drop(struct vnet *n, enum net_drop why);
 
-enum outcome {
-	NEXT,   /* a part is in its buffer */
-	PUT,    /* and so is what was lost on the receiver's side */
-	AGAIN,  /* the step is over: nothing has happened yet */
-	FAULTY, /* the sender's RAM aborts, or is none; or it is in too many pieces */
-};
-
-/* Does it take frames? Under its receive_lock. */
-bool vnet_is_up(const struct vnet *n);
-
-/* Put a frame into it. Its receive_lock is held. What it costs is the sender's, `from`, to pay. */
-enum outcome vnet_receive(struct vnet *n, struct virtq_step *from, const struct net_frame *frame);
+/* What others put into it, as a port of its switch. */
+extern const struct switch_port_ops vnet_port_ops;
 
 /* A step of what its driver sends; as serve() of struct virtio_backend. */
 enum virtio_served vnet_send(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step);
