@@ -138,6 +138,50 @@ def test_capture(virt7, mkbundle, tmp_path):
     power_off(run)
 
 
+def share_screen(run):
+    run.send("vm console\r")
+    run.expect(r"\[all VMs; keyboard: ")
+
+
+# To all, as quickly as it can.
+FLOOD_OF_ALL = "; ".join((
+    "ifconfig eth0 up", "sleep 3", "ping6 -q -c 400 -i 0.002 -W 1 -I eth0 ff02::1", "echo flo''oded", "while sleep 1; do :; done"))
+
+
+DHCPD = "; ".join((
+    "ifconfig eth0 10.0.0.1 up", "printf 'start 10.0.0.10\\nend 10.0.0.99\\ninterface eth0\\nlease_file /tmp/leases\\noption subnet 255.255.255.0\\n' >/tmp/conf",
+    "touch /tmp/leases", "udhcpd /tmp/conf", "while sleep 1; do :; done"))
+# An address by DHCP, and what can be reached by it; by IPv6 all neighbours, and the server.
+CLIENT_OF_DHCP = "; ".join((
+    "printf '#!/bin/sh\\ntest $1 = bound && ifconfig $interface $ip netmask $subnet && echo $ip >/tmp/ip\\n' >/tmp/got", "chmod +x /tmp/got",
+    "ifconfig eth0 up", "until udhcpc -i eth0 -s /tmp/got -n -q -t 5 >/dev/null 2>/dev/null; do :; done", "echo add''ress $(cat /tmp/ip)",
+    "ping -q -c 5 -i 0.2 10.0.0.1", "ping6 -q -c 3 -I eth0 ff02::1", "ping6 -c 1 -I eth0 SERVER >/dev/null && echo neigh''bour", "echo re''ady", "while sleep 1; do :; done"))
+
+
+@pytest.mark.parametrize("number", (2, pytest.param(8, marks=pytest.mark.skipif(not SOAK, reason="minutes"))))
+def test_dhcp(virt7, mkbundle, number):
+    """One gives addresses to all others, of IPv4; IPv6's neighbours find each other; a flood by another one is cut short."""
+    client = CLIENT_OF_DHCP.replace("SERVER", "fe80::5054:ff:fe00:1")
+    clients = [f"c{n}" for n in range(number - 1)]
+    run = virt7(mkbundle(debian("server", DHCPD, "net=lan:mac=52:54:00:00:00:01"), *(debian(name, client, "net=lan") for name in clients),
+                         debian("flood", FLOOD_OF_ALL, "net=lan:broadcast-limit=20,autostart=no")), smp=2, timeout=900)
+    for name in clients:
+        run.expect_said(name, "ready")
+    said = [run.said(name) for name in clients]
+    addresses = {re.search(r"address (10\.0\.0\.\d+)", text)[1] for text in said}
+    assert len(addresses) == number - 1
+    assert all("5 packets transmitted, 5 packets received" in text and "neighbour" in text for text in said)
+    open_shell(run)
+    command(run, "vm start flood")
+    share_screen(run)
+    run.expect_said("flood", "flooded")
+    open_shell(run)
+    seen = ports(run)
+    assert seen["flood.net0"][2]["sent: too many to all"] > 100
+    assert all(seen[f"{name}.net0"][1] < 1000 for name in clients)
+    power_off(run)
+
+
 # Sends without end, in large frames and small ones, to one who may be there or not.
 FLOOD = "; ".join((
     "ifconfig eth0 10.0.0.1 up", "arp -s 10.0.0.2 52:54:00:00:00:02", "dd if=/dev/zero of=/tmp/f bs=64k count=64 2>/dev/null",
@@ -145,11 +189,6 @@ FLOOD = "; ".join((
 LOAD = "; ".join((
     "ifconfig eth0 10.0.0.2 up", "(while :; do ping -q -c 1000 -i 0.001 -s 1400 -W 1 10.0.0.1; done) >/dev/null & while :; do wget -q -O /dev/null http://10.0.0.1/f && echo fetch''ed; done"))
 ROUNDS = 50 if SOAK else 2
-
-
-def share_screen(run):
-    run.send("vm console\r")
-    run.expect(r"\[all VMs; keyboard: ")
 
 
 @pytest.mark.parametrize("cpus", (1, 2))
