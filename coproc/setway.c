@@ -46,6 +46,10 @@ static void enter(struct vcpu *vcpu, enum setway_state state)
 			 vcpu->vm->config.name, (unsigned)vcpu->index, name[sw->state], name[state], (unsigned)sw->ops,
 			 (unsigned)sw->changes, (unsigned)sw->flushes);
 	sw->state = state;
+	if (state == SETWAY_OFF)
+		atomic_clear(&vcpu->vm->uncached, BIT(vcpu->index));
+	else
+		atomic_or(&vcpu->vm->uncached, BIT(vcpu->index));
 }
 
 /* Begin a flush, before the guest runs its next instruction; one under way begins again. */
@@ -120,4 +124,5 @@ void setway_reset(struct vcpu *vcpu)
 {
 	vcpu->coproc.setway = (struct setway_cpu){.state = SETWAY_WAIT};
 	vcpu->hcr |= HCR_TVM;
+	atomic_or(&vcpu->vm->uncached, BIT(vcpu->index));
 }

@@ -148,11 +148,16 @@ static uint32_t window_va(enum hyp_window window)
 	return LAYOUT_WINDOWS + (cpu_id() * HYP_WINDOWS + window) * BLOCK_SIZE;
 }
 
+static uint64_t window_entry(pa_t address)
+{
+	return align_down(address.v, BLOCK_SIZE) | attributes(HYP_MEM_RW);
+}
+
 uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
 {
 	uint32_t va = window_va(window);
 
-	pte_write(l2_entry(va), align_down(address.v, BLOCK_SIZE) | attributes(HYP_MEM_RW));
+	pte_write(l2_entry(va), window_entry(address));
 	dsb_ish();
 	isb();
 	return (uint8_t *)(uintptr_t)va;
@@ -163,9 +168,22 @@ void hyp_window_close_at(enum hyp_window window)
 {
 	uint32_t va = window_va(window);
 
+	if (!*l2_entry(va))
+		return;
 	pte_write(l2_entry(va), 0);
 	dsb_ish();
 	write_tlbimvahis(va);
 	dsb_ish();
 	isb();
+}
+
+/* Break before make (B3.10.1): what it showed goes first. */
+uint8_t *hyp_window_show(enum hyp_window window, pa_t address)
+{
+	uint32_t va = window_va(window);
+
+	if (*l2_entry(va) == window_entry(address))
+		return (uint8_t *)(uintptr_t)va;
+	hyp_window_close_at(window);
+	return hyp_window_open_at(window, address);
 }

@@ -29,11 +29,12 @@ void *hyp_map_device(uint64_t base, size_t size);
 void hyp_unmap_page(uint32_t va);
 
 /*
- * This CPU's windows: one for moments, of whoever needs it, and two for each of two guest_views (hyp/vm/guestmem.h),
- * which have their numbers by the first.
+ * This CPU's windows: one for moments, of whoever needs it; one onto disks in RAM (hyp/virtio/disk.c); and two for each
+ * of two guest_views (hyp/vm/guestmem.h), which have their numbers by the first.
  */
 enum hyp_window {
 	HYP_WINDOW,
+	HYP_WINDOW_DISK,
 	HYP_WINDOW_VIEW,
 	HYP_WINDOW_VIEW_2 = HYP_WINDOW_VIEW + 2,
 	HYP_WINDOWS = HYP_WINDOW_VIEW_2 + 2
@@ -45,6 +46,12 @@ enum hyp_window {
  */
 uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address);
 void hyp_window_close_at(enum hyp_window window);
+
+/*
+ * The same for a window that is left as it is behind its use: mostly it shows that block already, and nothing is to be
+ * done. The caller knows whose the block is now; who had it shown before may have lost it since.
+ */
+uint8_t *hyp_window_show(enum hyp_window window, pa_t address);
 
 static inline uint8_t *hyp_window_open(pa_t address)
 {

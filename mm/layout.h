@@ -1,7 +1,7 @@
 /*
  * HYP's virtual address space. Everything virt7 sees lies in these windows; of guest RAM virtio's rings are mapped, and
- * the rest for the moment of a copy, in a CPU's window. Also read by assembly and the linker script: plain numbers
- * only.
+ * of the rest what a CPU's windows show, which are for copies. Also read by assembly and the linker script: plain
+ * numbers only.
  */
 #ifndef MM_LAYOUT_H
 #define MM_LAYOUT_H
@@ -16,7 +16,7 @@
 #define LAYOUT_STACKS_END  0xf0000000
 #define LAYOUT_DEVICES     0xf0000000
 #define LAYOUT_DEVICES_END 0xf0400000
-#define LAYOUT_WINDOWS     0xf6000000 /* five 2 MiB windows a CPU */
+#define LAYOUT_WINDOWS     0xf6000000 /* six 2 MiB windows a CPU */
 #define LAYOUT_DTB         0xfc000000 /* host device tree, read-only */
 #define LAYOUT_DTB_SIZE    0x00400000
 #define LAYOUT_IMAGE       0xfe000000 /* the link address */

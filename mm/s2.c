@@ -27,7 +27,10 @@
 static struct {
 	struct spinlock lock;
 	uint32_t used[VMID_COUNT / 32];
-} vmids = {.used = {1}}; /* VMID 0 is never a guest's: VTTBR is 0 until one is loaded */
+	uint64_t generation; /* that was given out last */
+} vmids = {
+	.used = {1}, /* VMID 0 is never a guest's: VTTBR is 0 until one is loaded */
+};
 
 bool s2_pages, tlb_repeat;
 
@@ -44,6 +47,14 @@ static uint32_t vmid_take(void)
 		}
 	spin_unlock(&vmids.lock);
 	return vmid;
+}
+
+/* What somebody has kept of a lookup is void from here on. */
+static void next_generation(struct s2 *s2)
+{
+	spin_lock(&vmids.lock);
+	s2->generation = ++vmids.generation;
+	spin_unlock(&vmids.lock);
 }
 
 static void vmid_release(uint32_t vmid)
@@ -65,6 +76,7 @@ int s2_init(struct s2 *s2)
 		return -ENOMEM;
 	}
 	s2->vttbr = page_pa(s2->root).v | (uint64_t)vmid << 48;
+	next_generation(s2);
 	s2_flush_tlb(s2); /* of the VMID's last owner */
 	return 0;
 }
@@ -294,6 +306,7 @@ static void clear(struct s2 *s2, uint64_t which, uint64_t keep)
 		pte_write(entry, *entry & keep);
 	}
 	s2->blocks = 0;
+	next_generation(s2);
 	s2_flush_tlb(s2);
 }
 

@@ -20,6 +20,7 @@ struct s2 {
 	uint64_t vttbr;       /* root and VMID */
 	uint32_t reserved;    /* pages of the heap promised for the tables of RAM */
 	uint32_t blocks;      /* 2 MiB blocks of RAM mapped so far: the touched set */
+	uint64_t generation;  /* of no other struct s2, and another one when a block is taken away */
 };
 
 /*

@@ -28,7 +28,7 @@
 
 	.section .text.copy, "ax"
 
-/* int copy_checked(void *to, const void *from, size_t len): 128 bytes a round where both are aligned to each other. */
+/* int copy_checked(void *to, const void *from, size_t len): 256 bytes a round where both are aligned to each other. */
 	.global	copy_checked
 	.type	copy_checked, %function
 copy_checked:
@@ -49,23 +49,20 @@ copy_begin:
 	bne	4f
 	b	2f
 	.balign	8
+1:	.rept	8
+	ldm	r1!, {r3-r10}
+	stm	r0!, {r3-r10}
+	.endr
+2:	subs	r2, r2, #256
+	bhs	1b
+	adds	r2, r2, #256 - 64		@ what is left, in pieces of 64, and then less 64
+	blo	3f
 1:	ldm	r1!, {r3-r10}
 	stm	r0!, {r3-r10}
 	ldm	r1!, {r3-r10}
 	stm	r0!, {r3-r10}
-	ldm	r1!, {r3-r10}
-	stm	r0!, {r3-r10}
-	ldm	r1!, {r3-r10}
-	stm	r0!, {r3-r10}
-2:	subs	r2, r2, #128
+	subs	r2, r2, #64
 	bhs	1b
-	adds	r2, r2, #64			@ what is left, less 64
-	blo	3f
-	ldm	r1!, {r3-r10}
-	stm	r0!, {r3-r10}
-	ldm	r1!, {r3-r10}
-	stm	r0!, {r3-r10}
-	b	5f
 3:	add	r2, r2, #64
 	b	5f
 4:	subs	r2, r2, #16			@ the source at any byte: HSCTLR.A is clear, and LDR may be unaligned (A3.2.1)

@@ -77,7 +77,7 @@ void disk_free(struct disk *disk)
 }
 
 /* Show a page of RAM, numbered from 0, which exists. */
-static uint8_t *page_open(const struct disk *disk, uint32_t page)
+static uint8_t *show_page(const struct disk *disk, uint32_t page)
 {
 	uint64_t offset = (uint64_t)page * PAGE_SIZE, at;
 	uint32_t i = 0;
@@ -85,12 +85,7 @@ static uint8_t *page_open(const struct disk *disk, uint32_t page)
 	while (offset >= disk->piece[i].size)
 		offset -= disk->piece[i++].size;
 	at = disk->piece[i].pa + offset;
-	return hyp_window_open_at(HYP_WINDOW_VIEW_2, pa(at)) + (at & (BLOCK_SIZE - 1U));
-}
-
-static void page_close(void)
-{
-	hyp_window_close_at(HYP_WINDOW_VIEW_2);
+	return hyp_window_show(HYP_WINDOW_DISK, pa(at)) + (at & (BLOCK_SIZE - 1U));
 }
 
 /* What the image has at `at`, and at most `len` of how much that is, behind its end zeroes. */
@@ -119,8 +114,7 @@ int disk_read(const struct disk *disk, uint64_t at, struct guest_view *view, str
 		uint32_t page = disk->page ? disk->page[at / PAGE_SIZE] : 0;
 
 		if (page) {
-			ret = guest_scatter(view, to, page_open(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), n);
-			page_close();
+			ret = guest_scatter(view, to, show_page(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), n);
 		} else {
 			const uint8_t *from = image_at(disk, at, &n);
 
@@ -156,12 +150,11 @@ static int write_new(struct disk *disk, uint64_t at, struct guest_view *view, st
 
 	if (disk->used == disk->limit)
 		return -ENOSPC;
-	to = page_open(disk, disk->used);
+	to = show_page(disk, disk->used);
 	if (len < PAGE_SIZE)
 		ret = fill_page(disk, at, to);
 	if (!ret)
 		ret = guest_gather(view, from, to + (at & (PAGE_SIZE - 1U)), len);
-	page_close();
 	if (!ret)
 		disk->page[at / PAGE_SIZE] = ++disk->used;
 	return ret;
@@ -175,8 +168,7 @@ int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct g
 		uint32_t n = in_page(at, len), page = disk->page[at / PAGE_SIZE];
 
 		if (page) {
-			ret = guest_gather(view, from, page_open(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), n);
-			page_close();
+			ret = guest_gather(view, from, show_page(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), n);
 		} else {
 			ret = write_new(disk, at, view, from, n);
 		}
@@ -194,8 +186,7 @@ int disk_zero(struct disk *disk, uint64_t at, uint32_t len)
 		uint32_t n = in_page(at, len), page = disk->page[at / PAGE_SIZE];
 
 		if (page) {
-			ret = copy_checked(page_open(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), zeroes, n);
-			page_close();
+			ret = copy_checked(show_page(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), zeroes, n);
 		}
 		at += n;
 		len -= n;

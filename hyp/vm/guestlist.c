@@ -36,39 +36,67 @@ static inline void cursor_advance(struct guest_cursor *cursor, size_t len)
 {
 	cursor->offset += (uint32_t)len;
 	cursor->left -= (uint32_t)len;
+	if (cursor->left > 0 && cursor->offset == cursor->piece->len) {
+		cursor->piece++;
+		cursor->offset = 0;
+	}
+}
+
+/* Do `len` bytes, not 0, at `at` lie in one block that the view shows? All of that is the guest's; it comes first now.
+ */
+static inline bool is_shown(struct guest_view *view, ipa_t at, size_t len)
+{
+	uint32_t in_block = (uint32_t)at.v & (BLOCK_SIZE - 1U);
+	uint64_t block = at.v - in_block;
+	struct guest_shown other;
+
+	if (len > BLOCK_SIZE - in_block)
+		return false;
+	if (likely(block == view->here.block))
+		return true;
+	if (block != view->other.block)
+		return false;
+	other = view->other;
+	view->other = view->here;
+	view->here = other;
+	return true;
+}
+
+static inline uint8_t *shown_at(const struct guest_view *view, ipa_t at)
+{
+	return view->here.at + ((uint32_t)at.v & (BLOCK_SIZE - 1U));
 }
 
 /*
- * The usual case: `len` bytes, not 0, of one piece in the block that the view shows, all of which is the guest's, whose
- * caches are on. Their place, and the cursor moves behind them; NULL where it is not so.
+ * The usual case: `len` bytes, not 0, of one piece in one block that the view shows, and the guest's caches are on.
+ * Their place, and the cursor moves behind them; NULL where it is not so.
  */
-static inline uint8_t *take_shown(const struct guest_view *view, struct guest_cursor *cursor, size_t len)
+static inline uint8_t *take_shown(struct guest_view *view, struct guest_cursor *cursor, size_t len)
 {
-	uint32_t in_block;
 	ipa_t at;
 
-	if (len - 1U >= cursor->left || view->uncached || cursor_here(cursor, len, &at) != len)
-		return NULL;
-	in_block = (uint32_t)at.v & (BLOCK_SIZE - 1U);
-	if (at.v - in_block != view->here.block || len > BLOCK_SIZE - in_block)
+	if (len - 1U >= cursor->left || view->uncached || cursor_here(cursor, len, &at) != len ||
+	    !is_shown(view, at, len))
 		return NULL;
 	cursor_advance(cursor, len);
-	return view->here.at + in_block;
+	return shown_at(view, at);
 }
 
-int guest_gather(struct guest_view *view, struct guest_cursor *from, void *to, size_t len)
+/* A piece after the other: what the view shows needs no more than a copy. */
+static int __attribute__((noinline))
+gather_pieces(struct guest_view *view, struct guest_cursor *from, void *to, size_t len)
 {
-	const uint8_t *shown = take_shown(view, from, len);
 	uint8_t *target = to;
 	int ret = len > from->left ? -ENODATA : 0;
 
-	if (likely(shown != NULL))
-		return copy_checked(to, shown, len);
 	while (!ret && len > 0) {
 		ipa_t at;
 		size_t step = cursor_here(from, len, &at);
 
-		ret = guest_copy_in(view, at, target, step);
+		if (!view->uncached && is_shown(view, at, step))
+			ret = copy_checked(target, shown_at(view, at), step);
+		else
+			ret = guest_copy_in(view, at, target, step);
 		cursor_advance(from, step);
 		target += step;
 		len -= step;
@@ -76,21 +104,69 @@ int guest_gather(struct guest_view *view, struct guest_cursor *from, void *to, s
 	return ret;
 }
 
-uint32_t guest_share(struct guest_view *view, const struct guest_cursor *cursor, uint32_t len, uint32_t *pieces)
+static int __attribute__((noinline))
+scatter_pieces(struct guest_view *view, struct guest_cursor *to, const void *from, size_t len)
 {
-	struct guest_cursor here = *cursor;
+	const uint8_t *source = from;
+	int ret = len > to->left ? -ENODATA : 0;
+
+	while (!ret && len > 0) {
+		ipa_t at;
+		size_t step = cursor_here(to, len, &at);
+
+		if (!view->uncached && is_shown(view, at, step))
+			ret = copy_checked(shown_at(view, at), source, step);
+		else
+			ret = guest_copy_out(view, at, source, step);
+		cursor_advance(to, step);
+		source += step;
+		len -= step;
+	}
+	return ret;
+}
+
+int guest_gather(struct guest_view *view, struct guest_cursor *from, void *to, size_t len)
+{
+	const uint8_t *shown = take_shown(view, from, len);
+
+	return likely(shown != NULL) ? copy_checked(to, shown, len) : gather_pieces(view, from, to, len);
+}
+
+int guest_scatter(struct guest_view *view, struct guest_cursor *to, const void *from, size_t len)
+{
+	uint8_t *shown = take_shown(view, to, len);
+
+	return likely(shown != NULL) ? copy_checked(shown, from, len) : scatter_pieces(view, to, from, len);
+}
+
+static uint32_t __attribute__((noinline))
+share_pieces(struct guest_view *view, struct guest_cursor here, uint32_t len, uint32_t *pieces)
+{
 	uint32_t sum = 0;
 
 	for (; len > sum && *pieces; --*pieces) {
 		ipa_t at;
 		size_t step = cursor_here(&here, len - sum, &at);
 
-		if (!(sum ? guest_present : guest_show)(view, at, step)) /* the windows stay at the first */
+		if (!is_shown(view, at, step) &&
+		    !(sum ? guest_present : guest_show)(view, at, step)) /* the windows stay at the first */
 			return 0;
 		cursor_advance(&here, step);
 		sum += (uint32_t)step;
 	}
 	return sum;
+}
+
+uint32_t guest_share(struct guest_view *view, const struct guest_cursor *cursor, uint32_t len, uint32_t *pieces)
+{
+	const struct guest_piece *piece = cursor->piece;
+
+	if (len > 0 && len <= piece->len - cursor->offset && *pieces &&
+	    is_shown(view, ipa_add(piece->at, cursor->offset), len)) {
+		--*pieces;
+		return len;
+	}
+	return share_pieces(view, *cursor, len, pieces);
 }
 
 void guest_skip(struct guest_cursor *cursor, size_t len)
@@ -102,26 +178,6 @@ void guest_skip(struct guest_cursor *cursor, size_t len)
 		cursor_advance(cursor, step);
 		len -= step;
 	}
-}
-
-int guest_scatter(struct guest_view *view, struct guest_cursor *to, const void *from, size_t len)
-{
-	uint8_t *shown = take_shown(view, to, len);
-	const uint8_t *source = from;
-	int ret = len > to->left ? -ENODATA : 0;
-
-	if (likely(shown != NULL))
-		return copy_checked(shown, from, len);
-	while (!ret && len > 0) {
-		ipa_t at;
-		size_t step = cursor_here(to, len, &at);
-
-		ret = guest_copy_out(view, at, source, step);
-		cursor_advance(to, step);
-		source += step;
-		len -= step;
-	}
-	return ret;
 }
 
 int guest_forward(struct guest_view *to_view, struct guest_cursor *to, struct guest_view *from_view,

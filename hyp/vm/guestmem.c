@@ -1,6 +1,7 @@
 /* Guest memory through this CPU's windows, one 2 MiB block at a time (hyp/vm/guestmem.h). Compiled for speed. */
 #include <errno.h>
 
+#include <arm/barrier.h>
 #include <arm/copy.h>
 #include <arm/sysreg.h>
 
@@ -23,45 +24,65 @@ static int guest_check(const struct vm *vm, uint64_t at, size_t len)
 
 /* TVM traps until a vCPU's caches go on, so that coproc/setway.c knows of each that they did; its own SCTLR says the
  * rest. */
+static inline bool is_uncached(const struct vm *vm)
+{
+	const struct vcpu *loaded = this_cpu()->loaded;
+
+	return vm->uncached || (loaded && loaded->vm == vm && (read_sctlr() & CACHES_ON) != CACHES_ON);
+}
+
 bool guest_is_uncached(const struct vm *vm)
 {
-	const struct vcpu *loaded = this_cpu()->loaded, *v;
-
-	if (loaded && loaded->vm == vm && (read_sctlr() & CACHES_ON) != CACHES_ON)
-		return true;
-	vm_for_each_vcpu(v, vm)
-		if (v->power == VCPU_ON && v->coproc.setway.state != SETWAY_OFF)
-			return true;
-	return false;
+	return is_uncached(vm);
 }
 
-/* Field by field: most steps are short, and use none of the windows. */
+/* What this CPU's windows show of a VM, which the next view of it may go on with. Generation 0 is nobody's. */
+static struct kept_view {
+	uint64_t generation;
+	struct guest_shown here, other;
+} kept_views[CPU_MAX][2];
+
+static inline struct kept_view *kept_view(uint32_t window)
+{
+	return &kept_views[cpu_id()][window >= HYP_WINDOW_VIEW_2];
+}
+
 void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
 {
+	const struct kept_view *kept = kept_view(window);
+
 	view->vm = vm;
-	view->uncached = guest_is_uncached(vm);
-	view->here.block = view->other.block = GUEST_NO_BLOCK;
-	view->here.window = window;
-	view->other.window = window + 1U;
-}
-
-static inline void close_shown(struct guest_shown *shown)
-{
-	if (shown->block == GUEST_NO_BLOCK)
+	view->window = window;
+	view->uncached = is_uncached(vm);
+	if (likely(kept->generation == vm->s2.generation)) {
+		view->here = kept->here;
+		view->other = kept->other;
 		return;
-	hyp_window_close_at(shown->window);
-	shown->block = GUEST_NO_BLOCK;
+	}
+	view->here = (struct guest_shown){.block = GUEST_NO_BLOCK, .window = window};
+	view->other = (struct guest_shown){.block = GUEST_NO_BLOCK, .window = window + 1U};
 }
 
+/* What a guest that looks past the caches shares with HYP goes out of sight: no line of it comes back by speculation.
+ */
 void guest_view_close(struct guest_view *view)
 {
-	close_shown(&view->here);
-	close_shown(&view->other);
+	struct kept_view *kept = kept_view(view->window);
+
+	if (unlikely(view->uncached)) {
+		kept->generation = 0;
+		hyp_window_close_at(view->window);
+		hyp_window_close_at(view->window + 1U);
+		return;
+	}
+	kept->generation = view->vm->s2.generation;
+	kept->here = view->here;
+	kept->other = view->other;
 }
 
 /*
- * Show a block of the VM's RAM in the window that was used last but one, where it may be already. Break before make
- * (B3.10.1): what it showed goes first. False: the guest has not touched the block, and all is as it was.
+ * Show a block of the VM's RAM in the window that was used last but one, where it may be already. False: the guest has
+ * not touched the block, and all is as it was.
  */
 static bool view_turn(struct guest_view *view, uint64_t block)
 {
@@ -71,8 +92,8 @@ static bool view_turn(struct guest_view *view, uint64_t block)
 	if (shown.block != block) {
 		if (!s2_lookup(&view->vm->s2, ipa(block), &to))
 			return false;
-		close_shown(&shown);
-		shown.at = hyp_window_open_at(shown.window, to); /* a barrier: its zeroes are there (vm_touch()) */
+		dmb_ish(); /* with the block come its zeroes (vm_touch()) */
+		shown.at = hyp_window_show(shown.window, to);
 		shown.block = block;
 	}
 	view->other = view->here;

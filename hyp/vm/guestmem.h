@@ -36,9 +36,10 @@ bool guest_is_uncached(const struct vm *vm);
 
 /*
  * A VM's RAM in two of this CPU's windows, for as long as a step of a device's work takes: they stay on their 2 MiB
- * blocks until others are needed, so that a request's data and what stands around it do not drive each other out. Two
- * views may be open on a CPU, with a number each (HYP_WINDOW_VIEW and HYP_WINDOW_VIEW_2); none is kept where others may
- * get the CPU.
+ * blocks until others are needed, so that a request's data and what stands around it do not drive each other out, and
+ * over the end of the view, so that the next one of the VM here begins with them, unless a block has been taken from it
+ * meanwhile (struct s2: generation). Two views may be open on a CPU, with a number each (HYP_WINDOW_VIEW and
+ * HYP_WINDOW_VIEW_2); none is kept where others may get the CPU.
  */
 struct guest_shown {
 	uint64_t block; /* IPA of what the window shows; GUEST_NO_BLOCK: nothing */
@@ -48,6 +49,7 @@ struct guest_shown {
 
 struct guest_view {
 	struct vm *vm;
+	uint32_t window;
 	bool uncached;
 	struct guest_shown here, other; /* the one that was used last, and the one before */
 };

@@ -66,6 +66,7 @@ struct vm {
 	struct vcpu *vcpu[MACHINE_MAX_CPUS];
 	uint64_t cntvoff; /* CNTPCT at which the VM's time was 0: vtimer_begin() */
 	struct s2 s2;
+	volatile uint32_t uncached; /* bit n: vCPU n runs, and its caches have not been on (coproc/setway.c) */
 	uint8_t tlb_vcpu[CPU_MAX]; /* by physical CPU: the vCPU that had it last, whose translations its TLB may hold */
 	struct vgic vgic;
 	uint32_t id;

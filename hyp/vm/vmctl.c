@@ -79,6 +79,7 @@ static int prepare(struct vm *vm)
 	vtimer_begin(vm);
 	vm_for_each_vcpu(v, vm)
 		v->power = VCPU_OFF;
+	vm->uncached = 0;
 	set_entry(vm->vcpu[0], (uint32_t)entry.pc, 0, entry.r1, entry.r2);
 	return 0;
 }
@@ -491,7 +492,6 @@ static bool must_perform(struct vm *vm)
 		return true;
 	vm->paused_at = timer_now();
 	vm->state = VM_PAUSED;
-	device_settle_all(vm);
 	vm->request = VM_REQUEST_NONE;
 	return false;
 }
@@ -672,6 +672,7 @@ void vmctl_cpu_off(struct vcpu *vcpu)
 	spin_lock(&vcpu->vm->lock);
 	vcpu->power = VCPU_OFF;
 	spin_unlock(&vcpu->vm->lock);
+	atomic_clear(&vcpu->vm->uncached, BIT(vcpu->index));
 	vcpu_request(vcpu, WORK_STOP);
 }
 

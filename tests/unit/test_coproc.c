@@ -844,13 +844,18 @@ static void test_setway_reset_in_flush(void **state)
 /* Each vCPU goes its own way; the memory is one. */
 static void test_setway_two_vcpus(void **state)
 {
-	struct vcpu other = {.vm = &vm, .index = 0, .hcr = HCR_VM | HCR_TSW, .coproc.model = &model};
+	struct vcpu other = {.vm = &vm, .index = 1, .hcr = HCR_VM | HCR_TSW, .coproc.model = &model};
 	uint32_t before;
 
 	(void)state;
+	vm.uncached = 0;
+	setway_reset(&vcpu);
 	setway_reset(&other);
+	assert_int_equal(vm.uncached, BIT(1) | BIT(2));
 	sctlr(SCTLR_M | SCTLR_C, 0);
+	assert_int_equal(vm.uncached, BIT(1));
 	operation();
+	assert_int_equal(vm.uncached, BIT(1) | BIT(2));
 	assert_state(SETWAY_ON, 1);
 	assert_int_equal(other.coproc.setway.state, SETWAY_WAIT);
 	assert_true(other.hcr & HCR_TVM);
@@ -867,6 +872,7 @@ static void test_setway_two_vcpus(void **state)
 	}
 	assert_int_equal(flushes, before + ARRAY_SIZE(blocks));
 	assert_int_equal(other.coproc.setway.state, SETWAY_OFF);
+	assert_int_equal(vm.uncached, BIT(2));
 	assert_int_equal(other.coproc.setway.flushes, 1);
 	assert_int_equal(vcpu.coproc.setway.state, SETWAY_ON);
 	assert_true(vcpu.hcr & HCR_TVM);

@@ -55,9 +55,13 @@ bool guest_is_uncached(const struct vm *vm)
 
 void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
 {
-	*view = (struct guest_view){
-		.vm = vm, .uncached = fake_virtio.uncached, .here.block = GUEST_NO_BLOCK, .here.window = window};
+	*view = (struct guest_view){.vm = vm,
+				    .uncached = fake_virtio.uncached,
+				    .here.block = GUEST_NO_BLOCK,
+				    .other.block = GUEST_NO_BLOCK};
+	(void)window;
 	fake_virtio.views++;
+	fake_virtio.opened++;
 }
 
 void guest_view_close(struct guest_view *view)
@@ -181,6 +185,12 @@ uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
 {
 	assert_false(fake_virtio.windows & BIT(window));
 	fake_virtio.windows |= BIT(window);
+	return fake_host_ram + ((address.v - FAKE_HOST_PA) & ~(uint64_t)(BLOCK_SIZE - 1U));
+}
+
+uint8_t *hyp_window_show(enum hyp_window window, pa_t address)
+{
+	assert_int_equal(window, HYP_WINDOW_DISK);
 	return fake_host_ram + ((address.v - FAKE_HOST_PA) & ~(uint64_t)(BLOCK_SIZE - 1U));
 }
 

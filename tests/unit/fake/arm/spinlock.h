@@ -3,6 +3,7 @@
 #define ARM_SPINLOCK_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <arm/barrier.h>
@@ -15,6 +16,14 @@ static inline void spin_lock(struct spinlock *lock)
 {
 	assert(lock->held == 0);
 	lock->held = 1;
+}
+
+static inline bool spin_try(struct spinlock *lock)
+{
+	if (lock->held)
+		return false;
+	lock->held = 1;
+	return true;
 }
 
 static inline void spin_unlock(struct spinlock *lock)
