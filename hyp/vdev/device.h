@@ -11,8 +11,6 @@
  *             follow
  *   quiesce   begin nothing more in the guest's RAM and wait for what has begun; called before a reset and before RAM
  *             is given back, no vCPU of the VM runs
- *   settle    wait for what others have begun in the guest's RAM; called when the VM has been paused and they see it,
- *             under vm->lock
  *   destroy   give back what create has taken, timers included; nobody reaches the registers any more. The device's
  *             own memory is freed behind it
  * NULL: there is nothing to do. Only create is needed.
@@ -52,7 +50,6 @@ struct device_class {
 	void (*describe)(const struct device *device, struct tree *tree);
 	void (*restore)(struct device *device);
 	void (*quiesce)(struct device *device);
-	void (*settle)(struct device *device);
 	void (*destroy)(struct device *device);
 };
 
@@ -91,7 +88,6 @@ int device_create(struct vm *vm, const struct device_class *class);
 
 void device_reset_all(struct vm *vm);
 void device_quiesce_all(struct vm *vm);
-void device_settle_all(struct vm *vm);
 
 /* The last one first. */
 void device_destroy_all(struct vm *vm);

@@ -50,6 +50,18 @@ static void show_queue(struct virtio_device *v)
 	*reg_word(v, v->legacy ? VIRTIO_QUEUE_PFN : VIRTIO_QUEUE_READY) = q ? v->legacy ? q->pfn : q->ready : 0;
 }
 
+/* Version 1's drivers may use a device before they say that they drive it (3.1.2). Under the locks. */
+static void settle_runs(struct virtio_device *v)
+{
+	uint32_t status = *reg_word(v, VIRTIO_STATUS);
+	bool drives = v->legacy || status & VIRTIO_STATUS_DRIVER_OK;
+
+	v->runs = 0;
+	for (uint32_t i = 0; i < v->backend->queues; i++)
+		if (drives && !(status & VIRTIO_STATUS_NEEDS_RESET) && v->state->queue[i].ready)
+			v->runs |= BIT(i);
+}
+
 /* What the driver has accepted decides how its rings are read. */
 static void use_features(struct virtio_device *v)
 {
@@ -307,6 +319,7 @@ void virtio_write(struct vcpu *vcpu, struct virtio_device *v, uint32_t reg, uint
 		v->backend->write_config(v, reg - VIRTIO_CONFIG, value, size);
 	else if (reg < VIRTIO_CONFIG && size == MMIO_WORD)
 		write_register(vcpu, v, reg, value);
+	settle_runs(v);
 	unlock_all(v);
 }
 
@@ -396,6 +409,7 @@ void virtio_reset(struct device *device)
 	lock_all(v);
 	reset_all(v);
 	v->state->page_size = 0;
+	settle_runs(v);
 	unlock_all(v);
 }
 
@@ -426,6 +440,7 @@ void virtio_restore(struct device *device)
 		if (v->state->queue[i].ready && virtq_map(&v->queue[i], device->vm, true))
 			v->state->queue[i].ready = false;
 	}
+	settle_runs(v);
 	virtio_irq_set(v, 0, 0);
 	unlock_all(v);
 	for (uint32_t i = 0; i < v->backend->queues; i++)

@@ -6,6 +6,8 @@
 
 #include <arm/atomic.h>
 #include <arm/copy.h>
+#include <arm/hypregs.h>
+#include <arm/sysreg.h>
 
 #include "hyp/console/log.h"
 #include "hyp/exit/mmio.h"
@@ -94,33 +96,6 @@ void virtio_ask(struct vcpu *vcpu, const struct virtio_device *v)
 	atomic_or(&vcpu->thread.work, WORK_VIRTIO);
 }
 
-static bool notify(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
-{
-	if (unlikely(queue >= v->backend->queues))
-		return true;
-	v->device.count.kicks++;
-	__atomic_fetch_or(&v->state->kicked, BIT(queue), __ATOMIC_RELAXED);
-	virtio_ask(vcpu, v);
-	return true;
-}
-
-static bool bus_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
-{
-	const struct virtio_bus *bus = device;
-	struct virtio_device *v = bus->slot[slot_of(offset)];
-	uint32_t reg = reg_of(offset);
-
-	if (unlikely(!v))
-		return true;
-	if (reg == VIRTIO_QUEUE_NOTIFY && size == MMIO_WORD)
-		return notify(vcpu, v, value);
-	if (reg == VIRTIO_INTERRUPT_ACK && size == MMIO_WORD)
-		acknowledge(v, value);
-	else
-		virtio_write(vcpu, v, reg, value, size);
-	return true;
-}
-
 void virtio_publish(struct virtio_device *v, uint32_t queue, const struct virtq_step *step)
 {
 	if (virtq_publish(&v->queue[queue], step)) {
@@ -136,20 +111,12 @@ void virtio_break(struct virtio_device *v, uint32_t queue, const char *why)
 	struct vm *vm = v->device.vm;
 
 	v->state->page.word[VIRTIO_STATUS / 4U] |= VIRTIO_STATUS_NEEDS_RESET;
+	v->runs = 0;
 	v->device.count.errors++;
 	virtio_irq_set(v, VIRTIO_INT_CONFIG, 0);
 	if (log_ratelimit(&vm->log_budget))
 		log_warn("vm %s: %s: queue %u: %s; the device stops until its driver resets it", vm->config.name,
 			 v->device.name, (unsigned)queue, why);
-}
-
-/* Version 1's drivers may use a device before they say that they drive it (3.1.2). */
-bool virtio_queue_runs(const struct virtio_device *v, uint32_t queue)
-{
-	uint32_t status = v->state->page.word[VIRTIO_STATUS / 4U];
-
-	return v->state->queue[queue].ready && !(status & VIRTIO_STATUS_NEEDS_RESET) &&
-	       (v->legacy || status & VIRTIO_STATUS_DRIVER_OK);
 }
 
 /* One chain. True: go on with the next. */
@@ -198,21 +165,18 @@ static bool serve_queue(struct virtio_device *v, uint32_t queue, struct virtq_st
 	return more && !q->wrong;
 }
 
-/* A step of one queue that has been kicked, the mark being gone first: who kicks meanwhile leaves a new one. */
+/* A step of a queue that runs, and was kicked: who kicks meanwhile is heard after it. Under the device's lock. */
 static void serve_kicked(struct virtio_device *v, uint32_t queue)
 {
 	struct virtq_step step;
-	struct fault_kept kept = fault_keep();
 	bool more;
 
-	atomic_clear(&v->state->kicked, BIT(queue));
 	step.bytes = VIRTQ_STEP_BYTES;
 	step.pieces = VIRTQ_STEP_PIECES;
 	guest_view_open(&step.view, v->device.vm, HYP_WINDOW_VIEW);
 	more = serve_queue(v, queue, &step);
 	guest_view_close(&step.view);
 	virtio_publish(v, queue, &step);
-	fault_give_back(kept);
 	if (more)
 		atomic_or(&v->state->kicked, BIT(queue));
 }
@@ -229,13 +193,75 @@ static bool serve_device(struct virtio_device *v)
 			ready |= BIT(i);
 	if (ready) {
 		uint32_t after = ready & ~(BIT(v->last + 1U) - 1U); /* in turn */
+		struct fault_kept kept = fault_keep();
 
 		v->last = lowest_bit(after ? after : ready);
+		atomic_clear(&v->state->kicked, BIT(v->last));
 		serve_kicked(v, v->last);
+		fault_give_back(kept);
 		ready = (ready & ~BIT(v->last)) | (v->state->kicked & BIT(v->last));
 	}
 	spin_unlock(&v->lock);
 	return ready != 0;
+}
+
+/* guest_is_uncached(), of the VM whose vCPU is loaded here. */
+static inline bool is_uncached(const struct vcpu *vcpu)
+{
+	return vcpu->vm->uncached || (read_sctlr() & (SCTLR_C | SCTLR_M)) != (SCTLR_C | SCTLR_M);
+}
+
+/*
+ * Here and now, as far as a step goes: mostly there is nothing else to do for the device, and nothing behind the step.
+ * Under the device's lock.
+ */
+static void serve_now(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
+{
+	struct fault_kept kept = fault_keep();
+
+	if (is_uncached(vcpu) || !virtq_is_idle(&v->queue[queue])) {
+		v->last = queue;
+		serve_kicked(v, queue);
+		if (v->state->kicked)
+			virtio_ask(vcpu, v);
+	}
+	fault_give_back(kept);
+}
+
+/* Whoever else serves the device, or must wait for its driver, finds the mark. */
+static void notify(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
+{
+	if (unlikely(queue >= v->backend->queues))
+		return;
+	v->device.count.kicks++;
+	if (unlikely(!spin_try(&v->lock))) {
+		atomic_or(&v->state->kicked, BIT(queue));
+		virtio_ask(vcpu, v);
+		return;
+	}
+	dmb_ish();
+	if (virtio_queue_runs(v, queue) && !(v->backend->filled & BIT(queue)))
+		serve_now(vcpu, v, queue);
+	else
+		atomic_or(&v->state->kicked, BIT(queue));
+	spin_unlock(&v->lock);
+}
+
+static bool bus_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
+{
+	const struct virtio_bus *bus = device;
+	struct virtio_device *v = bus->slot[slot_of(offset)];
+	uint32_t reg = reg_of(offset);
+
+	if (unlikely(!v))
+		return true;
+	if (likely(size == MMIO_WORD) && reg == VIRTIO_QUEUE_NOTIFY)
+		notify(vcpu, v, value);
+	else if (likely(size == MMIO_WORD) && reg == VIRTIO_INTERRUPT_ACK)
+		acknowledge(v, value);
+	else
+		virtio_write(vcpu, v, reg, value, size);
+	return true;
 }
 
 /*

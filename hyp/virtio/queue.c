@@ -42,6 +42,7 @@ static uint32_t used_entry(uint32_t entry)
 #define USED_EVENT(q)  avail_entry((q)->s->size)
 #define AVAIL_EVENT(q) used_entry((q)->s->size)
 
+#define TOO_LONG    "a chain of 4 GiB or more"
 #define RING_ABORTS "the host's memory under its rings does not answer"
 
 /* A guest that looks past the caches shares no line with HYP: none is there before an access, nor behind it. */
@@ -170,6 +171,14 @@ static inline int available(struct virtq *q, const struct virtq_step *step)
 	return (uint16_t)(q->avail_seen - next);
 }
 
+bool virtq_is_idle(const struct virtq *q)
+{
+	uint16_t next = q->s->avail_next;
+
+	return q->avail_seen == next && (!q->s->event_idx || q->s->armed == next) &&
+	       load16_checked(q->avail.at + RING_INDEX) == next;
+}
+
 /* The first descriptor of the next chain. VIRTQ_PART: it is in *head. */
 static enum virtq_result next_head(struct virtq *q, const struct virtq_step *step, uint32_t *head)
 {
@@ -204,6 +213,7 @@ static enum virtq_result begin_chain(struct virtq *q, const struct virtq_step *s
 	c->phase = VIRTQ_NO_REQUEST;
 	c->next = head;
 	c->count = c->readable = 0;
+	c->in.offset = c->in.left = c->out.offset = c->out.left = 0;
 	c->table_count = q->s->size;
 	c->fetched_count = 0;
 	return VIRTQ_PART;
@@ -275,18 +285,27 @@ static const char *enter_table(struct virtq *q, const struct virtq_desc *desc)
 	return NULL;
 }
 
-static const char *add_piece(struct virtq *q, const struct virtq_desc *desc)
+static inline const char *add_piece(struct virtq *q, uint32_t size, const struct virtq_desc *desc)
 {
 	struct virtq_chain *c = &q->chain;
+	struct guest_piece *piece = &q->piece[c->count];
 
-	if (c->count == q->s->size)
+	if (c->count == size)
 		return "a chain that is longer than the queue";
-	if (!(desc->flags & VIRTQ_DESC_WRITE)) {
-		if (c->readable != c->count)
+	if (desc->flags & VIRTQ_DESC_WRITE) {
+		c->out.left += desc->len;
+		if (c->out.left < desc->len)
+			return TOO_LONG;
+	} else {
+		if (c->readable++ != c->count)
 			return "a descriptor for the device to read behind one to write";
-		c->readable++;
+		c->in.left += desc->len;
+		if (c->in.left < desc->len)
+			return TOO_LONG;
 	}
-	q->piece[c->count++] = (struct guest_piece){ipa(desc->addr), desc->len};
+	piece->at = ipa(desc->addr);
+	piece->len = desc->len;
+	c->count++;
 	if (!(desc->flags & VIRTQ_DESC_NEXT)) {
 		c->whole = true;
 		return NULL;
@@ -295,7 +314,7 @@ static const char *add_piece(struct virtq *q, const struct virtq_desc *desc)
 	return c->next < c->table_count ? NULL : "a descriptor whose next one is outside of its table";
 }
 
-static const char *next_descriptor(struct virtq *q, struct virtq_step *step)
+static inline const char *next_descriptor(struct virtq *q, struct virtq_step *step)
 {
 	struct virtq_desc desc;
 	int ret;
@@ -309,17 +328,7 @@ static const char *next_descriptor(struct virtq *q, struct virtq_step *step)
 	}
 	if (unlikely(desc.flags & VIRTQ_DESC_INDIRECT))
 		return enter_table(q, &desc);
-	return add_piece(q, &desc);
-}
-
-static enum virtq_result end_chain(struct virtq *q)
-{
-	struct virtq_chain *c = &q->chain;
-
-	if (guest_cursor_init(&c->in, q->piece, c->readable) ||
-	    guest_cursor_init(&c->out, q->piece + c->readable, c->count - c->readable))
-		return broken(q, "a chain of 4 GiB or more");
-	return VIRTQ_CHAIN;
+	return add_piece(q, q->s->size, &desc);
 }
 
 enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
@@ -344,7 +353,9 @@ enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
 		if (unlikely(wrong != NULL))
 			return broken(q, wrong);
 	}
-	return end_chain(q);
+	c->in.piece = q->piece;
+	c->out.piece = q->piece + c->readable;
+	return VIRTQ_CHAIN;
 }
 
 uint32_t virtq_share(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len)

@@ -91,6 +91,12 @@ enum virtq_result {
 	VIRTQ_BROKEN, /* the driver must not do that: q->wrong */
 };
 
+/*
+ * A look without a view, for a VM that is not uncached: the driver has made nothing, and will say so when it does.
+ * False: virtq_take() finds out.
+ */
+bool virtq_is_idle(const struct virtq *q);
+
 /* Read the next chain, or the rest of it. */
 enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step);
 

@@ -13,10 +13,11 @@
  * instance begins with a struct virtio_device and ends with a struct virtio_state and what else of it is plain data.
  * The functions virtio_reset(), virtio_describe(), ... are those of its class, virtio_create() ends its create().
  *
- * Who works: a write to QueueNotify marks the queue and WORK_VIRTIO of the vCPU that makes it, which serves the queue
- * on its way back into the guest, in steps of at most VIRTQ_STEP_BYTES or VIRTQ_STEP_PIECES, or of one first touch of
- * a block of RAM. Between two steps come interrupts, the scheduler, the checkpoint: reset, pause and slices need
- * nothing here. Several vCPUs may serve a device in turn; nothing is allocated.
+ * Who works: the vCPU that writes to QueueNotify serves the queue there and then, for a step: at most VIRTQ_STEP_BYTES
+ * or VIRTQ_STEP_PIECES, or one first touch of a block of RAM. What is left, and what somebody else is at, it marks
+ * (WORK_VIRTIO) and serves in further steps on its way back into the guest. Between two of them come interrupts, the
+ * scheduler, the checkpoint: reset, pause and slices need nothing here. Several vCPUs may serve a device in turn;
+ * nothing is allocated.
  *
  * Locks: device->lock for all of a device but its interrupt; it is held while a step lasts, so that a reset is complete
  * when it returns. Inside of it device->receive_lock, for queues that other devices fill: those take it and not the
@@ -94,7 +95,8 @@ struct virtio_device {
 	bool legacy;       /* version 1; its node, or its VM, says so */
 	uint64_t features; /* that it offers */
 	struct spinlock lock, receive_lock, irq_lock;
-	bool line; /* as the vGIC was last told */
+	bool line;     /* as the vGIC was last told */
+	uint32_t runs; /* bit n: queue n is ready, and the driver drives the device */
 	struct virtq queue[VIRTIO_QUEUES_MAX];
 	struct guest_piece *pieces; /* of all queues */
 };
@@ -134,7 +136,10 @@ static inline bool virtio_has(const struct virtio_device *v, uint32_t bit)
 }
 
 /* Does the driver use the device, and the device the queue? Under the device's lock, or the queue's. */
-bool virtio_queue_runs(const struct virtio_device *v, uint32_t queue);
+static inline bool virtio_queue_runs(const struct virtio_device *v, uint32_t queue)
+{
+	return v->runs >> queue & 1U;
+}
 
 /*
  * What the queue waits for may be there: have a vCPU of the VM serve it, be it suspended. Any CPU, any context, no

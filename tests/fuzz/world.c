@@ -116,16 +116,6 @@ uint16_t peek16(uint64_t ipa)
 	return value;
 }
 
-void access_slot(uint32_t vcpu, uint32_t slot, uint32_t reg, uint32_t size, bool write, uint32_t value)
-{
-	struct mmio_access mmio = {.size = size, .write = write, .value = value};
-	uint64_t at = MACHINE_VIRTIO_BASE + slot * MACHINE_VIRTIO_SIZE + (reg & (MACHINE_VIRTIO_SIZE - size));
-
-	check(mmio_access(&rig_vcpu[vcpu], at, &mmio) == MMIO_DONE, "an access to a slot was refused");
-	check_lines();
-	check(write || size == MMIO_WORD || mmio.value >> 8U * size == 0, "a read is wider than its access");
-}
-
 void write_word(uint32_t slot, uint32_t reg, uint32_t value)
 {
 	access_slot(0, slot, reg, MMIO_WORD, true, value);
@@ -217,7 +207,7 @@ void race_copy(void)
 	poke(MACHINE_RAM_BASE + race.offset, &race.value, sizeof(race.value));
 	for (uint32_t q = 0; q < queues; q++) {
 		see_available(q);
-		if (race.kicks)
+		if (race.kicks && devices[device_of(q)]->lock.held) /* else it is served, which is another story */
 			access_slot(1, device_of(q), VIRTIO_QUEUE_NOTIFY, MMIO_WORD, true, index_of(q));
 	}
 }
@@ -269,31 +259,67 @@ static void check_step(uint32_t n, const struct virtq_state *before)
 	check(m->taken <= m->permitted, "the used index is ahead of the available one");
 }
 
-/* One step of a vCPU's work, as on its way back into the guest. False: it has none. */
-bool run_step(uint32_t vcpu)
+/* What there was before a step of one device. */
+static struct step {
+	struct virtq_state queue[QUEUES];
+	size_t sent;
+} begin_step(void)
 {
-	struct virtq_state before[QUEUES];
-	size_t moved = fake_console.out_len - fake_console.typed_len;
+	struct step before = {.sent = fake_console.out_len - fake_console.typed_len};
 
-	if (!(rig_vcpu[vcpu].thread.work & WORK_VIRTIO))
-		return false;
 	for (uint32_t q = 0; q < queues; q++) {
-		before[q] = *queue_of(q);
+		before.queue[q] = *queue_of(q);
 		see_available(q);
 	}
-	atomic_clear(&rig_vcpu[vcpu].thread.work, WORK_VIRTIO);
 	fake_virtio.copies = 0;
 	fake_virtio.copied = 0;
 	written.count = 0;
-	if (virtio_work(&rig_vcpu[vcpu]))
-		atomic_or(&rig_vcpu[vcpu].thread.work, WORK_VIRTIO);
+	return before;
+}
+
+static void end_step(const struct step *before)
+{
 	check_lines();
 	check(fake_virtio.copies <= limits->copies, "a step has made more copies than it may");
 	check(fake_virtio.copied <= limits->bytes, "a step has copied more than it may");
-	check(fake_console.out_len - fake_console.typed_len - moved <= CONSOLE_STEP, "a console's step is too long");
+	check(fake_console.out_len - fake_console.typed_len - before->sent <= CONSOLE_STEP,
+	      "a console's step is too long");
 	for (uint32_t q = 0; q < queues; q++)
-		check_step(q, &before[q]);
+		check_step(q, &before->queue[q]);
+}
+
+/* One step of a vCPU's work, as on its way back into the guest. False: it has none. */
+bool run_step(uint32_t vcpu)
+{
+	struct step before;
+
+	if (!(rig_vcpu[vcpu].thread.work & WORK_VIRTIO))
+		return false;
+	before = begin_step();
+	atomic_clear(&rig_vcpu[vcpu].thread.work, WORK_VIRTIO);
+	if (virtio_work(&rig_vcpu[vcpu]))
+		atomic_or(&rig_vcpu[vcpu].thread.work, WORK_VIRTIO);
+	end_step(&before);
 	return true;
+}
+
+/* Without a step that is under way a notification is one. */
+void access_slot(uint32_t vcpu, uint32_t slot, uint32_t reg, uint32_t size, bool write, uint32_t value)
+{
+	struct mmio_access mmio = {.size = size, .write = write, .value = value};
+	uint32_t offset = reg & (MACHINE_VIRTIO_SIZE - size);
+	bool is_step = write && offset == VIRTIO_QUEUE_NOTIFY && slot < DEVICES && !devices[slot]->lock.held;
+	struct step before;
+
+	if (is_step)
+		before = begin_step();
+	check(mmio_access(&rig_vcpu[vcpu], MACHINE_VIRTIO_BASE + slot * MACHINE_VIRTIO_SIZE + offset, &mmio) ==
+		      MMIO_DONE,
+	      "an access to a slot was refused");
+	if (is_step)
+		end_step(&before);
+	check_lines();
+	check(write || size == MMIO_WORD || mmio.value >> 8U * size == 0, "a read is wider than its access");
 }
 
 static void check_device(uint32_t i)

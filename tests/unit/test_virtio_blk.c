@@ -368,8 +368,7 @@ static void test_steps(void **state)
 	rig_offer(0);
 	assert_int_equal(rig_kick(), 5); /* the last one finds the queue empty */
 	rig_offer(0);
-	rig_write(VIRTIO_QUEUE_NOTIFY, 0);
-	virtio_work(&rig_vcpu[0]);
+	rig_notify(0);
 	rig_write(VIRTIO_STATUS, 0);
 	*(uint8_t *)fake_guest_at(STATUS) = NO_STATUS;
 	rig_work();

@@ -86,8 +86,9 @@ static void fill(uint32_t offset, const void *text, size_t len)
 
 static uint32_t kick(uint32_t queue)
 {
-	rig_write(VIRTIO_QUEUE_NOTIFY, queue);
-	return rig_work();
+	uint32_t first = rig_notify(queue);
+
+	return first + rig_work();
 }
 
 static void type(const void *text, size_t len)

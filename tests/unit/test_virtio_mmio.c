@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <libfdt.h>
 
+#include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
 #include "fake_log.h"
@@ -222,7 +223,8 @@ static void test_features(void **state)
 	rig_end();
 }
 
-/* A chain is served on the way back of who has notified; the driver hears of it once, until it has acknowledged. */
+/* A chain is served before who has notified is back in its guest; the driver hears of it once, until it has
+ * acknowledged. */
 static void test_serve(void **state)
 {
 	struct echo *e = begin();
@@ -230,10 +232,9 @@ static void test_serve(void **state)
 	(void)state;
 	rig_start(OFFERED, 0, 8);
 	offer_bytes(100);
-	rig_write(VIRTIO_QUEUE_NOTIFY, 0);
-	assert_int_equal(rig_used_index(), 0); /* nothing in the access itself */
-	assert_int_equal(rig_work(), 1);
-	assert_int_equal(rig_used_index(), 1);
+	assert_int_equal(rig_notify(0), 1);
+	assert_int_equal(rig_used_index(), 1); /* there and then */
+	assert_int_equal(rig_work(), 0);
 	assert_int_equal(rig_used_len(0), 100);
 	assert_int_equal(((uint8_t *)fake_guest_at(RIG_DATA))[99], 0x77);
 	assert_int_equal(((uint8_t *)fake_guest_at(RIG_DATA))[100], 0xa5);
@@ -253,6 +254,58 @@ static void test_serve(void **state)
 	assert_int_equal(e->virtio.device.count.requests, 1);
 	assert_int_equal(e->virtio.device.count.kicks, 3);
 	assert_int_equal(e->virtio.device.count.interrupts, 1);
+	rig_end();
+}
+
+/* A look at the ring is enough where it has nothing new, the driver knows when to notify, and no line may be stale. */
+static void test_idle_kick(void **state)
+{
+	struct echo *e = begin();
+
+	(void)state;
+	fake_write(SYSREG_sctlr, SCTLR_C | SCTLR_M);
+	rig_start(OFFERED, 0, 8);
+	assert_int_equal(rig_notify(0), 0);
+	offer_bytes(10);
+	assert_int_equal(rig_notify(0), 1);
+	assert_int_equal(rig_used_index(), 1);
+	assert_int_equal(e->virtio.queue[0].s->armed, 1);
+	assert_int_equal(rig_notify(0), 0);
+	e->virtio.queue[0].s->armed = 0; /* the driver has not been asked for a notification of the next one */
+	assert_int_equal(rig_notify(0), 1);
+	assert_int_equal(rig_notify(0), 0);
+	fake_write(SYSREG_sctlr, SCTLR_M);
+	assert_int_equal(rig_notify(0), 1);
+	fake_write(SYSREG_sctlr, SCTLR_C | SCTLR_M);
+	rig_vm.uncached = 2; /* another vCPU's are off */
+	assert_int_equal(rig_notify(0), 1);
+	rig_vm.uncached = 0;
+	fake_write(SYSREG_elr_hyp, 0x40001234U);
+	fake_machine.bad = fake_guest_at(RIG_AVAIL + 2U); /* the index, which does not answer any more */
+	fake_machine.bad_size = 1;
+	assert_int_equal(rig_notify(0), 1);
+	assert_int_equal(rig_read(VIRTIO_STATUS), OK | VIRTIO_STATUS_NEEDS_RESET);
+	assert_int_equal(read_elr_hyp(), 0x40001234U);
+	fake_machine.bad_size = 0;
+	assert_int_equal(rig_notify(0), 0);
+	rig_end();
+}
+
+/* Who serves the device already, on another CPU, is not waited for: what is notified comes after it. */
+static void test_busy_kick(void **state)
+{
+	struct echo *e = begin();
+
+	(void)state;
+	rig_start(OFFERED, 0, 8);
+	offer_bytes(10);
+	e->virtio.lock.held = 1;
+	assert_int_equal(rig_notify(0), 0);
+	e->virtio.lock.held = 0;
+	assert_int_equal(rig_used_index(), 0);
+	assert_int_equal(rig_vcpu[0].thread.work, WORK_VIRTIO);
+	assert_int_equal(rig_work(), 1);
+	assert_int_equal(rig_used_index(), 1);
 	rig_end();
 }
 
@@ -309,9 +362,7 @@ static void test_reset_in_flight(void **state)
 	(void)state;
 	rig_start(OFFERED, 0, 8);
 	offer_bytes(100U * 1024U);
-	rig_write(VIRTIO_QUEUE_NOTIFY, 0);
-	rig_vcpu[0].thread.work = 0;
-	virtio_work(&rig_vcpu[0]);
+	rig_notify(0);
 	assert_int_equal(data[32U * 1024U - 1U], 0x77);
 	rig_write(VIRTIO_STATUS, 0);
 	assert_int_equal(e->resets, 3); /* the first, and that of rig_start() */
@@ -494,7 +545,8 @@ static void test_two(void **state)
 
 	offer_bytes(100U * 1024U);
 	rig_write_size(1, VIRTIO_QUEUE_NOTIFY, 0, 4);
-	rig_write(VIRTIO_QUEUE_NOTIFY, 0);
+	virtio_wake(&other->virtio, 0);
+	rig_notify(0);
 	assert_int_equal(rig_vcpu[0].virtio_slots, 3);
 	virtio_work(&rig_vcpu[0]); /* the other one, which has no queue */
 	assert_int_equal(rig_vcpu[0].virtio_slots, 1);
@@ -601,8 +653,7 @@ static void test_restore(void **state)
 	offer_bytes(10);
 	rig_kick();
 	offer_bytes(100U * 1024U);
-	rig_write(VIRTIO_QUEUE_NOTIFY, 0);
-	virtio_work(&rig_vcpu[0]);
+	rig_notify(0);
 	device_save(&e->virtio.device, saved);
 	virtio_reset(&e->virtio.device);
 	assert_false(rig_line[0]);
@@ -626,7 +677,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty_slots), cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_widths),      cmocka_unit_test(test_features),
-		cmocka_unit_test(test_serve),       cmocka_unit_test(test_acknowledge),
+		cmocka_unit_test(test_serve),       cmocka_unit_test(test_idle_kick),
+		cmocka_unit_test(test_busy_kick),   cmocka_unit_test(test_acknowledge),
 		cmocka_unit_test(test_steps),       cmocka_unit_test(test_reset_in_flight),
 		cmocka_unit_test(test_broken),      cmocka_unit_test(test_ring_aborts),
 		cmocka_unit_test(test_queue_setup), cmocka_unit_test(test_early_kick),

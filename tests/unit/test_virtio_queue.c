@@ -43,6 +43,7 @@ static void new_step(void)
 	step.bytes = VIRTQ_STEP_BYTES;
 	step.pieces = VIRTQ_STEP_PIECES;
 	step.view.uncached = fake_virtio.uncached;
+	step.view.here.block = step.view.other.block = GUEST_NO_BLOCK;
 }
 
 static void begin(void)

@@ -199,10 +199,23 @@ uint32_t rig_work(void)
 	return steps;
 }
 
+uint32_t rig_notify(uint32_t queue)
+{
+	uint32_t before = fake_virtio.opened;
+
+	fake_virtio.copies = fake_virtio.touches = 0;
+	rig_write(VIRTIO_QUEUE_NOTIFY, queue);
+	assert_int_equal(fake_virtio.views, 0);
+	assert_in_range(fake_virtio.touches, 0, 1);
+	assert_in_range(fake_virtio.copies, 0, fake_virtio.touches ? VIRTQ_STEP_PIECES : RIG_COPIES_MAX);
+	return fake_virtio.opened - before;
+}
+
 uint32_t rig_kick(void)
 {
-	rig_write(VIRTIO_QUEUE_NOTIFY, 0);
-	return rig_work();
+	uint32_t first = rig_notify(0);
+
+	return first + rig_work();
 }
 
 uint16_t rig_used_index(void)

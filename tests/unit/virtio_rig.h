@@ -54,6 +54,9 @@ void rig_offer(uint32_t head);
 /* One step of the vCPU's work, which touches one block of RAM at most; fake_virtio says what else it did. */
 void rig_step(void);
 
+/* Notify a queue, of slot 0; the number of steps, 0 or 1, that this was. */
+uint32_t rig_notify(uint32_t queue);
+
 /* Notify queue 0 and do all of the vCPU's work; the number of steps. */
 uint32_t rig_kick(void);
 uint32_t rig_work(void);
