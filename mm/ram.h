@@ -24,7 +24,7 @@ struct ram_use {
 	uint64_t reserved; /* by the board's firmware and device tree */
 	uint64_t virt7;    /* image, heap, and the host's device tree */
 	uint64_t bundle;   /* with what has been unpacked of it */
-	uint64_t disks;    /* of VMs, in RAM */
+	uint64_t disks;    /* of VMs, in RAM, and their flash */
 };
 
 extern struct ram_use ram_use;

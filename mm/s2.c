@@ -207,6 +207,39 @@ int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
 	return 0;
 }
 
+uint64_t s2_memory_entry(pa_t page, bool exec)
+{
+	return page.v | (S2_RAM_ATTR & ~DESC_S2_W) | DESC_TABLE | (exec ? 0 : DESC_XN);
+}
+
+pa_t s2_entry_pa(uint64_t entry)
+{
+	return pa(entry & DESC_ADDR_MASK);
+}
+
+int s2_show_table(struct s2 *s2, ipa_t at, const uint64_t *table)
+{
+	uint64_t *entry = l2_entry(s2, at, false);
+
+	if (!entry)
+		return -ENOMEM;
+	dsb_ish(); /* the table's entries, before it is linked */
+	pte_write(entry, page_pa(table).v | DESC_TABLE | DESC_VALID);
+	dsb_ish();
+	return 0;
+}
+
+void s2_hide_tables(struct s2 *s2, ipa_t at, size_t size)
+{
+	for (size_t i = 0; i < size; i += BLOCK_SIZE) {
+		uint64_t *entry = l2_entry(s2, ipa_add(at, i), false);
+
+		if (entry)
+			pte_write(entry, 0);
+	}
+	s2_flush_tlb(s2);
+}
+
 bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 {
 	uint64_t entry, mask = BLOCK_SIZE - 1U;

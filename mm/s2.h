@@ -42,6 +42,18 @@ int s2_reserve(struct s2 *s2, uint64_t size);
 int s2_map_block(struct s2 *s2, ipa_t at, pa_t to);
 int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size);
 
+/*
+ * Memory of a device, read-only: tables of 2 MiB that belong to the device, S2_TABLE_ENTRIES entries each.
+ * s2_show_table() links one at `at`, where it may be already (aligned; holder of s2->lock; 0 or -ENOMEM),
+ * s2_hide_tables() takes away all that lie in the range, and no CPU knows of them behind it: only then their entries
+ * may change.
+ */
+#define S2_TABLE_ENTRIES 512U
+uint64_t s2_memory_entry(pa_t page, bool exec);
+pa_t s2_entry_pa(uint64_t entry);
+int s2_show_table(struct s2 *s2, ipa_t at, const uint64_t *table);
+void s2_hide_tables(struct s2 *s2, ipa_t at, size_t size);
+
 /* The physical address behind `at`, if it is mapped. */
 bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out);
 

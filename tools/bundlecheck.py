@@ -84,6 +84,7 @@ VM = NODES["virt7,vm"]
 DISK = NODES["virt7,virtio-blk"]
 CONSOLE = NODES["virt7,virtio-console"]
 NET = NODES["virt7,virtio-net"]
+FLASH = NODES["virt7,cfi-flash"]
 
 
 # The tree
@@ -241,9 +242,15 @@ def check_packed(vm, data, image):
         raise Refusal(f'vm {vm.name}: image "{image.name[:40]}": {WORDS["NOT_GZIP"]}')
 
 
+def free_banks(vm):
+    """The banks of the VM's flash that have no image, and so room for a kernel that is linked for flash."""
+    flash = flash_of(vm)
+    return [bank for bank, name in enumerate(("code", "vars")) if flash and name not in flash.properties]
+
+
 def check_placement(vm, images):
     """Load them as virt7 would; `images`: what check_image() has of the kernel and the ramdisk."""
-    place = bundleplace.Placement(as_number(vm.properties["memory"]) * VM["memory"]["unit"], WORDS)
+    place = bundleplace.Placement(as_number(vm.properties["memory"]) * VM["memory"]["unit"], WORDS, free_banks(vm))
     for kind, (data, image) in images.items():
         packed = is_packed(image)
         load, entry = (as_number(image.properties.get(name, b"")) for name in ("load", "entry"))
@@ -323,6 +330,24 @@ def check_net(where, vm, node, macs):
         raise Refusal(f"{where}: " + bundleplace.fill_in(WORDS["MAC_TAKEN"], owner, *mac))
 
 
+def flash_of(vm):
+    """The node of a VM's flash; None: it has none."""
+    return next((node for node in vm.nodes if device_rows(node) is FLASH), None)
+
+
+def check_flash(where, blob, root, vm, node):
+    if node is not flash_of(vm):
+        raise Refusal(f"{where}: {WORDS['FLASH_TWICE']}")
+    if "code" not in node.properties and "kernel" not in vm.properties:
+        raise Refusal(f"{where}: {WORDS['FLASH_NO_CODE']}")
+    for name in ("code", "vars"):
+        if name in node.properties:
+            data, image = check_image(blob, root, vm.name, node.name, as_text(node.properties[name]))
+            check_packed(vm, data, image)
+            if len(bundleplace.unpack(data) if is_packed(image) else data) > bundleplace.FLASH // 2:
+                raise Refusal(f"{where}: {name}: {WORDS['FLASH_LARGE']}")
+
+
 def check_device(blob, root, vm, node, hint, macs):
     rows = device_rows(node)
     if rows is None:
@@ -340,6 +365,9 @@ def check_device(blob, root, vm, node, hint, macs):
         check_console(where, root, vm, node)
     if rows is NET:
         check_net(where, vm, node, macs)
+    if rows is FLASH:
+        check_flash(where, blob, root, vm, node)
+        return
     for name, row in rows.items():
         if row["kind"] == "IMAGE" and name in node.properties:
             check_packed(vm, *check_image(blob, root, vm.name, node.name, as_text(node.properties[name])))
@@ -356,6 +384,8 @@ def check_vm(blob, root, vm, number, hint, macs):
     if not re.fullmatch(NAME_RULE, vm.name):
         raise Refusal(f"vm number {number}: /vms: name: {WORDS['NAME']}")
     check_properties(VM, vm, f"vm {vm.name}: /vms/{vm.name}")
+    if "kernel" not in vm.properties and not flash_of(vm):
+        raise Refusal(f"vm {vm.name}: /vms/{vm.name}: kernel: {WORDS['KERNEL_MISSING']}")
     images = {kind: check_image(blob, root, vm.name, kind, as_text(vm.properties[kind])) for kind in ("kernel", "ramdisk")
               if kind in vm.properties}
     check_model(vm)

@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 # Words that are no properties of a VM's node. Keys have a value and may be repeated, as REPEATED may.
+FLASH_BANK = 64 << 20
 KEYS = ("disk", "net", "flash", "pass")
 FLAGS = ("rng", "console", "trusted-dma")
 REPEATED = ("console",)
 # What a later virt7 has. Passed over, a VM would start without its network.
-LATER = {"flash": "flash", "pass": "passthrough of the host's devices",
+LATER = {"pass": "passthrough of the host's devices",
          "trusted-dma": "passthrough of the host's devices"}
 SUFFIXES = ":ro, :cow=SIZE and :gz"
 NET_SUFFIXES = ":mac=ADDRESS, :isolated, :allow-any-mac and :broadcast-limit=NUMBER"
@@ -47,6 +48,30 @@ def split_disk(text):
     if ":" in text and not Path(text).exists():
         raise Error(f"disk={text}: '{text.rpartition(':')[2]}' is not one of {SUFFIXES}")
     return text, suffixes
+
+
+def split_flash(text):
+    """(code, vars) of CODE:VARS, either of which may be missing; a file's own name may have a colon."""
+    if Path(text).exists() or ":" not in text:
+        return text, ""
+    splits = [(text[:at], text[at + 1:]) for at, letter in enumerate(text) if letter == ":"]
+    return next((pair for pair in splits if all(not name or Path(name).exists() for name in pair)), splits[0])
+
+
+def flash_lines(text, add_flash):
+    """The properties of the node of a VM's flash."""
+    lines = []
+    for name, file in zip(("code", "vars"), split_flash(text or "")):
+        if not file:
+            continue
+        image, fill = add_flash(file)
+        if Path(file).stat().st_size > FLASH_BANK:
+            raise Error(f"flash={file}: larger than a bank of 64 MiB; give a smaller file")
+        if image is None and name == "code":
+            raise Error(f"flash={file}: nothing is in it but bytes 0x{fill:02x}; give firmware")
+        lines += [f'{name} = "{image}";'] if image else []
+        lines.append(f"{name}-fill = <{fill}>;")
+    return lines
 
 
 def check_head(file, suffixes):
@@ -103,12 +128,16 @@ def net_lines(text):
     return [f'switch = "{switch}";', *lines.values()]
 
 
-def device_nodes(devices, add_image, size_cells, warn):
+def device_nodes(devices, add_image, add_flash, size_cells, warn):
     """[(name, lines)] in the order of the options, which is that of the slots."""
+    if [key for key, _ in devices].count("flash") > 1:
+        raise Error("flash is given twice; a VM has one")
     nodes, disks, consoles, nets = [], 0, 0, 0
     for key, value in devices:
         check_word(key, value)
-        if key == "rng":
+        if key == "flash":
+            nodes.append(("flash", ['compatible = "virt7,cfi-flash";', *flash_lines(value, add_flash)]))
+        elif key == "rng":
             nodes.append(("rng", ['compatible = "virt7,virtio-rng";']))
         elif key == "console":
             consoles += 1  # the UART is the one before the first

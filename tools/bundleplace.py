@@ -30,6 +30,7 @@ def read_numbers():
 
 
 NUMBERS = read_numbers()
+FLASH = NUMBERS["MACHINE_FLASH_SIZE"]
 RAM, RAW, DTB_SIZE = (NUMBERS[name] for name in ("MACHINE_RAM_BASE", "MACHINE_RAW_OFFSET", "GUESTDTB_MAX"))
 
 
@@ -93,9 +94,11 @@ def zimage_sizes(data):
 
 
 class Placement:
-    """The RAM of one VM while its images are placed. `words`: those of hyp/load/words.h."""
+    """The RAM of one VM while its images are placed. `words`: those of hyp/load/words.h; `banks`: of flash, where a kernel may
+    be, too."""
 
-    def __init__(self, ram_size, words):
+    def __init__(self, ram_size, words, banks=()):
+        self.banks = banks
         self.end, self.words = RAM + ram_size, words
         self.dtb = RAM + min(ram_size // 2, NUMBERS["MACHINE_DTB_OFFSET"])  # Linux', which the ramdisk goes by
         self.claims = [(self.dtb, DTB_SIZE, "device tree")]
@@ -114,8 +117,12 @@ class Placement:
     def fits(self, start, size):
         return RAM <= start <= self.end and size <= self.end - start
 
+    def holds(self, start, size):
+        return self.fits(start, size) or any(
+            0 <= start - bank * FLASH // 2 and start - bank * FLASH // 2 + size <= FLASH // 2 for bank in self.banks)
+
     def claim(self, start, size, how=""):
-        if not self.fits(start, size):
+        if not self.holds(start, size):
             self.wrong("OUTSIDE", kib(size), how, start, RAM, self.end)
         other = self.conflict(start, size)
         if other:
@@ -224,7 +231,7 @@ class Placement:
             pc = self.uimage(data, packed, find_foreign)
         else:
             pc = self.plain(data, load, entry)
-        if not self.fits(pc, 1) or pc >> 32:
+        if not self.holds(pc, 1) or pc >> 32:
             self.wrong("ENTRY", pc, RAM, self.end)
 
     def ramdisk(self, data, packed, load):

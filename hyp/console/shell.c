@@ -86,6 +86,8 @@ static const struct command commands[] = {
 	{"net capture", "SWITCH [BYTES]", 1, 2, TAKES_NONE, shell_net_capture,
 	 "its frames, until Ctrl-C, for tools/console2pcap"},
 	{"net", "", 0, 0, TAKES_NONE, shell_net, "virtual switches, their ports and frames"},
+	{"flash save", "VM", 1, 1, TAKES_VM, shell_flash_save,
+	 "print the variables in a VM's flash, for tools/flashvars"},
 	{"log", "[CONSOLE]", 0, 1, TAKES_CONSOLE, shell_log,
 	 "the last output of a VM, of one of its consoles, or of virt7"},
 	{"trace on", "", 0, 0, TAKES_NONE, shell_trace_on, "record exits, injections and switches on all CPUs"},

@@ -53,6 +53,7 @@ void shell_mem(uint32_t count, char **args);
 void shell_cpu(uint32_t count, char **args);
 void shell_net(uint32_t count, char **args);
 void shell_net_capture(uint32_t count, char **args);
+void shell_flash_save(uint32_t count, char **args);
 void shell_log(uint32_t count, char **args);
 void shell_trace_on(uint32_t count, char **args);
 void shell_trace_off(uint32_t count, char **args);

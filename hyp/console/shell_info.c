@@ -147,7 +147,7 @@ void shell_mem(uint32_t count, char **args)
 	mem_row("firmware's", ram_use.reserved);
 	mem_row("virt7", ram_use.virt7);
 	mem_row("bundle", ram_use.bundle);
-	mem_row("disks", ram_use.disks);
+	mem_row("disks and flash", ram_use.disks);
 	mem_row("free for VMs", ram_available());
 	mem_row("in all", ram_use.total);
 	shell_printf("virt7's heap: %u KiB, of which %u KiB are free\n", (unsigned)(page_total() >> 10),

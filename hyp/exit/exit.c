@@ -199,6 +199,9 @@ static inline uint32_t extend(uint32_t hsr, uint32_t value)
 #define PLAIN_WORD         0x30U
 #define WORD_SYNDROME(hsr) FIELD(hsr, 19, 6)
 
+/* Of the kinds of fault that come with a syndrome: a permission fault. */
+#define FSC_NOT_TRANSLATION (FSC_PERMISSION & ~FSC_TRANSLATION)
+
 /* What both below need of the guest: little-endian, outside of an IT block. */
 #define PSR_NOT_PLAIN (PSR_E | PSR_IT_MASK)
 
@@ -229,6 +232,8 @@ static __attribute__((noinline)) bool mmio_odd(struct vcpu *vcpu, struct regs *r
 	if (hsr & ISS_DABT_WNR) {
 		uint32_t unused = 32U - 8U * size; /* bits of the value */
 
+		if (unlikely(hsr & FSC_NOT_TRANSLATION))
+			return false;
 		return region->ops.write(vcpu, region->device, region_offset(region, number, va),
 					 regs->r[reg] << unused >> unused, size);
 	}
@@ -241,8 +246,8 @@ static __attribute__((noinline)) bool mmio_odd(struct vcpu *vcpu, struct regs *r
 
 /*
  * A load or store in a page of the bus. Nothing but devices is in such a page, so with a syndrome this is a translation
- * fault. False: nothing has happened, abort_data() shall see to it. What is not a plain aligned word takes a few
- * instructions more.
+ * fault; unless it is a store to memory that may only be read, with whose fault HPFAR does not come (B4.1.66). False:
+ * nothing has happened, abort_data() shall see to it. What is not a plain aligned word takes a few instructions more.
  */
 static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
@@ -258,7 +263,8 @@ static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 		return mmio_odd(vcpu, regs, hsr);
 	region = mmio_block(bus, page, va);
 	if (hsr & ISS_DABT_WNR)
-		return region->ops.write(vcpu, region->device, region_offset(region, number, va),
+		return likely(!(hsr & FSC_NOT_TRANSLATION)) &&
+		       region->ops.write(vcpu, region->device, region_offset(region, number, va),
 					 regs->r[FIELD(hsr, 16, 3)], MMIO_WORD);
 	value = region->ops.read(vcpu, region->device, region_offset(region, number, va), MMIO_WORD);
 	if (value & MMIO_ABORT)

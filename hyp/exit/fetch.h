@@ -19,4 +19,10 @@ enum fetch_result {
  */
 enum fetch_result fetch_insn(struct vcpu *vcpu, uint32_t pc, bool thumb, uint32_t *opcode);
 
+/*
+ * The IPA behind guest VA `va`, as stage 1 has it for a read in the mode that the current, loaded vCPU was in. False:
+ * there is none any more.
+ */
+bool fetch_translate(uint32_t va, uint64_t *at);
+
 #endif

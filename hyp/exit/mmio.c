@@ -131,9 +131,20 @@ int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mm
 			return -EEXIST;
 	if (bus->count == MMIO_REGIONS_MAX)
 		return -ENOSPC;
-	bus->region[++bus->count] = (struct mmio_region){*ops, device, base, (uint32_t)size};
+	bus->region[++bus->count] =
+		(struct mmio_region){.ops = *ops, .device = device, .base = base, .size = (uint32_t)size};
 	bus->searched |= !index_region(bus, bus->count);
 	return 0;
+}
+
+int mmio_add_memory(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device,
+		    bool (*show)(struct vcpu *vcpu, void *device, uint32_t offset))
+{
+	int ret = mmio_add(bus, base, size, ops, device);
+
+	if (!ret)
+		bus->region[bus->count].show = show;
+	return ret;
 }
 
 static const struct mmio_region *search(const struct mmio_bus *bus, uint64_t at)
@@ -181,4 +192,12 @@ enum mmio_result mmio_access(struct vcpu *vcpu, uint64_t at, struct mmio_access 
 	if (!region || !(region->ops.widths & access->size) || (at & (access->size - 1U)))
 		return MMIO_UNHANDLED;
 	return call(vcpu, region, index_nospec((uint32_t)(at - region->base), region->size), access);
+}
+
+bool mmio_show(struct vcpu *vcpu, uint64_t at)
+{
+	const struct mmio_region *region = mmio_find(&vcpu->vm->bus, at);
+
+	return region && region->show &&
+	       region->show(vcpu, region->device, index_nospec((uint32_t)(at - region->base), region->size));
 }

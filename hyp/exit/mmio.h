@@ -38,8 +38,9 @@ struct mmio_ops {
 struct mmio_region {
 	struct mmio_ops ops;
 	void *device;
-	uint64_t base; /* IPA */
-	uint32_t size; /* bytes */
+	bool (*show)(struct vcpu *vcpu, void *device, uint32_t offset); /* mmio_add_memory() */
+	uint64_t base;                                                  /* IPA */
+	uint32_t size;                                                  /* bytes */
 };
 
 #define MMIO_REGIONS_MAX 64U
@@ -98,8 +99,19 @@ void mmio_init(struct mmio_bus *bus);
  */
 int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device);
 
+/*
+ * Also before the VM runs: behind the registers is memory, of which `show` maps what is around `offset` for the guest
+ * to read. True: it has, and the access is to be made again. False: it is not memory now, and read() answers. Writes
+ * are the registers'.
+ */
+int mmio_add_memory(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device,
+		    bool (*show)(struct vcpu *vcpu, void *device, uint32_t offset));
+
 /* The region that holds `at`, or NULL. */
 const struct mmio_region *mmio_find(const struct mmio_bus *bus, uint64_t at);
+
+/* Whether there is memory of a device at IPA `at`, which is shown now. */
+bool mmio_show(struct vcpu *vcpu, uint64_t at);
 
 enum mmio_result {
 	MMIO_DONE,      /* a read's value is set */

@@ -8,7 +8,6 @@
 
 #include "hyp/load/loader.h"
 #include "hyp/load/words.h"
-#include "hyp/vm/guestmem.h"
 
 /* Offsets in the file header and in a program header. */
 #define ELF_MAGIC     UINT32_C(0x464c457f)
@@ -99,22 +98,6 @@ static void place_tree(struct loader *l, const struct elf *elf)
 		log_warn("vm %s: %s \"%.40s\": " WORDS_ELF_NO_TREE, l->cfg->name, l->what, l->image->name);
 }
 
-/* bss is written, not left to the scrubbing of RAM: a restarted VM's RAM is as its last run left it. */
-static int load_zeroes(struct loader *l, uint64_t to, uint64_t len)
-{
-	int err = 0;
-
-	memset(l->work->chunk, 0, sizeof(l->work->chunk));
-	while (!err && len) {
-		size_t n = (size_t)MIN(len, sizeof(l->work->chunk));
-
-		err = guest_load(l->vm, ipa(to), l->work->chunk, n);
-		to += n;
-		len -= n;
-	}
-	return err;
-}
-
 static int load_segment(struct loader *l, const uint8_t *ph)
 {
 	uint32_t paddr = le32(ph + PH_PADDR), filesz = le32(ph + PH_FILESZ), memsz = le32(ph + PH_MEMSZ);
@@ -129,9 +112,9 @@ static int load_segment(struct loader *l, const uint8_t *ph)
 		return err;
 	err = image_stream_seek(&l->stream, le32(ph + PH_OFFSET));
 	if (!err)
-		err = image_stream_load(&l->stream, l->vm, ipa(paddr), filesz);
+		err = loader_write(l, paddr, filesz);
 	if (!err)
-		err = load_zeroes(l, (uint64_t)paddr + filesz, memsz - filesz);
+		err = loader_zero(l, (uint64_t)paddr + filesz, memsz - filesz);
 	return err ? loader_fail(l, err) : 0;
 }
 

@@ -93,16 +93,63 @@ static const struct claim *find_conflict(const struct loader *l, uint64_t start,
 	return NULL;
 }
 
-bool loader_is_in_ram(const struct loader *l, uint64_t start, uint64_t size)
+static bool is_in_ram(const struct loader *l, uint64_t start, uint64_t size)
 {
 	return start >= MACHINE_RAM_BASE && start <= l->ram_end && size <= l->ram_end - start;
+}
+
+bool loader_holds(const struct loader *l, uint64_t start, uint64_t size)
+{
+	return is_in_ram(l, start, size) || device_holding(l->vm, start, size);
+}
+
+/* In the VM's RAM or in a device's memory, which has been claimed. */
+static int write_bytes(struct loader *l, uint64_t to, const void *from, size_t len)
+{
+	struct device *device = is_in_ram(l, to, len) ? NULL : device_holding(l->vm, to, len);
+
+	return device ? device->class->load(device, to, from, len) : guest_load(l->vm, ipa(to), from, len);
+}
+
+int loader_write(struct loader *l, uint64_t to, size_t len)
+{
+	int err = 0;
+
+	if (is_in_ram(l, to, len))
+		return image_stream_load(&l->stream, l->vm, ipa(to), len);
+	while (!err && len) {
+		size_t n = MIN(len, sizeof(l->work->chunk));
+
+		err = image_stream_read(&l->stream, l->work->chunk, n);
+		if (!err)
+			err = write_bytes(l, to, l->work->chunk, n);
+		to += n;
+		len -= n;
+	}
+	return err;
+}
+
+/* bss is written, not left to the scrubbing of RAM: a restarted VM's RAM is as its last run left it. */
+int loader_zero(struct loader *l, uint64_t to, uint64_t len)
+{
+	int err = 0;
+
+	memset(l->work->chunk, 0, sizeof(l->work->chunk));
+	while (!err && len) {
+		size_t n = (size_t)MIN(len, sizeof(l->work->chunk));
+
+		err = write_bytes(l, to, l->work->chunk, n);
+		to += n;
+		len -= n;
+	}
+	return err;
 }
 
 int loader_claim(struct loader *l, uint64_t start, uint64_t size, const char *how)
 {
 	const struct claim *c;
 
-	if (!loader_is_in_ram(l, start, size)) {
+	if (!loader_holds(l, start, size)) {
 		loader_refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
 		return -ENOSPC;
 	}
@@ -203,7 +250,7 @@ static int load_flat(struct loader *l, const uint8_t *header, uint64_t load, siz
 	err = loader_claim(l, load, size, "");
 	if (err)
 		return err;
-	err = image_stream_load(&l->stream, l->vm, ipa(load), len);
+	err = loader_write(l, load, len);
 	if (err)
 		return loader_fail(l, err);
 	return zimage ? zimage_claim_growth(l, load, len) : 0;
@@ -382,7 +429,7 @@ static int load_kernel(struct loader *l, struct image_entry *entry)
 	if (err)
 		return err;
 	/* The PC has 32 bits, RAM may go beyond them. */
-	if (!loader_is_in_ram(l, entry->pc, 1) || entry->pc > UINT32_MAX) {
+	if (!loader_holds(l, entry->pc, 1) || entry->pc > UINT32_MAX) {
 		loader_refuse(l, WORDS_ENTRY, (ull)entry->pc, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
 		return -EINVAL;
 	}
@@ -409,10 +456,10 @@ static int place_ramdisk(const struct loader *l, uint64_t size, uint64_t *start)
 		return 0;
 	}
 	*start = align_down(dtb - MIN(size, dtb), RAMDISK_ALIGN);
-	if (loader_is_in_ram(l, *start, size) && !find_conflict(l, *start, size))
+	if (is_in_ram(l, *start, size) && !find_conflict(l, *start, size))
 		return 0;
 	*start = above;
-	if (loader_is_in_ram(l, above, size) && !find_conflict(l, above, size))
+	if (is_in_ram(l, above, size) && !find_conflict(l, above, size))
 		return 0;
 	loader_refuse(l, WORDS_NO_ROOM, kib(size), (ull)dtb, (ull)l->ram_end);
 	return -ENOSPC;
@@ -460,6 +507,17 @@ static int load_dtb(struct loader *l, const struct guestdtb_params *params)
 	return err;
 }
 
+/* Without a kernel: as the processor comes out of reset, with the tree where firmware looks for it. */
+static int start_flash(struct loader *l, struct image_entry *entry)
+{
+	if (!l->cfg->quiet)
+		log_info("vm %s: starts from its flash", l->cfg->name);
+	loader_place_tree(l, MACHINE_RAM_BASE);
+	l->is_linux = false;
+	entry->pc = MACHINE_FLASH_BASE;
+	return 0;
+}
+
 static int load_all(struct loader *l, struct image_entry *entry)
 {
 	struct guestdtb_params params = {
@@ -469,7 +527,7 @@ static int load_all(struct loader *l, struct image_entry *entry)
 	l->claim_count = 1;
 	l->is_linux = true;
 	loader_place_tree(l, linux_tree(l->cfg));
-	err = load_kernel(l, entry);
+	err = l->cfg->kernel.name ? load_kernel(l, entry) : start_flash(l, entry);
 	if (!err && l->cfg->ramdisk.name)
 		err = load_ramdisk(l, &params);
 	if (!err && l->dtb)

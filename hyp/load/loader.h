@@ -59,7 +59,12 @@ static inline uint32_t le32(const uint8_t *p)
 /* Log one line for an error of the stream or of guest memory, and return it. */
 int loader_fail(const struct loader *l, int err);
 
-bool loader_is_in_ram(const struct loader *l, uint64_t start, uint64_t size);
+/* Whether the range is the VM's RAM, or other memory of its that a kernel may be linked for. */
+bool loader_holds(const struct loader *l, uint64_t start, uint64_t size);
+
+/* Write to it: the stream's next `len` bytes, or zeroes. 0, or an error for loader_fail(). */
+int loader_write(struct loader *l, uint64_t to, size_t len);
+int loader_zero(struct loader *l, uint64_t to, uint64_t len);
 
 /*
  * Keep a range of RAM for what is being loaded. 0, or -Exxx after one logged line, in which `how` follows the size:

@@ -96,10 +96,29 @@ static int parse_properties(const struct bundle *b, int node, struct vm_config *
 	return 0;
 }
 
+/* Without a kernel something else has to be there to start from. */
+static int check_start(const struct bundle *b, int node, const struct vm_config *cfg)
+{
+	int sub;
+
+	if (cfg->kernel.name)
+		return 0;
+	fdt_for_each_subnode(sub, b->fdt, node) {
+		const struct device_class *class = device_class_of(b, sub);
+
+		if (class && class->starts_vm)
+			return 0;
+	}
+	log_err("vm %s: /vms/%s: kernel: " WORDS_KERNEL_MISSING, cfg->name, cfg->name);
+	return -EINVAL;
+}
+
 static int find_images(const struct bundle *b, struct vm_config *cfg)
 {
-	int err = bundle_find_image(b, cfg->name, "kernel", cfg->kernel.name, &cfg->kernel);
+	int err = 0;
 
+	if (cfg->kernel.name)
+		err = bundle_find_image(b, cfg->name, "kernel", cfg->kernel.name, &cfg->kernel);
 	if (!err && cfg->ramdisk.name)
 		err = bundle_find_image(b, cfg->name, "ramdisk", cfg->ramdisk.name, &cfg->ramdisk);
 	return err;
@@ -126,6 +145,8 @@ static int read_vm(const struct bundle *b, int vms, int node, struct vm_config *
 	/* First, because what is missing may be there under a misspelt name. */
 	warn_unknown(b, node, cfg);
 	err = parse_properties(b, node, cfg);
+	if (!err)
+		err = check_start(b, node, cfg);
 	return err ? err : find_images(b, cfg);
 }
 

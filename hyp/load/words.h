@@ -10,6 +10,7 @@
 #define WORDS_NO_VMS                  "no /vms node; describe the virtual machines there"
 #define WORDS_VMS_EMPTY               "/vms is empty; add a node for each virtual machine"
 #define WORDS_NAME                    "use 1 to 31 letters, digits and ._+- (and no . or - at the start)"
+#define WORDS_KERNEL_MISSING          "missing; name the image under /images to start, or give the VM flash with code in it"
 #define WORDS_UNKNOWN_PROPERTY        "unknown property, ignored"
 #define WORDS_UNKNOWN_NODE            "unknown node, ignored: its \"compatible\" is of no device that virt7 has"
 #define WORDS_UNKNOWN_DEVICE_PROPERTY "unknown property of a device; correct it or take it out"
@@ -25,6 +26,9 @@
 #define WORDS_CONSOLE_TAKEN   "a VM has the name of this console; choose another"
 #define WORDS_MAC             "not six bytes of an address for one device, such as [52 54 00 00 00 01]"
 #define WORDS_SWITCH_FULL     "256 devices are on this switch already; choose another"
+#define WORDS_FLASH_TWICE     "a VM has one flash; take one of the nodes out"
+#define WORDS_FLASH_NO_CODE   "no code, and the VM has no kernel; give one of them"
+#define WORDS_FLASH_LARGE     "larger than a bank of 64 MiB; give a smaller file"
 #define WORDS_VIRTIO_TOO_MANY "more than 32 virtio devices; take some out"
 
 /* An image's node. */

@@ -39,6 +39,14 @@ struct device *device_find(const struct vm *vm, const struct device_class *class
 	return device;
 }
 
+struct device *device_holding(const struct vm *vm, uint64_t at, uint64_t size)
+{
+	for (struct device *device = vm->devices; device; device = device->next)
+		if (device->class->holds && device->class->holds(device, at, size))
+			return device;
+	return NULL;
+}
+
 /* A new device at the end of the list, of which nothing is in use yet. */
 static struct device *append_device(struct vm *vm, const struct device_class *class)
 {

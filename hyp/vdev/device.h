@@ -11,6 +11,8 @@
  *             follow
  *   quiesce   begin nothing more in the guest's RAM and wait for what has begun; called before a reset and before RAM
  *             is given back, no vCPU of the VM runs
+ *   holds     whether [at, at + size) of the guest's addresses is memory of the device that a kernel may be linked for
+ *   load      put a part of the kernel there; called as the images are loaded, no vCPU of the VM runs
  *   destroy   give back what create has taken, timers included; nobody reaches the registers any more. The device's
  *             own memory is freed behind it
  * NULL: there is nothing to do. Only create is needed.
@@ -43,6 +45,7 @@ struct device_class {
 	 */
 	uint32_t size, saved;
 
+	bool starts_vm;  /* a VM with one needs no kernel: it starts at address 0 */
 	uint32_t timers; /* of an instance, which it may have armed at a time */
 
 	int (*create)(struct device *device); /* 0; -EINVAL after one logged line; another -Exxx without */
@@ -50,6 +53,8 @@ struct device_class {
 	void (*describe)(const struct device *device, struct tree *tree);
 	void (*restore)(struct device *device);
 	void (*quiesce)(struct device *device);
+	bool (*holds)(const struct device *device, uint64_t at, uint64_t size);
+	int (*load)(struct device *device, uint64_t to, const void *from, size_t len);
 	void (*destroy)(struct device *device);
 };
 
@@ -91,6 +96,9 @@ void device_quiesce_all(struct vm *vm);
 
 /* The last one first. */
 void device_destroy_all(struct vm *vm);
+
+/* The device whose memory the range is, for a kernel (holds() of its class); NULL: none. */
+struct device *device_holding(const struct vm *vm, uint64_t at, uint64_t size);
 
 /* The head of the VM's list. */
 const struct device *device_first(const struct vm *vm);

@@ -7,6 +7,8 @@
 
 #include "hyp/lib/bits.h"
 
+#define MACHINE_FLASH_BASE   UINT32_C(0x00000000)
+#define MACHINE_FLASH_SIZE   UINT32_C(0x08000000) /* two banks */
 #define MACHINE_GICD_BASE    UINT32_C(0x08000000)
 #define MACHINE_GICD_SIZE    UINT32_C(0x00001000) /* registers */
 #define MACHINE_GICD_WINDOW  UINT32_C(0x00010000) /* as the device tree states it */

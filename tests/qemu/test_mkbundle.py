@@ -56,7 +56,7 @@ def test_image_that_never_ends(tmp_path):
 
 @pytest.mark.parametrize("keys, lines", [
     ("kernel={kernel}", ["memory: missing; say how much RAM the VM has, in KiB"]),
-    ("memory=64M", ["kernel: missing; name the image under /images to start"]),
+    ("memory=64M", ["kernel: missing; name the image under /images to start, or give the VM flash with code in it"]),
     ("memory=512,kernel={kernel}", ["memory: less than 8 MiB (the number is in KiB)"]),
     ("memory=3M,kernel={kernel}", ["memory: less than 8 MiB (the number is in KiB)"]),
     ("memory=0,kernel={kernel}", ["memory: less than 8 MiB (the number is in KiB)"]),
@@ -85,11 +85,11 @@ def test_image_that_never_ends(tmp_path):
      ['cpu-model: not the name of a model, such as "host" or "cortex-a15"']),
     ("memory=64M,kernel={kernel},bootargs=" + 4096 * "x", ["bootargs: longer than 4095 characters"]),
     ("memory=64M,kernal={kernel}", ["kernal: unknown property, ignored; did you mean kernel?",
-                                    "kernel: missing; name the image under /images to start"]),
+                                    "kernel: missing; name the image under /images to start, or give the VM flash with code in it"]),
     ("mem=64M,kernel={kernel}", ["mem: unknown property, ignored; did you mean memory?",
                                  "memory: missing; say how much RAM the VM has, in KiB"]),
     ("memory=64M,krenel={kernel}", ["krenel: unknown property, ignored; did you mean kernel?",
-                                    "kernel: missing; name the image under /images to start"]),
+                                    "kernel: missing; name the image under /images to start, or give the VM flash with code in it"]),
 ])
 def test_refused_as_virt7_would(kernel, tmp_path, keys, lines):
     output = tmp_path / "x.itb"
@@ -311,7 +311,6 @@ def test_refuses(kernel, tmp_path, text, error):
                                       "such as [52 54 00 00 00 01]"),
     ("net=lan:mac=52:54:00:00:00:0a,net=lan:isolated:mac=52:54:00:00:00:0A",
      "vm a: /vms/a/net1: a.net0 has 52:54:00:00:00:0a on this switch; give another local-mac-address"),
-    ("flash=AAVMF32_CODE.fd:", "VM a: flash=AAVMF32_CODE.fd:: this virt7 has no flash yet; leave it out"),
     ("pass=/soc/ethernet@fff50000", "VM a: pass=/soc/ethernet@fff50000: this virt7 has no passthrough of the host's devices "
                                     "yet; leave it out"),
     ("trusted-dma", "VM a: trusted-dma: this virt7 has no passthrough of the host's devices yet; leave it out"),

@@ -92,6 +92,24 @@ enum mmio_result mmio_access(struct vcpu *v, uint64_t at, struct mmio_access *ac
 	return MMIO_DONE;
 }
 
+static uint32_t shown;       /* calls of mmio_show() */
+static bool is_memory;       /* what it says */
+static uint64_t translation; /* of fetch_translate(); 0: none any more */
+
+bool mmio_show(struct vcpu *v, uint64_t at)
+{
+	(void)v, (void)at;
+	shown++;
+	return is_memory;
+}
+
+bool fetch_translate(uint32_t va, uint64_t *at)
+{
+	(void)va;
+	*at = translation;
+	return translation != 0;
+}
+
 void inject_data_abort(struct vcpu *v, uint32_t va)
 {
 	(void)v;
@@ -246,13 +264,67 @@ static void test_memory_that_aborts(void **state)
 	no_device = false;
 }
 
+#define READ_ONLY (FSC_PERMISSION | ISS_DABT_WNR)
+
+/* Memory of a device is shown for reads, walks and fetches; its writes are the device's, with an address of stage 1. */
+static void test_memory_of_a_device(void **state)
+{
+	(void)state;
+	is_memory = true;
+	shown = 0;
+	fault(LDM, LOAD, DEVICE);
+	assert_int_equal(shown, 1);
+	assert_int_equal(seen.reads + seen.aborts, 0);
+	assert_int_equal(read_elr_hyp(), PC);
+	fault(LDM, LOAD | ISS_S1PTW, DEVICE);
+	fault(STM, STORE | ISS_S1PTW, DEVICE);
+	assert_int_equal(shown, 3);
+	fault(STM, STORE, DEVICE);
+	assert_int_equal(shown, 3);
+	assert_int_equal(seen.writes, 2);
+	translation = DEVICE + 0x4000;
+	fault(STM, READ_ONLY, DEVICE);
+	assert_int_equal(seen.writes, 2);
+	assert_true(seen.at[0] == DEVICE + 0x4000 && seen.at[1] == DEVICE + 0x4004);
+	translation = 0;
+	fault(STM, READ_ONLY, DEVICE);
+	assert_int_equal(seen.writes + seen.aborts, 0);
+	assert_int_equal(read_elr_hyp(), PC);
+	is_memory = false;
+	fault(LDM, LOAD, DEVICE);
+	assert_int_equal(seen.reads, 2);
+	no_device = true;
+	translation = DEVICE;
+	touches = 0;
+	fault(STM, READ_ONLY, DEVICE);
+	assert_int_equal(seen.aborts, 1);
+	assert_int_equal(touches, 0);
+	no_device = false;
+}
+
+static void test_fetch_from_a_device(void **state)
+{
+	(void)state;
+	is_memory = true;
+	shown = 0;
+	fake_machine_reset();
+	write_hifar(DEVICE);
+	write_hpfar(DEVICE >> 8);
+	assert_int_equal(abort_prefetch(&vcpu, &regs, EC_PABT_GUEST << 26 | FSC_TRANSLATION), EXIT_AGAIN);
+	assert_int_equal(shown, 1);
+	abort_prefetch(&vcpu, &regs, EC_PABT_GUEST << 26 | FSC_PERMISSION);
+	assert_int_equal(shown, 1);
+	is_memory = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_thumb_stores),       cmocka_unit_test(test_multiple),
-		cmocka_unit_test(test_changed_meanwhile),  cmocka_unit_test(test_page_border),
-		cmocka_unit_test(test_asynchronous),       cmocka_unit_test(test_devices_before_ram),
-		cmocka_unit_test(test_memory_that_aborts),
+		cmocka_unit_test(test_thumb_stores),        cmocka_unit_test(test_multiple),
+		cmocka_unit_test(test_changed_meanwhile),   cmocka_unit_test(test_page_border),
+		cmocka_unit_test(test_asynchronous),        cmocka_unit_test(test_devices_before_ram),
+		cmocka_unit_test(test_memory_that_aborts),  cmocka_unit_test(test_memory_of_a_device),
+		cmocka_unit_test(test_fetch_from_a_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

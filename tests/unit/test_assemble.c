@@ -572,7 +572,8 @@ static void test_create_by_name(void **state)
 	assert_string_equal(vms[0]->config.name, "good");
 	assert_int_equal(now.ram, 0); /* until it is started */
 	assert_int_equal(vm_create("bad"), -EINVAL);
-	fake_log_expect_error("vm bad: /vms/bad: kernel: missing; name the image under /images to start");
+	fake_log_expect_error("vm bad: /vms/bad: kernel: missing; name the image under /images to start, or give the "
+			      "VM flash with code in it");
 	fake_log_reset();
 	assert_int_equal(vm_create("bare"), -EINVAL);
 	fake_log_expect_error(

@@ -606,12 +606,21 @@ static void test_device_slow(void **state)
 	static const struct {
 		uint32_t at, log2size, reg, iss, spsr;
 	} bad[] = {
-		{UART + 0x7c, 2, 0, 0, PSR_MODE_SVC},         {UART + 0x100, 2, 0, 0, PSR_MODE_SVC},
-		{UART + 0x1080, 2, 0, 0, PSR_MODE_SVC},       {UART - 0xf80, 2, 0, 0, PSR_MODE_SVC},
-		{UART + 0x82, 2, 0, 0, PSR_MODE_SVC},         {UART + 0x81, 1, 0, 0, PSR_MODE_SVC},
-		{UART + 0x80, 2, 13, 0, PSR_MODE_SVC},        {UART + 0x80, 2, 14, 0, PSR_MODE_SVC},
-		{UART + 0x80, 2, 15, 0, PSR_MODE_SVC},        {UART + 0x80, 2, 8, 0, PSR_MODE_FIQ},
-		{UART + 0x80, 2, 0, 0, PSR_MODE_SVC | PSR_E}, {UART + 0x80, 3, 0, 0, PSR_MODE_SVC},
+		{UART + 0x7c, 2, 0, 0, PSR_MODE_SVC},
+		{UART + 0x100, 2, 0, 0, PSR_MODE_SVC},
+		{UART + 0x1080, 2, 0, 0, PSR_MODE_SVC},
+		{UART - 0xf80, 2, 0, 0, PSR_MODE_SVC},
+		{UART + 0x82, 2, 0, 0, PSR_MODE_SVC},
+		{UART + 0x81, 1, 0, 0, PSR_MODE_SVC},
+		{UART + 0x80, 2, 13, 0, PSR_MODE_SVC},
+		{UART + 0x80, 2, 14, 0, PSR_MODE_SVC},
+		{UART + 0x80, 2, 15, 0, PSR_MODE_SVC},
+		{UART + 0x80, 2, 8, 0, PSR_MODE_FIQ},
+		{UART + 0x80, 2, 0, 0, PSR_MODE_SVC | PSR_E},
+		{UART + 0x80, 3, 0, 0, PSR_MODE_SVC},
+		/* a store to memory that may only be read: HPFAR is of an earlier fault */
+		{UART + 0x80, 2, 0, ISS_DABT_WNR | FSC_PERMISSION, PSR_MODE_SVC},
+		{UART + 0x80, 0, 0, ISS_DABT_WNR | FSC_PERMISSION, PSR_MODE_SVC},
 	};
 
 	(void)state;

@@ -26,6 +26,7 @@
 /* Written from the manual, not taken from arm/hypregs.h. */
 #define RAM_BLOCK   (0x1ULL | 0xfULL << 2 | 3ULL << 6 | 3ULL << 8 | 1ULL << 10)
 #define DEVICE_PAGE (0x3ULL | 0x1ULL << 2 | 3ULL << 6 | 1ULL << 10 | 1ULL << 54)
+#define RAM_PAGE_RO (0x3ULL | 0xfULL << 2 | 1ULL << 6 | 3ULL << 8 | 1ULL << 10)
 #define TABLE       0x3ULL
 
 #define FLUSH_EVENTS 12U
@@ -160,6 +161,35 @@ static void test_device_across_tables(void **state)
 }
 
 /* IPA[39:30] picks one of 1024 root entries: the second table of the two from 512 GiB on (B3.6). */
+/* A device's own table, read-only memory: linked, seen, taken away before anything else happens to it. */
+static void test_shown_table(void **state)
+{
+	uint64_t *table = page_alloc(0), *l2;
+	uint32_t before;
+	pa_t at, to;
+
+	(void)state;
+	for (uint32_t i = 0; i < S2_TABLE_ENTRIES; i++)
+		table[i] = s2_memory_entry(pa(0x880000000ULL + i * PAGE_SIZE), i == 0);
+	assert_true(table[0] == (0x880000000ULL | RAM_PAGE_RO));
+	assert_true(table[1] == (0x880001000ULL | RAM_PAGE_RO | 1ULL << 54));
+	assert_true(s2_entry_pa(table[1]).v == 0x880001000ULL);
+	assert_int_equal(s2_show_table(&s2, ipa(0x4200000), table), 0);
+	l2 = table_at(s2.root[0]);
+	assert_true(l2[0x21] == (page_pa(table).v | TABLE));
+	assert_true(s2_lookup(&s2, ipa(0x4201234), &to) && to.v == 0x880001234ULL);
+	/* It is no RAM of the guest's. */
+	at = (pa_t){0};
+	assert_false(s2_next_block(&s2, &(ipa_t){0}, &at));
+	assert_false(s2_next_dirty(&s2, &(ipa_t){0}, &at));
+	before = fake_machine.events;
+	s2_hide_tables(&s2, ipa(0x4000000), 0x4000000);
+	assert_true(l2[0x21] == 0);
+	assert_true(fake_machine.events > before); /* s2_flush_tlb() */
+	assert_false(s2_lookup(&s2, ipa(0x4201234), &to));
+	page_free(table, 0);
+}
+
 static void test_concatenated_root(void **state)
 {
 	static const uint64_t at[] = {0, 0x40000000, 0x7fffe00000, 0x8000000000, 0xffffe00000};
@@ -445,6 +475,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_block_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_device_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_device_across_tables, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shown_table, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_concatenated_root, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lookup_misses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_next_block, setup, teardown),

@@ -20,9 +20,10 @@ test_image_SRCS    := hyp/load/foreign.c hyp/load/image.c hyp/load/elf.c hyp/loa
 VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c disk.c console.c capture.c net.c net_control.c net_receive.c net_send.c offload.c switch.c) hyp/load/unpack.c hyp/load/stream.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_random.c \
 	$(FAKE)/fake_console.c
 DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-test_guestdtb_SRCS := hyp/load/guestdtb.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/vdev/classes.c $(VIRTIO) $(DEVICE)
+FLASH := $(addprefix hyp/vdev/,vflash.c flashbank.c cfi.c) $(FAKE)/fake_flash.c
+test_guestdtb_SRCS := hyp/load/guestdtb.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c $(FLASH) hyp/vdev/classes.c $(VIRTIO) $(DEVICE)
 test_device_SRCS   := $(DEVICE) tests/unit/fit.c
-test_testdev_SRCS  := tests/device/testdev.c tests/device/classes.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/load/guestdtb.c \
+test_testdev_SRCS  := tests/device/testdev.c tests/device/classes.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c $(FLASH) hyp/load/guestdtb.c \
 	tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/console/stream.c hyp/load/vmcfg.c tests/unit/fit.c $(DEVICE)
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
@@ -32,6 +33,8 @@ test_mmio_SRCS     := hyp/exit/mmio.c $(FAKE)/fake_machine.c
 test_vpl011_SRCS   := hyp/vdev/vpl011.c tests/unit/no_classes.c $(DEVICE)
 test_vpl061_SRCS   := hyp/vdev/vpl061.c tests/unit/no_classes.c $(DEVICE)
 test_vpl031_SRCS   := hyp/vdev/vpl031.c tests/unit/no_classes.c $(DEVICE)
+test_cfi_SRCS      := hyp/vdev/cfi.c
+test_vflash_SRCS   := $(FLASH) tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_queue_SRCS := hyp/virtio/queue.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_machine.c
 test_virtio_rng_SRCS := tests/unit/virtio_rig.c tests/unit/no_classes.c $(VIRTIO) $(DEVICE)
 test_virtio_mmio_SRCS := tests/unit/virtio_rig.c tests/unit/no_classes.c $(VIRTIO) $(DEVICE)

@@ -1,0 +1,333 @@
+/*
+ * CFI flash as QEMU's virt board has it: bank 0 for code, which no command changes where an image is in it, bank 1 for
+ * variables. A bank that is read as an array is memory to the guest (hyp/vdev/flashbank.h); it is taken away with the
+ * first command and comes back with the first read behind the last. What is written stays until the VM is destroyed.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <arm/spinlock.h>
+
+#include "hyp/console/log.h"
+#include "hyp/exit/mmio.h"
+#include "hyp/load/tree.h"
+#include "hyp/load/unpack.h"
+#include "hyp/load/words.h"
+#include "hyp/vdev/device.h"
+#include "hyp/vdev/flashbank.h"
+#include "hyp/vdev/vflash.h"
+#include "hyp/vm/vm.h"
+#include "mm/cache.h"
+
+enum { FLASH_CODE, FLASH_VARS, FLASH_BANKS };
+
+struct flash_part {
+	struct vflash *flash;
+	const char *image; /* of the node; NULL: none */
+	uint32_t fill;
+	struct flash_bank bank;
+};
+
+struct vflash {
+	struct device device;
+	struct spinlock lock;
+	bool full_said;
+	struct flash_part part[FLASH_BANKS];
+	struct cfi cfi[FLASH_BANKS]; /* saved, from here on */
+};
+
+static struct cfi *cfi_of(struct flash_part *part)
+{
+	return &part->flash->cfi[part - part->flash->part];
+}
+
+static void say_full(struct vflash *flash)
+{
+	const char *vm = flash->device.vm->config.name;
+
+	if (!flash->full_said)
+		log_warn("vm %s: /vms/%s/%.40s: its RAM is full (%u KiB a bank at least): writes fail until a sector "
+			 "is erased",
+			 vm, vm, flash->device.name, (unsigned)(BLOCK_SIZE / 1024U));
+	flash->full_said = true;
+}
+
+/* A command's bytes end at the end of its buffer, which is a page. */
+static uint32_t program(void *p, uint32_t offset, const uint8_t *data, uint32_t len)
+{
+	struct flash_part *part = p;
+	int ret;
+
+	if (part->bank.read_only)
+		return CFI_WRITE_BAD | CFI_LOCKED;
+	ret = flash_bank_clear(&part->bank, offset, data, len);
+	if (ret == -ENOSPC)
+		say_full(part->flash);
+	return ret ? CFI_WRITE_BAD : 0;
+}
+
+static uint32_t erase(void *p, uint32_t sector)
+{
+	struct flash_part *part = p;
+
+	if (part->bank.read_only)
+		return CFI_ERASE_BAD | CFI_LOCKED;
+	flash_bank_erase(&part->bank, sector);
+	part->flash->full_said = false;
+	return 0;
+}
+
+static const struct cfi_memory memory = {program, erase};
+
+static uint64_t flash_read(struct vcpu *vcpu, void *p, uint32_t offset, uint32_t size)
+{
+	struct flash_part *part = p;
+	uint32_t value = 0;
+
+	(void)vcpu;
+	spin_lock(&part->flash->lock);
+	if (cfi_is_array(cfi_of(part)))
+		flash_bank_read(&part->bank, offset, &value, size);
+	else
+		value = cfi_read(cfi_of(part), offset, size);
+	spin_unlock(&part->flash->lock);
+	return size == sizeof(value) ? value : value & (BIT(8U * size) - 1U);
+}
+
+static bool flash_write(struct vcpu *vcpu, void *p, uint32_t offset, uint32_t value, uint32_t size)
+{
+	struct flash_part *part = p;
+
+	(void)vcpu;
+	spin_lock(&part->flash->lock);
+	flash_bank_hide(&part->bank);
+	cfi_write(cfi_of(part), &memory, part, offset, value, size);
+	spin_unlock(&part->flash->lock);
+	return true;
+}
+
+static bool flash_show(struct vcpu *vcpu, void *p, uint32_t offset)
+{
+	struct flash_part *part = p;
+	bool shown;
+
+	(void)vcpu;
+	spin_lock(&part->flash->lock);
+	shown = cfi_is_array(cfi_of(part)) && !flash_bank_show(&part->bank, offset);
+	spin_unlock(&part->flash->lock);
+	return shown;
+}
+
+static struct vflash *flash_of(const struct device *device)
+{
+	return (struct vflash *)(uintptr_t)device;
+}
+
+static int refuse(const struct vflash *flash, const char *property, const char *wrong)
+{
+	const char *vm = flash->device.vm->config.name;
+
+	log_err("vm %s: /vms/%s/%.40s: %s%s%s", vm, vm, flash->device.name, property ? property : "",
+		property ? ": " : "", wrong);
+	return -EINVAL;
+}
+
+static const char *check_config(const struct vflash *flash)
+{
+	if (flash->device.number)
+		return WORDS_FLASH_TWICE;
+	if (!flash->part[FLASH_CODE].image && !flash->device.vm->config.kernel.name)
+		return WORDS_FLASH_NO_CODE;
+	return NULL;
+}
+
+static int open_image(const struct vflash *flash, uint32_t n, struct bundle_image *image)
+{
+	static const char *const names[FLASH_BANKS] = {"code", "vars"};
+	const struct device *device = &flash->device;
+	const char *vm = device->vm->config.name;
+
+	*image = (struct bundle_image){0};
+	if (!flash->part[n].image)
+		return 0;
+	if (bundle_find_image(device->bundle, vm, device->name, flash->part[n].image, image) ||
+	    unpack_image(device->bundle, vm, image))
+		return -EINVAL;
+	return image->size > CFI_BANK_SIZE ? refuse(flash, names[n], WORDS_FLASH_LARGE) : 0;
+}
+
+static int make_bank(struct vflash *flash, uint32_t n)
+{
+	struct flash_part *part = &flash->part[n];
+	struct bundle_image image;
+	int ret = open_image(flash, n, &image);
+
+	if (ret)
+		return ret;
+	part->flash = flash;
+	part->bank.vm = flash->device.vm;
+	part->bank.base = ipa(MACHINE_FLASH_BASE + n * CFI_BANK_SIZE);
+	part->bank.read_only = n == FLASH_CODE && image.data;
+	part->bank.exec = n == FLASH_CODE;
+	ret = flash_bank_make(&part->bank, image.data, (uint32_t)image.size, (uint8_t)part->fill);
+	if (ret == -ENOSPC)
+		return refuse(flash, NULL, "the host has not so much RAM free; give the host more memory");
+	return ret;
+}
+
+static int add_regions(struct vflash *flash)
+{
+	static const struct mmio_ops ops = {flash_read, flash_write, MMIO_ANY};
+	int ret = 0;
+
+	for (uint32_t n = 0; !ret && n < FLASH_BANKS; n++)
+		ret = mmio_add_memory(&flash->device.vm->bus, MACHINE_FLASH_BASE + n * CFI_BANK_SIZE, CFI_BANK_SIZE,
+				      &ops, &flash->part[n], flash_show);
+	return ret;
+}
+
+static int flash_create(struct device *device)
+{
+	struct vflash *flash = flash_of(device);
+	const char *wrong = check_config(flash);
+	int ret;
+
+	if (wrong)
+		return refuse(flash, NULL, wrong);
+	ret = make_bank(flash, FLASH_CODE);
+	if (ret)
+		return ret;
+	ret = make_bank(flash, FLASH_VARS);
+	if (ret)
+		goto out_code;
+	ret = add_regions(flash);
+	if (ret)
+		goto out_vars;
+	return 0;
+out_vars:
+	flash_bank_free(&flash->part[FLASH_VARS].bank);
+out_code:
+	flash_bank_free(&flash->part[FLASH_CODE].bank);
+	return ret;
+}
+
+/* The chips as at power-on; what they hold is what such a device is for. */
+static void flash_reset(struct device *device)
+{
+	memset(flash_of(device)->cfi, 0, sizeof(flash_of(device)->cfi));
+}
+
+static void flash_restore(struct device *device)
+{
+	for (uint32_t n = 0; n < FLASH_BANKS; n++)
+		flash_bank_hide(&flash_of(device)->part[n].bank); /* the next read shows it, if it is an array */
+}
+
+/* As QEMU has it. */
+static void flash_describe(const struct device *device, struct tree *tree)
+{
+	(void)device;
+	tree_begin_numbered(tree, "flash@", MACHINE_FLASH_BASE);
+	tree_string(tree, "compatible", "cfi-flash");
+	tree_list(tree, "reg", 0, MACHINE_FLASH_BASE, 0, CFI_BANK_SIZE, 0, MACHINE_FLASH_BASE + CFI_BANK_SIZE, 0,
+		  CFI_BANK_SIZE);
+	tree_cell(tree, "bank-width", 4);
+	tree_end(tree);
+}
+
+static bool is_in_bank(uint32_t n, uint64_t at, uint64_t size)
+{
+	uint64_t offset = at - (MACHINE_FLASH_BASE + n * CFI_BANK_SIZE);
+
+	return offset < CFI_BANK_SIZE && size <= CFI_BANK_SIZE - offset;
+}
+
+/* A kernel that is linked for flash goes into banks without an image. */
+static bool flash_holds(const struct device *device, uint64_t at, uint64_t size)
+{
+	for (uint32_t n = 0; n < FLASH_BANKS; n++)
+		if (!flash_of(device)->part[n].image && is_in_bank(n, at, size))
+			return true;
+	return false;
+}
+
+static int flash_load(struct device *device, uint64_t to, const void *from, size_t len)
+{
+	struct vflash *flash = flash_of(device);
+	const uint8_t *bytes = from;
+	int ret = 0;
+
+	for (uint32_t n; !ret && len; bytes += n, to += n, len -= n) {
+		uint32_t offset = (uint32_t)to - MACHINE_FLASH_BASE;
+		struct flash_bank *bank = &flash->part[offset / CFI_BANK_SIZE % FLASH_BANKS].bank;
+
+		n = (uint32_t)MIN(len, PAGE_SIZE - (offset & (PAGE_SIZE - 1U)));
+		flash_bank_hide(bank);
+		ret = flash_bank_write(bank, offset % CFI_BANK_SIZE, bytes, n);
+	}
+	cache_invalidate_icache();
+	return ret;
+}
+
+static void flash_destroy(struct device *device)
+{
+	for (uint32_t n = 0; n < FLASH_BANKS; n++)
+		flash_bank_free(&flash_of(device)->part[n].bank);
+}
+
+struct device *vflash_find(const struct vm *vm)
+{
+	return device_find(vm, &vflash_class);
+}
+
+int vflash_read(struct device *device, uint32_t offset, void *to, uint32_t len)
+{
+	struct vflash *flash = flash_of(device);
+	int ret;
+
+	spin_lock(&flash->lock);
+	ret = flash_bank_read(&flash->part[FLASH_VARS].bank, offset % CFI_BANK_SIZE, to, len);
+	spin_unlock(&flash->lock);
+	return ret;
+}
+
+int vflash_same(struct device *device, uint32_t offset)
+{
+	struct vflash *flash = flash_of(device);
+	int same;
+
+	spin_lock(&flash->lock);
+	same = flash_bank_same(&flash->part[FLASH_VARS].bank, offset % CFI_BANK_SIZE);
+	spin_unlock(&flash->lock);
+	return same;
+}
+
+uint8_t vflash_fill(const struct device *device)
+{
+	return (uint8_t)flash_of(device)->part[FLASH_VARS].fill;
+}
+
+#define NODE(compatible)
+#define PROPERTY(property_name, property_kind, field, ...) \
+	{.name = property_name, .kind = property_kind, PROPERTY_FIELD(struct vflash, field), __VA_ARGS__},
+static const struct property flash_properties[] = {
+#include "hyp/vdev/vflash.def"
+	{.name = NULL},
+};
+
+const struct device_class vflash_class = {
+	.name = "flash",
+	.compatible = "virt7,cfi-flash",
+	.properties = flash_properties,
+	.size = sizeof(struct vflash),
+	.saved = offsetof(struct vflash, cfi),
+	.starts_vm = true,
+	.create = flash_create,
+	.reset = flash_reset,
+	.describe = flash_describe,
+	.restore = flash_restore,
+	.destroy = flash_destroy,
+	.holds = flash_holds,
+	.load = flash_load,
+};

@@ -1,0 +1,249 @@
+"""Firmware that nobody here wrote, unmodified: EDK2 and U-Boot of Debian's packages, in flash and as a kernel, natively and under
+virt7. Variables survive a reset, and a VM that is made anew from what `flash save` printed.
+"""
+import re
+import subprocess
+import zlib
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+UBOOT = Path("/usr/lib/u-boot/qemu_arm")
+EDK2 = Path("/usr/share/AAVMF")
+CODE, VARS = EDK2 / "AAVMF32_CODE.fd", EDK2 / "AAVMF32_VARS.fd"
+BANK = 64 << 20
+BOOT = 300  # seconds, on a machine that does other things besides
+PROMPT = "=> $"
+VARIABLE = "VIRT7 -guid 11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """4 MiB, of which no block is as another."""
+    path = tmp_path / "disk.img"
+    path.write_bytes(b"".join((n * 2654435761 & 0xffffffff).to_bytes(4, "little") for n in range(1 << 20)))
+    return path
+
+
+def disk_args(disk, legacy):
+    return ["-global", f"virtio-mmio.force-legacy={'true' if legacy else 'false'}", "-drive",
+            f"if=none,id=d,format=raw,readonly=on,file={disk}", "-device", "virtio-blk-device,drive=d"]
+
+
+def type_at(run, prompt, text, answer):
+    run.send(text + "\r")
+    match = run.expect(answer)
+    run.expect(prompt)
+    return match
+
+
+# U-Boot
+
+def stop_autoboot(run):
+    run.expect("Hit any key to stop autoboot", timeout=BOOT)
+    run.send(" ")
+    run.expect(PROMPT)
+
+
+def read_disk(run, disk):
+    """virtio info, and what a read brings into memory."""
+    type_at(run, PROMPT, "virtio scan", "virtio scan")
+    type_at(run, PROMPT, "virtio info", r"Capacity: 4\.0 MB")
+    type_at(run, PROMPT, "virtio read 41000000 800 1000", r"4096 blocks read: OK")
+    want = zlib.crc32(disk.read_bytes()[0x800 * 512:][:0x1000 * 512])
+    type_at(run, PROMPT, "crc32 41000000 200000", f"==> {want:08x}")
+
+
+def keep_variable(run):
+    """Saved, it is there after a reset."""
+    type_at(run, PROMPT, "setenv virt7 kept", "setenv")
+    type_at(run, PROMPT, "saveenv", r"Protected 2 sectors\s+OK")
+    run.send("reset\r")
+    stop_autoboot(run)
+    type_at(run, PROMPT, "printenv virt7", "virt7=kept")
+
+
+def end(run):
+    run.send("poweroff\r")
+    assert run.wait() == 0
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["v2", "v1"])
+def test_uboot_native(qemu, disk, legacy):
+    """Without its environment: in QEMU 7.2's own flash saveenv times out in the second sector."""
+    run = qemu("-M", "virt,gic-version=2", "-cpu", "cortex-a15", "-m", "256M", "-nographic", "-bios", UBOOT / "u-boot.bin",
+               "-net", "none", *disk_args(disk, legacy))
+    stop_autoboot(run)
+    read_disk(run, disk)
+    end(run)
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["v2", "v1"])
+def test_uboot_in_flash(virt7, mkbundle, disk, legacy):
+    run = virt7(mkbundle(f"name=uboot,memory=256M,flash={UBOOT}/u-boot.bin,disk={disk}:ro" + ",virtio-legacy" * legacy))
+    run.expect("virt7: vm uboot: starts from its flash\r")
+    stop_autoboot(run)
+    read_disk(run, disk)
+    keep_variable(run)
+    end(run)
+
+
+def test_uboot_as_kernel(virt7, mkbundle, disk):
+    """Its ELF file is position-independent by its header, and linked for the flash at 0."""
+    run = virt7(mkbundle(f"name=uboot,memory=256M,kernel={UBOOT}/uboot.elf,flash,disk={disk}:ro"))
+    run.expect(r'virt7: vm uboot: loading kernel "uboot.elf", \d+ KiB\r')
+    stop_autoboot(run)
+    read_disk(run, disk)
+    keep_variable(run)
+    end(run)
+
+
+def save_flash(run, vm, folder):
+    """What tools/flashvars makes of the shell's words."""
+    run.send("\x1d")
+    run.expect("virt7> $")
+    run.send(f"flash save {vm}\r")
+    run.expect("flash: crc32 [0-9a-f]{8}\r")
+    run.expect("virt7> $")
+    path = folder / "saved.fd"
+    done = subprocess.run([ROOT / "tools/flashvars", run.log_path, "-o", path], text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert path.stat().st_size == BANK
+    return path
+
+
+def test_flash_save(virt7, mkbundle, tmp_path):
+    """The environment of a VM begins another one."""
+    vm = f"name=uboot,memory=64M,flash={UBOOT}/u-boot.bin"
+    run = virt7(mkbundle(vm))
+    stop_autoboot(run)
+    keep_variable(run)
+    saved = save_flash(run, "uboot", tmp_path)
+    run.close()
+    assert b"virt7=kept\0" in saved.read_bytes()[:0x40000]
+    assert set(saved.read_bytes()[0x80000:]) == {0}
+    run = virt7(mkbundle(f"{vm}:{saved}"))
+    stop_autoboot(run)
+    type_at(run, PROMPT, "printenv virt7", "virt7=kept")
+    end(run)
+
+
+# EDK2
+
+def edk2_native(qemu, tmp_path, *args):
+    variables = tmp_path / "vars.fd"
+    variables.write_bytes(VARS.read_bytes())
+    return qemu("-M", "virt,gic-version=2", "-cpu", "cortex-a15", "-m", "512M", "-nographic", "-net", "none",
+                "-drive", f"if=pflash,format=raw,readonly=on,file={CODE}", "-drive", f"if=pflash,format=raw,file={variables}", *args,
+                timeout=BOOT)
+
+
+def enter_shell(run):
+    run.expect("ESC", timeout=BOOT)
+    run.send("\x1b")
+    run.expect("Shell> ", timeout=BOOT)
+
+
+def check_edk2(run):
+    """The shell, the disk, and a variable that survives a reset."""
+    enter_shell(run)
+    type_at(run, "Shell> ", "map -r", r"BLK0:[\s\S]*VenHw\(837DCA9E-E874-4D82-B29A-23FE0E23D1E2")
+    type_at(run, "Shell> ", f"setvar {VARIABLE} -bs -rt -nv =0x42", "")  # its echo has a cursor's way in it
+    run.send("reset\r")
+    enter_shell(run)
+    type_at(run, "Shell> ", f"setvar {VARIABLE}", r"- 0001 Bytes\s+42")
+    run.send("reset -s\r")
+    assert run.wait(timeout=BOOT) == 0
+
+
+def test_edk2_native(qemu, tmp_path, disk):
+    check_edk2(edk2_native(qemu, tmp_path, *disk_args(disk, False)))
+
+
+def test_edk2(virt7, mkbundle, disk):
+    bundle = mkbundle(f"name=efi,memory=512M,flash={CODE}:{VARS},disk={disk}:ro")
+    assert bundle.stat().st_size < 8 << 20  # of 128 MiB of flash and 4 of the disk
+    run = virt7(bundle, mem="1G", timeout=BOOT)
+    run.expect("virt7: vm efi: starts from its flash\r")
+    check_edk2(run)
+
+
+def test_flash_costs_what_is_used(virt7, mkbundle):
+    """EDK2 in 128 MiB of flash takes 4 MiB of the host's RAM beside the VM's."""
+    run = virt7(mkbundle(f"name=efi,memory=64M,flash={CODE}:{VARS},autostart=no"))
+    run.expect(r"64 MiB\r")
+    run.send("\x1d")
+    run.expect("virt7> $")
+    run.send("mem\r")
+    assert int(run.expect(r"disks and flash +(\d+) MiB\r")[1]) <= 4
+
+
+def test_flash_save_without(virt7, mkbundle):
+    run = virt7(mkbundle(f"name=plain,memory=64M,autostart=no,kernel={ROOT}/build/guests/talk.bin"))
+    run.expect(r"64 MiB\r")
+    run.send("\x1d")
+    run.expect("virt7> $")
+    run.send("flash save plain\r")
+    run.expect("VM plain has no flash\r")
+    run.send("flash save nobody\r")
+    run.expect("no VM is called nobody")
+
+
+def flashvars(folder, text, *more):
+    log = folder / "console.log"
+    log.write_text(text)
+    done = subprocess.run([ROOT / "tools/flashvars", log, "-o", folder / "x.fd", *more], text=True, capture_output=True, check=False)
+    return done.returncode, done.stderr.replace(f"{log}: ", "")
+
+
+def dump(*lines, vm="a", size="1000"):
+    body = "".join(line + "\n" for line in lines)
+    return "".join(f"flash: {line}\n" for line in (f"{vm} {size} ff", *lines, f"crc32 {zlib.crc32(body.encode()):08x}"))
+
+
+def test_flashvars(tmp_path):
+    assert flashvars(tmp_path, "x\r\n" + dump("0000010 = 0102", "0000100 * 20 5a")) == (0, "")
+    data = (tmp_path / "x.fd").read_bytes()
+    assert data == bytes([255] * 16 + [1, 2] + [255] * 238 + [0x5a] * 32 + [255] * (4096 - 288))
+    both = dump("0000000 = 01", vm="a") + dump("0000000 = 02", vm="b")
+    assert flashvars(tmp_path, both, "--vm", "a") == (0, "") and (tmp_path / "x.fd").read_bytes()[0] == 1
+    assert flashvars(tmp_path, both) == (0, "") and (tmp_path / "x.fd").read_bytes()[0] == 2
+
+
+@pytest.mark.parametrize("text, line", [
+    ("", "nothing that `flash save VM` printed, or not its last line (flash: crc32 ...)"),
+    (dump("0000000 = 01").rsplit("flash:", 1)[0], "nothing that `flash save VM` printed, or not its last line (flash: crc32 ...)"),
+    (dump("0000000 = 01", "0000002 = 02").replace("= 02", "= 03"), "lines are missing or damaged, their CRC does not match; print them "
+                                                                  "again"),
+    (dump("0001000 = 01"), "'0001000 = 01' is beyond the bank"),
+    (dump("what"), "'what' is not a line of flash save"),
+    (dump(size="ffffffff"), "0xffffffff bytes are more than a bank has"),
+], ids=["nothing", "cut", "damaged", "beyond", "word", "size"])
+def test_flashvars_errors(tmp_path, text, line):
+    assert flashvars(tmp_path, text) == (1, f"flashvars: {line}\n")
+
+
+def test_words_of_mkbundle(tmp_path):
+    """What virt7 refuses of flash, in its words."""
+    large, small, blank = tmp_path / "large", tmp_path / "small", tmp_path / "blank"
+    large.write_bytes(bytes(BANK) + b"x")
+    small.write_bytes(b"code" + bytes(8192))
+    blank.write_bytes(bytes(8192))
+
+    def said(keys):
+        done = subprocess.run([ROOT / "tools/mkbundle", "-o", tmp_path / "x.itb", "--vm", f"name=a,memory=64M,{keys}"], text=True,
+                              capture_output=True, check=False)
+        return done.returncode, done.stderr
+
+    assert said(f"flash={small}") == (0, "")
+    assert said(f"flash={small}:{blank}") == (0, "")
+    assert said("flash") == (1, "mkbundle: vm a: /vms/a/flash: no code, and the VM has no kernel; give one of them\n")
+    assert said(f"flash=:{blank}") == (1, "mkbundle: vm a: /vms/a/flash: no code, and the VM has no kernel; give one of them\n")
+    assert said(f"flash={large}") == (1, f"mkbundle: VM a: flash={large}: larger than a bank of 64 MiB; give a smaller file\n")
+    assert said(f"flash={blank}") == (1, f"mkbundle: VM a: flash={blank}: nothing is in it but bytes 0x00; give firmware\n")
+    assert said(f"flash={small},flash={small}") == (1, "mkbundle: VM a: flash is given twice; a VM has one\n")
+    assert said("") == (1, "mkbundle: vm a: /vms/a: kernel: missing; name the image under /images to start, or give the VM flash "
+                           "with code in it\n")
+    assert re.fullmatch("mkbundle: VM a: flash=.*nowhere: No such file or directory\n", said(f"flash={tmp_path}/nowhere")[1])
