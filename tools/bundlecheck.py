@@ -15,6 +15,7 @@ NAME_RULE = r"[A-Za-z0-9_+][A-Za-z0-9._+-]{0,30}"
 FOREIGN_HEAD = 0x206
 MAX_VMS = 255
 VIRTIO_SLOTS = 32
+SWITCH_PORTS_MAX = 256  # of hyp/virtio/switch.h
 
 # What reading a damaged tree ends in.
 DAMAGE = (struct.error, ValueError, IndexError, AttributeError)
@@ -325,6 +326,8 @@ def check_net(where, vm, node, macs):
     mac = node.properties.get("local-mac-address", default_mac(vm.name, node.name))
     if len(mac) != 6 or mac[0] & 1 or not any(mac):
         raise Refusal(f"{where}: local-mac-address: {WORDS['MAC']}")
+    if sum(switch == name for switch, _ in macs) == SWITCH_PORTS_MAX:
+        raise Refusal(f"{where}: {WORDS['SWITCH_FULL']}")
     owner = macs.setdefault((name, mac), f"{vm.name}.{node.name}")
     if owner != f"{vm.name}.{node.name}":
         raise Refusal(f"{where}: " + bundleplace.fill_in(WORDS["MAC_TAKEN"], owner, *mac))

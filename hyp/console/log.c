@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <arm/spinlock.h>
+
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
@@ -11,6 +13,8 @@
 
 #define BUDGET_LINES      16U /* a VM may cause this many lines at once */
 #define BUDGET_PER_SECOND 2U
+
+static struct spinlock budgets_lock; /* nothing is taken inside */
 
 static size_t format_text(char *text, size_t size, const char *fmt, va_list ap)
 {
@@ -66,7 +70,8 @@ void log_keep(enum log_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
-bool log_ratelimit(struct log_budget *budget)
+/* Under budgets_lock. */
+static bool take_line(struct log_budget *budget)
 {
 	uint64_t now = timer_now(), refill = (now - budget->refilled) * BUDGET_PER_SECOND / timer_hz();
 
@@ -83,4 +88,15 @@ bool log_ratelimit(struct log_budget *budget)
 	}
 	budget->tokens--;
 	return true;
+}
+
+/* CPUs of several VMs may speak of one, whose network they use. */
+bool log_ratelimit(struct log_budget *budget)
+{
+	bool granted;
+
+	spin_lock(&budgets_lock);
+	granted = take_line(budget);
+	spin_unlock(&budgets_lock);
+	return granted;
 }

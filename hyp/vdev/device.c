@@ -182,6 +182,13 @@ void device_quiesce_all(struct vm *vm)
 			device->class->quiesce(device);
 }
 
+void device_settle_all(struct vm *vm)
+{
+	for (struct device *device = vm->devices; device; device = device->next)
+		if (device->class->settle)
+			device->class->settle(device);
+}
+
 static struct device *take_last_device(struct vm *vm)
 {
 	struct device **end = &vm->devices, *device;

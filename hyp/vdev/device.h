@@ -13,6 +13,8 @@
  *             is given back, no vCPU of the VM runs
  *   holds     whether [at, at + size) of the guest's addresses is memory of the device that a kernel may be linked for
  *   load      put a part of the kernel there; called as the images are loaded, no vCPU of the VM runs
+ *   settle    wait for what others have begun in the guest's RAM; called when the VM has been paused and they see it,
+ *             under vm->lock
  *   destroy   give back what create has taken, timers included; nobody reaches the registers any more. The device's
  *             own memory is freed behind it
  * NULL: there is nothing to do. Only create is needed.
@@ -55,6 +57,7 @@ struct device_class {
 	void (*quiesce)(struct device *device);
 	bool (*holds)(const struct device *device, uint64_t at, uint64_t size);
 	int (*load)(struct device *device, uint64_t to, const void *from, size_t len);
+	void (*settle)(struct device *device);
 	void (*destroy)(struct device *device);
 };
 
@@ -93,6 +96,7 @@ int device_create(struct vm *vm, const struct device_class *class);
 
 void device_reset_all(struct vm *vm);
 void device_quiesce_all(struct vm *vm);
+void device_settle_all(struct vm *vm);
 
 /* The last one first. */
 void device_destroy_all(struct vm *vm);

@@ -140,6 +140,15 @@ static int net_create(struct device *device)
 	return ret;
 }
 
+/* A frame that another VM's vCPU is putting into it. */
+static void net_settle(struct device *device)
+{
+	struct virtio_device *v = virtio_of(device);
+
+	spin_lock(&v->receive_lock);
+	spin_unlock(&v->receive_lock);
+}
+
 static void net_destroy(struct device *device)
 {
 	switch_leave(&vnet_of(virtio_of(device))->port);
@@ -185,5 +194,6 @@ const struct device_class virtio_net_class = {
 	.describe = virtio_describe,
 	.restore = virtio_restore,
 	.quiesce = virtio_quiesce,
+	.settle = net_settle,
 	.destroy = net_destroy,
 };

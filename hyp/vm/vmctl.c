@@ -492,6 +492,7 @@ static bool must_perform(struct vm *vm)
 		return true;
 	vm->paused_at = timer_now();
 	vm->state = VM_PAUSED;
+	device_settle_all(vm);
 	vm->request = VM_REQUEST_NONE;
 	return false;
 }

@@ -333,6 +333,13 @@ def test_consoles(kernel, tmp_path):
         1, "mkbundle: vm web: /vms/web/con1: a VM has the name of this console; choose another\n")
 
 
+def test_a_full_switch(kernel, tmp_path):
+    vms = [part for n in range(8) for part in ("--vm", f"name=a{n},memory=64M,kernel={kernel}{32 * ',net=lan'}")]
+    assert mkbundle(tmp_path / "x.itb", *vms) == (0, "")
+    assert mkbundle(tmp_path / "y.itb", *vms, "--vm", f"name=b,memory=64M,kernel={kernel},net=wan,net=lan") == (
+        1, "mkbundle: vm b: /vms/b/net1: 256 devices are on this switch already; choose another\n")
+
+
 def test_disk_of_another_kind(kernel, tmp_path):
     qcow, packed = tmp_path / "disk.qcow2", tmp_path / "disk.gz"
     qcow.write_bytes(b"QFI\xfb" + bytes(508))

@@ -231,6 +231,40 @@ static void test_buffers_of_a_byte(void **state)
 		assert_memory_equal(fake_guest_at(IN(1, n)), fake_guest_at(OUT(0) + 26U + n - 1U), 1);
 }
 
+/* The header of the first buffer in pieces, the number of buffers too: one of `first` bytes, one of a byte, the rest.
+ */
+static void test_header_in_pieces(void **state)
+{
+	(void)state;
+	accepted[1] = MRG_RXBUF;
+	make(2);
+	start(0);
+	for (uint32_t first = 0; first < 14; first++) {
+		struct ring *r = &rings[1][RECEIVE];
+
+		start_size(1, SIZE);
+		give_buffer(1, 3, 40);
+		r->avail = 0;
+		desc(r, 0, IN(1, 0), first, VIRTQ_DESC_WRITE | VIRTQ_DESC_NEXT, 1);
+		desc(r, 1, IN(1, 1), 1, VIRTQ_DESC_WRITE | VIRTQ_DESC_NEXT, 2);
+		desc(r, 2, IN(1, 2), 40, VIRTQ_DESC_WRITE, 0);
+		memset(fake_guest_at(IN(1, 0)), UNTOUCHED, BUFFER);
+		offer(r, 0, SIZE);
+		offer(r, 3, SIZE);
+		transmit(0, 1, 64);
+		assert_int_equal(used(1, RECEIVE), 2);
+		for (uint32_t at = 10; at < 12; at++) {
+			uint64_t place = at < first    ? IN(1, 0) + at
+					 : at == first ? IN(1, 1)
+						       : IN(1, 2) + at - first - 1U;
+
+			assert_int_equal(*(uint8_t *)fake_guest_at(place), at == 10 ? 2 : 0);
+		}
+		assert_int_equal(used_len(1, 0) + used_len(1, 1), 12U + 64U);
+		assert_int_equal(*(uint8_t *)fake_guest_at(IN(1, 0) + first), UNTOUCHED);
+	}
+}
+
 /* The first of the buffers goes back empty, or the sender's frame is lost. */
 static void test_large_into_ram_that_is_none(void **state)
 {
@@ -369,7 +403,7 @@ static uint64_t any_address(uint32_t slot)
 static void watch(uint64_t at, const void *from, size_t len)
 {
 	(void)from;
-	for (uint32_t n = 0; n < cards && len != 2; n++) {
+	for (uint32_t n = 0; n < cards && len > 2; n++) {
 		const struct virtq *q = &card[n]->queue[RECEIVE];
 		bool found = !card[n]->receive_lock.held;
 
@@ -477,11 +511,17 @@ static void test_anything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_checksum_left_out),         TEST(test_checksum_made_good),
-		TEST(test_headers_that_are_wrong),    TEST(test_large_to_one_who_takes_it),
-		TEST(test_buffers_of_a_byte),         TEST(test_large_into_ram_that_is_none),
-		TEST(test_large_to_one_who_does_not), TEST(test_many_segments),
-		TEST(test_large_that_is_no_tcp),      TEST(test_anything),
+		TEST(test_checksum_left_out),
+		TEST(test_checksum_made_good),
+		TEST(test_headers_that_are_wrong),
+		TEST(test_large_to_one_who_takes_it),
+		TEST(test_buffers_of_a_byte),
+		TEST(test_header_in_pieces),
+		TEST(test_large_into_ram_that_is_none),
+		TEST(test_large_to_one_who_does_not),
+		TEST(test_many_segments),
+		TEST(test_large_that_is_no_tcp),
+		TEST(test_anything),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
