@@ -2,8 +2,8 @@
  * The bench guest: what the common reasons to leave a guest cost. The same image runs natively, under virt7 and as a
  * Xen domain; tests/bench/bench.py runs the three and compares. On a board it prints cycles (docs/performance.md).
  *
- * bootargs: bench=GROUP[,GROUP]... of micro, timer, touch, smp, pair, share, virtio, net (need their devices); late
- * (wait first); idle (sleep for ever); none.
+ * bootargs: bench=GROUP[,GROUP]... of micro, timer, gic, touch, smp, pair, share, virtio, net (need their devices);
+ * late (wait first); idle (sleep for ever); none.
  */
 #include "tests/bench/blk.h"
 #include "tests/bench/fdt.h"
@@ -28,7 +28,7 @@ _Static_assert(BENCH_TIMER_VIRT == MACHINE_PPI_TIMER_VIRT && BENCH_TIMER_PHYS ==
 
 #define NAP 8000U /* ticks */
 
-enum group { MICRO = 1, TIMER = 2, TOUCH = 4, SMP = 8, PAIR = 16, SHARE = 32, VIRTIO = 64, NET = 128 };
+enum group { MICRO = 1, TIMER = 2, TOUCH = 4, SMP = 8, PAIR = 16, SHARE = 32, VIRTIO = 64, NET = 128, GIC = 256 };
 
 struct row {
 	const char *name;
@@ -58,6 +58,17 @@ void row_timer_virt(uint32_t rounds);
 void row_timer_phys(uint32_t rounds);
 void row_wfi_timer(uint32_t rounds);
 void row_sgi_ping(uint32_t rounds);
+void row_sgi_change(uint32_t rounds);
+void row_sgi_16(uint32_t rounds);
+void row_spis_1(uint32_t rounds);
+void row_spis_8(uint32_t rounds);
+void row_spis_32(uint32_t rounds);
+void row_spis_160(uint32_t rounds);
+void row_ispendr(uint32_t rounds);
+void row_isactiver(uint32_t rounds);
+void row_icfgr(uint32_t rounds);
+void row_igroupr(uint32_t rounds);
+void row_gicd_ctlr(uint32_t rounds);
 void pong(volatile uint32_t *stop);
 void wait_interrupt(void);
 void nap(uint32_t ticks);
@@ -191,6 +202,17 @@ static const struct row rows[] = {
 	{"timer_virt", MICRO | TIMER, 4096, row_timer_virt},
 	{"timer_phys", MICRO, 4096, row_timer_phys},
 	{"wfi_timer", MICRO, 1024, row_wfi_timer},
+	{"sgi_change", GIC, 4096, row_sgi_change},
+	{"sgi_16", GIC, 4096, row_sgi_16},
+	{"spis_1", GIC, 1024, row_spis_1},
+	{"spis_8", GIC, 1024, row_spis_8},
+	{"spis_32", GIC, 1024, row_spis_32},
+	{"spis_160", GIC, 1600, row_spis_160},
+	{"ispendr", GIC, 1024, row_ispendr},
+	{"isactiver", GIC, 1024, row_isactiver},
+	{"icfgr", GIC, 1024, row_icfgr},
+	{"igroupr", GIC, 1024, row_igroupr},
+	{"gicd_ctlr", GIC, 256, row_gicd_ctlr},
 	{"touch_2m", TOUCH, (TOUCH_END - TOUCH_FIRST) / BLOCK, touch_blocks},
 	{"sgi_ping", SMP | PAIR, 2048, row_sgi_ping},
 	{"cpu_on_off", SMP, 256, cpu_on_off},
@@ -215,7 +237,7 @@ static void measure(const struct row *row, struct result *result)
 	uint64_t ticks;
 	uint32_t start;
 
-	if (row->groups & (MICRO | TIMER | VIRTIO | NET))
+	if (row->groups & (MICRO | TIMER | VIRTIO | NET | GIC))
 		row->run(16); /* TLB, caches, branch predictor */
 	ticks = read_cntvct();
 	start = cycles();
@@ -265,7 +287,7 @@ static uint32_t wanted(void)
 		return MICRO | TOUCH;
 	return (has("micro") ? MICRO : 0U) | (has("timer") ? TIMER : 0U) | (has("touch") ? TOUCH : 0U) |
 	       (has("smp") ? SMP : 0U) | (has("pair") ? PAIR : 0U) | (has("share") ? SHARE : 0U) |
-	       (has("virtio") ? VIRTIO : 0U) | (has("net") ? NET : 0U);
+	       (has("virtio") ? VIRTIO : 0U) | (has("net") ? NET : 0U) | (has("gic") ? GIC : 0U);
 }
 
 static void prepare(const struct row *row)
@@ -316,6 +338,10 @@ void guest_main(void)
 		nap(read_cntfrq() / 4);
 	printf("bench: gicd %08x uart %08x ram %u MiB, %u CPU(s)\n", (unsigned int)machine.gicd,
 	       (unsigned int)machine.uart, (unsigned int)(machine.ram_size >> 20), (unsigned int)smp_count());
+	for (uint32_t id = BENCH_SPI; groups & GIC && id < BENCH_SPI + 160; id++) {
+		gic_target_self(id);
+		gic_enable(id);
+	}
 	if (groups & VIRTIO && !blk_init(machine.ram + MIB(64)))
 		printf("bench: no disk in slot 0\n");
 	if (groups & NET && !net_init(machine.ram + MIB(66)))

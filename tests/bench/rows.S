@@ -12,7 +12,13 @@
 	.syntax unified
 	.text
 
+#define GICD_CTLR       0x000
+#define GICD_IGROUPR1   0x084
 #define GICD_ISENABLER0 0x100
+#define GICD_ISPENDR0   0x200
+#define GICD_ISPENDR1   0x204
+#define GICD_ISACTIVER1 0x304
+#define GICD_ICFGR2     0xc08
 #define GICD_SGIR       0xf00
 #define GICC_IAR        0x00c
 #define GICC_EOIR       0x010
@@ -140,6 +146,115 @@ row row_sgi_self
 	subs	r4, r4, #1
 	bne	1b
 	cpsid	i
+	row_end
+
+/* One ID after the other, none of which is pong()'s. */
+row row_sgi_change
+	ldr	r5, =BENCH_GICD + GICD_SGIR
+	mov	r6, #SGIR_SELF
+	cpsie	i
+1:	add	r7, r7, #1
+	and	r0, r4, #7
+	orr	r0, r0, #8
+	orr	r0, r0, r6
+	str	r0, [r5]
+2:	cmp	r8, r7
+	bne	2b
+	subs	r4, r4, #1
+	bne	1b
+	cpsid	i
+	row_end
+
+/* Sixteen sent while interrupts are masked, then taken. A round is one of them. */
+row row_sgi_16
+	ldr	r9, =handlers
+	ldr	r10, [r9, #4 * SGI_PING]
+	ldr	r0, =handle_other
+	str	r0, [r9, #4 * SGI_PING]
+	ldr	r5, =BENCH_GICD + GICD_SGIR
+1:	mov	r6, #SGIR_SELF
+	add	r7, r7, #16
+2:	str	r6, [r5]
+	add	r6, r6, #1
+	tst	r6, #15
+	bne	2b
+	cpsie	i
+3:	cmp	r8, r7
+	bne	3b
+	cpsid	i
+	subs	r4, r4, #16
+	bgt	1b
+	str	r10, [r9, #4 * SGI_PING]
+	row_end
+
+/* `count` SPIs made pending while interrupts are masked, then taken. A round is one of them. */
+	.macro	spis name, count
+row row_spis_\name
+	ldr	r5, =BENCH_GICD + GICD_ISPENDR0
+1:	mov	r6, #BENCH_SPI
+	add	r7, r7, #\count
+2:	and	r0, r6, #31
+	lsr	r1, r6, #5
+	mov	r2, #1
+	lsl	r2, r2, r0
+	str	r2, [r5, r1, lsl #2]
+	add	r6, r6, #1
+	cmp	r6, #BENCH_SPI + \count
+	bne	2b
+	cpsie	i
+3:	cmp	r8, r7
+	bne	3b
+	cpsid	i
+	subs	r4, r4, #\count
+	bgt	1b
+	row_end
+	.endm
+
+	spis	1, 1
+	spis	8, 8
+	spis	32, 32
+	spis	160, 160
+
+	.macro	read_row name, register
+row row_\name
+	ldr	r5, =BENCH_GICD
+	mov	r9, #\register & 0xff
+	orr	r9, r9, #\register & 0xf00
+1:	ldr	r0, [r5, r9]
+	orr	r6, r6, r0
+	subs	r4, r4, #1
+	bne	1b
+	row_end
+	.endm
+
+	read_row ispendr, GICD_ISPENDR1
+	read_row isactiver, GICD_ISACTIVER1
+
+/* What is there already is written. */
+	.macro	write_row name, register
+row row_\name
+	ldr	r5, =BENCH_GICD
+	mov	r9, #\register & 0xff
+	orr	r9, r9, #\register & 0xf00
+	ldr	r6, [r5, r9]
+1:	str	r6, [r5, r9]
+	subs	r4, r4, #1
+	bne	1b
+	row_end
+	.endm
+
+	write_row icfgr, GICD_ICFGR2
+	write_row igroupr, GICD_IGROUPR1
+
+/* Off and on: a round is both. */
+row row_gicd_ctlr
+	ldr	r5, =BENCH_GICD + GICD_CTLR
+	mov	r0, #0
+	mov	r1, #1
+1:	str	r0, [r5]
+	str	r1, [r5]
+	subs	r4, r4, #1
+	bne	1b
 	row_end
 
 row row_timer_virt
@@ -341,7 +456,7 @@ bench_vectors:
 	b	irq_entry
 	b	vectors + 28
 
-	.section .rodata
+	.data
 	.balign	4
 handlers:
 	.word	handle_other, handle_other, handle_ping
