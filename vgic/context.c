@@ -69,6 +69,8 @@ void vgic_load(struct vcpu *vcpu)
 	if (unlikely(cpu->recall))
 		vgic_serve_recall(vcpu);
 	cpu->on = this_cpu();
+	if (unlikely(vcpu->vm->vgic.shared))
+		vgic_look_later(vcpu->vm); /* perhaps it takes what waits elsewhere */
 	spin_unlock(&vcpu->vm->vgic.lock);
 	if (unlikely(cpu->hw_active) && (hw_taken(cpu, &ended) || ended || cpu->hw_irq->line))
 		gic_set_active(vgic_hw_id(cpu), true);
@@ -82,7 +84,8 @@ void vgic_load(struct vcpu *vcpu)
 /* An input is its device's, and stands. */
 static void reset_irq(struct vgic_irq *irq, bool edge)
 {
-	*irq = (struct vgic_irq){.lr = VGIC_NO_LR, .edge = edge, .hw = irq->hw, .line = irq->line && !irq->hw};
+	*irq = (struct vgic_irq){
+		.lr = VGIC_NO_LR, .claimant = VGIC_NO_CPU, .edge = edge, .hw = irq->hw, .line = irq->line && !irq->hw};
 }
 
 /* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
@@ -93,7 +96,7 @@ void vgic_reset(struct vm *vm)
 	spin_lock(&vm->vgic.lock);
 	vm->vgic.forwarded = vm->vgic.online = vm->vgic.shared = 0;
 	for (uint32_t w = 0; w < VGIC_WORDS; w++)
-		vm->vgic.enabled[w] = 0;
+		vm->vgic.enabled[w] = vm->vgic.several[w] = 0;
 	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
 		reset_irq(&vm->vgic.spi[i], false);
 	vm_for_each_vcpu(v, vm) {
@@ -105,6 +108,7 @@ void vgic_reset(struct vm *vm)
 			v->vgic.queued[w] = 0;
 		v->vgic.enabled = 0xffffU; /* SGIs are always enabled, as on QEMU's GIC */
 		v->vgic.queued_words = v->vgic.lr_used = v->vgic.lr_eoi = v->vgic.resample = 0;
+		v->vgic.shares = v->vgic.look_late = v->vgic.asked = false;
 	}
 	spin_unlock(&vm->vgic.lock);
 }
@@ -124,10 +128,12 @@ static void retarget(struct vcpu *vcpu)
 	uint32_t self = BIT(vcpu->index);
 
 	for (uint32_t id = VGIC_PRIVATE; vcpu->vm->vgic.shared && id < VGIC_IRQS; id++) {
-		uint32_t targets = vgic_irq(vcpu, id)->targets;
+		struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-		if (targets & self && targets != self)
+		if (irq->targets & self && irq->targets != self) {
+			irq->claimant = VGIC_NO_CPU;
 			vgic_update(vcpu, id);
+		}
 	}
 }
 
@@ -167,9 +173,15 @@ int vgic_create(struct vm *vm, uint64_t gicv)
 {
 	int ret;
 
+	vm->vgic.look.expired = vgic_look;
 	/* Only the first page of GICV: GICC_DIR is emulated, because the hardware forgets which ID it could not find.
 	 */
 	ret = s2_map_device(&vm->s2, ipa(MACHINE_GICC_BASE), pa(gicv), PAGE_SIZE);
 
 	return ret ? ret : vgic_dist_create(vm);
+}
+
+void vgic_end(struct vm *vm)
+{
+	timer_drain(&vm->vgic.look);
 }

@@ -235,17 +235,19 @@ static uint32_t target_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 	return value;
 }
 
-static bool several(uint32_t targets)
-{
-	return targets & (targets - 1U);
-}
-
 static void set_targets(struct vcpu *vcpu, uint32_t id, uint32_t targets)
 {
+	struct vgic *vgic = &vcpu->vm->vgic;
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-	vcpu->vm->vgic.shared += (uint32_t)several(targets) - (uint32_t)several(irq->targets);
+	vgic->shared -= vgic_has_several_targets(irq);
+	vgic->several[id / 32] &= ~BIT(id % 32);
 	irq->targets = (uint8_t)targets;
+	if (vgic_has_several_targets(irq)) {
+		vgic->shared++;
+		vgic->several[id / 32] |= BIT(id % 32);
+		vgic_shares(vcpu->vm->vcpu[irq->owner], irq); /* it may wait there already */
+	}
 	vgic_update(vcpu, id);
 }
 

@@ -11,6 +11,23 @@
 
 #define VGIC_HCR (GICH_HCR_EN | GICH_HCR_LRENPIE)
 
+#define VGIC_BINARY_POINT_MIN 2U /* of GICV_BPR: five bits of priority, all of them for preemption */
+
+/* What stands in GICH_APR for an active interrupt with this priority (five bits): its group priority (4.4.3). */
+static inline uint32_t vgic_apr_bit(uint32_t vmcr, bool group1, uint32_t priority)
+{
+	bool own_point = group1 && !(vmcr & GICH_VMCR_CBPR); /* group 1's, which counts one more */
+	uint32_t point = own_point ? FIELD(vmcr, 18, 3) : FIELD(vmcr, 21, 3) + 1U;
+	uint32_t ignored = point > VGIC_BINARY_POINT_MIN + 1U ? point - VGIC_BINARY_POINT_MIN - 1U : 0;
+
+	return priority & (~0U << ignored);
+}
+
+static inline bool vgic_has_several_targets(const struct vgic_irq *irq)
+{
+	return irq->targets & (irq->targets - 1U);
+}
+
 /* List registers that exist, as a mask. */
 extern uint32_t vgic_lr_mask;
 
@@ -137,6 +154,19 @@ uint32_t vgic_read_sources(struct vcpu *vcpu, uint32_t id);
 void vgic_clear_pending(struct vcpu *vcpu, uint32_t id);
 void vgic_clear_sources(struct vcpu *vcpu, uint32_t id, uint32_t sources);
 void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active);
+
+/*
+ * vgic/share.c: look at the SPIs of several targets that the vCPU has and nobody has acknowledged: what its CPU
+ * interface would not signal goes on to another. The vCPU is loaded on this CPU, or on none.
+ */
+void vgic_share(struct vcpu *vcpu);
+/* GICH_HCR bits by which the current vCPU's guest says that it disables a group that one of these is in. */
+uint32_t vgic_share_hcr(const struct vcpu *vcpu);
+/* An interrupt that the vCPU has waits, or will: see that it is looked at if it is such an SPI. */
+void vgic_shares(struct vcpu *vcpu, const struct vgic_irq *irq);
+/* Such an SPI waits: look in a while; and that look. */
+void vgic_look_later(struct vm *vm);
+void vgic_look(struct timer *timer);
 
 /* vgic/dist.c: put the distributor's registers and GICC_DIR on the bus. 0 or -Exxx. */
 int vgic_dist_create(struct vm *vm);

@@ -10,8 +10,6 @@
 #include "hyp/run/sched.h"
 #include "vgic/internal.h"
 
-#define BINARY_POINT_MIN 2U /* of GICV_BPR: five bits of priority, all of them for preemption */
-
 static bool in_lr_of(const struct vcpu *vcpu, const struct vgic_irq *irq)
 {
 	return irq->lr != VGIC_NO_LR && irq->owner == vcpu->index;
@@ -22,12 +20,8 @@ bool vgic_is_taken(const struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t
 	const struct vgic_cpu *cpu = &vcpu->vgic;
 	uint32_t vmcr = cpu->on ? io_read32(gic_gich + GICH_VMCR) : cpu->vmcr;
 	uint32_t apr = cpu->on ? io_read32(gic_gich + GICH_APR) : cpu->apr;
-	bool own_point =
-		value & GICH_LR_GROUP1 && !(vmcr & GICH_VMCR_CBPR); /* group 1's, which counts one more, 4.4.3 */
-	uint32_t point = own_point ? FIELD(vmcr, 18, 3) : FIELD(vmcr, 21, 3) + 1U;
-	uint32_t ignored = point > BINARY_POINT_MIN + 1U ? point - BINARY_POINT_MIN - 1U : 0;
 
-	*bit = (uint8_t)(FIELD(value, 23, 5) & (~0U << ignored));
+	*bit = (uint8_t)vgic_apr_bit(vmcr, value & GICH_LR_GROUP1, FIELD(value, 23, 5));
 	return !irq->manual && !(vmcr & GICH_VMCR_EOIMODE) && (apr >> *bit & 1U);
 }
 

@@ -7,11 +7,14 @@
 
 #include <arm/spinlock.h>
 
+#include "hyp/run/timer.h"
+
 #define VGIC_PRIVATE 32U  /* SGIs 0-15, PPIs 16-31 */
 #define VGIC_IRQS    256U /* with 224 SPIs */
 #define VGIC_WORDS   (VGIC_IRQS / 32U)
 #define VGIC_LR_MAX  16U
 #define VGIC_NO_LR   0xffU
+#define VGIC_NO_CPU  0xffU
 #define VGIC_PLAIN   1U
 
 struct percpu;
@@ -38,6 +41,9 @@ struct vgic_irq {
 	uint8_t apr_bit;  /* acked: what stands for it in the owner's GICH_APR */
 	uint8_t priority; /* as the guest wrote it, implemented bits only */
 	uint8_t targets;  /* SPIs: vCPU mask */
+	uint8_t claimant; /* of several targets: vCPU index, VGIC_NO_CPU (vgic/share.c) */
+	uint8_t ready;    /* and how soon whoever has it takes it */
+	bool asked;       /* the others were asked for it */
 	bool group1;
 	bool (*hw)(void); /* backed by the physical interrupt of the same ID (LR.HW); samples its line on the loaded
 			     vCPU */
@@ -59,6 +65,10 @@ struct vgic_cpu {
 	uint32_t queued_words;       /* bit w: queued[w] is not 0 */
 	uint32_t queued[VGIC_WORDS]; /* may go to this vCPU now and is not in a list register */
 	bool flushing;               /* vgic_flush() is at work and will see what is queued meanwhile */
+	bool shares;                 /* may have an SPI of several targets that nobody has acknowledged */
+	bool look_late;              /* and has had it for a while */
+	bool asked;                  /* whether it would take one that another vCPU has */
+	uint8_t share_groups;        /* groups of those */
 	bool spilled;                /* interrupts may be `acked` by it */
 	uint8_t recall;              /* vCPUs that wait for what is `held` to leave the list registers, and for lr[] */
 	const struct percpu *on;     /* the CPU whose list registers are this vCPU's; NULL: lr[] is */
@@ -74,7 +84,9 @@ struct vgic {
 	uint32_t forwarded;           /* GICD_CTLR: bit g: group g is forwarded */
 	uint32_t enabled[VGIC_WORDS]; /* SPIs; word 0 is every vCPU's own */
 	uint32_t online;              /* vCPUs whose CPU interface is on */
-	uint32_t shared;              /* SPIs that have several targets: how many */
+	uint32_t several[VGIC_WORDS]; /* SPIs that have several targets, */
+	uint32_t shared;              /* and how many these are */
+	struct timer look;            /* the next look at those that wait (vgic/share.c) */
 	struct vgic_irq spi[VGIC_IRQS - VGIC_PRIVATE];
 };
 

@@ -23,7 +23,7 @@ static inline bool is_here(const struct vcpu *vcpu)
 }
 
 /*
- * The lowest of the targets that are on (IHI 0048B 3.1.1 leaves the choice to us); where none is, it waits for the
+ * The one of its targets that claims it (vgic/share.c), else the lowest that is on; where none is on, it waits for the
  * lowest. A single CPU is the target of all, 4.3.12.
  */
 struct vcpu *vgic_spi_target(struct vm *vm, const struct vgic_irq *irq)
@@ -32,6 +32,8 @@ struct vcpu *vgic_spi_target(struct vm *vm, const struct vgic_irq *irq)
 
 	if (vm->vcpu_count == 1)
 		return vm->vcpu[0];
+	if (unlikely(irq->claimant != VGIC_NO_CPU) && (targets >> irq->claimant & 1U))
+		return vm->vcpu[irq->claimant];
 	if (unlikely(!targets))
 		targets = irq->targets;
 	return targets ? vm->vcpu[lowest_bit(targets)] : NULL;
@@ -139,6 +141,10 @@ static void deliver(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 
 	if (irq->queued && irq->owner != vcpu->index)
 		unqueue(vcpu->vm, irq, id);
+	if (unlikely(vgic_has_several_targets(irq))) {
+		space = 0; /* let vgic_flush() see whether the CPU interface signals it */
+		vgic_shares(vcpu, irq);
+	}
 	if (!space || cpu->queued_words || cpu->flushing || !is_here(vcpu)) {
 		set_queued(vcpu, irq, id);
 		if (!cpu->flushing)
@@ -180,10 +186,13 @@ void vgic_update(struct vcpu *vcpu, uint32_t id)
 		return;
 	}
 	target = target_of(vcpu, irq, id);
-	if (target && may_deliver(irq))
+	if (target && may_deliver(irq)) {
 		deliver(target, irq, id);
-	else
+	} else {
+		irq->asked = false;
+		irq->claimant = VGIC_NO_CPU;
 		unqueue(vcpu->vm, irq, id);
+	}
 }
 
 void vgic_update_forward(struct vcpu *vcpu, uint32_t id)
@@ -389,6 +398,7 @@ static void resample_active(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t lr
 		irq->sources &= (uint8_t)~BIT(LR_SOURCE(value));
 		irq->latch = false;
 		value |= GICH_LR_PENDING;
+		vgic_shares(vcpu, irq);
 	}
 	if (value != before)
 		vgic_lr_note(vcpu, lr, value);
@@ -543,6 +553,8 @@ void vgic_flush(struct vcpu *vcpu)
 	vgic_count_eois(vcpu);
 	reclaim(vcpu);
 	vgic_resample(vcpu);
+	if (unlikely(vcpu->vm->vgic.shared))
+		vgic_share(vcpu);
 	while (cpu->queued_words) {
 		uint32_t id = best_queued(vcpu);
 		struct vgic_irq *irq = vgic_irq(vcpu, id);
@@ -556,6 +568,8 @@ void vgic_flush(struct vcpu *vcpu)
 		unqueue(vcpu->vm, irq, id);
 		put(vcpu, irq, id, lowest_bit(vgic_lr_mask & ~cpu->lr_used));
 	}
+	if (unlikely(cpu->shares))
+		hcr |= vgic_share_hcr(vcpu);
 	if (cpu->hcr != hcr) {
 		cpu->hcr = hcr;
 		io_write32(gic_gich + GICH_HCR, hcr);

@@ -22,6 +22,9 @@ void vgic_init_cpu(void);
 /* Map GICV, add the distributor to the bus. 0 or -Exxx. `gicv`: PA of the host's GICV. */
 int vgic_create(struct vm *vm, uint64_t gicv);
 
+/* No vCPU of the VM runs any more, and its memory is about to go: nothing of the vGIC's comes from now on. */
+void vgic_end(struct vm *vm);
+
 /*
  * As at power-on. vgic_reset(): the distributor, no vCPU runs; vgic_reset_cpu(): the current vCPU's CPU interface,
  * which is `online` from now on, or goes off: then SPIs that have another target go there.

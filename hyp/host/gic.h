@@ -39,13 +39,16 @@ enum gic_sgi {
 #define GICH_APR    0x0f0U
 #define GICH_LR0    0x100U
 
-#define GICH_HCR_EN      BIT(0)
-#define GICH_HCR_UIE     BIT(1)
-#define GICH_HCR_LRENPIE BIT(2)
-#define GICH_HCR_NPIE    BIT(3)
+#define GICH_HCR_EN       BIT(0)
+#define GICH_HCR_UIE      BIT(1)
+#define GICH_HCR_LRENPIE  BIT(2)
+#define GICH_HCR_NPIE     BIT(3)
+#define GICH_HCR_VGRP0DIE BIT(5)
+#define GICH_HCR_VGRP1DIE BIT(7)
 
 #define GICH_HCR_EOI_COUNT_SHIFT 27U
 
+#define GICH_VMCR_FIQEN   BIT(3)
 #define GICH_VMCR_CBPR    BIT(4)
 #define GICH_VMCR_EOIMODE BIT(9)
 

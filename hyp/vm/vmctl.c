@@ -172,6 +172,7 @@ int vmctl_end(struct vm *vm)
 	wait_for_threads(vm);
 	timer_drain(&vm->stop_watch);
 	timer_drain(&vm->restart);
+	vgic_end(vm);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/mmu.h"
 #include "tests/guests/lib/param.h"
+#include "tests/guests/lib/remote.h"
 #include "tests/guests/lib/smp.h"
 
 #define SPI_A   100U /* nothing is wired to them */
@@ -18,62 +19,6 @@
 
 static uint32_t count, rounds;
 static struct barrier barrier;
-
-/* What a CPU is asked to do, and its answer. */
-enum order { NOTHING, READ, WRITE, END };
-
-static struct mailbox {
-	volatile uint32_t order, addr, value;
-	uint32_t pad[13]; /* a line of its own */
-} mailbox[GUEST_CPUS] __attribute__((aligned(64)));
-
-static void obey(struct mailbox *box)
-{
-	uint32_t order;
-
-	gic_cpu_init();
-	while ((order = box->order) != END) {
-		dmb();
-		if (order == NOTHING) {
-			wfe();
-			continue;
-		}
-		if (order == WRITE)
-			write32(box->addr, box->value);
-		gic_settle();
-		if (order == READ)
-			box->value = read32(box->addr);
-		dmb();
-		box->order = NOTHING;
-		sev();
-	}
-	box->order = NOTHING;
-}
-
-static uint32_t tell(uint32_t cpu, enum order order, uint32_t addr, uint32_t value)
-{
-	struct mailbox *box = &mailbox[cpu];
-
-	box->addr = addr;
-	box->value = value;
-	dmb();
-	box->order = order;
-	sev();
-	while (box->order != NOTHING)
-		wfe();
-	dmb();
-	return box->value;
-}
-
-static uint32_t remote_ack(uint32_t cpu)
-{
-	return tell(cpu, READ, GICC_IAR, 0);
-}
-
-static void remote_eoi(uint32_t cpu, uint32_t iar)
-{
-	tell(cpu, WRITE, GICC_EOIR, iar);
-}
 
 /* Enabled, edge-triggered, idle, to this CPU. */
 static void aim(uint32_t irq, uint32_t cpu, uint32_t priority)
@@ -128,9 +73,9 @@ static void test_active(uint32_t cpu)
 	gic_set_pending(SPI_A);
 	write32(GICD_ICACTIVER(SPI_A / 32), BIT(SPI_A % 32));
 	report_eq(state_of(SPI_A), 1, "ICACTIVER while another CPU serves it");
-	report_eq(tell(cpu, READ, GICC_RPR, 0), 0x80, "does not drop that CPU's priority");
+	report_eq(remote_tell(cpu, REMOTE_READ, GICC_RPR, 0), 0x80, "does not drop that CPU's priority");
 	remote_eoi(cpu, SPI_A);
-	report_eq(tell(cpu, READ, GICC_RPR, 0), 0xff, "its EOI does");
+	report_eq(remote_tell(cpu, REMOTE_READ, GICC_RPR, 0), 0xff, "its EOI does");
 	report_eq(remote_ack(cpu), SPI_A, "and the next one comes");
 	remote_eoi(cpu, SPI_A);
 	report_eq(state_of(SPI_A), 0, "idle");
@@ -141,7 +86,7 @@ static void test_deactivate(uint32_t cpu)
 {
 	aim(SPI_A, cpu, 0x80);
 	aim(SPI_B, cpu, 0x90);
-	tell(cpu, WRITE, GICC_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_EOIMODE);
+	remote_tell(cpu, REMOTE_WRITE, GICC_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_EOIMODE);
 	gic_set_pending(SPI_A);
 	remote_eoi(cpu, remote_ack(cpu));
 	report_eq(state_of(SPI_A), 2, "EOImode 1: active after EOIR");
@@ -150,13 +95,13 @@ static void test_deactivate(uint32_t cpu)
 	remote_eoi(cpu, SPI_B);
 	write32(GICD_ICACTIVER(SPI_A / 32), BIT(SPI_A % 32));
 	report_eq(state_of(SPI_A), 0, "deactivated by another CPU's ICACTIVER");
-	tell(cpu, WRITE, GICC_DIR, SPI_B);
+	remote_tell(cpu, REMOTE_WRITE, GICC_DIR, SPI_B);
 	report_eq(state_of(SPI_B), 0, "and by DIR");
 	gic_set_pending(SPI_A);
 	report_eq(remote_ack(cpu), SPI_A, "it comes again");
 	remote_eoi(cpu, SPI_A);
-	tell(cpu, WRITE, GICC_DIR, SPI_A);
-	tell(cpu, WRITE, GICC_CTLR, GICC_CTLR_GRP0);
+	remote_tell(cpu, REMOTE_WRITE, GICC_DIR, SPI_A);
+	remote_tell(cpu, REMOTE_WRITE, GICC_CTLR, GICC_CTLR_GRP0);
 }
 
 static void test_masks(uint32_t cpu)
@@ -242,7 +187,7 @@ static void test_nested(uint32_t cpu)
 	       (unsigned int)wrong);
 	gic_set_pending(NESTED);
 	for (uint32_t i = DEPTH; i-- > 0;) {
-		report_eq(tell(cpu, READ, GICC_RPR, 0), 0xe0 - 0x10 * i, "running priority");
+		report_eq(remote_tell(cpu, REMOTE_READ, GICC_RPR, 0), 0xe0 - 0x10 * i, "running priority");
 		remote_eoi(cpu, NESTED + i);
 		ended += state_of(NESTED + i) == (i ? 0 : 1);
 		wrong += i && state_of(NESTED + i - 1) != (i == 1 ? 3 : 2);
@@ -251,7 +196,7 @@ static void test_nested(uint32_t cpu)
 	report_eq(remote_ack(cpu), NESTED, "one that came again while it was active");
 	remote_eoi(cpu, NESTED);
 	report_eq(remote_ack(cpu), GIC_SPURIOUS, "and no other");
-	report_eq(tell(cpu, READ, GICC_RPR, 0), 0xff, "idle");
+	report_eq(remote_tell(cpu, REMOTE_READ, GICC_RPR, 0), 0xff, "idle");
 }
 
 /* 4.3.15: the same SGI of each CPU is one of its own. The others send, this CPU looks. */
@@ -263,7 +208,7 @@ static void test_sources(void)
 	for (uint32_t cpu = 0; cpu < count; cpu++)
 		for (uint32_t twice = 0; twice < 2; twice++)
 			if (cpu)
-				tell(cpu, WRITE, GICD_SGIR, BIT(16) | SGI);
+				remote_tell(cpu, REMOTE_WRITE, GICD_SGIR, BIT(16) | SGI);
 			else
 				write32(GICD_SGIR, BIT(16) | SGI);
 	gic_settle();
@@ -284,18 +229,20 @@ static void test_banked(uint32_t cpu)
 {
 	uint32_t reg = GICD_IPRIORITYR(5), own = read32(reg);
 
-	tell(cpu, WRITE, reg, own ^ UINT32_C(0x10101010));
-	report(read32(reg) == own && tell(cpu, READ, reg, 0) == (own ^ UINT32_C(0x10101010)),
+	remote_tell(cpu, REMOTE_WRITE, reg, own ^ UINT32_C(0x10101010));
+	report(read32(reg) == own && remote_tell(cpu, REMOTE_READ, reg, 0) == (own ^ UINT32_C(0x10101010)),
 	       "PPI priorities are banked");
-	tell(cpu, WRITE, GICD_ISPENDR(0), BIT(20));
+	remote_tell(cpu, REMOTE_WRITE, GICD_ISPENDR(0), BIT(20));
 	/* QEMU 7.2 does not do ISPENDR of PPIs. */
-	quirk(!gic_is_pending(20) && (tell(cpu, READ, GICD_ISPENDR(0), 0) & BIT(20)), "gic-ppi-pending",
+	quirk(!gic_is_pending(20) && (remote_tell(cpu, REMOTE_READ, GICD_ISPENDR(0), 0) & BIT(20)), "gic-ppi-pending",
 	      "PPI pending bits as well");
-	tell(cpu, WRITE, GICD_ICPENDR(0), BIT(20));
-	tell(cpu, WRITE, GICD_ISACTIVER(0), BIT(20));
-	report(!gic_is_active(20) && (tell(cpu, READ, GICD_ISACTIVER(0), 0) & BIT(20)), "and active bits");
-	tell(cpu, WRITE, GICD_ICACTIVER(0), BIT(20));
-	report_eq(tell(cpu, READ, GICD_ITARGETSR(0), 0), BIT(cpu) * UINT32_C(0x01010101), "ITARGETSR0 is the reader's");
+	remote_tell(cpu, REMOTE_WRITE, GICD_ICPENDR(0), BIT(20));
+	remote_tell(cpu, REMOTE_WRITE, GICD_ISACTIVER(0), BIT(20));
+	report(!gic_is_active(20) && (remote_tell(cpu, REMOTE_READ, GICD_ISACTIVER(0), 0) & BIT(20)),
+	       "and active bits");
+	remote_tell(cpu, REMOTE_WRITE, GICD_ICACTIVER(0), BIT(20));
+	report_eq(remote_tell(cpu, REMOTE_READ, GICD_ITARGETSR(0), 0), BIT(cpu) * UINT32_C(0x01010101),
+		  "ITARGETSR0 is the reader's");
 }
 
 static void drive(uint32_t cpu)
@@ -317,14 +264,14 @@ static void step_by_step(void *arg)
 
 	(void)arg;
 	if (self) {
-		obey(&mailbox[self]);
+		remote_obey();
 	} else {
 		gic_init();
 		for (uint32_t cpu = 1; cpu < count; cpu++)
 			drive(cpu);
 		test_sources();
 		for (uint32_t cpu = 1; cpu < count; cpu++)
-			tell(cpu, END, 0, 0);
+			remote_tell(cpu, REMOTE_END, 0, 0);
 	}
 	barrier_wait(&barrier, count);
 }

@@ -1,4 +1,4 @@
-"""Interrupts and timers: the conformance guests of the GIC (gic, gicsmp) with every number of CPUs and with few list
+"""Interrupts and timers: the conformance guests of the GIC (gic, gicsmp, gicshare) with every number of CPUs and with few list
 registers (boot option gic.lrs), the storm of SGIs and timer interrupts, and random deadlines.
 
 With SOAK=1 in the environment: 10 million deliveries, 10,000 deadlines of each timer and CPU.
@@ -69,6 +69,16 @@ def test_gic_between_cpus_traced(start):
 @pytest.mark.parametrize("cpus", (2, 8) if SOAK else (2,))
 def test_gic_between_cpus_native(native, cpus):
     check(native(image("gicsmp"), "-append", f"rounds={ROUNDS}", smp=cpus, timeout=240 * PATIENCE), NATIVE_QUIRKS)
+
+
+@pytest.mark.parametrize("vcpus, smp", ((2, 2), (4, 4), (8, 8), (4, 2), (2, 1)))
+def test_several_targets(start, vcpus, smp):
+    check(start("gicshare", vcpus, smp, None, f"rounds={20 * ROUNDS}"), VIRT7_QUIRKS)
+
+
+@pytest.mark.parametrize("cpus", (2, 4, 8))
+def test_several_targets_native(native, cpus):
+    check(native(image("gicshare"), smp=cpus, timeout=240 * PATIENCE), NATIVE_QUIRKS)
 
 
 @pytest.mark.parametrize("cpus", (2, 8) if SOAK else (2,))

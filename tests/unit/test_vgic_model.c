@@ -44,7 +44,7 @@ static struct {
 	bool settled; /* every CPU has done what the last steps asked of it */
 	struct model_cpu cpu[MACHINE_MAX_CPUS];
 	struct model_irq spi[IRQS - 32];
-	uint32_t taken, spilled, recalled; /* statistics */
+	uint32_t taken, spilled, recalled, shared; /* statistics */
 } m;
 
 /* Few of each kind, so that they meet. 27 is the hardware-backed one. */
@@ -72,15 +72,33 @@ static bool pending(const struct model_irq *irq)
 	return irq->latch || irq->sources || (irq->line && !irq->edge);
 }
 
-/* May `cpu` acknowledge it, priorities aside? Of several targets the lowest takes an SPI: an implementation's choice.
- */
+static bool is_shared(uint32_t id)
+{
+	return id >= 32 && m.cpus > 1 && (m.spi[id - 32].targets & (m.spi[id - 32].targets - 1U));
+}
+
+/* The vCPU that has an interrupt which waits; NONE. */
+static uint32_t holder_of(uint32_t id)
+{
+	const struct vgic_irq *irq = vgic_irq(&rig.vcpu[0], id);
+
+	return irq->queued || irq->lr != VGIC_NO_LR ? irq->owner : NONE;
+}
+
+/* May `cpu` acknowledge it, priorities aside? Of several targets each may. */
 static bool candidate(uint32_t cpu, uint32_t id)
 {
 	const struct model_irq *irq = irq_of(cpu, id);
 
 	if (!pending(irq) || irq->active || !irq->enabled || !(m.forwarded & BIT(irq->group1)))
 		return false;
-	return id < 32 || m.cpus == 1 || (irq->targets && lowest_bit(irq->targets) == cpu);
+	return id < 32 || m.cpus == 1 || (irq->targets & BIT(cpu));
+}
+
+/* What check_cpu() asks for: one that several may have is its holder's (check_shared()). */
+static bool waits_for(uint32_t cpu, uint32_t id)
+{
+	return candidate(cpu, id) && (!is_shared(id) || holder_of(id) == cpu);
 }
 
 /* The most urgent interrupt that it may; NONE. */
@@ -89,7 +107,7 @@ static uint32_t best_candidate(uint32_t cpu)
 	uint32_t best = NONE;
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(ids); i++)
-		if (candidate(cpu, ids[i]) &&
+		if (waits_for(cpu, ids[i]) &&
 		    (best == NONE || irq_of(cpu, ids[i])->priority < irq_of(cpu, best)->priority))
 			best = ids[i];
 	return best;
@@ -183,6 +201,43 @@ static void check_cpu(uint32_t cpu)
 			 priority);
 }
 
+static uint32_t running_priority(uint32_t cpu)
+{
+	uint32_t running = IDLE;
+
+	for (uint32_t i = 0; i < m.cpu[cpu].count; i++)
+		running = MIN(running, m.cpu[cpu].priority[i]);
+	return running;
+}
+
+/* Would its CPU interface signal an interrupt of this priority? */
+static bool signals(uint32_t cpu, uint32_t priority)
+{
+	return !m.cpu[cpu].away && priority < running_priority(cpu) &&
+	       priority < FIELD(fake_gich[cpu].vmcr, 27, 5) << 3;
+}
+
+/*
+ * An SPI with several targets, after the millisecond's look: it is with one of them, and with none that would not
+ * signal it while another would.
+ */
+static void check_shared(uint32_t id)
+{
+	const struct model_irq *irq = irq_of(0, id);
+	uint32_t holder = holder_of(id);
+
+	if (!is_shared(id) || !candidate(lowest_bit(irq->targets), id))
+		return;
+	if (holder == NONE || !(irq->targets & BIT(holder)))
+		fail_msg("%u, with targets 0x%02x, is with CPU %u", id, irq->targets, holder);
+	for (uint32_t c = 0; c < m.cpus; c++)
+		if (irq->targets & BIT(c) && signals(c, irq->priority) && !signals(holder, irq->priority))
+			fail_msg("%u is with CPU %u (away %d, %s), which does not take it, and CPU %u would", id,
+				 holder, m.cpu[holder].away, vgic_irq(&rig.vcpu[0], id)->queued ? "queued" : "offered",
+				 c);
+	m.shared++;
+}
+
 /* A CPU that is away comes back some time. */
 static bool sleeps(uint32_t cpu)
 {
@@ -199,7 +254,7 @@ static void check_sleep(uint32_t cpu)
 		const struct vgic_irq *irq = vgic_irq(&rig.vcpu[cpu], ids[i]);
 		bool here = ids[i] < 32 || (irq->lr == VGIC_NO_LR && !irq->acked);
 
-		if (ids[i] != RIG_HW_ID && candidate(cpu, ids[i]) && (here || sleeps(irq->owner)))
+		if (ids[i] != RIG_HW_ID && waits_for(cpu, ids[i]) && (here || sleeps(irq->owner)))
 			fail_msg("cpu %u: sleeps though %u waits", cpu, ids[i]);
 	}
 }
@@ -409,17 +464,14 @@ static void step_active(uint32_t cpu)
 
 static void step_ack(uint32_t cpu)
 {
-	uint32_t iar, running = IDLE;
-	struct model_cpu *c = &m.cpu[cpu];
+	uint32_t iar, running = running_priority(cpu);
 
-	for (uint32_t i = 0; i < c->count; i++)
-		running = MIN(running, c->priority[i]);
 	iar = fake_gich_ack(&fake_gich[cpu]);
 	if ((iar & 0x3ffU) != FAKE_GICH_SPURIOUS) {
 		assert_true(irq_of(cpu, iar & 0x3ffU)->priority < running);
 		model_ack(cpu, iar);
 	} else if (m.settled && best_candidate(cpu) != NONE) {
-		assert_true(irq_of(cpu, best_candidate(cpu))->priority >= running);
+		assert_false(signals(cpu, irq_of(cpu, best_candidate(cpu))->priority));
 	}
 }
 
@@ -470,6 +522,14 @@ static void step_split(uint32_t cpu)
 		return;
 	c->split = !c->split;
 	fake_gich[cpu].vmcr ^= FAKE_VMCR_EOIMODE;
+}
+
+/* The priority mask: mostly open. */
+static void step_mask(uint32_t cpu)
+{
+	uint32_t mask = rnd(2) ? 0x1fU : rnd(32);
+
+	fake_gich[cpu].vmcr = (fake_gich[cpu].vmcr & 0x07ffffffU) | mask << 27;
 }
 
 /* Another vCPU has this CPU for a while; it leaves the list registers empty, with whatever in their other fields. */
@@ -580,6 +640,7 @@ static const struct {
 	{step_forward, 1, "CTLR"},
 	{step_config, 3, "ICFGR"},
 	{step_split, 2, "EOImode"},
+	{step_mask, 4, "PMR"},
 	{step_switch, 6, "switch"},
 	{step_read, 8, "read"},
 	{step_off, 2, "CPU_OFF"},
@@ -651,13 +712,18 @@ static void run(uint32_t cpus, uint32_t lrs)
 		rig_settle();
 		for (uint32_t c = 0; c < cpus; c++)
 			check_cpu(c);
+		if (rnd(4))
+			continue;
+		rig_tick();
+		for (uint32_t k = 0; k < ARRAY_SIZE(ids); k++)
+			check_shared(ids[k]);
 	}
 	assert_true(m.taken > count / 20);
 	assert_int_equal(rig.storms, 0);
 	print_message(
 		"%u CPUs, %u list registers: %u steps, %u interrupts taken, %u of them ended without a list register, "
-		"%u times another CPU's state wanted\n",
-		cpus, lrs, count, m.taken, m.spilled, m.recalled);
+		"%u times another CPU's state wanted, %u looks at SPIs of several targets\n",
+		cpus, lrs, count, m.taken, m.spilled, m.recalled, m.shared);
 }
 
 static void test_1_cpu_4_lrs(void **state)

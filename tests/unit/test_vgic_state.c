@@ -9,6 +9,9 @@
 
 #include <cmocka.h>
 
+#include <arm/psr.h>
+#include <arm/sysreg.h>
+
 #include "vgic_guest.h"
 
 static void test_save_load(void **state)
@@ -264,7 +267,7 @@ static void test_cpu_off_gives_back(void **state)
 	assert_taken(0, SPI);
 }
 
-/* An SPI with several targets goes to one that is on; to the lowest again when that comes back. */
+/* An SPI with several targets goes to one that is on and not busy; to the lowest again when that comes back. */
 static void test_cpu_off_of_several(void **state)
 {
 	(void)state;
@@ -283,12 +286,63 @@ static void test_cpu_off_of_several(void **state)
 	assert_taken(1, SPI);
 	line(0, SPI, false);
 	rig_eoi(1, SPI);
-	assert_int_equal(rig_lr_state(1, SPI + 1), GICH_LR_PENDING);
+	assert_int_equal(rig_lr_state(1, SPI + 1), 0); /* the first one's end would have been the earliest */
+	assert_int_equal(rig_lr_state(2, SPI + 1), GICH_LR_PENDING);
 	rig_load(0);
 	rig_reset_cpu(0);
 	rig_settle();
 	assert_taken(0, SPI + 1);
 	assert_taken(1, SPURIOUS);
+}
+
+/* The guest closes the interface that an SPI with several targets waits at: another one has it, at once or at the tick.
+ */
+static void test_several_targets(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	rig_write8(0, ITARGETSR + SPI, 0x6);
+	line(3, SPI, true);
+	assert_int_equal(rig_lr_state(1, SPI), GICH_LR_PENDING);
+	assert_true(fake_gich[1].hcr & GICH_HCR_VGRP0DIE);
+	fake_gich[1].vmcr &= ~1U; /* GICC_CTLR = 0 is told */
+	rig_settle();
+	assert_int_equal(rig_lr_state(1, SPI), 0);
+	assert_int_equal(rig_lr_state(2, SPI), GICH_LR_PENDING);
+	fake_gich[1].vmcr = FAKE_VMCR_OPEN;
+	fake_gich[2].vmcr &= 0x07ffffffU; /* GICC_PMR = 0 is not */
+	rig_settle();
+	assert_int_equal(rig_lr_state(2, SPI), GICH_LR_PENDING);
+	rig_tick();
+	assert_int_equal(rig_lr_state(2, SPI), 0);
+	assert_taken(1, SPI);
+	fake_gich[2].vmcr = FAKE_VMCR_OPEN;
+	while (rig_tick()) /* comes to an end: nothing waits */
+		;
+	assert_int_equal(fake_gich[1].hcr | fake_gich[2].hcr, HCR_IDLE);
+	assert_int_equal(rig_lr_state(2, SPI), 0);
+	line(3, SPI, false);
+	rig_eoi(1, SPI);
+}
+
+/* One that could take it has interrupts masked: it keeps the SPI, unless another has not. */
+static void test_several_targets_masked(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	rig_write8(0, ITARGETSR + SPI, 0x3);
+	write_spsr_hyp(PSR_I); /* of all CPUs, here */
+	line(3, SPI, true);
+	rig_tick();
+	rig_tick();
+	assert_int_equal(rig_lr_state(0, SPI), GICH_LR_PENDING);
+	rig.vcpu[0].vgic.look_late = true;
+	rig_on(0);
+	vgic_flush(&rig.vcpu[0]);
+	write_spsr_hyp(0);
+	rig_settle();
+	assert_int_equal(rig_lr_state(0, SPI), 0);
+	assert_taken(1, SPI);
 }
 
 /* CPU_OFF in a handler: the interrupt stays active, but none of the vCPU's later EOIs belongs to it. */
@@ -439,6 +493,8 @@ int main(void)
 		TEST(test_cpu_on_keeps_spis),
 		TEST(test_cpu_off_gives_back),
 		TEST(test_cpu_off_of_several),
+		TEST(test_several_targets),
+		TEST(test_several_targets_masked),
 		TEST(test_cpu_off_in_handler),
 		TEST(test_recall_each_other),
 		TEST(test_reach),

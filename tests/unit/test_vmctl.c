@@ -270,6 +270,7 @@ void timer_take_out(struct timer *timer)
 	}
 NOTHING(coproc_reset, struct vcpu)
 NOTHING(vgic_reset, struct vm)
+NOTHING(vgic_end, struct vm)
 NOTHING(vgic_save, struct vcpu)
 NOTHING(vtimer_reset_cpu, struct vcpu)
 NOTHING(vtimer_stand_in, struct vcpu)

@@ -49,7 +49,7 @@ test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
 test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_machine.c
 test_gic_SRCS      := hyp/host/gic.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-test_vgic_SRCS     := vgic/vgic.c vgic/state.c vgic/context.c vgic/dist.c hyp/exit/mmio.c tests/unit/vgic_rig.c $(FAKE)/fake_gich.c \
+test_vgic_SRCS     := vgic/vgic.c vgic/state.c vgic/context.c vgic/share.c vgic/dist.c hyp/exit/mmio.c tests/unit/vgic_rig.c $(FAKE)/fake_gich.c \
 	$(FAKE)/fake_machine.c
 test_vgic_delivery_SRCS := $(test_vgic_SRCS)
 test_vgic_state_SRCS := $(test_vgic_SRCS)

@@ -55,6 +55,45 @@ void sched_give_way(void)
 {
 }
 
+/* The VM's only timer: that of the looks at SPIs with several targets. */
+void timer_arm(struct timer *timer, uint64_t deadline)
+{
+	assert_ptr_equal(timer, &rig.vm.vgic.look);
+	timer->deadline = deadline;
+	timer->cpu = this_cpu();
+}
+
+void timer_take_out(struct timer *timer)
+{
+	timer->cpu = NULL;
+}
+
+void timer_drain(struct timer *timer)
+{
+	timer->cpu = NULL;
+}
+
+uint32_t timer_hz(void)
+{
+	return 1000000;
+}
+
+bool rig_tick(void)
+{
+	struct timer *timer = &rig.vm.vgic.look;
+	uint32_t here = this_cpu()->head.id;
+
+	if (!timer_armed(timer))
+		return false;
+	rig_on(timer->cpu->head.id);
+	timer->cpu = NULL;
+	timer->expired(timer);
+	assert_int_equal(rig.vm.vgic.lock.held, 0);
+	rig_settle();
+	rig_on(here);
+	return true;
+}
+
 static bool hw_line(void)
 {
 	return rig.hw_line[this_cpu()->head.id];

@@ -39,6 +39,9 @@ void rig_settle(void);
 /* The same on one CPU, once; true: there was something to do. The code that follows runs there. */
 bool rig_settle_cpu(uint32_t cpu);
 
+/* The next look at SPIs with several targets, a millisecond later; false: none is due. All settle. */
+bool rig_tick(void);
+
 /* A vCPU acknowledges, ends or deactivates an interrupt at its CPU interface; all settle. */
 uint32_t rig_ack(uint32_t cpu);
 void rig_eoi(uint32_t cpu, uint32_t iar);

@@ -11,10 +11,12 @@
 #include "fake_machine.h"
 #include "hyp/lib/bits.h"
 
-#define MISR_EOI   BIT(0)
-#define MISR_U     BIT(1)
-#define MISR_LRENP BIT(2)
-#define MISR_NP    BIT(3)
+#define MISR_EOI    BIT(0)
+#define MISR_U      BIT(1)
+#define MISR_LRENP  BIT(2)
+#define MISR_NP     BIT(3)
+#define MISR_VGRP0D BIT(5)
+#define MISR_VGRP1D BIT(7)
 
 #define EOI_COUNT_SHIFT 27U
 
@@ -72,7 +74,9 @@ uint32_t fake_gich_misr(const struct fake_gich *g)
 	}
 	return (eisr(g) ? MISR_EOI : 0) | ((g->hcr & GICH_HCR_UIE) && valid <= 1 ? MISR_U : 0) |
 	       ((g->hcr & GICH_HCR_LRENPIE) && g->hcr >> EOI_COUNT_SHIFT ? MISR_LRENP : 0) |
-	       ((g->hcr & GICH_HCR_NPIE) && pending == 0 ? MISR_NP : 0);
+	       ((g->hcr & GICH_HCR_NPIE) && pending == 0 ? MISR_NP : 0) |
+	       ((g->hcr & GICH_HCR_VGRP0DIE) && !(g->vmcr & 1U) ? MISR_VGRP0D : 0) |
+	       ((g->hcr & GICH_HCR_VGRP1DIE) && !(g->vmcr & 2U) ? MISR_VGRP1D : 0);
 }
 
 bool fake_gich_maintenance(const struct fake_gich *g)
