@@ -55,8 +55,8 @@ static void answer(struct vcpu *vcpu, uint32_t id)
 	if (!irq->asked || irq->owner == vcpu->index || !(irq->targets & BIT(vcpu->index)))
 		return;
 	ready = readiness(vcpu, irq);
-	if (ready <= irq->ready)
-		return;
+	if (ready <= irq->ready || (ready != READY && irq->ready != NOT_SIGNALLED))
+		return; /* it stays where a guest that polls may be about to find it */
 	irq->ready = (uint8_t)ready;
 	irq->asked = ready != READY;
 	irq->claimant = (uint8_t)vcpu->index;

@@ -11,7 +11,7 @@ static struct mailbox {
 
 uint32_t gic_await(void)
 {
-	uint64_t end = read_cntvct() + read_cntfrq() / 4;
+	uint64_t end = read_cntvct() + 5 * (uint64_t)read_cntfrq(); /* an emulator's CPU may be away for long */
 	uint32_t iar;
 
 	do

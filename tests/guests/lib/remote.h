@@ -15,7 +15,7 @@ void remote_obey(void);
 /* Have a CPU that obeys do it, and wait until it has; the value read. */
 uint32_t remote_tell(uint32_t cpu, enum remote_order order, uint32_t addr, uint32_t value);
 
-/* Its GICC_IAR, at once; the first that is not spurious, or GIC_SPURIOUS after a quarter of a second. */
+/* Its GICC_IAR, at once; the first that is not spurious, or GIC_SPURIOUS after five seconds. */
 uint32_t remote_ack(uint32_t cpu);
 uint32_t remote_await(uint32_t cpu);
 void remote_eoi(uint32_t cpu, uint32_t iar);
