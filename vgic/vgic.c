@@ -578,13 +578,21 @@ void vgic_flush(struct vcpu *vcpu)
 	spin_unlock(&vcpu->vm->vgic.lock);
 }
 
+/* List registers that are not empty, or ask for a look at their EOI. */
+static inline uint32_t occupied(const struct vcpu *vcpu)
+{
+	uint32_t used = vcpu->vgic.lr_used;
+
+	return used && vcpu->vgic.on ? used & ~io_read32(gic_gich + GICH_ELRSR0) : used;
+}
+
 /* Not only what is pending already: also what vgic_flush() will make so, after an EOI or since an interrupt came. */
 static inline bool any_pending(struct vcpu *vcpu)
 {
 	if (vcpu->vgic.queued_words || vgic_eoi_count(vcpu))
 		return true;
-	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
-		uint32_t lr = lowest_bit(used), state = vgic_lr_get(vcpu, lr) & GICH_LR_STATE;
+	for (uint32_t lrs = occupied(vcpu); lrs; lrs &= lrs - 1U) {
+		uint32_t lr = lowest_bit(lrs), state = vgic_lr_get(vcpu, lr) & GICH_LR_STATE;
 		const struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
 		if (state & GICH_LR_PENDING || (state == 0 && irq->forward && vgic_irq_pending(irq)))

@@ -45,6 +45,30 @@ static void check_later(void)
 	timer_arm(&check->timer, timer_now() + timer_hz() / CHECK_HZ);
 }
 
+bool vtimer_has_to_see_wfi(void)
+{
+	return gic_forgets_level;
+}
+
+/*
+ * The last look is that at the WFI itself: whoever sleeps ends no interrupt. Those of virt7's own that come meanwhile,
+ * check_expired()'s for one, are served here, and the guest does not see them.
+ */
+bool vtimer_doze(struct vcpu *vcpu)
+{
+	const struct percpu *cpu = this_cpu();
+	uint32_t injected = vcpu->vgic.injected;
+
+	if (!gic_forgets_level || cpu->assigned > 1 || cpu->ready || vcpu->vm->config.watchdog_ms)
+		return false;
+	gic_look_again();
+	do {
+		wfi();
+		irq_handle_one();
+	} while (!vcpu->thread.work && vcpu->vgic.injected == injected && !(read_isr() & ISR_A));
+	return true;
+}
+
 /* The physical PPI stays active until the guest ends its virtual twin (GICH_LR.HW). */
 static bool virt_irq(uint32_t id, void *arg)
 {

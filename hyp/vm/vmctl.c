@@ -681,7 +681,7 @@ void vmctl_cpu_off(struct vcpu *vcpu)
 void vmctl_standby(struct vcpu *vcpu)
 {
 	/* Work is served at the boundary; a return without cause is allowed. An abort wakes, too. */
-	if (!vcpu->thread.work && !(read_hcr() & HCR_VA) && !vgic_has_pending(vcpu))
+	if (!vcpu->thread.work && !(read_hcr() & HCR_VA) && !vgic_has_pending(vcpu) && !vtimer_doze(vcpu))
 		sched_block();
 }
 

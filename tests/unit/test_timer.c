@@ -44,6 +44,16 @@ void gic_look_again(void)
 	looks++;
 }
 
+/* What ends vtimer_doze(): an interrupt of the guest's, which comes after a few of virt7's own. */
+static uint32_t dozed, doze_until;
+
+bool irq_handle_one(void)
+{
+	if (++dozed == doze_until)
+		this_cpu()->loaded->vgic.injected++;
+	return true;
+}
+
 bool gic_is_active(uint32_t id)
 {
 	assert_int_equal(id, VIRT_PPI);
@@ -654,6 +664,32 @@ static void test_forgotten_level(void **state)
 	gic_forgets_level = false;
 }
 
+/* A guest in WFI sees its own interrupts and its vCPU's work, and not virt7's looks. */
+static void test_doze(void **state)
+{
+	(void)state;
+	assert_false(vtimer_has_to_see_wfi());
+	assert_false(vtimer_doze(&vcpu)); /* hardware: it waits in the guest */
+	gic_forgets_level = true;
+	assert_true(vtimer_has_to_see_wfi());
+	looks = dozed = 0;
+	doze_until = 5;
+	assert_true(vtimer_doze(&vcpu));
+	assert_int_equal(dozed, 5);
+	assert_int_equal(looks, 1);
+	vcpu.thread.work = WORK_VGIC;
+	assert_true(vtimer_doze(&vcpu));
+	assert_int_equal(dozed, 6);
+	vcpu.thread.work = 0;
+	percpu[0].assigned = 2; /* others want the CPU */
+	assert_false(vtimer_doze(&vcpu));
+	percpu[0].assigned = 1;
+	vm.config.watchdog_ms = 1000; /* the scheduler counts its sleeps */
+	assert_false(vtimer_doze(&vcpu));
+	vm.config.watchdog_ms = 0;
+	gic_forgets_level = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -678,6 +714,7 @@ int main(void)
 		cmocka_unit_test_setup(test_switch_fired, setup),
 		cmocka_unit_test_setup(test_switch_quiet, setup),
 		cmocka_unit_test_setup(test_forgotten_level, setup),
+		cmocka_unit_test_setup(test_doze, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

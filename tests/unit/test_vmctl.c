@@ -192,6 +192,12 @@ bool vgic_has_pending(struct vcpu *v)
 	return pending[v->index];
 }
 
+bool vtimer_doze(struct vcpu *v)
+{
+	(void)v;
+	return false;
+}
+
 void vtimer_sample(struct vcpu *v)
 {
 	sampled[v->index] = true;
