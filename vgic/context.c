@@ -1,4 +1,6 @@
 /* The vGIC's beginnings: creation, reset, and the world switch. Compiled for speed. */
+#include <string.h>
+
 #include <arm/barrier.h>
 
 #include "hyp/vm/machine.h"
@@ -84,8 +86,12 @@ void vgic_load(struct vcpu *vcpu)
 /* An input is its device's, and stands. */
 static void reset_irq(struct vgic_irq *irq, bool edge)
 {
-	*irq = (struct vgic_irq){
-		.lr = VGIC_NO_LR, .claimant = VGIC_NO_CPU, .edge = edge, .hw = irq->hw, .line = irq->line && !irq->hw};
+	*irq = (struct vgic_irq){.lr = VGIC_NO_LR,
+				 .claimant = VGIC_NO_CPU,
+				 .edge = edge,
+				 .forward = edge,
+				 .hw = irq->hw,
+				 .line = irq->line && !irq->hw};
 }
 
 /* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
@@ -95,8 +101,12 @@ void vgic_reset(struct vm *vm)
 
 	spin_lock(&vm->vgic.lock);
 	vm->vgic.forwarded = vm->vgic.online = vm->vgic.shared = 0;
-	for (uint32_t w = 0; w < VGIC_WORDS; w++)
-		vm->vgic.enabled[w] = vm->vgic.several[w] = 0;
+	for (uint32_t w = 0; w < VGIC_WORDS; w++) {
+		vm->vgic.enabled[w] = vm->vgic.several[w] = vm->vgic.group1[w] = 0;
+		vm->vgic.busy[w] = ~0U; /* lines stand */
+	}
+	memset(vm->vgic.edge, 0, sizeof(vm->vgic.edge));
+	vm->vgic.edge[0] = 0xaaaaaaaaU; /* SGIs */
 	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
 		reset_irq(&vm->vgic.spi[i], false);
 	vm_for_each_vcpu(v, vm) {
@@ -104,10 +114,12 @@ void vgic_reset(struct vm *vm)
 		dmb_ish(); /* it may not be out of the hardware yet: vgic_save() looks at the rest first */
 		for (uint32_t id = 0; id < VGIC_PRIVATE; id++)
 			reset_irq(&v->vgic.irq[id], id < 16);
-		for (uint32_t w = 0; w < VGIC_WORDS; w++)
-			v->vgic.queued[w] = 0;
+		memset(v->vgic.queued, 0, sizeof(v->vgic.queued));
+		memset(v->vgic.queued_words, 0, sizeof(v->vgic.queued_words));
+		v->vgic.group1 = 0;
+		v->vgic.busy = ~0U;        /* lines stand */
 		v->vgic.enabled = 0xffffU; /* SGIs are always enabled, as on QEMU's GIC */
-		v->vgic.queued_words = v->vgic.lr_used = v->vgic.lr_eoi = v->vgic.resample = 0;
+		v->vgic.queued_levels = v->vgic.lr_used = v->vgic.lr_eoi = v->vgic.resample = 0;
 		v->vgic.shares = v->vgic.look_late = v->vgic.asked = false;
 	}
 	spin_unlock(&vm->vgic.lock);
@@ -164,7 +176,7 @@ void vgic_reset_cpu(struct vcpu *vcpu, bool online)
 		io_write32(gic_gich + GICH_HCR, cpu->hcr);
 	retarget(vcpu);
 	cpu->flushing = false;
-	if (cpu->queued_words)
+	if (cpu->queued_levels)
 		vcpu_request(vcpu, WORK_VGIC);
 	spin_unlock(&vcpu->vm->vgic.lock);
 }

@@ -66,26 +66,37 @@ static bool wi(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, ui
 	return true;
 }
 
-/* One bit an interrupt: collect, or apply to the bits that are set. */
-#define READ_BITS(name, expression)                                             \
-	static uint32_t name(struct vcpu *vcpu, uint32_t offset, uint32_t size) \
-	{                                                                       \
-		uint32_t value = 0, first = offset * 8U;                        \
-                                                                                \
-		(void)size;                                                     \
-		for (uint32_t i = 0; i < 32 && first + i < VGIC_IRQS; i++) {    \
-			uint32_t id = index_nospec(first + i, VGIC_IRQS);       \
-			const struct vgic_irq *irq = vgic_irq(vcpu, id);        \
-                                                                                \
-			(void)irq;                                              \
-			value |= (uint32_t)((expression) ? 1U : 0U) << i;       \
-		}                                                               \
-		return value;                                                   \
-	}
+/* One bit an interrupt: what `is_set` says of those that are not idle. */
+static uint32_t read_bits(struct vcpu *vcpu, uint32_t offset, bool (*is_set)(struct vcpu *, uint32_t))
+{
+	uint32_t value = 0, first = offset * 8U, *busy;
 
-READ_BITS(group_read, irq->group1)
-READ_BITS(pending_read, vgic_read_pending(vcpu, id))
-READ_BITS(active_read, vgic_read_active(vcpu, id))
+	if (first >= VGIC_IRQS)
+		return 0;
+	first = index_nospec(first, VGIC_IRQS);
+	busy = vgic_busy(vcpu, first / 32);
+	for (uint32_t bits = *busy; bits; bits &= bits - 1U) {
+		uint32_t bit = lowest_bit(bits), id = first + bit;
+
+		if (vgic_is_idle(vgic_irq(vcpu, id)))
+			*busy &= ~BIT(bit);
+		else if (is_set(vcpu, id))
+			value |= BIT(bit);
+	}
+	return value;
+}
+
+static uint32_t pending_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
+{
+	(void)size;
+	return read_bits(vcpu, offset, vgic_read_pending);
+}
+
+static uint32_t active_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
+{
+	(void)size;
+	return read_bits(vcpu, offset, vgic_read_active);
+}
 
 /* Call `apply` for each interrupt whose bit is written as 1. */
 static void for_written(struct vcpu *vcpu, uint32_t offset, uint32_t value, void (*apply)(struct vcpu *, uint32_t))
@@ -181,21 +192,34 @@ WRITE_BITS(icpendr_write, clear_pending)
 WRITE_BITS(isactiver_write, set_active)
 WRITE_BITS(icactiver_write, clear_active)
 
-/* Both values of the bit count: not just the ones. */
-static void igroupr_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
+static uint64_t group_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
-	uint32_t first = offset * 8U;
+	(void)row, (void)size;
+	return offset < VGIC_WORDS * 4U ? *vgic_group1(vcpu, index_nospec(offset / 4U, VGIC_WORDS)) : 0;
+}
 
-	(void)size;
-	for (uint32_t i = 0; i < 32 && first + i < VGIC_IRQS; i++) {
-		uint32_t id = index_nospec(first + i, VGIC_IRQS);
-		struct vgic_irq *irq = vgic_irq(vcpu, id);
+/* Both values of the bit count: not just the ones. Most writes change nothing. */
+static bool igroupr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
+{
+	uint32_t *word, changed, first;
 
-		if (irq->group1 != (value >> i & 1U)) {
-			irq->group1 = value >> i & 1U;
-			vgic_update_forward(vcpu, id);
-		}
+	(void)row, (void)size;
+	if (offset >= VGIC_WORDS * 4U)
+		return true;
+	word = vgic_group1(vcpu, index_nospec(offset / 4U, VGIC_WORDS));
+	if (value == *word)
+		return true;
+	spin_lock(&vcpu->vm->vgic.lock);
+	first = index_nospec(offset * 8U, VGIC_IRQS);
+	for (changed = value ^ *word; changed; changed &= changed - 1U) {
+		uint32_t bit = lowest_bit(changed);
+
+		vgic_irq(vcpu, first + bit)->group1 = value >> bit & 1U;
+		vgic_update(vcpu, first + bit);
 	}
+	*word = value;
+	spin_unlock(&vcpu->vm->vgic.lock);
+	return true;
 }
 
 /* One byte an interrupt. */
@@ -261,28 +285,40 @@ static void target_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint
 }
 
 /* Two bits an interrupt, the upper one: edge. SGIs are edge and PPIs level, both fixed. */
-static uint32_t config_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
-{
-	uint32_t value = 0, first = offset * 4U;
+#define CONFIG_EDGES   0xaaaaaaaaU
+#define CONFIG_PRIVATE (VGIC_PRIVATE / 4U) /* bytes of the fixed ones */
 
-	(void)size;
-	for (uint32_t i = 0; i < 16 && first + i < VGIC_IRQS; i++)
-		value |= vgic_irq(vcpu, index_nospec(first + i, VGIC_IRQS))->edge ? 2U << (2U * i) : 0;
-	return value;
+static uint64_t config_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
+{
+	const struct vgic *vgic = &vcpu->vm->vgic;
+
+	(void)row, (void)size;
+	return offset < sizeof(vgic->edge) ? vgic->edge[index_nospec(offset / 4U, ARRAY_SIZE(vgic->edge))] : 0;
 }
 
-static void config_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
+static bool config_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
-	uint32_t first = offset * 4U;
+	struct vgic *vgic = &vcpu->vm->vgic;
+	uint32_t *word, changed, first;
 
-	(void)size;
-	for (uint32_t i = 0; i < 16 && first + i < VGIC_IRQS; i++)
-		if (first + i >= VGIC_PRIVATE) {
-			uint32_t id = index_nospec(first + i, VGIC_IRQS);
+	(void)row, (void)size;
+	if (offset >= sizeof(vgic->edge))
+		return true;
+	word = &vgic->edge[index_nospec(offset / 4U, ARRAY_SIZE(vgic->edge))];
+	value &= CONFIG_EDGES;
+	if (value == *word || offset < CONFIG_PRIVATE)
+		return true;
+	spin_lock(&vgic->lock);
+	first = index_nospec(offset * 4U, VGIC_IRQS);
+	for (changed = value ^ *word; changed; changed &= changed - 1U) {
+		uint32_t bit = lowest_bit(changed), id = first + bit / 2U;
 
-			vgic_irq(vcpu, id)->edge = value >> (2U * i) & 2U;
-			vgic_update(vcpu, id);
-		}
+		vgic_irq(vcpu, id)->edge = value >> bit & 1U;
+		vgic_update(vcpu, id);
+	}
+	*word = value;
+	spin_unlock(&vgic->lock);
+	return true;
 }
 
 /* Offsets from 0xf00, where SGIR is. */
@@ -391,7 +427,7 @@ static bool locked_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 
 static const struct row rows[] = {
 	{0x000, 0x080, {id_read, ctlr_write, MMIO_WORD}, NULL, NULL, 0},
-	{0x080, 0x080, LOCKED(MMIO_WORD), group_read, igroupr_write, 0},
+	{0x080, 0x080, {group_read, igroupr_write, MMIO_WORD}, NULL, NULL, 0},
 	{0x100, 0x080, {enable_read, isenabler_write, MMIO_WORD}, NULL, NULL, 0},
 	{0x180, 0x080, {enable_read, icenabler_write, MMIO_WORD}, NULL, NULL, 0},
 	{0x200, 0x080, LOCKED(MMIO_WORD), pending_read, ispendr_write, COLLECT},
@@ -400,7 +436,7 @@ static const struct row rows[] = {
 	{0x380, 0x080, LOCKED(MMIO_WORD), active_read, icactiver_write, COLLECT},
 	{0x400, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), priority_read, priority_write, 0},
 	{0x800, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), target_read, target_write, 0},
-	{0xc00, 0x100, LOCKED(MMIO_WORD), config_read, config_write, 0},
+	{0xc00, 0x100, {config_read, config_write, MMIO_WORD}, NULL, NULL, 0},
 	{0xd00, 0x200, {raz, wi, MMIO_WORD}, NULL, NULL, 0}, /* reserved */
 	{0xf00, 0x100, {high_read, high_write, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0},
 };

@@ -48,6 +48,23 @@ static inline uint32_t *vgic_enabled(struct vcpu *vcpu, uint32_t w)
 	return w == 0 ? &vcpu->vgic.enabled : &vcpu->vm->vgic.enabled[w];
 }
 
+static inline uint32_t *vgic_group1(struct vcpu *vcpu, uint32_t w)
+{
+	return w == 0 ? &vcpu->vgic.group1 : &vcpu->vm->vgic.group1[w];
+}
+
+/* Interrupts 32 * w and on that are not idle; and perhaps others. */
+static inline uint32_t *vgic_busy(struct vcpu *vcpu, uint32_t w)
+{
+	return w == 0 ? &vcpu->vgic.busy : &vcpu->vm->vgic.busy[w];
+}
+
+/* Enabled, and its group is forwarded. */
+static inline bool vgic_is_forwarded(const struct vm *vm, const struct vgic_irq *irq)
+{
+	return irq->forward && (vm->vgic.forwarded >> irq->group1 & 1U);
+}
+
 static inline bool vgic_irq_pending(const struct vgic_irq *irq)
 {
 	return irq->latch || irq->sources || (irq->line && !irq->edge);
@@ -143,6 +160,9 @@ uint32_t vgic_collect(struct vcpu *vcpu, uint32_t first, uint32_t mask, bool wri
 void vgic_release(struct vcpu *vcpu, uint32_t first, uint32_t held);
 /* A vCPU that another one waits for, loaded on this CPU or on none. */
 void vgic_serve_recall(struct vcpu *vcpu);
+
+/* A bit of *vgic_busy(), looked at: it is idle, and need not be looked at again. */
+bool vgic_is_idle(const struct vgic_irq *irq);
 
 /* Nobody says when the line of a hardware interrupt falls: look. What is pending because of it then is no more. */
 void vgic_look_at_line(struct vcpu *vcpu, uint32_t id);

@@ -137,12 +137,10 @@ void vgic_share(struct vcpu *vcpu)
 		if (several[id / 32] >> id % 32 & 1U)
 			look_at(vcpu, id, late);
 	}
-	for (uint32_t words = cpu->queued_words; words; words &= words - 1U) {
-		uint32_t w = lowest_bit(words);
-
-		for (uint32_t bits = cpu->queued[w] & several[w]; bits; bits &= bits - 1U)
-			look_at(vcpu, w * 32U + lowest_bit(bits), late);
-	}
+	for (uint32_t levels = cpu->queued_levels; levels; levels &= levels - 1U)
+		for (uint32_t w = 1; w < VGIC_WORDS; w++)
+			for (uint32_t bits = cpu->queued[lowest_bit(levels)][w] & several[w]; bits; bits &= bits - 1U)
+				look_at(vcpu, w * 32U + lowest_bit(bits), late);
 	if (cpu->shares)
 		vgic_look_later(vcpu->vm);
 }

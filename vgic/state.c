@@ -217,7 +217,7 @@ uint32_t vgic_collect(struct vcpu *vcpu, uint32_t first, uint32_t mask, bool wri
 	vgic_resample(vcpu);
 	if (first < VGIC_PRIVATE)
 		return 0;
-	owners = owners_of(vcpu, first, mask);
+	owners = owners_of(vcpu, first, mask & *vgic_busy(vcpu, first / 32));
 	if (!owners)
 		return 0;
 	if (write)

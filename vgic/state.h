@@ -1,4 +1,27 @@
-/* The vGIC's data, embedded in struct vm and struct vcpu. Plain data: the rules are in vgic/vgic.h. */
+/*
+ * The vGIC's data, embedded in struct vm and struct vcpu. Where an interrupt is, and who may take it from there, all of
+ * it under the VM's vgic.lock unless it says otherwise. H: only the CPU on which the owner is loaded; where it is
+ * loaded nowhere, whoever has the lock, and lr[] stands for the list registers.
+ *
+ *   where                     | told by                  | to                  | by
+ *   nowhere                   | none of what follows     | queued              | vgic_update(): it may be delivered
+ *                             |                          | in a list register  | the same, H, where there is room
+ *   queued                    | `queued`, `owner`,       | in a list register  | vgic_flush(), H
+ *                             | `level`                  | nowhere, or queued  | vgic_update(): disabled, ended, held;
+ *                             |                          | for another vCPU    | another target or claimant
+ *   in a list register:       | `lr`, `owner`; pending   | nowhere, or queued  | vgic_withdraw(), vgic_give_back(), H;
+ *     pending, active, both,  | and active are in the    |                     | others leave a note (`resample`)
+ *     or ended (empty)        | register                 | nowhere             | vgic_retire(), H: it was ended
+ *                             |                          | active without one  | spill(), vgic_give_back(), H
+ *                             |                          | ended to pending    | put_again(), H, without the lock
+ *   active without one        | `active`; `acked`: the   | nowhere, or queued  | vgic_count_eois(), H: its EOI;
+ *                             | owner will end it        |                     | ICACTIVER, GICC_DIR: any
+ *                             |                          | in a list register  | vgic_put_active(), H
+ *   held by readers           | `held`, with any of the  | nowhere, or queued  | vgic_release(): the reader
+ *                             | above but a register     |                     |
+ *
+ * put_again() is for private interrupts: a timer's, or an SGI that a vCPU sends to itself.
+ */
 #ifndef VGIC_STATE_H
 #define VGIC_STATE_H
 
@@ -13,6 +36,7 @@
 #define VGIC_IRQS    256U /* with 224 SPIs */
 #define VGIC_WORDS   (VGIC_IRQS / 32U)
 #define VGIC_LR_MAX  16U
+#define VGIC_LEVELS  32U /* priorities that a list register can hold */
 #define VGIC_NO_LR   0xffU
 #define VGIC_NO_CPU  0xffU
 #define VGIC_PLAIN   1U
@@ -25,7 +49,7 @@ struct vgic_irq {
 	union {
 		uint32_t plain; /* VGIC_PLAIN: forwarded, and nothing of what follows */
 		struct {
-			bool forward; /* enabled, and its group is forwarded: computed when either changes */
+			bool forward; /* enabled */
 			uint8_t held; /* vCPUs that look at its state: it does not go into a list register meanwhile */
 			bool soft;    /* level, in a list register: pending there because the guest said so */
 			bool manual;  /* in a list register: active there because the guest said so */
@@ -36,7 +60,8 @@ struct vgic_irq {
 	bool line;       /* level input */
 	bool active;     /* only while not in a list register: then the register tells */
 	bool edge;
-	bool queued;      /* in the owner's `queued` set */
+	bool queued;      /* in the owner's `queued` set, */
+	uint8_t level;    /* with this priority (five bits) */
 	bool acked;       /* active, taken by the owner, and its list register was given to another */
 	uint8_t apr_bit;  /* acked: what stands for it in the owner's GICH_APR */
 	uint8_t priority; /* as the guest wrote it, implemented bits only */
@@ -51,42 +76,50 @@ struct vgic_irq {
 
 struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
-	struct vgic_irq *hw_irq;     /* the private interrupt that the hardware backs */
-	bool hw_active;              /* its physical twin was, when the vCPU was saved */
-	bool hw_waits;               /* likewise: it had fired, and the guest had not ended it */
-	bool hw_left;                /* its twin may be active, from before a reset */
-	uint32_t enabled;            /* of the private interrupts; SGIs always are */
-	uint32_t lr_used;            /* list registers that were written and not yet found empty */
-	uint32_t lr_eoi;             /* of these, the ones that ask for an interrupt at EOI */
-	uint32_t resample;           /* list registers whose interrupt has changed since they were written */
-	uint32_t traced;             /* of these, what the trace has seen */
-	uint8_t injected_id[8];      /* the last of them */
-	uint32_t injected;           /* interrupts put into list registers since boot */
-	uint32_t queued_words;       /* bit w: queued[w] is not 0 */
-	uint32_t queued[VGIC_WORDS]; /* may go to this vCPU now and is not in a list register */
-	bool flushing;               /* vgic_flush() is at work and will see what is queued meanwhile */
-	bool shares;                 /* may have an SPI of several targets that nobody has acknowledged */
-	bool look_late;              /* and has had it for a while */
-	bool asked;                  /* whether it would take one that another vCPU has */
-	uint8_t share_groups;        /* groups of those */
-	bool spilled;                /* interrupts may be `acked` by it */
-	uint8_t recall;              /* vCPUs that wait for what is `held` to leave the list registers, and for lr[] */
-	const struct percpu *on;     /* the CPU whose list registers are this vCPU's; NULL: lr[] is */
-	uint32_t hcr; /* GICH_HCR as last written; saved while another vCPU has the CPU, as is the rest */
+	struct vgic_irq *hw_irq; /* the private interrupt that the hardware backs */
+	bool hw_active;          /* its physical twin was, when the vCPU was saved */
+	bool hw_waits;           /* likewise: it had fired, and the guest had not ended it */
+	bool hw_left;            /* its twin may be active, from before a reset */
+	uint32_t enabled;        /* of the private interrupts; SGIs always are */
+	uint32_t group1;         /* of these, too */
+	uint32_t busy;           /* of these, all that are not idle, and perhaps others */
+	uint32_t lr_used;        /* list registers that were written and not yet found empty */
+	uint32_t lr_eoi;         /* of these, the ones that ask for an interrupt at EOI */
+	uint32_t resample;       /* list registers whose interrupt has changed since they were written */
+	uint32_t traced;         /* of these, what the trace has seen */
+	uint8_t injected_id[8];  /* the last of them */
+	uint32_t injected;       /* interrupts put into list registers since boot */
+	/* What may go to this vCPU now and is in no list register: a bit each, by priority; and what of that is not 0.
+	 */
+	uint32_t queued_levels;            /* bit p: of priority p (five bits) there are some, */
+	uint8_t queued_words[VGIC_LEVELS]; /* bit w: in this word */
+	uint32_t queue_floor;    /* while GICH_HCR.NPIE is set: nothing of this priority or less displaces another */
+	bool flushing;           /* vgic_flush() is at work and will see what is queued meanwhile */
+	bool shares;             /* may have an SPI of several targets that nobody has acknowledged */
+	bool look_late;          /* and has had it for a while */
+	bool asked;              /* whether it would take one that another vCPU has */
+	uint8_t share_groups;    /* groups of those */
+	bool spilled;            /* interrupts may be `acked` by it */
+	uint8_t recall;          /* vCPUs that wait for what is `held` to leave the list registers, and for lr[] */
+	const struct percpu *on; /* the CPU whose list registers are this vCPU's; NULL: lr[] is */
+	uint32_t hcr;            /* GICH_HCR as last written; saved while another vCPU has the CPU, as is the rest */
 	uint32_t vmcr, apr;
 	uint32_t orphans;         /* bits of GICH_APR whose interrupt is not active any more: their EOI ends nothing */
 	uint32_t lr[VGIC_LR_MAX]; /* while loaded: as they were last written, or seen for another vCPU */
 	uint8_t lr_irq[VGIC_LR_MAX];
+	uint32_t queued[VGIC_LEVELS][VGIC_WORDS]; /* large: the rest is within reach of short offsets */
 };
 
 struct vgic {
 	struct spinlock lock;         /* all of the VM's vGIC state, list registers of the calling CPU included */
 	uint32_t forwarded;           /* GICD_CTLR: bit g: group g is forwarded */
 	uint32_t enabled[VGIC_WORDS]; /* SPIs; word 0 is every vCPU's own */
-	uint32_t online;              /* vCPUs whose CPU interface is on */
-	uint32_t several[VGIC_WORDS]; /* SPIs that have several targets, */
-	uint32_t shared;              /* and how many these are */
-	struct timer look;            /* the next look at those that wait (vgic/share.c) */
+	uint32_t group1[VGIC_WORDS], busy[VGIC_WORDS];
+	uint32_t edge[VGIC_IRQS / 16]; /* GICD_ICFGR as it reads; the first two are fixed */
+	uint32_t online;               /* vCPUs whose CPU interface is on */
+	uint32_t several[VGIC_WORDS];  /* SPIs that have several targets, */
+	uint32_t shared;               /* and how many these are */
+	struct timer look;             /* the next look at those that wait (vgic/share.c) */
 	struct vgic_irq spi[VGIC_IRQS - VGIC_PRIVATE];
 };
 

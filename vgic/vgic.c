@@ -5,7 +5,7 @@
  */
 #include "vgic/internal.h"
 
-#define PRIORITY_IDLE    0x100U
+#define NO_FLOOR         0x100U
 #define LR_PRIORITY_MASK GICH_LR_PRIORITY(0xf8)
 #define LR_SOURCE(value) FIELD(value, 10, 3)
 
@@ -46,10 +46,15 @@ static inline struct vcpu *target_of(struct vcpu *vcpu, const struct vgic_irq *i
 
 static void set_queued(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 {
+	struct vgic_cpu *cpu = &vcpu->vgic;
+	uint32_t level = irq->priority >> 3;
+
 	irq->queued = true;
 	irq->owner = (uint8_t)vcpu->index;
-	vcpu->vgic.queued[id / 32] |= BIT(id % 32);
-	vcpu->vgic.queued_words |= BIT(id / 32);
+	irq->level = (uint8_t)level;
+	cpu->queued[level][id / 32] |= BIT(id % 32);
+	cpu->queued_words[level] |= (uint8_t)BIT(id / 32);
+	cpu->queued_levels |= BIT(level);
 }
 
 static void unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
@@ -59,9 +64,13 @@ static void unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
 	if (!irq->queued)
 		return;
 	irq->queued = false;
-	cpu->queued[id / 32] &= ~BIT(id % 32);
-	if (cpu->queued[id / 32] == 0)
-		cpu->queued_words &= ~BIT(id / 32);
+	cpu->queued[irq->level][id / 32] &= ~BIT(id % 32);
+	if (cpu->queued[irq->level][id / 32] == 0)
+		cpu->queued_words[irq->level] &= (uint8_t)~BIT(id / 32);
+	if (cpu->queued_words[irq->level] == 0)
+		cpu->queued_levels &= ~BIT(irq->level);
+	if (cpu->queued_levels == 0)
+		cpu->queue_floor = NO_FLOOR; /* list registers may change from now on without a vgic_flush() */
 }
 
 static inline void count_injected(struct vgic_cpu *cpu, uint32_t id)
@@ -133,30 +142,56 @@ void vgic_put_active(struct vcpu *vcpu, uint32_t id)
 	vgic_lr_note(vcpu, irq->lr, GICH_LR_ACTIVE | lr_rank(irq) | id | (irq->hw ? GICH_LR_HW | GICH_LR_PHYS(id) : 0));
 }
 
+/*
+ * A list register whose interrupt the guest has ended, and which nobody waits to hear of: free now, as a mask. The
+ * vCPU is the one that runs here.
+ */
+static uint32_t take_ended(struct vcpu *vcpu)
+{
+	struct vgic_cpu *cpu = &vcpu->vgic;
+	uint32_t ended = io_read32(gic_gich + GICH_ELRSR0) & cpu->lr_used & ~cpu->lr_eoi & ~cpu->resample, lr;
+
+	if (!ended)
+		return 0;
+	lr = lowest_bit(ended);
+	vgic_retire(vcpu, lr);
+	return vgic_lr_mask & ~cpu->lr_used & BIT(lr);
+}
+
+/* What is in the list registers comes first, and vgic_flush() is called when the guest has taken that. */
+static inline bool waits_behind(const struct vgic_cpu *cpu, const struct vgic_irq *irq)
+{
+	return cpu->on == this_cpu() && cpu->hcr & GICH_HCR_NPIE && irq->priority >= cpu->queue_floor;
+}
+
 /* It may be signalled to `vcpu` now, and is in none of its list registers. */
 static void deliver(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
 	uint32_t space = vgic_lr_mask & ~cpu->lr_used;
 
-	if (irq->queued && irq->owner != vcpu->index)
+	if (irq->queued && (irq->owner != vcpu->index || irq->level != irq->priority >> 3))
 		unqueue(vcpu->vm, irq, id);
 	if (unlikely(vgic_has_several_targets(irq))) {
-		space = 0; /* let vgic_flush() see whether the CPU interface signals it */
-		vgic_shares(vcpu, irq);
-	}
-	if (!space || cpu->queued_words || cpu->flushing || !is_here(vcpu)) {
+		vgic_shares(vcpu, irq); /* vgic_flush() sees whether the CPU interface signals it */
 		set_queued(vcpu, irq, id);
-		if (!cpu->flushing)
+		vcpu_request(vcpu, WORK_VGIC);
+		return;
+	}
+	if (!space && !cpu->queued_levels && !cpu->flushing && is_here(vcpu))
+		space = take_ended(vcpu);
+	if (!space || cpu->queued_levels || cpu->flushing || !is_here(vcpu)) {
+		set_queued(vcpu, irq, id);
+		if (!cpu->flushing && !waits_behind(cpu, irq))
 			vcpu_request(vcpu, WORK_VGIC);
 	} else if (!irq->hw || !vgic_drop_fallen(vcpu, id)) {
 		put(vcpu, irq, id, lowest_bit(space));
 	}
 }
 
-static inline bool may_deliver(const struct vgic_irq *irq)
+static inline bool may_deliver(const struct vm *vm, const struct vgic_irq *irq)
 {
-	return irq->forward && !irq->active && !irq->held && vgic_irq_pending(irq);
+	return vgic_is_forwarded(vm, irq) && !irq->active && !irq->held && vgic_irq_pending(irq);
 }
 
 static void resample(struct vcpu *vcpu, uint32_t lr);
@@ -166,7 +201,7 @@ static void changed_in_lr(struct vcpu *owner, uint32_t lr)
 {
 	if (is_here(owner)) {
 		resample(owner, lr);
-		if (owner->vgic.queued_words && !owner->vgic.flushing)
+		if (owner->vgic.queued_levels && !owner->vgic.flushing)
 			vcpu_request(owner, WORK_VGIC); /* may be the more urgent now, or have room */
 	} else if (!vgic_where(owner) && !(owner->vgic.lr[lr] & GICH_LR_ACTIVE)) {
 		vgic_give_back(owner, lr); /* it may have to go elsewhere, and who knows when the owner runs */
@@ -181,12 +216,13 @@ void vgic_update(struct vcpu *vcpu, uint32_t id)
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 	struct vcpu *target;
 
-	if (irq->lr != VGIC_NO_LR) {
+	if (irq->lr != VGIC_NO_LR) { /* and so it is marked as busy */
 		changed_in_lr(vcpu->vm->vcpu[irq->owner], irq->lr);
 		return;
 	}
+	*vgic_busy(vcpu, id / 32) |= BIT(id % 32);
 	target = target_of(vcpu, irq, id);
-	if (target && may_deliver(irq)) {
+	if (target && may_deliver(vcpu->vm, irq)) {
 		deliver(target, irq, id);
 	} else {
 		irq->asked = false;
@@ -199,8 +235,27 @@ void vgic_update_forward(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-	irq->forward = (vcpu->vm->vgic.forwarded >> irq->group1 & 1U) && (*vgic_enabled(vcpu, id / 32) >> id % 32 & 1U);
+	irq->forward = *vgic_enabled(vcpu, id / 32) >> id % 32 & 1U;
 	vgic_update(vcpu, id);
+}
+
+bool vgic_is_idle(const struct vgic_irq *irq)
+{
+	return irq->lr == VGIC_NO_LR && !irq->hw && !irq->active && !irq->held && !vgic_irq_pending(irq);
+}
+
+static void update_busy(struct vcpu *vcpu, uint32_t w)
+{
+	uint32_t *busy = vgic_busy(vcpu, w);
+
+	for (uint32_t bits = *busy; bits; bits &= bits - 1U) {
+		uint32_t id = w * 32U + lowest_bit(bits);
+
+		if (vgic_is_idle(vgic_irq(vcpu, id)))
+			*busy &= ~BIT(id % 32);
+		else
+			vgic_update(vcpu, id);
+	}
 }
 
 void vgic_update_all(struct vm *vm)
@@ -208,10 +263,9 @@ void vgic_update_all(struct vm *vm)
 	struct vcpu *v;
 
 	vm_for_each_vcpu(v, vm)
-		for (uint32_t id = 0; id < VGIC_PRIVATE; id++)
-			vgic_update_forward(v, id);
-	for (uint32_t id = VGIC_PRIVATE; id < VGIC_IRQS; id++)
-		vgic_update_forward(vm->vcpu[0], id);
+		update_busy(v, 0);
+	for (uint32_t w = 1; w < VGIC_WORDS; w++)
+		update_busy(vm->vcpu[0], w);
 }
 
 void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
@@ -236,15 +290,20 @@ void vgic_pulse(struct vm *vm, uint32_t cpu, uint32_t id)
 	vgic_set_line(vm, cpu, id, false);
 }
 
-/* Nearly always the list register of its last time is still its own, and empty. */
+/*
+ * Nearly always the list register of its last time is still its own, and empty. Then all that changes is the register
+ * itself, which is this CPU's, so the lock is not needed: of a private interrupt whose vCPU runs here others change,
+ * under the lock, `sources`, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(), which
+ * looks at the register again.
+ */
 static inline bool put_again(struct vcpu *vcpu, uint32_t id, uint32_t keep, uint32_t set)
 {
 	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
 	uint32_t lr = irq->lr, value;
 	volatile uint8_t *at;
 
-	if (lr == VGIC_NO_LR || irq->plain != VGIC_PLAIN || vcpu->vgic.queued_words || vcpu->vgic.lr_eoi & BIT(lr) ||
-	    !is_here(vcpu))
+	if (lr == VGIC_NO_LR || irq->plain != VGIC_PLAIN || vcpu->vgic.queued_levels || vcpu->vgic.lr_eoi >> lr & 1U ||
+	    !(vcpu->vm->vgic.forwarded >> irq->group1 & 1U) || !is_here(vcpu))
 		return false;
 	at = gic_gich + GICH_LR0 + 4U * lr;
 	value = io_read32(at);
@@ -255,19 +314,22 @@ static inline bool put_again(struct vcpu *vcpu, uint32_t id, uint32_t keep, uint
 	return true;
 }
 
-void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
+/* Out of line, so that the short ways save no registers. */
+static void __attribute__((noinline)) raise_line(struct vcpu *vcpu, uint32_t id)
 {
-	struct vgic_irq *irq = &vcpu->vgic.irq[id];
-
 	spin_lock(&vcpu->vm->vgic.lock);
-	if (irq->latch || !put_again(vcpu, id, ~0U, GICH_LR_PENDING)) {
-		irq->line = true;
-		vgic_update(vcpu, id);
-	}
+	vcpu->vgic.irq[id].line = true;
+	vgic_update(vcpu, id);
 	spin_unlock(&vcpu->vm->vgic.lock);
 }
 
-void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
+void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
+{
+	if (unlikely(vcpu->vgic.irq[id].latch || !put_again(vcpu, id, ~0U, GICH_LR_PENDING)))
+		raise_line(vcpu, id);
+}
+
+static void __attribute__((noinline)) send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
 {
 	struct vm *vm = source->vm;
 
@@ -275,14 +337,20 @@ void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
 	for (targets &= BIT(vm->vcpu_count) - 1U; targets; targets &= targets - 1U) {
 		struct vcpu *vcpu = vm->vcpu[lowest_bit(targets)];
 		struct vgic_irq *irq = &vcpu->vgic.irq[id];
-		uint32_t from = source->index;
 
-		if (!irq->sources && put_again(vcpu, id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(from)))
-			continue;
-		irq->sources |= (uint8_t)BIT(from);
+		irq->sources |= (uint8_t)BIT(source->index);
 		vgic_update(vcpu, id);
 	}
 	spin_unlock(&vm->vgic.lock);
+}
+
+void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
+{
+	uint32_t self = source->index;
+
+	if (targets != BIT(self) || source->vgic.irq[id].sources ||
+	    !put_again(source, id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(self)))
+		send_sgi(source, targets, id);
 }
 
 void vgic_retire(struct vcpu *vcpu, uint32_t lr)
@@ -415,7 +483,7 @@ static void resample(struct vcpu *vcpu, uint32_t lr)
 {
 	uint32_t id = vcpu->vgic.lr_irq[lr], value = vgic_lr_read(lr);
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
-	bool deliver_it = irq->forward && target_of(vcpu, irq, id) == vcpu;
+	bool deliver_it = vgic_is_forwarded(vcpu->vm, irq) && target_of(vcpu, irq, id) == vcpu;
 
 	vcpu->vgic.resample &= ~BIT(lr);
 	if (value & GICH_LR_ACTIVE)
@@ -447,21 +515,10 @@ bool vgic_drop_fallen(struct vcpu *vcpu, uint32_t id)
 /* The queued interrupt to deliver next: highest priority, then lowest ID (IHI 0048B 3.3). */
 static uint32_t best_queued(struct vcpu *vcpu)
 {
-	uint32_t best = 0, best_priority = PRIORITY_IDLE;
+	const struct vgic_cpu *cpu = &vcpu->vgic;
+	uint32_t level = lowest_bit(cpu->queued_levels), w = lowest_bit(cpu->queued_words[level]);
 
-	for (uint32_t words = vcpu->vgic.queued_words; words; words &= words - 1U) {
-		uint32_t w = lowest_bit(words);
-
-		for (uint32_t bits = vcpu->vgic.queued[w]; bits; bits &= bits - 1U) {
-			uint32_t id = w * 32U + lowest_bit(bits), priority = vgic_irq(vcpu, id)->priority;
-
-			if (priority < best_priority) {
-				best = id;
-				best_priority = priority;
-			}
-		}
-	}
-	return best;
+	return w * 32U + lowest_bit(cpu->queued[level][w]);
 }
 
 /* All list registers are taken: make room for `id` if one holds something pending that is less urgent. */
@@ -555,7 +612,7 @@ void vgic_flush(struct vcpu *vcpu)
 	vgic_resample(vcpu);
 	if (unlikely(vcpu->vm->vgic.shared))
 		vgic_share(vcpu);
-	while (cpu->queued_words) {
+	while (cpu->queued_levels) {
 		uint32_t id = best_queued(vcpu);
 		struct vgic_irq *irq = vgic_irq(vcpu, id);
 
@@ -563,6 +620,7 @@ void vgic_flush(struct vcpu *vcpu)
 			continue;
 		if (!make_room(vcpu, id)) {
 			hcr |= GICH_HCR_NPIE;
+			cpu->queue_floor = irq->priority;
 			break;
 		}
 		unqueue(vcpu->vm, irq, id);
@@ -578,24 +636,25 @@ void vgic_flush(struct vcpu *vcpu)
 	spin_unlock(&vcpu->vm->vgic.lock);
 }
 
-/* List registers that are not empty, or ask for a look at their EOI. */
+/* List registers that are not empty, ask for a look at their EOI, or whose interrupt has changed since. */
 static inline uint32_t occupied(const struct vcpu *vcpu)
 {
 	uint32_t used = vcpu->vgic.lr_used;
 
-	return used && vcpu->vgic.on ? used & ~io_read32(gic_gich + GICH_ELRSR0) : used;
+	return used && vcpu->vgic.on ? used & (~io_read32(gic_gich + GICH_ELRSR0) | vcpu->vgic.resample) : used;
 }
 
 /* Not only what is pending already: also what vgic_flush() will make so, after an EOI or since an interrupt came. */
 static inline bool any_pending(struct vcpu *vcpu)
 {
-	if (vcpu->vgic.queued_words || vgic_eoi_count(vcpu))
+	if (vcpu->vgic.queued_levels || vgic_eoi_count(vcpu))
 		return true;
 	for (uint32_t lrs = occupied(vcpu); lrs; lrs &= lrs - 1U) {
 		uint32_t lr = lowest_bit(lrs), state = vgic_lr_get(vcpu, lr) & GICH_LR_STATE;
 		const struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
-		if (state & GICH_LR_PENDING || (state == 0 && irq->forward && vgic_irq_pending(irq)))
+		if (state & GICH_LR_PENDING ||
+		    (state == 0 && vgic_is_forwarded(vcpu->vm, irq) && vgic_irq_pending(irq)))
 			return true;
 	}
 	return false;

@@ -8,6 +8,7 @@
 #include "hyp/run/irq.h"
 #include "hyp/console/log.h"
 #include "hyp/run/option.h"
+#include "hyp/run/world.h"
 #include "hyp/vm/machine.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -23,12 +24,25 @@ static struct check {
 	uint32_t fired, seen;
 } checks[CPU_MAX];
 
+/* While it does, WFI traps, or the interrupt of the look would end it: vtimer_doze(). */
+static void see_wfi(bool see)
+{
+	struct vcpu *vcpu = this_cpu()->loaded;
+
+	if (!vcpu)
+		return;
+	vcpu->trap_wfi = see || vcpu->vm->config.watchdog_ms;
+	world_set_wait_traps(&vcpu->thread);
+}
+
 static void check_expired(struct timer *timer)
 {
 	struct check *check = container_of(timer, struct check, timer);
 
-	if (check->seen == check->fired && !gic_is_active(MACHINE_PPI_TIMER_VIRT) && !vtimer_virt_line())
+	if (check->seen == check->fired && !gic_is_active(MACHINE_PPI_TIMER_VIRT) && !vtimer_virt_line()) {
+		see_wfi(false);
 		return;
+	}
 	check->seen = check->fired;
 	gic_look_again();
 	timer_arm(timer, timer->deadline + timer_hz() / CHECK_HZ);
@@ -43,11 +57,7 @@ static void check_later(void)
 		return;
 	check->timer.expired = check_expired;
 	timer_arm(&check->timer, timer_now() + timer_hz() / CHECK_HZ);
-}
-
-bool vtimer_has_to_see_wfi(void)
-{
-	return gic_forgets_level;
+	see_wfi(true);
 }
 
 /*

@@ -36,11 +36,10 @@ void vtimer_end_pause(struct vm *vm, uint64_t since);
 
 /*
  * Where the GIC forgets levels (hyp/host/gic.h) virt7 looks at the timer's now and then, by an interrupt that would end
- * a guest's WFI: so each WFI traps, vtimer_has_to_see_wfi(). vtimer_doze(): the current vCPU, which has no work and
- * nothing pending, waits for that here, as it would in the guest. False: it has not, because the CPU is not its alone,
- * or its sleep is watched.
+ * a guest's WFI: so WFI traps until it has looked for the last time. The current vCPU, which has no work and nothing
+ * pending, waits for that here, as it would in the guest. False: it has not, because the CPU is not its alone, or its
+ * sleep is watched.
  */
-bool vtimer_has_to_see_wfi(void);
 bool vtimer_doze(struct vcpu *vcpu);
 
 /* A new vCPU's. */

@@ -191,7 +191,7 @@ void timer_drain(struct timer *timer)
 {
 	for (uint32_t i = 0; i < CPU_MAX; i++)
 		while (!leave(&percpu[i], timer))
-			wfe(); /* does not sleep behind spin_unlock(), but an emulator runs another CPU */
+			yield();
 }
 
 uint32_t timer_hz(void)

@@ -55,7 +55,7 @@ static int make_vcpu(struct vm *vm, uint32_t index)
 	vcpu->thread.priority = vm->config.priority;
 	vcpu->thread.group = vm;
 	vcpu->thread.work = WORK_STOP;
-	vcpu->trap_wfi = vm->config.watchdog_ms != 0 || vtimer_has_to_see_wfi(); /* it has to be seen sleeping */
+	vcpu->trap_wfi = vm->config.watchdog_ms != 0; /* it has to be seen sleeping */
 	vm->vcpu[index] = vcpu;
 	vm->vcpu_count++;
 	vcpu->regs = thread_make_stack(&vcpu->thread, sizeof(struct regs), thread_start);

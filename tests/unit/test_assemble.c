@@ -201,11 +201,6 @@ void vgic_map_hw(struct vcpu *vcpu, uint32_t id, bool (*line)(void))
 	assert_int_equal(id, MACHINE_PPI_TIMER_VIRT);
 }
 
-bool vtimer_has_to_see_wfi(void)
-{
-	return false;
-}
-
 bool vtimer_virt_line(void)
 {
 	return false;

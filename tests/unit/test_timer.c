@@ -17,6 +17,7 @@
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/option.h"
+#include "hyp/run/world.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -67,6 +68,12 @@ void gic_probe_level(uint32_t id)
 
 static struct vm vm;
 static struct vcpu vcpu;
+
+void world_set_wait_traps(struct thread *running)
+{
+	assert_ptr_equal(running, &vcpu.thread);
+}
+
 static bool line[32];
 static uint32_t line_calls;
 
@@ -635,6 +642,7 @@ static void test_forgotten_level(void **state)
 	set_now(now);
 	write_cntv_ctl(CNT_ENABLE | CNT_ISTATUS);
 	assert_false(handler[VIRT_PPI](VIRT_PPI, NULL));
+	assert_true(vcpu.trap_wfi);
 	write_cntv_ctl(CNT_ENABLE); /* the guest has set it anew, but has not come to the EOI */
 	for (uint32_t i = 1; i <= 10; i++) {
 		set_now(now += 5000);
@@ -646,6 +654,7 @@ static void test_forgotten_level(void **state)
 	set_now(now += 5000);
 	interrupts();
 	assert_int_equal(looks, 10);
+	assert_false(vcpu.trap_wfi);
 	assert_int_equal(read_cnthp_ctl(), 0); /* no more */
 	write_cntv_ctl(CNT_ENABLE | CNT_ISTATUS);
 	handler[VIRT_PPI](VIRT_PPI, NULL);
@@ -668,10 +677,8 @@ static void test_forgotten_level(void **state)
 static void test_doze(void **state)
 {
 	(void)state;
-	assert_false(vtimer_has_to_see_wfi());
 	assert_false(vtimer_doze(&vcpu)); /* hardware: it waits in the guest */
 	gic_forgets_level = true;
-	assert_true(vtimer_has_to_see_wfi());
 	looks = dozed = 0;
 	doze_until = 5;
 	assert_true(vtimer_doze(&vcpu));

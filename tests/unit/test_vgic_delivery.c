@@ -661,6 +661,22 @@ static void test_sleeps_when_the_timer_is_stopped(void **state)
 	}
 }
 
+/* Another CPU cannot see whether the list register is empty: its note is enough. */
+static void test_wakes_by_a_note(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	make_edge(SPI);
+	vgic_pulse(&rig.vm, 0, SPI);
+	rig_settle();
+	assert_taken(0, SPI);
+	rig_eoi(0, SPI);
+	rig_on(1); /* the list register is still its own, and only CPU 0 may look at it */
+	vgic_pulse(&rig.vm, 0, SPI);
+	rig_on(0);
+	assert_true(vgic_has_pending(&rig.vcpu[0]));
+}
+
 /* It polls: acknowledge, EOI, WFI, and the last comes before the maintenance interrupt. Not to be slept through. */
 static void test_wakes_before_maintenance(void **state)
 {
@@ -731,6 +747,7 @@ int main(void)
 		TEST(test_wakes),
 		TEST(test_wakes_behind_an_empty_lr),
 		TEST(test_sleeps_when_the_timer_is_stopped),
+		TEST(test_wakes_by_a_note),
 		TEST(test_wakes_before_maintenance),
 	};
 

@@ -55,7 +55,7 @@ static inline void spin_wait(struct spinlock *lock)
 	if (spinlock_unfair) {
 		do {
 			while (lock->owner != lock->next)
-				wfe();
+				yield(); /* nobody knows of it: no event would come */
 		} while (!spin_try(lock));
 	} else {
 		uint16_t ticket = (uint16_t)(__atomic_fetch_add(&lock->word, 0x10000U, __ATOMIC_RELAXED) >> 16);
@@ -72,11 +72,26 @@ static inline void spin_lock(struct spinlock *lock)
 	dmb_ish();
 }
 
+/*
+ * Owner and next ticket are one word, so whoever gives the lock back in one atomic step sees the tickets of all who may
+ * sleep in WFE: one that takes its ticket later sees the new owner. Only these need an event, and a DSB before it
+ * (A8.8.161: SEV is not ordered otherwise).
+ */
 static inline void spin_unlock(struct spinlock *lock)
 {
+	uint32_t word, failed;
+
 	dmb_ish();
-	lock->owner++;
-	sev();
+	__asm__ volatile("1:	ldrex	%0, [%2]\n"
+			 "	uadd16	%0, %0, %3\n"
+			 "	strex	%1, %0, [%2]\n"
+			 "	teq	%1, #0\n"
+			 "	bne	1b"
+			 : "=&r"(word), "=&r"(failed)
+			 : "r"(lock), "r"(1U)
+			 : "cc", "memory");
+	if (unlikely((word ^ word >> 16) & 0xffffU))
+		sev();
 }
 
 #endif

@@ -9,6 +9,7 @@
 #define dsb_ish() fake_log_event(FAKE_DSB_ISH, NULL, 0)
 #define dmb_ish() fake_log_event(FAKE_DMB_ISH, NULL, 0)
 #define wfi()     fake_wait(FAKE_WFI)
+#define yield()   fake_wait(FAKE_WFE)
 #define wfe()     fake_wait(FAKE_WFE)
 #define clrex()   fake_log_event(FAKE_CLREX, NULL, 0)
 #define sev()     fake_log_event(FAKE_SEV, NULL, 0)
