@@ -56,7 +56,7 @@ static inline uint32_t *vgic_group1(struct vcpu *vcpu, uint32_t w)
 /* Interrupts 32 * w and on that are not idle; and perhaps others. */
 static inline uint32_t *vgic_busy(struct vcpu *vcpu, uint32_t w)
 {
-	return w == 0 ? &vcpu->vgic.busy : &vcpu->vm->vgic.busy[w];
+	return w == 0 ? &vcpu->vgic.busy : &vcpu->vm->vgic.busy[w % VGIC_WORDS];
 }
 
 /* Enabled, and its group is forwarded. */
