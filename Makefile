@@ -215,11 +215,12 @@ dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; th
 	$(Q)tools/dist $(DIST)
 
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench tests/fuzz -name '*.[ch]')
-check: deps ## format, include direction, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
+check: deps ## format, include direction, who writes live tables, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)
 	tools/check-includes
 	tools/registers --check
+	$(Q)echo "  TABLES"; ! grep -rnE '(pte_write|write_tlbi[a-z]*)\(' --include='*.c' --include='*.h' $(ROOMS) | grep -vE '^(mm/tlb|hyp/arm/include/arm/pte)\.h'
 	tools/check-headers $(CC) $(CPPFLAGS) $(CFLAGS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 	--suppressions-list=tools/cppcheck.txt -I. -Ihyp/arm/include -I$(DEPINC) -D__arm__ -DVIRT7_VERSION='""' \

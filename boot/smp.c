@@ -19,6 +19,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/vm/vcpu.h"
 #include "mm/cache.h"
+#include "mm/tlb.h"
 #include "hyp/host/psci.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -90,10 +91,7 @@ static void init_traps(void)
 	write_hcptr(HCPTR_CLOSED);
 	write_vttbr(0);
 	write_hcr(0);
-	isb();
-	write_tlbiallnsnh(0);
-	dsb();
-	isb();
+	tlb_forget_guests_here();
 }
 
 int cpu_init(const struct host *host)

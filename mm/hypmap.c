@@ -49,7 +49,7 @@ static uint64_t *l3_entry(uint32_t va)
 		if (!l3)
 			return NULL;
 		dsb_ish(); /* the table's zeroes before the table */
-		pte_write(l2, page_pa(l3).v | DESC_TABLE | DESC_VALID);
+		pte_make(l2, page_pa(l3).v | DESC_TABLE | DESC_VALID);
 	}
 	l3 = page_va(pa(*l2 & DESC_ADDR_MASK));
 	return &l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES];
@@ -62,11 +62,11 @@ int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)
 
 	spin_lock(&map_lock);
 	while (size > 0) {
-		size_t step = PAGE_SIZE;
+		uint32_t step = PAGE_SIZE;
 
 		if (((va | base.v) & (BLOCK_SIZE - 1U)) == 0 && size >= BLOCK_SIZE) {
 			step = BLOCK_SIZE;
-			pte_write(l2_entry(va), base.v | attr);
+			pte_make(l2_entry(va), base.v | attr);
 		} else {
 			uint64_t *entry = l3_entry(va);
 
@@ -74,11 +74,11 @@ int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)
 				ret = -ENOMEM;
 				break;
 			}
-			pte_write(entry, base.v | attr | DESC_TABLE);
+			pte_make(entry, base.v | attr | DESC_TABLE);
 		}
 		va += step;
 		base = pa_add(base, step);
-		size -= MIN(size, step);
+		size -= MIN(size, (size_t)step);
 	}
 	spin_unlock(&map_lock);
 	dsb_ish(); /* invalid entries are not cached in a TLB: no maintenance is due (B3.9.3) */
@@ -105,12 +105,9 @@ void *hyp_map_device(uint64_t base, size_t size)
 void hyp_unmap_page(uint32_t va)
 {
 	spin_lock(&map_lock);
-	pte_write(l3_entry(va), 0);
+	pte_break(l3_entry(va), 0, va);
 	spin_unlock(&map_lock);
-	dsb_ish();
-	write_tlbimvahis(va);
-	tlb_complete();
-	isb();
+	tlb_forget_hyp(va);
 }
 
 #define RING_BYTES (HYP_RING_PAGES * PAGE_SIZE)
@@ -157,7 +154,7 @@ uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
 {
 	uint32_t va = window_va(window);
 
-	pte_write(l2_entry(va), window_entry(address));
+	pte_make(l2_entry(va), window_entry(address));
 	dsb_ish();
 	isb();
 	return (uint8_t *)(uintptr_t)va;
@@ -170,11 +167,8 @@ void hyp_window_close_at(enum hyp_window window)
 
 	if (!*l2_entry(va))
 		return;
-	pte_write(l2_entry(va), 0);
-	dsb_ish();
-	write_tlbimvahis(va);
-	dsb_ish();
-	isb();
+	pte_break(l2_entry(va), 0, va);
+	tlb_forget_hyp(va);
 }
 
 /* Break before make (B3.10.1): what it showed goes first. */

@@ -77,7 +77,7 @@ int s2_init(struct s2 *s2)
 	}
 	s2->vttbr = page_pa(s2->root).v | (uint64_t)vmid << 48;
 	next_generation(s2);
-	s2_flush_tlb(s2); /* of the VMID's last owner */
+	tlb_forget_guest(s2->vttbr); /* of the VMID's last owner */
 	return 0;
 }
 
@@ -104,8 +104,8 @@ void s2_destroy(struct s2 *s2)
 {
 	for (uint32_t i = 0; i < ROOT_ENTRIES; i++)
 		if (is_table(s2->root[i]))
-			pte_write(&s2->root[i], s2->root[i] & ~DESC_VALID);
-	s2_flush_tlb(s2);
+			pte_break(&s2->root[i], s2->root[i] & ~DESC_VALID, s2->vttbr);
+	tlb_forget_guest(s2->vttbr);
 	for (uint32_t i = 0; i < ROOT_ENTRIES; i++)
 		if (s2->root[i])
 			free_tables(table_of(s2->root[i]));
@@ -150,7 +150,7 @@ static uint64_t *next_table(struct s2 *s2, uint64_t *entry, bool ram)
 	if (!table)
 		return NULL;
 	dsb_ish();
-	pte_write(entry, page_pa(table).v | DESC_TABLE | DESC_VALID);
+	pte_make(entry, page_pa(table).v | DESC_TABLE | DESC_VALID);
 	return table;
 }
 
@@ -187,7 +187,7 @@ int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
 	value = s2_pages ? ram_pages(s2, *entry, to) : to.v | S2_RAM_ATTR;
 	if (value == 0)
 		return -ENOMEM;
-	pte_write(entry, value);
+	pte_make(entry, value);
 	dsb_ish();
 	s2->blocks++;
 	return 0;
@@ -201,7 +201,7 @@ int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
 
 		if (!l3)
 			return -ENOMEM;
-		pte_write(&l3[((at.v + i) >> PAGE_SHIFT) % TABLE_ENTRIES], (to.v + i) | S2_DEVICE_ATTR | DESC_TABLE);
+		pte_make(&l3[((at.v + i) >> PAGE_SHIFT) % TABLE_ENTRIES], (to.v + i) | S2_DEVICE_ATTR | DESC_TABLE);
 	}
 	dsb_ish();
 	return 0;
@@ -224,7 +224,7 @@ int s2_show_table(struct s2 *s2, ipa_t at, const uint64_t *table)
 	if (!entry)
 		return -ENOMEM;
 	dsb_ish(); /* the table's entries, before it is linked */
-	pte_write(entry, page_pa(table).v | DESC_TABLE | DESC_VALID);
+	pte_make(entry, page_pa(table).v | DESC_TABLE | DESC_VALID);
 	dsb_ish();
 	return 0;
 }
@@ -235,9 +235,9 @@ void s2_hide_tables(struct s2 *s2, ipa_t at, size_t size)
 		uint64_t *entry = l2_entry(s2, ipa_add(at, i), false);
 
 		if (entry)
-			pte_write(entry, 0);
+			pte_break(entry, 0, s2->vttbr);
 	}
-	s2_flush_tlb(s2);
+	tlb_forget_guest(s2->vttbr);
 }
 
 bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
@@ -306,29 +306,6 @@ bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to)
 	return next_block(s2, at, to, ~UINT64_C(0));
 }
 
-/*
- * TLBIALLIS works on the current VMID, so borrow VTTBR for it (B4.2.2). Meanwhile no walk starts from the tables of the
- * guest that is loaded here: its stage 1 is off.
- */
-void s2_flush_tlb(const struct s2 *s2)
-{
-	uint64_t current = read_vttbr();
-	uint32_t sctlr = read_sctlr();
-
-	dsb_ish();
-	write_sctlr(SCTLR_RESET);
-	isb();
-	write_vttbr(s2->vttbr);
-	isb();
-	write_tlbiallis(0);
-	tlb_complete();
-	isb();
-	write_vttbr(current);
-	isb();
-	write_sctlr(sctlr);
-	isb();
-}
-
 static void clear(struct s2 *s2, uint64_t which, uint64_t keep)
 {
 	pa_t to;
@@ -336,11 +313,11 @@ static void clear(struct s2 *s2, uint64_t which, uint64_t keep)
 	for (ipa_t at = ipa(0); next_block(s2, &at, &to, which); at = ipa_add(at, BLOCK_SIZE)) {
 		uint64_t *entry = l2_entry(s2, at, true);
 
-		pte_write(entry, *entry & keep);
+		pte_break(entry, *entry & keep, s2->vttbr);
 	}
 	s2->blocks = 0;
 	next_generation(s2);
-	s2_flush_tlb(s2);
+	tlb_forget_guest(s2->vttbr);
 }
 
 void s2_clear(struct s2 *s2)

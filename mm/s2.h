@@ -76,7 +76,4 @@ bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to);
 void s2_clear(struct s2 *s2);
 void s2_forget(struct s2 *s2);
 
-/* Forget every cached translation of this IPA space, on all CPUs. */
-void s2_flush_tlb(const struct s2 *s2);
-
 #endif

@@ -16,6 +16,7 @@
 #include "hyp/console/log.h"
 #include "hyp/run/world.h"
 #include "hyp/vm/vm.h"
+#include "mm/tlb.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
@@ -91,9 +92,7 @@ static inline void take_tlb(const struct percpu *cpu, struct vcpu *vcpu)
 	if (likely(*last == vcpu->index))
 		return;
 	*last = (uint8_t)vcpu->index;
-	isb();
-	write_tlbiall(0);
-	dsb_ish();
+	tlb_forget_loaded_here();
 }
 
 /*

@@ -15,6 +15,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
+#include "fake_tables.h"
 #include "hyp/lib/bits.h"
 #include "mm/page.h"
 #include "mm/s2.h"
@@ -33,9 +34,18 @@
 #define SCTLR        0x00c5787dU /* of the guest that is loaded: its MMU is on */
 
 void page_init_at(void *va, pa_t base, size_t size);
+void __wrap_page_free(void *page, unsigned int order);
+void __real_page_free(void *page, unsigned int order);
 
 static uint8_t *heap;
 static struct s2 s2;
+
+void __wrap_page_free(void *page, unsigned int order)
+{
+	if (page)
+		fake_tables_give_away(page_pa(page).v);
+	__real_page_free(page, order);
+}
 
 static int setup(void **state)
 {
@@ -46,6 +56,7 @@ static int setup(void **state)
 	page_init_at(heap, pa(HEAP_BASE), HEAP_SIZE);
 	fake_machine_reset();
 	fake_machine.reg[SYSREG_sctlr] = SCTLR;
+	fake_tables_watch();
 	return s2_init(&s2);
 }
 
@@ -61,6 +72,7 @@ static int teardown(void **state)
 	s2_pages = false;
 	if (s2.root)
 		s2_destroy(&s2);
+	assert_null(fake_tables_wrong());
 	assert_int_equal(page_available(), HEAP_SIZE); /* nothing leaks in any test */
 	free(heap);
 	return 0;
@@ -325,7 +337,7 @@ static void test_flush(void **state)
 
 	(void)state;
 	fake_machine.reg[SYSREG_vttbr] = 0x0077000812340000;
-	s2_flush_tlb(&s2);
+	tlb_forget_guest(s2.vttbr);
 	assert_int_equal(assert_flush(i, s2.vttbr, 0x0077000812340000), fake_machine.events);
 	assert_int_equal(read_vttbr(), 0x0077000812340000);
 }
@@ -352,7 +364,7 @@ static void test_repeat(void **state)
 	(void)state;
 	tlb_repeat = true;
 	fake_machine.events = 0;
-	s2_flush_tlb(&s2);
+	tlb_forget_guest(s2.vttbr);
 	tlb_repeat = false;
 	first = fake_find(SYSREG_tlbiallis, 0);
 	assert_event(first + 1U, FAKE_DSB_ISH, 0);

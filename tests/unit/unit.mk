@@ -47,7 +47,10 @@ test_virtio_net_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEV
 test_virtio_offload_SRCS := $(test_virtio_net_SRCS)
 test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
 test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_machine.c
+test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_tables.c $(FAKE)/fake_machine.c
+test_s2_LDFLAGS    := -Wl,--wrap=page_free
+test_hypmap_SRCS   := mm/hypmap.c mm/page.c $(FAKE)/fake_tables.c $(FAKE)/fake_machine.c
+test_hypmap_LDFLAGS := -Wl,--wrap=page_free
 test_gic_SRCS      := hyp/host/gic.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_vgic_SRCS     := vgic/vgic.c vgic/state.c vgic/context.c vgic/share.c vgic/dist.c hyp/exit/mmio.c tests/unit/vgic_rig.c $(FAKE)/fake_gich.c \
 	$(FAKE)/fake_machine.c
@@ -89,7 +92,7 @@ UNIT       ?= $(sort $(UNIT_TESTS))
 define unit_rule
 $(UNIT_BUILD)/$(1): $(patsubst %.c,$(UNIT_BUILD)/obj/%.o,tests/unit/$(1).c $($(1)_SRCS))
 	@mkdir -p $$(@D)
-	$$(HOSTCC) $$(UNIT_CFLAGS) $$^ $$(UNIT_LIBS) -o $$@
+	$$(HOSTCC) $$(UNIT_CFLAGS) $$($(1)_LDFLAGS) $$^ $$(UNIT_LIBS) -o $$@
 endef
 $(foreach test,$(UNIT_TESTS),$(eval $(call unit_rule,$(test))))
 

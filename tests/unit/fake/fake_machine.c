@@ -15,6 +15,8 @@ void fake_log_event(uint32_t op, const void *at, uint64_t value)
 	if (fake_machine.events < FAKE_LOG_MAX)
 		fake_machine.event[fake_machine.events] = (struct fake_event){.op = op, .at = at, .value = value};
 	fake_machine.events++;
+	if (fake_machine.on_event)
+		fake_machine.on_event(op, value);
 }
 
 uint64_t fake_read(uint32_t reg)

@@ -37,6 +37,9 @@ struct fake_machine {
 	uint64_t (*on_read[FAKE_REGS])(uint32_t reg);
 	void (*on_write[FAKE_REGS])(uint32_t reg, uint64_t value); /* instead of storing it */
 	void (*on_wait)(void);                                     /* in wfi() and wfe() */
+	void (*on_event)(uint32_t op, uint64_t value);             /* beside the log */
+	/* before a table entry is written; whose: NULL where it is made */
+	void (*on_pte)(const uint64_t *entry, uint64_t value, const uint64_t *whose);
 	uint32_t (*io_read)(const volatile void *addr, size_t size);
 	void (*io_write)(volatile void *addr, size_t size, uint32_t value);
 	const void *bad; /* memory that aborts, `bad_size` bytes */
