@@ -30,10 +30,9 @@ void cache_clean(const void *start, size_t len)
 
 void cache_clean_invalidate(const void *start, size_t len)
 {
-	uint32_t end = (uint32_t)(uintptr_t)start + (uint32_t)len;
+	const uint8_t *first = (const uint8_t *)((uintptr_t)start & ~(uintptr_t)(line - 1U));
 
-	for (uint32_t va = (uint32_t)(uintptr_t)start & ~(line - 1U); va < end; va += line)
-		write_dccimvac(va);
+	clean_invalidate_checked(first, (const uint8_t *)start + len, line);
 	dsb();
 }
 
@@ -44,12 +43,21 @@ void cache_invalidate_icache(void)
 	isb();
 }
 
+/* What does not answer is left out, page by page. */
+static void scrub_pages(uint8_t *block)
+{
+	for (uint8_t *page = block; page < block + BLOCK_SIZE; page += PAGE_SIZE)
+		(void)zero_lines_checked(page, page + PAGE_SIZE);
+}
+
 /* The zeroes go out line by line behind the stores, while they are in the cache: half the traffic of two passes. */
 int cache_scrub_block(void *block)
 {
 	int ret = zero_lines_checked(block, (char *)block + BLOCK_SIZE);
 
-	if (!ret && line < 64) /* another CPU's lines: those between have not been pushed out */
+	if (ret)
+		scrub_pages(block);
+	if (line < 64) /* another CPU's lines: those between have not been pushed out */
 		cache_clean_invalidate(block, BLOCK_SIZE);
 	dsb();
 	return ret;

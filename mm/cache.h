@@ -12,12 +12,16 @@ void cache_init(void);
 
 /* To the point of coherency, `len` bytes from `start`. */
 void cache_clean(const void *start, size_t len);
+/* Of guests' RAM; pages that are not mapped are left out. */
 void cache_clean_invalidate(const void *start, size_t len);
 
 /* All instruction caches in the inner shareable domain to the point of unification, and branch predictors. */
 void cache_invalidate_icache(void);
 
-/* Zero one 2 MiB block and clean it to the point of coherency. 0, or -EIO: the memory has aborted. */
+/*
+ * Zero one 2 MiB block and clean it to the point of coherency. 0, or -EIO: some of the memory has aborted, and the rest
+ * is zero, but for pages in which a part has.
+ */
 int cache_scrub_block(void *block);
 
 #endif

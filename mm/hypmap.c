@@ -140,13 +140,38 @@ void hyp_ring_release(uint32_t va)
 	spin_unlock(&map_lock);
 }
 
+static void unmap_in(uint64_t *l3, uint32_t va, pa_t page)
+{
+	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
+		if (l3[i] & DESC_VALID && (l3[i] & DESC_ADDR_MASK) == page.v) {
+			pte_break(&l3[i], 0, va + i * PAGE_SIZE);
+			tlb_forget_hyp(va + i * PAGE_SIZE);
+		}
+}
+
+void hyp_unmap_ring_page(pa_t page)
+{
+	spin_lock(&map_lock);
+	for (uint32_t va = LAYOUT_RINGS; va < LAYOUT_RINGS_END; va += BLOCK_SIZE)
+		if (*l2_entry(va) & DESC_VALID)
+			unmap_in(page_va(pa(*l2_entry(va) & DESC_ADDR_MASK)), va, page);
+	spin_unlock(&map_lock);
+}
+
 static uint32_t window_va(enum hyp_window window)
 {
 	return LAYOUT_WINDOWS + (cpu_id() * HYP_WINDOWS + window) * BLOCK_SIZE;
 }
 
+uint64_t hyp_window_page(pa_t page)
+{
+	return page.v | attributes(HYP_MEM_RW) | DESC_TABLE;
+}
+
 static uint64_t window_entry(pa_t address)
 {
+	if (unlikely(address.v & HYP_WINDOW_TABLE))
+		return (address.v & DESC_ADDR_MASK) | DESC_TABLE | DESC_VALID;
 	return align_down(address.v, BLOCK_SIZE) | attributes(HYP_MEM_RW);
 }
 
@@ -164,11 +189,16 @@ uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
 void hyp_window_close_at(enum hyp_window window)
 {
 	uint32_t va = window_va(window);
+	uint64_t *entry = l2_entry(va);
+	bool table = *entry & DESC_TABLE;
 
-	if (!*l2_entry(va))
+	if (!*entry)
 		return;
-	pte_break(l2_entry(va), 0, va);
-	tlb_forget_hyp(va);
+	pte_break(entry, 0, va);
+	if (unlikely(table))
+		tlb_forget_hyp_all();
+	else
+		tlb_forget_hyp(va);
 }
 
 /* Break before make (B3.10.1): what it showed goes first. */

@@ -25,6 +25,9 @@ extern bool hyp_is_flat;
 /* Map a device's registers; returns their address, which lives for ever, or NULL. */
 void *hyp_map_device(uint64_t base, size_t size);
 
+/* Of guests' RAM that devices keep in sight, take this page away, on all CPUs: who has mapped it unmaps it later. */
+void hyp_unmap_ring_page(pa_t page);
+
 /* Take away the page at `va`, which hyp_map() mapped as a page, on all CPUs. */
 void hyp_unmap_page(uint32_t va);
 
@@ -42,8 +45,12 @@ enum hyp_window {
 
 /*
  * Show the 2 MiB block that holds `address` in this CPU's window and return the address of its first byte there. Not
- * nested, not kept across a call that may block; closing takes it away again. hyp_window_open() is for HYP_WINDOW.
+ * nested, not kept across a call that may block; closing takes it away again. hyp_window_open() is for HYP_WINDOW. An
+ * address with HYP_WINDOW_TABLE is that of a table with the block's pages, each made by hyp_window_page(): what it
+ * leaves out aborts, for <arm/copy.h> as bad memory does (hyp/debug/fault.c).
  */
+#define HYP_WINDOW_TABLE UINT64_C(1)
+uint64_t hyp_window_page(pa_t page);
 uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address);
 void hyp_window_close_at(enum hyp_window window);
 

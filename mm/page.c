@@ -11,6 +11,7 @@
 #include "mm/layout.h"
 #include "mm/page.h"
 
+#define RETIRED_MAX    32U
 #define HEAP_PAGES_MAX ((LAYOUT_HEAP_END - LAYOUT_HEAP) / PAGE_SIZE)
 
 static struct {
@@ -20,6 +21,8 @@ static struct {
 	size_t reserved; /* of the free ones, those that are promised */
 	uint8_t *va;
 	uint32_t used[HEAP_PAGES_MAX / 32];
+	uint32_t retired; /* how many pages are bad, and which */
+	uint64_t bad[RETIRED_MAX];
 } heap;
 
 void page_init_at(void *va, pa_t base, size_t size);
@@ -128,14 +131,46 @@ void *page_alloc_reserved(void)
 	return page;
 }
 
+/* Of pages that are free again, those that are bad are not. Holder of heap.lock. */
+static void keep_retired(size_t first, size_t count)
+{
+	for (uint32_t i = 0; i < heap.retired; i++)
+		if (heap.bad[i] - first < count) {
+			mark((size_t)heap.bad[i], 1, true);
+			heap.free--;
+		}
+}
+
 void page_free(void *page, unsigned int order)
 {
+	size_t first, count = (size_t)1 << order;
+
 	if (!page)
 		return;
+	first = (size_t)((uint8_t *)page - heap.va) / PAGE_SIZE;
 	spin_lock(&heap.lock);
-	mark((size_t)((uint8_t *)page - heap.va) / PAGE_SIZE, (size_t)1 << order, false);
-	heap.free += (size_t)1 << order;
+	mark(first, count, false);
+	heap.free += count;
+	keep_retired(first, count);
 	spin_unlock(&heap.lock);
+}
+
+bool page_retire(pa_t page, bool *in_use)
+{
+	size_t i = (size_t)((page.v - heap.base) / PAGE_SIZE);
+
+	if (page.v < heap.base || i >= heap.pages)
+		return false;
+	spin_lock(&heap.lock);
+	*in_use = is_used(i);
+	if (heap.retired < RETIRED_MAX) {
+		heap.bad[heap.retired++] = i;
+		/* promised pages stay enough: what is short is short for who asks next */
+		if (!*in_use && heap.free > heap.reserved)
+			keep_retired(i, 1);
+	}
+	spin_unlock(&heap.lock);
+	return true;
 }
 
 unsigned int page_order(size_t size)

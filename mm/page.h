@@ -5,6 +5,7 @@
 #ifndef MM_PAGE_H
 #define MM_PAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,12 @@ void page_free(void *page, unsigned int order);
 int page_reserve(size_t count);
 void page_unreserve(size_t count);
 void *page_alloc_reserved(void);
+
+/*
+ * A page is bad: whoever has it keeps it, and nobody gets it any more. False: it is not the heap's. *in_use: somebody
+ * has it.
+ */
+bool page_retire(pa_t page, bool *in_use);
 
 /* The smallest order that holds `size` bytes. */
 unsigned int page_order(size_t size);

@@ -16,7 +16,7 @@ void ram_remove(uint64_t base, uint64_t size);
 
 /*
  * Where the host's RAM went, in bytes; whole 2 MiB blocks, so that
- *   total = reserved + virt7 + bundle + disks + what VMs have + ram_available()
+ *   total = reserved + virt7 + bundle + disks + spare + what VMs have + ram_available()
  * holds. Boot fills it: ram_account() adds to *use what has gone from the free RAM since the last call.
  */
 struct ram_use {
@@ -25,6 +25,7 @@ struct ram_use {
 	uint64_t virt7;    /* image, heap, and the host's device tree */
 	uint64_t bundle;   /* with what has been unpacked of it */
 	uint64_t disks;    /* of VMs, in RAM, and their flash */
+	uint64_t spare;    /* blocks of pages that stand in for bad ones (mm/badpage.h) */
 };
 
 extern struct ram_use ram_use;

@@ -9,6 +9,8 @@
 #include <arm/sysreg.h>
 
 #include "hyp/lib/bits.h"
+#include "mm/badpage.h"
+#include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/s2.h"
 #include "mm/tables.h"
@@ -20,6 +22,16 @@
 
 /* In a table descriptor a bit that the hardware ignores (B3.6.1): the table is one of 2 MiB of RAM. */
 #define S2_RAM_TABLE BIT64(55)
+
+/*
+ * Likewise: of a block with bad pages. There are two tables then, one behind the other in the heap: stage 2's, and one
+ * by which HYP sees the same pages in its windows.
+ */
+#define S2_SPLIT BIT64(56)
+
+/* An invalid entry of such a table, where all bits but the first are software's: a hole. */
+#define S2_HOLE       BIT64(2)
+#define S2_HOLE_ASYNC BIT64(3)
 
 #define S2_RAM_ATTR    (DESC_VALID | DESC_AF | DESC_SH_INNER | DESC_S2_R | DESC_S2_W | DESC_S2_ATTR_WB)
 #define S2_DEVICE_ATTR (DESC_VALID | DESC_AF | DESC_S2_R | DESC_S2_W | DESC_S2_ATTR_DEVICE | DESC_XN)
@@ -91,11 +103,16 @@ static inline uint64_t *table_of(uint64_t entry)
 	return page_va(pa(entry & DESC_ADDR_MASK));
 }
 
+static void free_table(uint64_t entry)
+{
+	page_free(table_of(entry), entry & S2_SPLIT ? 1 : 0);
+}
+
 static void free_tables(uint64_t *l2)
 {
 	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
 		if (is_table(l2[i]) || (l2[i] & S2_RAM_TABLE))
-			page_free(table_of(l2[i]), 0);
+			free_table(l2[i]);
 	page_free(l2, 0);
 }
 
@@ -161,6 +178,12 @@ static uint64_t *l2_entry(struct s2 *s2, ipa_t at, bool ram)
 	return l2 ? &l2[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES] : NULL;
 }
 
+static void fill_table(uint64_t *table, pa_t to)
+{
+	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
+		table[i] = (to.v + i * PAGE_SIZE) | S2_RAM_ATTR | DESC_TABLE;
+}
+
 /* A level-2 entry for the 2 MiB at `to`: a table of pages, kept over s2_clear(). 0: the heap is empty. */
 static uint64_t ram_pages(struct s2 *s2, uint64_t old, pa_t to)
 {
@@ -172,8 +195,7 @@ static uint64_t ram_pages(struct s2 *s2, uint64_t old, pa_t to)
 	if (!table)
 		return 0;
 	s2->reserved -= s2->reserved != 0;
-	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
-		table[i] = (to.v + i * PAGE_SIZE) | S2_RAM_ATTR | DESC_TABLE;
+	fill_table(table, to);
 	dsb_ish(); /* before it is linked */
 	return page_pa(table).v | S2_RAM_TABLE | DESC_TABLE | DESC_VALID;
 }
@@ -184,13 +206,161 @@ int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
 
 	if (!entry)
 		return -ENOMEM;
-	value = s2_pages ? ram_pages(s2, *entry, to) : to.v | S2_RAM_ATTR;
+	if (s2_pages || *entry & S2_SPLIT)
+		value = ram_pages(s2, *entry, to);
+	else
+		value = to.v | S2_RAM_ATTR;
 	if (value == 0)
 		return -ENOMEM;
 	pte_make(entry, value);
 	dsb_ish();
 	s2->blocks++;
 	return 0;
+}
+
+static uint64_t hole_of(const struct bad_page *bad)
+{
+	return bad->pa | S2_HOLE | (bad->async ? S2_HOLE_ASYNC : 0);
+}
+
+/* Both tables of a block with bad pages, which no walk reaches. */
+static void fill_split(uint64_t *table, pa_t to)
+{
+	uint64_t *hyp = table + TABLE_ENTRIES;
+	uint32_t next = 0;
+
+	fill_table(table, to);
+	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
+		hyp[i] = hyp_window_page(pa(to.v + i * PAGE_SIZE));
+	for (const struct bad_page *bad; (bad = badpage_next(to, BLOCK_SIZE, &next)) != NULL;) {
+		uint32_t i = (uint32_t)((bad->pa - to.v) / PAGE_SIZE);
+
+		table[i] = bad->instead ? bad->instead | S2_RAM_ATTR | DESC_TABLE : hole_of(bad);
+		hyp[i] = bad->instead ? hyp_window_page(pa(bad->instead)) : 0;
+	}
+	dsb_ish(); /* before they are linked */
+}
+
+static uint64_t split_entry(const uint64_t *table)
+{
+	return page_pa(table).v | S2_RAM_TABLE | S2_SPLIT | DESC_TABLE;
+}
+
+static pa_t hyp_table(uint64_t entry)
+{
+	return pa(((entry & DESC_ADDR_MASK) + PAGE_SIZE) | HYP_WINDOW_TABLE);
+}
+
+/* What the entry has pointed to is out of all TLBs already: it has been invalid since s2_clear(). */
+int s2_prepare(struct s2 *s2, ipa_t at, pa_t to, pa_t *show)
+{
+	uint64_t *entry = l2_entry(s2, at, true), *table, old;
+
+	if (!entry)
+		return -ENOMEM;
+	old = *entry;
+	table = old & S2_SPLIT ? table_of(old) : page_alloc(1);
+	if (!table)
+		return -ENOMEM;
+	fill_split(table, to);
+	pte_break(entry, split_entry(table), s2->vttbr);
+	if ((old & S2_RAM_TABLE) && !(old & S2_SPLIT))
+		free_table(old);
+	*show = hyp_table(*entry);
+	return 0;
+}
+
+/* A level-2 entry of RAM; NULL: there is none, or no RAM. */
+static uint64_t *find_block(const struct s2 *s2, ipa_t at)
+{
+	uint64_t l1 = at.v < BIT64(ADDR_BITS) ? pte_read(&s2->root[at.v >> 30]) : 0, *entry;
+
+	if (!is_table(l1))
+		return NULL;
+	entry = &table_of(l1)[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES];
+	return (pte_read(entry) & (DESC_TABLE | S2_RAM_TABLE)) == DESC_TABLE ? NULL : entry;
+}
+
+/* From a block, or from pages without HYP's table. What the guest does meanwhile comes to HYP and waits for s2->lock.
+ */
+static int split(struct s2 *s2, uint64_t *entry)
+{
+	uint64_t old = *entry, *table = page_alloc(1);
+	uint64_t to = old & S2_RAM_TABLE ? table_of(old)[0] : old;
+
+	if (!table)
+		return -ENOMEM;
+	fill_split(table, pa(to & DESC_ADDR_MASK & ~(uint64_t)(BLOCK_SIZE - 1U)));
+	pte_break(entry, old & ~DESC_VALID, s2->vttbr);
+	tlb_forget_guest(s2->vttbr);
+	next_generation(s2);
+	pte_make(entry, split_entry(table) | DESC_VALID);
+	dsb_ish();
+	if (old & S2_RAM_TABLE)
+		free_table(old);
+	return 0;
+}
+
+/* The record of the page that is mapped by `page`, an entry of level 3: its own, or of the one that it stands in for.
+ */
+static const struct bad_page *record_of(uint64_t page)
+{
+	uint32_t next = 0;
+
+	return badpage_next(pa(page & DESC_ADDR_MASK), PAGE_SIZE, &next);
+}
+
+int s2_take_page(struct s2 *s2, ipa_t at)
+{
+	uint64_t *entry = find_block(s2, at), *page;
+	const struct bad_page *bad;
+
+	if (!entry || !(*entry & DESC_VALID))
+		return -ENOENT;
+	if (!(*entry & S2_SPLIT))
+		return split(s2, entry);
+	page = &table_of(*entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES];
+	bad = record_of(*page);
+	if (!bad || !(*page & DESC_VALID))
+		return 0;
+	pte_break(page, hole_of(bad), s2->vttbr);
+	tlb_forget_guest(s2->vttbr);
+	pte_break(page + TABLE_ENTRIES, 0, 0);
+	tlb_forget_hyp_all();
+	return 0;
+}
+
+bool s2_is_hole(const struct s2 *s2, ipa_t at, bool *async)
+{
+	uint64_t *block = find_block(s2, at), entry = block ? pte_read(block) : 0;
+
+	if ((entry & (DESC_VALID | S2_SPLIT)) != (DESC_VALID | S2_SPLIT))
+		return false;
+	entry = pte_read(&table_of(entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES]);
+	*async = entry & S2_HOLE_ASYNC;
+	return (entry & (DESC_VALID | S2_HOLE)) == S2_HOLE;
+}
+
+bool s2_owns_table(const struct s2 *s2, pa_t page)
+{
+	if (page.v - page_pa(s2->root).v < 2U * PAGE_SIZE)
+		return true;
+	for (uint32_t i = 0; i < ROOT_ENTRIES; i++) {
+		uint64_t l1 = pte_read(&s2->root[i]);
+
+		if (!is_table(l1))
+			continue;
+		if ((l1 & DESC_ADDR_MASK) == page.v)
+			return true;
+		for (uint32_t j = 0; j < TABLE_ENTRIES; j++) {
+			uint64_t l2 = pte_read(&table_of(l1)[j]);
+			uint64_t size = l2 & S2_SPLIT ? 2U * PAGE_SIZE : PAGE_SIZE;
+
+			if ((is_table(l2) || l2 & S2_RAM_TABLE) && page.v - (l2 & DESC_ADDR_MASK) < size)
+				return true;
+		}
+	}
+	return false;
 }
 
 int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
@@ -260,15 +430,26 @@ bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 	return true;
 }
 
-/* A level-2 entry of RAM, valid or not; its physical address in *to. */
+/* A level-2 entry of RAM, valid or not; in *to what shows it in a window. */
 static bool is_ram(uint64_t entry, pa_t *to)
 {
+	if (entry & S2_SPLIT) {
+		*to = hyp_table(entry);
+		return true;
+	}
 	if (entry & S2_RAM_TABLE)
 		entry = table_of(entry)[0];
 	else if (entry & DESC_TABLE)
 		return false;
 	*to = pa(entry & DESC_ADDR_MASK & ~(uint64_t)(BLOCK_SIZE - 1U));
 	return true;
+}
+
+bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
+{
+	uint64_t *block = find_block(s2, at), entry = block ? pte_read(block) : 0;
+
+	return (entry & DESC_VALID) && is_ram(entry, show);
 }
 
 /*
@@ -333,7 +514,7 @@ static void free_pages(struct s2 *s2)
 	for (ipa_t at = ipa(0); next_block(s2, &at, &to, S2_RAM_TABLE); at = ipa_add(at, BLOCK_SIZE)) {
 		uint64_t *entry = l2_entry(s2, at, true);
 
-		page_free(table_of(*entry), 0);
+		free_table(*entry);
 		*entry = 0;
 	}
 }

@@ -58,8 +58,28 @@ void s2_hide_tables(struct s2 *s2, ipa_t at, size_t size);
 bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out);
 
 /*
- * The next mapped block of RAM at or after *at: true with *at and *to set. Walks the touched set without a lock: blocks
- * are added while the VM lives, never taken away.
+ * Blocks with bad pages (mm/badpage.h) are always mapped by pages: spare ones, and holes where there is none. The
+ * guest's access to a hole comes to HYP.
+ *
+ * s2_prepare() readies the pages of a block that is not mapped, for s2_map_block(); *show is then what HYP sees it by.
+ * s2_take_page() takes the page at `at`, which is in quarantine, away from a block that is mapped, on all CPUs (break
+ * before make, B3.10.1); where it is not, -ENOENT. Both 0 or -ENOMEM. Holder of s2->lock.
+ */
+int s2_prepare(struct s2 *s2, ipa_t at, pa_t to, pa_t *show);
+int s2_take_page(struct s2 *s2, ipa_t at);
+
+/* Whether `at` is a hole. *async: who touches it has an asynchronous abort. */
+bool s2_is_hole(const struct s2 *s2, ipa_t at, bool *async);
+
+/* What shows the 2 MiB of RAM at `at` in a window of HYP's, if they are mapped (mm/hypmap.h). */
+bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show);
+
+/* Whether `page` of virt7's heap is one of the tables. */
+bool s2_owns_table(const struct s2 *s2, pa_t page);
+
+/*
+ * The next mapped block of RAM at or after *at: true with *at and *to set, which is for windows (s2_show()). Walks the
+ * touched set without a lock: blocks are added while the VM lives, never taken away.
  */
 bool s2_next_block(const struct s2 *s2, ipa_t *at, pa_t *to);
 

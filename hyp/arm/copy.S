@@ -95,6 +95,30 @@ copy_done:
 	.fnend
 	may_fault copy_begin, copy_end, fault_exit
 
+/* void clean_invalidate_checked(const void *at, const void *end, uint32_t line) */
+	.global	clean_invalidate_checked
+	.type	clean_invalidate_checked, %function
+clean_invalidate_checked:
+	.fnstart
+	.save	{r4-r10, lr}
+	.pad	#12
+	save_exit
+	b	2f
+clean_begin:
+1:	mcr	p15, 0, r0, c7, c14, 1		@ DCCIMVAC
+	add	r0, r0, r2
+2:	cmp	r0, r1
+	blo	1b
+clean_end:
+	b	fault_exit			@ there may have been faults
+clean_next_page:
+	lsr	r0, r0, #12
+	add	r0, r0, #1
+	lsl	r0, r0, #12
+	b	2b
+	.fnend
+	may_fault clean_begin, clean_end, clean_next_page
+
 /* int zero_lines_checked(void *at, const void *end): each line of 64 bytes goes out behind its stores (DCCIMVAC). */
 	.global	zero_lines_checked
 	.type	zero_lines_checked, %function

@@ -50,6 +50,7 @@ void shell_vm_destroy(uint32_t count, char **args);
 void shell_vm_console(uint32_t count, char **args);
 void shell_stat(uint32_t count, char **args);
 void shell_mem(uint32_t count, char **args);
+void shell_poison(uint32_t count, char **args);
 void shell_cpu(uint32_t count, char **args);
 void shell_net(uint32_t count, char **args);
 void shell_net_capture(uint32_t count, char **args);

@@ -9,8 +9,6 @@
 #include "hyp/console/shell_cmd.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
-#include "mm/page.h"
-#include "mm/ram.h"
 
 /* Exits by reason: exception classes of HSR (DDI 0406C B3.13.6) that belong together. */
 static const struct {
@@ -123,35 +121,6 @@ void shell_stat(uint32_t count, char **args)
 	shell_printf("%-14s %4s %4s %10s %10s %10s %10s %10s\n", "VM", "vCPU", "CPU", "interrupts", "traps", "injected",
 		     "run ms", "steal ms");
 	vm_for_each(each) vm_for_each_vcpu(v, each) stat_line(v);
-}
-
-static unsigned int mib(uint64_t bytes)
-{
-	return (unsigned int)(bytes >> 20);
-}
-
-static void mem_row(const char *what, uint64_t bytes)
-{
-	shell_printf("%-20s %8u MiB\n", what, mib(bytes));
-}
-
-/* The first column's sum is its last row. */
-void shell_mem(uint32_t count, char **args)
-{
-	const struct vm *vm;
-
-	(void)count, (void)args;
-	shell_printf("%-20s %12s %12s\n", "VM", "memory", "touched");
-	vm_for_each(vm) shell_printf("%-20s %8u MiB %8u MiB\n", vm->config.name, mib(vm_ram_reserved(vm)),
-				     mib(vm_ram_touched(vm)));
-	mem_row("firmware's", ram_use.reserved);
-	mem_row("virt7", ram_use.virt7);
-	mem_row("bundle", ram_use.bundle);
-	mem_row("disks and flash", ram_use.disks);
-	mem_row("free for VMs", ram_available());
-	mem_row("in all", ram_use.total);
-	shell_printf("virt7's heap: %u KiB, of which %u KiB are free\n", (unsigned)(page_total() >> 10),
-		     (unsigned)(page_available() >> 10));
 }
 
 void shell_cpu(uint32_t count, char **args)

@@ -5,6 +5,7 @@
 #include <arm/sysreg.h>
 
 #include "hyp/debug/fault.h"
+#include "mm/layout.h"
 
 #define VECTOR_DATA 4U
 
@@ -16,9 +17,20 @@ static bool fault_is_external(uint32_t hsr)
 	return HSR_EC(hsr) == EC_DABT_HYP && (ISS_FSC(hsr) & ~FSC_PARITY) == FSC_EXTERNAL;
 }
 
+/* A bad page of a guest's RAM, which is not shown there (mm/hypmap.h): as good as an external abort. */
+static bool fault_is_hole(uint32_t hsr)
+{
+	uint32_t va = read_hdfar();
+
+	return HSR_EC(hsr) == EC_DABT_HYP && FSC_TYPE(hsr) == FSC_TRANSLATION &&
+	       ((va >= LAYOUT_RINGS && va < LAYOUT_RINGS_END) || (va >= LAYOUT_WINDOWS && va < LAYOUT_WINDOWS_END));
+}
+
 void fault_handle(struct panic_frame *frame)
 {
-	if (frame->vector == VECTOR_DATA && fault_is_external(read_hsr()))
+	uint32_t hsr = read_hsr();
+
+	if (frame->vector == VECTOR_DATA && (fault_is_external(hsr) || fault_is_hole(hsr)))
 		for (const struct fault_range *row = extable_start; row < extable_end; row++)
 			if (frame->pc >= row->from && frame->pc < row->to) {
 				frame->pc = row->fixup;

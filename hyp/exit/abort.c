@@ -170,6 +170,34 @@ static bool make_present(struct vcpu *vcpu, uint32_t hsr, uint64_t at)
 	return (!(hsr & ISS_DABT_WNR) || (hsr & ISS_S1PTW)) && mmio_show(vcpu, at);
 }
 
+/*
+ * A page whose errors are asynchronous, by the operator's wish: the access is done, a load gets zeroes and a store is
+ * lost, and the abort is pending. False: no such page, or an access that is no plain one, which aborts by itself.
+ */
+static bool abort_later(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint64_t at)
+{
+	bool async = false;
+
+	if (!s2_is_hole(&vcpu->vm->s2, ipa(at), &async) || !async || !(hsr & ISS_DABT_ISV))
+		return false;
+	if (!(hsr & ISS_DABT_WNR))
+		regs_write(regs, read_spsr_hyp(), ISS_DABT_SRT(hsr), 0);
+	vcpu_pend_abort(vcpu);
+	return true;
+}
+
+/* virt7's own tables do not answer the hardware's walk (B3.13.3): this VM cannot go on, and only this one. */
+static enum exit_action table_lost(struct vcpu *vcpu)
+{
+	vmctl_crash(vcpu->vm, vcpu, "external abort on a walk of its stage-2 tables: virt7's heap has bad memory");
+	return EXIT_AGAIN;
+}
+
+static bool is_table_lost(uint32_t hsr)
+{
+	return (FSC_TYPE(hsr) & ~FSC_PARITY) == FSC_EXTERNAL_WALK;
+}
+
 enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	uint32_t va = read_hdfar();
@@ -182,6 +210,8 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 			inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), false);
 			return EXIT_AGAIN;
 		}
+		if (abort_later(vcpu, regs, hsr, at))
+			return EXIT_NEXT;
 		/* Cache maintenance of an address without memory does nothing. */
 		if (!(hsr & ISS_DABT_ISV) || is_misreported(vcpu, hsr))
 			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, hsr, va, at);
@@ -190,6 +220,8 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 	} else if ((ISS_FSC(hsr) & ~FSC_PARITY) == FSC_ASYNC) {
 		vcpu_pend_abort(vcpu); /* taken from this guest: its own, as others' are taken where they leave */
 		return EXIT_AGAIN;
+	} else if (is_table_lost(hsr)) {
+		return table_lost(vcpu);
 	}
 	inject_data_abort(vcpu, va);
 	return EXIT_AGAIN;
@@ -203,6 +235,8 @@ enum exit_action abort_prefetch(struct vcpu *vcpu, struct regs *regs, uint32_t h
 	(void)regs;
 	if (FSC_TYPE(hsr) == FSC_TRANSLATION && (touch(vcpu, at) || mmio_show(vcpu, at)))
 		return EXIT_AGAIN;
+	if (is_table_lost(hsr))
+		return table_lost(vcpu);
 	if (hsr & ISS_S1PTW)
 		inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), true);
 	else

@@ -8,6 +8,7 @@
 #include <libfdt.h>
 
 #include "hyp/host/random.h"
+#include "hyp/lib/addr.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/guestdtb.h"
 #include "hyp/load/tree.h"
@@ -71,6 +72,26 @@ static void memory_node(struct tree *t)
 	tree_begin_numbered(t, "memory@", (uint32_t)MACHINE_RAM_BASE);
 	tree_string(t, "device_type", "memory");
 	tree_list(t, "reg", 0, (uint32_t)MACHINE_RAM_BASE, (uint32_t)(size >> 32), (uint32_t)size);
+	tree_end(t);
+}
+
+/* Bad pages that nothing stands in for (hyp/vm/memerr.h). */
+static void reserved_memory_node(struct tree *t)
+{
+	if (t->params->hole_count == 0)
+		return;
+	tree_begin(t, "reserved-memory");
+	tree_cell(t, "#address-cells", 2);
+	tree_cell(t, "#size-cells", 2);
+	tree_flag(t, "ranges");
+	for (uint32_t i = 0; i < t->params->hole_count; i++) {
+		uint64_t at = t->params->hole[i];
+
+		tree_begin_numbered(t, "bad-page@", at);
+		tree_list(t, "reg", (uint32_t)(at >> 32), (uint32_t)at, 0, PAGE_SIZE);
+		tree_flag(t, "no-map");
+		tree_end(t);
+	}
 	tree_end(t);
 }
 
@@ -175,7 +196,8 @@ static void device_nodes(struct tree *t)
 
 static void (*const groups[])(struct tree *t) = {
 	root_properties, /* first: properties come before subnodes */
-	aliases_node,    chosen_node, memory_node, psci_node, cpus_node, timer_node, gic_node, clock_node, device_nodes,
+	aliases_node,    chosen_node, memory_node, reserved_memory_node, psci_node,
+	cpus_node,       timer_node,  gic_node,    clock_node,           device_nodes,
 };
 
 int guestdtb_make(const struct vm_config *cfg, const struct guestdtb_params *params, void *buf, size_t size)

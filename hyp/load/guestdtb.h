@@ -8,6 +8,8 @@
 
 #define GUESTDTB_MAX KIB(16) /* the largest tree generated, in bytes */
 
+#define GUESTDTB_HOLES 64U
+
 struct device;
 
 /* Facts that the tree states and the configuration does not hold. */
@@ -16,6 +18,8 @@ struct guestdtb_params {
 	uint32_t clock_hz;                   /* 0: CNTFRQ is right; else timer clock-frequency */
 	const char *cpu_compatible;          /* "arm,cortex-a15", ... */
 	const struct device *devices;        /* the VM's, each with its node; hyp/vdev/device.h */
+	uint32_t hole_count;                 /* pages of RAM that do not work: their IPAs */
+	uint64_t hole[GUESTDTB_HOLES];
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "hyp/load/foreign.h"
 #include "hyp/load/guestdtb.h"
 #include "hyp/vm/guestmem.h"
+#include "hyp/vm/vm.h"
 #include "hyp/load/image.h"
 #include "hyp/load/loader.h"
 #include "hyp/load/stream.h"
@@ -524,6 +525,7 @@ static int load_all(struct loader *l, struct image_entry *entry)
 		.clock_hz = l->cfg->clock_hz, .cpu_compatible = l->cfg->cpu_compatible, .devices = device_first(l->vm)};
 	int err;
 
+	params.hole_count = vm_find_holes(l->vm, params.hole, GUESTDTB_HOLES);
 	l->claim_count = 1;
 	l->is_linux = true;
 	loader_place_tree(l, linux_tree(l->cfg));

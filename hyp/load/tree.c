@@ -15,12 +15,12 @@ void tree_begin(struct tree *t, const char *name)
 }
 
 /* Not by snprintf(), which is large. */
-void tree_begin_numbered(struct tree *t, const char *name, uint32_t number)
+void tree_begin_numbered(struct tree *t, const char *name, uint64_t number)
 {
 	size_t len = strlen(name), digits = 1;
 	char full[32];
 
-	while (digits < 8U && number >> (4U * digits))
+	while (digits < 16U && number >> (4U * digits))
 		digits++;
 	if (len + digits >= sizeof(full)) {
 		t->err = -FDT_ERR_NOSPACE;

@@ -37,7 +37,7 @@ struct tree {
 
 void tree_begin(struct tree *t, const char *name);
 /* A node named `name` + a number in hexadecimal: its unit address, or its index. */
-void tree_begin_numbered(struct tree *t, const char *name, uint32_t number);
+void tree_begin_numbered(struct tree *t, const char *name, uint64_t number);
 void tree_end(struct tree *t);
 
 /* Properties: before the subnodes of their node. */

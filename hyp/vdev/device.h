@@ -17,6 +17,8 @@
  *             under vm->lock
  *   destroy   give back what create has taken, timers included; nobody reaches the registers any more. The device's
  *             own memory is freed behind it
+ *   owns      whether a page of the host's RAM, but a guest's RAM, is this device's (hyp/vm/memerr.h): on any CPU
+ *   show_ram  print where that RAM is, a line for each piece
  * NULL: there is nothing to do. Only create is needed.
  *
  * Calls of one device do not overlap, but for its registers, which any vCPU of the VM may access at any time: a lock of
@@ -29,6 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hyp/lib/addr.h"
 #include "hyp/load/property.h"
 
 struct device;
@@ -59,6 +62,8 @@ struct device_class {
 	int (*load)(struct device *device, uint64_t to, const void *from, size_t len);
 	void (*settle)(struct device *device);
 	void (*destroy)(struct device *device);
+	bool (*owns)(const struct device *device, pa_t page);
+	void (*show_ram)(const struct device *device, void (*print)(const char *fmt, ...));
 };
 
 /* What a device has done since it was made; for people, so that no lock guards it. */

@@ -396,6 +396,20 @@ static void blk_destroy(struct device *device)
 	disk_free(&vblk_of(virtio_of(device))->disk);
 }
 
+static bool blk_owns(const struct device *device, pa_t page)
+{
+	return disk_owns(&container_of(device, const struct vblk, virtio.device)->disk, page);
+}
+
+static void blk_show_ram(const struct device *device, void (*print)(const char *fmt, ...))
+{
+	const struct disk *disk = &container_of(device, const struct vblk, virtio.device)->disk;
+
+	for (uint32_t i = 0; i < disk->pieces; i++)
+		print("%s  host 0x%010llx  %u MiB\n", device->name, (unsigned long long)disk->piece[i].pa,
+		      (unsigned)(disk->piece[i].size >> 20));
+}
+
 #define NODE(compatible)
 #define PROPERTY(property_name, property_kind, field, ...) \
 	{.name = property_name, .kind = property_kind, PROPERTY_FIELD(struct vblk, field), __VA_ARGS__},
@@ -416,4 +430,6 @@ const struct device_class virtio_blk_class = {
 	.restore = virtio_restore,
 	.quiesce = virtio_quiesce,
 	.destroy = blk_destroy,
+	.owns = blk_owns,
+	.show_ram = blk_show_ram,
 };

@@ -6,6 +6,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
 #include "hyp/virtio/disk.h"
+#include "mm/badpage.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
@@ -76,15 +77,32 @@ void disk_free(struct disk *disk)
 	*disk = (struct disk){0};
 }
 
-/* Show a page of RAM, numbered from 0, which exists. */
-static uint8_t *show_page(const struct disk *disk, uint32_t page)
+bool disk_owns(const struct disk *disk, pa_t page)
 {
-	uint64_t offset = (uint64_t)page * PAGE_SIZE, at;
+	for (uint32_t i = 0; i < disk->pieces; i++)
+		if (page.v - disk->piece[i].pa < disk->piece[i].size)
+			return true;
+	return false;
+}
+
+/* The address of a page of RAM, numbered from 0, which exists. */
+static uint64_t page_address(const struct disk *disk, uint32_t page)
+{
+	uint64_t offset = (uint64_t)page * PAGE_SIZE;
 	uint32_t i = 0;
 
 	while (offset >= disk->piece[i].size)
 		offset -= disk->piece[i++].size;
-	at = disk->piece[i].pa + offset;
+	return disk->piece[i].pa + offset;
+}
+
+/* Show it. NULL: it is bad. */
+static uint8_t *show_page(const struct disk *disk, uint32_t page)
+{
+	uint64_t at = page_address(disk, page);
+
+	if (unlikely(badpage_is(pa(at))))
+		return NULL;
 	return hyp_window_show(HYP_WINDOW_DISK, pa(at)) + (at & (BLOCK_SIZE - 1U));
 }
 
@@ -105,6 +123,19 @@ static uint32_t in_page(uint64_t at, uint32_t len)
 	return MIN(len, PAGE_SIZE - ((uint32_t)at & (PAGE_SIZE - 1U)));
 }
 
+/* Of the page of RAM that stands for the disk's page with `at`. */
+static int read_page(const struct disk *disk, uint64_t at, uint32_t page, struct guest_view *view,
+		     struct guest_cursor *to, uint32_t len)
+{
+	const uint8_t *from = show_page(disk, page);
+	int ret;
+
+	if (!from)
+		return -EIO;
+	ret = guest_scatter(view, to, from + (at & (PAGE_SIZE - 1U)), len);
+	return ret;
+}
+
 int disk_read(const struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len)
 {
 	int ret = 0;
@@ -114,7 +145,7 @@ int disk_read(const struct disk *disk, uint64_t at, struct guest_view *view, str
 		uint32_t page = disk->page ? disk->page[at / PAGE_SIZE] : 0;
 
 		if (page) {
-			ret = guest_scatter(view, to, show_page(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), n);
+			ret = read_page(disk, at, page - 1U, view, to, n);
 		} else {
 			const uint8_t *from = image_at(disk, at, &n);
 
@@ -145,12 +176,13 @@ static int fill_page(const struct disk *disk, uint64_t at, uint8_t *to)
 /* A first write: the page counts once all of it is there, or what was in that RAM before would be to be read. */
 static int write_new(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len)
 {
-	uint8_t *to;
+	uint8_t *to = NULL;
 	int ret = 0;
 
-	if (disk->used == disk->limit)
+	while (disk->used < disk->limit && (to = show_page(disk, disk->used)) == NULL)
+		disk->used++; /* a bad one is nobody's */
+	if (!to)
 		return -ENOSPC;
-	to = show_page(disk, disk->used);
 	if (len < PAGE_SIZE)
 		ret = fill_page(disk, at, to);
 	if (!ret)
@@ -160,21 +192,47 @@ static int write_new(struct disk *disk, uint64_t at, struct guest_view *view, st
 	return ret;
 }
 
+/* What is lost is written anew by who writes all of the page, into another one, as a drive would do it. */
+static int write_old(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len)
+{
+	uint8_t *to = show_page(disk, disk->page[at / PAGE_SIZE] - 1U);
+	int ret;
+
+	if (!to)
+		return len == PAGE_SIZE ? write_new(disk, at, view, from, len) : -EIO;
+	ret = guest_gather(view, from, to + (at & (PAGE_SIZE - 1U)), len);
+	return ret;
+}
+
 int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len)
 {
 	int ret = disk->page ? 0 : -ENOSPC;
 
 	while (!ret && len > 0) {
-		uint32_t n = in_page(at, len), page = disk->page[at / PAGE_SIZE];
+		uint32_t n = in_page(at, len);
 
-		if (page) {
-			ret = guest_gather(view, from, show_page(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), n);
-		} else {
+		if (disk->page[at / PAGE_SIZE])
+			ret = write_old(disk, at, view, from, n);
+		else
 			ret = write_new(disk, at, view, from, n);
-		}
 		at += n;
 		len -= n;
 	}
+	return ret;
+}
+
+static int zero_page(struct disk *disk, uint64_t at, uint32_t len)
+{
+	uint8_t *to = show_page(disk, disk->page[at / PAGE_SIZE] - 1U);
+	int ret;
+
+	if (!to && len < PAGE_SIZE)
+		return -EIO;
+	if (!to) {
+		disk->page[at / PAGE_SIZE] = 0; /* a disk without an image reads as zeroes there */
+		return 0;
+	}
+	ret = copy_checked(to + (at & (PAGE_SIZE - 1U)), zeroes, len);
 	return ret;
 }
 
@@ -183,11 +241,10 @@ int disk_zero(struct disk *disk, uint64_t at, uint32_t len)
 	int ret = disk->page ? 0 : -ENOSPC;
 
 	while (!ret && len > 0) {
-		uint32_t n = in_page(at, len), page = disk->page[at / PAGE_SIZE];
+		uint32_t n = in_page(at, len);
 
-		if (page) {
-			ret = copy_checked(show_page(disk, page - 1U) + (at & (PAGE_SIZE - 1U)), zeroes, n);
-		}
+		if (disk->page[at / PAGE_SIZE])
+			ret = zero_page(disk, at, n);
 		at += n;
 		len -= n;
 	}

@@ -35,11 +35,14 @@ void disk_free(struct disk *disk);
 
 /*
  * Copy `len` bytes at byte `at` of the disk, which has them, to or from guest RAM. 0; -ENOSPC: what may be written is
- * used up; or as guest_copy_in(). After an error a part may have been copied. A page of the disk has all of a write's
- * bytes or none, where it had not been written before.
+ * used up; -EIO: a bad page, here or there; or as guest_copy_in(). After an error a part may have been copied. A page
+ * of the disk has all of a write's bytes or none, where it had not been written before.
  */
 int disk_read(const struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len);
 int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len);
+
+/* Whether the page is of the disk's RAM. */
+bool disk_owns(const struct disk *disk, pa_t page);
 
 /* Zeroes, of a disk without an image. */
 int disk_zero(struct disk *disk, uint64_t at, uint32_t len);

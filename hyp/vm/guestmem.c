@@ -90,9 +90,11 @@ static bool view_turn(struct guest_view *view, uint64_t block)
 	pa_t to;
 
 	if (shown.block != block) {
-		if (!s2_lookup(&view->vm->s2, ipa(block), &to))
+		if (!s2_show(&view->vm->s2, ipa(block), &to))
 			return false;
 		dmb_ish(); /* with the block come its zeroes (vm_touch()) */
+		if (unlikely(to.v & HYP_WINDOW_TABLE))
+			view->uncached = true; /* the table goes with the VM's RAM: no window may stay on it */
 		shown.at = hyp_window_show(shown.window, to);
 		shown.block = block;
 	}
@@ -135,8 +137,7 @@ bool guest_present(struct guest_view *view, ipa_t at, size_t len)
 	if (len == 0 || guest_check(view->vm, at.v, len))
 		return true;
 	for (; block < at.v + len; block += BLOCK_SIZE)
-		if (block != view->here.block && block != view->other.block &&
-		    !s2_lookup(&view->vm->s2, ipa(block), &to))
+		if (block != view->here.block && block != view->other.block && !s2_show(&view->vm->s2, ipa(block), &to))
 			return vm_touch(view->vm, ipa(block)) != 0;
 	return true;
 }

@@ -14,7 +14,7 @@ static int ring_map_page(struct vm *vm, ipa_t page, uint32_t va)
 
 	if (ret)
 		return ret;
-	if (!vm_ram_pa(vm, page, &to))
+	if (!s2_lookup(&vm->s2, page, &to))
 		return -EFAULT;
 	return hyp_map(va, to, PAGE_SIZE, HYP_MEM_RW);
 }

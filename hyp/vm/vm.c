@@ -11,6 +11,7 @@
 #include "hyp/run/thread.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
+#include "mm/badpage.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
@@ -54,6 +55,23 @@ static void release_ram(struct vm *vm)
 		ram_release(pa(vm->extent[i].pa), vm->extent[i].size);
 }
 
+void vm_mend_ram(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->extent_count; i++) {
+		const struct vm_extent *e = &vm->extent[i];
+		uint32_t next = 0, left = 0;
+
+		for (struct bad_page *bad; (bad = badpage_next(pa(e->pa), e->size, &next)) != NULL;)
+			if (badpage_replace(bad)) {
+				bad->ipa = e->ipa + (bad->pa - e->pa);
+				left++;
+			}
+		if (left)
+			log_warn("vm %s: %u pages of its RAM are bad, and the host has no RAM free to replace them",
+				 vm->config.name, (unsigned)left);
+	}
+}
+
 int vm_take_ram(struct vm *vm)
 {
 	uint64_t done = 0, size = vm->config.ram_size, available = ram_available();
@@ -85,6 +103,22 @@ int vm_take_ram(struct vm *vm)
 	return -ENOMEM;
 }
 
+uint32_t vm_find_holes(const struct vm *vm, uint64_t *hole, uint32_t most)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < vm->extent_count; i++) {
+		const struct vm_extent *e = &vm->extent[i];
+		const struct bad_page *bad;
+		uint32_t next = 0;
+
+		while (count < most && (bad = badpage_next(pa(e->pa), e->size, &next)) != NULL)
+			if (!bad->instead)
+				hole[count++] = e->ipa + (bad->pa - e->pa);
+	}
+	return count;
+}
+
 void vm_give_ram(struct vm *vm)
 {
 	pa_t to;
@@ -95,6 +129,8 @@ void vm_give_ram(struct vm *vm)
 		sched_preempt();
 	}
 	s2_forget(&vm->s2);
+	for (uint32_t i = 0; i < vm->extent_count; i++)
+		badpage_give_back(pa(vm->extent[i].pa), vm->extent[i].size);
 	release_ram(vm);
 }
 
@@ -130,7 +166,22 @@ static bool is_touched(const struct vm *vm, ipa_t at)
 {
 	pa_t unused;
 
-	return s2_lookup(&vm->s2, ipa(align_down(at.v, BLOCK_SIZE)), &unused);
+	return s2_lookup(&vm->s2, at, &unused) || s2_show(&vm->s2, at, &unused);
+}
+
+/* Zero the block as HYP will see it, which leaves its holes out, and map it. Holder of s2.lock. */
+static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to)
+{
+	uint32_t next = 0;
+	bool holes = badpage_next(to, BLOCK_SIZE, &next) != NULL;
+	pa_t show = to;
+	int ret = holes ? s2_prepare(&vm->s2, block, to, &show) : 0;
+
+	if (ret)
+		return ret;
+	ret = cache_scrub_block(hyp_window_open(show));
+	hyp_window_close();
+	return ret && !holes ? ret : s2_map_block(&vm->s2, block, to);
 }
 
 static int touch_block(struct vm *vm, ipa_t block, pa_t to)
@@ -138,12 +189,8 @@ static int touch_block(struct vm *vm, ipa_t block, pa_t to)
 	int ret = 0;
 
 	spin_lock(&vm->s2.lock);
-	if (!is_touched(vm, block)) {
-		ret = cache_scrub_block(hyp_window_open(to));
-		hyp_window_close();
-		if (!ret)
-			ret = s2_map_block(&vm->s2, block, to);
-	}
+	if (!is_touched(vm, block))
+		ret = scrub_and_map(vm, block, to);
 	spin_unlock(&vm->s2.lock);
 	return ret;
 }
@@ -151,16 +198,19 @@ static int touch_block(struct vm *vm, ipa_t block, pa_t to)
 int vm_touch(struct vm *vm, ipa_t at)
 {
 	ipa_t block = ipa(align_down(at.v, BLOCK_SIZE));
+	bool async;
 	pa_t to;
 	int ret;
 
 	if (!vm_ram_pa(vm, block, &to))
 		return -EFAULT;
-	if (likely(is_touched(vm, block))) {
+	if (likely(is_touched(vm, at))) {
 		dmb_ish(); /* its zeroes are there: touch_block() writes them before the entry */
-		return 0;
+		return s2_is_hole(&vm->s2, at, &async) ? -EIO : 0;
 	}
 	ret = touch_block(vm, block, to);
+	if (!ret && s2_is_hole(&vm->s2, at, &async))
+		return -EIO;
 	if (ret == -EIO && log_ratelimit(&vm->log_budget))
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, does not answer (external abort)",
 			vm->config.name, (unsigned long long)to.v, (unsigned long long)block.v);

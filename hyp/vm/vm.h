@@ -136,6 +136,15 @@ int vm_take_ram(struct vm *vm);
  */
 void vm_give_ram(struct vm *vm);
 
+/*
+ * Before it starts anew: let spare pages stand in for the bad ones of its RAM; for which there is none, a hole stays
+ * (mm/badpage.h), and is logged. No vCPU of it runs, and none of its RAM is mapped.
+ */
+void vm_mend_ram(struct vm *vm);
+
+/* The IPAs of these holes, the first `most` of them; returns how many. */
+uint32_t vm_find_holes(const struct vm *vm, uint64_t *hole, uint32_t most);
+
 /* Bytes of RAM that the VM has reserved, and those of them that it has touched (mapped in 2 MiB blocks). */
 uint64_t vm_ram_reserved(const struct vm *vm);
 uint64_t vm_ram_touched(const struct vm *vm);
@@ -144,8 +153,8 @@ uint64_t vm_ram_touched(const struct vm *vm);
 bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out);
 
 /*
- * Scrub and map the 2 MiB block that holds `at`, if that has not happened. 0; -EFAULT: not RAM; -ENOMEM; -EIO: the
- * host's memory aborts, which is logged within the VM's budget, and the block stays away.
+ * Scrub and map the 2 MiB block that holds `at`, if that has not happened. 0; -EFAULT: not RAM; -ENOMEM; -EIO: `at`
+ * lies in a bad page; or all of the block aborts, which is logged within the VM's budget, and it stays away.
  */
 int vm_touch(struct vm *vm, ipa_t at);
 

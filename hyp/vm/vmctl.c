@@ -67,6 +67,7 @@ static int prepare(struct vm *vm)
 
 	device_quiesce_all(vm);
 	s2_clear(&vm->s2);
+	vm_mend_ram(vm);
 	vgic_reset(vm);
 	device_reset_all(vm);
 	vm->suspended = false;

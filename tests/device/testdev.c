@@ -16,6 +16,7 @@
 #include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/guestmem.h"
+#include "hyp/vm/memerr.h"
 #include "hyp/vm/vm.h"
 #include "mm/hypmap.h"
 #include "tests/device/testdev.h"
@@ -29,6 +30,7 @@ struct testdev {
 	uint32_t start;   /* of VALUE, by the node */
 	bool line;        /* as the vGIC was last told */
 	uint32_t snap;    /* TESTDEV_SNAP, past a reset */
+	int32_t poisoned; /* what came of TESTDEV_POISON */
 	uint32_t copy[4]; /* of what follows, with the padding at the end */
 	struct timer echo;
 	uint32_t echoes;
@@ -224,6 +226,8 @@ static uint64_t testdev_read(struct vcpu *vcpu, void *device, uint32_t offset, u
 			;
 	if (offset == TESTDEV_SNAP)
 		return t->snap;
+	if (offset == TESTDEV_POISON)
+		return (uint32_t)t->poisoned;
 	return offset == TESTDEV_RAISE ? t->raised : t->value;
 }
 
@@ -235,6 +239,8 @@ static bool testdev_write(struct vcpu *vcpu, void *device, uint32_t offset, uint
 	testdev_arm(t);
 	if (offset == TESTDEV_REQUEST)
 		testdev_request(t->device.vm, value);
+	if (offset == TESTDEV_POISON || offset == TESTDEV_POISON_ASYNC)
+		t->poisoned = memerr_guest_page(t->device.vm, ipa(value), offset == TESTDEV_POISON_ASYNC);
 	spin_lock(&t->lock);
 	if (offset == TESTDEV_VALUE)
 		t->value = value;

@@ -18,6 +18,10 @@
 
 #define TESTDEV_REQUEST 0x10U /* written: the IPA of a struct testdev_request, which is served at once */
 
+/* Written: the IPA of a page of the VM's RAM, which is bad from then on; read: what memerr_guest_page() returned. */
+#define TESTDEV_POISON       0x14U
+#define TESTDEV_POISON_ASYNC 0x18U
+
 #define TESTDEV_SLOW_ROUNDS 20000U
 #define TESTDEV_ECHO_MS     200U /* from each access to the callback of the device's timer */
 

@@ -64,6 +64,15 @@ const struct mmio_region *mmio_find(const struct mmio_bus *bus, uint64_t at)
 	return no_device ? NULL : &device;
 }
 
+static bool is_hole, is_async;
+
+bool s2_is_hole(const struct s2 *s2, ipa_t at, bool *async)
+{
+	(void)s2, (void)at;
+	*async = is_async;
+	return is_hole;
+}
+
 enum fetch_result fetch_insn(struct vcpu *v, uint32_t pc, bool thumb, uint32_t *opcode)
 {
 	(void)v;
@@ -127,9 +136,12 @@ void inject_walk_abort(struct vcpu *v, uint32_t va, ipa_t table, bool prefetch)
 	(void)v, (void)va, (void)table, (void)prefetch;
 }
 
+static uint32_t crashes;
+
 void vmctl_crash(struct vm *v, const struct vcpu *culprit, const char *why)
 {
 	(void)v, (void)culprit, (void)why;
+	crashes++;
 }
 
 /* The fault is of the first word that the instruction at PC, with r0 = `base`, accesses. */
@@ -317,6 +329,52 @@ static void test_fetch_from_a_device(void **state)
 	is_memory = false;
 }
 
+/* An error that comes later: a load gets zeroes, a store is lost, and the abort is pending. Other accesses have it at
+ * once. */
+static void test_later(void **state)
+{
+	(void)state;
+	no_device = is_hole = is_async = true;
+	touch_result = -EIO;
+	vcpu.hcr = HCR_VM;
+	fault(LDM, LOAD, RAM);
+	assert_int_equal(seen.aborts, 1);
+	assert_int_equal(vcpu.hcr, HCR_VM);
+	for (uint32_t i = 0; i < 2; i++) {
+		vcpu.hcr = HCR_VM;
+		fake_machine_reset();
+		seen.aborts = 0;
+		regs.r[2] = 22;
+		write_hdfar(RAM);
+		write_hpfar(RAM >> 8);
+		assert_int_equal(abort_data(&vcpu, &regs, EC_DABT_GUEST << 26 | SYNDROME_R2 | (i ? STORE : LOAD)),
+				 EXIT_NEXT);
+		assert_int_equal(regs.r[2], i ? 22 : 0);
+		assert_int_equal(seen.aborts, 0);
+		assert_int_equal(vcpu.hcr, HCR_VM | HCR_VA);
+	}
+	is_async = false;
+	fault(STM, STORE | SYNDROME_R2, RAM);
+	assert_int_equal(seen.aborts, 1);
+	no_device = is_hole = false;
+	touch_result = -EFAULT;
+}
+
+/* virt7's own tables abort: that VM is stopped, whatever the kind and level. */
+static void test_lost_tables(void **state)
+{
+	(void)state;
+	for (uint32_t level = 1; level <= 3; level++)
+		for (uint32_t parity = 0; parity <= FSC_PARITY; parity += FSC_PARITY) {
+			crashes = 0;
+			fault(LDM, FSC_EXTERNAL_WALK | level | parity, RAM);
+			assert_int_equal(seen.aborts, 0);
+			assert_int_equal(crashes, 1);
+			abort_prefetch(&vcpu, &regs, EC_PABT_GUEST << 26 | FSC_EXTERNAL_WALK | level | parity);
+			assert_int_equal(crashes, 2);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_asynchronous),        cmocka_unit_test(test_devices_before_ram),
 		cmocka_unit_test(test_memory_that_aborts),  cmocka_unit_test(test_memory_of_a_device),
 		cmocka_unit_test(test_fetch_from_a_device),
+		cmocka_unit_test(test_later),               cmocka_unit_test(test_lost_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@
 #include "hyp/vm/vmctl.h"
 #include "hyp/vm/watchdog.h"
 #include "mm/cache.h"
+#include "mm/badpage.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/ram.h"
@@ -124,6 +125,41 @@ bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 {
 	(void)s2, (void)at, (void)out;
 	return false;
+}
+
+bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
+{
+	(void)s2, (void)at, (void)show;
+	return false;
+}
+
+bool s2_is_hole(const struct s2 *s2, ipa_t at, bool *async)
+{
+	(void)s2, (void)at, (void)async;
+	return false;
+}
+
+int s2_prepare(struct s2 *s2, ipa_t at, pa_t to, pa_t *show)
+{
+	(void)s2, (void)at, (void)to, (void)show;
+	return 0;
+}
+
+struct bad_page *badpage_next(pa_t base, uint64_t size, uint32_t *next)
+{
+	(void)base, (void)size, (void)next;
+	return NULL;
+}
+
+int badpage_replace(struct bad_page *bad)
+{
+	(void)bad;
+	return -ENOMEM;
+}
+
+void badpage_give_back(pa_t base, uint64_t size)
+{
+	(void)base, (void)size;
 }
 
 int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)

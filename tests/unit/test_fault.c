@@ -12,6 +12,7 @@
 #include "fake_machine.h"
 #include "hyp/debug/fault.h"
 #include "hyp/lib/bits.h"
+#include "mm/layout.h"
 
 #define DATA     4U
 #define PREFETCH 3U
@@ -29,6 +30,8 @@ void panic_exception(const struct panic_frame *frame)
 	longjmp(panicked, 1);
 }
 
+static uint32_t fault_va;
+
 /* Where HYP goes on; 0: it panicked. */
 static uint32_t go_on(uint32_t pc, uint32_t vector, uint32_t ec, uint32_t fsc)
 {
@@ -36,10 +39,31 @@ static uint32_t go_on(uint32_t pc, uint32_t vector, uint32_t ec, uint32_t fsc)
 
 	fake_machine_reset();
 	fake_write(SYSREG_hsr, ec << 26 | fsc);
+	fake_write(SYSREG_hdfar, fault_va);
 	if (setjmp(panicked))
 		return 0;
 	fault_handle(&frame);
 	return frame.pc;
+}
+
+/* A page of a guest's that is left out where HYP sees its RAM; anywhere else a hole is a bug. */
+static void test_holes(void **state)
+{
+	static const struct {
+		uint32_t va, want;
+	} at[] = {{LAYOUT_WINDOWS - 1U, 0}, {LAYOUT_WINDOWS, 0x2000}, {LAYOUT_WINDOWS_END - 1U, 0x2000},
+		  {LAYOUT_WINDOWS_END, 0},  {LAYOUT_RINGS, 0x2000},   {LAYOUT_RINGS_END, 0},
+		  {LAYOUT_HEAP, 0},         {LAYOUT_STACKS, 0},       {0, 0}};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(at); i++) {
+		fault_va = at[i].va;
+		for (uint32_t level = 1; level <= 3; level++)
+			assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_TRANSLATION | level), at[i].want);
+		assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_PERMISSION | 3U), 0);
+		assert_int_equal(go_on(0x1018, DATA, EC_DABT_HYP, FSC_TRANSLATION | 3U), 0);
+	}
+	fault_va = 0;
 }
 
 static void test_ranges(void **state)
@@ -66,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_kinds),
 	};
 

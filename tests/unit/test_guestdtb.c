@@ -218,6 +218,25 @@ static void test_one_cpu(void **state)
 	expect_list("/cpus/cpu-map/socket0/cluster0/core0", "cpu", 0x8001);
 }
 
+static void test_holes(void **state)
+{
+	struct guestdtb_params params = {0};
+
+	(void)state;
+	make(&one, &params);
+	assert_true(fdt_path_offset(buffer, "/reserved-memory") < 0);
+	params.hole_count = GUESTDTB_HOLES;
+	for (uint32_t i = 0; i < GUESTDTB_HOLES; i++)
+		params.hole[i] = 0x140001000 + i * 0x2000ULL;
+	make(&one, &params);
+	expect_list("/reserved-memory", "#address-cells", 2);
+	expect_list("/reserved-memory", "#size-cells", 2);
+	expect("/reserved-memory", "ranges", "", 0);
+	assert_int_equal(count_subnodes("/reserved-memory"), GUESTDTB_HOLES);
+	expect_list("/reserved-memory/bad-page@140001000", "reg", 1, 0x40001000, 0, 0x1000);
+	expect("/reserved-memory/bad-page@140003000", "no-map", "", 0);
+}
+
 static void test_eight_cpus(void **state)
 {
 	const struct guestdtb_params params = {.cpu_compatible = "arm,cortex-a7"};
@@ -300,9 +319,13 @@ static void test_all_devices(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_qemu),    cmocka_unit_test(test_one_cpu),
-		cmocka_unit_test(test_eight_cpus), cmocka_unit_test(test_what_the_caller_says),
-		cmocka_unit_test(test_sizes),      cmocka_unit_test(test_all_devices),
+		cmocka_unit_test(test_as_qemu),
+		cmocka_unit_test(test_one_cpu),
+		cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_eight_cpus),
+		cmocka_unit_test(test_what_the_caller_says),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_all_devices),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -17,6 +17,8 @@
 
 #include "fake_tables.h"
 #include "hyp/lib/bits.h"
+#include "mm/badpage.h"
+#include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/s2.h"
 #include "mm/tlb.h"
@@ -479,6 +481,142 @@ static void test_dirty(void **state)
 	assert_true(s2_lookup(&s2, ipa(0x08010000), &to));
 }
 
+static struct bad_page bad_pages[32];
+static uint32_t bad_count;
+
+struct bad_page *badpage_next(pa_t base, uint64_t size, uint32_t *next)
+{
+	while (*next < bad_count) {
+		struct bad_page *b = &bad_pages[(*next)++];
+
+		if (b->pa - base.v < size)
+			return b;
+	}
+	return NULL;
+}
+
+static struct bad_page *become_bad(uint64_t page)
+{
+	bad_pages[bad_count].pa = page;
+	return &bad_pages[bad_count++];
+}
+
+#define HYP_PAGE UINT64_C(0x7f) /* what this test's hyp_window_page() adds */
+
+uint64_t hyp_window_page(pa_t page)
+{
+	return page.v | HYP_PAGE;
+}
+
+#define BAD_RAM UINT64_C(0xc080000000)
+
+/* A page leaves a block, then another one: the rest stays where it was, for the guest and for HYP. */
+static void test_take_page(void **state)
+{
+	static uint64_t ram = BAD_RAM; /* for ever: each run has another block */
+	uint64_t *l2, *table;
+	bool async = true;
+	pa_t out;
+
+	(void)state;
+	assert_int_equal(s2_take_page(&s2, ipa(0x40203000)), -ENOENT);
+	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(ram)), 0);
+	assert_true(s2_show(&s2, ipa(0x402abcde), &out));
+	assert_int_equal(out.v, ram);
+	become_bad(ram);
+	assert_int_equal(s2_take_page(&s2, ipa(0x40200000)), 0); /* the first: what the block was known by */
+	become_bad(ram + 3U * PAGE_SIZE)->async = true;
+	assert_int_equal(s2_take_page(&s2, ipa(0x40203000)), 0);
+	assert_int_equal(s2_take_page(&s2, ipa(0x40203000)), 0);
+	l2 = table_at(s2.root[1]);
+	table = table_at(l2[1]);
+	for (uint64_t i = 0; i < 512; i++) {
+		bool hole = i == 0 || i == 3;
+
+		assert_int_equal(s2_is_hole(&s2, ipa(0x40200000 + i * PAGE_SIZE), &async), hole);
+		assert_int_equal(s2_lookup(&s2, ipa(0x40200000 + i * PAGE_SIZE), &out), !hole);
+		assert_true(hole || out.v == ram + i * PAGE_SIZE);
+		assert_true(!hole || async == (i == 3));
+		assert_int_equal(table[512 + i], hole ? 0 : (ram + i * PAGE_SIZE) | HYP_PAGE);
+		if (!hole)
+			assert_int_equal(table[i], (ram + i * PAGE_SIZE) | RAM_BLOCK | 2U);
+	}
+	assert_true(s2_show(&s2, ipa(0x40200000), &out));
+	assert_int_equal(out.v, (page_pa(table).v + PAGE_SIZE) | HYP_WINDOW_TABLE);
+	assert_true(s2_owns_table(&s2, page_pa(table)) && s2_owns_table(&s2, pa(page_pa(table).v + PAGE_SIZE)));
+	assert_true(s2_owns_table(&s2, page_pa(l2)) && s2_owns_table(&s2, page_pa(s2.root)));
+	assert_false(s2_owns_table(&s2, pa(page_pa(table).v + 2U * PAGE_SIZE)));
+	assert_int_equal(s2.blocks, 1);
+	ram += BLOCK_SIZE;
+}
+
+/* Anew, after a reset and for another VM: spare pages where there are some. */
+static void test_take_again(void **state)
+{
+	static uint64_t ram = BAD_RAM + BIT64(30);
+	struct bad_page *bad[2];
+	ipa_t at = ipa(0);
+	pa_t show, out;
+	bool async;
+
+	(void)state;
+	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(ram)), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		bad[i] = become_bad(ram + 7U * i * PAGE_SIZE);
+		assert_int_equal(s2_take_page(&s2, ipa(0x40200000 + 7U * i * PAGE_SIZE)), 0);
+	}
+	bad[0]->instead = 0x1234567000;
+	for (uint32_t round = 0; round < 2; round++) {
+		if (round)
+			s2_forget(&s2);
+		else
+			s2_clear(&s2);
+		assert_int_equal(s2_prepare(&s2, ipa(0x40200000), pa(ram), &show), 0);
+		assert_false(s2_show(&s2, ipa(0x40200000), &out));
+		assert_false(s2_is_hole(&s2, ipa(0x40207000), &async));
+		assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(ram)), 0);
+		assert_true(s2_show(&s2, ipa(0x40200000), &out));
+		assert_int_equal(out.v, show.v);
+		assert_true(s2_lookup(&s2, ipa(0x40200123), &out));
+		assert_int_equal(out.v, 0x1234567123);
+		assert_true(s2_is_hole(&s2, ipa(0x40207000), &async));
+		at = ipa(0);
+		assert_true(s2_next_dirty(&s2, &at, &out));
+		assert_true(at.v == 0x40200000 && out.v == show.v);
+	}
+	bad[0]->instead = 0; /* that one is bad, too */
+	become_bad(0x1234567000);
+	assert_int_equal(s2_take_page(&s2, ipa(0x40200000)), 0);
+	assert_true(s2_is_hole(&s2, ipa(0x40200000), &async));
+	ram += BLOCK_SIZE;
+}
+
+/* No heap for the tables: all is as it was. */
+static void test_take_without_heap(void **state)
+{
+	static uint64_t ram = BAD_RAM + BIT64(31);
+	void *first = NULL;
+	void **page;
+	pa_t out;
+
+	(void)state;
+	assert_int_equal(s2_map_block(&s2, ipa(0x40000000), pa(ram - BLOCK_SIZE)), 0);
+	become_bad(ram - PAGE_SIZE);
+	while ((page = page_alloc(0)) != NULL) {
+		*page = first;
+		first = page;
+	}
+	assert_int_equal(s2_take_page(&s2, ipa(0x401ff000)), -ENOMEM);
+	become_bad(ram);
+	assert_int_equal(s2_prepare(&s2, ipa(0x40200000), pa(ram), &out), -ENOMEM);
+	assert_true(s2_lookup(&s2, ipa(0x401ff000), &out));
+	while ((page = first) != NULL) {
+		first = *page;
+		page_free(page, 0);
+	}
+	ram += 4U * BLOCK_SIZE;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,6 +637,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reserve, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pages, setup_pages, teardown),
+		cmocka_unit_test_setup_teardown(test_take_page, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_take_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_take_without_heap, setup, teardown),
+		{"test_take_page, by pages", test_take_page, setup_pages, teardown, NULL},
+		{"test_take_again, by pages", test_take_again, setup_pages, teardown, NULL},
+		{"test_take_without_heap, by pages", test_take_without_heap, setup_pages, teardown, NULL},
 		{"test_next_block, by pages", test_next_block, setup_pages, teardown, NULL},
 		{"test_dirty, by pages", test_dirty, setup_pages, teardown, NULL},
 		{"test_reserve, by pages", test_reserve, setup_pages, teardown, NULL},

@@ -19,6 +19,7 @@
 #include "hyp/load/guestdtb.h"
 #include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"
+#include "hyp/vm/memerr.h"
 #include "hyp/vm/vm.h"
 #include "tests/device/testdev.h"
 #include "vgic/vgic.h"
@@ -26,6 +27,12 @@
 #define BASE ((uint32_t)MACHINE_RAM_BASE)
 
 extern const struct device_class testdev_class;
+
+int memerr_guest_page(struct vm *of, ipa_t at, bool async)
+{
+	(void)of, (void)at, (void)async;
+	return -EBUSY;
+}
 
 static struct vm vm[2];
 static struct vcpu vcpu[2] = {{.vm = &vm[0]}, {.vm = &vm[1]}};

@@ -356,6 +356,39 @@ static void test_ram_disk(void **state)
 }
 
 /* A long request is done in steps, and a reset between two of them ends it. */
+/* A page of the disk's RAM is bad: an error of what needs it, and who writes all of it has another one. */
+static void test_bad_page(void **state)
+{
+	(void)state;
+	begin_ram(64);
+	memset(data(), 0x11, 8192);
+	assert_int_equal(request(OUT, 0, 8192, false), OK); /* the first two pages */
+	assert_false(virtio_blk_class.owns(&disk->device, pa(FAKE_HOST_PA - PAGE_SIZE)));
+	assert_true(virtio_blk_class.owns(&disk->device, pa(FAKE_HOST_PA + PAGE_SIZE)));
+	fake_virtio.bad_page = FAKE_HOST_PA + PAGE_SIZE;
+	assert_int_equal(request(IN, 0, 4096, true), OK);
+	assert_int_equal(request(IN, 8, 512, true), IOERR);
+	assert_int_equal(request(IN, 0, 8192, true), IOERR);
+	assert_int_equal(request(OUT, 9, 512, false), IOERR);
+	memset(data(), 0x22, 4096);
+	assert_int_equal(request(OUT, 8, 4096, false), OK);
+	memset(data(), 0, 4096);
+	assert_int_equal(request(IN, 8, 4096, true), OK);
+	assert_int_equal(data()[4095], 0x22);
+	fake_virtio.bad_page = FAKE_HOST_PA + 3U * PAGE_SIZE; /* the next one, which nobody has */
+	memset(data(), 0x33, 4096);
+	assert_int_equal(request(OUT, 16, 512, false), OK);
+	assert_int_equal(request(IN, 16, 512, true), OK);
+	assert_int_equal(data()[0], 0x33);
+	fake_virtio.bad_page = FAKE_HOST_PA + 4U * PAGE_SIZE;
+	assert_int_equal(request(IN, 16, 512, true), IOERR);
+	assert_int_equal(zero(WRITE_ZEROES, 16, 1, 0), IOERR);
+	assert_int_equal(zero(WRITE_ZEROES, 16, 8, 0), OK);
+	assert_int_equal(request(IN, 16, 512, true), OK);
+	assert_int_equal(data()[0], 0);
+	end();
+}
+
 static void test_steps(void **state)
 {
 	(void)state;
@@ -486,7 +519,7 @@ int main(void)
 		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_failed_write),
 		cmocka_unit_test(test_ram_disk),      cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_scattered),     cmocka_unit_test(test_short_id),
-		cmocka_unit_test(test_nodes),
+		cmocka_unit_test(test_bad_page),      cmocka_unit_test(test_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,8 @@ test_virtio_net_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEV
 test_virtio_offload_SRCS := $(test_virtio_net_SRCS)
 test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
 test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_badpage_SRCS  := mm/badpage.c mm/page.c mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_memerr_SRCS   := hyp/vm/memerr.c mm/badpage.c mm/page.c mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_tables.c $(FAKE)/fake_machine.c
 test_s2_LDFLAGS    := -Wl,--wrap=page_free
 test_hypmap_SRCS   := mm/hypmap.c mm/page.c $(FAKE)/fake_tables.c $(FAKE)/fake_machine.c

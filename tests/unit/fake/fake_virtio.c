@@ -16,6 +16,7 @@
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
+#include "mm/badpage.h"
 #include "mm/hypmap.h"
 #include "mm/ram.h"
 
@@ -198,6 +199,11 @@ void hyp_window_close_at(enum hyp_window window)
 {
 	assert_true(fake_virtio.windows & BIT(window));
 	fake_virtio.windows &= ~BIT(window);
+}
+
+bool badpage_is(pa_t page)
+{
+	return fake_virtio.bad_page && page.v >> PAGE_SHIFT == fake_virtio.bad_page >> PAGE_SHIFT;
 }
 
 /* In pieces of a block, so that a disk has several. */

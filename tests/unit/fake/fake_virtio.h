@@ -35,6 +35,7 @@ struct fake_virtio {
 	uint64_t host_taken, host_released;                              /* bytes of the host's RAM, from its start */
 	uint32_t scrubbed;                                               /* blocks */
 	uint32_t opened;                                                 /* views, so far */
+	uint64_t bad_page;                                               /* of the host's RAM; 0: none */
 	uint32_t windows;                                                /* that are open, a bit each */
 };
 

@@ -21,6 +21,12 @@ int copy_checked(void *to, const void *from, size_t len);
 int zero_lines_checked(void *at, const void *end);
 
 /*
+ * Clean and invalidate the data cache lines of [at, end) to the point of coherency, `line` bytes each, `at` at the
+ * beginning of one. Pages that abort are left out. The DSB is the caller's.
+ */
+void clean_invalidate_checked(const void *at, const void *end, uint32_t line);
+
+/*
  * Accesses that are too small to keep the registers of the exit that HYP serves, which a fault overwrites: who makes
  * some keeps them around all of them (<arm/fault_kept.h>). Each is one access of the width that it names, naturally
  * aligned.

@@ -38,6 +38,12 @@ static inline int zero_lines_checked(void *at, const void *end)
 	return 0;
 }
 
+static inline void clean_invalidate_checked(const void *at, const void *end, uint32_t line)
+{
+	for (uintptr_t va = (uintptr_t)at; va < (uintptr_t)end; va += line)
+		write_dccimvac((uint32_t)va);
+}
+
 /* The fault takes the exit's registers with it. */
 static inline bool fake_faults(const void *at, size_t len)
 {

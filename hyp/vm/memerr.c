@@ -1,0 +1,222 @@
+/* See hyp/vm/memerr.h. What a page was is found by asking everybody: this is rare, and no record is kept for it. */
+#include <errno.h>
+
+#include "hyp/console/log.h"
+#include "hyp/lib/bits.h"
+#include "hyp/vdev/device.h"
+#include "hyp/vm/memerr.h"
+#include "hyp/vm/vm.h"
+#include "hyp/vm/vmctl.h"
+#include "mm/badpage.h"
+#include "mm/hypmap.h"
+#include "mm/page.h"
+
+typedef unsigned long long ull;
+
+static struct log_budget budget; /* bad pages may come by hundreds; `mem` has all */
+
+/* States in which nobody else changes what the VM has of its RAM. */
+#define SETTLED (BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_CREATED))
+
+static struct bad_page *add_record(pa_t page, bool async, const char *owner)
+{
+	struct bad_page *bad = badpage_add(page);
+
+	if (!bad)
+		return NULL;
+	bad->async = async;
+	log_format(bad->owner, sizeof(bad->owner), "%s", owner);
+	return bad;
+}
+
+/* What was there is not missed where the guest has not touched it yet. Holder of s2.lock. */
+static int take_from_guest(struct vm *vm, struct bad_page *bad, ipa_t at)
+{
+	int ret = s2_take_page(&vm->s2, at);
+
+	if (ret != -ENOENT)
+		return ret;
+	badpage_replace(bad);
+	return 0;
+}
+
+/* The VM's page at `at`, which is `page` of the host now; the block's own is another where that is a spare one. */
+static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
+{
+	struct bad_page *bad, *first;
+	int ret = -EEXIST;
+
+	spin_lock(&vm->s2.lock);
+	bad = add_record(page, async, vm->config.name);
+	if (bad) {
+		bad->guest = true;
+		bad->ipa = at.v;
+		first = badpage_lose_spare(page);
+		if (first)
+			first->async = async;
+		ret = take_from_guest(vm, first ? first : bad, at);
+	}
+	spin_unlock(&vm->s2.lock);
+	if (!bad)
+		return ret;
+	hyp_unmap_ring_page(page);
+	if (log_ratelimit(&budget))
+		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: 4 KiB taken away",
+			vm->config.name, (ull)page.v, (ull)at.v);
+	return ret;
+}
+
+/* It cannot go on with what it would need. The page stays mapped where there is no table to leave it out with. */
+static void stop(struct vm *vm, const char *what, pa_t page)
+{
+	char why[80];
+
+	log_format(why, sizeof(why), "%s at 0x%llx of the host's RAM, which is bad", what, (ull)page.v);
+	vmctl_crash(vm, NULL, why);
+}
+
+/* The page behind `at`, whoever provides it. Holder of vm->lock. */
+static bool page_behind(const struct vm *vm, ipa_t at, pa_t *page)
+{
+	if (!vm_ram_pa(vm, at, page))
+		return false;
+	s2_lookup(&vm->s2, at, page);
+	page->v = align_down(page->v, PAGE_SIZE);
+	return true;
+}
+
+int memerr_guest_page(struct vm *vm, ipa_t at, bool async)
+{
+	int ret = -EFAULT;
+	pa_t page;
+
+	at.v = align_down(at.v, PAGE_SIZE);
+	spin_lock(&vm->lock);
+	if (!(BIT(vm->state) & SETTLED))
+		ret = vm->extent_count ? -EBUSY : -EFAULT;
+	else if (page_behind(vm, at, &page))
+		ret = lose_guest_page(vm, at, page, async);
+	spin_unlock(&vm->lock);
+	if (ret == -ENOMEM)
+		stop(vm, "no table in virt7's heap for the rest of a block", page);
+	return ret;
+}
+
+/* Where the VM sees `page`: in its pieces of RAM, or as a spare page in one. Holder of vm->lock. */
+static bool find_in_vm(const struct vm *vm, pa_t page, ipa_t *at)
+{
+	for (uint32_t i = 0; i < vm->extent_count; i++) {
+		const struct vm_extent *e = &vm->extent[i];
+		uint32_t next = 0;
+
+		if (page.v - e->pa < e->size) {
+			*at = ipa(e->ipa + (page.v - e->pa));
+			return true;
+		}
+		for (struct bad_page *bad; (bad = badpage_next(pa(e->pa), e->size, &next)) != NULL;)
+			if (bad->instead == page.v) {
+				*at = ipa(e->ipa + (bad->pa - e->pa));
+				return true;
+			}
+	}
+	return false;
+}
+
+/* The VM that has the page as RAM; it stays, because the caller holds vms_lock. */
+static struct vm *find_guest(pa_t page, ipa_t *at)
+{
+	struct vm *vm;
+
+	vm_for_each(vm)
+	{
+		bool found;
+
+		spin_lock(&vm->lock);
+		found = find_in_vm(vm, page, at);
+		spin_unlock(&vm->lock);
+		if (found)
+			return vm;
+	}
+	return NULL;
+}
+
+static bool covers(const void *object, size_t size, pa_t page)
+{
+	return object && page.v - page_pa(object).v < align_up(size, PAGE_SIZE);
+}
+
+/* A VM whose tables, vCPUs or own structure lie in that page of the heap. Holder of vms_lock. */
+static struct vm *find_in_heap(pa_t page)
+{
+	struct vcpu *v;
+	struct vm *vm;
+
+	vm_for_each(vm)
+	{
+		if (covers(vm, sizeof(*vm), page) || s2_owns_table(&vm->s2, page))
+			return vm;
+		vm_for_each_vcpu(v, vm)
+			if (covers(v, sizeof(*v), page))
+				return vm;
+	}
+	return NULL;
+}
+
+static void lose_heap_page(pa_t page, bool in_use)
+{
+	struct vm *vm = in_use ? find_in_heap(page) : NULL;
+
+	log_err("virt7's heap at 0x%llx is bad: %s", (ull)page.v,
+		vm       ? "a VM cannot go on"
+		: in_use ? "what it holds may be wrong; it is not used again once it is free"
+			 : "it was free, and is not used any more");
+	if (vm)
+		stop(vm, "virt7 has tables or vCPUs of this VM", page);
+}
+
+/* A device that has the page as RAM of its own. Holder of vms_lock. */
+static struct vm *find_device(pa_t page, const char **name)
+{
+	struct vm *vm;
+
+	vm_for_each(vm) for (const struct device *d = device_first(vm); d;
+			     d = d->next) if (d->class->owns && d->class->owns(d, page))
+	{
+		*name = d->name;
+		return vm;
+	}
+	return NULL;
+}
+
+/* Nobody's RAM as a guest. Holder of vms_lock. */
+static int lose_other_page(pa_t page, bool async)
+{
+	const char *name = "";
+	struct vm *vm = find_device(page, &name);
+	bool in_use;
+
+	if (!add_record(page, async, vm ? vm->config.name : ""))
+		return badpage_is(page) ? -EEXIST : -ENOMEM;
+	if (vm)
+		log_err("vm %s: %s: the host's RAM at 0x%llx is bad: 4 KiB of the device's data are lost",
+			vm->config.name, name, (ull)page.v);
+	else if (page_retire(page, &in_use))
+		lose_heap_page(page, in_use);
+	else
+		log_err("host: RAM at 0x%llx is bad: 4 KiB that no VM has; not used any more", (ull)page.v);
+	return 0;
+}
+
+int memerr_page(pa_t at, bool async)
+{
+	pa_t page = pa(align_down(at.v, PAGE_SIZE));
+	struct vm *vm;
+	ipa_t guest;
+	int ret;
+
+	spin_lock(&vms_lock);
+	vm = find_guest(page, &guest);
+	ret = badpage_is(page) ? -EEXIST : vm ? memerr_guest_page(vm, guest, async) : lose_other_page(page, async);
+	spin_unlock(&vms_lock);
+	return ret;
+}
