@@ -75,23 +75,33 @@ static void memory_node(struct tree *t)
 	tree_end(t);
 }
 
+/* phandle: 0, none. */
+static void reserve_page(struct tree *t, const char *name, uint64_t at, uint32_t phandle)
+{
+	tree_begin_numbered(t, name, at);
+	tree_list(t, "reg", (uint32_t)(at >> 32), (uint32_t)at, 0, PAGE_SIZE);
+	tree_flag(t, "no-map");
+	if (phandle)
+		tree_cell(t, "phandle", phandle);
+	tree_end(t);
+}
+
 /* Bad pages that nothing stands in for (hyp/vm/memerr.h). */
 static void reserved_memory_node(struct tree *t)
 {
-	if (t->params->hole_count == 0)
+	bool early = t->cfg->memory_errors == VM_MEMORY_ERRORS_EARLY;
+
+	if (t->params->hole_count == 0 && !early)
 		return;
 	tree_begin(t, "reserved-memory");
 	tree_cell(t, "#address-cells", 2);
 	tree_cell(t, "#size-cells", 2);
 	tree_flag(t, "ranges");
-	for (uint32_t i = 0; i < t->params->hole_count; i++) {
-		uint64_t at = t->params->hole[i];
-
-		tree_begin_numbered(t, "bad-page@", at);
-		tree_list(t, "reg", (uint32_t)(at >> 32), (uint32_t)at, 0, PAGE_SIZE);
-		tree_flag(t, "no-map");
-		tree_end(t);
-	}
+	for (uint32_t i = 0; i < t->params->hole_count; i++)
+		reserve_page(t, "bad-page@", t->params->hole[i], 0);
+	if (early)
+		reserve_page(t, "memory-errors@", MACHINE_RAM_BASE + t->cfg->ram_size - PAGE_SIZE,
+			     TREE_PHANDLE_MEMERR(t));
 	tree_end(t);
 }
 

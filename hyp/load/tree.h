@@ -22,6 +22,7 @@
 #define TREE_PHANDLE_CPU(t, n) (TREE_PHANDLE_CLOCK + (t)->cpus - (n))
 #define TREE_PHANDLE_GIC(t)    (TREE_PHANDLE_CLOCK + 1U + (t)->cpus)
 #define TREE_PHANDLE_GPIO(t)   (TREE_PHANDLE_GIC(t) + 2U) /* QEMU's GIC has a node for MSIs in between */
+#define TREE_PHANDLE_MEMERR(t) (TREE_PHANDLE_GPIO(t) + 1U)
 
 struct vm_config;
 struct guestdtb_params;

@@ -17,6 +17,8 @@
 
 enum vm_action { VM_ACTION_STOP, VM_ACTION_RESTART };
 
+enum vm_memory_errors { VM_MEMORY_ERRORS_ACCESS, VM_MEMORY_ERRORS_EARLY };
+
 struct vm_config {
 	char name[VM_NAME_MAX];
 	int node;              /* in the bundle, where its devices are; 0: none */
@@ -29,8 +31,9 @@ struct vm_config {
 	bool virtio_legacy;  /* its virtio devices have registers of version 1 */
 	bool dedicated_cpus; /* each vCPU has a physical CPU that nobody else gets */
 	enum vm_action on_crash, on_reset;
-	uint32_t watchdog_ms;   /* 0: none */
-	uint32_t restart_limit; /* restarts in a row after crashes; 0: no limit */
+	enum vm_memory_errors memory_errors; /* when it is told of them; docs/memory-errors.md */
+	uint32_t watchdog_ms;                /* 0: none */
+	uint32_t restart_limit;              /* restarts in a row after crashes; 0: no limit */
 	bool quiet; /* load without progress lines: a guest that resets without end must not fill the console */
 	const char *bootargs;                /* into the bundle; "" where absent */
 	struct bundle_image kernel, ramdisk; /* name is NULL where absent */

@@ -19,6 +19,7 @@
  *             own memory is freed behind it
  *   owns      whether a page of the host's RAM, but a guest's RAM, is this device's (hyp/vm/memerr.h): on any CPU
  *   show_ram  print where that RAM is, a line for each piece
+ *   bad_page  a page of the VM's RAM has been taken away; under vm->lock, on any CPU
  * NULL: there is nothing to do. Only create is needed.
  *
  * Calls of one device do not overlap, but for its registers, which any vCPU of the VM may access at any time: a lock of
@@ -63,6 +64,7 @@ struct device_class {
 	void (*settle)(struct device *device);
 	void (*destroy)(struct device *device);
 	bool (*owns)(const struct device *device, pa_t page);
+	void (*bad_page)(struct device *device, ipa_t page, bool async);
 	void (*show_ram)(const struct device *device, void (*print)(const char *fmt, ...));
 };
 

@@ -36,6 +36,7 @@
 #define MACHINE_SPI_UART        33U
 #define MACHINE_SPI_RTC         34U
 #define MACHINE_SPI_GPIO        39U
+#define MACHINE_SPI_MEMERR      42U /* nothing of QEMU's */
 #define MACHINE_SPI_VIRTIO(n)   (48U + (n))
 #define MACHINE_GPIO_POWER_LINE 3U
 

@@ -40,6 +40,13 @@ static int take_from_guest(struct vm *vm, struct bad_page *bad, ipa_t at)
 	return 0;
 }
 
+static void tell_guest(struct vm *vm, ipa_t at, bool async)
+{
+	for (struct device *d = vm->devices; d; d = d->next)
+		if (d->class->bad_page)
+			d->class->bad_page(d, at, async);
+}
+
 /* The VM's page at `at`, which is `page` of the host now; the block's own is another where that is a spare one. */
 static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 {
@@ -60,6 +67,7 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 	if (!bad)
 		return ret;
 	hyp_unmap_ring_page(page);
+	tell_guest(vm, at, async);
 	if (log_ratelimit(&budget))
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: 4 KiB taken away",
 			vm->config.name, (ull)page.v, (ull)at.v);

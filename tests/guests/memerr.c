@@ -269,6 +269,34 @@ static void test_smp(void)
 	report_eq(sum, 0, "each CPU finds the page bad, and its neighbours well, in each round");
 }
 
+/* The page of records at the end of RAM: version, size of a record, how many, how many so far; IPA, bytes, severity,
+ * count. */
+static void test_early(uint32_t page)
+{
+	uint32_t before = read32(page + 12), bad = next_page(), record = page + 32U + before % 126U * 32U;
+
+	write32(GICD_ICFGR(MACHINE_SPI_MEMERR / 16U),
+		read32(GICD_ICFGR(MACHINE_SPI_MEMERR / 16U)) | 2U << MACHINE_SPI_MEMERR % 16U * 2U); /* an edge */
+	gic_enable(MACHINE_SPI_MEMERR);
+	report_eq(read32(page), 1, "version of the records");
+	report_eq(read32(page + 4), 32, "their size");
+	report_eq(read32(page + 8), 126, "their number");
+	report(!(read32(GICD_ISPENDR(1)) & BIT(MACHINE_SPI_MEMERR % 32U)), "no interrupt before an error");
+	poison(bad, TESTDEV_POISON_ASYNC);
+	report_eq(read32(page + 12), before + 1U, "one more record");
+	report_eq(read32(record), bad, "its address");
+	report_eq(read32(record + 8), KIB4, "its size");
+	report_eq(read32(record + 12), 1, "its severity");
+	report_eq(read32(record + 16), before + 1U, "its count");
+	report_eq(read32(record + 20), 1, "its flags");
+	report(read32(GICD_ISPENDR(1)) & BIT(MACHINE_SPI_MEMERR % 32U), "its interrupt");
+	write32(GICD_ICPENDR(1), BIT(MACHINE_SPI_MEMERR % 32U));
+	for (uint32_t i = 0; i < 130; i++)
+		poison(next_page(), TESTDEV_POISON);
+	report_eq(read32(page + 12), before + 131U, "all of them");
+	report_eq(read32(page + 32U + (before + 130U) % 126U * 32U + 16), before + 131U, "the ring goes round");
+}
+
 /* Beside a VM that has aborts pending: none of them comes here, whoever runs in between. */
 static void listen(uint32_t count)
 {
@@ -297,6 +325,11 @@ void guest_main(void)
 
 	if (listens) {
 		listen(listens);
+		return;
+	}
+	if (param("early=", 0)) {
+		gic_init();
+		test_early((uint32_t)MACHINE_RAM_BASE + MIB(mib) - KIB4);
 		return;
 	}
 	rounds = param("rounds=", 20);

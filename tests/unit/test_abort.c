@@ -382,8 +382,8 @@ int main(void)
 		cmocka_unit_test(test_changed_meanwhile),   cmocka_unit_test(test_page_border),
 		cmocka_unit_test(test_asynchronous),        cmocka_unit_test(test_devices_before_ram),
 		cmocka_unit_test(test_memory_that_aborts),  cmocka_unit_test(test_memory_of_a_device),
-		cmocka_unit_test(test_fetch_from_a_device),
-		cmocka_unit_test(test_later),               cmocka_unit_test(test_lost_tables),
+		cmocka_unit_test(test_fetch_from_a_device), cmocka_unit_test(test_later),
+		cmocka_unit_test(test_lost_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,11 @@ int console_getc(struct console_stream *stream)
 {
 	(void)stream;
 	return -1;
+}
+
+void vgic_pulse(struct vm *vm, uint32_t cpu, uint32_t id)
+{
+	(void)vm, (void)cpu, (void)id;
 }
 
 void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
@@ -218,6 +224,8 @@ static void test_one_cpu(void **state)
 	expect_list("/cpus/cpu-map/socket0/cluster0/core0", "cpu", 0x8001);
 }
 
+static char early_path[64];
+
 static void test_holes(void **state)
 {
 	struct guestdtb_params params = {0};
@@ -235,6 +243,21 @@ static void test_holes(void **state)
 	assert_int_equal(count_subnodes("/reserved-memory"), GUESTDTB_HOLES);
 	expect_list("/reserved-memory/bad-page@140001000", "reg", 1, 0x40001000, 0, 0x1000);
 	expect("/reserved-memory/bad-page@140003000", "no-map", "", 0);
+}
+
+static void test_early(void **state)
+{
+	const struct guestdtb_params params = {0};
+	struct vm_config cfg = one;
+
+	(void)state;
+	cfg.memory_errors = VM_MEMORY_ERRORS_EARLY;
+	make(&cfg, &params);
+	assert_int_equal(count_subnodes("/reserved-memory"), 1);
+	assert_true(cfg.ram_size < MIB(1024));
+	snprintf(early_path, sizeof(early_path), "/reserved-memory/memory-errors@%llx",
+		 (unsigned long long)(MACHINE_RAM_BASE + cfg.ram_size - 0x1000U));
+	expect(early_path, "no-map", "", 0);
 }
 
 static void test_eight_cpus(void **state)
@@ -319,13 +342,10 @@ static void test_all_devices(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_qemu),
-		cmocka_unit_test(test_one_cpu),
-		cmocka_unit_test(test_holes),
-		cmocka_unit_test(test_eight_cpus),
-		cmocka_unit_test(test_what_the_caller_says),
-		cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_all_devices),
+		cmocka_unit_test(test_as_qemu),    cmocka_unit_test(test_one_cpu),
+		cmocka_unit_test(test_early),      cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_eight_cpus), cmocka_unit_test(test_what_the_caller_says),
+		cmocka_unit_test(test_sizes),      cmocka_unit_test(test_all_devices),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

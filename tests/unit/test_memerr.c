@@ -92,6 +92,19 @@ static bool disk_owns(const struct device *device, pa_t page)
 	return page.v - DISK_PA < BLOCK_SIZE;
 }
 
+static uint32_t told;
+static uint64_t told_of;
+
+static void tell(struct device *device, ipa_t page, bool async)
+{
+	(void)device, (void)async;
+	told++;
+	told_of = page.v;
+}
+
+static const struct device_class early_class = {.bad_page = tell};
+static struct device early = {.class = &early_class};
+
 static const struct device_class disk_class = {.owns = disk_owns}, other_class;
 static struct device other = {.class = &other_class}, disk = {.class = &disk_class, .name = "disk0"};
 
@@ -122,6 +135,7 @@ static int setup(void **state)
 	b->extent_count = 1;
 	other.next = &disk;
 	a->devices = &other;
+	b->devices = &early;
 	return 0;
 }
 
@@ -147,6 +161,7 @@ static void test_guest(void **state)
 {
 	(void)state;
 	assert_int_equal(memerr_guest_page(b, ipa(VM_IPA + 0x5678), true), 0);
+	assert_true(told == 1 && told_of == VM_IPA + 0x5000);
 	assert_true(taken == 1 && taken_at == VM_IPA + 0x5000 && unmapped == 1 && unmapped_at == VM_PA + 0x5000);
 	assert_string_equal(fake_log_last(LOG_ERR),
 			    "vm b: the host's RAM at 0x90005000, the guest's at 0x40005000, is bad: "

@@ -261,6 +261,7 @@ static void test_strings(void **state)
 		{"bootargs", "abc", 3, -EINVAL, "vm a: /vms/a: bootargs: not a string"},
 		{"on-crash", "reboot", 7, -EINVAL, "vm a: /vms/a: on-crash: not \"stop\" or \"restart\""},
 		{"on-crash", "stop", 4, -EINVAL, "vm a: /vms/a: on-crash: not \"stop\" or \"restart\""},
+		{"memory-errors", "late", 5, -EINVAL, "vm a: /vms/a: memory-errors: not \"access\" or \"early\""},
 		{"on-reset", "", 1, -EINVAL, "vm a: /vms/a: on-reset: not \"stop\" or \"restart\""},
 		{"bootargs", longest, VM_BOOTARGS_MAX + 1, -EINVAL, "vm a: /vms/a: bootargs: longer than 4095"},
 	};
@@ -276,6 +277,9 @@ static void test_strings(void **state)
 	assert_int_equal(parse_with("compatible", "x,y\0virt7,vm", 13, &cfg), 1);
 	assert_int_equal(parse_with("on-crash", "restart", 8, &cfg), 1);
 	assert_int_equal(cfg.on_crash, VM_ACTION_RESTART);
+	assert_int_equal(cfg.memory_errors, VM_MEMORY_ERRORS_ACCESS);
+	assert_int_equal(parse_with("memory-errors", "early", 6, &cfg), 1);
+	assert_int_equal(cfg.memory_errors, VM_MEMORY_ERRORS_EARLY);
 	assert_int_equal(parse_with("on-reset", "stop", 5, &cfg), 1);
 	assert_int_equal(cfg.on_reset, VM_ACTION_STOP);
 }
