@@ -16,6 +16,7 @@ FOREIGN_HEAD = 0x206
 MAX_VMS = 255
 VIRTIO_SLOTS = 32
 SWITCH_PORTS_MAX = 256  # of hyp/virtio/switch.h
+HASHES = ("crc32", "sha256", "sha1", "md5")
 
 # What reading a damaged tree ends in.
 DAMAGE = (struct.error, ValueError, IndexError, AttributeError)
@@ -227,9 +228,10 @@ def check_image(blob, root, vm, kind, name):
     for address in ("load", "entry"):
         if address in image.properties and as_number(image.properties[address]) is None:
             raise Refusal(f"{where}: {address}: {WORDS['ADDRESS']}")
-    for node in image.nodes:
-        if node.name.startswith("hash") and as_text(node.properties.get("algo", b"")) not in ("crc32", "sha256"):
-            raise Refusal(f"{where}/{node.name}: algo: {WORDS['ALGO']}")
+    hashes = {node.name: as_text(node.properties.get("algo", b"")) for node in image.nodes if node.name.startswith("hash")}
+    unknown = [node for node, algo in hashes.items() if algo not in HASHES]
+    if unknown and len(unknown) == len(hashes):
+        raise Refusal(f"{where}/{unknown[-1]}: algo: {WORDS['ALGO']}")
     return data, image
 
 
@@ -255,12 +257,14 @@ def check_placement(vm, images):
     for kind, (data, image) in images.items():
         packed = is_packed(image)
         load, entry = (as_number(image.properties.get(name, b"")) for name in ("load", "entry"))
+        anywhere = load == 0 or as_text(image.properties.get("type", b"")) == "kernel_noload"
+        load = None if anywhere else load
         try:
             plain = bundleplace.unpack(data) if packed else bytes(data)
             if plain is None:
                 raise bundleplace.Wrong(WORDS["NOT_GZIP"])
             if kind == "kernel":
-                place.kernel(plain, packed, load, entry, find_foreign)
+                place.kernel(plain, packed, load, entry, anywhere, find_foreign)
             else:
                 place.ramdisk(plain, packed, load)
         except bundleplace.Wrong as wrong:

@@ -150,11 +150,11 @@ class Placement:
         if is_zimage(data):
             self.grow(load, data)
 
-    def plain(self, data, load, entry):
+    def plain(self, data, load, entry, anywhere):
         start = next(words_at(data, 0x28)) if is_zimage(data) else 0
         load = load if load is not None else start or RAM + RAW
         self.flat(data, load)
-        return load if entry is None else entry
+        return load if entry is None else entry + (load if anywhere else 0)
 
     def open_uimage(self, data, packed):
         size, = struct.unpack_from(">I", data, 12)
@@ -164,14 +164,15 @@ class Placement:
             self.wrong("UIMAGE_ARCH")
         if size > len(data) - UIMAGE_HEADER:
             self.wrong("UIMAGE_SHORT")
-        if data[31] > 1:
+        compressed = data[31] if data[30] != UIMAGE_RAMDISK else 0  # a ramdisk is handed over as it is
+        if compressed > 1:
             self.wrong("UIMAGE_PACKED")
-        if data[31] and packed:
+        if compressed and packed:
             self.wrong("UIMAGE_TWICE")
         inner = data[UIMAGE_HEADER:UIMAGE_HEADER + size]
         if zlib.crc32(inner) != struct.unpack_from(">I", data, 24)[0]:
             self.wrong("UIMAGE_DATA")
-        if data[31]:
+        if compressed:
             inner = unpack(inner)
             if inner is None:
                 self.wrong("NOT_GZIP")
@@ -217,8 +218,9 @@ class Placement:
                 pc = (entry - virtual + physical) % WORD
         return pc
 
-    def kernel(self, data, packed, load, entry, find_foreign):
-        """`data` unpacked, `packed`: the bundle says gzip; load and entry of the bundle, or None."""
+    def kernel(self, data, packed, load, entry, anywhere, find_foreign):
+        """`data` unpacked, `packed`: the bundle says gzip; load and entry of the bundle, or None, and whether entry counts from
+        wherever the kernel is."""
         self.what = "kernel"
         if not data:
             self.wrong("DATA_EMPTY")
@@ -230,7 +232,7 @@ class Placement:
         elif is_uimage(data):
             pc = self.uimage(data, packed, find_foreign)
         else:
-            pc = self.plain(data, load, entry)
+            pc = self.plain(data, load, entry, anywhere)
         if not self.holds(pc, 1) or pc >> 32:
             self.wrong("ENTRY", pc, RAM, self.end)
 

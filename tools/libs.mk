@@ -5,7 +5,7 @@ LIB_OUT := $(DEPS)/lib
 
 libfdt_OBJS := $(patsubst %,$(LIB_OUT)/device-tree-compiler/libfdt/%.o,fdt fdt_check fdt_ro fdt_rw fdt_sw fdt_wip)
 libz_OBJS   := $(patsubst %,$(LIB_OUT)/zlib/%.o,adler32 crc32 inffast inflate inftrees zutil)
-libmd_OBJS  := $(LIB_OUT)/libmd/src/sha2.o
+libmd_OBJS  := $(patsubst %,$(LIB_OUT)/libmd/src/%.o,md5 sha1 sha2)
 LIB_OBJS    := $(libfdt_OBJS) $(libz_OBJS) $(libmd_OBJS)
 
 # A boot hashes images byte by byte, inflates them, and walks the host's tree. ARM state for the hashes, where a rotated operand
@@ -23,8 +23,8 @@ $(LIB_SRC)/.stamp: tools/deps
 	tools/deps target-libs
 
 LIB_HEADERS := device-tree-compiler/libfdt/fdt.h device-tree-compiler/libfdt/libfdt.h \
-	device-tree-compiler/libfdt/libfdt_env.h zlib/zlib.h zlib/zconf.h libmd/include/sha2.h
-$(LIB_OUT)/include/config.h: $(LIB_SRC)/.stamp
+	device-tree-compiler/libfdt/libfdt_env.h zlib/zlib.h zlib/zconf.h libmd/include/md5.h libmd/include/sha1.h libmd/include/sha2.h
+$(LIB_OUT)/include/config.h: $(LIB_SRC)/.stamp tools/libs.mk
 	@mkdir -p $(@D)
 	$(Q)cp $(LIB_HEADERS:%=$(LIB_SRC)/%) $(@D)
 	$(Q): >$@

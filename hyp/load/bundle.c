@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include <libfdt.h>
+#include <md5.h>
+#include <sha1.h>
 #include <sha2.h>
 #include <zlib.h>
 
@@ -33,7 +35,7 @@ struct hash_algo {
 	void (*digest)(const struct bundle_image *image, uint8_t *out);
 };
 
-/* Bytes between looks at who else wants the CPU: some ten thousand instructions. */
+/* Bytes between looks at who else wants the CPU: some ten thousand instructions; of the others it is less. */
 #define CRC32_STEP  KIB(2)
 #define SHA256_STEP 256U
 
@@ -60,9 +62,35 @@ static void digest_sha256(const struct bundle_image *image, uint8_t *out)
 	SHA256Final(out, &ctx);
 }
 
+static void digest_sha1(const struct bundle_image *image, uint8_t *out)
+{
+	SHA1_CTX ctx;
+
+	SHA1Init(&ctx);
+	for (size_t at = 0; at < image->size; at += SHA256_STEP) {
+		sched_preempt();
+		SHA1Update(&ctx, image->data + at, MIN(SHA256_STEP, image->size - at));
+	}
+	SHA1Final(out, &ctx);
+}
+
+static void digest_md5(const struct bundle_image *image, uint8_t *out)
+{
+	MD5_CTX ctx;
+
+	MD5Init(&ctx);
+	for (size_t at = 0; at < image->size; at += SHA256_STEP) {
+		sched_preempt();
+		MD5Update(&ctx, image->data + at, MIN(SHA256_STEP, image->size - at));
+	}
+	MD5Final(out, &ctx);
+}
+
 static const struct hash_algo hash_algos[] = {
 	{"crc32", 4, digest_crc32},
 	{"sha256", SHA256_DIGEST_LENGTH, digest_sha256},
+	{"sha1", SHA1_DIGEST_LENGTH, digest_sha1},
+	{"md5", MD5_DIGEST_LENGTH, digest_md5},
 };
 
 /* The one error line of a lookup. `sub` is a subnode of the image, or NULL. */
@@ -251,6 +279,16 @@ static int find_address(const struct lookup *l, const char *property, bool *has,
 	return 0;
 }
 
+/* As U-Boot has it: type kernel_noload, or address 0, where no guest's RAM is. */
+static void find_anywhere(const struct lookup *l, struct bundle_image *image)
+{
+	const char *type = "";
+
+	bundle_get_string(l->b, l->node, "type", &type);
+	image->anywhere = !strcmp(type, "kernel_noload") || (image->has_load && !image->load);
+	image->has_load = image->has_load && !image->anywhere;
+}
+
 static const struct hash_algo *find_algo(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(hash_algos); i++)
@@ -259,6 +297,7 @@ static const struct hash_algo *find_algo(const char *name)
 	return NULL;
 }
 
+/* 0: it matches; -ENOENT, not logged: of an algorithm that virt7 does not know. Else as bundle_find_image(). */
 static int check_hash(const struct lookup *l, const struct bundle_image *image, int node, const char *sub)
 {
 	uint8_t digest[SHA256_DIGEST_LENGTH];
@@ -271,7 +310,7 @@ static int check_hash(const struct lookup *l, const struct bundle_image *image, 
 		return refuse(l, sub, "algo", "missing or malformed; use \"crc32\" or \"sha256\"");
 	algo = find_algo(name);
 	if (!algo)
-		return refuse(l, sub, "algo", WORDS_ALGO);
+		return -ENOENT;
 	value = fdt_getprop(l->b->fdt, node, "value", &len);
 	if (!value)
 		return refuse(l, sub, "value", "missing; mkimage computes it, dtc does not");
@@ -291,6 +330,7 @@ static int check_hash(const struct lookup *l, const struct bundle_image *image, 
 /* Nodes named hash-1, hash@1, hash: U-Boot takes every name that starts so. They cover the data as it is stored. */
 static int check_hashes(const struct lookup *l, const struct bundle_image *image)
 {
+	const char *unknown = NULL;
 	bool any = false;
 	int node, err;
 
@@ -299,11 +339,19 @@ static int check_hashes(const struct lookup *l, const struct bundle_image *image
 
 		if (!sub || strncmp(sub, "hash", 4) != 0)
 			continue;
-		any = true;
 		err = check_hash(l, image, node, sub);
-		if (err)
+		if (err == -ENOENT)
+			unknown = sub;
+		else if (err)
 			return err;
+		else
+			any = true;
 	}
+	if (unknown && !any)
+		return refuse(l, unknown, "algo", WORDS_ALGO);
+	if (unknown)
+		log_warn("vm %s: %s: /images/%.40s/%.31s: algo: " WORDS_ALGO_PASSED, l->vm, l->property, l->name,
+			 unknown);
 	if (!any)
 		log_warn("vm %s: %s: /images/%.40s: no hash node: damage would go unnoticed", l->vm, l->property,
 			 l->name);
@@ -333,6 +381,8 @@ int bundle_find_image(const struct bundle *b, const char *vm, const char *proper
 		err = find_address(&l, "load", &image->has_load, &image->load);
 	if (!err)
 		err = find_address(&l, "entry", &image->has_entry, &image->entry);
+	if (!err)
+		find_anywhere(&l, image);
 	if (!err)
 		err = check_hashes(&l, image);
 	return err;

@@ -25,6 +25,7 @@ struct bundle_image {
 	size_t size;
 	enum image_compression compression;
 	bool has_load, has_entry;
+	bool anywhere;        /* it may lie where there is room: `entry` counts from there */
 	uint64_t load, entry; /* IPA, where has_* */
 };
 
@@ -35,9 +36,9 @@ struct bundle_image {
 int bundle_open(struct bundle *b, const void *blob, size_t size);
 
 /*
- * Find image `name` and verify each of its hash-* nodes (crc32, sha256; an unknown algorithm is refused). `vm` and
- * `property` are for the error line only. An image without any hash is accepted with a warning.
- * 0, -ENOENT, -EINVAL, or -EBADMSG for a hash that does not match. Every error has logged one line.
+ * Find image `name` and verify each of its hash-* nodes (crc32, sha256, sha1, md5; of other algorithms one alone is
+ * refused). `vm` and `property` are for the error line only. An image without any hash is accepted with a warning. 0,
+ * -ENOENT, -EINVAL, or -EBADMSG for a hash that does not match. Every error has logged one line.
  */
 int bundle_find_image(const struct bundle *b, const char *vm, const char *property, const char *name,
 		      struct bundle_image *image);

@@ -266,7 +266,7 @@ static int load_plain(struct loader *l, const uint8_t *header, uint64_t *pc)
 		load = l->image->load;
 	else if (is_zimage(header, l->stream.length) && le32(header + ZIMAGE_START))
 		load = le32(header + ZIMAGE_START);
-	*pc = l->image->has_entry ? l->image->entry : load;
+	*pc = !l->image->has_entry ? load : l->image->entry + (l->image->anywhere ? load : 0);
 	return load_flat(l, header, load, l->stream.length);
 }
 
@@ -275,7 +275,8 @@ static bool is_uimage(const uint8_t *header, size_t len)
 	return len >= UIMAGE_HEADER && fdt32_ld((const void *)header) == UIMAGE_MAGIC;
 }
 
-static const char *uimage_check(struct loader *l, const uint8_t *header, size_t len)
+/* `packed`: what is inside may be compressed, and has to be undone. */
+static const char *uimage_check(struct loader *l, const uint8_t *header, size_t len, bool packed)
 {
 	static const uint8_t zero[4];
 	uint32_t crc = (uint32_t)crc32_z(0, header, UIMAGE_HCRC);
@@ -289,9 +290,9 @@ static const char *uimage_check(struct loader *l, const uint8_t *header, size_t 
 		return WORDS_UIMAGE_ARCH;
 	if (len > l->stream.length - UIMAGE_HEADER)
 		return WORDS_UIMAGE_SHORT;
-	if (header[UIMAGE_COMPRESSION] > 1U)
+	if (packed && header[UIMAGE_COMPRESSION] > 1U)
 		return WORDS_UIMAGE_PACKED;
-	if (header[UIMAGE_COMPRESSION] && l->stream.gzip)
+	if (packed && header[UIMAGE_COMPRESSION] && l->stream.gzip)
 		return WORDS_UIMAGE_TWICE;
 	crc = 0;
 	if (image_stream_seek(&l->stream, UIMAGE_HEADER) || image_stream_crc(&l->stream, len, &crc) ||
@@ -311,16 +312,17 @@ static int refuse_empty(const struct loader *l, size_t len)
 /* Check a uImage and leave the stream at what is inside it, `*len` bytes long. */
 static int uimage_open(struct loader *l, const uint8_t *header, size_t *len)
 {
+	bool packed = header[UIMAGE_TYPE] != UIMAGE_RAMDISK;
 	const char *wrong;
 	int err;
 
 	*len = fdt32_ld((const void *)(header + UIMAGE_SIZE));
-	wrong = uimage_check(l, header, *len);
+	wrong = uimage_check(l, header, *len, packed);
 	if (wrong) {
 		loader_refuse(l, "%s", wrong);
 		return -EINVAL;
 	}
-	if (!header[UIMAGE_COMPRESSION]) {
+	if (!packed || !header[UIMAGE_COMPRESSION]) {
 		err = image_stream_seek(&l->stream, UIMAGE_HEADER);
 	} else {
 		err = image_stream_open(&l->stream, l->work, l->image->data + UIMAGE_HEADER, *len, IMAGE_GZIP);
@@ -469,7 +471,8 @@ static int place_ramdisk(const struct loader *l, uint64_t size, uint64_t *start)
 /*
  * The guest gets what mkimage was given: `compression` in the bundle says what virt7 has to undo, and a .cpio.gz with
  * compression = "none" stays compressed, for the kernel to unpack. (U-Boot never unpacks a ramdisk.) A uImage around it
- * is removed, as QEMU's -initrd does.
+ * is removed, as QEMU's -initrd does, and what its header says of compression is nobody's business: distributions label
+ * zstd and xz as gzip, and no boot loader looks at it.
  */
 static int load_ramdisk(struct loader *l, struct guestdtb_params *params)
 {

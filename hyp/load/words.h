@@ -34,10 +34,11 @@
 /* An image's node. */
 #define WORDS_DATA_EMPTY       "empty; give the image a file"
 #define WORDS_ARCH             "not \"arm\"; a guest is a 32-bit ARM program"
-#define WORDS_COMPRESSION      "not supported; use \"none\" or \"gzip\""
+#define WORDS_COMPRESSION      "not supported; uncompress it (xz -d, zstd -d, lz4 -d, unlzma), use \"none\""
 #define WORDS_COMPRESSION_TYPE "not a string; use \"none\" or \"gzip\""
 #define WORDS_ADDRESS          "not a number of one or two cells"
 #define WORDS_ALGO             "not supported; use \"crc32\" or \"sha256\""
+#define WORDS_ALGO_PASSED      "not known, passed over: another hash has matched"
 #define WORDS_NOT_GZIP         "not a gzip stream, or a damaged one; make the bundle again"
 
 /* A kernel or a bundle of another kind, beside hyp/load/foreign.def. */

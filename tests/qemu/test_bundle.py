@@ -293,7 +293,7 @@ def test_kernels_of_another_kind(virt7, fit, tmp_path):
     path = fit(" ".join(vm(kind, f'kernel = "{kind}";', "memory = <8192>;") for kind in files),
                " ".join(image(kind, file, "gzip" if kind == "packed" else "none") for kind, (file, _) in files.items()))
     lines = sorted(f'vm {kind}: kernel "{kind}": {line}' for kind, (_, line) in files.items())
-    run = virt7(path)
+    run = virt7(path, mem="2G")
     run.expect(re.escape(STOPPED) + "\r")
     assert sorted(errors(run)) == sorted([*("virt7: error: " + line for line in lines), NO_VM, STOPPED])
     assert sorted(refused_by_mkbundle(path)[0]) == lines
@@ -321,7 +321,7 @@ def test_places(virt7, fit, tmp_path):
                          vm("model", extra='cpu-model = "cortex-a9";')]), " ".join(images))
     said = refused_by_mkbundle(path)[0]
     assert len(said) == len(names) + 4 and len({line.split()[1] for line in said}) == len(said)
-    run = virt7(path, mem="1G")
+    run = virt7(path, mem="2G")
     run.expect(re.escape(STOPPED) + "\r")
     assert sorted(errors(run)) == sorted([*("virt7: error: " + line for line in said), NO_VM, STOPPED])
 
@@ -387,7 +387,8 @@ BAD_IMAGES = {  # the image, the line, which mkbundle has, too
     "arch": (image("arch").replace('arch = "arm"', 'arch = "arm64"'),
              r'kernel: /images/arch: arch: not "arm"; a guest is a 32-bit ARM program'),
     "compression": (image("compression", compression="lzma"),
-                    r'kernel: /images/compression: compression: not supported; use "none" or "gzip"'),
+                    r'kernel: /images/compression: compression: not supported; uncompress it \(xz -d, zstd -d, lz4 -d, unlzma\), '
+                    r'use "none"'),
     "load": (image("load", extra='load = "high";'),
              r"kernel: /images/load: load: not a number of one or two cells"),
     "load-outside": (image("load-outside", extra="load = <0x80000000>;"),

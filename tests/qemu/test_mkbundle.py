@@ -482,7 +482,6 @@ def multi_uimage(folder):
 
 
 ARM_ONLY = "a guest is a 32-bit ARM program"
-UNCOMPRESS = "uncompress it"
 FOREIGN = {
     "bzimage": (at(0x1fe, b"\x55\xaaxxHdrS"), "a Linux kernel for x86 (bzImage); " + ARM_ONLY),
     "arm64": (at(0x38, b"ARM\x64"), "a Linux kernel for arm64 (Image); " + ARM_ONLY),
@@ -506,11 +505,14 @@ FOREIGN = {
     "cpio-odc": (at(0, b"070707"), "a cpio archive; give it as ramdisk"),
     "gzip": (gzip.compress(bytes(range(256))), 'compressed with gzip; a kernel says so by compression = "gzip" (mkbundle: '
                                              "kernel-compression=gzip)"),
-    "bzip2": (at(0, b"BZh9\x31\x41\x59\x26\x53\x59"), "compressed with bzip2; " + UNCOMPRESS),
-    "xz": (at(0, b"\xfd7zXZ\0"), "compressed with xz; " + UNCOMPRESS),
-    "zstd": (at(0, b"\x28\xb5\x2f\xfd"), "compressed with zstd; " + UNCOMPRESS),
-    "lz4": (at(0, b"\x04\x22\x4d\x18"), "compressed with lz4; " + UNCOMPRESS),
-    "lz4-legacy": (at(0, b"\x02\x21\x4c\x18"), "compressed with lz4; " + UNCOMPRESS),
+    "bzip2": (at(0, b"BZh9\x31\x41\x59\x26\x53\x59"), "compressed with bzip2; uncompress it (bunzip2)"),
+    "xz": (at(0, b"\xfd7zXZ\0"), "compressed with xz; uncompress it (xz -d)"),
+    "zstd": (at(0, b"\x28\xb5\x2f\xfd"), "compressed with zstd; uncompress it (zstd -d)"),
+    "lz4": (at(0, b"\x04\x22\x4d\x18"), "compressed with lz4; uncompress it (lz4 -d)"),
+    "lz4-legacy": (at(0, b"\x02\x21\x4c\x18"), "compressed with lz4; uncompress it (lz4 -d)"),
+    "lzma": (b"\x5d\0\0\x80\0" + b"\xff" * 8, "compressed with lzma; uncompress it (unlzma)"),
+    "lzop": (at(0, b"\x89LZO\0"), "compressed with lzop; uncompress it (lzop -d)"),
+    "edk2": (at(0x28, b"_FVH"), "firmware (an EDK2 volume); it starts in flash: give it as code of a virt7,cfi-flash (mkbundle: flash=)"),
     "deb": (at(0, b"!<arch>\ndebian"), "an archive (.deb, .a); unpack it and give the kernel in it"),
     "zip": (at(0, b"PK\3\4"), "a zip archive; unpack it and give the kernel in it"),
     "android": (at(0, b"ANDROID!"), "an Android boot image; take kernel and ramdisk out of it"),

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 #include <libfdt.h>
+#include <md5.h>
+#include <sha1.h>
 #include <sha2.h>
 #include <zlib.h>
 
@@ -42,6 +44,20 @@ static void put_hash(struct fit *f, const char *node, const char *algo, const st
 		uint32_t crc = (uint32_t)crc32(0, image->data, (uInt)image->size);
 
 		assert_int_equal(fdt_property_u32(f->blob, "value", crc), 0);
+	} else if (!strcmp(algo, "sha1")) {
+		SHA1_CTX sha1;
+
+		SHA1Init(&sha1);
+		SHA1Update(&sha1, image->data, image->size);
+		SHA1Final(digest, &sha1);
+		assert_int_equal(fdt_property(f->blob, "value", digest, SHA1_DIGEST_LENGTH), 0);
+	} else if (!strcmp(algo, "md5")) {
+		MD5_CTX md5;
+
+		MD5Init(&md5);
+		MD5Update(&md5, image->data, image->size);
+		MD5Final(digest, &md5);
+		assert_int_equal(fdt_property(f->blob, "value", digest, MD5_DIGEST_LENGTH), 0);
 	} else {
 		SHA256Init(&ctx);
 		SHA256Update(&ctx, image->data, image->size);

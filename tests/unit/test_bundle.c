@@ -125,8 +125,8 @@ static void test_image_errors(void **state)
 		{{.name = "linux", .data = payload, .size = 4, .compression = "lzma"}, "compression: not supported"},
 		{{.name = "linux", .data = payload, .size = 4, .load_cells = 3}, "/images/linux: load: not a number"},
 		{{.name = "linux", .data = payload, .size = 4, .entry_cells = 3}, "/images/linux: entry: not a number"},
-		{{.name = "linux", .data = payload, .size = 4, .hash = "md5"}, "/images/linux/hash-1: algo: not supp"},
-		{{.name = "linux", .data = payload, .size = 4, .hash = "sha256", .hash2 = "sha1"}, "hash@2: algo: not"},
+		{{.name = "linux", .data = payload, .size = 4, .hash = "md6"}, "/images/linux/hash-1: algo: not supp"},
+		{{.name = "linux", .data = payload, .size = 4, .hash = "sha7", .hash2 = "md6"}, "hash@2: algo: not"},
 	};
 
 	(void)state;
@@ -168,6 +168,52 @@ static void test_hash_mismatch(void **state)
 	expect_mismatch("sha256", NULL, "vm a: kernel: /images/linux/hash-1: value: does not match");
 	expect_mismatch("crc32", NULL, "/images/linux/hash-1: value: does not match");
 	expect_mismatch(NULL, "crc32", "/images/linux/hash@2: value: does not match");
+	expect_mismatch("sha1", NULL, "/images/linux/hash-1: value: does not match");
+	expect_mismatch("md5", NULL, "/images/linux/hash-1: value: does not match");
+	expect_mismatch("md6", "crc32", "/images/linux/hash@2: value: does not match");
+}
+
+/* One that virt7 does not know does no harm beside one that matches. */
+static void test_unknown_hash(void **state)
+{
+	static const char *const pairs[][2] = {
+		{"crc32", "sha512"}, {"sha512", "crc32"}, {"sha1", "blake"}, {"x", "md5"}};
+	struct fit_image image = good;
+	struct bundle_image found;
+	struct fit f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		image.hash = pairs[i][0];
+		image.hash2 = pairs[i][1];
+		f = make(&image);
+		assert_int_equal(find(&f, "linux", &found), 0);
+		assert_int_equal(fake_log_count(LOG_WARN), 1);
+		assert_non_null(
+			strstr(fake_log_last(LOG_WARN), "algo: not known, passed over: another hash has matched"));
+		fit_free(&f);
+	}
+}
+
+/* Address 0 is where no guest's RAM is: U-Boot's way to say that any will do. */
+static void test_anywhere(void **state)
+{
+	struct fit_image image = good;
+	struct bundle_image found;
+	struct fit f;
+
+	(void)state;
+	image.load_cells = image.entry_cells = 1;
+	image.load = image.entry = 0;
+	f = make(&image);
+	assert_int_equal(find(&f, "linux", &found), 0);
+	assert_true(found.anywhere && found.has_entry && !found.has_load);
+	fit_free(&f);
+	image.load = 0x40200000;
+	f = make(&image);
+	assert_int_equal(find(&f, "linux", &found), 0);
+	assert_true(!found.anywhere && found.has_load);
+	fit_free(&f);
 }
 
 static uint32_t preempts;
@@ -508,6 +554,8 @@ int main(void)
 		cmocka_unit_test(test_image_errors),
 		cmocka_unit_test(test_no_such_image),
 		cmocka_unit_test(test_hash_mismatch),
+		cmocka_unit_test(test_unknown_hash),
+		cmocka_unit_test(test_anywhere),
 		cmocka_unit_test(test_hash_in_steps),
 		cmocka_unit_test(test_every_hash_counts),
 		cmocka_unit_test(test_hash_value_malformed),

@@ -245,6 +245,22 @@ static void test_empty(void **state)
 	expect_refusal(t, -EINVAL, "vm a: ramdisk \"initrd\": empty; give the image a file");
 }
 
+/* Where there is room, and the entry counts from there. */
+static void test_anywhere(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 4096);
+
+	fill(data, 4096);
+	t->cfg.kernel = plain("linux", data, 4096);
+	t->cfg.kernel.anywhere = true;
+	expect_load(t, RAW);
+	t->cfg.kernel.has_entry = true;
+	expect_load(t, RAW);
+	t->cfg.kernel.entry = 0x40;
+	expect_load(t, RAW + 0x40);
+}
+
 static void test_load_and_entry(void **state)
 {
 	struct test *t = *state;
@@ -951,6 +967,17 @@ static void test_ramdisk(void **state)
 	expect_ramdisk(t, DTB - KIB(44), data, size);
 	image[70] ^= 1;
 	expect_refusal(t, -EINVAL, "vm a: ramdisk \"initrd\": damaged data in uImage");
+	image[70] ^= 1;
+	/* Whatever compression the header names, of which it holds another or none. */
+	for (uint8_t compression = 0; compression < 8; compression++) {
+		image[31] = compression;
+		seal_uimage(image);
+		t->cfg.ramdisk = plain("initrd", image, size + 64);
+		expect_ramdisk(t, DTB - KIB(44), data, size);
+		t->cfg.ramdisk = zipped(t, "initrd", image, size + 64);
+		expect_ramdisk(t, DTB - KIB(44), data, size);
+		free(t->blobs[--t->blob_count]);
+	}
 }
 
 static void test_ramdisk_load(void **state)
@@ -1084,6 +1111,7 @@ int main(void)
 		row(test_raw_smallest),
 		row(test_raw_gzip),
 		row(test_empty),
+		row(test_anywhere),
 		row(test_load_and_entry),
 		row(test_zimage),
 		row(test_zimage_start),
