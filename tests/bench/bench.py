@@ -16,6 +16,7 @@ import json
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -90,6 +91,15 @@ ROWS = {
     "disk_wall_1m": ("1 MiB, us", 1.5),
     "disk_wall_two_4k": ("of two VMs on one CPU: 4 KiB, us", 1.5),
     "disk_wall_two_1m": ("of two VMs on one CPU: 1 MiB, us", 1.5),
+    "net_udp": ("Debian to Debian, UDP there and back", None),
+    "net_tso": ("Debian to Debian, TCP, 1 MiB", None),
+    "net_tcp": ("the same without TSO", None),
+    "net_wall_udp": ("UDP there and back, two VMs, 1 CPU, us", 3),
+    "net_wall_tcp": ("TCP without TSO, 1 MiB, us", 2),
+    "net_wall_tso": ("TCP, 1 MiB, us", 0.67),
+    "net_wall_udp_2": ("UDP there and back, on 2 CPUs, us", None),
+    "net_wall_tcp_2": ("TCP without TSO, 2 CPUs, 1 MiB, us", None),
+    "net_wall_tso_2": ("TCP, 2 CPUs, 1 MiB, us", None),
     "wall_1": ("Debian, 1 CPU, wall time, ms", 1.10),
     "wall_4": ("Debian, 4 CPUs, wall time, ms", 1.10),
     "host_1": ("Debian, 1 CPU, CPU time of the host, ms", None),
@@ -186,10 +196,10 @@ class Bench:
     @staticmethod
     def watch(command, until, timeout):
         """
-        Run until it ends; Xen, which stays on after its last domain, until the line with `until`. Returns the output, and
+        Run until it ends; Xen, which stays on after its last domain, and of several VMs one, until the line with `until`. Returns the output, and
         the seconds to that line: by the clock, and of CPU time.
         """
-        stays, start, seconds, host = "-dtb" in command, time.monotonic(), 0, 0
+        stays, start, seconds, host = "-dtb" in command or until.startswith("vm "), time.monotonic(), 0, 0
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               cwd=ROOT) as child:
             guard = threading.Timer(timeout, child.send_signal, (signal.SIGTERM,))
@@ -578,6 +588,101 @@ def disk_wall_rows(bench, table):
             table.put(f"disk_wall_{key}", platform, min(values))
 
 
+NET_PORT = 5000
+NET_RUN = (1000, 32)  # datagrams, MiB of TCP
+
+
+class NetServer:
+    """What `netio serve` does, on the host, behind QEMU's user network."""
+
+    def __enter__(self):
+        self.udp, self.tcp = socket.socket(type=socket.SOCK_DGRAM), socket.socket()
+        self.tcp.bind(("127.0.0.1", 0))
+        self.port = self.tcp.getsockname()[1] - 1
+        self.udp.bind(("127.0.0.1", self.port))
+        self.tcp.listen()
+        for work in (self.echo, self.sink):
+            threading.Thread(target=work, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.udp.close()
+        self.tcp.close()
+
+    def echo(self):
+        while True:
+            self.udp.sendto(*self.udp.recvfrom(65536))
+
+    def sink(self):
+        while True:
+            stream, _ = self.tcp.accept()
+            while stream.recv(1 << 16):
+                pass
+            stream.close()
+
+
+class NetBench:
+    """tests/linux/netio.c in Debian: natively to QEMU's user network, under virt7 to another VM."""
+
+    def __init__(self, bench):
+        self.bench, self.initramfs = bench, bench.folder / "netio.cpio"
+        subprocess.run(["tools/mkinitramfs", "-o", str(self.initramfs), "--base", str(bench.initramfs), "--add",
+                        f"bin/netio={bench.build}/linux/netio"], check=True, cwd=ROOT)
+
+    @staticmethod
+    def client(address, port, plain):
+        datagrams, mib = NET_RUN
+        work = [f"netio udp {address} {port} 100 {datagrams}", f"netio tcp {address} {port} {MIB} {mib}"]
+        return "; ".join([f"until ping -c 1 -W 1 {address} >/dev/null; do :; done", *work,
+                          *(["netio plain eth0", work[1]] if plain else [])])
+
+    def native(self):
+        with NetServer() as server:
+            options = debian_native(self.bench)
+            options[options.index("-initrd") + 1] = str(self.initramfs)
+            options[-1] += f'"ifconfig eth0 10.0.2.15 up; {self.client("10.0.2.2", server.port, False)}"'
+            return self.bench.run([*options, "-netdev", "user,id=n", "-device", "virtio-net-device,netdev=n"],
+                                  "reboot: Power down", [], timeout=180, counted=False)
+
+    def virt7(self, cpus, **more):
+        works = {"server": f"ifconfig eth0 10.0.0.1 up; netio serve {NET_PORT}",
+                 "client": f"ifconfig eth0 10.0.0.2 up; {self.client('10.0.0.1', NET_PORT, True)}"}
+        vms = [debian_vm(self.bench, work=work).replace("name=debian", f"name={name}").replace("memory=512M", "memory=256M")
+               .replace(str(self.bench.initramfs), f"{self.initramfs},net=lan") for name, work in works.items()]
+        return self.bench.under_virt7(vms, smp=cpus, until="vm client: off", timeout=240, **more)
+
+
+def net_times(run):
+    """Nanoseconds by the client's clock: of a datagram there and back, of 1 MiB, and of that without TSO where it was tried."""
+    return [int(ns) for ns in re.findall(r"row (?:udp|tcp) rounds \d+ own 0 ns (\d+)", run["output"])]
+
+
+def net_rows(bench, table):
+    """Under -icount a nanosecond is an instruction, of both VMs and virt7, and nobody sleeps."""
+    for key, count in zip(("net_udp", "net_tso", "net_tcp"), net_times(NetBench(bench).virt7(1))):
+        table.put(key, "virt7", count)
+
+
+def net_wall_rows(bench, table):
+    """As the client's clock says, the best of three."""
+    net, best = NetBench(bench), {}
+
+    def add(run, platform, keys):
+        for key, nanoseconds in zip(keys, net_times(run)):
+            best.setdefault((key, platform), []).append(nanoseconds / 1000)
+
+    for _ in range(WALL_RUNS):
+        native = net.native()
+        for end in ("", "_2"):
+            add(native, "native", [f"udp{end}", f"tso{end}"])
+            add(native, "native", ["", f"tcp{end}"])
+        for cpus, end in ((1, ""), (2, "_2")):
+            add(net.virt7(cpus, counted=False), "virt7", [f"udp{end}", f"tso{end}", f"tcp{end}"])
+    for (key, platform), values in best.items():
+        if key:
+            table.put(f"net_wall_{key}", platform, min(values))
+
+
 def wall_rows(bench, table):
     for cpus in (1, 4):
         runs = {"native": [], "virt7": []}
@@ -652,7 +757,7 @@ def measure(bench, table, quick):
         parts += [("SMP, native", smp_native), ("SMP, virt7", smp_virt7), ("shared CPU, virt7", shared_virt7), ("virtio", virtio_rows),
                   ("shared CPU, Xen", shared_xen), ("boot", boot_rows), ("load", load_rows), ("Debian", debian_rows),
                   ("Debian, Xen", debian_xen), ("Debian at work", work_rows), ("disk", disk_rows),
-                  ("disk, wall time", disk_wall_rows), ("wall time", wall_rows)]
+                  ("disk, wall time", disk_wall_rows), ("networks", net_rows), ("networks, wall time", net_wall_rows), ("wall time", wall_rows)]
     for what, function in parts:
         print(f"bench: {what}", file=sys.stderr, flush=True)
         table.attempt(what, function, bench, table)

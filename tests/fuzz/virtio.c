@@ -26,6 +26,7 @@
 #include "fake_log.h"
 #include "fake_machine.h"
 #include "fit.h"
+#include "hyp/virtio/capture.h"
 #include "hyp/virtio/net.h"
 #include "mm/page.h"
 
@@ -64,6 +65,7 @@ static struct bundle bundles[KINDS][2][2];
 static struct fit net_fits[2][2]; /* by version of each card */
 static struct bundle net_bundles[2][2];
 static struct console_stream *console_stream;
+static struct capture capture; /* with NO_BUDGET: somebody looks at the frames */
 
 static void put_header(uint32_t type, uint64_t sector)
 {
@@ -276,6 +278,17 @@ static void begin(uint32_t how)
 	queues = last_queue(1) + 1U;
 	fake_virtio.uncached = (how & UNCACHED) != 0;
 	fake_log_set_budget(!(how & NO_BUDGET));
+	capture.ring = NULL;
+	if (networks && how & NO_BUDGET)
+		check(capture_begin(&capture, switch_next(NULL), 200) == 0, "no capture");
+}
+
+static void end_capture(void)
+{
+	while (capture.ring && capture_first(&capture))
+		capture_drop(&capture);
+	if (capture.ring)
+		capture_end(&capture);
 }
 
 static void run_operation(void)
@@ -299,6 +312,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	do_drain();
 	check_ram();
+	end_capture();
 	rig_end();
 	check(!switch_next(NULL), "a switch is left");
 	check(fake_console.streams == 0, "a console is left");
