@@ -201,9 +201,14 @@ static enum found begin_command(struct vnet *n, struct virtq_chain *chain, struc
 enum virtio_served vnet_control(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step, uint32_t *written)
 {
 	struct guest_cursor begun = chain->in;
-	enum found found = chain->phase == VIRTQ_NO_REQUEST ? begin_command(n, chain, step) : set_table(n, chain, step);
-	uint8_t ack = found == FINE ? (uint8_t)ACK_OK : (uint8_t)ACK_ERROR;
+	enum found found;
+	uint8_t ack;
 
+	/* Room for the answer first: a command is carried out once. */
+	if (!virtq_reserve(step, &chain->out, MIN(chain->out.left, (uint32_t)sizeof(ack))))
+		return VIRTIO_MORE;
+	found = chain->phase == VIRTQ_NO_REQUEST ? begin_command(n, chain, step) : set_table(n, chain, step);
+	ack = found == FINE ? (uint8_t)ACK_OK : (uint8_t)ACK_ERROR;
 	if (found == LATER) {
 		if (chain->phase == VIRTQ_NO_REQUEST)
 			chain->in = begun;

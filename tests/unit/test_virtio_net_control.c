@@ -242,11 +242,37 @@ static void test_refused(void **state)
 	assert_int_equal(card[1]->state->page.word[VIRTIO_STATUS / 4U] & VIRTIO_STATUS_NEEDS_RESET, 0);
 }
 
+/* Answers in RAM that the guest has not touched: a block a step (work() looks at each), and each command counts once.
+ */
+static void test_answers_touch(void **state)
+{
+	const uint64_t far = MACHINE_RAM_BASE + 48U * KIB(64);
+	struct ring *r = &rings[1][CONTROL];
+
+	(void)state;
+	start_control(2, false);
+	memcpy(fake_guest_at(COMMAND(1)), (uint8_t[]){RX, PROMISC, 0}, 3);
+	for (uint32_t i = 0; i < SIZE / 2U; i++) {
+		*(uint8_t *)fake_guest_at(far + i * KIB(64)) = SILENT;
+		desc(r, 2U * i, COMMAND(1), 3, VIRTQ_DESC_NEXT, 2U * i + 1U);
+		desc(r, 2U * i + 1U, far + i * KIB(64), 1, VIRTQ_DESC_WRITE, 0);
+		offer(r, 2U * i, SIZE);
+	}
+	fake_virtio.fresh = UINT64_C(0xf) << 48;
+	fake_virtio.touches = 0;
+	reg(1, VIRTIO_QUEUE_NOTIFY, CONTROL);
+	assert_in_range(fake_virtio.touches, 0, 1);
+	work();
+	assert_int_equal(fake_virtio.fresh, 0);
+	for (uint32_t i = 0; i < SIZE / 2U; i++)
+		assert_int_equal(*(uint8_t *)fake_guest_at(far + i * KIB(64)), OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_modes_2),     TEST(test_modes_1), TEST(test_table),
-		TEST(test_long_tables), TEST(test_address), TEST(test_refused),
+		TEST(test_modes_2), TEST(test_modes_1), TEST(test_table),         TEST(test_long_tables),
+		TEST(test_address), TEST(test_refused), TEST(test_answers_touch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
