@@ -42,11 +42,12 @@ static struct cfi *cfi_of(struct flash_part *part)
 	return &part->flash->cfi[part - part->flash->part];
 }
 
+/* Once until the VM's reset: a guest may fill and erase for ever. */
 static void say_full(struct vflash *flash)
 {
 	const char *vm = flash->device.vm->config.name;
 
-	if (!flash->full_said)
+	if (!flash->full_said && log_ratelimit(&flash->device.vm->log_budget))
 		log_warn("vm %s: /vms/%s/%.40s: its RAM is full (%u KiB a bank at least): writes fail until a sector "
 			 "is erased",
 			 vm, vm, flash->device.name, (unsigned)(BLOCK_SIZE / 1024U));
@@ -74,7 +75,6 @@ static uint32_t erase(void *p, uint32_t sector)
 	if (part->bank.read_only)
 		return CFI_ERASE_BAD | CFI_LOCKED;
 	flash_bank_erase(&part->bank, sector);
-	part->flash->full_said = false;
 	return 0;
 }
 
@@ -215,7 +215,10 @@ out_code:
 /* The chips as at power-on; what they hold is what such a device is for. */
 static void flash_reset(struct device *device)
 {
-	memset(flash_of(device)->cfi, 0, sizeof(flash_of(device)->cfi));
+	struct vflash *flash = flash_of(device);
+
+	memset(flash->cfi, 0, sizeof(flash->cfi));
+	flash->full_said = false;
 }
 
 static void flash_restore(struct device *device)

@@ -267,6 +267,32 @@ static void test_full(void **state)
 	end();
 }
 
+static void fill_up(void)
+{
+	for (uint32_t s = 1; s <= 9; s++)
+		erase(VARS + s * SECTOR);
+	for (uint32_t i = 0; i < 514; i++)
+		write_word(VARS + SECTOR + i * PAGE_SIZE, i);
+}
+
+/* A guest that fills its flash again and again has one line for it, and after a reset what its budget gives. */
+static void test_full_is_said_once(void **state)
+{
+	(void)state;
+	begin();
+	for (uint32_t i = 0; i < 3; i++)
+		fill_up();
+	assert_int_equal(fake_log_count(LOG_WARN), 1);
+	device_reset_all(&rig_vm);
+	fill_up();
+	assert_int_equal(fake_log_count(LOG_WARN), 2);
+	device_reset_all(&rig_vm);
+	fake_log_set_budget(false);
+	fill_up();
+	assert_int_equal(fake_log_count(LOG_WARN), 2);
+	end();
+}
+
 /* Every sector can be erased: the tables for that were set aside. */
 static void test_erase_all(void **state)
 {
@@ -376,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_code_is_read_only),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_full_is_said_once),
 		cmocka_unit_test(test_erase_all),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_save),
