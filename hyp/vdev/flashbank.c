@@ -96,19 +96,20 @@ static void give_page(struct flash_bank *bank, pa_t page)
 /* Its own table for the 2 MiB that `offset` is in: what was promised to a bank that can be written, or another page. */
 static int own_table(struct flash_bank *bank, uint32_t offset)
 {
-	uint64_t **table = &bank->table[table_of(offset)];
+	uint64_t **where = &bank->table[table_of(offset)], *table;
 
-	if (*table)
+	if (*where)
 		return 0;
 	if (bank->promised) {
-		*table = page_alloc_reserved();
+		table = page_alloc_reserved();
 		bank->promised--;
 	} else {
-		*table = page_alloc(0);
+		table = page_alloc(0);
 	}
-	if (!*table)
+	if (!table)
 		return -ENOMEM;
-	memcpy(*table, bank->blank, PAGE_SIZE);
+	memcpy(table, bank->blank, PAGE_SIZE);
+	*where = table;
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "hyp/load/tree.h"
 #include "hyp/load/unpack.h"
 #include "hyp/load/words.h"
+#include "hyp/run/sched.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vdev/flashbank.h"
 #include "hyp/vdev/vflash.h"
@@ -255,6 +256,18 @@ static bool flash_holds(const struct device *device, uint64_t at, uint64_t size)
 	return false;
 }
 
+static int load_some(struct vflash *flash, struct flash_bank *bank, uint32_t offset, const void *from, uint32_t len)
+{
+	int ret;
+
+	spin_lock(&flash->lock);
+	flash_bank_hide(bank);
+	ret = flash_bank_write(bank, offset, from, len);
+	spin_unlock(&flash->lock);
+	return ret;
+}
+
+/* Page by page: the shell may read the banks meanwhile, and others want the CPU. */
 static int flash_load(struct device *device, uint64_t to, const void *from, size_t len)
 {
 	struct vflash *flash = flash_of(device);
@@ -266,8 +279,8 @@ static int flash_load(struct device *device, uint64_t to, const void *from, size
 		struct flash_bank *bank = &flash->part[offset / CFI_BANK_SIZE % FLASH_BANKS].bank;
 
 		n = (uint32_t)MIN(len, PAGE_SIZE - (offset & (PAGE_SIZE - 1U)));
-		flash_bank_hide(bank);
-		ret = flash_bank_write(bank, offset % CFI_BANK_SIZE, bytes, n);
+		sched_preempt();
+		ret = load_some(flash, bank, offset % CFI_BANK_SIZE, bytes, n);
 	}
 	cache_invalidate_icache();
 	return ret;

@@ -330,7 +330,9 @@ static void test_load(void **state)
 	assert_null(device_holding(&rig_vm, 2 * VARS, 1));
 	assert_null(device_holding(&rig_vm, 0, UINT64_MAX));
 	expect_both(1000, 0);
+	fake_virtio.preempts = 0;
 	assert_int_equal(vflash_class.load(device, 1000, kernel, sizeof(kernel)), 0);
+	assert_int_equal(fake_virtio.preempts, 4); /* before each page */
 	assert_null(fake_flash.shown[0]);
 	expect_both(999, 0);
 	expect_both(1000, 0x5c);

@@ -253,4 +253,5 @@ __attribute__((weak)) uint32_t timer_hz(void)
 void sched_preempt(void)
 {
 	assert_int_equal(fake_virtio.windows, 0);
+	fake_virtio.preempts++;
 }

@@ -37,6 +37,7 @@ struct fake_virtio {
 	uint32_t opened;                                                 /* views, so far */
 	uint64_t bad_page;                                               /* of the host's RAM; 0: none */
 	uint32_t windows;                                                /* that are open, a bit each */
+	uint32_t preempts;                                               /* calls of sched_preempt() */
 };
 
 #define FAKE_HOST_RAM MIB(8)
