@@ -12,6 +12,7 @@
 
 #define GZIP_WINDOW (16 + MAX_WBITS) /* zlib: 16 means "gzip, not zlib" */
 #define ARENA_ALIGN 16U
+#define PIECE       KIB(4) /* of input, before which others may take the CPU */
 
 static voidpf arena_alloc(voidpf opaque, uInt items, uInt size)
 {
@@ -49,12 +50,25 @@ static int next_member(struct image_stream *s)
 	if (s->z.avail_in && *s->z.next_in)
 		return inflateReset(&s->z) == Z_OK ? 1 : -EBADMSG;
 	for (; s->z.avail_in; s->z.avail_in--) {
-		if (s->z.avail_in % KIB(4) == 0)
+		if (s->z.avail_in % PIECE == 0)
 			sched_preempt();
 		if (*s->z.next_in++)
 			return -EBADMSG;
 	}
 	return 0;
+}
+
+/* One call of inflate(): it may read very much and write nothing (a long name, empty blocks), so it gets a piece. */
+static int inflate_piece(z_stream *z)
+{
+	uInt rest = z->avail_in, step = MIN(rest, (uInt)PIECE);
+	int err;
+
+	sched_preempt();
+	z->avail_in = step;
+	err = inflate(z, Z_NO_FLUSH);
+	z->avail_in += rest - step;
+	return err;
 }
 
 /* Inflate up to `len` bytes, over the ends of members. Their number; fewer: that was all. Or -EBADMSG. */
@@ -65,7 +79,7 @@ static int inflate_some(struct image_stream *s, void *buf, size_t len)
 	s->z.next_out = buf;
 	s->z.avail_out = (uInt)len;
 	while (err == 1 && s->z.avail_out) {
-		err = inflate(&s->z, Z_NO_FLUSH);
+		err = inflate_piece(&s->z);
 		if (err == Z_STREAM_END)
 			err = next_member(s);
 		else

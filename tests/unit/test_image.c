@@ -867,6 +867,39 @@ static void test_gzip_padded(void **state)
 	expect_refusal(t, -EBADMSG, "damaged one");
 }
 
+/* A long name or empty blocks are input without any output: others get the CPU meanwhile. */
+static void test_gzip_silent(void **state)
+{
+	enum { HEAD = 10, NAME = 3, HAS_NAME = 8, BLOCK = 5 };
+	struct test *t = *state;
+	uint8_t *data = blob(t, 1000), *named, *blocks;
+	struct bundle_image image;
+
+	fill(data, 1000);
+	image = zipped(t, "linux", data, 1000);
+	named = blob(t, image.size + MIB(1));
+	memcpy(named, image.data, HEAD);
+	named[NAME] = HAS_NAME;
+	memset(named + HEAD, 'x', MIB(1) - 1);
+	memcpy(named + HEAD + MIB(1), image.data + HEAD, image.size - HEAD);
+	t->cfg.kernel = image;
+	t->cfg.kernel.data = named;
+	t->cfg.kernel.size = image.size + MIB(1);
+	expect_load(t, RAW);
+	expect_at(t, RAW, data, 1000);
+	assert_true(preempts >= MIB(1) / KIB(4));
+	blocks = blob(t, image.size + BLOCK * KIB(100));
+	memcpy(blocks, image.data, HEAD);
+	for (size_t i = 0; i < KIB(100); i++) /* stored, not the last one, of no bytes */
+		memcpy(blocks + HEAD + BLOCK * i, (const uint8_t[]){0, 0, 0, 0xff, 0xff}, BLOCK);
+	memcpy(blocks + HEAD + BLOCK * KIB(100), image.data + HEAD, image.size - HEAD);
+	t->cfg.kernel.data = blocks;
+	t->cfg.kernel.size = image.size + BLOCK * KIB(100);
+	expect_load(t, RAW);
+	expect_at(t, RAW, data, 1000);
+	assert_true(preempts >= BLOCK * KIB(100) / KIB(4));
+}
+
 static void test_gzip_forgotten(void **state)
 {
 	struct test *t = *state;
@@ -1136,6 +1169,7 @@ int main(void)
 		row(test_gzip_errors),
 		row(test_gzip_members),
 		row(test_gzip_padded),
+		row(test_gzip_silent),
 		row(test_gzip_forgotten),
 		row(test_foreign),
 		row(test_foreign_x86),
