@@ -126,7 +126,7 @@ static uint32_t serve_devices(struct vcpu *vcpu, uint32_t steps)
 	if (steps == DEVICE_STEPS)
 		return steps;
 	more = virtio_work(vcpu);
-	__atomic_store_n(&vcpu->device_ticks, vcpu->device_ticks + timer_now() - began, __ATOMIC_RELAXED);
+	vcpu_served_devices(vcpu, timer_now() - began);
 	if (!more)
 		return steps;
 	while (irq_handle_one())

@@ -220,10 +220,13 @@ static void serve_now(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue
 	struct fault_kept kept = fault_keep();
 
 	if (is_uncached(vcpu) || !virtq_is_idle(&v->queue[queue])) {
+		uint64_t began = timer_now();
+
 		v->last = queue;
 		serve_kicked(v, queue);
-		if (v->state->kicked)
+		if (v->state->kicked & ~v->backend->filled)
 			virtio_ask(vcpu, v);
+		vcpu_served_devices(vcpu, timer_now() - began);
 	}
 	fault_give_back(kept);
 }
@@ -234,13 +237,15 @@ static void notify(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
 	if (unlikely(queue >= v->backend->queues))
 		return;
 	v->device.count.kicks++;
+	if (unlikely(v->backend->filled & BIT(queue)))
+		return; /* a buffer is looked for when there is something for it */
 	if (unlikely(!spin_try(&v->lock))) {
 		atomic_or(&v->state->kicked, BIT(queue));
 		virtio_ask(vcpu, v);
 		return;
 	}
 	dmb_ish();
-	if (virtio_queue_runs(v, queue) && !(v->backend->filled & BIT(queue)))
+	if (virtio_queue_runs(v, queue))
 		serve_now(vcpu, v, queue);
 	else
 		atomic_or(&v->state->kicked, BIT(queue));

@@ -54,7 +54,9 @@ void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
 	view->vm = vm;
 	view->window = window;
 	view->uncached = is_uncached(vm);
-	if (likely(kept->generation == vm->s2.generation)) {
+	view->generation = vm->s2.generation;
+	dmb_ish(); /* what is looked up from here on is of that generation, or of a later one */
+	if (likely(kept->generation == view->generation)) {
 		view->here = kept->here;
 		view->other = kept->other;
 		return;
@@ -63,7 +65,9 @@ void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
 	view->other = (struct guest_shown){.block = GUEST_NO_BLOCK, .window = window + 1U};
 }
 
-/* What a guest that looks past the caches shares with HYP goes out of sight: no line of it comes back by speculation.
+/*
+ * What a guest that looks past the caches shares with HYP goes out of sight: no line of it comes back by speculation.
+ * Of another, a block that was taken away while the view was open is not kept: the generation is that of its opening.
  */
 void guest_view_close(struct guest_view *view)
 {
@@ -75,7 +79,7 @@ void guest_view_close(struct guest_view *view)
 		hyp_window_close_at(view->window + 1U);
 		return;
 	}
-	kept->generation = view->vm->s2.generation;
+	kept->generation = view->generation;
 	kept->here = view->here;
 	kept->other = view->other;
 }

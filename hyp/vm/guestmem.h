@@ -49,6 +49,7 @@ struct guest_shown {
 
 struct guest_view {
 	struct vm *vm;
+	uint64_t generation; /* of the VM's RAM, as the view was opened */
 	uint32_t window;
 	bool uncached;
 	struct guest_shown here, other; /* the one that was used last, and the one before */

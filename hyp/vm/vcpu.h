@@ -115,6 +115,12 @@ static inline void vcpu_request(struct vcpu *vcpu, uint32_t work)
 /* hyp/vm/switch.c: put `next`'s state into the hardware, saving that of whoever was there; NULL saves only. */
 void vcpu_load(struct vcpu *next);
 
+/* It has served devices for so many ticks of CNTPCT. Others read the sum. */
+static inline void vcpu_served_devices(struct vcpu *vcpu, uint64_t ticks)
+{
+	__atomic_store_n(&vcpu->device_ticks, vcpu->device_ticks + ticks, __ATOMIC_RELAXED);
+}
+
 /* Give the loaded vCPU an asynchronous abort, which its guest takes when it unmasks them (B1.9.12). */
 static inline void vcpu_pend_abort(struct vcpu *vcpu)
 {
