@@ -159,6 +159,7 @@ void vgic_reset_cpu(struct vcpu *vcpu, bool online)
 		vcpu->vm->vgic.online |= BIT(vcpu->index);
 	else
 		vcpu->vm->vgic.online &= ~BIT(vcpu->index);
+	cpu->shares = cpu->look_late = cpu->asked = false;
 	cpu->flushing = true; /* nothing goes into a list register now: the vCPU may be about to go off */
 	for (uint32_t used = cpu->lr_used; used; used &= used - 1U)
 		vgic_give_back(vcpu, lowest_bit(used));

@@ -270,7 +270,8 @@ static void set_targets(struct vcpu *vcpu, uint32_t id, uint32_t targets)
 	if (vgic_has_several_targets(irq)) {
 		vgic->shared++;
 		vgic->several[id / 32] |= BIT(id % 32);
-		vgic_shares(vcpu->vm->vcpu[irq->owner], irq); /* it may wait there already */
+		if (irq->queued || irq->lr != VGIC_NO_LR)
+			vgic_shares(vcpu->vm->vcpu[irq->owner], irq); /* it waits there already */
 	}
 	vgic_update(vcpu, id);
 }

@@ -176,7 +176,7 @@ void vgic_look(struct timer *timer)
 	spin_lock(&vm->vgic.lock);
 	vm_for_each_vcpu(v, vm) {
 		loaded |= vgic_where(v) != NULL;
-		if (!v->vgic.shares)
+		if (!v->vgic.shares || !(vm->vgic.online & BIT(v->index)))
 			continue;
 		waits = v->vgic.look_late = true;
 		if (!vgic_where(v))

@@ -610,7 +610,7 @@ void vgic_flush(struct vcpu *vcpu)
 	vgic_count_eois(vcpu);
 	reclaim(vcpu);
 	vgic_resample(vcpu);
-	if (unlikely(vcpu->vm->vgic.shared))
+	if (unlikely(vcpu->vm->vgic.shared || cpu->shares || cpu->asked)) /* the last such SPI may just be gone */
 		vgic_share(vcpu);
 	while (cpu->queued_levels) {
 		uint32_t id = best_queued(vcpu);

@@ -325,6 +325,27 @@ static void test_several_targets(void **state)
 	rig_eoi(1, SPI);
 }
 
+/* The guest aims the only such SPI at one CPU while it waits: nobody looks any more. One that is idle is not looked at.
+ */
+static void test_several_targets_no_more(void **state)
+{
+	uint32_t ticks = 0;
+
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	rig_write8(0, ITARGETSR + SPI, 0x6);
+	assert_false(rig_tick());
+	line(3, SPI, true);
+	assert_true(fake_gich[1].hcr & GICH_HCR_VGRP0DIE);
+	rig_write8(0, ITARGETSR + SPI, 0x2);
+	while (rig_tick())
+		assert_in_range(++ticks, 0, 3);
+	assert_int_equal(fake_gich[1].hcr, HCR_IDLE);
+	assert_taken(1, SPI);
+	line(3, SPI, false);
+	rig_eoi(1, SPI);
+}
+
 /* One that could take it has interrupts masked: it keeps the SPI, unless another has not. */
 static void test_several_targets_masked(void **state)
 {
@@ -494,6 +515,7 @@ int main(void)
 		TEST(test_cpu_off_gives_back),
 		TEST(test_cpu_off_of_several),
 		TEST(test_several_targets),
+		TEST(test_several_targets_no_more),
 		TEST(test_several_targets_masked),
 		TEST(test_cpu_off_in_handler),
 		TEST(test_recall_each_other),
