@@ -110,6 +110,7 @@ static int make_parts(struct vm *vm, const struct cpu_model *model)
 static void release(struct vm *vm)
 {
 	device_destroy_all(vm);
+	vgic_end(vm); /* only now: a device's timer can have raised an interrupt until then */
 	console_free(&vm->console);
 	for (uint32_t i = 0; i < vm->vcpu_count; i++) {
 		thread_free_stack(&vm->vcpu[i]->thread);

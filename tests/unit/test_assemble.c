@@ -48,9 +48,10 @@ struct options options;
 static struct {
 	uint64_t ram; /* taken */
 	int vmids, stacks, consoles, places, watchdogs, devices, vcpu_timers, ended;
-	int steps_left;  /* until a step that is no page is refused; < 0: none is */
-	uint32_t pieces; /* RAM comes in so many */
-	uint32_t cpus;   /* that are free */
+	struct vm *quiet; /* vgic_end() has seen it */
+	int steps_left;   /* until a step that is no page is refused; < 0: none is */
+	uint32_t pieces;  /* RAM comes in so many */
+	uint32_t cpus;    /* that are free */
 	int end_result;
 } now;
 
@@ -98,6 +99,7 @@ int s2_init(struct s2 *s2)
 
 void s2_destroy(struct s2 *s2)
 {
+	assert_ptr_equal(now.quiet, container_of(s2, struct vm, s2));
 	page_free(s2->root, 1);
 	s2->root = NULL;
 	now.vmids--;
@@ -258,6 +260,13 @@ int vgic_create(struct vm *vm, uint64_t gicv)
 	(void)vm;
 	assert_int_equal(gicv, GICV);
 	return refused() ? -ENOMEM : 0;
+}
+
+/* Its timer is quiet for good when no device is left. */
+void vgic_end(struct vm *vm)
+{
+	assert_null(vm->devices);
+	now.quiet = vm;
 }
 
 void console_attach(struct console_stream *stream)
