@@ -73,11 +73,11 @@ static void ask_others(struct vcpu *vcpu, uint32_t id)
 	for (irq->asked = true; others; others &= others - 1U) {
 		struct vcpu *v = vm->vcpu[lowest_bit(others)];
 
-		if (vgic_where(v)) {
+		if (!vgic_where(v)) {
+			answer(v, id);
+		} else if (!v->vgic.asked) { /* else it is about to look at all of them */
 			v->vgic.asked = true;
 			vcpu_request(v, WORK_VGIC);
-		} else {
-			answer(v, id);
 		}
 	}
 }
