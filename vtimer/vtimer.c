@@ -51,13 +51,15 @@ static void check_expired(struct timer *timer)
 static void check_later(void)
 {
 	struct check *check = &checks[cpu_id()];
+	const struct vcpu *vcpu = this_cpu()->loaded;
 
 	check->fired++;
+	if (vcpu && !vcpu->trap_wfi) /* the timer may have been armed while another was loaded */
+		see_wfi(true);
 	if (timer_armed(&check->timer))
 		return;
 	check->timer.expired = check_expired;
 	timer_arm(&check->timer, timer_now() + timer_hz() / CHECK_HZ);
-	see_wfi(true);
 }
 
 /*
