@@ -210,6 +210,10 @@ def test_flashvars(tmp_path):
     both = dump("0000000 = 01", vm="a") + dump("0000000 = 02", vm="b")
     assert flashvars(tmp_path, both, "--vm", "a") == (0, "") and (tmp_path / "x.fd").read_bytes()[0] == 1
     assert flashvars(tmp_path, both) == (0, "") and (tmp_path / "x.fd").read_bytes()[0] == 2
+    twice = dump("0000000 = 01").replace("= 01", "= 09") + 2 * dump("0000000 = 01")  # damaged, then twice the same
+    assert flashvars(tmp_path, twice) == (0, "") and (tmp_path / "x.fd").read_bytes()[0] == 1
+    forged = "".join(f"evil| {line}\n" for line in dump("0000000 = 03").splitlines())
+    assert flashvars(tmp_path, dump("0000000 = 01") + forged) == (0, "") and (tmp_path / "x.fd").read_bytes()[0] == 1
 
 
 @pytest.mark.parametrize("text, line", [
@@ -220,7 +224,9 @@ def test_flashvars(tmp_path):
     (dump("0001000 = 01"), "'0001000 = 01' is beyond the bank"),
     (dump("what"), "'what' is not a line of flash save"),
     (dump(size="ffffffff"), "0xffffffff bytes are more than a bank has"),
-], ids=["nothing", "cut", "damaged", "beyond", "word", "size"])
+    (dump("0000000 = 01") + dump("0000000 = 02"), "has several of VM a that differ; give a log of one `flash save a` alone"),
+    (dump("0000000 = 01").replace("flash", "a| flash"), "nothing that `flash save VM` printed, or not its last line (flash: crc32 ...)"),
+], ids=["nothing", "cut", "damaged", "beyond", "word", "size", "differ", "printed"])
 def test_flashvars_errors(tmp_path, text, line):
     assert flashvars(tmp_path, text) == (1, f"flashvars: {line}\n")
 
