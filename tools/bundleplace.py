@@ -121,9 +121,12 @@ class Placement:
         return self.fits(start, size) or any(
             0 <= start - bank * FLASH // 2 and start - bank * FLASH // 2 + size <= FLASH // 2 for bank in self.banks)
 
+    def outside(self, start, size, how=""):
+        self.wrong("OUTSIDE", kib(size), how, start, RAM, self.end)
+
     def claim(self, start, size, how=""):
         if not self.holds(start, size):
-            self.wrong("OUTSIDE", kib(size), how, start, RAM, self.end)
+            self.outside(start, size, how)
         other = self.conflict(start, size)
         if other:
             self.wrong("OVERLAP", kib(size), how, start, other[2], kib(other[1]), other[0])
@@ -244,6 +247,8 @@ class Placement:
             data = self.open_uimage(data, packed)
         size, below = len(data), down(self.dtb - min(len(data), self.dtb), PAGE)
         places = (load,) if load is not None else (below, self.dtb + DTB_SIZE)
+        if load is not None and not self.fits(load, size):
+            self.outside(load, size)
         for start in places:
             if load is not None or self.fits(start, size) and not self.conflict(start, size):
                 self.claim(start, size)

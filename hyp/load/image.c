@@ -76,9 +76,10 @@ static const char *error_text(int err)
 	}
 }
 
+/* No space: of a device, which the kernel is loaded into. */
 int loader_fail(const struct loader *l, int err)
 {
-	loader_refuse(l, "%s", error_text(err));
+	loader_refuse(l, "%s", err == -ENOSPC ? WORDS_FLASH_FULL : error_text(err));
 	return err;
 }
 
@@ -146,14 +147,18 @@ int loader_zero(struct loader *l, uint64_t to, uint64_t len)
 	return err;
 }
 
+static int refuse_outside(const struct loader *l, uint64_t start, uint64_t size, const char *how)
+{
+	loader_refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
+	return -ENOSPC;
+}
+
 int loader_claim(struct loader *l, uint64_t start, uint64_t size, const char *how)
 {
 	const struct claim *c;
 
-	if (!loader_holds(l, start, size)) {
-		loader_refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
-		return -ENOSPC;
-	}
+	if (!loader_holds(l, start, size))
+		return refuse_outside(l, start, size, how);
 	c = find_conflict(l, start, size);
 	if (c) {
 		loader_refuse(l, WORDS_OVERLAP, kib(size), how, (ull)start, c->what, kib(c->size), (ull)c->start);
@@ -447,7 +452,7 @@ static uint64_t linux_tree(const struct vm_config *cfg)
 
 /*
  * Just below the place of Linux' device tree; where the kernel leaves no room there, just above it, which is where QEMU
- * puts it and what a large ramdisk needs.
+ * puts it and what a large ramdisk needs. Flash is for kernels only.
  */
 static int place_ramdisk(const struct loader *l, uint64_t size, uint64_t *start)
 {
@@ -456,7 +461,7 @@ static int place_ramdisk(const struct loader *l, uint64_t size, uint64_t *start)
 
 	if (l->image->has_load) {
 		*start = l->image->load;
-		return 0;
+		return is_in_ram(l, *start, size) ? 0 : refuse_outside(l, *start, size, "");
 	}
 	*start = align_down(dtb - MIN(size, dtb), RAMDISK_ALIGN);
 	if (is_in_ram(l, *start, size) && !find_conflict(l, *start, size))

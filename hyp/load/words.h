@@ -29,6 +29,7 @@
 #define WORDS_FLASH_TWICE     "a VM has one flash; take one of the nodes out"
 #define WORDS_FLASH_NO_CODE   "no code, and the VM has no kernel; give one of them"
 #define WORDS_FLASH_LARGE     "larger than a bank of 64 MiB; give a smaller file"
+#define WORDS_FLASH_FULL      "larger than the 2 MiB that a bank of flash without an image has; give a smaller kernel"
 #define WORDS_VIRTIO_TOO_MANY "more than 32 virtio devices; take some out"
 
 /* An image's node. */

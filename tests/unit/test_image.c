@@ -45,10 +45,18 @@ const struct device *device_first(const struct vm *vm)
 	return NULL; /* test_guestdtb.c looks at them */
 }
 
+static struct device *bank; /* of flash, from address 0 on, which is full */
+
 struct device *device_holding(const struct vm *vm, uint64_t at, uint64_t size)
 {
-	(void)vm, (void)at, (void)size;
-	return NULL;
+	(void)vm;
+	return at < MIB(64) && size <= MIB(64) - at ? bank : NULL;
+}
+
+static int load_full(struct device *device, uint64_t to, const void *from, size_t len)
+{
+	(void)device, (void)to, (void)from, (void)len;
+	return -ENOSPC;
 }
 
 static int setup(void **state)
@@ -1031,6 +1039,28 @@ static void test_ramdisk_load(void **state)
 	expect_refusal(t, -ENOSPC, "vm a: ramdisk \"initrd\": 5 KiB at 0x1000 are not inside RAM");
 }
 
+/* A kernel may be in a device's memory, which may have no room for it; a ramdisk may not. */
+static void test_flash(void **state)
+{
+	static const struct device_class class = {.load = load_full};
+	struct test *t = *state;
+	uint8_t *kernel = blob(t, 100);
+	struct device device = {.class = &class};
+
+	bank = &device;
+	t->cfg.kernel = plain("linux", kernel, 100);
+	t->cfg.kernel.has_load = true;
+	expect_refusal(t, -ENOSPC,
+		       "vm a: kernel \"linux\": larger than the 2 MiB that a bank of flash without an image has; "
+		       "give a smaller kernel");
+	t->cfg.kernel.has_load = false;
+	t->cfg.ramdisk = plain("initrd", kernel, 100);
+	t->cfg.ramdisk.has_load = true;
+	t->cfg.ramdisk.load = 0x1000;
+	expect_refusal(t, -ENOSPC, "vm a: ramdisk \"initrd\": 1 KiB at 0x1000 are not inside RAM");
+	bank = NULL;
+}
+
 static void test_ramdisk_above(void **state)
 {
 	struct test *t = *state;
@@ -1175,6 +1205,7 @@ int main(void)
 		row(test_foreign_x86),
 		row(test_ramdisk),
 		row(test_ramdisk_load),
+		row(test_flash),
 		row(test_ramdisk_above),
 		row(test_ramdisk_and_growth),
 		row(test_large_ram),
