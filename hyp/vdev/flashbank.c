@@ -132,11 +132,9 @@ static int own_page(struct flash_bank *bank, uint32_t offset, pa_t *page)
 	ret = copy_checked(to, is_page(old, bank->fill) ? bank->fill : bank->erased, PAGE_SIZE);
 	cache_clean_invalidate(to, PAGE_SIZE); /* the guest may look past the caches */
 	hyp_window_close();
-	if (ret)
-		give_page(bank, *page);
-	else
+	if (!ret)
 		set_page(bank, offset, *page);
-	return ret;
+	return ret; /* a page that does not answer stays in use, for the next one to be taken then */
 }
 
 int flash_bank_write(struct flash_bank *bank, uint32_t offset, const void *from, uint32_t len)

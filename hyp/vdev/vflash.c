@@ -81,18 +81,22 @@ static uint32_t erase(void *p, uint32_t sector)
 
 static const struct cfi_memory memory = {program, erase};
 
+/* It may refuse after a copy: a bank is too large for the bus' index, so that nobody asks twice (hyp/exit/mmio.h). */
 static uint64_t flash_read(struct vcpu *vcpu, void *p, uint32_t offset, uint32_t size)
 {
 	struct flash_part *part = p;
 	uint32_t value = 0;
+	int ret = 0;
 
 	(void)vcpu;
 	spin_lock(&part->flash->lock);
 	if (cfi_is_array(cfi_of(part)))
-		flash_bank_read(&part->bank, offset, &value, size);
+		ret = flash_bank_read(&part->bank, offset, &value, size);
 	else
 		value = cfi_read(cfi_of(part), offset, size);
 	spin_unlock(&part->flash->lock);
+	if (ret)
+		return MMIO_ABORT;
 	return size == sizeof(value) ? value : value & (BIT(8U * size) - 1U);
 }
 
@@ -174,6 +178,8 @@ static int make_bank(struct vflash *flash, uint32_t n)
 	ret = flash_bank_make(&part->bank, image.data, (uint32_t)image.size, (uint8_t)part->fill);
 	if (ret == -ENOSPC)
 		return refuse(flash, NULL, "the host has not so much RAM free; give the host more memory");
+	if (ret == -EIO)
+		return refuse(flash, NULL, "the host's memory does not answer; is its device tree right?");
 	return ret;
 }
 

@@ -32,11 +32,22 @@ static uint8_t code[CODE_SIZE], vars[VARS_SIZE];
 static struct fit f;
 static struct bundle b;
 
+static bool first_is_bad; /* for make(), from the beginning */
+
+/* Of the host's RAM, which the banks take from its start. */
+static void break_page(uint32_t n)
+{
+	fake_machine.bad = fake_host_ram + n * PAGE_SIZE;
+	fake_machine.bad_size = PAGE_SIZE;
+}
+
 /* A VM whose nodes of flash say `strings` (pairs, then NULL) and `fill`. */
 static int make(const char *const *strings, uint32_t fill, unsigned int nodes)
 {
 	rig_begin(NULL, NULL);
 	memset(&fake_flash, 0, sizeof(fake_flash));
+	if (first_is_bad)
+		break_page(0);
 	fit_begin(&f);
 	fit_image(&f, &(struct fit_image){.name = "CODE", .data = code, .size = CODE_SIZE, .hash = "crc32"});
 	fit_image(&f, &(struct fit_image){.name = "VARS", .data = vars, .size = VARS_SIZE, .hash = "crc32"});
@@ -344,6 +355,28 @@ static void test_load(void **state)
 	rig_end();
 }
 
+/* A page that does not answer: its reads abort; a write that would get it fails, and the next one gets another. */
+static void test_bad_page(void **state)
+{
+	struct mmio_access access = {.size = 4};
+
+	(void)state;
+	begin();
+	break_page(BLOCK_SIZE / PAGE_SIZE); /* the first one of the second bank */
+	assert_int_equal(mmio_access(&rig_vcpu[0], VARS, &access), MMIO_UNHANDLED);
+	assert_int_equal(get(VARS + PAGE_SIZE, 1), vars[PAGE_SIZE]);
+	break_page(BLOCK_SIZE / PAGE_SIZE + 2);
+	erase(VARS + SECTOR);
+	write_word(VARS + SECTOR, 0x12345678);
+	expect_status(VARS, 0x90);
+	write_word(VARS + SECTOR, 0x12345678);
+	expect_status(VARS, 0x80);
+	put(VARS, 0xff, 1);
+	assert_int_equal(get(VARS + SECTOR, 4), 0x12345678);
+	fake_machine.bad = NULL;
+	end();
+}
+
 static void test_save(void **state)
 {
 	struct device *device;
@@ -382,6 +415,10 @@ static void test_errors(void **state)
 	expect_refusal((const char *const[]){"code", "CODE", "vars", "nothing", NULL}, 1, "no image \"nothing\"");
 	expect_refusal((const char *const[]){"code", "CODE", "data", "VARS", NULL}, 1,
 		       "vm web: /vms/web/flash: data: unknown property of a device; correct it or take it out");
+	first_is_bad = true;
+	expect_refusal((const char *const[]){"code", "CODE", NULL}, 1,
+		       "vm web: /vms/web/flash: the host's memory does not answer; is its device tree right?");
+	first_is_bad = false;
 	for (unsigned int left = 2; left < 12; left++) {
 		rig_begin(NULL, NULL);
 		rig_vm.config.kernel.name = "linux";
@@ -407,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_full_is_said_once),
 		cmocka_unit_test(test_erase_all),
 		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_bad_page),
 		cmocka_unit_test(test_save),
 		cmocka_unit_test(test_errors),
 	};
