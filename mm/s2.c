@@ -270,6 +270,18 @@ int s2_prepare(struct s2 *s2, ipa_t at, pa_t to, pa_t *show)
 	return 0;
 }
 
+/*
+ * Who looks without s2->lock may have had an entry of level 2 whose table split() has given away meanwhile: what was
+ * read there is worth nothing then, and is read again. An entry that was split is never again what it was before.
+ */
+static bool has_changed(const uint64_t *block, uint64_t entry)
+{
+	if (!(entry & S2_RAM_TABLE))
+		return false;
+	dmb_ish(); /* what was read in the table before the entry */
+	return pte_read(block) != entry;
+}
+
 /* A level-2 entry of RAM; NULL: there is none, or no RAM. */
 static uint64_t *find_block(const struct s2 *s2, ipa_t at)
 {
@@ -412,18 +424,23 @@ void s2_hide_tables(struct s2 *s2, ipa_t at, size_t size)
 
 bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 {
-	uint64_t entry, mask = BLOCK_SIZE - 1U;
+	uint64_t entry, above, mask;
+	const uint64_t *block;
 
 	if (at.v >= BIT64(ADDR_BITS))
 		return false;
 	entry = pte_read(&s2->root[at.v >> 30]);
 	if (!is_table(entry))
 		return false;
-	entry = pte_read(&table_of(entry)[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES]);
-	if (is_table(entry)) {
-		entry = pte_read(&table_of(entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES]);
-		mask = PAGE_SIZE - 1U;
-	}
+	block = &table_of(entry)[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES];
+	do {
+		entry = above = pte_read(block);
+		mask = BLOCK_SIZE - 1U;
+		if (is_table(entry)) {
+			entry = pte_read(&table_of(entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES]);
+			mask = PAGE_SIZE - 1U;
+		}
+	} while (has_changed(block, above));
 	if (!(entry & DESC_VALID))
 		return false;
 	*out = pa((entry & DESC_ADDR_MASK & ~mask) | (at.v & mask));
@@ -447,9 +464,17 @@ static bool is_ram(uint64_t entry, pa_t *to)
 
 bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
 {
-	uint64_t *block = find_block(s2, at), entry = block ? pte_read(block) : 0;
+	const uint64_t *block = find_block(s2, at);
+	uint64_t entry;
+	bool shows;
 
-	return (entry & DESC_VALID) && is_ram(entry, show);
+	if (!block)
+		return false;
+	do {
+		entry = pte_read(block);
+		shows = (entry & DESC_VALID) && is_ram(entry, show);
+	} while (has_changed(block, entry));
+	return shows;
 }
 
 /*
@@ -462,13 +487,19 @@ static bool next_block(const struct s2 *s2, ipa_t *at, pa_t *to, uint64_t mask)
 
 	while (v < BIT64(ADDR_BITS)) {
 		uint64_t entry = pte_read(&s2->root[v >> 30]);
+		const uint64_t *block;
+		bool found;
 
 		if (!is_table(entry)) {
 			v = align_down(v, BIT64(30)) + BIT64(30);
 			continue;
 		}
-		entry = pte_read(&table_of(entry)[(v >> BLOCK_SHIFT) % TABLE_ENTRIES]);
-		if ((entry & mask) && is_ram(entry, to)) {
+		block = &table_of(entry)[(v >> BLOCK_SHIFT) % TABLE_ENTRIES];
+		do {
+			entry = pte_read(block);
+			found = (entry & mask) && is_ram(entry, to);
+		} while (has_changed(block, entry));
+		if (found) {
 			*at = ipa(v);
 			return true;
 		}
