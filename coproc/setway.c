@@ -66,11 +66,17 @@ void setway_flush_some(struct vcpu *vcpu)
 {
 	struct setway_cpu *sw = &vcpu->coproc.setway;
 	ipa_t at = ipa(sw->flush_at);
+	struct s2 *s2 = &vcpu->vm->s2;
+	bool more;
 	pa_t to;
 
 	if (!sw->flushing)
 		return; /* a reset came in between */
-	if (!s2_next_block(&vcpu->vm->s2, &at, &to)) {
+	/* A block that is being split would be passed over without the lock. */
+	spin_lock(&s2->lock);
+	more = s2_next_block(s2, &at, &to);
+	spin_unlock(&s2->lock);
+	if (!more) {
 		sw->flushing = false;
 		return;
 	}

@@ -131,6 +131,7 @@ static uint32_t flushes, windows;
 bool s2_next_block(const struct s2 *s2, ipa_t *at, pa_t *to)
 {
 	assert_ptr_equal(s2, &vm.s2);
+	assert_true(s2->lock.held); /* or one that is being split is passed over */
 	for (uint32_t i = 0; i < ARRAY_SIZE(blocks); i++)
 		if (blocks[i] + BLOCK_SIZE > at->v) {
 			*at = ipa(blocks[i]);
