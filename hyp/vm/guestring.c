@@ -14,9 +14,11 @@ static int ring_map_page(struct vm *vm, ipa_t page, uint32_t va)
 
 	if (ret)
 		return ret;
-	if (!s2_lookup(&vm->s2, page, &to))
-		return -EFAULT;
-	return hyp_map(va, to, PAGE_SIZE, HYP_MEM_RW);
+	/* A page that is taken away meanwhile is not found here, or found in the rings by who takes it. */
+	spin_lock(&vm->s2.lock);
+	ret = s2_lookup(&vm->s2, page, &to) ? hyp_map(va, to, PAGE_SIZE, HYP_MEM_RW) : -EFAULT;
+	spin_unlock(&vm->s2.lock);
+	return ret;
 }
 
 static void ring_unmap_pages(uint32_t va, uint32_t pages)

@@ -432,6 +432,7 @@ void hyp_ring_release(uint32_t va)
 
 int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)
 {
+	assert_true(vm.s2.lock.held); /* or the page may be taken away between the look and this */
 	assert_int_equal(size, PAGE_SIZE);
 	assert_int_equal(kind, HYP_MEM_RW);
 	assert_int_equal(base.v % PAGE_SIZE, 0);
