@@ -11,7 +11,6 @@
 #include "mm/layout.h"
 #include "mm/page.h"
 
-#define RETIRED_MAX    32U
 #define HEAP_PAGES_MAX ((LAYOUT_HEAP_END - LAYOUT_HEAP) / PAGE_SIZE)
 
 static struct {
@@ -21,8 +20,8 @@ static struct {
 	size_t reserved; /* of the free ones, those that are promised */
 	uint8_t *va;
 	uint32_t used[HEAP_PAGES_MAX / 32];
-	uint32_t retired; /* how many pages are bad, and which */
-	uint64_t bad[RETIRED_MAX];
+	uint32_t bad[HEAP_PAGES_MAX / 32];
+	bool any_bad;
 } heap;
 
 void page_init_at(void *va, pa_t base, size_t size);
@@ -134,9 +133,9 @@ void *page_alloc_reserved(void)
 /* Of pages that are free again, those that are bad are not. Holder of heap.lock. */
 static void keep_retired(size_t first, size_t count)
 {
-	for (uint32_t i = 0; i < heap.retired; i++)
-		if (heap.bad[i] - first < count) {
-			mark((size_t)heap.bad[i], 1, true);
+	for (size_t page = first; heap.any_bad && page < first + count; page++)
+		if (heap.bad[page / 32] & BIT(page % 32)) {
+			mark(page, 1, true);
 			heap.free--;
 		}
 }
@@ -163,12 +162,11 @@ bool page_retire(pa_t page, bool *in_use)
 		return false;
 	spin_lock(&heap.lock);
 	*in_use = is_used(i);
-	if (heap.retired < RETIRED_MAX) {
-		heap.bad[heap.retired++] = i;
-		/* promised pages stay enough: what is short is short for who asks next */
-		if (!*in_use && heap.free > heap.reserved)
-			keep_retired(i, 1);
-	}
+	heap.bad[i / 32] |= BIT(i % 32);
+	heap.any_bad = true;
+	/* promised pages stay enough: what is short is short for who asks next */
+	if (!*in_use && heap.free > heap.reserved)
+		keep_retired(i, 1);
 	spin_unlock(&heap.lock);
 	return true;
 }

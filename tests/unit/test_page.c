@@ -168,6 +168,29 @@ static void test_free_null(void **state)
 	assert_int_equal(page_available(), PAGES * PAGE_SIZE);
 }
 
+/* However many are bad: none is given out again, free or not when that was found. */
+static void test_retired(void **state)
+{
+	void *pages[PAGES];
+	bool in_use;
+
+	(void)state;
+	for (uint32_t i = 0; i < PAGES; i++)
+		pages[i] = page_alloc(0);
+	page_free(pages[0], 0);
+	for (uint32_t i = 0; i < PAGES - 2U; i++) {
+		assert_true(page_retire(page_pa(pages[i]), &in_use));
+		assert_int_equal(in_use, i != 0);
+	}
+	for (uint32_t i = 1; i < PAGES; i++)
+		page_free(pages[i], 0);
+	assert_int_equal(page_available(), 2U * PAGE_SIZE);
+	assert_ptr_equal(page_alloc(1), pages[PAGES - 2U]);
+	assert_null(page_alloc(0));
+	assert_false(page_retire(pa(BASE - PAGE_SIZE), &in_use));
+	assert_false(page_retire(pa(BASE + PAGES * PAGE_SIZE), &in_use));
+}
+
 /* A region larger than the window for it is cut, not overrun. */
 static void test_cut_to_window(void **state)
 {
@@ -188,6 +211,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_larger_than_heap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_free_null, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_retired, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_to_window, setup, teardown),
 	};
 
