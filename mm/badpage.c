@@ -100,28 +100,44 @@ static uint32_t find_spare(const struct spare_block *block)
 	return i;
 }
 
-/* 0: there is none. Holder of bad.lock. */
+/* 0: the block has none. Holder of bad.lock. */
+static uint64_t take_spare_of(struct spare_block *block)
+{
+	uint32_t i = find_spare(block);
+
+	if (i == BLOCK_PAGES)
+		return 0;
+	block->used[i / 32U] |= BIT(i % 32U);
+	block->count++;
+	return block->pa + i * PAGE_SIZE;
+}
+
+/* Another block of spare pages, in a slot without one. Holder of bad.lock. */
+static bool add_block(struct spare_block *slot)
+{
+	pa_t base = pa(0);
+
+	if (!ram_take(BLOCK_SIZE, false, &base))
+		return false;
+	*slot = (struct spare_block){.pa = base.v};
+	ram_use.spare += BLOCK_SIZE;
+	return true;
+}
+
+/* Of the blocks that there are; of another one where they have none. 0: there is none. Holder of bad.lock. */
 static uint64_t take_spare(void)
 {
+	struct spare_block *empty = NULL;
+
 	for (struct spare_block *block = bad.spare; block < bad.spare + SPARE_BLOCKS_MAX; block++) {
-		uint32_t i;
+		uint64_t page = block->pa ? take_spare_of(block) : 0;
 
-		if (!block->pa) {
-			pa_t base = pa(0);
-
-			if (!ram_take(BLOCK_SIZE, false, &base))
-				return 0;
-			*block = (struct spare_block){.pa = base.v};
-			ram_use.spare += BLOCK_SIZE;
-		}
-		i = find_spare(block);
-		if (i == BLOCK_PAGES)
-			continue;
-		block->used[i / 32U] |= BIT(i % 32U);
-		block->count++;
-		return block->pa + i * PAGE_SIZE;
+		if (page)
+			return page;
+		if (!block->pa && !empty)
+			empty = block;
 	}
-	return 0;
+	return empty && add_block(empty) ? take_spare_of(empty) : 0;
 }
 
 /* Holder of bad.lock. */

@@ -100,6 +100,29 @@ static void test_many(void **state)
 	assert_totals();
 }
 
+/* An empty place among the blocks of spare pages hides none of those behind it. */
+static void test_gap(void **state)
+{
+	const uint64_t first = BLOCK_SIZE / PAGE_SIZE * 3ULL * PAGE_SIZE; /* as many of test_many's as a block has */
+	struct bad_page *bad, *last = NULL;
+	uint32_t next = 0;
+
+	(void)state;
+	while (last == NULL || last->pa < VM_BASE + first) {
+		last = badpage_next(pa(VM_BASE), BIT64(30), &next);
+		assert_int_equal(badpage_replace(last), 0);
+	}
+	assert_int_equal(ram_use.spare, 2U * BLOCK_SIZE);
+	badpage_give_back(pa(VM_BASE), first);
+	assert_int_equal(ram_use.spare, BLOCK_SIZE);
+	bad = badpage_next(pa(VM_BASE), BIT64(30), &next);
+	assert_int_equal(badpage_replace(bad), 0);
+	assert_int_equal(ram_use.spare, BLOCK_SIZE);
+	assert_int_equal(align_down(bad->instead, BLOCK_SIZE), align_down(last->instead, BLOCK_SIZE));
+	badpage_give_back(pa(VM_BASE), BIT64(30));
+	assert_totals();
+}
+
 /* A page of the free RAM that is bad is no spare page; nor is one that was, and became bad in somebody's hands. */
 static void test_bad_spares(void **state)
 {
@@ -169,8 +192,8 @@ static void test_no_heap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_once),   cmocka_unit_test(test_many),    cmocka_unit_test(test_bad_spares),
-		cmocka_unit_test(test_no_ram), cmocka_unit_test(test_no_heap),
+		cmocka_unit_test(test_once),       cmocka_unit_test(test_many),   cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_bad_spares), cmocka_unit_test(test_no_ram), cmocka_unit_test(test_no_heap),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
