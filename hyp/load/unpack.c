@@ -8,6 +8,7 @@
 #include "hyp/load/stream.h"
 #include "hyp/load/unpack.h"
 #include "hyp/load/words.h"
+#include "mm/badpage.h"
 #include "mm/hypmap.h"
 #include "mm/layout.h"
 #include "mm/page.h"
@@ -53,21 +54,56 @@ static void release_pieces(struct unpacking *u)
 	u->count = 0;
 }
 
+/* How much of a piece of RAM is in front of its first block with a bad page. */
+static uint64_t good_part(pa_t base, uint64_t size)
+{
+	uint64_t good = size;
+	uint32_t next = 0;
+
+	for (const struct bad_page *bad; (bad = badpage_next(base, size, &next)) != NULL;)
+		good = MIN(good, align_down(bad->pa - base.v, BLOCK_SIZE));
+	return good;
+}
+
+/*
+ * The next piece of at most `size` bytes, without bad pages: its size, which may be 0 where *bad, a block with some, is
+ * set aside. -ENOMEM: there is no RAM.
+ */
+static int64_t take_piece(struct unpacking *u, uint64_t size, uint64_t *bad)
+{
+	pa_t base = pa(0);
+	uint64_t got = u->count < PIECES_MAX ? ram_take(size, false, &base) : 0, good;
+
+	if (got == 0)
+		return -ENOMEM;
+	good = good_part(base, got);
+	*bad = good < got ? base.v + good : 0;
+	if (good + BLOCK_SIZE < got)
+		ram_release(pa(*bad + BLOCK_SIZE), got - good - BLOCK_SIZE);
+	u->piece[u->count].pa = base.v;
+	u->piece[u->count].size = good;
+	u->count += good > 0;
+	return (int64_t)good;
+}
+
+/* Blocks with bad pages are somebody's who can live with holes. */
 static int take_pieces(struct unpacking *u, uint64_t size)
 {
-	while (size > 0) {
-		pa_t base = pa(0);
-		uint64_t got = u->count < PIECES_MAX ? ram_take(size, false, &base) : 0;
+	uint64_t bad[PIECES_MAX];
+	uint32_t bad_count = 0;
+	int64_t got = 0;
 
-		if (got == 0) {
-			release_pieces(u);
-			return -ENOMEM;
-		}
-		u->piece[u->count].pa = base.v;
-		u->piece[u->count++].size = got;
-		size -= got;
+	while (size > 0 && got >= 0 && bad_count < PIECES_MAX) {
+		bad[bad_count] = 0;
+		got = take_piece(u, size, &bad[bad_count]);
+		bad_count += bad[bad_count] != 0;
+		size -= (uint64_t)MAX(got, 0);
 	}
-	return 0;
+	while (bad_count)
+		ram_release(pa(bad[--bad_count]), BLOCK_SIZE);
+	if (size > 0)
+		release_pieces(u);
+	return size > 0 ? -ENOMEM : 0;
 }
 
 /* A chunk through this CPU's window: a chunk's size divides a block's. */

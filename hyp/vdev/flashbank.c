@@ -7,6 +7,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/vdev/flashbank.h"
 #include "hyp/vm/vm.h"
+#include "mm/badpage.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
@@ -72,16 +73,17 @@ static uint8_t *open_page(pa_t page)
 	return hyp_window_open(page) + (page.v & (BLOCK_SIZE - 1U));
 }
 
-/* -ENOSPC: all are in use. */
+/* One that is bad stays in use, by nobody. -ENOSPC: all are in use. */
 static int take_page(struct flash_bank *bank, pa_t *page)
 {
 	for (uint32_t i = 0; i < bank->pages / 32U; i++)
-		if (~bank->used[i]) {
+		while (~bank->used[i]) {
 			uint32_t bit = (uint32_t)__builtin_ctz(~bank->used[i]);
 
 			bank->used[i] |= BIT(bit);
 			*page = pa_of_page(bank, 32U * i + bit);
-			return 0;
+			if (!badpage_is(*page))
+				return 0;
 		}
 	return -ENOSPC;
 }

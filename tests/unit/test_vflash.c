@@ -304,6 +304,28 @@ static void test_full_is_said_once(void **state)
 	end();
 }
 
+/* A page of the bank's RAM that is bad is not used, nor used again once it is free. */
+static void test_bad_page(void **state)
+{
+	const uint64_t first = FAKE_HOST_PA + BLOCK_SIZE; /* of the variables, which have two pages of it */
+
+	(void)state;
+	begin();
+	erase(VARS + SECTOR);
+	fake_virtio.bad_page = first + 2U * PAGE_SIZE;
+	memset(fake_host_ram + (fake_virtio.bad_page - FAKE_HOST_PA), 0xee, PAGE_SIZE);
+	write_word(VARS + SECTOR, 0x12345678);
+	expect_both(VARS + SECTOR, 0x78);
+	assert_int_equal(fake_host_ram[BLOCK_SIZE + 2U * PAGE_SIZE], 0xee);
+	assert_int_equal(fake_host_ram[BLOCK_SIZE + 3U * PAGE_SIZE], 0x78);
+	fake_virtio.bad_page = first + 3U * PAGE_SIZE;
+	erase(VARS + SECTOR);
+	write_word(VARS + SECTOR, 0x99);
+	expect_both(VARS + SECTOR, 0x99);
+	assert_int_equal(fake_host_ram[BLOCK_SIZE + 3U * PAGE_SIZE], 0x78);
+	end();
+}
+
 /* Every sector can be erased: the tables for that were set aside. */
 static void test_erase_all(void **state)
 {
@@ -442,6 +464,7 @@ int main(void)
 		cmocka_unit_test(test_code_is_read_only),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_full_is_said_once),
+		cmocka_unit_test(test_bad_page),
 		cmocka_unit_test(test_erase_all),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_bad_page),

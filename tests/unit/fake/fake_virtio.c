@@ -203,7 +203,22 @@ void hyp_window_close_at(enum hyp_window window)
 
 bool badpage_is(pa_t page)
 {
+	fake_virtio.bad_looks++;
 	return fake_virtio.bad_page && page.v >> PAGE_SHIFT == fake_virtio.bad_page >> PAGE_SHIFT;
+}
+
+static struct bad_page bad_page;
+
+uint32_t badpage_count(void)
+{
+	return fake_virtio.bad_page != 0;
+}
+
+struct bad_page *badpage_next(pa_t base, uint64_t size, uint32_t *next)
+{
+	bad_page.pa = align_down(fake_virtio.bad_page, PAGE_SIZE);
+	fake_virtio.bad_looks++;
+	return (*next)++ == 0 && fake_virtio.bad_page && bad_page.pa - base.v < size ? &bad_page : NULL;
 }
 
 /* In pieces of a block, so that a disk has several. */

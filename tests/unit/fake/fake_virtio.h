@@ -36,6 +36,7 @@ struct fake_virtio {
 	uint32_t scrubbed;                                               /* blocks */
 	uint32_t opened;                                                 /* views, so far */
 	uint64_t bad_page;                                               /* of the host's RAM; 0: none */
+	uint32_t bad_looks;                                              /* through the list of those */
 	uint32_t windows;                                                /* that are open, a bit each */
 	uint32_t preempts;                                               /* calls of sched_preempt() */
 };
