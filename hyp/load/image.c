@@ -537,6 +537,9 @@ static int load_all(struct loader *l, struct image_entry *entry)
 	l->claim_count = 1;
 	l->is_linux = true;
 	loader_place_tree(l, linux_tree(l->cfg));
+	if (l->cfg->memory_errors == VM_MEMORY_ERRORS_EARLY)
+		l->claims[l->claim_count++] =
+			(struct claim){MACHINE_MEMERR_PAGE(l->cfg->ram_size), PAGE_SIZE, "page of memory errors"};
 	err = l->cfg->kernel.name ? load_kernel(l, entry) : start_flash(l, entry);
 	if (!err && l->cfg->ramdisk.name)
 		err = load_ramdisk(l, &params);

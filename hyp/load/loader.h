@@ -12,7 +12,7 @@
 
 #define LOADER_HEADER     64U /* bytes, the most that any format needs to be recognised */
 #define LOADER_ELF_MAX    16U /* program headers */
-#define LOADER_CLAIMS_MAX (LOADER_ELF_MAX + 4U)
+#define LOADER_CLAIMS_MAX (LOADER_ELF_MAX + 5U)
 
 struct foreign;
 

@@ -27,11 +27,6 @@ struct vmemerr {
 static_assert(sizeof(struct vmemerr_header) == 32 && sizeof(struct vmemerr_record) == 32, "a contract with guests");
 static_assert(sizeof(struct vmemerr_header) + VMEMERR_CAPACITY * sizeof(struct vmemerr_record) <= PAGE_SIZE, "a page");
 
-uint64_t vmemerr_page(uint64_t ram_size)
-{
-	return MACHINE_RAM_BASE + ram_size - PAGE_SIZE;
-}
-
 static bool is_wanted(const struct device *device)
 {
 	return device->vm->config.memory_errors == VM_MEMORY_ERRORS_EARLY;
@@ -45,7 +40,7 @@ static void put(const struct vmemerr *m, uint32_t offset, const void *from, size
 
 	guest_view_open(&view, vm, HYP_WINDOW_VIEW);
 	view.uncached = true;
-	guest_copy_out(&view, ipa(vmemerr_page(vm->config.ram_size) + offset), from, len);
+	guest_copy_out(&view, ipa(MACHINE_MEMERR_PAGE(vm->config.ram_size) + offset), from, len);
 	guest_view_close(&view);
 }
 
@@ -98,7 +93,7 @@ static int vmemerr_create(struct device *device)
 
 static void vmemerr_describe(const struct device *device, struct tree *t)
 {
-	uint64_t page = vmemerr_page(device->vm->config.ram_size);
+	uint64_t page = MACHINE_MEMERR_PAGE(device->vm->config.ram_size);
 
 	if (!is_wanted(device))
 		return;

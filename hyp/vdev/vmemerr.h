@@ -31,7 +31,4 @@ struct vmemerr_record {
 	uint64_t zero;
 };
 
-/* The page's IPA, in a VM with so much RAM. */
-uint64_t vmemerr_page(uint64_t ram_size);
-
 #endif

@@ -28,6 +28,9 @@
 #define MACHINE_RAM_MIN      UINT64_C(0x00800000) /* 8 MiB */
 #define MACHINE_RAM_END      BIT64(40)            /* 40-bit IPA */
 
+/* The last page of so much RAM: the records of memory errors, where the VM is told early of them. */
+#define MACHINE_MEMERR_PAGE(ram_size) (MACHINE_RAM_BASE + (ram_size)-0x1000U)
+
 /* Interrupt IDs as the GIC numbers them: PPI n is n + 16, SPI n is n + 32. */
 #define MACHINE_PPI_TIMER_HYP   26U
 #define MACHINE_PPI_TIMER_VIRT  27U

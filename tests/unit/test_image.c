@@ -1082,6 +1082,26 @@ static void test_ramdisk_above(void **state)
 		       "0x40800000 nor above it (RAM ends at 0x41000000)");
 }
 
+/* virt7 writes into the last page of a VM that is told early of memory errors: nothing else is put there. */
+static void test_ramdisk_and_records(void **state)
+{
+	struct test *t = *state;
+	uint8_t *data = blob(t, 5000);
+
+	fill(data, 5000);
+	t->cfg.kernel = plain("raw", data, 100);
+	t->cfg.ramdisk = plain("initrd", data, 5000);
+	t->cfg.ramdisk.has_load = true;
+	t->cfg.ramdisk.load = RAM + RAM_SIZE - 5000;
+	expect_ramdisk(t, RAM + RAM_SIZE - 5000, data, 5000);
+	t->cfg.memory_errors = VM_MEMORY_ERRORS_EARLY;
+	expect_refusal(t, -ENOSPC,
+		       "vm a: ramdisk \"initrd\": 5 KiB at 0x40ffec78 overlap the page of memory errors, 4 KiB at "
+		       "0x40fff000");
+	t->cfg.ramdisk.load -= PAGE_SIZE;
+	expect_ramdisk(t, RAM + RAM_SIZE - PAGE_SIZE - 5000, data, 5000);
+}
+
 /* The kernel will unpack to where the ramdisk would otherwise be. */
 static void test_ramdisk_and_growth(void **state)
 {
@@ -1207,6 +1227,7 @@ int main(void)
 		row(test_ramdisk_load),
 		row(test_flash),
 		row(test_ramdisk_above),
+		row(test_ramdisk_and_records),
 		row(test_ramdisk_and_growth),
 		row(test_large_ram),
 		row(test_no_memory),
