@@ -96,12 +96,32 @@ static uint64_t page_address(const struct disk *disk, uint32_t page)
 	return disk->piece[i].pa + offset;
 }
 
+/* More bad pages are known than before. */
+static void look_for_bad(struct disk *disk)
+{
+	disk->bad_seen = badpage_count();
+	disk->has_bad = false;
+	for (uint32_t i = 0; i < disk->pieces; i++) {
+		uint32_t next = 0;
+
+		disk->has_bad |= badpage_next(pa(disk->piece[i].pa), disk->piece[i].size, &next) != NULL;
+	}
+}
+
+/* The list of bad pages may be long, and few disks have any: those that have none pay for it once. */
+static bool is_bad(struct disk *disk, uint64_t at)
+{
+	if (unlikely(disk->bad_seen != badpage_count()))
+		look_for_bad(disk);
+	return unlikely(disk->has_bad) && badpage_is(pa(at));
+}
+
 /* Show it. NULL: it is bad. */
-static uint8_t *show_page(const struct disk *disk, uint32_t page)
+static uint8_t *show_page(struct disk *disk, uint32_t page)
 {
 	uint64_t at = page_address(disk, page);
 
-	if (unlikely(badpage_is(pa(at))))
+	if (unlikely(is_bad(disk, at)))
 		return NULL;
 	return hyp_window_show(HYP_WINDOW_DISK, pa(at)) + (at & (BLOCK_SIZE - 1U));
 }
@@ -124,8 +144,8 @@ static uint32_t in_page(uint64_t at, uint32_t len)
 }
 
 /* Of the page of RAM that stands for the disk's page with `at`. */
-static int read_page(const struct disk *disk, uint64_t at, uint32_t page, struct guest_view *view,
-		     struct guest_cursor *to, uint32_t len)
+static int read_page(struct disk *disk, uint64_t at, uint32_t page, struct guest_view *view, struct guest_cursor *to,
+		     uint32_t len)
 {
 	const uint8_t *from = show_page(disk, page);
 	int ret;
@@ -136,7 +156,7 @@ static int read_page(const struct disk *disk, uint64_t at, uint32_t page, struct
 	return ret;
 }
 
-int disk_read(const struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len)
+int disk_read(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len)
 {
 	int ret = 0;
 

@@ -20,6 +20,8 @@ struct disk {
 	uint64_t image_size;
 	uint32_t *page;       /* by 4 KiB of the disk: 0, as in the image; else the number of its page of RAM, from 1 */
 	uint32_t used, limit; /* pages of RAM */
+	uint32_t bad_seen;    /* of all bad pages, so many were known when `has_bad` was found out */
+	bool has_bad;         /* some of them are of the disk's RAM */
 	uint32_t pieces;
 	struct {
 		uint64_t pa, size;
@@ -38,7 +40,7 @@ void disk_free(struct disk *disk);
  * used up; -EIO: a bad page, here or there; or as guest_copy_in(). After an error a part may have been copied. A page
  * of the disk has all of a write's bytes or none, where it had not been written before.
  */
-int disk_read(const struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len);
+int disk_read(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len);
 int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len);
 
 /* Whether the page is of the disk's RAM. */

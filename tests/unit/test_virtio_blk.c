@@ -389,6 +389,25 @@ static void test_bad_page(void **state)
 	end();
 }
 
+/* Bad pages elsewhere are looked at once, however often the disk is used. */
+static void test_bad_elsewhere(void **state)
+{
+	uint32_t looks;
+
+	(void)state;
+	begin_ram(64);
+	fake_virtio.bad_page = FAKE_HOST_PA + FAKE_HOST_RAM;
+	assert_int_equal(request(OUT, 0, 8192, false), OK);
+	looks = fake_virtio.bad_looks;
+	assert_int_equal(looks, 1); /* it has one piece of RAM */
+	assert_int_equal(request(IN, 0, 8192, true), OK);
+	assert_int_equal(request(OUT, 32, 8192, false), OK);
+	assert_int_equal(fake_virtio.bad_looks, looks);
+	fake_virtio.bad_page = 0;
+	assert_int_equal(request(IN, 0, 8192, true), OK);
+	end();
+}
+
 static void test_steps(void **state)
 {
 	(void)state;
@@ -517,9 +536,10 @@ int main(void)
 		cmocka_unit_test(test_identity),      cmocka_unit_test(test_read),
 		cmocka_unit_test(test_layouts),       cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_failed_write),
-		cmocka_unit_test(test_ram_disk),      cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_scattered),     cmocka_unit_test(test_short_id),
-		cmocka_unit_test(test_bad_page),      cmocka_unit_test(test_nodes),
+		cmocka_unit_test(test_bad_elsewhere), cmocka_unit_test(test_ram_disk),
+		cmocka_unit_test(test_steps),         cmocka_unit_test(test_scattered),
+		cmocka_unit_test(test_short_id),      cmocka_unit_test(test_bad_page),
+		cmocka_unit_test(test_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
