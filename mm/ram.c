@@ -17,6 +17,14 @@ static struct {
 	} range[RANGES_MAX];
 } ram;
 
+/* What was added, as it was said: constant behind boot. */
+static struct {
+	unsigned int count;
+	struct {
+		uint64_t base, size;
+	} range[RANGES_MAX];
+} all;
+
 struct ram_use ram_use;
 
 static void delete_at(unsigned int i)
@@ -63,10 +71,27 @@ static uint64_t end_of(uint64_t base, uint64_t size)
 	return base >= BIT64(ADDR_BITS) ? base : base + MIN(size, BIT64(ADDR_BITS) - base);
 }
 
+bool ram_is(pa_t at)
+{
+	for (unsigned int i = 0; i < all.count; i++)
+		if (at.v - all.range[i].base < all.range[i].size)
+			return true;
+	return false;
+}
+
+static void note(uint64_t base, uint64_t size)
+{
+	if (all.count < RANGES_MAX) {
+		all.range[all.count].base = base;
+		all.range[all.count++].size = size;
+	}
+}
+
 void ram_add(uint64_t base, uint64_t size)
 {
 	uint64_t end = align_down(end_of(base, size), BLOCK_SIZE);
 
+	note(base, size);
 	if (base >= BIT64(ADDR_BITS))
 		return;
 	base = align_up(base, BLOCK_SIZE);

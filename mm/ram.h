@@ -14,6 +14,9 @@
 void ram_add(uint64_t base, uint64_t size);
 void ram_remove(uint64_t base, uint64_t size);
 
+/* Whether the address is in what was added, whoever has it. */
+bool ram_is(pa_t at);
+
 /*
  * Where the host's RAM went, in bytes; whole 2 MiB blocks, so that
  *   total = reserved + virt7 + bundle + disks + spare + what VMs have + ram_available()

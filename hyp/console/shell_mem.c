@@ -11,6 +11,9 @@
 #include "mm/page.h"
 #include "mm/ram.h"
 
+#define HOST     "host"
+#define THE_HOST "the host"
+
 typedef unsigned long long ull;
 
 static unsigned int mib(uint64_t bytes)
@@ -121,8 +124,11 @@ static void say_result(int ret, const char *name, const char *address)
 		shell_printf("%s of %s is in a page that is bad already; `mem` lists those\n", address, name);
 		break;
 	case -EFAULT:
-		shell_printf("%s is not RAM of %s, or it has none now; `mem %s` shows where it is\n", address, name,
-			     name);
+		if (strcmp(name, THE_HOST) == 0)
+			shell_printf("%s is not RAM of the host: its device tree has none there\n", address);
+		else
+			shell_printf("%s is not RAM of %s, or it has none now; `mem %s` shows where it is\n", address,
+				     name, name);
 		break;
 	case -EBUSY:
 		shell_printf("%s is being started, reset or stopped; try again\n", name);
@@ -145,8 +151,8 @@ void shell_poison(uint32_t count, char **args)
 		shell_printf("%s: expects an address of at most 40 bits, in hexadecimal\n", args[1]);
 	else if (vm)
 		say_result(memerr_guest_page(vm, ipa(address), async), args[0], args[1]);
-	else if (strcmp(args[0], "host") == 0)
-		say_result(memerr_page(pa(address), async), "the host", args[1]);
+	else if (strcmp(args[0], HOST) == 0)
+		say_result(memerr_page(pa(address), async), THE_HOST, args[1]);
 	else
 		shell_find_vm(args[0]);
 }

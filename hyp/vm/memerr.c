@@ -10,6 +10,7 @@
 #include "mm/badpage.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
+#include "mm/ram.h"
 
 typedef unsigned long long ull;
 
@@ -29,15 +30,13 @@ static struct bad_page *add_record(pa_t page, bool async, const char *owner)
 	return bad;
 }
 
-/* What was there is not missed where the guest has not touched it yet. Holder of s2.lock. */
-static int take_from_guest(struct vm *vm, struct bad_page *bad, ipa_t at)
+/* *lost: the guest misses it, which it has touched, or for which there is no other page. Holder of s2.lock. */
+static int take_from_guest(struct vm *vm, struct bad_page *bad, ipa_t at, bool *lost)
 {
 	int ret = s2_take_page(&vm->s2, at);
 
-	if (ret != -ENOENT)
-		return ret;
-	badpage_replace(bad);
-	return 0;
+	*lost = ret != -ENOENT || badpage_replace(bad) != 0;
+	return ret == -ENOENT ? 0 : ret;
 }
 
 static void tell_guest(struct vm *vm, ipa_t at, bool async)
@@ -52,6 +51,7 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 {
 	struct bad_page *bad, *first;
 	int ret = -EEXIST;
+	bool lost = false;
 
 	spin_lock(&vm->s2.lock);
 	bad = add_record(page, async, vm->config.name);
@@ -61,13 +61,14 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 		first = badpage_lose_spare(page);
 		if (first)
 			first->async = async;
-		ret = take_from_guest(vm, first ? first : bad, at);
+		ret = take_from_guest(vm, first ? first : bad, at, &lost);
 	}
 	spin_unlock(&vm->s2.lock);
 	if (!bad)
 		return ret;
 	hyp_unmap_ring_page(page);
-	tell_guest(vm, at, async);
+	if (lost)
+		tell_guest(vm, at, async);
 	if (log_ratelimit(&budget))
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: 4 KiB taken away",
 			vm->config.name, (ull)page.v, (ull)at.v);
@@ -83,17 +84,28 @@ static void stop(struct vm *vm, const char *what, pa_t page)
 	vmctl_crash(vm, NULL, why);
 }
 
-/* The page behind `at`, whoever provides it. Holder of vm->lock. */
-static bool page_behind(const struct vm *vm, ipa_t at, pa_t *page)
+/* What the guest finds behind `at` once it touches it, where its own page is `page`. */
+static pa_t page_to_be(pa_t page)
+{
+	uint32_t next = 0;
+	const struct bad_page *bad = badpage_next(page, PAGE_SIZE, &next);
+
+	return bad && bad->instead ? pa(bad->instead) : page;
+}
+
+/* The page behind `at`, whoever provides it; with `to_be` also where nothing is mapped yet. Holder of vm->lock. */
+static bool page_behind(const struct vm *vm, ipa_t at, bool to_be, pa_t *page)
 {
 	if (!vm_ram_pa(vm, at, page))
 		return false;
-	s2_lookup(&vm->s2, at, page);
+	if (!s2_lookup(&vm->s2, at, page) && to_be)
+		*page = page_to_be(*page);
 	page->v = align_down(page->v, PAGE_SIZE);
 	return true;
 }
 
-int memerr_guest_page(struct vm *vm, ipa_t at, bool async)
+/* `wanted`: the page that the caller has seen there, which may be another one's by now; NULL: whichever it is. */
+static int lose_page_at(struct vm *vm, ipa_t at, const pa_t *wanted, bool async)
 {
 	int ret = -EFAULT;
 	pa_t page;
@@ -102,12 +114,17 @@ int memerr_guest_page(struct vm *vm, ipa_t at, bool async)
 	spin_lock(&vm->lock);
 	if (!(BIT(vm->state) & SETTLED))
 		ret = vm->extent_count ? -EBUSY : -EFAULT;
-	else if (page_behind(vm, at, &page))
-		ret = lose_guest_page(vm, at, page, async);
+	else if (page_behind(vm, at, wanted != NULL, &page))
+		ret = wanted && wanted->v != page.v ? -EBUSY : lose_guest_page(vm, at, page, async);
 	spin_unlock(&vm->lock);
 	if (ret == -ENOMEM)
 		stop(vm, "no table in virt7's heap for the rest of a block", page);
 	return ret;
+}
+
+int memerr_guest_page(struct vm *vm, ipa_t at, bool async)
+{
+	return lose_page_at(vm, at, NULL, async);
 }
 
 /* Where the VM sees `page`: in its pieces of RAM, or as a spare page in one. Holder of vm->lock. */
@@ -203,6 +220,8 @@ static int lose_other_page(pa_t page, bool async)
 	struct vm *vm = find_device(page, &name);
 	bool in_use;
 
+	if (!ram_is(page))
+		return -EFAULT;
 	if (!add_record(page, async, vm ? vm->config.name : ""))
 		return badpage_is(page) ? -EEXIST : -ENOMEM;
 	if (vm)
@@ -224,7 +243,7 @@ int memerr_page(pa_t at, bool async)
 
 	spin_lock(&vms_lock);
 	vm = find_guest(page, &guest);
-	ret = badpage_is(page) ? -EEXIST : vm ? memerr_guest_page(vm, guest, async) : lose_other_page(page, async);
+	ret = badpage_is(page) ? -EEXIST : vm ? lose_page_at(vm, guest, &page, async) : lose_other_page(page, async);
 	spin_unlock(&vms_lock);
 	return ret;
 }

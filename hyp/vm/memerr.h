@@ -17,8 +17,8 @@ struct vm;
 
 /*
  * The page that holds `at` is bad. `async`: the guest that touches it has an asynchronous abort and not a synchronous
- * one. One logged line says whose it was. 0; -EEXIST: that is known; -EBUSY: try again later; -ENOMEM, logged: virt7's
- * heap is empty.
+ * one. One logged line says whose it was. 0; -EEXIST: that is known; -EBUSY: try again later; -EFAULT: the host has no
+ * RAM there; -ENOMEM, logged: virt7's heap is empty.
  */
 int memerr_page(pa_t at, bool async);
 

@@ -142,6 +142,7 @@ MISTAKES = (
     ("poison a 10000000000", "10000000000: expects an address of at most 40 bits, in hexadecimal"),
     ("poison a 9000000", "9000000 is not RAM of a, or it has none now; `mem a` shows where it is"),
     ("poison a 50000000", "50000000 is not RAM of a, or it has none now; `mem a` shows where it is"),
+    ("poison host 1000", "1000 is not RAM of the host: its device tree has none there"),
     ("mem x", "no VM is called x; `vm list` shows their names"),
 )
 

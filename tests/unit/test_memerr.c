@@ -26,6 +26,7 @@
 #define VM_PA     UINT64_C(0x90000000)
 #define VM_IPA    UINT64_C(0x40000000)
 #define DISK_PA   UINT64_C(0xa0000000)
+#define OTHER_PA  UINT64_C(0xc0000000)
 #define SPARE_PA  UINT64_C(0xb0000000)
 
 void page_init_at(void *va, pa_t base, size_t size);
@@ -128,6 +129,10 @@ static int setup(void **state)
 
 	(void)state;
 	page_init_at(heap, pa(HEAP_BASE), HEAP_SIZE);
+	ram_add(HEAP_BASE, HEAP_SIZE);
+	ram_add(DISK_PA, BLOCK_SIZE);
+	ram_add(OTHER_PA, BLOCK_SIZE);
+	ram_remove(0, UINT64_MAX); /* none of it is free */
 	vms[1] = a = make_vm("a");
 	vms[3] = b = make_vm("b");
 	vm_count = 4;
@@ -142,7 +147,7 @@ static int setup(void **state)
 static int each(void **state)
 {
 	(void)state;
-	taken = unmapped = crashes = 0;
+	taken = unmapped = crashes = told = 0;
 	take_result = 0;
 	behind = table = 0;
 	a->state = b->state = VM_RUNNING;
@@ -187,6 +192,13 @@ static void test_untouched(void **state)
 	ram_add(SPARE_PA, BLOCK_SIZE);
 	assert_int_equal(memerr_guest_page(b, ipa(VM_IPA + 0x8000), false), 0);
 	assert_int_equal(record(VM_PA + 0x8000)->instead, SPARE_PA);
+	/* Nor is the spare page. */
+	assert_int_equal(memerr_page(pa(SPARE_PA), false), 0);
+	assert_int_equal(record(VM_PA + 0x8000)->instead, SPARE_PA + PAGE_SIZE);
+	assert_int_equal(memerr_guest_page(b, ipa(VM_IPA + 0x8000), false), -EEXIST);
+	assert_int_equal(memerr_page(pa(SPARE_PA + PAGE_SIZE), false), 0);
+	assert_int_equal(record(SPARE_PA + PAGE_SIZE)->ipa, VM_IPA + 0x8000);
+	assert_int_equal(told, 0);
 }
 
 /* The page that stands in for another one: both are known, and by both addresses it is this VM's. */
@@ -249,10 +261,12 @@ static void test_device(void **state)
 static void test_nobody(void **state)
 {
 	(void)state;
-	assert_int_equal(memerr_page(pa(0xc0000000), false), 0);
+	assert_int_equal(memerr_page(pa(OTHER_PA), false), 0);
 	assert_string_equal(fake_log_last(LOG_ERR),
 			    "host: RAM at 0xc0000000 is bad: 4 KiB that no VM has; not used any more");
 	assert_int_equal(taken + crashes, 0);
+	assert_int_equal(memerr_page(pa(OTHER_PA + BLOCK_SIZE), false), -EFAULT);
+	assert_null(record(OTHER_PA + BLOCK_SIZE));
 }
 
 /* virt7's own: who lives there stops, where that is known; the page is not used again. */

@@ -44,6 +44,19 @@ static void test_rounds_inwards(void **state)
 	assert_int_equal(ram_available(), 0);
 }
 
+/* What there is stays known, to the byte, when somebody has it. */
+static void test_is(void **state)
+{
+	const uint64_t base = 0x7000000000;
+
+	(void)state;
+	assert_false(ram_is(pa(base + B)));
+	ram_add(base + 5, 3 * B);
+	ram_remove(base, 8 * B);
+	assert_true(ram_is(pa(base + 5)) && ram_is(pa(base + 3 * B + 4)));
+	assert_false(ram_is(pa(base + 4)) || ram_is(pa(base + 3 * B + 5)));
+}
+
 /* A reserved byte costs its block. */
 static void test_remove_rounds_outwards(void **state)
 {
@@ -195,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_rounds_inwards, setup),
+		cmocka_unit_test_setup(test_is, setup),
 		cmocka_unit_test_setup(test_remove_rounds_outwards, setup),
 		cmocka_unit_test_setup(test_remove_across_ranges, setup),
 		cmocka_unit_test_setup(test_remove_nothing, setup),
