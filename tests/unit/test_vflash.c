@@ -305,7 +305,7 @@ static void test_full_is_said_once(void **state)
 }
 
 /* A page of the bank's RAM that is bad is not used, nor used again once it is free. */
-static void test_bad_page(void **state)
+static void test_quarantine(void **state)
 {
 	const uint64_t first = FAKE_HOST_PA + BLOCK_SIZE; /* of the variables, which have two pages of it */
 
@@ -464,7 +464,7 @@ int main(void)
 		cmocka_unit_test(test_code_is_read_only),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_full_is_said_once),
-		cmocka_unit_test(test_bad_page),
+		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_erase_all),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_bad_page),
