@@ -24,8 +24,6 @@
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 
-#define CACHES_ON (SCTLR_C | SCTLR_M)
-
 static void set_tvm(struct vcpu *vcpu, bool on)
 {
 	vcpu->hcr = on ? vcpu->hcr | HCR_TVM : vcpu->hcr & ~HCR_TVM;
@@ -105,7 +103,7 @@ void setway_operation(struct vcpu *vcpu)
 void setway_write_sctlr(struct vcpu *vcpu, uint32_t value)
 {
 	struct setway_cpu *sw = &vcpu->coproc.setway;
-	uint32_t changed = (read_sctlr() ^ value) & CACHES_ON;
+	uint32_t changed = (read_sctlr() ^ value) & SCTLR_CACHES_ON;
 
 	write_sctlr(value);
 	if (!changed)
@@ -119,7 +117,7 @@ void setway_after_write(struct vcpu *vcpu)
 {
 	struct setway_cpu *sw = &vcpu->coproc.setway;
 
-	if (!(vcpu->hcr & HCR_TVM) || (read_sctlr() & CACHES_ON) != CACHES_ON)
+	if (!(vcpu->hcr & HCR_TVM) || (read_sctlr() & SCTLR_CACHES_ON) != SCTLR_CACHES_ON)
 		return;
 	sw->deferred = false;
 	set_tvm(vcpu, false);

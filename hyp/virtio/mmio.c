@@ -208,7 +208,7 @@ static bool serve_device(struct virtio_device *v)
 /* guest_is_uncached(), of the VM whose vCPU is loaded here. */
 static inline bool is_uncached(const struct vcpu *vcpu)
 {
-	return vcpu->vm->uncached || (read_sctlr() & (SCTLR_C | SCTLR_M)) != (SCTLR_C | SCTLR_M);
+	return vcpu->vm->uncached || (read_sctlr() & SCTLR_CACHES_ON) != SCTLR_CACHES_ON;
 }
 
 /*

@@ -13,7 +13,6 @@
 #include "mm/hypmap.h"
 
 #define LOAD_STEP KIB(64) /* between looks at who else wants the CPU: images are large */
-#define CACHES_ON (SCTLR_C | SCTLR_M)
 
 static int guest_check(const struct vm *vm, uint64_t at, size_t len)
 {
@@ -28,7 +27,7 @@ static inline bool is_uncached(const struct vm *vm)
 {
 	const struct vcpu *loaded = this_cpu()->loaded;
 
-	return vm->uncached || (loaded && loaded->vm == vm && (read_sctlr() & CACHES_ON) != CACHES_ON);
+	return vm->uncached || (loaded && loaded->vm == vm && (read_sctlr() & SCTLR_CACHES_ON) != SCTLR_CACHES_ON);
 }
 
 bool guest_is_uncached(const struct vm *vm)

@@ -133,6 +133,8 @@
 #define SCTLR_EE    BIT(25)
 #define SCTLR_TE    BIT(30)
 #define SCTLR_RESET 0x00c50078U
+/* With both on, accesses go through the data caches. */
+#define SCTLR_CACHES_ON (SCTLR_C | SCTLR_M)
 
 /* CNTHCTL */
 #define CNTHCTL_PL1PCTEN BIT(0)
