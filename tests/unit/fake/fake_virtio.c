@@ -134,7 +134,7 @@ int guest_copy_out(struct guest_view *view, ipa_t to, const void *from, size_t l
 		return ret;
 	memmove(where, from, len); /* every VM has the same RAM here: a frame may lie where it goes */
 	if (fake_virtio.on_copy_out)
-		fake_virtio.on_copy_out(to.v, from, len);
+		fake_virtio.on_copy_out(to.v, where, len); /* what it has written: `from` may have lain under it */
 	return 0;
 }
 
