@@ -118,6 +118,14 @@ static void psci_node(struct tree *t)
 	tree_end(t);
 }
 
+/* By this a guest's user space finds out that it is a guest. No driver of Linux looks for the name. */
+static void hypervisor_node(struct tree *t)
+{
+	tree_begin(t, "hypervisor");
+	tree_string(t, "compatible", "virt7,hypervisor");
+	tree_end(t);
+}
+
 static void cpu_map_node(struct tree *t)
 {
 	tree_begin(t, "cpu-map");
@@ -206,7 +214,7 @@ static void device_nodes(struct tree *t)
 
 static void (*const groups[])(struct tree *t) = {
 	root_properties, /* first: properties come before subnodes */
-	aliases_node,    chosen_node, memory_node, reserved_memory_node, psci_node,
+	aliases_node,    chosen_node, memory_node, reserved_memory_node, hypervisor_node, psci_node,
 	cpus_node,       timer_node,  gic_node,    clock_node,           device_nodes,
 };
 

@@ -144,7 +144,7 @@ static void test_as_qemu(void **state)
 
 	(void)state;
 	make(&one, &params);
-	assert_int_equal(count_subnodes("/"), 12);
+	assert_int_equal(count_subnodes("/"), 13);
 	expect_text("/", "compatible", "linux,dummy-virt");
 	expect_text("/", "model", "linux,dummy-virt");
 	expect_list("/", "#address-cells", 2);
@@ -152,6 +152,7 @@ static void test_as_qemu(void **state)
 	expect_list("/", "interrupt-parent", 0x8002);
 	expect_text("/psci", "compatible", "arm,psci-1.0\0arm,psci-0.2\0arm,psci");
 	expect_text("/psci", "method", "hvc");
+	expect_text("/hypervisor", "compatible", "virt7,hypervisor"); /* virt7's own */
 	expect_list("/psci", "cpu_suspend", 0x84000001);
 	expect_list("/psci", "cpu_off", 0x84000002);
 	expect_list("/psci", "cpu_on", 0x84000003);
