@@ -15,18 +15,26 @@
 #define MACHINE_GICC_BASE    UINT32_C(0x08010000)
 #define MACHINE_GICC_SIZE    UINT32_C(0x00002000) /* GICC_DIR lies in the second page */
 #define MACHINE_GICC_WINDOW  UINT32_C(0x00010000)
+#define MACHINE_MSI_BASE     UINT32_C(0x08020000)
+#define MACHINE_MSI_SIZE     UINT32_C(0x00001000)
 #define MACHINE_UART_BASE    UINT32_C(0x09000000)
 #define MACHINE_UART_SIZE    UINT32_C(0x00001000)
 #define MACHINE_RTC_BASE     UINT32_C(0x09010000)
 #define MACHINE_RTC_SIZE     UINT32_C(0x00001000)
+#define MACHINE_FWCFG_BASE   UINT32_C(0x09020000)
+#define MACHINE_FWCFG_SIZE   UINT32_C(0x00001000)
 #define MACHINE_GPIO_BASE    UINT32_C(0x09030000)
 #define MACHINE_GPIO_SIZE    UINT32_C(0x00001000)
 #define MACHINE_VIRTIO_BASE  UINT32_C(0x0a000000)
 #define MACHINE_VIRTIO_SIZE  UINT32_C(0x00000200) /* each */
 #define MACHINE_VIRTIO_COUNT 32U
+#define MACHINE_PCI_BASE     UINT32_C(0x10000000) /* memory, ports and the lower configuration space */
+#define MACHINE_PCI_SIZE     UINT32_C(0x30000000)
 #define MACHINE_RAM_BASE     UINT64_C(0x40000000)
 #define MACHINE_RAM_MIN      UINT64_C(0x00800000) /* 8 MiB */
 #define MACHINE_RAM_END      BIT64(40)            /* 40-bit IPA */
+#define MACHINE_ECAM_BASE    UINT64_C(0x4010000000)
+#define MACHINE_ECAM_SIZE    UINT64_C(0x10000000)
 
 /* The last page of so much RAM: the records of memory errors, where the VM is told early of them. */
 #define MACHINE_MEMERR_PAGE(ram_size) (MACHINE_RAM_BASE + (ram_size)-0x1000U)
@@ -41,6 +49,8 @@
 #define MACHINE_SPI_GPIO        39U
 #define MACHINE_SPI_MEMERR      42U /* nothing of QEMU's */
 #define MACHINE_SPI_VIRTIO(n)   (48U + (n))
+#define MACHINE_SPI_MSI         80U
+#define MACHINE_SPI_MSI_COUNT   64U
 #define MACHINE_GPIO_POWER_LINE 3U
 
 #define MACHINE_MAX_CPUS 8U /* GICv2 */

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import BUILD, CPUS
 
-GUESTS = ("exceptions", "gic", "mmio", "mmu", "pl011", "pl031", "pl061", "psci", "timer", "vfp")
+GUESTS = ("board", "exceptions", "gic", "mmio", "mmu", "pl011", "pl031", "pl061", "psci", "timer", "vfp")
 
 CPU_QUIRKS = {
     "cpu-unaligned-device",  # unaligned Device and Strongly-ordered accesses do not fault (DDI 0406C A3.2.2)

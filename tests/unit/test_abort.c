@@ -26,7 +26,7 @@
 #define LOAD   FSC_TRANSLATION
 #define STORE  (FSC_TRANSLATION | ISS_DABT_WNR)
 
-static struct vm vm;
+static struct vm vm = {.config = {.ram_size = 0x800000}};
 static struct vcpu vcpu = {.vm = &vm};
 static struct regs regs;
 
@@ -53,15 +53,6 @@ int vm_touch(struct vm *v, ipa_t at)
 		write_hpfar(HYP_WINDOW >> 8);
 	}
 	return touch_result;
-}
-
-const struct mmio_region *mmio_find(const struct mmio_bus *bus, uint64_t at)
-{
-	static const struct mmio_region device;
-
-	assert_ptr_equal(bus, &vm.bus);
-	(void)at;
-	return no_device ? NULL : &device;
 }
 
 static bool is_hole, is_async;
@@ -245,15 +236,21 @@ static void test_asynchronous(void **state)
 	}
 }
 
-/* What is on the bus is not looked for in RAM, what is not may be. */
-static void test_devices_before_ram(void **state)
+/* What is in RAM is not looked for on the bus, whose devices lie elsewhere, nor the other way round. */
+static void test_ram_or_device(void **state)
 {
 	(void)state;
+	shown = touches = 0;
 	fault(LDM, LOAD, DEVICE);
 	assert_int_equal(touches, 0);
+	assert_int_equal(shown, 1);
 	no_device = true;
-	fault(LDM, LOAD, DEVICE);
+	fault(LDM, LOAD, RAM);
 	assert_int_equal(touches, 1);
+	assert_int_equal(shown, 1);
+	fault(LDM, LOAD, 0x40800000U);
+	assert_int_equal(touches, 1);
+	assert_int_equal(shown, 2);
 	no_device = false;
 }
 
@@ -380,7 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_thumb_stores),        cmocka_unit_test(test_multiple),
 		cmocka_unit_test(test_changed_meanwhile),   cmocka_unit_test(test_page_border),
-		cmocka_unit_test(test_asynchronous),        cmocka_unit_test(test_devices_before_ram),
+		cmocka_unit_test(test_asynchronous),        cmocka_unit_test(test_ram_or_device),
 		cmocka_unit_test(test_memory_that_aborts),  cmocka_unit_test(test_memory_of_a_device),
 		cmocka_unit_test(test_fetch_from_a_device), cmocka_unit_test(test_later),
 		cmocka_unit_test(test_lost_tables),

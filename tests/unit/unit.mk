@@ -21,9 +21,10 @@ VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c disk.c con
 	$(FAKE)/fake_console.c
 DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 FLASH := $(addprefix hyp/vdev/,vflash.c flashbank.c cfi.c) $(FAKE)/fake_flash.c
-test_guestdtb_SRCS := hyp/load/guestdtb.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/vdev/vmemerr.c $(FLASH) hyp/vdev/classes.c $(VIRTIO) $(DEVICE)
+EVERY_VM := $(addprefix hyp/vdev/,vpl011.c vpl031.c vpl061.c vmemerr.c vgicv2m.c vempty.c)
+test_guestdtb_SRCS := hyp/load/guestdtb.c $(EVERY_VM) $(FLASH) hyp/vdev/classes.c $(VIRTIO) $(DEVICE)
 test_device_SRCS   := $(DEVICE) tests/unit/fit.c
-test_testdev_SRCS  := tests/device/testdev.c tests/device/classes.c hyp/vdev/vpl011.c hyp/vdev/vpl031.c hyp/vdev/vpl061.c hyp/vdev/vmemerr.c $(FLASH) hyp/load/guestdtb.c \
+test_testdev_SRCS  := tests/device/testdev.c tests/device/classes.c $(EVERY_VM) $(FLASH) hyp/load/guestdtb.c \
 	tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/console/stream.c hyp/load/vmcfg.c tests/unit/fit.c $(DEVICE)
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
