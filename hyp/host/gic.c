@@ -3,6 +3,7 @@
 
 #include <arm/barrier.h>
 #include <arm/io.h>
+#include <arm/spinlock.h>
 
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
@@ -15,11 +16,13 @@
 #define GICD_TYPER      0x004U
 #define GICD_ISENABLER  0x100U
 #define GICD_ICENABLER  0x180U
+#define GICD_ISPENDR    0x200U
 #define GICD_ICPENDR    0x280U
 #define GICD_ISACTIVER  0x300U
 #define GICD_ICACTIVER  0x380U
 #define GICD_IPRIORITYR 0x400U
 #define GICD_ITARGETSR  0x800U
+#define GICD_ICFGR      0xc00U
 #define GICD_SGIR       0xf00U
 #define GICD_CPENDSGIR  0xf10U
 
@@ -34,7 +37,7 @@ bool gic_forgets_level;
 static volatile uint8_t *gicd, *gicv;
 static uint8_t cpu_target[CPU_MAX]; /* the GIC's number of each CPU, as a mask */
 
-static uint32_t interrupt_lines(void)
+uint32_t gic_lines(void)
 {
 	return 32U * (FIELD(io_read32(gicd + GICD_TYPER), 0, 5) + 1U);
 }
@@ -50,12 +53,12 @@ int gic_init(const struct host *host)
 		return -ENODEV;
 	}
 	io_write32(gicd + GICD_CTLR, 0);
-	for (uint32_t id = 32; id < interrupt_lines(); id += 32) {
+	for (uint32_t id = 32; id < gic_lines(); id += 32) {
 		io_write32(gicd + GICD_ICENABLER + id / 8, ~0U);
 		io_write32(gicd + GICD_ICPENDR + id / 8, ~0U);
 		io_write32(gicd + GICD_ICACTIVER + id / 8, ~0U);
 	}
-	for (uint32_t id = 32; id < interrupt_lines(); id += 4)
+	for (uint32_t id = 32; id < gic_lines(); id += 4)
 		io_write32(gicd + GICD_IPRIORITYR + id, GIC_HYP_PRIORITY);
 	io_write32(gicd + GICD_CTLR, 1);
 	return 0;
@@ -144,6 +147,41 @@ void gic_set_active(uint32_t id, bool active)
 bool gic_is_active(uint32_t id)
 {
 	return io_read32(gicd + GICD_ISACTIVER) & BIT(id);
+}
+
+void gic_disable_spi(uint32_t id)
+{
+	io_write32(gicd + GICD_ICENABLER + id / 32 * 4, BIT(id % 32));
+}
+
+void gic_end_spi(uint32_t id)
+{
+	io_write32(gicd + GICD_ICACTIVER + id / 32 * 4, BIT(id % 32));
+}
+
+bool gic_spi_is_pending(uint32_t id)
+{
+	return io_read32(gicd + GICD_ISPENDR + id / 32 * 4) & BIT(id % 32);
+}
+
+void gic_clear_pending_spi(uint32_t id)
+{
+	io_write32(gicd + GICD_ICPENDR + id / 32 * 4, BIT(id % 32));
+}
+
+/* Two bits an interrupt, of which the upper one counts; they can be written by words only (4.3.13). */
+bool gic_set_edge(uint32_t id, bool edge)
+{
+	static struct spinlock lock;
+	volatile uint8_t *at = gicd + GICD_ICFGR + id / 16 * 4;
+	uint32_t bit = BIT(id % 16 * 2 + 1), value;
+
+	spin_lock(&lock);
+	value = io_read32(at) & ~bit;
+	io_write32(at, edge ? value | bit : value);
+	value = io_read32(at);
+	spin_unlock(&lock);
+	return value & bit;
 }
 
 void gic_send_sgi(uint32_t cpu, uint32_t sgi)

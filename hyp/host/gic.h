@@ -110,6 +110,21 @@ void gic_enable(uint32_t id);
 /* Active state of a private interrupt of the calling CPU. */
 void gic_set_active(uint32_t id, bool active);
 
+/*
+ * SPIs that a VM has (vgic/twin.c). gic_end_spi(): deactivate it, whichever CPU has acknowledged it.
+ * gic_spi_is_pending(): also behind its own active state; of a level-sensitive one it is the line (4.3.7).
+ */
+void gic_disable_spi(uint32_t id);
+void gic_end_spi(uint32_t id);
+bool gic_spi_is_pending(uint32_t id);
+void gic_clear_pending_spi(uint32_t id);
+
+/* Make an SPI that is disabled edge-triggered or level-sensitive; true: it is edge-triggered, as some have to be. */
+bool gic_set_edge(uint32_t id, bool edge);
+
+/* Interrupts from this ID on do not exist. */
+uint32_t gic_lines(void);
+
 bool gic_is_active(uint32_t id);
 
 /* SGI to one CPU by its virt7 number. */

@@ -1,4 +1,7 @@
 /* Physical interrupt dispatch. Compiled for speed. */
+#include <errno.h>
+#include <stddef.h>
+
 #include <arm/io.h>
 
 #include "hyp/host/gic.h"
@@ -18,19 +21,35 @@ void irq_register(uint32_t id, irq_fn fn, void *arg)
 	gic_enable(id);
 }
 
+int irq_claim(uint32_t id, irq_fn fn, void *arg)
+{
+	if (handlers[id].fn)
+		return -EBUSY;
+	handlers[id].arg = arg;
+	__atomic_store_n(&handlers[id].fn, fn, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void irq_give_up(uint32_t id)
+{
+	handlers[id].fn = NULL;
+}
+
 /* The CPU interface's address is loaded once: all of a machine's CPUs have theirs at the same one. */
 bool irq_handle_one(void)
 {
 	volatile uint8_t *const gicc = gic_gicc;
 	uint32_t iar = io_read32(gicc + GICC_IAR), id = iar & 0x3ffU;
 	const struct handler *handler;
+	irq_fn fn;
 
 	if (unlikely(id >= GIC_SPURIOUS))
 		return false;
 	io_write32(gicc + GICC_EOIR, iar);
 	handler = &handlers[id];
 	/* An SGI only makes the CPU look at its work, and an interrupt nobody asked for is ended. */
-	if (!handler->fn || handler->fn(id, handler->arg))
+	fn = handler->fn;
+	if (!fn || fn(id, handler->arg))
 		io_write32(gicc + GICC_DIR, iar);
 	return true;
 }

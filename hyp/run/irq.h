@@ -18,6 +18,14 @@ typedef bool (*irq_fn)(uint32_t id, void *arg);
  */
 void irq_register(uint32_t id, irq_fn fn, void *arg);
 
+/*
+ * Be the handler of `id` until irq_give_up(), where nobody else is: else -EBUSY. Neither enables the interrupt nor
+ * disables it. One call at a time, after boot has registered what virt7 needs itself. A CPU that took the interrupt
+ * before irq_give_up() may call the handler after it.
+ */
+int irq_claim(uint32_t id, irq_fn fn, void *arg);
+void irq_give_up(uint32_t id);
+
 /* Take one interrupt, if one is pending; false: none was. */
 bool irq_handle_one(void);
 

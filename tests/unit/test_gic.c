@@ -183,11 +183,37 @@ static void test_target(void **state)
 	head.id = 0;
 }
 
+/* SPIs that VMs have: one bit of the right word each, and ICFGR's neighbours stay. */
+static void test_spi(void **state)
+{
+	volatile uint32_t *config = (volatile uint32_t *)(page[0] + 0xc00);
+
+	(void)state;
+	*(volatile uint32_t *)(page[0] + 4) = 0xffe8; /* GICD_TYPER */
+	assert_int_equal(gic_lines(), 288);
+	gic_disable_spi(77);
+	assert_int_equal(*(volatile uint32_t *)(page[0] + 0x188), BIT(13));
+	gic_end_spi(78);
+	assert_int_equal(*(volatile uint32_t *)(page[0] + 0x388), BIT(14));
+	gic_clear_pending_spi(79);
+	assert_int_equal(*(volatile uint32_t *)(page[0] + 0x288), BIT(15));
+	*(volatile uint32_t *)(page[0] + 0x208) = BIT(16);
+	assert_true(gic_spi_is_pending(80));
+	assert_false(gic_spi_is_pending(79));
+	config[4] = 0x55555555;
+	assert_true(gic_set_edge(77, true));
+	assert_int_equal(config[4], 0x5d555555);
+	assert_false(gic_set_edge(77, false));
+	assert_int_equal(config[4], 0x55555555);
+	assert_int_equal(config[3] | config[5], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_init_cpu, setup),
 		cmocka_unit_test_setup(test_target, setup),
+		cmocka_unit_test_setup(test_spi, setup),
 		cmocka_unit_test_setup(test_probe, setup),
 		cmocka_unit_test_setup(test_probe_meets_another, setup),
 		cmocka_unit_test_setup(test_probe_meets_another_at_the_end, setup),

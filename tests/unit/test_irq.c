@@ -2,6 +2,7 @@
  * Dispatch of the host's interrupts (hyp/run/irq.c) on a CPU interface that hands out one IAR at a time: who is called,
  * with what, and who ends the interrupt (IHI 0048B 4.4, EOImode 1).
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,6 +109,31 @@ static void each_has_its_argument(void **state)
 	assert_int_equal(deactivated, PPI);
 }
 
+/* Nobody gets one that is virt7's own, or another's, until that one gives it up. None of it touches the GIC. */
+static void a_claim_is_one_owner_s(void **state)
+{
+	static int one, other;
+
+	(void)state;
+	ends = true;
+	irq_register(SPI, handle, &one);
+	enabled = SPURIOUS;
+	assert_int_equal(irq_claim(SPI, handle, &other), -EBUSY);
+	assert_int_equal(irq_claim(SPI + 1, handle, &one), 0);
+	assert_int_equal(irq_claim(SPI + 1, handle, &other), -EBUSY);
+	iar = SPI + 1;
+	assert_true(irq_handle_one());
+	assert_ptr_equal(last.arg, &one);
+	irq_give_up(SPI + 1);
+	last = (struct call){0};
+	deactivated = SPURIOUS;
+	assert_true(irq_handle_one());
+	assert_null(last.arg);
+	assert_int_equal(deactivated, SPI + 1);
+	assert_int_equal(irq_claim(SPI + 1, handle, &other), 0);
+	assert_int_equal(enabled, SPURIOUS);
+}
+
 /* A guest's EOI, or the handler itself, ends it. */
 static void a_handler_keeps_it_active(void **state)
 {
@@ -141,6 +167,7 @@ int main(void)
 		cmocka_unit_test_setup(each_has_its_argument, setup),
 		cmocka_unit_test_setup(a_handler_keeps_it_active, setup),
 		cmocka_unit_test_setup(nobody_asked, setup),
+		cmocka_unit_test_setup(a_claim_is_one_owner_s, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
