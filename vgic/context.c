@@ -91,6 +91,7 @@ static void reset_irq(struct vgic_irq *irq, bool edge)
 				 .edge = edge,
 				 .forward = edge,
 				 .hw = irq->hw,
+				 .twin = irq->twin,
 				 .line = irq->line && !irq->hw};
 }
 
@@ -109,6 +110,7 @@ void vgic_reset(struct vm *vm)
 	vm->vgic.edge[0] = 0xaaaaaaaaU; /* SGIs */
 	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
 		reset_irq(&vm->vgic.spi[i], false);
+	vgic_reset_twins(vm);
 	vm_for_each_vcpu(v, vm) {
 		v->vgic.hw_left = true;
 		dmb_ish(); /* it may not be out of the hardware yet: vgic_save() looks at the rest first */
@@ -197,4 +199,5 @@ int vgic_create(struct vm *vm, uint64_t gicv)
 void vgic_end(struct vm *vm)
 {
 	timer_drain(&vm->vgic.look);
+	vgic_end_twins(vm);
 }

@@ -273,6 +273,8 @@ static void set_targets(struct vcpu *vcpu, uint32_t id, uint32_t targets)
 		if (irq->queued || irq->lr != VGIC_NO_LR)
 			vgic_shares(vcpu->vm->vcpu[irq->owner], irq); /* it waits there already */
 	}
+	if (unlikely(irq->twin))
+		vgic_twin_aim(irq);
 	vgic_update(vcpu, id);
 }
 
@@ -315,6 +317,8 @@ static bool config_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t
 		uint32_t bit = lowest_bit(changed), id = first + bit / 2U;
 
 		vgic_irq(vcpu, id)->edge = value >> bit & 1U;
+		if (unlikely(vgic_irq(vcpu, id)->twin))
+			vgic_twin_configure(vgic_irq(vcpu, id));
 		vgic_update(vcpu, id);
 	}
 	*word = value;

@@ -33,6 +33,8 @@ static void deactivate(struct vcpu *vcpu, uint32_t id)
 	if (irq->hw && !irq->line && vcpu->vgic.on)
 		gic_set_active(id, false);
 	irq->active = irq->acked = false;
+	if (irq->taken)
+		vgic_twin_settle(irq);
 	vgic_update(vcpu, id);
 }
 
@@ -268,6 +270,8 @@ bool vgic_read_pending(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
+	if (unlikely(irq->twin) && vgic_twin_pending(vcpu, id))
+		return true;
 	vgic_look_at_line(vcpu, id);
 	if (irq->hw && (irq->lr != VGIC_NO_LR || irq->active) && irq->hw())
 		return true; /* active, and the level still stands */
@@ -363,6 +367,8 @@ void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
 	irq->latch = irq->soft = false;
 	if (in_lr_of(vcpu, irq) && irq->edge)
 		vgic_lr_write(irq->lr, vgic_lr_read(irq->lr) & ~GICH_LR_PENDING);
+	if (unlikely(irq->twin))
+		vgic_twin_clear(irq);
 	vgic_update(vcpu, id);
 	vgic_look_at_line(vcpu, id);
 }

@@ -40,12 +40,15 @@
 #define VGIC_NO_LR   0xffU
 #define VGIC_NO_CPU  0xffU
 #define VGIC_PLAIN   1U
+#define VGIC_TWINS   224U /* SPIs of the host's that all VMs may have together */
 
 struct percpu;
 
 struct vgic_irq {
 	uint8_t lr;    /* list register that holds it, else VGIC_NO_LR */
 	uint8_t owner; /* vCPU index: whose list register, queue, or (acked) CPU interface has it */
+	uint8_t twin;  /* SPIs: 1 + the index of its twin among the host's (vgic/twin.c); 0: none */
+	bool taken;    /* that twin has fired and is active: it cannot come again */
 	union {
 		uint32_t plain; /* VGIC_PLAIN: forwarded, and nothing of what follows */
 		struct {
@@ -119,6 +122,7 @@ struct vgic {
 	uint32_t online;               /* vCPUs whose CPU interface is on */
 	uint32_t several[VGIC_WORDS];  /* SPIs that have several targets, */
 	uint32_t shared;               /* and how many these are */
+	uint32_t twins;                /* SPIs that have one */
 	struct timer look;             /* the next look at those that wait (vgic/share.c) */
 	struct vgic_irq spi[VGIC_IRQS - VGIC_PRIVATE];
 };

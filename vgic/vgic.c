@@ -118,7 +118,9 @@ static void put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t l
 		value |= GICH_LR_HW | GICH_LR_PHYS(id);
 	} else if (!irq->edge) {
 		irq->soft = irq->latch;
-		value |= irq->line ? GICH_LR_EOI : 0; /* sample the line again then */
+		value |= irq->line || irq->taken ? GICH_LR_EOI : 0; /* sample the line again then */
+	} else if (irq->taken) {
+		value |= GICH_LR_EOI; /* its twin may come again then */
 	}
 	irq->latch = false;
 	occupy(vcpu, irq, id, lr);
@@ -236,12 +238,14 @@ void vgic_update_forward(struct vcpu *vcpu, uint32_t id)
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
 	irq->forward = *vgic_enabled(vcpu, id / 32) >> id % 32 & 1U;
+	if (unlikely(irq->twin))
+		vgic_twin_enable(irq);
 	vgic_update(vcpu, id);
 }
 
 bool vgic_is_idle(const struct vgic_irq *irq)
 {
-	return irq->lr == VGIC_NO_LR && !irq->hw && !irq->active && !irq->held && !vgic_irq_pending(irq);
+	return irq->lr == VGIC_NO_LR && !irq->hw && !irq->twin && !irq->active && !irq->held && !vgic_irq_pending(irq);
 }
 
 static void update_busy(struct vcpu *vcpu, uint32_t w)
@@ -363,6 +367,8 @@ void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 		vgic_lr_set(vcpu, lr, 0); /* ends the EOI maintenance request */
 		if (irq->hw && !irq->line && cpu->on)
 			gic_set_active(id, false); /* had to do without LR.HW */
+		if (irq->taken)
+			vgic_twin_settle(irq);
 	}
 	cpu->lr_used &= ~BIT(lr);
 	cpu->lr_eoi &= ~BIT(lr);
@@ -398,7 +404,11 @@ static void unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 
 void vgic_withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
+	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
+
 	unpend(vcpu, lr, value);
+	if (irq->taken)
+		vgic_twin_settle(irq);
 	vgic_lr_set(vcpu, lr, 0);
 	vcpu->vgic.lr_eoi &= ~BIT(lr);
 	vgic_retire(vcpu, lr);
@@ -420,6 +430,8 @@ void vgic_give_back(struct vcpu *vcpu, uint32_t lr)
 		vgic_lr_set(vcpu, lr, 0);
 		vcpu->vgic.lr_eoi &= ~BIT(lr);
 	}
+	if (irq->taken)
+		vgic_twin_settle(irq);
 	vgic_retire(vcpu, lr);
 }
 
@@ -446,7 +458,7 @@ static void resample_pending(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t l
 	irq->latch = false;
 	if (id < 16)
 		irq->sources &= (uint8_t)~BIT(LR_SOURCE(value));
-	if (irq->sources || (irq->line && !irq->edge && !irq->hw))
+	if (irq->sources || irq->taken || (irq->line && !irq->edge && !irq->hw))
 		ask_eoi(vcpu, lr, value);
 }
 
@@ -470,7 +482,7 @@ static void resample_active(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t lr
 	}
 	if (value != before)
 		vgic_lr_note(vcpu, lr, value);
-	if (vgic_irq_pending(irq)) {
+	if (vgic_irq_pending(irq) || irq->taken) {
 		ask_eoi(vcpu, lr, value);
 	} else if (vcpu->vgic.lr_eoi & BIT(lr) && !irq->hw) {
 		vgic_lr_write(lr, value & ~GICH_LR_EOI);

@@ -46,6 +46,23 @@ void vgic_pulse(struct vm *vm, uint32_t cpu, uint32_t id);
 /* The physical twin of private interrupt `id` (vgic_map_hw()) has fired on this CPU, where the vCPU is loaded. */
 void vgic_raise_hw(struct vcpu *vcpu, uint32_t id);
 
+/*
+ * vgic/twin.c: let SPI `id` of the VM be SPI `host_id` of the host's, whose device the VM has been given. `trigger` is
+ * how it signals: GICD_ICFGR after a reset, in the VM's and in the host's, which then follows the guest's. No vCPU of
+ * the VM runs, and nobody calls vgic_set_line() for `id`. 0; -EINVAL: one of them is no SPI, or does not exist;
+ * -EEXIST: `id` has one already; -EBUSY: `host_id` is virt7's own, or a VM's; -ENOSPC: VMs have VGIC_TWINS already.
+ *
+ * vgic_unforward() gives it back, whatever its state: the host's is disabled and nothing of it is left, but the line of
+ * its device. -ENOENT: `id` has none. vgic_end() does it for all of a VM's.
+ */
+enum vgic_trigger { VGIC_LEVEL, VGIC_EDGE };
+
+int vgic_forward(struct vm *vm, uint32_t id, uint32_t host_id, enum vgic_trigger trigger);
+int vgic_unforward(struct vm *vm, uint32_t id);
+
+/* The VM has ended, and no vCPU of it runs: nothing of the host's interrupts it until its next vgic_reset(). */
+void vgic_silence(struct vm *vm);
+
 /* A virtual SGI from `source` to the vCPUs in mask `targets`. */
 void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id);
 

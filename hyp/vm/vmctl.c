@@ -415,6 +415,7 @@ static enum vm_state start(struct vm *vm)
 static enum vm_state shut_down(struct vm *vm, enum vm_state state)
 {
 	device_quiesce_all(vm);
+	vgic_silence(vm);
 	vm_give_ram(vm);
 	return state;
 }

@@ -107,8 +107,10 @@ void rig_on(uint32_t cpu)
 
 void rig_start(uint32_t cpus, uint32_t lrs)
 {
+	vgic_end(&rig.vm); /* of the last test */
 	fake_machine_reset();
 	fake_gich_reset(lrs);
+	fake_spi_reset();
 	memset(&rig, 0, sizeof(rig));
 	memset(percpu, 0, sizeof(percpu));
 	vgic_init();
@@ -191,15 +193,16 @@ bool rig_settle_cpu(uint32_t cpu)
 {
 	struct vcpu *vcpu = &rig.vcpu[cpu];
 	uint32_t writes = fake_gich[cpu].lr_writes + fake_gich[cpu].hcr_writes;
-	bool maintenance;
+	bool maintenance, spi;
 
 	if (!percpu[cpu].loaded)
 		return false;
 	rig_take_sgi(cpu);
 	take_physical(cpu);
+	spi = fake_spi_take(cpu);
 	maintenance = fake_gich_maintenance(&fake_gich[cpu]);
 	if (!maintenance && !(vcpu->thread.work & WORK_VGIC))
-		return false;
+		return spi;
 	vcpu->thread.work = 0;
 	vgic_flush(vcpu);
 	assert_int_equal(rig.vm.vgic.lock.held, 0);

@@ -6,6 +6,7 @@
 #define VGIC_RIG_H
 
 #include "fake/fake_gich.h"
+#include "fake/fake_spi.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 
