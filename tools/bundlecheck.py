@@ -9,6 +9,7 @@ import struct
 from pathlib import Path
 
 import bundleplace
+import bundletree
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME_RULE = r"[A-Za-z0-9_+][A-Za-z0-9._+-]{0,30}"
@@ -253,8 +254,9 @@ def free_banks(vm):
 
 def check_placement(vm, images):
     """Load them as virt7 would; `images`: what check_image() has of the kernel and the ramdisk."""
-    place = bundleplace.Placement(as_number(vm.properties["memory"]) * VM["memory"]["unit"], WORDS, free_banks(vm))
-    for kind, (data, image) in images.items():
+    ram = as_number(vm.properties["memory"]) * VM["memory"]["unit"]
+    place = bundleplace.Placement(ram, WORDS, free_banks(vm), "fdt" in images)
+    for kind, (data, image) in sorted(images.items(), key=lambda item: item[0] != "fdt"):
         packed = is_packed(image)
         load, entry = (as_number(image.properties.get(name, b"")) for name in ("load", "entry"))
         anywhere = load == 0 or as_text(image.properties.get("type", b"")) == "kernel_noload"
@@ -263,7 +265,10 @@ def check_placement(vm, images):
             plain = bundleplace.unpack(data) if packed else bytes(data)
             if plain is None:
                 raise bundleplace.Wrong(WORDS["NOT_GZIP"])
-            if kind == "kernel":
+            if kind == "fdt":
+                bundletree.check(plain, read_tree, DAMAGE, WORDS, ram, as_number(vm.properties.get("cpus", bytes(3) + b"\1")),
+                                 flash_of(vm), as_text(vm.properties.get("memory-errors", b"access\0")) == "early")
+            elif kind == "kernel":
                 place.kernel(plain, packed, load, entry, anywhere, find_foreign)
             else:
                 place.ramdisk(plain, packed, load)
@@ -393,7 +398,7 @@ def check_vm(blob, root, vm, number, hint, macs):
     check_properties(VM, vm, f"vm {vm.name}: /vms/{vm.name}")
     if "kernel" not in vm.properties and not flash_of(vm):
         raise Refusal(f"vm {vm.name}: /vms/{vm.name}: kernel: {WORDS['KERNEL_MISSING']}")
-    images = {kind: check_image(blob, root, vm.name, kind, as_text(vm.properties[kind])) for kind in ("kernel", "ramdisk")
+    images = {kind: check_image(blob, root, vm.name, kind, as_text(vm.properties[kind])) for kind in ("kernel", "ramdisk", "fdt")
               if kind in vm.properties}
     check_model(vm)
     for node in vm.nodes:

@@ -23,10 +23,11 @@ class Wrong(Exception):
 
 def read_numbers():
     """The numbers of the machine that guests see."""
-    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("hyp/vm/machine.h", "hyp/load/guestdtb.h"))
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in
+                   ("hyp/vm/machine.h", "hyp/load/guestdtb.h", "hyp/load/usertree.h"))
     numbers = {name: int(value, 0) for name, value in
                re.findall(r"#define (MACHINE_\w+)\s+UINT(?:32|64)_C\((0x[0-9a-f]+)\)", text)}
-    return numbers | {"GUESTDTB_MAX": int(re.search(r"#define GUESTDTB_MAX KIB\((\d+)\)", text)[1]) * KIB}
+    return numbers | {name: int(value) * KIB for name, value in re.findall(r"#define (\w+_MAX)\s+KIB\((\d+)\)", text)}
 
 
 NUMBERS = read_numbers()
@@ -95,18 +96,19 @@ def zimage_sizes(data):
 
 class Placement:
     """The RAM of one VM while its images are placed. `words`: those of hyp/load/words.h; `banks`: of flash, where a kernel may
-    be, too."""
+    be, too; `own_tree`: of the user's."""
 
-    def __init__(self, ram_size, words, banks=()):
+    def __init__(self, ram_size, words, banks=(), own_tree=False):
         self.banks = banks
+        self.dtb_size = NUMBERS["USERTREE_MAX"] if own_tree else DTB_SIZE
         self.end, self.words = RAM + ram_size, words
         self.dtb = RAM + min(ram_size // 2, NUMBERS["MACHINE_DTB_OFFSET"])  # Linux', which the ramdisk goes by
-        self.claims = [(self.dtb, DTB_SIZE, "device tree")]
+        self.claims = [(self.dtb, self.dtb_size, "device tree")]
         self.what = None
 
     def place_tree(self, at):
         """None: there is none."""
-        self.claims[0] = (at or 0, DTB_SIZE if at else 0, "device tree")
+        self.claims[0] = (at or 0, self.dtb_size if at else 0, "device tree")
 
     def wrong(self, name, *values):
         raise Wrong(fill_in(self.words[name], *values))
@@ -246,7 +248,7 @@ class Placement:
         if is_uimage(data) and data[30] == UIMAGE_RAMDISK:
             data = self.open_uimage(data, packed)
         size, below = len(data), down(self.dtb - min(len(data), self.dtb), PAGE)
-        places = (load,) if load is not None else (below, self.dtb + DTB_SIZE)
+        places = (load,) if load is not None else (below, self.dtb + self.dtb_size)
         if load is not None and not self.fits(load, size):
             self.outside(load, size)
         for start in places:

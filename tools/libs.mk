@@ -3,7 +3,7 @@
 LIB_SRC := $(DEPS)/src
 LIB_OUT := $(DEPS)/lib
 
-libfdt_OBJS := $(patsubst %,$(LIB_OUT)/device-tree-compiler/libfdt/%.o,fdt fdt_check fdt_ro fdt_rw fdt_sw fdt_wip)
+libfdt_OBJS := $(patsubst %,$(LIB_OUT)/device-tree-compiler/libfdt/%.o,fdt fdt_addresses fdt_check fdt_ro fdt_rw fdt_sw fdt_wip)
 libz_OBJS   := $(patsubst %,$(LIB_OUT)/zlib/%.o,adler32 crc32 inffast inflate inftrees zutil)
 libmd_OBJS  := $(patsubst %,$(LIB_OUT)/libmd/src/%.o,md5 sha1 sha2)
 LIB_OBJS    := $(libfdt_OBJS) $(libz_OBJS) $(libmd_OBJS)

@@ -18,6 +18,7 @@
 #include "hyp/load/image.h"
 #include "hyp/load/loader.h"
 #include "hyp/load/stream.h"
+#include "hyp/load/usertree.h"
 #include "hyp/load/words.h"
 #include "hyp/vdev/device.h"
 #include "hyp/lib/bits.h"
@@ -175,7 +176,7 @@ int loader_claim(struct loader *l, uint64_t start, uint64_t size, const char *ho
 void loader_place_tree(struct loader *l, uint64_t at)
 {
 	l->dtb = at;
-	l->claims[0] = (struct claim){at, at ? GUESTDTB_MAX : 0, "device tree"};
+	l->claims[0] = (struct claim){at, at ? l->dtb_room : 0, "device tree"};
 }
 
 /* What a zImage says about the kernel inside (kexec-tools, kexec/arch/arm/kexec-zImage-arm.c). */
@@ -457,7 +458,7 @@ static uint64_t linux_tree(const struct vm_config *cfg)
 static int place_ramdisk(const struct loader *l, uint64_t size, uint64_t *start)
 {
 	uint64_t dtb = linux_tree(l->cfg);
-	uint64_t above = align_up(dtb + GUESTDTB_MAX, RAMDISK_ALIGN);
+	uint64_t above = align_up(dtb + l->dtb_room, RAMDISK_ALIGN);
 
 	if (l->image->has_load) {
 		*start = l->image->load;
@@ -505,12 +506,38 @@ static int load_ramdisk(struct loader *l, struct guestdtb_params *params)
 	return 0;
 }
 
+/* Before all else, so that a tree that does not fit the VM is said before its images are unpacked. */
+static int read_usertree(struct loader *l)
+{
+	uint8_t header[LOADER_HEADER];
+	char why[USERTREE_WHY];
+	size_t len;
+	int err = open_image(l, "fdt", &l->cfg->fdt, header);
+
+	if (err)
+		return err;
+	len = l->stream.length;
+	if (len > USERTREE_FILE_MAX) {
+		loader_refuse(l, WORDS_TREE_LARGE, kib(len));
+		return -E2BIG;
+	}
+	err = image_stream_read(&l->stream, l->usertree, len);
+	if (err)
+		return loader_fail(l, err);
+	err = usertree_check(l->vm, l->usertree, len, why);
+	if (err)
+		loader_refuse(l, "%s", why);
+	return err;
+}
+
 static int load_dtb(struct loader *l, const struct guestdtb_params *params)
 {
-	int err = guestdtb_make(l->cfg, params, l->work->chunk, GUESTDTB_MAX);
+	void *tree = l->usertree ? l->usertree : l->work->chunk;
+	int err = l->usertree ? usertree_complete(tree, l->cfg, params)
+			      : guestdtb_make(l->cfg, params, tree, GUESTDTB_MAX);
 
 	if (err > 0)
-		err = guest_load(l->vm, ipa(l->dtb), l->work->chunk, (size_t)err);
+		err = guest_load(l->vm, ipa(l->dtb), tree, (size_t)err);
 	if (err)
 		log_err("vm %s: device tree at 0x%llx: %s", l->cfg->name, (ull)l->dtb, error_text(err));
 	return err;
@@ -540,7 +567,9 @@ static int load_all(struct loader *l, struct image_entry *entry)
 	if (l->cfg->memory_errors == VM_MEMORY_ERRORS_EARLY)
 		l->claims[l->claim_count++] =
 			(struct claim){MACHINE_MEMERR_PAGE(l->cfg->ram_size), PAGE_SIZE, "page of memory errors"};
-	err = l->cfg->kernel.name ? load_kernel(l, entry) : start_flash(l, entry);
+	err = l->usertree ? read_usertree(l) : 0;
+	if (!err)
+		err = l->cfg->kernel.name ? load_kernel(l, entry) : start_flash(l, entry);
 	if (!err && l->cfg->ramdisk.name)
 		err = load_ramdisk(l, &params);
 	if (!err && l->dtb)
@@ -551,17 +580,27 @@ static int load_all(struct loader *l, struct image_entry *entry)
 	return err;
 }
 
+static int refuse_memory(const struct vm_config *cfg)
+{
+	log_err("vm %s: no memory to load its images with", cfg->name);
+	return -ENOMEM;
+}
+
 int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry *entry)
 {
-	struct loader l = {.vm = vm, .cfg = cfg, .ram_end = MACHINE_RAM_BASE + cfg->ram_size};
-	int err;
+	struct loader l = {.vm = vm, .cfg = cfg, .ram_end = MACHINE_RAM_BASE + cfg->ram_size, .dtb_room = GUESTDTB_MAX};
+	int err = 0;
 
 	l.work = page_alloc(WORK_ORDER);
-	if (!l.work) {
-		log_err("vm %s: no memory to load its images with", cfg->name);
-		return -ENOMEM;
+	if (cfg->fdt.name) {
+		l.usertree = page_alloc(page_order(USERTREE_MAX));
+		l.dtb_room = USERTREE_MAX;
 	}
-	err = load_all(&l, entry);
+	if (!l.work || (cfg->fdt.name && !l.usertree))
+		err = refuse_memory(cfg);
+	if (!err)
+		err = load_all(&l, entry);
+	page_free(l.usertree, page_order(USERTREE_MAX));
 	page_free(l.work, WORK_ORDER);
 	return err;
 }

@@ -24,14 +24,16 @@ struct claim {
 struct loader {
 	struct vm *vm;
 	const struct vm_config *cfg;
-	const char *what; /* is being loaded: "kernel" or "ramdisk" */
+	const char *what; /* is being loaded: "kernel", "ramdisk" or "fdt" */
 	const struct bundle_image *image;
 	struct image_work *work;
 	struct image_stream stream;
 	const struct foreign *foreign; /* what its first bytes are of; NULL: nothing that is known */
 	uint64_t ram_end;
-	uint64_t dtb;  /* IPA; 0: the guest gets no tree */
-	bool is_linux; /* r1 and r2 are as Linux wants them; else 0 */
+	uint64_t dtb;      /* IPA; 0: the guest gets no tree */
+	uint64_t dtb_room; /* bytes that it may have */
+	void *usertree;    /* the user's own; NULL: virt7 makes one */
+	bool is_linux;     /* r1 and r2 are as Linux wants them; else 0 */
 	unsigned int claim_count;
 	struct claim claims[LOADER_CLAIMS_MAX]; /* the first one is the device tree's */
 };

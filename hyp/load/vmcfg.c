@@ -121,6 +121,8 @@ static int find_images(const struct bundle *b, struct vm_config *cfg)
 		err = bundle_find_image(b, cfg->name, "kernel", cfg->kernel.name, &cfg->kernel);
 	if (!err && cfg->ramdisk.name)
 		err = bundle_find_image(b, cfg->name, "ramdisk", cfg->ramdisk.name, &cfg->ramdisk);
+	if (!err && cfg->fdt.name)
+		err = bundle_find_image(b, cfg->name, "fdt", cfg->fdt.name, &cfg->fdt);
 	return err;
 }
 

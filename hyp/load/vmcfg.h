@@ -35,8 +35,8 @@ struct vm_config {
 	uint32_t watchdog_ms;                /* 0: none */
 	uint32_t restart_limit;              /* restarts in a row after crashes; 0: no limit */
 	bool quiet; /* load without progress lines: a guest that resets without end must not fill the console */
-	const char *bootargs;                /* into the bundle; "" where absent */
-	struct bundle_image kernel, ramdisk; /* name is NULL where absent */
+	const char *bootargs;                     /* into the bundle; "" where absent */
+	struct bundle_image kernel, ramdisk, fdt; /* name is NULL where absent */
 
 	/* Not from the bundle: vmcfg_next() leaves 0, who creates the VM sets them, the generated device tree says
 	 * them. */

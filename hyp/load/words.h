@@ -67,6 +67,17 @@
 #define WORDS_ELF_EMPTY     "ELF without anything to load"
 #define WORDS_ELF_SEGMENT   "damaged ELF: a segment has %u bytes in the file and %u in memory"
 
+/* A device tree of the user's. */
+#define WORDS_TREE_DAMAGED "not a device tree, or a damaged one"
+#define WORDS_TREE_LARGE   "%u KiB, of which 56 fit; take out what the guest does not need"
+#define WORDS_TREE_DEEP    "more than 8 nodes inside one another; take some out"
+#define WORDS_TREE_REG     "%s: reg: not as long as #address-cells and #size-cells have it"
+#define WORDS_TREE_MEMORY  "%s: memory at 0x%llx to 0x%llx, and the VM's is 0x%llx to 0x%llx; change one of them"
+#define WORDS_TREE_DEVICE  "%s: the VM has nothing at 0x%llx to 0x%llx; take the node out, or give the VM such a device"
+#define WORDS_TREE_CPU     "%s: the VM has %u CPUs; take the node out, or change cpus"
+#define WORDS_TREE_MEMERR \
+	"memory-errors is \"early\", and no node says \"virt7,memory-errors\"; leave that out, or add it"
+
 /* As QEMU has it. */
 #define WORDS_ELF_NO_TREE \
 	"an ELF file that begins less than 1 MiB above the start of RAM gets no device tree; Linux wants its zImage"

@@ -1,9 +1,10 @@
 """Software that nobody here wrote, as it comes, natively and under virt7: kernels, and trees that are not virt7's."""
+import re
 import subprocess
 
 import pytest
 
-from conftest import BUILD, DEPS, QEMU
+from conftest import BUILD, DEPS, QEMU, run as run_tool
 
 KERNEL = DEPS / "armhf" / "vmlinuz"
 INITRAMFS = BUILD / "initramfs.cpio"
@@ -47,3 +48,69 @@ def test_tree_of_qemu_appended(machine, native, virt7, mkbundle, tmp_path, qemu_
     run.expect("fw-cfg@9020000")
     assert run.wait() == 0
     assert "Internal error" not in run.output() and "external abort" not in run.output()
+
+
+# A device tree of the user's own
+
+@pytest.fixture
+def own_tree(qemu_tree):
+    """QEMU's, of another name and without what only QEMU has."""
+    for node in ("/flash@0", "/fw-cfg@9020000", "/pcie@10000000"):
+        subprocess.run(["fdtput", "-r", qemu_tree, node], check=True)
+    put(qemu_tree, "/", "s", "model", "a board of my own")
+    for name in ("linux,initrd-start", "linux,initrd-end"):
+        subprocess.run(["fdtput", "-d", qemu_tree, "/chosen", name], check=True)
+    return qemu_tree
+
+
+def test_own_tree(machine, native, virt7, mkbundle, own_tree):
+    """Linux by a tree that the user brings: as it is, but for /chosen."""
+    command = 'virt7.run="ls /proc/device-tree/chosen; cat /proc/device-tree/model"'
+    if machine == "native":
+        run = native(KERNEL, "-dtb", own_tree, "-initrd", INITRAMFS, "-append", f"console=ttyAMA0 {command}", timeout=BOOT)
+    else:
+        run = virt7(mkbundle(f"name=a,memory=256M,kernel={KERNEL},ramdisk={INITRAMFS},fdt={own_tree},"
+                             f"bootargs=console=ttyAMA0 {command}"), timeout=BOOT)
+    run.expect(r"userspace up: 1 cpus, 256 MiB")
+    assert run.wait() == 0
+    said = run.output()
+    assert "OF: fdt: Machine model: a board of my own" in said and "Internal error" not in said
+    assert "random: crng init done" in said  # by rng-seed, which Linux takes out of the tree
+    for name in ("bootargs", "linux,initrd-end", "linux,initrd-start", "stdout-path"):
+        assert re.search(rf"\b{name}\b", said), name
+
+
+def test_own_tree_of_another_machine(virt7, own_tree, tmp_path):
+    """mkbundle refuses what virt7 refuses, in the same words."""
+    put(own_tree, "/pl031@9010000", "x", "reg", "0", "b000000", "0", "1000")
+    source, bundle = tmp_path / "own.its", tmp_path / "own.itb"
+    source.write_text(f"""/dts-v1/; / {{ description = "x"; images {{
+        k {{ data = /incbin/("{BUILD}/guests/talk.bin"); type = "kernel"; arch = "arm"; compression = "none"; hash-1 {{ algo = "crc32"; }}; }};
+        t {{ data = /incbin/("{own_tree}"); type = "flat_dt"; arch = "arm"; compression = "none"; hash-1 {{ algo = "crc32"; }}; }}; }};
+        vms {{ small {{ compatible = "virt7,vm"; memory = <65536>; kernel = "k"; fdt = "t"; }};
+               other {{ compatible = "virt7,vm"; memory = <262144>; kernel = "k"; fdt = "t"; }};
+               cut {{ compatible = "virt7,vm"; memory = <65536>; kernel = "k"; fdt = "k"; }}; }}; }};
+        """, encoding="utf-8")
+    status, _, stderr = run_tool("tools/mkbundle", "-o", bundle, source)
+    lines = [
+        'vm small: fdt "t": /memory@40000000: memory at 0x40000000 to 0x4fffffff, and the VM\'s is 0x40000000 to 0x43ffffff; '
+        "change one of them",
+        'vm other: fdt "t": /pl031@9010000: the VM has nothing at 0xb000000 to 0xb000fff; take the node out, or give the VM such '
+        "a device",
+        'vm cut: fdt "k": not a device tree, or a damaged one',
+    ]
+    assert (status, stderr.splitlines()) == (1, [f"mkbundle: {line}" for line in lines])
+    subprocess.run(["mkimage", "-f", source, bundle], check=True, capture_output=True)
+    run = virt7(bundle, mem="1G")
+    for line in lines:
+        run.expect(re.escape(f"virt7: error: {line}\r"))
+    run.expect("virt7: error: no VM could be started")
+
+
+def test_tree_is_packed(mkbundle, tmp_path):
+    """QEMU's file has a MiB, of which the tree is some KiB."""
+    path = tmp_path / "large.dtb"
+    subprocess.run([QEMU, "-M", f"virt,gic-version=2,dumpdtb={path}", "-cpu", "cortex-a15", "-m", "64M", "-nographic"], check=True,
+                   capture_output=True)
+    assert path.stat().st_size == 1 << 20
+    assert mkbundle(f"name=a,memory=64M,kernel={BUILD}/guests/talk.bin,flash,fdt={path}").stat().st_size < 1 << 16

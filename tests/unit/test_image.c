@@ -15,6 +15,7 @@
 #include "fake/fake_page.h"
 #include "hyp/load/guestdtb.h"
 #include "hyp/load/image.h"
+#include "hyp/load/usertree.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
 #include "hyp/vdev/device.h"
@@ -57,6 +58,27 @@ static int load_full(struct device *device, uint64_t to, const void *from, size_
 {
 	(void)device, (void)to, (void)from, (void)len;
 	return -ENOSPC;
+}
+
+static const char *tree_is_wrong; /* what is said of the user's; NULL: it is not */
+
+/* test_usertree.c looks at them. */
+int usertree_check(const struct vm *vm, const void *fdt, size_t size, char *why)
+{
+	(void)vm, (void)fdt, (void)size;
+	if (!tree_is_wrong)
+		return 0;
+	strcpy(why, tree_is_wrong);
+	return -EINVAL;
+}
+
+int usertree_complete(void *fdt, const struct vm_config *cfg, const struct guestdtb_params *params)
+{
+	uint64_t ramdisk[2] = {params->ramdisk_start, params->ramdisk_end};
+
+	(void)cfg;
+	memcpy(fdt, ramdisk, sizeof(ramdisk));
+	return (int)USERTREE_MAX;
 }
 
 static int setup(void **state)
@@ -1121,6 +1143,48 @@ static void test_ramdisk_and_growth(void **state)
 	expect_ramdisk(t, DTB - KIB(64), ramdisk, KIB(64));
 }
 
+/* ---- a tree of the user's ---- */
+
+static void test_usertree(void **state)
+{
+	struct test *t = *state;
+	uint8_t *tree = blob(t, USERTREE_FILE_MAX + 1), *data = blob(t, 5000);
+
+	fill(tree, USERTREE_FILE_MAX + 1);
+	fill(data, 5000);
+	t->cfg.kernel = plain("linux", data, 5000);
+	t->cfg.fdt = plain("own", tree, USERTREE_FILE_MAX);
+	assert_int_equal(load(t), 0);
+	assert_int_equal(t->entry.dtb, DTB);
+	expect_at(t, DTB + 16, tree + 16, USERTREE_FILE_MAX - 16);
+	t->cfg.fdt = zipped(t, "own", tree, USERTREE_FILE_MAX);
+	assert_int_equal(load(t), 0);
+	expect_at(t, DTB + 16, tree + 16, USERTREE_FILE_MAX - 16);
+	t->cfg.fdt = plain("own", tree, USERTREE_FILE_MAX + 1);
+	expect_refusal(t, -E2BIG, "vm a: fdt \"own\": 57 KiB, of which 56 fit; take out what the guest does not need");
+	t->cfg.fdt.size = 100;
+	tree_is_wrong = "no good";
+	expect_refusal(t, -EINVAL, "vm a: fdt \"own\": no good");
+	tree_is_wrong = NULL;
+}
+
+/* Its room is larger than that of virt7's tree, and nothing else is put there. */
+static void test_usertree_room(void **state)
+{
+	struct test *t = *state;
+	uint8_t *tree = blob(t, 100), *data = blob(t, RAM_SIZE / 2 - MACHINE_RAW_OFFSET);
+	uint64_t ramdisk[2];
+
+	fill(data, 5000);
+	t->cfg.kernel = plain("linux", data, RAM_SIZE / 2 - MACHINE_RAW_OFFSET);
+	t->cfg.ramdisk = plain("initrd", data, 5000);
+	t->cfg.fdt = plain("own", tree, 100);
+	assert_int_equal(load(t), 0);
+	memcpy(ramdisk, fake_guestmem_at(t->vm, DTB, sizeof(ramdisk)), sizeof(ramdisk));
+	assert_true(ramdisk[0] == DTB + USERTREE_MAX && ramdisk[1] == DTB + USERTREE_MAX + 5000);
+	expect_at(t, DTB + USERTREE_MAX, data, 5000);
+}
+
 /* ---- the rest ---- */
 
 static void test_large_ram(void **state)
@@ -1229,6 +1293,8 @@ int main(void)
 		row(test_ramdisk_above),
 		row(test_ramdisk_and_records),
 		row(test_ramdisk_and_growth),
+		row(test_usertree),
+		row(test_usertree_room),
 		row(test_large_ram),
 		row(test_no_memory),
 		row(test_random_damage),

@@ -255,6 +255,7 @@ static void test_strings(void **state)
 		{"kernel", "linux/hash-1", 13, -ENOENT, "vm a: /vms/a: kernel: no image \"linux/hash-1\""},
 		{"ramdisk", "gone", 5, -ENOENT, "vm a: /vms/a: ramdisk: no image \"gone\" under /images"},
 		{"ramdisk", "a\0b", 4, -EINVAL, "vm a: /vms/a: ramdisk: not the name of a node"},
+		{"fdt", "gone", 5, -ENOENT, "vm a: /vms/a: fdt: no image \"gone\" under /images"},
 		{"cpu-model", "", 1, -EINVAL, "vm a: /vms/a: cpu-model: not the name of a model, such as"},
 		{"cpu-model", "cortex-a7", 9, -EINVAL, "vm a: /vms/a: cpu-model: not the name of a model, such as"},
 		{"bootargs", "", 0, -EINVAL, "vm a: /vms/a: bootargs: not a string"},
