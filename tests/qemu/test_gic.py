@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from conftest import BUILD, CPUS
 from test_guests import QEMU_QUIRKS, VIRT7_QUIRKS, check, image
-from test_shell import command, open_shell
+from test_shell import command, open_shell, power_off
 from test_smp import PATIENCE, SOAK
 
 NATIVE_QUIRKS = QEMU_QUIRKS | {
@@ -118,3 +119,74 @@ def test_deadlines_and_pauses(start):
             time.sleep(0.05)  # 25 of its longest deadlines
     run.send("exit\r")
     check(run, VIRT7_QUIRKS)
+
+
+# The host's PL031 (tests/device/hostdev.c). The second claim of it is refused.
+HOSTDEV_ITS = """/dts-v1/;
+/ {{
+    description = "VMs with a device of the host's";
+    images {{ guest {{ data = /incbin/("{image}"); type = "kernel"; arch = "arm"; os = "linux"; compression = "none";
+                      hash-1 {{ algo = "crc32"; }}; }}; }};
+    vms {{
+        a {{ compatible = "virt7,vm"; cpus = <{cpus}>; memory = <8192>; kernel = "guest"; bootargs = "given=1 stay={stay}";
+            dev {{ compatible = "virt7,test-host-device"; base = <0x09010000>; irq = <34>; }}; }};
+        {others}
+    }};
+}};
+"""
+REFUSED = """
+        uart {{ compatible = "virt7,vm"; memory = <8192>; kernel = "guest";
+               dev {{ compatible = "virt7,test-host-device"; base = <0x09000000>; irq = <33>; }}; }};
+        b {{ compatible = "virt7,vm"; memory = <8192>; kernel = "guest"; bootargs = "given=1 stay=1"; on-crash = "stop";
+            dev {{ compatible = "virt7,test-host-device"; base = <0x09010000>; irq = <34>; }}; }};"""
+
+
+@pytest.fixture
+def given(qemu, mkbundle, tmp_path):
+    """given(vcpus, smp, ...) -> Qemu: virt7 whose VM has the host's PL031."""
+
+    def run(vcpus, smp, stay=0, lrs=None, cpu="cortex-a15", others=""):
+        its = tmp_path / "hostdev.its"
+        its.write_text(HOSTDEV_ITS.format(image=image("hostirq"), cpus=vcpus, stay=stay, others=others.format()))
+        options = ["-append", f"gic.lrs={lrs}"] if lrs else []
+        return qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", cpu, "-smp", smp, "-m", "512M", "-nographic",
+                    "-kernel", BUILD / "virt7-testdev.bin", "-initrd", mkbundle(its), *options, timeout=120 * PATIENCE)
+
+    return run
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("cpus", (1, 4))
+def test_interrupt_of_the_host_native(native, cpus, cpu):
+    check(native(image("hostirq"), smp=cpus, cpu=cpu), NATIVE_QUIRKS)
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("vcpus, smp, lrs", ((1, 1, None), (1, 1, 1), (4, 4, None), (4, 4, 1), (4, 2, None), (3, 1, None)))
+def test_interrupt_of_the_host(given, vcpus, smp, lrs, cpu):
+    """A VM has the host's PL031 and its interrupt: enabled, disabled, level, edge, from vCPU to vCPU, as natively."""
+    check(given(vcpus, smp, lrs=lrs, cpu=cpu), VIRT7_QUIRKS)
+
+
+@pytest.mark.parametrize("stay", (1, 2))
+@pytest.mark.parametrize("vcpus, smp", ((1, 1), (2, 2)))
+def test_interrupt_of_the_host_outlives_no_vm(given, vcpus, smp, stay):
+    """A guest that never ends it, or that ends it without end, keeps nobody from the shell; what the VM is made to do meanwhile
+    leaves nothing of it behind, for itself or the VM that has it next. virt7's own interrupt, and another VM's, are refused."""
+    run = given(vcpus, smp, stay, others=REFUSED)
+    run.expect(r"hostirq: stays\r")
+    open_shell(run)
+    assert "virt7: error: vm uart: hostdev: interrupt 33 is another's" in run.output()
+    assert "virt7: error: vm b: hostdev: interrupt 34 is another's" in run.output()
+    for commands in (("vm reset -f a",), ("vm pause a", "vm resume a", "vm reset -f a"), ("vm pause a", "vm reset -f a"),
+                     ("vm stop -f a", "vm start a"), ("vm pause a", "vm stop -f a", "vm start a"),
+                     ("vm stop -f a", "vm destroy a", "vm create a", "vm start a"),
+                     ("vm destroy -f a", "vm create b", "vm start b", "vm destroy -f b", "vm create a", "vm start a")):
+        for line in commands:
+            assert "error" not in command(run, line)
+            if line.startswith(("vm start", "vm reset")):
+                run.send(f"vm console {line[-1]}\r")
+                run.expect(r"hostirq: stays\r")
+                open_shell(run)
+    assert "FAIL: " not in run.output()
+    power_off(run)
