@@ -666,7 +666,7 @@ static inline bool any_pending(struct vcpu *vcpu)
 		const struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
 		if (state & GICH_LR_PENDING ||
-		    (state == 0 && vgic_is_forwarded(vcpu->vm, irq) && vgic_irq_pending(irq)))
+		    (state == 0 && vgic_is_forwarded(vcpu->vm, irq) && (vgic_irq_pending(irq) || irq->taken)))
 			return true;
 	}
 	return false;

@@ -47,6 +47,9 @@ static struct {
 	uint32_t taken, spilled, recalled, shared; /* statistics */
 } m;
 
+#define TWIN 35U /* is the host's SPI HOST */
+#define HOST 50U
+
 /* Few of each kind, so that they meet. 27 is the hardware-backed one. */
 static const uint32_t ids[] = {0, 1, 2, 15, 20, 22, 27, 30, 32, 33, 34, 35, 36, 47, 63, 64, 255};
 
@@ -201,6 +204,19 @@ static void check_cpu(uint32_t cpu)
 			 priority);
 }
 
+/* What the host's GIC has of the twin, when all have done what was asked of them. */
+static void check_twin(void)
+{
+	const struct vgic_irq *irq = vgic_irq(&rig.vcpu[0], TWIN);
+	const struct fake_spi *host = &fake_spi[HOST];
+	bool there = irq->lr != VGIC_NO_LR || irq->active || irq->line || irq->latch;
+
+	if (host->active != irq->taken || host->enabled != irq_of(0, TWIN)->enabled ||
+	    host->edge != irq_of(0, TWIN)->edge || (irq->taken && !there))
+		fail_msg("the twin: active %d, taken %d, enabled %d, edge %d, the guest's is there %d", host->active,
+			 irq->taken, host->enabled, host->edge, there);
+}
+
 static uint32_t running_priority(uint32_t cpu)
 {
 	uint32_t running = IDLE;
@@ -254,6 +270,8 @@ static void check_sleep(uint32_t cpu)
 		const struct vgic_irq *irq = vgic_irq(&rig.vcpu[cpu], ids[i]);
 		bool here = ids[i] < 32 || (irq->lr == VGIC_NO_LR && !irq->acked);
 
+		if (ids[i] == TWIN && !fake_spi[HOST].active)
+			continue; /* the host's interrupt wakes it */
 		if (ids[i] != RIG_HW_ID && waits_for(cpu, ids[i]) && (here || sleeps(irq->owner)))
 			fail_msg("cpu %u: sleeps though %u waits", cpu, ids[i]);
 	}
@@ -279,19 +297,49 @@ static uint32_t any_spi(void)
 	return id;
 }
 
-static void step_line(uint32_t cpu)
+static bool waiting; /* a CPU waits for another */
+
+/*
+ * Nobody hears that the twin's line falls until a guest looks. An edge before the last one's end comes as an interrupt
+ * of its own.
+ */
+static bool set_twin_line(struct model_irq *irq, bool level)
 {
-	uint32_t id = any_id();
+	uint32_t cpu = 0;
+
+	while (cpu < m.cpus && !percpu[cpu].loaded)
+		cpu++;
+	if (cpu == m.cpus || (irq->edge && level && fake_spi[HOST].active) || waiting)
+		return false;
+	fake_spi_line(HOST, level);
+	rig_read(cpu, 0x200 + TWIN / 32 * 4);
+	return true;
+}
+
+static void set_line(uint32_t cpu, uint32_t id)
+{
 	bool level = rnd(2);
 	struct model_irq *irq = irq_of(cpu, id);
 
-	if (id < 16 || id == RIG_HW_ID)
+	if (id < 16 || id == RIG_HW_ID || (id == TWIN && !set_twin_line(irq, level)))
 		return;
 	if (level && !irq->line && irq->edge)
 		irq->latch = true;
 	irq->line = level;
+	if (id == TWIN)
+		return;
 	rig_on(rnd(m.cpus)); /* a device's interrupt comes to any CPU */
 	vgic_set_line(&rig.vm, cpu, id, level);
+}
+
+static void step_line(uint32_t cpu)
+{
+	set_line(cpu, any_id());
+}
+
+static void step_host_line(uint32_t cpu)
+{
+	set_line(cpu, last_id = TWIN);
 }
 
 /* The timer's line falls where a guest makes it fall: in its handler, or while the interrupt cannot be taken. */
@@ -627,6 +675,7 @@ static const struct {
 	{step_eoi, 50, "EOI"},
 	{step_dir, 30, "DIR"},
 	{step_line, 20, "line"},
+	{step_host_line, 8, "line of the host's"},
 	{step_timer, 6, "timer"},
 	{step_sgi, 8, "SGIR"},
 	{step_sgi_bytes, 4, "xPENDSGIR"},
@@ -666,8 +715,10 @@ static void meanwhile(void)
 {
 	uint32_t here = this_cpu()->head.id;
 
+	waiting = true;
 	if (rnd(2))
 		step_line(here);
+	waiting = false;
 	rig_on(here);
 }
 
@@ -683,6 +734,7 @@ static void run(uint32_t cpus, uint32_t lrs)
 	m.lrs = lrs;
 	rig_start(cpus, lrs);
 	rig.on_wait = meanwhile;
+	assert_int_equal(vgic_forward(&rig.vm, TWIN, HOST, VGIC_LEVEL), 0);
 	model_reset();
 	m.forwarded = 3;
 	open_all();
@@ -712,6 +764,7 @@ static void run(uint32_t cpus, uint32_t lrs)
 		rig_settle();
 		for (uint32_t c = 0; c < cpus; c++)
 			check_cpu(c);
+		check_twin();
 		if (rnd(4))
 			continue;
 		rig_tick();
@@ -719,11 +772,13 @@ static void run(uint32_t cpus, uint32_t lrs)
 			check_shared(ids[k]);
 	}
 	assert_true(m.taken > count / 20);
+	assert_true(fake_spi[HOST].fired > count / 500);
 	assert_int_equal(rig.storms, 0);
 	print_message(
 		"%u CPUs, %u list registers: %u steps, %u interrupts taken, %u of them ended without a list register, "
-		"%u times another CPU's state wanted, %u looks at SPIs of several targets\n",
-		cpus, lrs, count, m.taken, m.spilled, m.recalled, m.shared);
+		"%u times another CPU's state wanted, %u looks at SPIs of several targets, %u interrupts of the "
+		"host's\n",
+		cpus, lrs, count, m.taken, m.spilled, m.recalled, m.shared, fake_spi[HOST].fired);
 }
 
 static void test_1_cpu_4_lrs(void **state)

@@ -204,12 +204,44 @@ static void disabled(void **state)
 	fire(1);
 }
 
-/* An edge that comes while the guest has it disabled waits in the host's GIC. */
+/* Nobody looks while the line falls; and the vCPU has moved before it is enabled again. */
+static void falls_while_disabled(void **state)
+{
+	(void)state;
+	start_level(1);
+	host_line(true);
+	set_bit(0, ICENABLER, SPI);
+	rig_settle();
+	host_line(false);
+	rig.vcpu[1].thread.cpu = &percpu[2];
+	set_bit(0, ISENABLER, SPI);
+	rig_settle();
+	assert_false(host->active);
+	assert_int_equal(host->target, 2);
+	rig.vcpu[1].thread.cpu = &percpu[3];
+	set_bit(0, ICENABLER, SPI);
+	set_bit(0, ISENABLER, SPI);
+	assert_int_equal(host->target, 3);
+	rig.vcpu[1].thread.cpu = &percpu[1];
+	rig_settle();
+	assert_taken(1, SPURIOUS);
+}
+
+/* An edge that comes while the guest has it disabled waits in the host's GIC; one that has come, here. */
 static void edge_while_disabled(void **state)
 {
 	(void)state;
 	forward(VGIC_EDGE);
 	open_irq(0, SPI, 0x80);
+	host_line(true);
+	set_bit(0, ICENABLER, SPI);
+	rig_settle();
+	assert_taken(0, SPURIOUS);
+	assert_true(host->active);
+	set_bit(0, ISENABLER, SPI);
+	rig_settle();
+	assert_taken(0, SPI);
+	end(0);
 	set_bit(0, ICENABLER, SPI);
 	host_line(true);
 	host_line(false);
@@ -274,6 +306,13 @@ static void another_trigger(void **state)
 	assert_taken(0, SPI);
 	rig_eoi(0, SPI);
 	assert_taken(0, SPURIOUS);
+	assert_false(host->active);
+	host_line(false);
+	rig_write(0, ICFGR + SPI / 16 * 4, 0);
+	rig_write(0, CTLR, 0);
+	host_line(true);
+	assert_true(host->active);
+	make_edge(SPI); /* it is in no list register */
 	assert_false(host->active);
 }
 
@@ -466,12 +505,12 @@ static void without_a_list_register(void **state)
 	line(0, SPI + 8, false);
 	rig_eoi(0, SPI + 8);
 	assert_taken(0, SPI);
+	host_line(false);
 	line(0, SPI + 9, true);
 	assert_taken(0, SPI + 9);
 	assert_true(host->active);
 	line(0, SPI + 9, false);
 	rig_eoi(0, SPI + 9);
-	host_line(false);
 	assert_true(host->active);
 	rig_eoi(0, SPI);
 	assert_false(host->active);
@@ -526,7 +565,13 @@ static void reset_of_the_trigger(void **state)
 	forward(VGIC_EDGE);
 	rig_write(0, ICFGR + SPI / 16 * 4, 0);
 	assert_false(host->edge);
+	fake_spi_line(HOST, false);
+	make_edge(SPI);
+	fake_spi_line(HOST, true);
+	assert_true(host->latch);
+	rig_write(0, ICFGR + SPI / 16 * 4, 0);
 	vgic_reset(&rig.vm);
+	assert_silent();
 	assert_true(host->edge);
 	assert_int_equal(rig_read(0, ICFGR + SPI / 16 * 4), 2U << SPI % 16 * 2);
 }
@@ -595,6 +640,7 @@ int main(void)
 		TEST(edge),
 		TEST(ended_by_dir),
 		TEST(disabled),
+		TEST(falls_while_disabled),
 		TEST(edge_while_disabled),
 		TEST(disabled_amid_the_handler),
 		TEST(another_trigger),

@@ -195,11 +195,12 @@ bool rig_settle_cpu(uint32_t cpu)
 	uint32_t writes = fake_gich[cpu].lr_writes + fake_gich[cpu].hcr_writes;
 	bool maintenance, spi;
 
+	rig_on(cpu);
+	spi = fake_spi_take(cpu);
 	if (!percpu[cpu].loaded)
-		return false;
+		return spi;
 	rig_take_sgi(cpu);
 	take_physical(cpu);
-	spi = fake_spi_take(cpu);
 	maintenance = fake_gich_maintenance(&fake_gich[cpu]);
 	if (!maintenance && !(vcpu->thread.work & WORK_VGIC))
 		return spi;
