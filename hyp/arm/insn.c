@@ -348,11 +348,46 @@ static int thumb2_single(const struct decoder *d)
 	return set_single(d, &x, rt, BIT(log_size), load);
 }
 
+/*
+ * VLDR, VLDM and their stores, A7.6, in ARM and Thumb state. The PC is a base of VLDR alone; of the instructions with U
+ * and P alike some are moves between registers, and the others undefined. An odd number of words is FLDMX's, which
+ * ARMv7 deprecates.
+ */
+static int vfp_transfer(const struct decoder *d)
+{
+	uint32_t vd = FIELD(d->op, 12, 4), extra = FIELD(d->op, 22, 1), words = FIELD(d->op, 0, 8);
+	bool load = bit(d->op, 20), wide = bit(d->op, 8), single = bit(d->op, 24) && !bit(d->op, 21);
+	struct index x = {
+		.base = FIELD(d->op, 16, 4),
+		.offset = words * 4U,
+		.before = bit(d->op, 24),
+		.add = bit(d->op, 23),
+		.write_back = bit(d->op, 21),
+	};
+
+	if (!single && x.before == x.add)
+		return -ENOTSUP;
+	if (single)
+		words = wide ? 2 : 1;
+	d->out->vfp = true;
+	d->out->vfp_double = wide;
+	d->out->vfp_first = wide ? (extra << 4 | vd) * 2U : vd << 1 | extra;
+	if (words == 0 || words > 32U || (wide && bit(words, 0)) || d->out->vfp_first + words > (wide ? 64U : 32U))
+		return -ENOTSUP;
+	if (x.base == REG_PC && (!single || !load))
+		return -ENOTSUP;
+	d->out->count = words;
+	d->out->size = 4;
+	d->out->write = !load;
+	return set_address(d, &x);
+}
+
 static const struct row arm_rows[] = {
 	{0x0e000000, 0x04000000, arm_immediate}, /* LDR, STR, A5.3 */
 	{0x0e000010, 0x06000000, arm_register},  /* LDR, STR */
 	{0x0e000090, 0x00000090, arm_extra},     /* LDRH, LDRD, ..., A5.2.8 */
 	{0x0e000000, 0x08000000, arm_multiple},  /* LDM, STM, A5.5 */
+	{0x0e000e00, 0x0c000a00, vfp_transfer},  /* VLDR, VSTR, VLDM, VSTM, A7.6 */
 };
 
 static const struct row thumb_rows[] = {
@@ -371,6 +406,7 @@ static const struct row thumb2_rows[] = {
 	{0xfe400000, 0xe8000000, thumb2_multiple}, /* LDM, STM, A6.3.5 */
 	{0xfe400000, 0xe8400000, thumb2_double},   /* LDRD, STRD, A6.3.6 */
 	{0xfe000000, 0xf8000000, thumb2_single},   /* LDR, STR, ..., A6.3.7-A6.3.10 */
+	{0xfe000e00, 0xec000a00, vfp_transfer},    /* VLDR, VSTR, VLDM, VSTM, A7.6 */
 };
 
 static int decode(const struct decoder *d, const struct row *rows, size_t count)

@@ -12,16 +12,20 @@
 
 #include "hyp/lib/bits.h"
 
-#define INSN_ELEMENTS_MAX 16U
+#define INSN_GENERAL_MAX  16U
+#define INSN_ELEMENTS_MAX 32U
 #define INSN_COND_AL      14U
 
 /* One load or store: `count` elements, one after the other in memory from `va` up, each to or from a register. */
 struct insn_access {
 	uint32_t va;          /* of the lowest element; the one that faulted may be another */
-	uint32_t count, size; /* elements (1 ... 16), and bytes each (1, 2 or 4) */
+	uint32_t count, size; /* elements (1 ... 16; 32 of VFP's), and bytes each (1, 2 or 4) */
 	bool write;
 	bool sign_extend;
-	uint8_t reg[INSN_ELEMENTS_MAX]; /* of each element: 0 ... 14, in a store also 15 (as regs_read() gives it) */
+	bool vfp;                      /* registers of VFP: reg[] is not set, and elements are words, from: */
+	bool vfp_double;               /* of double registers, whose words swap places where data are big-endian */
+	uint32_t vfp_first;            /* word 2n is the lower one of Dn, as S2n, and 2n + 1 the upper */
+	uint8_t reg[INSN_GENERAL_MAX]; /* of each element: 0 ... 14, in a store also 15 (as regs_read() gives it) */
 	int write_back; /* the register that takes write_back_value once every element is done; -1: none */
 	uint32_t write_back_value;
 	uint32_t length; /* of the instruction, in bytes */
@@ -33,8 +37,8 @@ typedef uint32_t (*insn_reg_fn)(void *arg, unsigned int n);
 /*
  * Decode `opcode` (Thumb: a 16-bit instruction as it is, a 32-bit one with its first halfword on top) whose condition
  * has passed. 0 with *out filled, or -ENOTSUP with *out undefined, and the caller injects an abort: not a load or store
- * of general registers, an exclusive or a swap, a load of the PC, user registers (^), an RRX offset, a preload, or an
- * encoding that is UNPREDICTABLE. Any opcode is safe.
+ * of general registers or of VFP's, one of NEON's structures, an exclusive or a swap, a load of the PC, user registers
+ * (^), an RRX offset, a preload, or an encoding that is UNPREDICTABLE. Any opcode is safe.
  */
 int insn_decode(uint32_t opcode, bool thumb, insn_reg_fn read_reg, void *arg, struct insn_access *out);
 

@@ -8,6 +8,7 @@
 #include <arm/hypregs.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
+#include <arm/vfp.h>
 
 #include "hyp/exit/abort.h"
 #include "hyp/exit/fetch.h"
@@ -46,12 +47,13 @@ struct element {
 	uint64_t at;   /* IPA */
 	uint32_t size; /* bytes */
 	unsigned int reg;
+	uint32_t *vfp; /* instead of reg */
 	bool write, sign;
 };
 
 static uint32_t value_out(const struct regs *regs, uint32_t spsr, const struct element *e)
 {
-	uint32_t value = regs_read(regs, spsr, e->reg);
+	uint32_t value = e->vfp ? *e->vfp : regs_read(regs, spsr, e->reg);
 
 	return spsr & PSR_E ? swap(value, e->size) : value;
 }
@@ -62,7 +64,10 @@ static void value_in(struct regs *regs, uint32_t spsr, const struct element *e, 
 		value = swap(value, e->size);
 	if (e->sign)
 		value = e->size == 1 ? (uint32_t)(int8_t)value : (uint32_t)(int16_t)value;
-	regs_write(regs, spsr, e->reg, value);
+	if (e->vfp)
+		*e->vfp = value;
+	else
+		regs_write(regs, spsr, e->reg, value);
 }
 
 /* False: nobody answers. */
@@ -92,6 +97,44 @@ static uint32_t read_reg(void *arg, unsigned int n)
 	return regs_read(context->regs, context->spsr, n);
 }
 
+/* False: nobody answers, or part of it is beyond the page `at` is in, which is not ours to guess. */
+static bool transfer_all(struct vcpu *vcpu, struct regs *regs, const struct insn_access *insn, uint64_t first,
+			 uint64_t at)
+{
+	uint32_t *vfp = &vcpu->vfp.word[insn->vfp_first];
+	uint32_t swapped = insn->vfp_double && read_spsr_hyp() & PSR_E ? 1U : 0;
+
+	for (uint32_t i = 0; i < insn->count; i++) {
+		struct element e = {.at = first + i * insn->size,
+				    .size = insn->size,
+				    .write = insn->write,
+				    .sign = insn->sign_extend};
+
+		if (insn->vfp)
+			e.vfp = &vfp[i ^ swapped];
+		else
+			e.reg = insn->reg[i];
+		if ((e.at ^ at) & ~(PAGE_SIZE - 1ULL) || !transfer(vcpu, regs, &e))
+			return false;
+	}
+	return true;
+}
+
+/* The registers of VFP are in this CPU where the vCPU was the last to use them (coproc/coproc.c); else in its context.
+ */
+static bool transfer_vfp(struct vcpu *vcpu, struct regs *regs, const struct insn_access *insn, uint64_t first,
+			 uint64_t at)
+{
+	bool here = this_cpu()->vfp_owner == vcpu, done;
+
+	if (here)
+		vfp_save(&vcpu->vfp);
+	done = transfer_all(vcpu, regs, insn, first, at);
+	if (here)
+		vfp_load(&vcpu->vfp);
+	return done;
+}
+
 /*
  * Without a syndrome: fetch and decode. Elements go in order; one that faults leaves the base register as it was. `va`
  * is the guest's, which HDFAR has no more where touch() met memory that aborts.
@@ -101,6 +144,7 @@ static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t h
 	uint32_t spsr = read_spsr_hyp(), opcode;
 	struct insn_access insn;
 	struct insn_context context = {regs, spsr};
+	uint64_t first;
 
 	switch (fetch_insn(vcpu, read_elr_hyp(), spsr & PSR_T, &opcode)) {
 	case FETCH_OK:
@@ -115,14 +159,10 @@ static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t h
 	/* Another vCPU has put a store where a load was, which the guest's own tables may not allow: let it run. */
 	if (insn.write != !!(hsr & ISS_DABT_WNR))
 		return EXIT_AGAIN;
-	for (uint32_t i = 0; i < insn.count; i++) {
-		struct element e = {at - va + insn.va + i * insn.size, insn.size, insn.reg[i], insn.write,
-				    insn.sign_extend};
-
-		/* The fault may be any element's; all of them lie in its page, or the rest is not ours to guess. */
-		if ((e.at ^ at) & ~(PAGE_SIZE - 1ULL) || !transfer(vcpu, regs, &e))
-			goto abort;
-	}
+	/* The fault may be any element's. */
+	first = at - va + insn.va;
+	if (insn.vfp ? !transfer_vfp(vcpu, regs, &insn, first, at) : !transfer_all(vcpu, regs, &insn, first, at))
+		goto abort;
 	if (insn.write_back >= 0)
 		regs_write(regs, spsr, (unsigned int)insn.write_back, insn.write_back_value);
 	write_elr_hyp(read_elr_hyp() + insn.length);
@@ -137,7 +177,11 @@ abort:
 /* By the syndrome (B3.13.6). */
 static bool transfer_one(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint64_t at)
 {
-	struct element e = {at, 1U << ISS_DABT_SAS(hsr), ISS_DABT_SRT(hsr), hsr & ISS_DABT_WNR, hsr & ISS_DABT_SSE};
+	struct element e = {.at = at,
+			    .size = 1U << ISS_DABT_SAS(hsr),
+			    .reg = ISS_DABT_SRT(hsr),
+			    .write = hsr & ISS_DABT_WNR,
+			    .sign = hsr & ISS_DABT_SSE};
 
 	return transfer(vcpu, regs, &e);
 }

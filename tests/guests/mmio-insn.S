@@ -192,3 +192,94 @@ mmio_run:
 	addne	r6, #1
 	addeq	r5, #1
 	bx	lr
+
+/* The registers of VFP, which come and go by r1, r2, r4 and r5. */
+	.fpu	neon-vfpv4
+	.arm
+	.macro	vform name
+	.global	\name
+	.type	\name, %function
+\name:
+	.endm
+
+	vform	v_on
+	mrc	p15, 0, r0, c1, c0, 2
+	orr	r0, r0, #0xf00000
+	mcr	p15, 0, r0, c1, c0, 2
+	isb
+	mov	r0, #0x40000000
+	vmsr	fpexc, r0
+	bx	lr
+
+	vform	v_vldr
+	vldr	s1, [r0]
+	vmov	r1, s1
+	bx	lr
+
+	vform	v_vldr_d
+	vldr	d17, [r0, #-8]
+	vmov	r4, r5, d17
+	bx	lr
+
+	vform	v_vldr_ne
+	vmov	s1, r2
+	vldrne	s1, [r0]
+	vmov	r1, s1
+	bx	lr
+
+	vform	v_vldr_be
+	setend	be
+	vldr	d2, [r0]
+	setend	le
+	vmov	r4, r5, d2
+	bx	lr
+
+	vform	v_vldm
+	vldmia	r0!, {d2-d3}
+	vmov	r1, r2, d2
+	vmov	r4, r5, d3
+	bx	lr
+
+	vform	v_vldm_s
+	vldmia	r0, {s5-s7}
+	vmov	r1, s5
+	vmov	r2, s6
+	vmov	r4, s7
+	bx	lr
+
+	vform	v_vstr
+	vmov	s3, r1
+	vstr	s3, [r0, #4]
+	bx	lr
+
+	vform	v_vstr_d
+	vmov	d31, r1, r2
+	vstr	d31, [r0]
+	bx	lr
+
+	vform	v_vstr_be
+	vmov	d2, r1, r2
+	setend	be
+	vstr	d2, [r0]
+	setend	le
+	bx	lr
+
+	vform	v_vstmdb
+	vmov	d4, r1, r2
+	vmov	d5, r4, r5
+	vstmdb	r0!, {d4-d5}
+	bx	lr
+
+	.thumb
+	.thumb_func
+	vform	t_vldr
+	vldr	s1, [r0]
+	vmov	r1, s1
+	bx	lr
+
+/* What has no syndrome either, and need not be possible where a device is. The result is in r1. */
+	.arm
+	form	x_ldrex,	ldrex	r1, [r0]
+	form	x_ldrexb,	ldrexb	r1, [r0]
+	form	x_vld1,		vld1.32	{d0}, [r0]
+	form	x_vst1,		vst1.32	{d0}, [r0]

@@ -1,7 +1,7 @@
 /*
- * Device accesses by every load and store form of ARM and Thumb state. A hypervisor gets a syndrome for a few of them
- * and must decode the others itself (DDI 0406C B3.13.6, HSR.ISV); what counts here is only what the guest sees: the
- * data, the base register, the other registers, the flags, the condition.
+ * Device accesses by every load and store form of ARM and Thumb state, of VFP's registers too. A hypervisor gets a
+ * syndrome for a few of them and must decode the others itself (DDI 0406C B3.13.6, HSR.ISV); what counts here is only
+ * what the guest sees: the data, the base register, the other registers, the flags, the condition.
  *
  * The device is the distributor's priority registers of the SPIs 32-63: 32 bytes, readable and writable by byte and
  * word (IHI 0048B 4.3.11), in which the low bits of every byte may be RAZ/WI: the data here use the top four. Halfwords
@@ -98,6 +98,9 @@ void t_str_w_post(void), t_strb_w_pre(void), t_strh_w_post(void), t_ldrd(void), 
 void t_strd(void), t_strd_post(void), t_ldm_w(void), t_ldmdb_w(void), t_stm_w(void), t_stmdb_w(void);
 void t_it_pass(void), t_it_pass_w(void), t_it_fail(void), t_it_four(void), t_it_last(void), t_it_ldm(void);
 void t_it_ldrd(void);
+void v_on(void), v_vldr(void), v_vldr_d(void), v_vldr_ne(void), v_vldr_be(void), v_vldm(void), v_vldm_s(void);
+void v_vstr(void), v_vstr_d(void), v_vstr_be(void), v_vstmdb(void), t_vldr(void);
+void x_ldrex(void), x_ldrexb(void), x_vld1(void), x_vst1(void);
 
 static const struct mmio_case cases[] = {
 	FORM(a_ldr, W, 0, W, R(1, W0)),
@@ -208,6 +211,17 @@ static const struct mmio_case cases[] = {
 	FORM(t_it_last, W, 0, W, R(5, S5 + 1), M(0, S1)),
 	FORM(t_it_ldm, W, 0, W + 12, R(1, W0), R(2, W1), R(4, W2), R(5, S5 + 1)),
 	FORM(t_it_ldrd, W, 0, W + 8, R(1, W0), R(2, W1), R(5, S5 + 1)),
+	FORM(v_vldr, W, 0, W, R(1, W0)),
+	FORM(v_vldr_d, W + 16, 0, W + 16, R(4, W2), R(5, W3)),
+	FORM(v_vldr_ne, W, 0, W, R(1, S2)),
+	FORM(v_vldr_be, W, 0, W, R(4, __builtin_bswap32(W1)), R(5, __builtin_bswap32(W0))),
+	FORM(v_vldm, W + 4, 0, W + 20, R(1, W1), R(2, W2), R(4, W3), R(5, W4)),
+	FORM(v_vldm_s, W, 0, W, R(1, W0), R(2, W1), R(4, W2)),
+	FORM(v_vstr, W, 0, W, M(4, S1)),
+	FORM(v_vstr_d, W + 8, 0, W + 8, M(8, S1), M(12, S2)),
+	FORM(v_vstr_be, W + 8, 0, W + 8, M(8, __builtin_bswap32(S2)), M(12, __builtin_bswap32(S1))),
+	FORM(v_vstmdb, W + 16, 0, W, M(0, S1), M(4, S2), M(8, S4), M(12, S5)),
+	FORM(t_vldr, W, 0, W, R(1, W0)),
 };
 
 static void put_halfword(uint32_t value)
@@ -300,6 +314,26 @@ static void test_user(void)
 	report_eq(user_call(user_access, W), (W0 & ~UINT32_C(0xff)) | 0x40, "accesses from User mode");
 }
 
+/*
+ * Exclusives where a device is are IMPLEMENTATION DEFINED (DDI 0406C A3.4.5), and what is served of the structures of
+ * Advanced SIMD is the hypervisor's choice: each is done, or a synchronous external abort that names the address.
+ */
+static void test_optional(const char *name, void (*form)(void), bool write)
+{
+	struct mmio_regs regs;
+	const struct exc_record *seen;
+
+	prepare(&cases[0], &regs);
+	regs.r[0] = W + 8;
+	exc_expect(EXC_DABT);
+	mmio_run(form, &regs);
+	seen = exc_done();
+	report(seen->count == 0 || (seen->count == 1 && seen->far == W + 8 && seen->pc == (uint32_t)form &&
+				    (seen->fsr & ~BIT(12)) == (0x008U | (write ? BIT(11) : 0))),
+	       "%s: done, or an external abort at the address", name);
+	report(regs.r[0] == W + 8 && (seen->count == 0 || regs.r[1] == S1), "%s: the registers", name);
+}
+
 static void clean_up(void)
 {
 	for (uint32_t i = 0; i < ARRAY_SIZE(words); i++)
@@ -310,8 +344,13 @@ static void clean_up(void)
 void guest_main(void)
 {
 	report(FIELD(read32(GICD_TYPER), 0, 5) >= 1, "the distributor has SPIs");
+	v_on();
 	for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++)
 		test_form(&cases[i]);
+	test_optional("LDREX", x_ldrex, false);
+	test_optional("LDREXB", x_ldrexb, false);
+	test_optional("VLD1", x_vld1, false);
+	test_optional("VST1", x_vst1, true);
 	test_flags();
 	test_user();
 	clean_up();

@@ -11,6 +11,7 @@
 #include <arm/hypregs.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
+#include <arm/vfp.h>
 
 #include "hyp/exit/abort.h"
 #include "hyp/exit/fetch.h"
@@ -23,6 +24,8 @@
 #define RAM    0x40200000U
 #define LDM    0xe8b00006U /* ldmia r0!, {r1, r2} */
 #define STM    0xe8a00006U /* stmia r0!, {r1, r2} */
+#define VLDR   0xedd01b00U /* vldr d17, [r0] */
+#define VSTM   0xeca01a02U /* vstmia r0!, {s2, s3} */
 #define LOAD   FSC_TRANSLATION
 #define STORE  (FSC_TRANSLATION | ISS_DABT_WNR)
 
@@ -36,6 +39,22 @@ static struct {
 	uint32_t reads, writes, aborts, abort_va, value[2];
 	uint64_t at[2];
 } seen;
+
+/* The registers of this CPU. */
+static struct vfp_context vfp;
+static uint32_t vfp_saves, vfp_loads;
+
+void vfp_save(struct vfp_context *to)
+{
+	*to = vfp;
+	vfp_saves++;
+}
+
+void vfp_load(const struct vfp_context *from)
+{
+	vfp = *from;
+	vfp_loads++;
+}
 
 static bool no_device; /* at any address */
 static uint32_t touches;
@@ -135,6 +154,9 @@ void vmctl_crash(struct vm *v, const struct vcpu *culprit, const char *why)
 	crashes++;
 }
 
+static struct percpu *the_cpu;
+static uint32_t spsr_set;
+
 /* The fault is of the first word that the instruction at PC, with r0 = `base`, accesses. */
 static void fault(uint32_t opcode, uint32_t iss, uint32_t base)
 {
@@ -143,7 +165,8 @@ static void fault(uint32_t opcode, uint32_t iss, uint32_t base)
 	seen.opcode = opcode;
 	regs = (struct regs){.r = {base, 11, 22}};
 	write_elr_hyp(PC);
-	write_spsr_hyp(PSR_MODE_SVC);
+	write_spsr_hyp(PSR_MODE_SVC | spsr_set);
+	write_htpidr((uintptr_t)the_cpu);
 	write_hdfar(base);
 	write_hpfar(base >> 8 & ~0xfU);
 	assert_int_equal(abort_data(&vcpu, &regs, EC_DABT_GUEST << 26 | iss), EXIT_AGAIN);
@@ -161,6 +184,41 @@ static void test_multiple(void **state)
 	assert_int_equal(seen.reads, 2);
 	assert_true(regs.r[1] == 100 && regs.r[2] == 101);
 	assert_int_equal(seen.aborts, 0);
+}
+
+/* In the CPU's registers where the vCPU has them, else in its context. */
+static void test_vfp_registers(void **state)
+{
+	static struct percpu cpu;
+
+	(void)state;
+	for (uint32_t here = 0; here < 2; here++) {
+		struct vfp_context *context = here ? &vfp : &vcpu.vfp;
+
+		cpu.vfp_owner = here ? &vcpu : NULL;
+		vfp_saves = vfp_loads = 0;
+		memset(&vfp, 0x11, sizeof(vfp));
+		memset(&vcpu.vfp, 0x22, sizeof(vcpu.vfp));
+		the_cpu = &cpu;
+		fault(VLDR, LOAD, DEVICE);
+		assert_true(context->d[17] == UINT64_C(0x6500000064));
+		assert_int_equal(context->d[16], context->d[18]);
+		assert_int_equal(regs.r[0], DEVICE);
+		context->d[1] = UINT64_C(0x0708090a0b0c0d0e);
+		fault(VSTM, STORE, DEVICE);
+		assert_true(seen.value[0] == 0x0b0c0d0e && seen.value[1] == 0x0708090a);
+		assert_int_equal(regs.r[0], DEVICE + 8);
+		spsr_set = PSR_E;
+		fault(VLDR, LOAD, DEVICE); /* word by word, and the upper one first */
+		assert_true(context->d[17] == UINT64_C(0x6400000065000000));
+		fault(VSTM, STORE, DEVICE);
+		assert_true(seen.value[0] == 0x0e0d0c0b && seen.value[1] == 0x0a090807);
+		spsr_set = 0;
+		assert_int_equal(vfp_saves, here ? 4 : 0);
+		assert_int_equal(vfp_loads, here ? 4 : 0);
+	}
+	fault(VLDR, LOAD, DEVICE + 0xffc);
+	assert_int_equal(seen.aborts, 1);
 }
 
 #define STR_R1_R0   0x6001U /* Thumb: str r1, [r0] */
@@ -375,11 +433,17 @@ static void test_lost_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_thumb_stores),        cmocka_unit_test(test_multiple),
-		cmocka_unit_test(test_changed_meanwhile),   cmocka_unit_test(test_page_border),
-		cmocka_unit_test(test_asynchronous),        cmocka_unit_test(test_ram_or_device),
-		cmocka_unit_test(test_memory_that_aborts),  cmocka_unit_test(test_memory_of_a_device),
-		cmocka_unit_test(test_fetch_from_a_device), cmocka_unit_test(test_later),
+		cmocka_unit_test(test_thumb_stores),
+		cmocka_unit_test(test_multiple),
+		cmocka_unit_test(test_vfp_registers),
+		cmocka_unit_test(test_changed_meanwhile),
+		cmocka_unit_test(test_page_border),
+		cmocka_unit_test(test_asynchronous),
+		cmocka_unit_test(test_ram_or_device),
+		cmocka_unit_test(test_memory_that_aborts),
+		cmocka_unit_test(test_memory_of_a_device),
+		cmocka_unit_test(test_fetch_from_a_device),
+		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_lost_tables),
 	};
 

@@ -311,8 +311,6 @@ static const struct refused arm_refused[] = {
 	{0xf4d2f000, "pli [r2]"},
 	{0xf8b20a00, "rfeia r2!"},
 	{0xf96d0513, "srsdb sp!, #19"},
-	{0xed920b00, "vldr d0, [r2]"},
-	{0xecb20b08, "vldmia r2!, {d0-d3}"},
 	{0xf422070f, "vld1.8 {d0}, [r2]"},
 	{0xecb25e01, "ldc p14, c5, [r2], #4"},
 	{0xeca25e01, "stc p14, c5, [r2], #4"},
@@ -375,8 +373,6 @@ static const struct refused thumb_refused[] = {
 	{0xf992f000, "pli [r2]"},
 	{0xe9b2c000, "rfeia r2!"},
 	{0xe82dc013, "srsdb sp!, #19"},
-	{0xed920b00, "vldr d0, [r2]"},
-	{0xed220b08, "vstmdb r2!, {d0-d3}"},
 	{0xf922070f, "vld1.8 {d0}, [r2]"},
 	{0xf902070d, "vst1.8 {d0}, [r2]!"},
 	{0xecb25e01, "ldc p14, c5, [r2], #4"},
@@ -426,6 +422,54 @@ static const struct refused thumb_refused[] = {
 	{0xe8a20006, "stm.w r2!, {r1, r2}"},
 	{0xe89f0003, "ldm.w pc, {r0, r1}"},
 };
+
+static const struct vfp_accepted {
+	uint32_t opcode;
+	bool thumb;
+	const char *text;
+	bool write, wide;
+	uint32_t va, first, count;
+	int write_back;
+	uint32_t write_back_value;
+} vfp_accepted[] = {
+	{0xedd20a00, false, "vldr s1, [r2]", false, false, 0x42120208, 1, 1, -1, 0},
+	{0xedd2faff, false, "vldr s31, [r2, #1020]", false, false, 0x42120604, 31, 1, -1, 0},
+	{0xed121b01, false, "vldr d1, [r2, #-4]", false, true, 0x42120204, 2, 2, -1, 0},
+	{0xedd2fb02, false, "vldr d31, [r2, #8]", false, true, 0x42120210, 62, 2, -1, 0},
+	{0xed9f1a04, false, "vldr s2, [pc, #16]", false, false, 0x40008018, 2, 1, -1, 0},
+	{0xedc21a01, false, "vstr s3, [r2, #4]", true, false, 0x4212020c, 3, 1, -1, 0},
+	{0xedc21b00, false, "vstr d17, [r2]", true, true, 0x42120208, 34, 2, -1, 0},
+	{0xecd20a03, false, "vldmia r2, {s1-s3}", false, false, 0x42120208, 1, 3, -1, 0},
+	{0xecf2eb04, false, "vldmia r2!, {d30-d31}", false, true, 0x42120208, 60, 4, 2, 0x42120218},
+	{0xed320b20, false, "vldmdb r2!, {d0-d15}", false, true, 0x42120188, 0, 32, 2, 0x42120188},
+	{0xeca20a20, false, "vstmia r2!, {s0-s31}", true, false, 0x42120208, 0, 32, 2, 0x42120288},
+	{0xece20b20, false, "vstmia r2!, {d16-d31}", true, true, 0x42120208, 32, 32, 2, 0x42120288},
+	{0xed2d8b02, false, "vpush {d8}", true, true, 0x4d1d0d2c, 16, 2, 13, 0x4d1d0d2c},
+	{0xecfd2a01, false, "vpop {s5}", false, false, 0x4d1d0d34, 5, 1, 13, 0x4d1d0d38},
+	{0xedd20a00, true, "vldr s1, [r2]", false, false, 0x42120208, 1, 1, -1, 0},
+	{0xed520b02, true, "vldr d16, [r2, #-8]", false, true, 0x42120200, 32, 2, -1, 0},
+	{0xed9f1a04, true, "vldr s2, [pc, #16]", false, false, 0x4000801c, 2, 1, -1, 0},
+	{0xed620a02, true, "vstmdb r2!, {s1-s2}", true, false, 0x42120200, 1, 2, 2, 0x42120200},
+	{0xec921b02, true, "vldmia r2, {d1}", false, true, 0x42120208, 2, 2, -1, 0},
+};
+
+/* Of ARM state, and of Thumb state where they begin with 0xe. */
+static const struct refused vfp_refused[] = {
+	{0xec432b11, "vmov d1, r2, r3"},
+	{0xeef12a10, "vmrs r2, fpscr"},
+	{0xec520b00, "P = U = W = 0"},
+	{0xedb20a01, "P = U = W = 1"},
+	{0xecd20a00, "vldmia r2, {}"},
+	{0xecd20a20, "vldmia r2, {s1-s32}"},
+	{0xecf2fb04, "vldmia r2!, {d31-d32}"},
+	{0xec920b22, "vldmia r2, {d0-d16}"},
+	{0xec921b03, "fldmiax r2, {d1}"},
+	{0xed8f0a01, "vstr s0, [pc, #4]"},
+	{0xec9f0a01, "vldmia pc, {s0}"},
+	{0xecbf0a01, "vldmia pc!, {s0}"},
+	{0xed920900, "ldc p9, c0, [r2]"},
+	{0xed920c00, "ldc p12, c0, [r2]"},
+};
 /* clang-format on */
 
 static uint32_t read_register(void *arg, unsigned int n)
@@ -456,7 +500,7 @@ static void check_accepted(const struct accepted *rows, size_t count, bool thumb
 		if (access.va != row->va || access.size != row->size || strcmp(digits, row->regs) != 0 ||
 		    access.write != (row->kind == STORE) || access.sign_extend != (row->kind == SIGNED) ||
 		    access.write_back != row->write_back ||
-		    (row->write_back >= 0 && access.write_back_value != row->write_back_value) ||
+		    (row->write_back >= 0 && access.write_back_value != row->write_back_value) || access.vfp ||
 		    access.length != (thumb && row->opcode < 0x10000U ? 2U : 4U))
 			fail_msg("%08x %s: va %08x size %u regs %s write %d signed %d back r%d = %08x length %u",
 				 row->opcode, row->text, access.va, access.size, digits, access.write,
@@ -484,6 +528,26 @@ static void test_thumb(void **state)
 {
 	(void)state;
 	check_accepted(thumb_accepted, ARRAY_SIZE(thumb_accepted), true);
+}
+
+static void test_vfp(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(vfp_accepted); i++) {
+		const struct vfp_accepted *row = &vfp_accepted[i];
+		struct insn_access access;
+
+		if (decode(row->opcode, row->thumb, &access))
+			fail_msg("%08x %s: refused", row->opcode, row->text);
+		if (!access.vfp || access.vfp_double != row->wide || access.va != row->va || access.size != 4 ||
+		    access.vfp_first != row->first || access.count != row->count || access.write != row->write ||
+		    access.write_back != row->write_back || access.length != 4 ||
+		    (row->write_back >= 0 && access.write_back_value != row->write_back_value))
+			fail_msg("%08x %s: va %08x first %u count %u back r%d = %08x", row->opcode, row->text,
+				 access.va, access.vfp_first, access.count, access.write_back, access.write_back_value);
+	}
+	check_refused(vfp_refused, ARRAY_SIZE(vfp_refused), false);
+	check_refused(vfp_refused, ARRAY_SIZE(vfp_refused), true);
 }
 
 static void test_refused(void **state)
@@ -526,6 +590,11 @@ static void check_sane(uint32_t opcode, bool thumb)
 	assert_true(access.count == 1 || access.size == 4);
 	assert_false(access.sign_extend && (access.write || access.size == 4));
 	assert_in_range(access.write_back + 1, 0, 15); /* never the PC */
+	if (access.vfp) {
+		assert_in_range(access.vfp_first + access.count, 1, access.vfp_double ? 64 : 32);
+		return;
+	}
+	assert_in_range(access.count, 1, INSN_GENERAL_MAX);
 	for (uint32_t i = 0; i < access.count; i++) {
 		assert_in_range(access.reg[i], 0, access.write ? 15 : 14);
 		assert_false(!access.write && access.reg[i] == access.write_back);
@@ -640,10 +709,15 @@ static void test_conditions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_arm),        cmocka_unit_test(test_thumb),
-		cmocka_unit_test(test_refused),    cmocka_unit_test(test_every_condition),
-		cmocka_unit_test(test_random),     cmocka_unit_test(test_length),
-		cmocka_unit_test(test_it),         cmocka_unit_test(test_it_block),
+		cmocka_unit_test(test_arm),
+		cmocka_unit_test(test_thumb),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_vfp),
+		cmocka_unit_test(test_every_condition),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_it),
+		cmocka_unit_test(test_it_block),
 		cmocka_unit_test(test_conditions),
 	};
 

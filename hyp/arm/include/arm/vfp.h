@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 struct vfp_context {
-	uint64_t d[32];
+	union {
+		uint64_t d[32];
+		uint32_t word[64]; /* 2n: the lower one of Dn, which is S2n where there is one */
+	};
 	uint32_t fpscr, fpexc;
 };
 
