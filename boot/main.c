@@ -33,6 +33,7 @@
 #include "hyp/console/shell.h"
 #include "hyp/vdev/vpl031.h"
 #include "hyp/vm/assemble.h"
+#include "hyp/vm/memfound.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "mm/hypmap.h"
@@ -221,6 +222,7 @@ static const struct step {
 	{"other CPUs", start_cpus},
 	{"console interrupt", init_console_irq},
 	{"clock", init_clock},
+	{"memory errors", memfound_start},
 	{"shell", shell_start},
 	{"bundle", init_bundle},
 	{"virtual machines", make_vms},

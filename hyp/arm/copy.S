@@ -10,11 +10,16 @@
 
 #define EIO 5
 
-/* A fault at or after \from and before \to goes on at \fixup. */
-	.macro	may_fault from, to, fixup
+/* What is survived: enum fault_kind of hyp/debug/fault.h. */
+#define MEMORY       0
+#define MEMORY_FOUND 1
+#define UNDEFINED    2
+
+/* A fault of \kind at or after \from and before \to goes on at \fixup. */
+	.macro	may_fault from, to, fixup, kind
 	.pushsection .extable, "a"
 	.balign	4
-	.word	\from, \to, \fixup
+	.word	\from, \to, \fixup, \kind
 	.popsection
 	.endm
 
@@ -93,7 +98,7 @@ copy_done:
 	add	sp, sp, #12
 	pop	{r4-r10, pc}
 	.fnend
-	may_fault copy_begin, copy_end, fault_exit
+	may_fault copy_begin, copy_end, fault_exit, MEMORY_FOUND
 
 /* void clean_invalidate_checked(const void *at, const void *end, uint32_t line) */
 	.global	clean_invalidate_checked
@@ -117,7 +122,7 @@ clean_next_page:
 	lsl	r0, r0, #12
 	b	2b
 	.fnend
-	may_fault clean_begin, clean_end, clean_next_page
+	may_fault clean_begin, clean_end, clean_next_page, MEMORY
 
 /* int zero_lines_checked(void *at, const void *end): each line of 64 bytes goes out behind its stores (DCCIMVAC). */
 	.global	zero_lines_checked
@@ -148,7 +153,7 @@ zero_end:
 	mov	r0, #0
 	add	sp, sp, #12
 	pop	{r4-r10, pc}
-	may_fault zero_begin, zero_end, fault_exit
+	may_fault zero_begin, zero_end, fault_exit, MEMORY
 
 /* Where a fault goes on: give the exit its registers back. */
 fault_exit:
@@ -171,7 +176,7 @@ fault_exit:
 	.macro	end_leaf name, end
 	bx	lr
 	.fnend
-	may_fault \name, \end, fault_leaf
+	may_fault \name, \end, fault_leaf, MEMORY_FOUND
 	.endm
 
 	may_fault_leaf load16_checked

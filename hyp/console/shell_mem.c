@@ -32,7 +32,7 @@ static void bad_row(const struct bad_page *bad)
 	if (bad->guest)
 		shell_printf("  guest 0x%010llx of %s", (ull)bad->ipa, bad->owner);
 	else if (*bad->owner)
-		shell_printf("  a disk of %s", bad->owner);
+		shell_printf("  a device of %s", bad->owner);
 	if (bad->instead)
 		shell_printf("; host 0x%010llx stands in for it", (ull)bad->instead);
 	shell_printf("%s\n", bad->async ? "; asynchronous" : "");

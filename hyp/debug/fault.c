@@ -1,13 +1,20 @@
 /* Which of HYP's own aborts are survived (hyp/debug/fault.h). */
 #include <stdbool.h>
 
+#include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
 #include "hyp/debug/fault.h"
+#include "hyp/lib/bits.h"
+#include "hyp/vm/memfound.h"
 #include "mm/layout.h"
 
-#define VECTOR_DATA 4U
+#define VECTOR_UNDEF 1U
+#define VECTOR_DATA  4U
+
+#define PAR_F    BIT64(0)
+#define PAR_PAGE 0xfffffff000ULL
 
 extern const struct fault_range extable_start[], extable_end[];
 
@@ -26,15 +33,40 @@ static bool fault_is_hole(uint32_t hsr)
 	       ((va >= LAYOUT_RINGS && va < LAYOUT_RINGS_END) || (va >= LAYOUT_WINDOWS && va < LAYOUT_WINDOWS_END));
 }
 
+/* The page that has not answered, by HYP's own tables. PAR is a guest's: put back. */
+static void tell_found(uint32_t hsr)
+{
+	uint64_t saved = read_par_64(), par;
+
+	if (hsr & ISS_FNV)
+		return;
+	write_ats1hr(read_hdfar());
+	isb();
+	par = read_par_64();
+	write_par_64(saved);
+	if (!(par & PAR_F))
+		memerr_found(pa(par & PAR_PAGE));
+}
+
+static bool is_survived(const struct fault_range *row, const struct panic_frame *frame, uint32_t hsr)
+{
+	if (frame->pc < row->from || frame->pc >= row->to)
+		return false;
+	if (row->kind == FAULT_UNDEFINED)
+		return frame->vector == VECTOR_UNDEF;
+	return frame->vector == VECTOR_DATA && (fault_is_external(hsr) || fault_is_hole(hsr));
+}
+
 void fault_handle(struct panic_frame *frame)
 {
 	uint32_t hsr = read_hsr();
 
-	if (frame->vector == VECTOR_DATA && (fault_is_external(hsr) || fault_is_hole(hsr)))
-		for (const struct fault_range *row = extable_start; row < extable_end; row++)
-			if (frame->pc >= row->from && frame->pc < row->to) {
-				frame->pc = row->fixup;
-				return;
-			}
+	for (const struct fault_range *row = extable_start; row < extable_end; row++)
+		if (is_survived(row, frame, hsr)) {
+			if (row->kind == FAULT_MEMORY_FOUND && fault_is_external(hsr))
+				tell_found(hsr);
+			frame->pc = row->fixup;
+			return;
+		}
 	panic_exception(frame);
 }

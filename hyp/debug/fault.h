@@ -6,14 +6,21 @@
 
 #include "hyp/debug/panic.h"
 
-/* A row of .extable (hyp/arm/copy.S): an abort at or after `from` and before `to` goes on at `fixup`. HYP addresses. */
+/* What a row survives, by the numbers that hyp/arm/copy.S has too. */
+enum fault_kind {
+	FAULT_MEMORY,       /* memory that aborts, which its user sees to; */
+	FAULT_MEMORY_FOUND, /* or of which memerr_found() is told (hyp/vm/memfound.h) */
+	FAULT_UNDEFINED,    /* an instruction that this CPU may not have */
+};
+
+/* A row of .extable (hyp/arm/copy.S): a fault at or after `from` and before `to` goes on at `fixup`. HYP addresses. */
 struct fault_range {
-	uint32_t from, to, fixup;
+	uint32_t from, to, fixup, kind;
 };
 
 /*
- * Called by hyp/arm/vectors.S on the CPU's panic stack, interrupts masked. Returns where the table has a row for a
- * synchronous external abort at frame->pc, with frame->pc changed to its fixup; otherwise it panics.
+ * Called by hyp/arm/vectors.S on the CPU's panic stack, interrupts masked. Returns where the table has a row for
+ * what has happened at frame->pc, with frame->pc changed to its fixup; otherwise it panics.
  */
 void fault_handle(struct panic_frame *frame);
 

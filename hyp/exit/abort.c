@@ -14,6 +14,7 @@
 #include "hyp/exit/fetch.h"
 #include "hyp/arm/insn.h"
 #include "hyp/exit/mmio.h"
+#include "hyp/vm/memfound.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 
@@ -237,6 +238,20 @@ static enum exit_action table_lost(struct vcpu *vcpu)
 	return EXIT_AGAIN;
 }
 
+/*
+ * An external abort that comes to HYP though its cause is no walk, as where Secure software has it so. HPFAR means
+ * nothing then (B4.1.66): what the guest's tables have for `va` is only looked at, and no device's registers are.
+ */
+static void suspect(struct vcpu *vcpu, uint32_t hsr, uint32_t va)
+{
+	uint64_t at;
+	pa_t page;
+
+	if ((ISS_FSC(hsr) & ~FSC_PARITY) == FSC_EXTERNAL && !(hsr & ISS_FNV) && fetch_translate(va, &at) &&
+	    vm_ram_pa(vcpu->vm, ipa(at), &page))
+		memerr_suspect(vcpu->vm, ipa(at));
+}
+
 static bool is_table_lost(uint32_t hsr)
 {
 	return (FSC_TYPE(hsr) & ~FSC_PARITY) == FSC_EXTERNAL_WALK;
@@ -266,6 +281,8 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 		return EXIT_AGAIN;
 	} else if (is_table_lost(hsr)) {
 		return table_lost(vcpu);
+	} else {
+		suspect(vcpu, hsr, va);
 	}
 	inject_data_abort(vcpu, va);
 	return EXIT_AGAIN;
@@ -281,6 +298,7 @@ enum exit_action abort_prefetch(struct vcpu *vcpu, struct regs *regs, uint32_t h
 		return EXIT_AGAIN;
 	if (is_table_lost(hsr))
 		return table_lost(vcpu);
+	suspect(vcpu, hsr, va);
 	if (hsr & ISS_S1PTW)
 		inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), true);
 	else

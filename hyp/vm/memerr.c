@@ -1,6 +1,8 @@
 /* See hyp/vm/memerr.h. What a page was is found by asking everybody: this is rare, and no record is kept for it. */
 #include <errno.h>
 
+#include <arm/copy.h>
+
 #include "hyp/console/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vdev/device.h"
@@ -73,6 +75,48 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: 4 KiB taken away",
 			vm->config.name, (ull)page.v, (ull)at.v);
 	return ret;
+}
+
+#define LEFT_OUT_MAX 16U /* pages of a block */
+
+/* The pages of the block that do not answer; more than LEFT_OUT_MAX: there are too many. */
+static uint32_t find_silent(pa_t block, pa_t page[LEFT_OUT_MAX])
+{
+	uint8_t *at = hyp_window_open(block);
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < BLOCK_SIZE && count <= LEFT_OUT_MAX; i += PAGE_SIZE)
+		if (zero_lines_checked(at + i, at + i + PAGE_SIZE) && count++ < LEFT_OUT_MAX)
+			page[count - 1U] = pa_add(block, i);
+	hyp_window_close();
+	return count;
+}
+
+static void leave_out(struct vm *vm, ipa_t at, pa_t page)
+{
+	struct bad_page *bad = add_record(page, false, vm->config.name);
+	bool stands_in;
+
+	if (!bad)
+		return;
+	bad->guest = true;
+	bad->ipa = at.v;
+	stands_in = badpage_replace(bad) == 0;
+	if (log_ratelimit(&budget))
+		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: %s", vm->config.name,
+			(ull)page.v, (ull)at.v, stands_in ? "another page stands in for it" : "4 KiB taken away");
+}
+
+int memerr_leave_out(struct vm *vm, ipa_t block, pa_t to)
+{
+	pa_t page[LEFT_OUT_MAX];
+	uint32_t count = find_silent(to, page);
+
+	if (count == 0 || count > LEFT_OUT_MAX)
+		return -EIO;
+	for (uint32_t i = 0; i < count; i++)
+		leave_out(vm, ipa_add(block, page[i].v - to.v), page[i]);
+	return 0;
 }
 
 /* It cannot go on with what it would need. The page stays mapped where there is no table to leave it out with. */
@@ -187,14 +231,15 @@ static struct vm *find_in_heap(pa_t page)
 	return NULL;
 }
 
-static void lose_heap_page(pa_t page, bool in_use)
+static void lose_heap_page(pa_t page, bool in_use, bool say)
 {
 	struct vm *vm = in_use ? find_in_heap(page) : NULL;
 
-	log_err("virt7's heap at 0x%llx is bad: %s", (ull)page.v,
-		vm       ? "a VM cannot go on"
-		: in_use ? "what it holds may be wrong; it is not used again once it is free"
-			 : "it was free, and is not used any more");
+	if (say)
+		log_err("virt7's heap at 0x%llx is bad: %s", (ull)page.v,
+			vm       ? "a VM cannot go on"
+			: in_use ? "what it holds may be wrong; it is not used again once it is free"
+				 : "it was free, and is not used any more");
 	if (vm)
 		stop(vm, "virt7 has tables or vCPUs of this VM", page);
 }
@@ -218,17 +263,20 @@ static int lose_other_page(pa_t page, bool async)
 {
 	const char *name = "";
 	struct vm *vm = find_device(page, &name);
-	bool in_use;
+	bool in_use, say;
 
 	if (!ram_is(page))
 		return -EFAULT;
 	if (!add_record(page, async, vm ? vm->config.name : ""))
 		return badpage_is(page) ? -EEXIST : -ENOMEM;
-	if (vm)
+	say = log_ratelimit(&budget);
+	if (page_retire(page, &in_use))
+		lose_heap_page(page, in_use, say);
+	else if (!say)
+		return 0;
+	else if (vm)
 		log_err("vm %s: %s: the host's RAM at 0x%llx is bad: 4 KiB of the device's data are lost",
 			vm->config.name, name, (ull)page.v);
-	else if (page_retire(page, &in_use))
-		lose_heap_page(page, in_use);
 	else
 		log_err("host: RAM at 0x%llx is bad: 4 KiB that no VM has; not used any more", (ull)page.v);
 	return 0;

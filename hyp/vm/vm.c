@@ -10,6 +10,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/vdev/device.h"
+#include "hyp/vm/memerr.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"
 #include "mm/cache.h"
@@ -169,19 +170,39 @@ static bool is_touched(const struct vm *vm, ipa_t at)
 	return s2_lookup(&vm->s2, at, &unused) || s2_show(&vm->s2, at, &unused);
 }
 
-/* Zero the block as HYP will see it, which leaves its holes out, and map it. Holder of s2.lock. */
-static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to)
+static int scrub(pa_t show)
+{
+	int ret = cache_scrub_block(hyp_window_open(show));
+
+	hyp_window_close();
+	return ret;
+}
+
+static bool has_holes(pa_t block)
 {
 	uint32_t next = 0;
-	bool holes = badpage_next(to, BLOCK_SIZE, &next) != NULL;
-	pa_t show = to;
-	int ret = holes ? s2_prepare(&vm->s2, block, to, &show) : 0;
 
+	return badpage_next(block, BLOCK_SIZE, &next) != NULL;
+}
+
+/*
+ * Zero the block as HYP will see it, which leaves its holes out, and map it. What does not answer then is a hole, too.
+ * Holder of s2.lock.
+ */
+static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to)
+{
+	int ret = has_holes(to) ? -EIO : scrub(to);
+	pa_t show;
+
+	if (ret && !has_holes(to))
+		ret = memerr_leave_out(vm, block, to);
+	if (!has_holes(to))
+		return ret ? ret : s2_map_block(&vm->s2, block, to);
+	ret = s2_prepare(&vm->s2, block, to, &show);
 	if (ret)
 		return ret;
-	ret = cache_scrub_block(hyp_window_open(show));
-	hyp_window_close();
-	return ret && !holes ? ret : s2_map_block(&vm->s2, block, to);
+	scrub(show);
+	return s2_map_block(&vm->s2, block, to);
 }
 
 static int touch_block(struct vm *vm, ipa_t block, pa_t to)

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD, KERNEL_VERSION, QEMU, ROOT
+from test_shell import command, open_shell, power_off
 from test_vms import SPIN
 
 DEPS = ROOT / os.environ.get("DEPS", BUILD / "deps")
@@ -226,6 +227,56 @@ def test_memory_that_is_not_there(edited, mkbundle):
                  r"fine\| summary: \d+ passed, 0 failed"):
         assert re.search(f"^{line}$", run.output(), re.M), line
     assert "PANIC" not in run.output()
+
+
+SILENT = 8  # pages at the end of what the tree says is RAM, which the machine does not have
+
+
+def short_of(mib):
+    """For edited(): the tree's change, and the machine's RAM."""
+    block = 0x40000000 + (mib - 2 << 20)
+
+    def edit(path):
+        fdt("fdtput", "-cp", path, f"/ram@{block:x}")
+        fdt("fdtput", "-t", "s", path, f"/ram@{block:x}", "device_type", "memory")
+        fdt("fdtput", "-t", "x", path, f"/ram@{block:x}", "reg", *f"0 {block:x} 0 200000".split())
+
+    return edit, "-m", f"{mib * 1024 - SILENT * 4}K"
+
+
+def test_pages_that_do_not_answer(edited, mkbundle):
+    """Some pages of a block abort as it is zeroed for its VM: they are bad from then on, by themselves, others stand in, and the
+    guest does not notice."""
+    run = edited(*short_of(258), "-initrd", mkbundle(f"name=a,memory=246M,kernel={BUILD}/guests/isolation.bin,bootargs=mib=246"))
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+    assert "summary: 1 passed, 0 failed" in run.output()
+    assert len(re.findall(r"vm a: the host's RAM at 0x501f[89a-f]000, the guest's at 0x4\w+, is bad: another page stands in for it",
+                          run.output())) == SILENT
+
+
+def test_disk_in_memory_that_is_not_there(edited, mkbundle):
+    """The tree has RAM that the machine does not have, and a disk is there. HYP's copy meets an external abort (EC 0x25): I/O
+    errors in Debian, and its pages are in quarantine by themselves."""
+    def edit(path):
+        fdt("fdtput", "-cp", path, "/ram@80000000")
+        fdt("fdtput", "-t", "s", path, "/ram@80000000", "device_type", "memory")
+        fdt("fdtput", "-t", "x", path, "/ram@80000000", "reg", *"0 80000000 0 19000000".split())
+
+    run = edited(edit, "-m", "512M", "-initrd", mkbundle(f"name=debian,cpus=4,memory=200M,kernel={KERNEL},ramdisk={INITRAMFS},disk=size=300M,"
+                                           "bootargs=console=ttyAMA0"), smp=4)
+    run.expect("userspace up: |stopped at", timeout=BOOT)
+    run.send("\r")
+    run.expect("~ # ")
+    for _ in range(3):
+        run.send("dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct; echo status: $?\r")
+        run.expect(r"Input/output error|I/O error", timeout=60)
+        run.expect(r"status: 1\r", timeout=60)
+    open_shell(run)
+    assert "bad pages: 3, " in (mem := command(run, "mem"))
+    assert len(re.findall(r"  host 0x0080\w{6}  a device of debian\n", mem)) == 3
+    assert len(re.findall(r"vm debian: disk0: the host's RAM at 0x80\w{6} is bad: 4 KiB of the device's data are lost", run.output())) == 3
+    power_off(run)
 
 
 def test_stdout_path_elsewhere(edited):

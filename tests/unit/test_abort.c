@@ -16,6 +16,7 @@
 #include "hyp/exit/abort.h"
 #include "hyp/exit/fetch.h"
 #include "hyp/exit/mmio.h"
+#include "hyp/vm/memfound.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 
@@ -144,6 +145,23 @@ void inject_prefetch_abort(struct vcpu *v, uint32_t va)
 void inject_walk_abort(struct vcpu *v, uint32_t va, ipa_t table, bool prefetch)
 {
 	(void)v, (void)va, (void)table, (void)prefetch;
+}
+
+static uint32_t suspects;
+static uint64_t suspected;
+
+void memerr_suspect(struct vm *v, ipa_t at)
+{
+	assert_ptr_equal(v, &vm);
+	suspects++;
+	suspected = at.v;
+}
+
+bool vm_ram_pa(const struct vm *v, ipa_t at, pa_t *out)
+{
+	(void)v;
+	*out = pa(at.v);
+	return at.v - RAM < BLOCK_SIZE;
 }
 
 static uint32_t crashes;
@@ -430,6 +448,40 @@ static void test_lost_tables(void **state)
 		}
 }
 
+/*
+ * An external abort that comes to HYP: the guest has it as its own, with its address; HYP looks at that page, if it is
+ * RAM and no device's, by the guest's tables and not by HPFAR, which means nothing then.
+ */
+static void test_external(void **state)
+{
+	static const uint32_t kinds[] = {FSC_EXTERNAL, FSC_EXTERNAL | FSC_PARITY, FSC_EXTERNAL | ISS_DABT_WNR};
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		suspects = 0;
+		translation = RAM + 0x5678;
+		fault(LDM, kinds[i], DEVICE);
+		assert_true(seen.aborts == 1 && seen.abort_va == DEVICE);
+		assert_true(suspects == 1 && suspected == RAM + 0x5678);
+		assert_int_equal(read_elr_hyp(), PC);
+		abort_prefetch(&vcpu, &regs, EC_PABT_GUEST << 26 | kinds[i]);
+		assert_int_equal(suspects, 2);
+		fault(LDM, kinds[i] | ISS_FNV, RAM);
+		translation = DEVICE;
+		fault(LDM, kinds[i], RAM);
+		translation = 0;
+		fault(LDM, kinds[i], RAM);
+		assert_int_equal(suspects, 2);
+	}
+	for (uint32_t fsc = 0; fsc < 64; fsc++)
+		if ((fsc & ~FSC_PARITY) != FSC_EXTERNAL) {
+			translation = RAM;
+			fault(LDM, fsc, DEVICE);
+			assert_int_equal(suspects, 2);
+		}
+	translation = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_fetch_from_a_device),
 		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_lost_tables),
+		cmocka_unit_test(test_external),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

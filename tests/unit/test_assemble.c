@@ -28,6 +28,7 @@
 #include "hyp/run/thread.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/assemble.h"
+#include "hyp/vm/memerr.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/vm/watchdog.h"
@@ -162,6 +163,12 @@ int badpage_replace(struct bad_page *bad)
 void badpage_give_back(pa_t base, uint64_t size)
 {
 	(void)base, (void)size;
+}
+
+int memerr_leave_out(struct vm *vm, ipa_t block, pa_t to)
+{
+	(void)vm, (void)block, (void)to;
+	return -EIO;
 }
 
 int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)

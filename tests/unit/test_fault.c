@@ -11,16 +11,22 @@
 
 #include "fake_machine.h"
 #include "hyp/debug/fault.h"
+#include "hyp/vm/memfound.h"
 #include "hyp/lib/bits.h"
 #include "mm/layout.h"
 
 #define DATA     4U
+#define UNDEF    1U
 #define PREFETCH 3U
 
 /* The image's table, in the order of the linker script. */
-const struct fault_range extable_start[] = {{0x1000, 0x1010, 0x2000}, {0x1010, 0x1018, 0x3000}};
+const struct fault_range extable_start[] = {
+	{0x1000, 0x1010, 0x2000, FAULT_MEMORY_FOUND},
+	{0x1010, 0x1018, 0x3000, FAULT_MEMORY},
+	{0x1020, 0x1024, 0x4000, FAULT_UNDEFINED},
+};
 extern const struct fault_range extable_end[];
-__asm__(".globl extable_end\n.set extable_end, extable_start + 24");
+__asm__(".globl extable_end\n.set extable_end, extable_start + 48");
 
 static jmp_buf panicked;
 
@@ -30,7 +36,25 @@ void panic_exception(const struct panic_frame *frame)
 	longjmp(panicked, 1);
 }
 
+static uint32_t finds;
+static uint64_t found_at;
+
+void memerr_found(pa_t at)
+{
+	finds++;
+	found_at = at.v;
+}
+
+#define GUESTS_PAR UINT64_C(0x123456789)
+
 static uint32_t fault_va;
+static uint64_t par_of_va; /* 0: HYP has nothing there any more */
+
+static void translate(uint32_t reg, uint64_t va)
+{
+	(void)reg;
+	fake_machine.reg[SYSREG_par_64] = par_of_va && va == fault_va ? par_of_va : 1U;
+}
 
 /* Where HYP goes on; 0: it panicked. */
 static uint32_t go_on(uint32_t pc, uint32_t vector, uint32_t ec, uint32_t fsc)
@@ -38,6 +62,9 @@ static uint32_t go_on(uint32_t pc, uint32_t vector, uint32_t ec, uint32_t fsc)
 	struct panic_frame frame = {.pc = pc, .vector = vector};
 
 	fake_machine_reset();
+	fake_machine.on_write[SYSREG_ats1hr] = translate;
+	fake_write(SYSREG_par_64, GUESTS_PAR);
+	finds = 0;
 	fake_write(SYSREG_hsr, ec << 26 | fsc);
 	fake_write(SYSREG_hdfar, fault_va);
 	if (setjmp(panicked))
@@ -86,12 +113,44 @@ static void test_kinds(void **state)
 	assert_int_equal(go_on(0x1004, DATA, EC_DABT_GUEST, FSC_EXTERNAL), 0);
 }
 
+/* By HYP's own tables, and PAR, which is a guest's, stays. A hole is known, and whoever zeroes sees to it himself. */
+static void test_found(void **state)
+{
+	(void)state;
+	fault_va = LAYOUT_WINDOWS + 0x12345U;
+	par_of_va = UINT64_C(0xff87654000) | 0x380U; /* attributes below the address */
+	assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x2000);
+	assert_true(finds == 1 && found_at == UINT64_C(0x87654000) + UINT64_C(0xff00000000));
+	assert_int_equal(fake_read(SYSREG_par_64), GUESTS_PAR);
+	assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL | FSC_PARITY), 0x2000);
+	assert_int_equal(finds, 1);
+	go_on(0x1004, DATA, EC_DABT_HYP, FSC_TRANSLATION | 3U);
+	assert_int_equal(finds, 0);
+	go_on(0x1014, DATA, EC_DABT_HYP, FSC_EXTERNAL);
+	assert_int_equal(finds, 0);
+	go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL | ISS_FNV);
+	assert_int_equal(finds, 0);
+	par_of_va = 0;
+	assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x2000);
+	assert_int_equal(finds, 0);
+	fault_va = 0;
+}
+
+/* An instruction that may be missing, and no other. */
+static void test_undefined(void **state)
+{
+	(void)state;
+	assert_int_equal(go_on(0x1020, UNDEF, EC_UNKNOWN, 0), 0x4000);
+	assert_int_equal(go_on(0x1024, UNDEF, EC_UNKNOWN, 0), 0);
+	assert_int_equal(go_on(0x1004, UNDEF, EC_UNKNOWN, 0), 0);
+	assert_int_equal(go_on(0x1020, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_holes),
-		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_ranges), cmocka_unit_test(test_holes),     cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_found),  cmocka_unit_test(test_undefined),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

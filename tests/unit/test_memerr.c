@@ -73,6 +73,20 @@ bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out)
 	return true;
 }
 
+/* The window's block. */
+static uint8_t block[BLOCK_SIZE];
+
+uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
+{
+	assert_true(window == HYP_WINDOW && address.v == VM_PA + BLOCK_SIZE);
+	return block;
+}
+
+void hyp_window_close_at(enum hyp_window window)
+{
+	(void)window;
+}
+
 void hyp_unmap_ring_page(pa_t page)
 {
 	unmapped++;
@@ -247,6 +261,36 @@ static void test_no_table(void **state)
 	assert_non_null(strstr(why, "0x90010000"));
 }
 
+/*
+ * Before the VM sees a block for the first time: those of its pages that do not answer are replaced, and it is told
+ * nothing; if they are many, none is.
+ */
+static void test_leave_out(void **state)
+{
+	ipa_t at = ipa(VM_IPA + BLOCK_SIZE);
+	pa_t to = pa(VM_PA + BLOCK_SIZE);
+	uint32_t before = badpage_count();
+
+	(void)state;
+	ram_add(SPARE_PA + BLOCK_SIZE, BLOCK_SIZE);
+	assert_int_equal(memerr_leave_out(b, at, to), -EIO); /* all of it answers by now */
+	fake_machine.bad = block + 3U * PAGE_SIZE + 8U;
+	fake_machine.bad_size = 16U * PAGE_SIZE;
+	assert_int_equal(memerr_leave_out(b, at, to), -EIO);
+	assert_int_equal(badpage_count(), before);
+	fake_machine.bad_size = 15U * PAGE_SIZE;
+	assert_int_equal(memerr_leave_out(b, at, to), 0);
+	assert_int_equal(badpage_count(), before + 16U);
+	for (uint32_t i = 3; i < 19; i++) {
+		const struct bad_page *bad = record(to.v + i * PAGE_SIZE);
+
+		assert_true(bad->guest && bad->instead && bad->ipa == at.v + i * PAGE_SIZE);
+	}
+	assert_non_null(strstr(fake_log_last(LOG_ERR), "is bad: another page stands in for it"));
+	assert_int_equal(told + taken + crashes, 0);
+	fake_machine.bad_size = 0;
+}
+
 static void test_device(void **state)
 {
 	(void)state;
@@ -299,10 +343,11 @@ static void test_heap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_guest, each),    cmocka_unit_test_setup(test_untouched, each),
-		cmocka_unit_test_setup(test_spare, each),    cmocka_unit_test_setup(test_busy, each),
-		cmocka_unit_test_setup(test_device, each),   cmocka_unit_test_setup(test_nobody, each),
-		cmocka_unit_test_setup(test_no_table, each), cmocka_unit_test_setup(test_heap, each),
+		cmocka_unit_test_setup(test_guest, each),     cmocka_unit_test_setup(test_untouched, each),
+		cmocka_unit_test_setup(test_spare, each),     cmocka_unit_test_setup(test_busy, each),
+		cmocka_unit_test_setup(test_device, each),    cmocka_unit_test_setup(test_nobody, each),
+		cmocka_unit_test_setup(test_no_table, each),  cmocka_unit_test_setup(test_heap, each),
+		cmocka_unit_test_setup(test_leave_out, each),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -51,6 +51,7 @@ test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
 test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_badpage_SRCS  := mm/badpage.c mm/page.c mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_memerr_SRCS   := hyp/vm/memerr.c mm/badpage.c mm/page.c mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_memfound_SRCS := hyp/vm/memfound.c $(FAKE)/fake_machine.c
 test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_tables.c $(FAKE)/fake_machine.c
 test_s2_LDFLAGS    := -Wl,--wrap=page_free
 test_hypmap_SRCS   := mm/hypmap.c mm/page.c $(FAKE)/fake_tables.c $(FAKE)/fake_machine.c

@@ -66,6 +66,7 @@
 #define ISS_DABT_SAS(iss) FIELD(iss, 22, 2)
 #define ISS_DABT_SSE      BIT(21)
 #define ISS_DABT_SRT(iss) FIELD(iss, 16, 4)
+#define ISS_FNV           BIT(10) /* of ARMv8's: there is no address */
 #define ISS_DABT_EA       BIT(9)
 #define ISS_DABT_CM       BIT(8)
 #define ISS_S1PTW         BIT(7)
