@@ -394,6 +394,16 @@ uint64_t s2_memory_entry(pa_t page, bool exec)
 	return page.v | (S2_RAM_ATTR & ~DESC_S2_W) | DESC_TABLE | (exec ? 0 : DESC_XN);
 }
 
+uint64_t s2_lost_entry(uint64_t entry)
+{
+	return entry & ~DESC_VALID;
+}
+
+bool s2_entry_is_lost(uint64_t entry)
+{
+	return !(entry & DESC_VALID);
+}
+
 pa_t s2_entry_pa(uint64_t entry)
 {
 	return pa(entry & DESC_ADDR_MASK);

@@ -18,6 +18,7 @@
  *   destroy   give back what create has taken, timers included; nobody reaches the registers any more. The device's
  *             own memory is freed behind it
  *   owns      whether a page of the host's RAM, but a guest's RAM, is this device's (hyp/vm/memerr.h): on any CPU
+ *   lose      such a page has just become bad: it is not shown to the guest any more. On any CPU, under vms_lock
  *   show_ram  print where that RAM is, a line for each piece
  *   bad_page  a page of the VM's RAM has been taken away; under vm->lock, on any CPU
  * NULL: there is nothing to do. Only create is needed.
@@ -64,6 +65,7 @@ struct device_class {
 	void (*settle)(struct device *device);
 	void (*destroy)(struct device *device);
 	bool (*owns)(const struct device *device, pa_t page);
+	void (*lose)(struct device *device, pa_t page);
 	void (*bad_page)(struct device *device, ipa_t page, bool async);
 	void (*show_ram)(const struct device *device, void (*print)(const char *fmt, ...));
 };

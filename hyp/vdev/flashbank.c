@@ -25,11 +25,16 @@ static uint32_t entry_of(uint32_t offset)
 	return offset / PAGE_SIZE % S2_TABLE_ENTRIES;
 }
 
-static pa_t page_at(const struct flash_bank *bank, uint32_t offset)
+static uint64_t entry_at(const struct flash_bank *bank, uint32_t offset)
 {
 	const uint64_t *table = bank->table[table_of(offset)];
 
-	return s2_entry_pa((table ? table : bank->blank)[entry_of(offset)]);
+	return table ? table[entry_of(offset)] : bank->blank[entry_of(offset)];
+}
+
+static pa_t page_at(const struct flash_bank *bank, uint32_t offset)
+{
+	return s2_entry_pa(entry_at(bank, offset));
 }
 
 static void set_page(struct flash_bank *bank, uint32_t offset, pa_t page)
@@ -123,6 +128,8 @@ static int own_page(struct flash_bank *bank, uint32_t offset, pa_t *page)
 	int ret;
 
 	*page = old;
+	if (flash_bank_is_lost(bank, offset))
+		return -EIO;
 	if (is_ram(bank, old))
 		return 0;
 	ret = own_table(bank, offset);
@@ -160,6 +167,8 @@ int flash_bank_read(const struct flash_bank *bank, uint32_t offset, void *to, ui
 	uint32_t at = offset & (PAGE_SIZE - 1U);
 	int ret;
 
+	if (flash_bank_is_lost(bank, offset))
+		return -EIO;
 	if (!is_ram(bank, page)) {
 		memcpy(to, (is_page(page, bank->fill) ? bank->fill : bank->erased) + at, len);
 		return 0;
@@ -218,10 +227,41 @@ void flash_bank_erase(struct flash_bank *bank, uint32_t sector)
 	for (uint32_t at = sector; at < sector + CFI_SECTOR; at += PAGE_SIZE) {
 		pa_t page = page_at(bank, at);
 
-		if (is_ram(bank, page))
-			give_page(bank, page);
+		if (is_ram(bank, page) && !flash_bank_is_lost(bank, at))
+			give_page(bank, page); /* one that is bad stays in use */
 		set_page(bank, at, page_pa(bank->erased));
 	}
+}
+
+bool flash_bank_owns(const struct flash_bank *bank, pa_t page)
+{
+	for (uint32_t i = 0; i < bank->pieces; i++)
+		if (page.v - bank->piece[i].pa < bank->piece[i].size)
+			return true;
+	return false;
+}
+
+bool flash_bank_is_lost(const struct flash_bank *bank, uint32_t offset)
+{
+	return s2_entry_is_lost(entry_at(bank, offset));
+}
+
+/* One that is not in use is in no table: take_page() passes it over. */
+void flash_bank_lose(struct flash_bank *bank, pa_t page)
+{
+	flash_bank_hide(bank);
+	for (uint32_t at = 0; at < CFI_BANK_SIZE; at += PAGE_SIZE) {
+		uint64_t *table = bank->table[table_of(at)];
+
+		if (table && page_at(bank, at).v == page.v)
+			table[entry_of(at)] = s2_lost_entry(table[entry_of(at)]);
+	}
+}
+
+void flash_bank_renew(struct flash_bank *bank, uint32_t offset)
+{
+	if (flash_bank_is_lost(bank, offset))
+		set_page(bank, offset, page_pa(bank->fill));
 }
 
 int flash_bank_show(struct flash_bank *bank, uint32_t offset)

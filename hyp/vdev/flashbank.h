@@ -50,6 +50,16 @@ void flash_bank_free(struct flash_bank *bank);
 int flash_bank_show(struct flash_bank *bank, uint32_t offset);
 void flash_bank_hide(struct flash_bank *bank);
 
+/*
+ * A page of its RAM, which is bad from now on, if any of the bank is there: what it held is lost, and not shown any
+ * more. Reads and writes there fail until its sector is erased, or it is renewed, which makes it what it was at first,
+ * without an image.
+ */
+bool flash_bank_owns(const struct flash_bank *bank, pa_t page);
+void flash_bank_lose(struct flash_bank *bank, pa_t page);
+bool flash_bank_is_lost(const struct flash_bank *bank, uint32_t offset);
+void flash_bank_renew(struct flash_bank *bank, uint32_t offset);
+
 /* Copy bytes that lie in one page. 0 or -EIO. */
 int flash_bank_read(const struct flash_bank *bank, uint32_t offset, void *to, uint32_t len);
 

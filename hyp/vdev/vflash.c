@@ -119,7 +119,8 @@ static bool flash_show(struct vcpu *vcpu, void *p, uint32_t offset)
 
 	(void)vcpu;
 	spin_lock(&part->flash->lock);
-	shown = cfi_is_array(cfi_of(part)) && !flash_bank_show(&part->bank, offset);
+	shown = cfi_is_array(cfi_of(part)) && !flash_bank_is_lost(&part->bank, offset) &&
+		!flash_bank_show(&part->bank, offset);
 	spin_unlock(&part->flash->lock);
 	return shown;
 }
@@ -268,6 +269,7 @@ static int load_some(struct vflash *flash, struct flash_bank *bank, uint32_t off
 
 	spin_lock(&flash->lock);
 	flash_bank_hide(bank);
+	flash_bank_renew(bank, offset);
 	ret = flash_bank_write(bank, offset, from, len);
 	spin_unlock(&flash->lock);
 	return ret;
@@ -290,6 +292,36 @@ static int flash_load(struct device *device, uint64_t to, const void *from, size
 	}
 	cache_invalidate_icache();
 	return ret;
+}
+
+static bool flash_owns(const struct device *device, pa_t page)
+{
+	const struct vflash *flash = flash_of(device);
+
+	return flash_bank_owns(&flash->part[FLASH_CODE].bank, page) ||
+	       flash_bank_owns(&flash->part[FLASH_VARS].bank, page);
+}
+
+static void flash_lose(struct device *device, pa_t page)
+{
+	struct vflash *flash = flash_of(device);
+
+	spin_lock(&flash->lock);
+	for (uint32_t n = 0; n < FLASH_BANKS; n++)
+		if (flash_bank_owns(&flash->part[n].bank, page))
+			flash_bank_lose(&flash->part[n].bank, page);
+	spin_unlock(&flash->lock);
+}
+
+static void flash_show_ram(const struct device *device, void (*print)(const char *fmt, ...))
+{
+	for (uint32_t n = 0; n < FLASH_BANKS; n++) {
+		const struct flash_bank *bank = &flash_of(device)->part[n].bank;
+
+		for (uint32_t i = 0; i < bank->pieces; i++)
+			print("%s bank %u  host 0x%010llx  %u MiB\n", device->name, (unsigned)n,
+			      (unsigned long long)bank->piece[i].pa, (unsigned)(bank->piece[i].size >> 20));
+	}
 }
 
 static void flash_destroy(struct device *device)
@@ -352,4 +384,7 @@ const struct device_class vflash_class = {
 	.destroy = flash_destroy,
 	.holds = flash_holds,
 	.load = flash_load,
+	.owns = flash_owns,
+	.lose = flash_lose,
+	.show_ram = flash_show_ram,
 };

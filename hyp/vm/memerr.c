@@ -245,38 +245,36 @@ static void lose_heap_page(pa_t page, bool in_use, bool say)
 }
 
 /* A device that has the page as RAM of its own. Holder of vms_lock. */
-static struct vm *find_device(pa_t page, const char **name)
+static struct device *find_device(pa_t page)
 {
 	struct vm *vm;
 
-	vm_for_each(vm) for (const struct device *d = device_first(vm); d;
-			     d = d->next) if (d->class->owns && d->class->owns(d, page))
-	{
-		*name = d->name;
-		return vm;
-	}
+	vm_for_each(vm) for (struct device *d = vm->devices; d;
+			     d = d->next) if (d->class->owns && d->class->owns(d, page)) return d;
 	return NULL;
 }
 
 /* Nobody's RAM as a guest. Holder of vms_lock. */
 static int lose_other_page(pa_t page, bool async)
 {
-	const char *name = "";
-	struct vm *vm = find_device(page, &name);
+	struct device *device = find_device(page);
+	const char *name = device ? device->vm->config.name : "";
 	bool in_use, say;
 
 	if (!ram_is(page))
 		return -EFAULT;
-	if (!add_record(page, async, vm ? vm->config.name : ""))
+	if (!add_record(page, async, name))
 		return badpage_is(page) ? -EEXIST : -ENOMEM;
+	if (device && device->class->lose)
+		device->class->lose(device, page);
 	say = log_ratelimit(&budget);
 	if (page_retire(page, &in_use))
 		lose_heap_page(page, in_use, say);
 	else if (!say)
 		return 0;
-	else if (vm)
-		log_err("vm %s: %s: the host's RAM at 0x%llx is bad: 4 KiB of the device's data are lost",
-			vm->config.name, name, (ull)page.v);
+	else if (device)
+		log_err("vm %s: %s: the host's RAM at 0x%llx is bad: 4 KiB of the device's data are lost", name,
+			device->name, (ull)page.v);
 	else
 		log_err("host: RAM at 0x%llx is bad: 4 KiB that no VM has; not used any more", (ull)page.v);
 	return 0;

@@ -312,6 +312,35 @@ static void listen(uint32_t count)
 	report_eq(exc_done()->count, 0, "aborts of others");
 }
 
+/* The first page of the second bank of flash becomes bad while it is read, as memory and as the device gives it. */
+static void test_flash(void)
+{
+	uint32_t at = (uint32_t)MACHINE_FLASH_BASE + MIB(64), next = read32(at + KIB4);
+
+	printf("memerr: flash holds %08x\n", (unsigned int)read32(at));
+	exc_expect(EXC_DABT);
+	for (uint32_t spins = 0; this_cpu()->seen.count == 0 && spins < 2000000000U; spins++)
+		read32(at);
+	report(exc_done()->count == 1, "it becomes bad");
+	expect_sync(LDR, at, EXTERNAL);
+	expect_sync(LDM, at + 0x40, EXTERNAL);
+	expect_sync(FETCH, at + KIB4 - 4U, EXTERNAL);
+	report_eq(read32(at + KIB4), next, "the next page");
+	write32(at, 0x40); /* program a word: lost */
+	exc_expect(EXC_DABT);
+	write32(at, 0);
+	report(exc_done()->count == 0, "a write is a command");
+	report(read32(at) & BIT(4), "status: it could not be programmed");
+	write32(at, 0x50);
+	write32(at, 0x20);
+	write32(at, 0xd0);
+	report(!(read32(at) & BIT(5)), "status: the sector is erased");
+	write32(at, 0xff);
+	exc_expect(EXC_DABT);
+	report_eq(read32(at), 0xffffffffU, "it is well behind that");
+	report_eq(exc_done()->count, 0, "without an abort");
+}
+
 /* Beyond what mmu_short_init() maps. */
 static void map_all(uint32_t mib)
 {
@@ -330,6 +359,10 @@ void guest_main(void)
 	if (param("early=", 0)) {
 		gic_init();
 		test_early((uint32_t)MACHINE_RAM_BASE + MIB(mib) - KIB4);
+		return;
+	}
+	if (param("flash=", 0)) {
+		test_flash();
 		return;
 	}
 	rounds = param("rounds=", 20);

@@ -134,6 +134,27 @@ def test_made_whole(poisoned):
     power_off(run)
 
 
+def test_flash(qemu, mkbundle, tmp_path):
+    """A page of a VM's flash: external aborts where it is read, until its sector is erased. Its neighbours stay."""
+    vars_image = tmp_path / "vars.bin"
+    vars_image.write_bytes(b"\x12\x34\x56\x78" * 4096)
+    its = tmp_path / "flash.its"
+    text = ITS.format(image=BUILD / "guests" / "memerr.bin", vms="""
+        a { compatible = "virt7,vm"; cpus = <1>; memory = <65536>; kernel = "guest"; bootargs = "flash=1";
+            flash { compatible = "virt7,cfi-flash"; vars = "vars"; }; };""")
+    its.write_text(text.replace("images {", f'images {{ vars {{ data = /incbin/("{vars_image}"); type = "firmware"; arch = "arm"; '
+                                'os = "u-boot"; compression = "none"; hash-1 { algo = "crc32"; }; };', 1))
+    run = qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-smp", 2, "-m", "512M", "-nographic",
+               "-kernel", BUILD / "virt7.bin", "-initrd", mkbundle(its), timeout=120)
+    run.expect("memerr: flash holds 78563412")
+    open_shell(run)
+    bank = int(re.search(r"flash bank 1  host (0x\w+)  2 MiB", command(run, "mem a"))[1], 16)
+    assert f"vm a: flash: the host's RAM at {bank:#x} is bad: 4 KiB of the device's data are lost" in command(run, f"poison host {bank:x}")
+    run.expect("virt7: vm a: off")
+    assert re.search(r"summary: \d+ passed, 0 failed", command(run, "log a"))
+    power_off(run)
+
+
 MISTAKES = (
     ("poison a", "usage: poison VM|host ADDRESS [sync|async]"),
     ("poison a 40000000 soon", "usage: poison VM|host ADDRESS [sync|async]"),

@@ -120,13 +120,17 @@ static void tell(struct device *device, ipa_t page, bool async)
 static const struct device_class early_class = {.bad_page = tell};
 static struct device early = {.class = &early_class};
 
-static const struct device_class disk_class = {.owns = disk_owns}, other_class;
-static struct device other = {.class = &other_class}, disk = {.class = &disk_class, .name = "disk0"};
+static uint32_t losses;
 
-const struct device *device_first(const struct vm *vm)
+static void disk_lose(struct device *device, pa_t page)
 {
-	return vm->devices;
+	(void)device;
+	assert_true(badpage_is(page));
+	losses++;
 }
+
+static const struct device_class disk_class = {.owns = disk_owns, .lose = disk_lose}, other_class;
+static struct device other = {.class = &other_class}, disk = {.class = &disk_class, .name = "disk0"};
 
 static struct vm *make_vm(const char *name)
 {
@@ -153,6 +157,7 @@ static int setup(void **state)
 	b->extent[0] = (struct vm_extent){VM_IPA, VM_PA, 2U * BLOCK_SIZE};
 	b->extent_count = 1;
 	other.next = &disk;
+	other.vm = disk.vm = a;
 	a->devices = &other;
 	b->devices = &early;
 	return 0;
@@ -298,6 +303,7 @@ static void test_device(void **state)
 	assert_string_equal(fake_log_last(LOG_ERR),
 			    "vm a: disk0: the host's RAM at 0xa0001000 is bad: 4 KiB of the device's data are lost");
 	assert_int_equal(taken + crashes, 0);
+	assert_int_equal(losses, 1);
 	assert_false(record(DISK_PA + 0x1000)->guest);
 	assert_string_equal(record(DISK_PA + 0x1000)->owner, "a");
 }

@@ -98,6 +98,13 @@ static uint32_t get(uint64_t at, uint32_t size)
 	return access.value;
 }
 
+static bool answers(uint64_t at)
+{
+	struct mmio_access access = {.size = 4};
+
+	return mmio_access(&rig_vcpu[0], at, &access) == MMIO_DONE;
+}
+
 static void put(uint64_t at, uint32_t value, uint32_t size)
 {
 	struct mmio_access access = {.size = size, .write = true, .value = value};
@@ -454,6 +461,40 @@ static void test_errors(void **state)
 	}
 }
 
+/* A page that becomes bad: nobody sees it any more, reads and programs fail, and its sector may be erased. */
+static void test_page_lost(void **state)
+{
+	const struct device *flash;
+	pa_t page;
+
+	(void)state;
+	begin();
+	flash = vflash_find(&rig_vm);
+	assert_int_equal(get(VARS, 1), vars[0]);
+	assert_true(mmio_show(&rig_vcpu[0], VARS));
+	page = s2_entry_pa(fake_flash.shown[VARS / BLOCK_SIZE][0]);
+	assert_true(flash->class->owns(flash, page));
+	assert_false(flash->class->owns(flash, pa(FAKE_HOST_PA + FAKE_HOST_RAM)));
+	flash->class->lose((struct device *)(uintptr_t)flash, page);
+	assert_null(fake_flash.shown[VARS / BLOCK_SIZE]);
+	assert_false(mmio_show(&rig_vcpu[0], VARS + 8));
+	assert_false(answers(VARS + 8));
+	assert_true(mmio_show(&rig_vcpu[0], VARS + PAGE_SIZE));
+	assert_true(s2_entry_is_lost(fake_flash.shown[VARS / BLOCK_SIZE][0]));
+	assert_int_equal(shown(VARS + PAGE_SIZE), vars[PAGE_SIZE]);
+	put(VARS, 0x40, 4);
+	put(VARS, 0, 4);
+	assert_true(get(VARS, 4) & BIT(4));
+	put(VARS, 0x50, 4);
+	put(VARS, 0x20, 4);
+	put(VARS, 0xd0, 4);
+	put(VARS, 0xff, 4);
+	assert_int_equal(get(VARS, 4), ~0U);
+	assert_true(mmio_show(&rig_vcpu[0], VARS));
+	assert_int_equal(shown(VARS), 0xff);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -470,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_bad_page),
 		cmocka_unit_test(test_save),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_page_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,8 @@
 #include "mm/page.h"
 #include "mm/s2.h"
 
-#define EXEC BIT64(63)
+#define EXEC  BIT64(63)
+#define VALID BIT64(0)
 
 struct fake_flash fake_flash;
 
@@ -42,12 +43,22 @@ void *page_alloc_reserved(void)
 
 uint64_t s2_memory_entry(pa_t page, bool exec)
 {
-	return page.v | (exec ? EXEC : 0);
+	return page.v | VALID | (exec ? EXEC : 0);
 }
 
 pa_t s2_entry_pa(uint64_t entry)
 {
-	return pa(entry & ~EXEC);
+	return pa(entry & ~(EXEC | VALID));
+}
+
+uint64_t s2_lost_entry(uint64_t entry)
+{
+	return entry & ~VALID;
+}
+
+bool s2_entry_is_lost(uint64_t entry)
+{
+	return !(entry & VALID);
 }
 
 int s2_show_table(struct s2 *s2, ipa_t at, const uint64_t *table)
