@@ -34,6 +34,7 @@
 #include "hyp/vdev/vpl031.h"
 #include "hyp/vm/assemble.h"
 #include "hyp/vm/memfound.h"
+#include "hyp/vm/memsource.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "mm/hypmap.h"
@@ -147,6 +148,13 @@ static int init_clock(void)
 	return 0;
 }
 
+static int init_memory_errors(void)
+{
+	int ret = memfound_start();
+
+	return ret ? ret : memsource_start(&host);
+}
+
 static int init_bundle(void)
 {
 	uint64_t base = align_down(host.bundle, BLOCK_SIZE), end = align_up(host.bundle + host.bundle_size, BLOCK_SIZE);
@@ -222,7 +230,7 @@ static const struct step {
 	{"other CPUs", start_cpus},
 	{"console interrupt", init_console_irq},
 	{"clock", init_clock},
-	{"memory errors", memfound_start},
+	{"memory errors", init_memory_errors},
 	{"shell", shell_start},
 	{"bundle", init_bundle},
 	{"virtual machines", make_vms},

@@ -202,3 +202,22 @@ fault_exit:
 fault_leaf:
 	mvn	r0, #EIO - 1
 	bx	lr
+
+/*
+ * int cpumerrsr_take(uint64_t *value), int l2merrsr_take(uint64_t *value): Cortex-A15's records of errors in its RAMs (DDI
+ * 0438 4.3.61, 4.3.62), read and cleared. Both are UNDEFINED in an emulator's. The caller keeps the exit's registers.
+ */
+	.macro	merrsr_take name, op
+	may_fault_leaf \name
+	mrrc	p15, \op, r2, r3, c15
+	mov	r12, #0
+	mcrr	p15, \op, r12, r12, c15
+1:	strd	r2, r3, [r0]
+	mov	r0, #0
+	bx	lr
+	.fnend
+	may_fault \name, 1b, fault_leaf, UNDEFINED
+	.endm
+
+	merrsr_take cpumerrsr_take, 0
+	merrsr_take l2merrsr_take, 1

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "hyp/console/shell_cmd.h"
+#include "hyp/host/merrsr.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/memerr.h"
+#include "hyp/vm/memsource.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"
 #include "mm/page.h"
@@ -74,6 +76,7 @@ static void mem_all(void)
 	shell_printf("%-20s %12s %12s\n", "VM", "memory", "touched");
 	vm_for_each(vm) shell_printf("%-20s %8u MiB %8u MiB\n", vm->config.name, mib(vm_ram_reserved(vm)),
 				     mib(vm_ram_touched(vm)));
+	merrsr_say();
 	mem_row("firmware's", ram_use.reserved);
 	mem_row("virt7", ram_use.virt7);
 	mem_row("bundle", ram_use.bundle);
@@ -84,6 +87,9 @@ static void mem_all(void)
 	mem_row("in all", ram_use.total);
 	shell_printf("virt7's heap: %u KiB, of which %u KiB are free\n", (unsigned)(page_total() >> 10),
 		     (unsigned)(page_available() >> 10));
+	if (memsource_count.corrected + memsource_count.uncorrected)
+		shell_printf("errors that the host has reported: %u corrected, %u not\n",
+			     (unsigned)memsource_count.corrected, (unsigned)memsource_count.uncorrected);
 	bad_rows();
 }
 

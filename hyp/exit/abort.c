@@ -12,6 +12,7 @@
 
 #include "hyp/exit/abort.h"
 #include "hyp/exit/fetch.h"
+#include "hyp/host/merrsr.h"
 #include "hyp/arm/insn.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/vm/memfound.h"
@@ -278,6 +279,7 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 			return EXIT_NEXT;
 	} else if ((ISS_FSC(hsr) & ~FSC_PARITY) == FSC_ASYNC) {
 		vcpu_pend_abort(vcpu); /* taken from this guest: its own, as others' are taken where they leave */
+		merrsr_say();
 		return EXIT_AGAIN;
 	} else if (is_table_lost(hsr)) {
 		return table_lost(vcpu);

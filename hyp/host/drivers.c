@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "hyp/host/driver.h"
+#include "hyp/host/ecc.h"
 #include "hyp/host/nodes.h"
 #include "hyp/host/power_regs.h"
 #include "hyp/host/trng.h"
@@ -34,6 +35,10 @@ static const struct host_driver drivers[] = {
 	{"st,stm32-rng", trng_probe, &trng_stm32, false},
 	{"mediatek,mt7623-rng", trng_probe, &trng_mediatek, false},
 	{"timeriomem_rng", trng_probe, &trng_register, false},
+
+	{"calxeda,hb-ddr-ctrl", ecc_probe, &ecc_highbank, false},
+	{"calxeda,ecx-2000-ddr-ctrl", ecc_probe, &ecc_midway, false},
+	{"calxeda,hb-sregs-l2-ecc", ecc_probe, &ecc_sregs, false},
 
 	{"arm,pl011", uart_probe, &uart_pl011, false},
 	{"snps,dw-apb-uart", uart_probe, &uart_8250, false},

@@ -12,6 +12,8 @@
 #include "mm/layout.h"
 
 #define HOST_RANGES_MAX 16U
+#define HOST_ECC_MAX    4U
+#define HOST_ECC_IRQS   2U
 
 struct host_range {
 	uint64_t base, size;
@@ -58,6 +60,16 @@ struct host_trng {
 	const struct trng_model *model;
 };
 
+struct ecc_model;
+
+/* What reports errors that an error correcting code has found (hyp/host/ecc.h). */
+struct host_ecc {
+	const char *compatible;
+	uint64_t base;
+	const struct ecc_model *model;
+	uint32_t irq[HOST_ECC_IRQS]; /* 0: none */
+};
+
 struct host {
 	const void *fdt; /* mapped */
 	uint64_t fdt_pa;
@@ -85,6 +97,8 @@ struct host {
 	bool psci_hvc; /* by HVC, of a hypervisor above: where virt7 is not in HYP mode and cannot go on */
 	uint64_t rtc;  /* a PL031; 0: none is known */
 	struct host_trng trng;
+	unsigned int ecc_count;
+	struct host_ecc ecc[HOST_ECC_MAX];
 	uint64_t vexpress_sysreg;     /* Versatile Express' system registers; 0: another board */
 	struct host_power off, reset; /* besides PSCI */
 	uint64_t bundle, bundle_size;

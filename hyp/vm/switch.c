@@ -14,6 +14,7 @@
 #include "coproc/coproc.h"
 #include "coproc/extra.h"
 #include "hyp/console/log.h"
+#include "hyp/host/merrsr.h"
 #include "hyp/run/world.h"
 #include "hyp/vm/vm.h"
 #include "mm/tlb.h"
@@ -132,6 +133,7 @@ struct thread *world_take_abort(struct percpu *cpu)
 
 	if (!abort_window())
 		return NULL;
+	merrsr_say();
 	if (cpu->loaded)
 		vcpu_pend_abort(cpu->loaded);
 	else if (log_ratelimit(&budget))

@@ -16,6 +16,7 @@
 #include "hyp/exit/abort.h"
 #include "hyp/exit/fetch.h"
 #include "hyp/exit/mmio.h"
+#include "hyp/host/merrsr.h"
 #include "hyp/vm/memfound.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
@@ -145,6 +146,13 @@ void inject_prefetch_abort(struct vcpu *v, uint32_t va)
 void inject_walk_abort(struct vcpu *v, uint32_t va, ipa_t table, bool prefetch)
 {
 	(void)v, (void)va, (void)table, (void)prefetch;
+}
+
+static uint32_t errors_said;
+
+void merrsr_say(void)
+{
+	errors_said++;
 }
 
 static uint32_t suspects;
@@ -306,6 +314,7 @@ static void test_asynchronous(void **state)
 		vcpu.hcr = HCR_VM;
 		fault(STM, status[i], DEVICE);
 		assert_int_equal(seen.aborts + seen.reads + seen.writes, 0);
+		assert_int_equal(errors_said, i + 1U);
 		assert_int_equal(vcpu.hcr, HCR_VM | HCR_VA);
 		assert_true(read_hcr() & HCR_VA);
 		assert_int_equal(read_elr_hyp(), PC);

@@ -1,0 +1,17 @@
+/*
+ * Cortex-A15's CPUMERRSR, of this CPU's caches and TLB, and L2MERRSR, of its cluster's L2: where in these RAMs an error
+ * was, fatal or corrected (ARM DDI 0438 4.3.61, 4.3.62). They have no address. Cortex-A7 has none of them.
+ */
+#ifndef HYP_HOST_MERRSR_H
+#define HYP_HOST_MERRSR_H
+
+#include <stdint.h>
+
+/* Say what this CPU's have to tell, within a budget, and clear them. No exit's HSR is needed afterwards. */
+void merrsr_say(void);
+
+/* hyp/arm/copy.S: read and clear. 0; -EIO: this CPU does not have it. ELR and SPSR are lost. */
+int cpumerrsr_take(uint64_t *value);
+int l2merrsr_take(uint64_t *value);
+
+#endif
