@@ -289,6 +289,9 @@ static int testdev_create(struct device *device)
 {
 	static const struct mmio_ops ops = {testdev_read, testdev_write, MMIO_WORD};
 
+	if (device->number == 0 &&
+	    s2_map_device(&device->vm->s2, ipa(TESTDEV_SHOWN), pa(TESTDEV_HOLE + TESTDEV_HOLE_RAM), PAGE_SIZE))
+		return -ENOMEM;
 	return mmio_add(&device->vm->bus, testdev_base(device), TESTDEV_SIZE, &ops, testdev_of(device));
 }
 

@@ -32,6 +32,9 @@
 #define TESTDEV_HOLE     0x60000000U
 #define TESTDEV_HOLE_RAM 0x100000U
 
+/* The hole's first page in the guest's own addresses: its loads and stores go there without virt7. */
+#define TESTDEV_SHOWN 0x0d000000U
+
 /* Pieces of the guest's RAM. Those without a byte count for nothing. */
 #define TESTDEV_PIECES 4U
 struct testdev_list {

@@ -269,6 +269,60 @@ static void test_smp(void)
 	report_eq(sum, 0, "each CPU finds the page bad, and its neighbours well, in each round");
 }
 
+/*
+ * Real external aborts, on all CPUs at once, of this guest's access to what the machine does not have, through stage 2,
+ * and of HYP's, in a copy of the device's: each has its own, and nothing else.
+ */
+#define SOURCE (BAD_RAM + TESTDEV_HOLE_RAM) /* a block in whose place the device sees the hole */
+#define EIO    5
+
+static int32_t ask_for_hole(uint32_t me)
+{
+	static struct testdev_request requests[GUEST_CPUS];
+	volatile struct testdev_request *request = &requests[me];
+
+	request->operation = TESTDEV_COPY;
+	request->from.hole = 1;
+	request->from.piece[0].at = SOURCE + 64U * me;
+	request->from.piece[0].len = 64;
+	request->to.piece[0].at = BAD_RAM + 64U * me;
+	request->to.piece[0].len = 64;
+	request->result = 0;
+	write32(TESTDEV_BASE + TESTDEV_REQUEST, (uint32_t)request);
+	return request->result;
+}
+
+static void meet_holes(void *arg)
+{
+	uint32_t me = this_cpu()->index, at = TESTDEV_SHOWN + 8U * me;
+
+	(void)arg;
+	write32(BAD_RAM + 64U * me, ~me);
+	for (uint32_t i = 0; i < rounds; i++) {
+		exc_expect(EXC_DABT);
+		if (i % 2)
+			read32(at);
+		else
+			write32(at, i);
+		if (exc_done()->count != 1 || (this_cpu()->seen.fsr & FSR_MASK) != EXTERNAL ||
+		    this_cpu()->seen.far != at)
+			wrong[me]++;
+		exc_expect(EXC_DABT);
+		if (ask_for_hole(me) != -EIO || read32(BAD_RAM + 64U * me) != ~me || exc_done()->count != 0)
+			wrong[me]++;
+	}
+	hammered[me] += rounds;
+}
+
+static void test_holes(void)
+{
+	smp_run_all(meet_holes, NULL);
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		report_eq(hammered[i], rounds, "rounds");
+		report_eq(wrong[i], 0, "its aborts, and HYP's");
+	}
+}
+
 /* The page of records at the end of RAM: version, size of a record, how many, how many so far; IPA, bytes, severity,
  * count. */
 static void test_early(uint32_t page)
@@ -368,6 +422,13 @@ void guest_main(void)
 	rounds = param("rounds=", 20);
 	cpu_count = smp_count();
 	gic_init();
+	if (param("holes=", 0)) {
+		mmu_short_init();
+		mmu_short_on();
+		test_holes();
+		mmu_off();
+		return;
+	}
 	test_sync("MMU off");
 	test_async(cpu_count);
 	mmu_long_init();

@@ -62,6 +62,16 @@ def test_early(poisoned):
         assert re.search(r"summary: \d+ passed, 0 failed", run.said(name))
 
 
+@pytest.mark.parametrize("cpu", ["cortex-a15", "cortex-a7"])
+def test_real_aborts(poisoned, cpu):
+    """Holes of the machine's physical map, met by the guest through stage 2 and by HYP's own copies (EC 0x25), with all four CPUs busy at
+    both, and two VMs: each abort is whose access it was."""
+    run = poisoned(*({"name": name, "cpus": 4, "args": f"holes=1 rounds={20000 if SOAK else 2000}"} for name in "ab"), cpu=cpu, mem="513M")
+    run.expect(r"virt7: no VM is running: power off\r|PANIC: ")
+    for name in "ab":
+        assert "summary: 11 passed, 0 failed" in run.said(name)
+
+
 @pytest.mark.skipif(not SOAK, reason="10,000 rounds: make soak")
 def test_ten_thousand_rounds(poisoned):
     run = poisoned({"name": "a", "cpus": 4, "kib": 192 << 10, "args": "rounds=10000 mib=192"}, timeout=7200)
