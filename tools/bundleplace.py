@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 KIB, MIB = 1 << 10, 1 << 20
-PAGE = 4 * KIB
+PAGE, BLOCK = 4 * KIB, 2 * MIB
 WORD = 1 << 32
 ZIMAGE_MAGIC, ZIMAGE_MAGIC2, ZIMAGE_TAG_SIZES = 0x016f2818, 0x45454545, 0x5a534c4b
 ZIMAGE_HEADER, ZIMAGE_TEXT_OFFSET, ZIMAGE_SCRATCH, ZIMAGE_REACH, ZIMAGE_RATIO = 0x3c, 0x8000, 68 * KIB, 128 * MIB, 4
@@ -105,6 +105,7 @@ class Placement:
         self.dtb = RAM + min(ram_size // 2, NUMBERS["MACHINE_DTB_OFFSET"])  # Linux', which the ramdisk goes by
         self.claims = [(self.dtb, self.dtb_size, "device tree")]
         self.what = None
+        self.written = []  # of the kernel: (start, size)
 
     def place_tree(self, at):
         """None: there is none."""
@@ -134,6 +135,15 @@ class Placement:
             self.wrong("OVERLAP", kib(size), how, start, other[2], kib(other[1]), other[0])
         self.claims.append((start, size, self.what))
 
+    def write(self, start, size):
+        """A bank of flash that has no image has a block of RAM, of which each page takes one that anything is written to."""
+        self.written.append((start, size))
+        for bank in self.banks:
+            first, end = bank * FLASH // 2, (bank + 1) * FLASH // 2
+            pages = {page for at, length in self.written if first <= at < end for page in range(at // PAGE, -(-(at + length) // PAGE))}
+            if len(pages) > BLOCK // PAGE:
+                self.wrong("FLASH_FULL")
+
     def grow(self, start, data):
         """What a zImage needs to unpack itself."""
         base, sizes = max(down(start, ZIMAGE_REACH), RAM), zimage_sizes(data)
@@ -152,6 +162,7 @@ class Placement:
             start, end = words_at(data, 0x28, 0x2c)
             size = max(size, end - start & 0xffffffff)
         self.claim(load, size)
+        self.write(load, len(data))
         if is_zimage(data):
             self.grow(load, data)
 
@@ -219,6 +230,7 @@ class Placement:
             self.claim(physical, in_memory)
             if offset + in_file > len(data):
                 self.wrong("SHORT")
+            self.write(physical, in_memory)
             if (entry - virtual) % WORD < in_memory:
                 pc = (entry - virtual + physical) % WORD
         return pc
