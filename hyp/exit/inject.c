@@ -6,8 +6,11 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
+#include "hyp/vm/crash.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
+
+#define ABORTS_HINT 1000U /* at one PC, none elsewhere in between: what a guest without vectors does */
 
 #define VECTOR_UNDEF    0x04U
 #define VECTOR_PREFETCH 0x0cU
@@ -54,8 +57,19 @@ static uint32_t external_fsr(void)
 	return read_ttbcr() & TTBCR_EAE ? FSR_EXTERNAL_LONG : FSR_EXTERNAL_SHORT;
 }
 
-static void data_abort(uint32_t va, uint32_t fsr)
+static void count_abort(struct vcpu *vcpu)
 {
+	uint32_t pc = read_elr_hyp();
+
+	vcpu->aborts = pc == vcpu->abort_pc ? vcpu->aborts + 1U : 0;
+	vcpu->abort_pc = pc;
+	if (unlikely(vcpu->aborts == ABORTS_HINT))
+		crash_hint_aborts(vcpu, pc);
+}
+
+static void data_abort(struct vcpu *vcpu, uint32_t va, uint32_t fsr)
+{
+	count_abort(vcpu);
 	write_dfar(va);
 	write_dfsr(fsr | (read_hsr() & ISS_DABT_WNR ? FSR_WNR : 0));
 	write_spsr_abt(read_spsr_hyp());
@@ -63,8 +77,9 @@ static void data_abort(uint32_t va, uint32_t fsr)
 	enter(PSR_MODE_ABT, VECTOR_DATA, PSR_A);
 }
 
-static void prefetch_abort(uint32_t va, uint32_t fsr)
+static void prefetch_abort(struct vcpu *vcpu, uint32_t va, uint32_t fsr)
 {
+	count_abort(vcpu);
 	write_ifar(va);
 	write_ifsr(fsr);
 	write_spsr_abt(read_spsr_hyp());
@@ -74,14 +89,12 @@ static void prefetch_abort(uint32_t va, uint32_t fsr)
 
 void inject_data_abort(struct vcpu *vcpu, uint32_t va)
 {
-	(void)vcpu;
-	data_abort(va, external_fsr());
+	data_abort(vcpu, va, external_fsr());
 }
 
 void inject_prefetch_abort(struct vcpu *vcpu, uint32_t va)
 {
-	(void)vcpu;
-	prefetch_abort(va, external_fsr());
+	prefetch_abort(vcpu, va, external_fsr());
 }
 
 /* Short descriptors (B3.5): level 1 lies at TTBR0 or TTBR1, up to 16 KiB; anything else is level 2. */
@@ -121,7 +134,7 @@ void inject_walk_abort(struct vcpu *vcpu, uint32_t va, ipa_t table, bool prefetc
 	else
 		fsr = short_level(table.v) == 1 ? FSR_WALK_SHORT_1 : FSR_WALK_SHORT_2;
 	if (prefetch)
-		prefetch_abort(va, fsr);
+		prefetch_abort(vcpu, va, fsr);
 	else
-		data_abort(va, fsr);
+		data_abort(vcpu, va, fsr);
 }

@@ -180,3 +180,14 @@ void crash_forget(struct vm *vm)
 {
 	vm->crash = (struct vm_crash){0};
 }
+
+void crash_hint_aborts(struct vcpu *vcpu, uint32_t pc)
+{
+	struct vm *vm = vcpu->vm;
+
+	if (!__atomic_exchange_n(&vm->crash.aborts_told, true, __ATOMIC_RELAXED))
+		log_warn("vm %s: aborts over and over at PC 0x%x: its image is not for QEMU's virt board, or not for "
+			 "where it was put; "
+			 "firmware (EDK2, U-Boot) starts in flash (mkbundle: flash=)",
+			 vm->config.name, (unsigned)pc);
+}

@@ -46,4 +46,10 @@ void crash_forget(struct vm *vm);
 /* For people, into `text`: why and after how long it crashed last, and what follows. False: it has not. */
 bool crash_describe(const struct vm *vm, char text[CRASH_TEXT_MAX]);
 
+/*
+ * The guest does nothing any more but take aborts at `pc`: tell what such an image may be, once from one start by an
+ * operator to the next. The vCPU is the current one.
+ */
+void crash_hint_aborts(struct vcpu *vcpu, uint32_t pc);
+
 #endif

@@ -77,6 +77,9 @@ struct vcpu {
 	uint64_t seen_ran;
 	uint32_t seen_sleeps, seen_injected;
 
+	/* hyp/exit/inject.c: aborts one after the other at the same PC */
+	uint32_t abort_pc, aborts;
+
 	bool decode_stores; /* a Thumb store's register is not that of the syndrome (coproc/errata.c) */
 	bool trap_wfi;      /* also where it has a CPU alone */
 

@@ -55,6 +55,7 @@ struct vm_crash {
 	bool noted;                 /* it has: */
 	uint32_t vcpu, pc, lr, cpsr;
 	uint32_t in_a_row; /* restarts */
+	bool aborts_told;  /* crash_hint_aborts() has had its line; set by any vCPU, at any time */
 };
 
 struct device;

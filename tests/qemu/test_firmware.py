@@ -100,6 +100,21 @@ def test_uboot_as_kernel(virt7, mkbundle, disk):
     end(run)
 
 
+def test_firmware_as_raw_kernel(virt7, mkbundle):
+    """It is made for address 0 and says nothing, on QEMU's own board neither; here there is a hint, once."""
+    run = virt7(mkbundle(f"name=uboot,memory=256M,kernel={UBOOT}/u-boot.bin"))
+    hint = "virt7: warning: vm uboot: aborts over and over at PC 0xc: "
+    run.expect(hint + r"its image is not for QEMU's virt board, or not for where it was put; firmware \(EDK2, U-Boot\) starts in "
+               r"flash \(mkbundle: flash=\)\r")
+    run.send("\x1d")
+    run.expect("virt7> $")
+    run.send("vm reset uboot\r")
+    run.expect("virt7> $")
+    run.send("log\r")
+    run.expect("virt7> $")
+    assert run.output().count(hint) == 2  # when it came, and in the log
+
+
 def save_flash(run, vm, folder):
     """What tools/flashvars makes of the shell's words."""
     run.send("\x1d")
@@ -229,6 +244,35 @@ def test_flashvars(tmp_path):
 ], ids=["nothing", "cut", "damaged", "beyond", "word", "size", "differ", "printed"])
 def test_flashvars_errors(tmp_path, text, line):
     assert flashvars(tmp_path, text) == (1, f"flashvars: {line}\n")
+
+
+def test_kernel_too_large_for_a_bank(virt7, tmp_path):
+    """A bank without an image has 2 MiB of RAM; mkbundle says so in virt7's words, to the page."""
+    kernel, bundle, source = tmp_path / "k", tmp_path / "x.itb", tmp_path / "x.its"
+
+    def make(load, size, tool="tools/mkbundle"):
+        kernel.write_bytes(bytes(range(1, 250)) * (size // 249 + 1))
+        subprocess.run(["truncate", "-s", str(size), kernel], check=True)
+        source.write_text(f"""/dts-v1/; / {{ description = "x"; images {{ k {{ data = /incbin/("{kernel}"); type = "kernel";
+            arch = "arm"; compression = "none"; load = <{load:#x}>; hash-1 {{ algo = "crc32"; }}; }}; }};
+            vms {{ a {{ compatible = "virt7,vm"; memory = <65536>; kernel = "k"; f {{ compatible = "virt7,cfi-flash"; }}; }}; }}; }};
+            """, encoding="utf-8")
+        command = [ROOT / tool, "-o", bundle, source] if tool else ["mkimage", "-f", source, bundle]
+        done = subprocess.run(command, text=True, capture_output=True, check=False)
+        return done.returncode, done.stderr
+
+    line = 'vm a: kernel "k": larger than the 2 MiB that a bank of flash without an image has; give a smaller kernel'
+    assert make(4096, 2 << 20) == (0, "")
+    run = virt7(bundle)
+    run.expect('virt7: vm a: loading kernel "k", 2048 KiB\r')
+    run.send("\x1d")
+    run.expect("virt7> $")
+    assert line not in run.output()
+    run.close()
+    for load, size in ((4096, (2 << 20) + 1), (4100, 2 << 20)):
+        assert make(load, size) == (1, f"mkbundle: {line}\n")
+    assert make(4100, 2 << 20, tool=None)[0] == 0
+    virt7(bundle).expect(re.escape(f"virt7: error: {line}\r"))
 
 
 def test_words_of_mkbundle(tmp_path):

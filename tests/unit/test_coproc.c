@@ -25,6 +25,7 @@
 #include "hyp/vm/guestmem.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/option.h"
+#include "hyp/vm/crash.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
@@ -53,6 +54,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
 	lines++;
+}
+
+void crash_hint_aborts(struct vcpu *v, uint32_t pc)
+{
+	(void)v, (void)pc;
 }
 
 bool log_ratelimit(struct log_budget *of)

@@ -233,11 +233,26 @@ static void test_hold_back(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
+/* From one start by an operator to the next. */
+static void test_hint_once(void **state)
+{
+	(void)state;
+	fake_log_reset();
+	crash_forget(&vm);
+	for (uint32_t i = 0; i < 3; i++)
+		crash_hint_aborts(&vcpu, 0xc);
+	assert_int_equal(fake_log_count(LOG_WARN), 1);
+	crash_forget(&vm);
+	crash_hint_aborts(&vcpu, 0xc);
+	assert_int_equal(fake_log_count(LOG_WARN), 2);
+	crash_forget(&vm);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_line),          TEST(test_modes),      TEST(test_restarts),  TEST(test_calm_minute),
-		TEST(test_without_limit), TEST(test_open_shell), TEST(test_hold_back),
+		cmocka_unit_test(test_hint_once), TEST(test_line),          TEST(test_modes),      TEST(test_restarts),
+		TEST(test_calm_minute),           TEST(test_without_limit), TEST(test_open_shell), TEST(test_hold_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

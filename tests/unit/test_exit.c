@@ -25,6 +25,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/virtio/virtio.h"
 #include "hyp/vm/vmctl.h"
+#include "hyp/vm/crash.h"
 #include "psci/psci.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -711,6 +712,15 @@ static void check_exception(void (*inject)(void), uint32_t mode, uint32_t vector
 		}
 }
 
+static uint32_t hints, hint_pc;
+
+void crash_hint_aborts(struct vcpu *v, uint32_t pc)
+{
+	assert_ptr_equal(v, &vcpu);
+	hints++;
+	hint_pc = pc;
+}
+
 static void undef(void)
 {
 	inject_undef(&vcpu);
@@ -855,6 +865,24 @@ static void test_cp15_slow(void **state)
 	assert_string_equal(seen.name, "coproc_cp14_32");
 }
 
+/* A guest without vectors: the abort's vector aborts, for ever. One that goes on in between is none. */
+static void test_aborts_in_a_row(void **state)
+{
+	(void)state;
+	write_sctlr(0);
+	hints = 0;
+	for (uint32_t i = 0; i < 3000; i++) {
+		write_elr_hyp(PC + i % 2U * 4U);
+		data_abort();
+	}
+	assert_int_equal(hints, 0);
+	write_elr_hyp(PC);
+	for (uint32_t i = 0; i < 3000; i++)
+		prefetch_abort();
+	assert_int_equal(hints, 1);
+	assert_int_equal(hint_pc, read_elr_hyp());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -879,6 +907,7 @@ int main(void)
 		cmocka_unit_test_setup(test_undef, setup),
 		cmocka_unit_test_setup(test_data_abort, setup),
 		cmocka_unit_test_setup(test_prefetch_abort, setup),
+		cmocka_unit_test_setup(test_aborts_in_a_row, setup),
 		cmocka_unit_test_setup(test_walk_short, setup),
 		cmocka_unit_test_setup(test_walk_long, setup),
 	};
