@@ -116,12 +116,15 @@ static uint64_t enable_read(struct vcpu *vcpu, void *row, uint32_t offset, uint3
 	return offset < sizeof(vcpu->vm->vgic.enabled) ? *vgic_enabled(vcpu, index_nospec(offset / 4U, VGIC_WORDS)) : 0;
 }
 
+/* What a change of an interrupt's enable bit calls: a constant, so that there is a copy of its caller for each. */
+typedef void (*update_fn)(struct vcpu *vcpu, uint32_t id);
+
 /* Most of a driver's writes change nothing: then there is nothing to do, and no lock to take. */
-static bool isenabler_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
+static inline __attribute__((always_inline)) bool set_enabled(struct vcpu *vcpu, uint32_t offset, uint32_t value,
+							      update_fn update)
 {
 	uint32_t *word;
 
-	(void)row, (void)size;
 	if (offset >= sizeof(vcpu->vm->vgic.enabled))
 		return true;
 	word = vgic_enabled(vcpu, index_nospec(offset / 4U, VGIC_WORDS));
@@ -130,16 +133,16 @@ static bool isenabler_write(struct vcpu *vcpu, void *row, uint32_t offset, uint3
 	spin_lock(&vcpu->vm->vgic.lock);
 	value &= ~*word;
 	*word |= value;
-	for_written(vcpu, offset, value, vgic_update_forward);
+	for_written(vcpu, offset, value, update);
 	spin_unlock(&vcpu->vm->vgic.lock);
 	return true;
 }
 
-static bool icenabler_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
+static inline __attribute__((always_inline)) bool clear_enabled(struct vcpu *vcpu, uint32_t offset, uint32_t value,
+								update_fn update)
 {
 	uint32_t *word;
 
-	(void)row, (void)size;
 	if (offset >= sizeof(vcpu->vm->vgic.enabled))
 		return true;
 	word = vgic_enabled(vcpu, index_nospec(offset / 4U, VGIC_WORDS));
@@ -150,10 +153,22 @@ static bool icenabler_write(struct vcpu *vcpu, void *row, uint32_t offset, uint3
 	spin_lock(&vcpu->vm->vgic.lock);
 	value &= *word;
 	*word &= ~value;
-	for_written(vcpu, offset, value, vgic_update_forward);
+	for_written(vcpu, offset, value, update);
 	spin_unlock(&vcpu->vm->vgic.lock);
 	return true;
 }
+
+#define WRITE_ENABLED(name, change, update)                                                            \
+	static bool name(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size) \
+	{                                                                                              \
+		(void)row, (void)size;                                                                 \
+		return change(vcpu, offset, value, update);                                            \
+	}
+
+WRITE_ENABLED(isenabler_write, set_enabled, vgic_update_forward)
+WRITE_ENABLED(icenabler_write, clear_enabled, vgic_update_forward)
+WRITE_ENABLED(twin_isenabler_write, set_enabled, vgic_twin_update_forward)
+WRITE_ENABLED(twin_icenabler_write, clear_enabled, vgic_twin_update_forward)
 
 /* SGIs are set pending through SPENDSGIR only: their ISPENDR and ICPENDR bits are read-only. */
 static void set_pending(struct vcpu *vcpu, uint32_t id)
@@ -299,20 +314,14 @@ static uint64_t config_read(struct vcpu *vcpu, void *row, uint32_t offset, uint3
 	return offset < sizeof(vgic->edge) ? vgic->edge[index_nospec(offset / 4U, ARRAY_SIZE(vgic->edge))] : 0;
 }
 
-static bool config_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
+/* Apart, and called last, so that a write of the same value saves no registers. */
+static bool __attribute__((noinline)) change_config(struct vcpu *vcpu, uint32_t offset, uint32_t value)
 {
 	struct vgic *vgic = &vcpu->vm->vgic;
-	uint32_t *word, changed, first;
+	uint32_t *word = &vgic->edge[index_nospec(offset / 4U, ARRAY_SIZE(vgic->edge))], changed;
+	uint32_t first = index_nospec(offset * 4U, VGIC_IRQS);
 
-	(void)row, (void)size;
-	if (offset >= sizeof(vgic->edge))
-		return true;
-	word = &vgic->edge[index_nospec(offset / 4U, ARRAY_SIZE(vgic->edge))];
-	value &= CONFIG_EDGES;
-	if (value == *word || offset < CONFIG_PRIVATE)
-		return true;
 	spin_lock(&vgic->lock);
-	first = index_nospec(offset * 4U, VGIC_IRQS);
 	for (changed = value ^ *word; changed; changed &= changed - 1U) {
 		uint32_t bit = lowest_bit(changed), id = first + bit / 2U;
 
@@ -324,6 +333,18 @@ static bool config_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t
 	*word = value;
 	spin_unlock(&vgic->lock);
 	return true;
+}
+
+static bool config_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
+{
+	const struct vgic *vgic = &vcpu->vm->vgic;
+
+	(void)row, (void)size;
+	value &= CONFIG_EDGES;
+	if (offset >= sizeof(vgic->edge) || offset < CONFIG_PRIVATE ||
+	    vgic->edge[index_nospec(offset / 4U, ARRAY_SIZE(vgic->edge))] == value)
+		return true;
+	return change_config(vcpu, offset, value);
 }
 
 /* Offsets from 0xf00, where SGIR is. */
@@ -467,6 +488,16 @@ static bool dir_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t
 }
 
 static const struct mmio_ops dir_ops = {raz, dir_write, MMIO_WORD};
+
+/* Only VMs that have one pay for it. */
+void vgic_dist_have_twins(struct vm *vm)
+{
+	static const struct mmio_ops set = {enable_read, twin_isenabler_write, MMIO_WORD};
+	static const struct mmio_ops clear = {enable_read, twin_icenabler_write, MMIO_WORD};
+
+	mmio_replace(&vm->bus, MACHINE_GICD_BASE + 0x100, &set);
+	mmio_replace(&vm->bus, MACHINE_GICD_BASE + 0x180, &clear);
+}
 
 int vgic_dist_create(struct vm *vm)
 {

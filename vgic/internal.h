@@ -191,21 +191,24 @@ void vgic_look(struct timer *timer);
 /*
  * vgic/twin.c; all of them for an interrupt that has a twin. vgic_twin_settle(): an interrupt whose twin is `taken` is
  * in no list register, or about to leave it: where it is neither active nor pending any more the twin may fire again.
- * Before vgic_update(). vgic_twin_enable(), _configure(): `forward`, `edge` has changed. vgic_twin_aim(): its targets
+ * Before vgic_update(). vgic_twin_configure(): `edge` has changed. vgic_twin_aim(): its targets
  * have. vgic_twin_clear(): the guest has written to GICD_ICPENDR. vgic_twin_pending(): of the twin; where that tells a
  * line, `line` follows it.
  */
 void vgic_twin_settle(struct vgic_irq *irq);
-void vgic_twin_enable(struct vgic_irq *irq);
 void vgic_twin_configure(struct vgic_irq *irq);
 void vgic_twin_aim(struct vgic_irq *irq);
 void vgic_twin_clear(struct vgic_irq *irq);
 bool vgic_twin_pending(struct vcpu *vcpu, uint32_t id);
+/* vgic_update_forward() in a VM that has twins, of whatever interrupt. */
+void vgic_twin_update_forward(struct vcpu *vcpu, uint32_t id);
 /* Of the VM's, at a reset. */
 void vgic_reset_twins(struct vm *vm);
 void vgic_end_twins(struct vm *vm);
 
 /* vgic/dist.c: put the distributor's registers and GICC_DIR on the bus. 0 or -Exxx. */
 int vgic_dist_create(struct vm *vm);
+/* The VM has SPIs of the host's from now on. */
+void vgic_dist_have_twins(struct vm *vm);
 
 #endif

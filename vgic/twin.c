@@ -76,7 +76,7 @@ static void settle_outside(struct vgic_irq *irq)
 		vgic_twin_settle(irq);
 }
 
-void vgic_twin_enable(struct vgic_irq *irq)
+static void follow_enabled(struct vgic_irq *irq)
 {
 	struct twin *twin = twin_of(irq);
 
@@ -88,6 +88,16 @@ void vgic_twin_enable(struct vgic_irq *irq)
 	twin->silent = false;
 	vgic_twin_aim(irq);
 	gic_enable(twin->host);
+}
+
+void vgic_twin_update_forward(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	irq->forward = *vgic_enabled(vcpu, id / 32) >> id % 32 & 1U;
+	if (irq->twin)
+		follow_enabled(irq);
+	vgic_update(vcpu, id);
 }
 
 static void configure(struct twin *twin, const struct vgic_irq *irq)
@@ -206,6 +216,7 @@ static int claim(struct twin *twin, struct vm *vm, uint32_t id, uint32_t host, b
 	twin->cpu = (uint8_t)cpu_id();
 	spin_lock(&vm->vgic.lock);
 	vm->vgic.twins++;
+	vgic_dist_have_twins(vm);
 	irq_of(twin)->twin = (uint8_t)(twin - twins + 1);
 	*vgic_busy(vm->vcpu[0], id / 32) |= BIT(id % 32);
 	gic_set_target(host, twin->cpu);

@@ -238,8 +238,6 @@ void vgic_update_forward(struct vcpu *vcpu, uint32_t id)
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
 	irq->forward = *vgic_enabled(vcpu, id / 32) >> id % 32 & 1U;
-	if (unlikely(irq->twin))
-		vgic_twin_enable(irq);
 	vgic_update(vcpu, id);
 }
 

@@ -147,6 +147,13 @@ int mmio_add_memory(struct mmio_bus *bus, uint64_t base, uint64_t size, const st
 	return ret;
 }
 
+void mmio_replace(struct mmio_bus *bus, uint64_t base, const struct mmio_ops *ops)
+{
+	for (uint32_t i = 1; i <= bus->count; i++)
+		if (bus->region[i].base == base)
+			bus->region[i].ops = *ops;
+}
+
 static const struct mmio_region *search(const struct mmio_bus *bus, uint64_t at)
 {
 	for (uint32_t i = 1; i <= bus->count; i++)

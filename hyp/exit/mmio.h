@@ -107,6 +107,9 @@ int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mm
 int mmio_add_memory(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device,
 		    bool (*show)(struct vcpu *vcpu, void *device, uint32_t offset));
 
+/* Also before the VM runs: other functions for the region that begins at `base`, if there is one. */
+void mmio_replace(struct mmio_bus *bus, uint64_t base, const struct mmio_ops *ops);
+
 /* The region that holds `at`, or NULL. */
 const struct mmio_region *mmio_find(const struct mmio_bus *bus, uint64_t at);
 

@@ -155,6 +155,23 @@ static void test_offset_and_device(void **state)
 	assert_int_equal(seen.calls, 2);
 }
 
+/* Other functions, of the region that begins there, for the same device. */
+static void test_replace(void **state)
+{
+	static const struct mmio_ops words = {device_read, device_write, MMIO_WORD};
+
+	(void)state;
+	assert_int_equal(add(0x1000, 0x80), 0);
+	assert_int_equal(add(0x1080, 0x80), 0);
+	mmio_replace(&vm.bus, 0x1080, &words);
+	mmio_replace(&vm.bus, 0x1084, &words); /* nobody's beginning */
+	assert_int_equal(add(0x0f00, 0x80), 0);
+	assert_int_equal(read_at(0x1000, 1), MMIO_DONE);
+	assert_int_equal(read_at(0x1080, 1), MMIO_UNHANDLED);
+	assert_int_equal(read_at(0x1084, 4), MMIO_DONE);
+	assert_int_equal((uintptr_t)seen.device, 0x1080);
+}
+
 static void test_result_is_the_devices(void **state)
 {
 	uint32_t value = 0;
@@ -342,6 +359,7 @@ int main(void)
 		cmocka_unit_test_setup(test_offset_and_device, setup),
 		cmocka_unit_test_setup(test_result_is_the_devices, setup),
 		cmocka_unit_test_setup(test_unaligned, setup),
+		cmocka_unit_test_setup(test_replace, setup),
 		cmocka_unit_test_setup(test_widths, setup),
 		cmocka_unit_test_setup(test_ends, setup),
 		cmocka_unit_test_setup(test_values, setup),
