@@ -93,6 +93,7 @@ static void reset_irq(struct vgic_irq *irq, bool edge)
 				 .hw = irq->hw,
 				 .twin = irq->twin,
 				 .line = irq->line && !irq->hw};
+	witness(irq, "vgic_reset");
 }
 
 /* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
@@ -169,6 +170,7 @@ void vgic_reset_cpu(struct vcpu *vcpu, bool online)
 		vgic_lr_write(lowest_bit(lrs), 0); /* what vgic_reset() has forgotten about */
 	gic_set_active(vgic_hw_id(cpu), false);
 	cpu->hw_irq->line = cpu->hw_irq->active = cpu->hw_irq->acked = false;
+	witness(cpu->hw_irq, __func__);
 	vgic_update(vcpu, vgic_hw_id(cpu));
 	if (cpu->spilled)
 		forget_acked(vcpu);

@@ -4,6 +4,7 @@
 
 #include <arm/barrier.h>
 #include <arm/io.h>
+#include <arm/witness.h>
 
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
@@ -34,6 +35,15 @@ extern uint32_t vgic_lr_mask;
 static inline struct vgic_irq *vgic_irq(struct vcpu *vcpu, uint32_t id)
 {
 	return id < VGIC_PRIVATE ? &vcpu->vgic.irq[id] : &vcpu->vm->vgic.spi[id - VGIC_PRIVATE];
+}
+
+enum vgic_place { VGIC_NOWHERE, VGIC_QUEUED, VGIC_LISTED, VGIC_ACTIVE };
+
+static inline enum vgic_place vgic_place(const struct vgic_irq *irq)
+{
+	if (irq->lr != VGIC_NO_LR)
+		return VGIC_LISTED;
+	return irq->active ? VGIC_ACTIVE : irq->queued ? VGIC_QUEUED : VGIC_NOWHERE;
 }
 
 /* The private interrupt that has a physical twin. */

@@ -33,6 +33,7 @@ static void deactivate(struct vcpu *vcpu, uint32_t id)
 	if (irq->hw && !irq->line && vcpu->vgic.on)
 		gic_set_active(id, false);
 	irq->active = irq->acked = false;
+	witness(irq, __func__);
 	if (irq->taken)
 		vgic_twin_settle(irq);
 	vgic_update(vcpu, id);
@@ -300,6 +301,7 @@ static void make_active(struct vcpu *vcpu, uint32_t id)
 		vgic_give_back(vcpu, irq->lr);
 	else
 		vgic_update(vcpu, id);
+	witness(irq, __func__);
 	vgic_put_active(vcpu, id);
 	if (irq->lr != VGIC_NO_LR)
 		vgic_update(vcpu, id);

@@ -1,26 +1,8 @@
 /*
- * The vGIC's data, embedded in struct vm and struct vcpu. Where an interrupt is, and who may take it from there, all of
- * it under the VM's vgic.lock unless it says otherwise. H: only the CPU on which the owner is loaded; where it is
- * loaded nowhere, whoever has the lock, and lr[] stands for the list registers.
- *
- *   where                     | told by                  | to                  | by
- *   nowhere                   | none of what follows     | queued              | vgic_update(): it may be delivered
- *                             |                          | in a list register  | the same, H, where there is room
- *   queued                    | `queued`, `owner`,       | in a list register  | vgic_flush(), H
- *                             | `level`                  | nowhere, or queued  | vgic_update(): disabled, ended, held;
- *                             |                          | for another vCPU    | another target or claimant
- *   in a list register:       | `lr`, `owner`; pending   | nowhere, or queued  | vgic_withdraw(), vgic_give_back(), H;
- *     pending, active, both,  | and active are in the    |                     | others leave a note (`resample`)
- *     or ended (empty)        | register                 | nowhere             | vgic_retire(), H: it was ended
- *                             |                          | active without one  | spill(), vgic_give_back(), H
- *                             |                          | ended to pending    | put_again(), H, without the lock
- *   active without one        | `active`; `acked`: the   | nowhere, or queued  | vgic_count_eois(), H: its EOI;
- *                             | owner will end it        |                     | ICACTIVER, GICC_DIR: any
- *                             |                          | in a list register  | vgic_put_active(), H
- *   held by readers           | `held`, with any of the  | nowhere, or queued  | vgic_release(): the reader
- *                             | above but a register     |                     |
- *
- * put_again() is for private interrupts: a timer's, or an SGI that a vCPU sends to itself.
+ * The vGIC's data, embedded in struct vm and struct vcpu. vgic/moves.def has the table of where an interrupt is, and
+ * who may take it from there; all of it under the VM's vgic.lock. Only put_again() does without, for a timer's
+ * interrupt or an SGI that a vCPU sends to itself: what was ended in a list register is pending there again, which is
+ * no move.
  */
 #ifndef VGIC_STATE_H
 #define VGIC_STATE_H

@@ -55,6 +55,7 @@ static void set_queued(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 	cpu->queued[level][id / 32] |= BIT(id % 32);
 	cpu->queued_words[level] |= (uint8_t)BIT(id / 32);
 	cpu->queued_levels |= BIT(level);
+	witness(irq, __func__);
 }
 
 static void unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
@@ -64,6 +65,7 @@ static void unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
 	if (!irq->queued)
 		return;
 	irq->queued = false;
+	witness(irq, __func__);
 	cpu->queued[irq->level][id / 32] &= ~BIT(id % 32);
 	if (cpu->queued[irq->level][id / 32] == 0)
 		cpu->queued_words[irq->level] &= (uint8_t)~BIT(id / 32);
@@ -86,6 +88,7 @@ static inline void occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, 
 	vcpu->vgic.lr_irq[lr] = (uint8_t)id;
 	vcpu->vgic.lr_used |= BIT(lr);
 	count_injected(&vcpu->vgic, id);
+	witness(irq, __func__);
 }
 
 static inline uint32_t lr_rank(const struct vgic_irq *irq)
@@ -373,6 +376,7 @@ void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 	cpu->resample &= ~BIT(lr);
 	irq->lr = VGIC_NO_LR;
 	irq->soft = irq->manual = false;
+	witness(irq, __func__);
 	vgic_update(vcpu, id);
 }
 

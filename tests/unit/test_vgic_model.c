@@ -811,12 +811,18 @@ static void test_3_cpus_16_lrs(void **state)
 	run(3, 16);
 }
 
+static void test_every_move_was_made(void **state)
+{
+	(void)state;
+	rig_check_moves();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_1_cpu_4_lrs),   cmocka_unit_test(test_2_cpus_4_lrs),
 		cmocka_unit_test(test_4_cpus_2_lrs),  cmocka_unit_test(test_8_cpus_1_lr),
-		cmocka_unit_test(test_3_cpus_16_lrs),
+		cmocka_unit_test(test_3_cpus_16_lrs), cmocka_unit_test(test_every_move_was_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

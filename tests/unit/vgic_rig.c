@@ -13,12 +13,86 @@
 #include "hyp/run/irq.h"
 #include "hyp/vm/machine.h"
 #include "hyp/run/sched.h"
+#include "vgic/internal.h"
 #include "vgic_rig.h"
 
 #define SETTLE_ROUNDS 16U
 
 struct rig rig;
 struct percpu percpu[CPU_MAX];
+
+enum whose { ANY, OWN };
+
+static struct move {
+	const char *name, *by;
+	enum vgic_place from, to;
+	enum whose whose;
+	uint32_t made;
+} moves[] = {
+#define MOVE(from, to, by, whose) {#from " -> " #to " by " #by, #by, VGIC_##from, VGIC_##to, whose, 0},
+#include "vgic/moves.def"
+#undef MOVE
+};
+
+/* Where each was last: vCPUs' private ones, then SPIs. */
+static enum vgic_place place[MACHINE_MAX_CPUS * VGIC_PRIVATE + ARRAY_SIZE(rig.vm.vgic.spi)];
+
+/* NULL: not of the rig's VM. A private one is its vCPU's, whatever `owner` says. */
+static enum vgic_place *place_of(const struct vgic_irq *irq, uint32_t *owner)
+{
+	const struct vgic_irq *spi = rig.vm.vgic.spi;
+
+	*owner = irq->owner;
+	if (irq >= spi && irq < spi + ARRAY_SIZE(rig.vm.vgic.spi))
+		return &place[MACHINE_MAX_CPUS * VGIC_PRIVATE + (uint32_t)(irq - spi)];
+	for (*owner = 0; *owner < MACHINE_MAX_CPUS; ++*owner) {
+		const struct vgic_irq *own = rig.vcpu[*owner].vgic.irq;
+
+		if (irq >= own && irq < own + VGIC_PRIVATE)
+			return &place[*owner * VGIC_PRIVATE + (uint32_t)(irq - own)];
+	}
+	return NULL;
+}
+
+static struct move *find_move(enum vgic_place from, enum vgic_place to, const char *by)
+{
+	for (uint32_t i = 0; i < ARRAY_SIZE(moves); i++)
+		if (moves[i].from == from && moves[i].to == to && strcmp(moves[i].by, by) == 0)
+			return &moves[i];
+	fail_msg("%s() takes an interrupt from %u to %u: see vgic/moves.def", by, from, to);
+	return NULL;
+}
+
+void witness(const void *object, const char *step)
+{
+	const struct vgic_irq *irq = object;
+	uint32_t owner;
+	enum vgic_place *last = place_of(irq, &owner), now = vgic_place(irq);
+	const struct percpu *on;
+	struct move *move;
+
+	if (!last || *last == now)
+		return;
+	assert_true(rig.vm.vgic.lock.held);
+	assert_true((irq->lr != VGIC_NO_LR) + irq->active + irq->queued == (now != VGIC_NOWHERE));
+	on = rig.vcpu[owner].vgic.on;
+	move = find_move(*last, now, step);
+	if (move->whose == OWN && on && on != this_cpu())
+		fail_msg("%s, whose list registers are CPU %u's", move->name, (unsigned)on->head.id);
+	move->made++;
+	*last = now;
+}
+
+void rig_check_moves(void)
+{
+	uint32_t never = 0;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(moves); i++) {
+		print_message("%8u %s\n", moves[i].made, moves[i].name);
+		never += moves[i].made == 0;
+	}
+	assert_int_equal(never, 0);
+}
 
 int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
 {
@@ -112,6 +186,7 @@ void rig_start(uint32_t cpus, uint32_t lrs)
 	fake_gich_reset(lrs);
 	fake_spi_reset();
 	memset(&rig, 0, sizeof(rig));
+	memset(place, 0, sizeof(place));
 	memset(percpu, 0, sizeof(percpu));
 	vgic_init();
 	vgic_init_cpu();

@@ -58,6 +58,9 @@ void rig_load(uint32_t cpu);
 /* It starts over where it is loaded, as hyp/vm/vmctl.c does it; its CPU interface is empty, and then opened. */
 void rig_reset_cpu(uint32_t cpu);
 
+/* Every row of vgic/moves.def has been entered since the program began. */
+void rig_check_moves(void);
+
 /* True: the state of this interrupt in the list registers of `cpu`; 0 where none holds it. */
 uint32_t rig_lr_state(uint32_t cpu, uint32_t id);
 
