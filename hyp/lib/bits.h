@@ -43,6 +43,11 @@ static inline unsigned int lowest_bit(uint32_t value)
 	return (unsigned int)__builtin_ctz(value);
 }
 
+static inline unsigned int lowest_bit64(uint64_t value)
+{
+	return (uint32_t)value ? lowest_bit((uint32_t)value) : 32U + lowest_bit((uint32_t)(value >> 32));
+}
+
 /* True when [a, a + a_size) and [b, b + b_size) share an address; neither range wraps. */
 static inline bool ranges_overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 {

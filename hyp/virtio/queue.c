@@ -12,7 +12,7 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/virtio/queue.h"
-#include "hyp/virtio/regs.h"
+#include "hyp/lib/virtio_regs.h"
 
 #define DESC_BYTES  16U
 #define DESC_ALIGN  16U

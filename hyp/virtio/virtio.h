@@ -34,7 +34,7 @@
 
 #include "hyp/vdev/device.h"
 #include "hyp/virtio/queue.h"
-#include "hyp/virtio/regs.h"
+#include "hyp/lib/virtio_regs.h"
 
 struct vcpu;
 struct virtio_device;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hyp/virtio/regs.h"
+#include "hyp/lib/virtio_regs.h"
 #include "tests/guests/lib/guest.h"
 
 #define VQ_SIZE 256U

@@ -10,7 +10,7 @@
 #include "fake_machine.h"
 #include "fake_virtio.h"
 #include "hyp/virtio/queue.h"
-#include "hyp/virtio/regs.h"
+#include "hyp/lib/virtio_regs.h"
 #include "hyp/vm/vm.h"
 
 #define SIZE  8U

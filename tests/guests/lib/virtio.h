@@ -5,7 +5,7 @@
 #ifndef GUEST_VIRTIO_H
 #define GUEST_VIRTIO_H
 
-#include "hyp/virtio/regs.h"
+#include "hyp/lib/virtio_regs.h"
 #include "tests/guests/lib/guest.h"
 
 #define VIO_SLOT(n)  (MACHINE_VIRTIO_BASE + (n)*MACHINE_VIRTIO_SIZE)

@@ -2,8 +2,8 @@
  * Registers of virtio-mmio, as virtio 1.2 has them (4.2.2 and, of version 1, 4.2.4): offsets, status, features of every
  * device. Plain data, for the transport and for tests.
  */
-#ifndef HYP_VIRTIO_REGS_H
-#define HYP_VIRTIO_REGS_H
+#ifndef HYP_LIB_VIRTIO_REGS_H
+#define HYP_LIB_VIRTIO_REGS_H
 
 #define VIRTIO_MAGIC_VALUE         0x000U
 #define VIRTIO_VERSION             0x004U

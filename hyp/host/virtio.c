@@ -1,0 +1,255 @@
+/* See virtio.h. Section numbers are those of virtio 1.2. */
+#include <errno.h>
+#include <libfdt.h>
+
+#include <arm/barrier.h>
+#include <arm/io.h>
+
+#include "hyp/host/devtree.h"
+#include "hyp/host/gic.h"
+#include "hyp/host/virtio.h"
+#include "hyp/lib/bits.h"
+#include "hyp/lib/virtio_regs.h"
+#include "mm/hypmap.h"
+#include "mm/page.h"
+
+#define SPI_FIRST  32U
+#define REGS_SIZE  0x200U
+#define DESC_BYTES sizeof(struct hostq_desc)
+#define NO_NOTIFY  1U /* of the used ring's flags */
+
+#define FOREIGN "not a virtio device on virtio-mmio"
+
+/* What the tree says of the transport at a node. */
+struct transport {
+	int node;
+	struct host_range reg;
+	struct dt_irq irq;
+	bool enabled;
+};
+
+static int visit_transport(const struct dt_node *node, void *arg)
+{
+	struct transport *t = arg;
+
+	if (node->offset != t->node)
+		return 0;
+	t->enabled = dt_enabled(node);
+	t->irq = dt_first_irq(node);
+	return dt_reg(node, 0, &t->reg) ? 1 : 2;
+}
+
+static uint32_t reg_read(const struct hostvirtio *v, uint32_t reg)
+{
+	return io_read32(v->regs + reg);
+}
+
+static void reg_write(struct hostvirtio *v, uint32_t reg, uint32_t value)
+{
+	io_write32(v->regs + reg, value);
+}
+
+static void add_status(struct hostvirtio *v, uint32_t bit)
+{
+	reg_write(v, VIRTIO_STATUS, reg_read(v, VIRTIO_STATUS) | bit);
+}
+
+void hostvirtio_reset(struct hostvirtio *v)
+{
+	reg_write(v, VIRTIO_STATUS, 0);
+	while (reg_read(v, VIRTIO_STATUS) != 0)
+		;
+}
+
+const char *hostvirtio_find(struct hostvirtio *v, const struct host *host, const char *path)
+{
+	struct transport t = {.node = fdt_path_offset(host->fdt, path)};
+
+	if (t.node < 0)
+		return "no such node in the host's device tree";
+	if (fdt_node_check_compatible(host->fdt, t.node, "virtio,mmio") || dt_walk(host->fdt, visit_transport, &t) != 1)
+		return FOREIGN;
+	if (!t.enabled)
+		return "disabled in the host's device tree";
+	v->node = t.node;
+	v->irq = dt_route_irq(host->fdt, &t.irq, host->gic_node);
+	if (v->irq < SPI_FIRST || v->irq >= GIC_SPURIOUS)
+		return "its interrupt does not arrive at the GIC";
+	v->regs = hyp_map_device(t.reg.base, REGS_SIZE);
+	return v->regs ? NULL : "no room to map its registers";
+}
+
+static const char *check_device(struct hostvirtio *v, uint32_t id)
+{
+	if (reg_read(v, VIRTIO_MAGIC_VALUE) != VIRTIO_MAGIC)
+		return FOREIGN;
+	if (reg_read(v, VIRTIO_DEVICE_ID) == 0)
+		return "no device is in this place (QEMU fills them from the last one down)";
+	if (reg_read(v, VIRTIO_DEVICE_ID) != id)
+		return "a virtio device of another kind";
+	v->legacy = reg_read(v, VIRTIO_VERSION) == 1;
+	return v->legacy || reg_read(v, VIRTIO_VERSION) == 2 ? NULL : "neither register version 1 nor 2";
+}
+
+static uint32_t offered(struct hostvirtio *v, uint32_t word)
+{
+	reg_write(v, VIRTIO_DEVICE_FEATURES_SEL, word);
+	return reg_read(v, VIRTIO_DEVICE_FEATURES);
+}
+
+static void accept(struct hostvirtio *v, uint32_t word)
+{
+	reg_write(v, VIRTIO_DRIVER_FEATURES_SEL, word);
+	reg_write(v, VIRTIO_DRIVER_FEATURES, (uint32_t)(v->features >> 32U * word));
+}
+
+/* 3.1.1; a version 1 device has neither the upper features nor FEATURES_OK (3.1.2). */
+static const char *negotiate(struct hostvirtio *v, uint64_t features)
+{
+	uint64_t needed = v->legacy ? BIT64(VIRTIO_F_ANY_LAYOUT) : BIT64(VIRTIO_F_VERSION_1);
+
+	v->features = offered(v, 0);
+	if (!v->legacy)
+		v->features |= (uint64_t)offered(v, 1) << 32;
+	v->features &= features | needed;
+	if (!(v->features & needed))
+		return "a device of an older kind than virt7 drives";
+	accept(v, 0);
+	if (v->legacy) {
+		reg_write(v, VIRTIO_GUEST_PAGE_SIZE, PAGE_SIZE);
+		return NULL;
+	}
+	accept(v, 1);
+	add_status(v, VIRTIO_STATUS_FEATURES_OK);
+	return reg_read(v, VIRTIO_STATUS) & VIRTIO_STATUS_FEATURES_OK ? NULL : "the device refuses its own features";
+}
+
+const char *hostvirtio_open(struct hostvirtio *v, uint32_t id, uint64_t features)
+{
+	const char *wrong = check_device(v, id);
+
+	if (wrong)
+		return wrong;
+	hostvirtio_reset(v);
+	add_status(v, VIRTIO_STATUS_ACKNOWLEDGE);
+	add_status(v, VIRTIO_STATUS_DRIVER);
+	return negotiate(v, features);
+}
+
+static void write_address(struct hostvirtio *v, uint32_t low, const volatile void *at)
+{
+	uint64_t address = page_pa((const void *)at).v;
+
+	reg_write(v, low, (uint32_t)address);
+	reg_write(v, low + 4U, (uint32_t)(address >> 32));
+}
+
+/* 4.2.3.2, 4.2.4.4 */
+static void place_queue(struct hostq *q)
+{
+	struct hostvirtio *v = q->v;
+
+	reg_write(v, VIRTIO_QUEUE_NUM, q->size);
+	if (v->legacy) {
+		reg_write(v, VIRTIO_QUEUE_ALIGN, PAGE_SIZE);
+		reg_write(v, VIRTIO_QUEUE_PFN, (uint32_t)(page_pa(q->desc).v / PAGE_SIZE));
+		return;
+	}
+	write_address(v, VIRTIO_QUEUE_DESC_LOW, q->desc);
+	write_address(v, VIRTIO_QUEUE_DRIVER_LOW, q->avail);
+	write_address(v, VIRTIO_QUEUE_DEVICE_LOW, q->used);
+	reg_write(v, VIRTIO_QUEUE_READY, 1);
+}
+
+/* In the layout of version 1 (2.7.2), which version 2 takes as well. */
+static const char *make_queue(struct hostq *q)
+{
+	size_t avail = q->size * DESC_BYTES, used = avail + sizeof(struct hostq_ring) + 2U * (q->size + 1U);
+	uint8_t *memory;
+
+	used = (size_t)align_up(used, PAGE_SIZE);
+	memory = page_alloc(page_order(used + sizeof(struct hostq_used) + 8U * q->size + 2U));
+	if (!memory)
+		return "virt7's heap is too small for its queues";
+	q->desc = (struct hostq_desc *)(void *)memory;
+	q->avail = (volatile struct hostq_ring *)(void *)(memory + avail);
+	q->used = (const volatile struct hostq_used *)(void *)(memory + used);
+	q->used_next = 0;
+	return NULL;
+}
+
+const char *hostq_open(struct hostvirtio *v, struct hostq *q, uint32_t index, uint32_t size)
+{
+	uint32_t max;
+	const char *wrong;
+
+	reg_write(v, VIRTIO_QUEUE_SEL, index);
+	max = reg_read(v, VIRTIO_QUEUE_NUM_MAX);
+	if (max == 0)
+		return "the device lacks a queue";
+	*q = (struct hostq){.v = v, .index = index, .size = size};
+	while (q->size > max)
+		q->size /= 2U;
+	wrong = make_queue(q);
+	if (!wrong)
+		place_queue(q);
+	return wrong;
+}
+
+void hostvirtio_start(struct hostvirtio *v)
+{
+	add_status(v, VIRTIO_STATUS_DRIVER_OK);
+}
+
+uint32_t hostvirtio_acknowledge(struct hostvirtio *v)
+{
+	uint32_t status = reg_read(v, VIRTIO_INTERRUPT_STATUS);
+
+	if (status)
+		reg_write(v, VIRTIO_INTERRUPT_ACK, status);
+	return status;
+}
+
+void hostvirtio_config(const struct hostvirtio *v, uint32_t offset, void *to, uint32_t len)
+{
+	uint8_t *byte = to;
+
+	for (uint32_t i = 0; i < len; i++)
+		byte[i] = io_read8(v->regs + VIRTIO_CONFIG + offset + i);
+}
+
+void hostq_put(struct hostq *q, uint32_t desc)
+{
+	uint16_t index = q->avail->index;
+
+	q->avail->entry[index & (q->size - 1U)] = (uint16_t)desc;
+	dmb_ish(); /* 2.7.13.3 */
+	q->avail->index = (uint16_t)(index + 1U);
+}
+
+void hostq_notify(struct hostq *q)
+{
+	dsb_ish(); /* the index before a look at what the device wants (2.7.13.4.1), and before its register */
+	if (!(q->used->flags & NO_NOTIFY))
+		reg_write(q->v, VIRTIO_QUEUE_NOTIFY, q->index);
+}
+
+bool hostq_take(struct hostq *q, uint32_t *desc, uint32_t *len)
+{
+	uint32_t entry = q->used_next & (q->size - 1U);
+
+	if (q->used->index == q->used_next)
+		return false;
+	dmb_ish();
+	*desc = q->used->entry[entry].id & (q->size - 1U);
+	*len = q->used->entry[entry].len;
+	q->used_next++;
+	return true;
+}
+
+bool hostq_interrupt(struct hostq *q, bool on)
+{
+	q->avail->flags = (uint16_t)(on ? 0 : VIRTQ_NO_INTERRUPT);
+	dmb_ish(); /* 2.7.14: the flag before a look at what came before the device saw it */
+	return on && q->used->index != q->used_next;
+}
