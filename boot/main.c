@@ -32,6 +32,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/console/shell.h"
 #include "hyp/vdev/vpl031.h"
+#include "hyp/virtio/uplink.h"
 #include "hyp/vm/assemble.h"
 #include "hyp/vm/memfound.h"
 #include "hyp/vm/memsource.h"
@@ -175,6 +176,13 @@ static int init_bundle(void)
 	return 0;
 }
 
+/* A switch whose uplink cannot be made has said why. */
+static int make_uplinks(void)
+{
+	uplink_create_all(&bundle, &host);
+	return 0;
+}
+
 /* All of the bundle, or the demo guest; a VM that cannot be made has said why, and the others go on. */
 static int make_vms(void)
 {
@@ -233,6 +241,7 @@ static const struct step {
 	{"memory errors", init_memory_errors},
 	{"shell", shell_start},
 	{"bundle", init_bundle},
+	{"uplinks", make_uplinks},
 	{"virtual machines", make_vms},
 	{"placement", place_vms},
 	{"start", start_vms},

@@ -5,7 +5,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/run/timer.h"
 #include "hyp/virtio/capture.h"
-#include "hyp/virtio/net.h"
+#include "hyp/virtio/uplink.h"
 #include "hyp/vm/vm.h"
 
 #define CAPTURE_BYTES   128U /* of a frame, where nobody says how many */
@@ -26,15 +26,23 @@ static void port_drops(const struct net_count *count)
 			shell_printf("  %u lost, %s\n", (unsigned)count->dropped[i], why[i]);
 }
 
-static void port_line(const struct device *device)
+static void port_line(const struct switch_port *port, const struct net_count *count, const char *more)
 {
-	const struct switch_port *port = net_port(device);
-	const struct net_count *count = net_counts(device);
-
-	shell_printf("%-24s %02x:%02x:%02x:%02x:%02x:%02x %10u %10u%s%s\n", net_name(device), port->mac[0],
-		     port->mac[1], port->mac[2], port->mac[3], port->mac[4], port->mac[5], (unsigned)count->sent,
-		     (unsigned)count->received, port->isolated ? " isolated" : "", port->any_mac ? " any-mac" : "");
+	shell_printf("%-24s %02x:%02x:%02x:%02x:%02x:%02x %10u %10u%s%s%s\n", port->name, port->mac[0], port->mac[1],
+		     port->mac[2], port->mac[3], port->mac[4], port->mac[5], (unsigned)count->sent,
+		     (unsigned)count->received, port->isolated ? " isolated" : "",
+		     port->any_mac && !port->uplink ? " any-mac" : "", more);
 	port_drops(count);
+}
+
+static void uplink_line(const struct net_switch *net)
+{
+	const struct uplink *u = uplink_next(NULL);
+
+	while (u && uplink_port(u)->net != net)
+		u = uplink_next(u);
+	if (u)
+		port_line(uplink_port(u), uplink_counts(u), uplink_has_link(u) ? " uplink" : " uplink, no cable");
 }
 
 static void switch_lines(const struct net_switch *net)
@@ -45,7 +53,9 @@ static void switch_lines(const struct net_switch *net)
 	shell_printf("%-24s %-17s %10s %10s\n", switch_name(net), "MAC", "sent", "received");
 	vm_for_each(vm) for (device = device_first(vm); device;
 			     device = device->next) if (device->class == &virtio_net_class &&
-							net_port(device)->net == net) port_line(device);
+							net_port(device)->net == net)
+		port_line(net_port(device), net_counts(device), "");
+	uplink_line(net);
 }
 
 void shell_net(uint32_t count, char **args)

@@ -26,6 +26,7 @@
 #define WORDS_CONSOLE_TAKEN   "a VM has the name of this console; choose another"
 #define WORDS_MAC             "not six bytes of an address for one device, such as [52 54 00 00 00 01]"
 #define WORDS_SWITCH_FULL     "256 devices are on this switch already; choose another"
+#define WORDS_UPLINK          "not the path of a network card in the host's device tree, such as \"/virtio_mmio@a003e00\""
 #define WORDS_FLASH_TWICE     "a VM has one flash; take one of the nodes out"
 #define WORDS_FLASH_NO_CODE   "no code, and the VM has no kernel; give one of them"
 #define WORDS_FLASH_LARGE     "larger than a bank of 64 MiB; give a smaller file"

@@ -54,7 +54,7 @@ static void keep(struct capture *c, struct guest_view *view, const struct net_fr
 	to->time = timer_now();
 	to->len = frame->head_len + frame->rest_len;
 	memcpy(to->bytes, frame->head, head);
-	to->kept = guest_gather(view, &rest, to->bytes + head, more) ? head : head + more;
+	to->kept = net_gather(view, frame, &rest, to->bytes + head, more) ? head : head + more;
 	__atomic_store_n(&c->put, c->put + 1U, __ATOMIC_RELEASE);
 }
 

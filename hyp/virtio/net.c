@@ -100,12 +100,19 @@ static int refuse_port(struct vnet *n, int ret, struct switch_port *other)
 	const uint8_t *mac = n->port.mac;
 
 	if (ret == -EEXIST) {
-		log_err("vm %s: /vms/%s/%.40s: " WORDS_MAC_TAKEN, vm, vm, n->virtio.device.name,
-			vnet_of_port(other)->name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		log_err("vm %s: /vms/%s/%.40s: " WORDS_MAC_TAKEN, vm, vm, n->virtio.device.name, other->name, mac[0],
+			mac[1], mac[2], mac[3], mac[4], mac[5]);
 	} else if (ret == -ENOSPC) {
 		log_err("vm %s: /vms/%s/%.40s: %s", vm, vm, n->virtio.device.name, WORDS_SWITCH_FULL);
 	}
 	return ret == -ENOMEM ? ret : -EINVAL;
+}
+
+void vnet_set_link(struct vnet *n, bool up)
+{
+	const uint16_t status = up ? S_LINK_UP : 0;
+
+	virtio_config_change(&n->virtio, offsetof(struct net_config, status), &status, sizeof(status));
 }
 
 static int plug_in(struct vnet *n)
@@ -115,6 +122,8 @@ static int plug_in(struct vnet *n)
 
 	n->port.lock = &n->virtio.receive_lock;
 	n->port.ops = &vnet_port_ops;
+	n->port.name = n->name;
+	n->port.priority = n->virtio.device.vm->config.priority;
 	ret = switch_join(n->network, &n->port, &other);
 	return ret ? refuse_port(n, ret, other) : 0;
 }
@@ -163,11 +172,6 @@ static const struct vnet *vnet_of_device(const struct device *device)
 const struct net_count *net_counts(const struct device *device)
 {
 	return &vnet_of_device(device)->count;
-}
-
-const char *net_name(const struct device *device)
-{
-	return vnet_of_device(device)->name;
 }
 
 const struct switch_port *net_port(const struct device *device)

@@ -32,7 +32,6 @@ extern const struct device_class virtio_net_class;
 
 /* Of a device of that class. */
 const struct net_count *net_counts(const struct device *device);
-const char *net_name(const struct device *device); /* VM.NODE */
 const struct switch_port *net_port(const struct device *device);
 
 #endif

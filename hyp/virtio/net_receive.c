@@ -20,19 +20,6 @@ static bool is_up(const struct vnet *n)
 	return n->virtio.device.vm->state == VM_RUNNING && virtio_queue_runs(&n->virtio, QUEUE_RECEIVE);
 }
 
-/* Was it the sender's RAM that a copy of so much has failed for? */
-static bool is_readable(struct virtq_step *step, struct guest_cursor rest, uint32_t len)
-{
-	uint8_t part[256];
-
-	for (uint32_t n; len > 0; len -= n) {
-		n = MIN(len, sizeof(part));
-		if (guest_gather(&step->view, &rest, part, n))
-			return false;
-	}
-	return true;
-}
-
 /* A frame on its way into a receiver's buffers. */
 struct putting {
 	struct vnet *n;
@@ -46,6 +33,19 @@ struct putting {
 	uint16_t avail_next, used_next; /* where the queue was */
 	ipa_t count_at[2];              /* the bytes of the header that say in how many buffers it is */
 };
+
+/* Was it the sender's RAM that a copy of so much has failed for? */
+static bool is_readable(const struct putting *p, struct guest_cursor rest, uint32_t len)
+{
+	uint8_t part[256];
+
+	for (uint32_t n; len > 0; len -= n) {
+		n = MIN(len, sizeof(part));
+		if (net_gather(&p->from->view, p->frame, &rest, part, n))
+			return false;
+	}
+	return true;
+}
 
 /* The receiver has what it had before. */
 static void take_back(const struct putting *p)
@@ -65,7 +65,7 @@ static enum switch_put lose(const struct putting *p, enum net_drop why)
 static enum switch_put fail(const struct putting *p, struct guest_cursor rest, uint32_t len)
 {
 	take_back(p);
-	if (!is_readable(p->from, rest, len))
+	if (!is_readable(p, rest, len))
 		return PUT_FAULTY;
 	if (virtq_take(p->q, p->to) == VIRTQ_CHAIN)
 		virtq_put(p->q, p->to, 0);
@@ -113,6 +113,18 @@ static int put_head(struct putting *p, struct guest_cursor *out)
 	return guest_scatter(&p->to->view, out, head, HEADER_BYTES_LEGACY + f->head_len);
 }
 
+/* The next `len` bytes of what is not virt7's own copy of a frame's head. */
+static int put_rest(struct putting *p, struct guest_cursor *out, uint32_t len)
+{
+	const struct net_frame *f = p->frame;
+	uint32_t done = f->rest_len - p->rest.left;
+
+	if (likely(!f->own))
+		return guest_forward(&p->to->view, out, &p->from->view, &p->rest, len);
+	p->rest.left -= len;
+	return guest_scatter(&p->to->view, out, f->own + done, len);
+}
+
 /* PUT_PART: the buffer has its part. */
 static enum switch_put put_part(struct putting *p, struct guest_cursor out, uint32_t len)
 {
@@ -124,7 +136,7 @@ static enum switch_put put_part(struct putting *p, struct guest_cursor out, uint
 		note_count(p, &out);
 	ret = front > 0 ? put_head(p, &out) : 0;
 	if (!ret)
-		ret = guest_forward(&p->to->view, &out, &p->from->view, &p->rest, len - front);
+		ret = put_rest(p, &out, len - front);
 	return unlikely(ret != 0) ? fail(p, rest, len - front) : PUT_PART;
 }
 
@@ -249,4 +261,9 @@ static void port_lose(struct switch_port *port)
 	vnet_drop(vnet_of_port(port), NET_NO_BUFFER);
 }
 
-const struct switch_port_ops vnet_port_ops = {port_takes, port_put, port_lose};
+static void port_link(struct switch_port *port, bool up)
+{
+	vnet_set_link(vnet_of_port(port), up);
+}
+
+const struct switch_port_ops vnet_port_ops = {port_takes, port_put, port_lose, port_link};

@@ -30,15 +30,28 @@ struct net_header {
 
 /*
  * A frame on its way. What it begins with is virt7's own copy: what has been looked at is what arrives, whatever the
- * sender makes of it meanwhile. The rest is in the sender's RAM.
+ * sender makes of it meanwhile. The rest is in the sender's RAM, or, of a frame from outside, at `own`; then `rest`
+ * says no more than how much of it there is, and nothing has been left to others.
  */
 struct net_frame {
 	struct net_header header;
 	uint8_t head[NET_HEAD_MAX];
 	uint32_t head_len, rest_len;
 	struct guest_cursor rest;
-	uint32_t pieces; /* of the sender's RAM that it is walked through once more for each who gets it */
+	const uint8_t *own; /* NULL: a VM sends it */
+	uint32_t pieces;    /* of the sender's RAM that it is walked through once more for each who gets it */
 };
+
+/* Take `len` bytes of the rest, which has so many, for a copy of virt7's. As guest_gather(). */
+static inline int net_gather(struct guest_view *view, const struct net_frame *frame, struct guest_cursor *rest,
+			     void *to, size_t len)
+{
+	if (!frame->own)
+		return guest_gather(view, rest, to, len);
+	__builtin_memcpy(to, frame->own + (frame->rest_len - rest->left), len);
+	rest->left -= (uint32_t)len;
+	return 0;
+}
 
 /* Is what the header says possible, of a frame of that length? */
 bool offload_is_sound(const struct net_frame *whole);

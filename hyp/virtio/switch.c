@@ -22,6 +22,7 @@ struct net_switch {
 	struct net_switch *next;
 	uint32_t members;
 	struct spinlock lock;       /* the rest */
+	bool down;                  /* the uplink has no cable */
 	uint32_t count;             /* the last port's number, and one */
 	struct capture *mirror;     /* NULL: none */
 	struct switch_port *uplink; /* NULL: none */
@@ -176,6 +177,38 @@ struct switch_port *switch_lock_next(const struct switch_port *from, uint32_t *i
 	return port;
 }
 
+uint32_t switch_priority(const struct switch_port *of)
+{
+	struct net_switch *net = of->net;
+	uint32_t priority = 0;
+
+	spin_lock(&net->lock);
+	for (uint32_t i = 0; i < net->count; i++)
+		if (net->port[i] && !net->port[i]->uplink)
+			priority = MAX(priority, net->port[i]->priority);
+	spin_unlock(&net->lock);
+	return priority;
+}
+
+/* Under the port's lock. */
+static void tell_link(struct switch_port *port, bool up)
+{
+	if (port->ops->link)
+		port->ops->link(port, up);
+}
+
+void switch_set_link(struct switch_port *uplink, bool up)
+{
+	struct switch_port *port;
+	uint32_t index = 0;
+
+	uplink->net->down = !up;
+	for (; (port = switch_lock_next(uplink, &index)); index++) {
+		tell_link(port, up);
+		spin_unlock(port->lock);
+	}
+}
+
 static struct net_switch *get_switch(const char *name)
 {
 	struct net_switch **at = &switches;
@@ -236,6 +269,11 @@ int switch_join(const char *name, struct switch_port *port, struct switch_port *
 	ret = *other ? -EEXIST : take_place(net, port);
 	spin_unlock(&net->lock);
 	put_switch(net);
+	if (ret || !net->down)
+		return ret;
+	spin_lock(port->lock);
+	tell_link(port, false);
+	spin_unlock(port->lock);
 	return ret;
 }
 
@@ -251,8 +289,10 @@ static void give_place(struct net_switch *net, const struct switch_port *port)
 		if (net->learned[i].port == port)
 			net->learned[i].port = NULL;
 	net->port[port->index] = NULL;
-	if (net->uplink == port)
+	if (net->uplink == port) {
 		net->uplink = NULL;
+		net->down = false;
+	}
 	while (net->count > 0 && !net->port[net->count - 1U])
 		net->count--;
 	net->members--;

@@ -71,11 +71,16 @@ struct switch_port_ops {
 	enum switch_put (*put)(struct switch_port *port, struct virtq_step *from, const struct net_frame *frame);
 	/* A frame to it is lost, because it was PUT_AGAIN too often. */
 	void (*lose)(struct switch_port *port);
+	/* The way outside is there, or it is not any more: once for each change, and at joining where it is not. NULL:
+	 * of no matter. */
+	void (*link)(struct switch_port *port, bool up);
 };
 
 struct switch_port {
 	uint8_t mac[MAC_BYTES] __attribute__((aligned(2)));
+	const char *name; /* for people */
 	const struct switch_port_ops *ops;
+	uint32_t priority;     /* of the VM behind it (0-7); an uplink's is not asked for */
 	bool any_mac;          /* may send from other addresses */
 	bool uplink;           /* has any_mac, and gets what is to addresses that nobody here has; one a switch */
 	bool isolated;         /* from others that are */
@@ -114,6 +119,12 @@ enum switch_found switch_lock_port(const struct switch_port *from, const uint8_t
  * there is none.
  */
 struct switch_port *switch_lock_next(const struct switch_port *from, uint32_t *index);
+
+/* The uplink's cable: what all other ports of its switch are told, now or when they join. */
+void switch_set_link(struct switch_port *uplink, bool up);
+
+/* The highest priority of a VM that is behind a port of the switch; 0: there is none. */
+uint32_t switch_priority(const struct switch_port *of);
 
 /*
  * What each frame of the switch is copied to, which stays where it is until there is another one; NULL: nothing. When

@@ -98,6 +98,9 @@ static inline void use_pieces(struct virtq_step *step, uint32_t pieces)
 
 void vnet_drop(struct vnet *n, enum net_drop why);
 
+/* What its driver sees of the cable (5.1.4.2). Under its receive_lock. */
+void vnet_set_link(struct vnet *n, bool up);
+
 /* What others put into it, as a port of its switch. */
 extern const struct switch_port_ops vnet_port_ops;
 

@@ -166,13 +166,13 @@ def virt7(qemu):
 
 @pytest.fixture
 def mkbundle(tmp_path):
-    """mkbundle("name=a,cpus=1,...", ...) or mkbundle(Path("x.its")) -> path of the bundle."""
+    """mkbundle("name=a,cpus=1,...", "--uplink lan=/x", ...) or mkbundle(Path("x.its")) -> path of the bundle."""
 
     def make(*vms):
         bundle = tmp_path / "test.itb"
         args = []
         for vm in vms:
-            args += [vm] if isinstance(vm, Path) else ["--vm", vm]
+            args += [vm] if isinstance(vm, Path) else vm.split(" ") if vm.startswith("--") else ["--vm", vm]
         done = subprocess.run([ROOT / "tools" / "mkbundle", "-o", bundle, *args], cwd=ROOT, text=True, check=False,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == 0, f"mkbundle {' '.join(map(str, args))}:\n{done.stdout}"

@@ -17,7 +17,7 @@ static void test_identity(void **state)
 	assert_int_equal(rig_read(VIRTIO_CONFIG), 0x00005452);
 	assert_int_equal(rig_read(VIRTIO_CONFIG + 4U), 0x00010000); /* link up */
 	assert_int_equal(rig_read_size(0, VIRTIO_CONFIG + 10U, 2), 1500);
-	assert_string_equal(net_name(&card[0]->device), "web.net0");
+	assert_string_equal(net_port(&card[0]->device)->name, "web.net0");
 	assert_string_equal(switch_name(switch_next(NULL)), "lan");
 	assert_null(switch_next(switch_next(NULL)));
 }

@@ -38,7 +38,7 @@ static void uplink_lose(struct switch_port *port)
 	out.lost++;
 }
 
-static const struct switch_port_ops uplink_ops = {uplink_takes, uplink_put, uplink_lose};
+static const struct switch_port_ops uplink_ops = {uplink_takes, uplink_put, uplink_lose, NULL};
 static struct switch_port uplink, other_uplink;
 
 static int join(struct switch_port *port, uint8_t last)
