@@ -4,11 +4,13 @@ import hashlib
 import http.server
 import re
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
+from conftest import ROOT
 from test_shell import command, open_shell, power_off
 from test_virtio_net import debian, ports
 
@@ -87,6 +89,21 @@ def test_outside(virt7, mkbundle, version, cpus):
     seen = ports(run)
     assert seen["a.net0"][1] + seen["b.net0"][1] >= sent
     power_off(run)
+
+
+@pytest.mark.parametrize("native", ("", "--native"))
+def test_make_run(native):
+    """`make run NET=user:PORT`, and the same without virt7: an address, a way out, and a way in."""
+    port = free_port()
+    with web_server() as server:
+        words = f"wget -q -O - http://10.0.2.2:{server}/f | sha256sum; echo welcome | nc -l -p 22; ip route"
+        with subprocess.Popen([ROOT / "tools/run", *filter(None, [native]), f"NET=user:{port}", f"RUN={words}"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+            assert dial(port, timeout=120).strip() == b"welcome"
+            said = run.communicate(timeout=120)[0]
+    assert run.returncode == 0
+    assert hashlib.sha256(DATA).hexdigest() in said and "default via 10.0.2.2 dev eth0" in said
+    assert f"run: ssh -p {port} root@localhost reaches the guest's port 22" in said
 
 
 def test_cable(virt7, mkbundle, tmp_path):
