@@ -314,21 +314,86 @@ static bool map_irq(const void *fdt, int node, struct dt_irq *irq)
 	return false;
 }
 
+bool dt_follow_irq(const void *fdt, struct dt_irq *irq, int gic)
+{
+	for (int steps = 0; irq->length > 0 && steps < ROUTE_MAX; steps++) {
+		int node = irq->phandle == fdt_get_phandle(fdt, gic) && irq->phandle ? gic
+			   : irq->phandle ? fdt_node_offset_by_phandle(fdt, irq->phandle)
+					  : irq->offset;
+
+		if (node < 0)
+			return false;
+		if (node == gic || !map_irq(fdt, node, irq))
+			return irq->length >= 12 && node_cells(fdt, node, "#interrupt-cells", 0) == 3;
+	}
+	return false;
+}
+
 uint32_t dt_route_irq(const void *fdt, const struct dt_irq *irq, int gic)
 {
 	struct dt_irq now = *irq;
 
-	for (int steps = 0; now.length > 0 && steps < ROUTE_MAX; steps++) {
-		int node = now.phandle == fdt_get_phandle(fdt, gic) && now.phandle ? gic
-			   : now.phandle ? fdt_node_offset_by_phandle(fdt, now.phandle)
-					 : now.offset;
+	return dt_follow_irq(fdt, &now, gic) ? gic_number(now.cells) : 0;
+}
 
-		if (node < 0)
-			return 0;
-		if (node == gic || !map_irq(fdt, node, &now))
-			return now.length >= 12 && node_cells(fdt, node, "#interrupt-cells", 0) == 3
-				       ? gic_number(now.cells)
-				       : 0;
+static uint32_t controller_cells(const void *fdt, const struct dt_irq *irq)
+{
+	int node = irq->phandle ? fdt_node_offset_by_phandle(fdt, irq->phandle) : irq->offset;
+	uint32_t cells = node >= 0 ? node_cells(fdt, node, "#interrupt-cells", 0) : 0;
+
+	return cells <= DT_IRQ_CELLS ? cells : 0;
+}
+
+/* Behind this one in interrupts-extended, each has its own controller. */
+static void next_extended(struct dt_irq *irq, uint32_t bytes)
+{
+	irq->length -= bytes;
+	irq->cells += bytes;
+	if (irq->length <= 4) {
+		irq->length = 0;
+		return;
 	}
+	irq->phandle = (uint32_t)dt_number(irq->cells, 1);
+	irq->cells += 4;
+	irq->length -= 4;
+}
+
+int dt_irq_at(const void *fdt, const struct dt_node *node, uint32_t index, struct dt_irq *out)
+{
+	bool extended = node->prop[DT_INTERRUPTS_EXTENDED].length > 4;
+	struct dt_irq irq = dt_first_irq(node);
+
+	for (;; index--) {
+		uint32_t bytes = 4 * controller_cells(fdt, &irq);
+
+		if (irq.length == 0)
+			return -ENOENT;
+		if (bytes == 0 || bytes > irq.length)
+			return -EINVAL;
+		if (index == 0) {
+			irq.length = bytes;
+			*out = irq;
+			return 0;
+		}
+		if (extended) {
+			next_extended(&irq, bytes);
+		} else {
+			irq.cells += bytes;
+			irq.length -= bytes;
+		}
+	}
+}
+
+int dt_gic_irq_at(const void *fdt, const struct dt_node *node, uint32_t index, int gic, struct dt_gic_irq *out)
+{
+	struct dt_irq irq;
+	int ret = dt_irq_at(fdt, node, index, &irq);
+
+	if (ret)
+		return ret;
+	if (!dt_follow_irq(fdt, &irq, gic))
+		return -EINVAL;
+	out->id = gic_number(irq.cells);
+	out->edge = dt_number(irq.cells + 8, 1) & 3U; /* a rising or falling edge; a level, or nothing said */
 	return 0;
 }

@@ -99,4 +99,21 @@ struct dt_irq dt_first_irq(const struct dt_node *node);
  */
 uint32_t dt_route_irq(const void *fdt, const struct dt_irq *irq, int gic);
 
+/* The same, to the cells that the GIC has for it. False: it does not arrive. */
+bool dt_follow_irq(const void *fdt, struct dt_irq *irq, int gic);
+
+/*
+ * Interrupt `index` of the node, from 0, with the cells of one specifier. -ENOENT: it has not so many; -EINVAL: there
+ * is no making sense of them.
+ */
+#define DT_IRQ_CELLS 4U
+int dt_irq_at(const void *fdt, const struct dt_node *node, uint32_t index, struct dt_irq *out);
+
+/* That interrupt where it arrives at the GIC. As dt_irq_at(); -EINVAL, too, where it does not arrive. */
+struct dt_gic_irq {
+	uint32_t id; /* as the GIC numbers it */
+	bool edge;   /* or a level */
+};
+int dt_gic_irq_at(const void *fdt, const struct dt_node *node, uint32_t index, int gic, struct dt_gic_irq *out);
+
 #endif

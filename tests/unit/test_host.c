@@ -17,14 +17,14 @@
 #include "hyp/host/gic.h"
 #include "hyp/host/psci.h"
 #include "hyp/host/scan.h"
+#include "dts.h"
 #include "fake_log.h"
 #include "hyp/run/timer.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 
-#define TREE_MAX 0x100000
+#define tree dts_tree
 
-static uint8_t tree[TREE_MAX] __attribute__((aligned(8)));
 static struct host host;
 
 void *hyp_map_device(uint64_t base, size_t size)
@@ -34,27 +34,9 @@ void *hyp_map_device(uint64_t base, size_t size)
 	return NULL;
 }
 
-static void compile(const char *text)
-{
-	char command[] = "dtc -q -I dts -O dtb -o /tmp/virt7-XXXXXX.dtb";
-	char *path = strstr(command, "/tmp");
-	FILE *pipe;
-	int fd = mkstemps(path, 4);
-
-	assert_true(fd >= 0);
-	pipe = popen(command, "w");
-	assert_non_null(pipe);
-	assert_true(fputs(text, pipe) >= 0);
-	assert_int_equal(pclose(pipe), 0);
-	pipe = fdopen(fd, "r");
-	assert_true(fread(tree, 1, sizeof(tree), pipe) > 0);
-	fclose(pipe);
-	remove(path);
-}
-
 static int scan(const char *text)
 {
-	compile(text);
+	dts_compile(text);
 	fake_log_reset();
 	memset(&host, 0, sizeof(host));
 	return host_scan(tree, &host);
@@ -527,7 +509,7 @@ static void test_malformed(void **state)
 	assert_int_equal(host.uart.irq, 33);
 
 	/* cut off anywhere: noticed */
-	compile(HEAD ROOT UART REST "};");
+	dts_compile(HEAD ROOT UART REST "};");
 	size = fdt_size_dt_struct(tree);
 	for (uint32_t cut = 0; cut < size; cut++) {
 		fdt_set_size_dt_struct(tree, cut);

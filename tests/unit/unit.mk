@@ -88,7 +88,8 @@ test_line_SRCS     := hyp/console/line.c
 test_symtab_SRCS   := hyp/debug/symtab.c
 test_option_SRCS   := hyp/run/option.c $(FAKE)/fake_log.c
 HOST_DRIVERS := $(addprefix hyp/host/,drivers.c nodes.c power_regs.c devtree.c trng.c ecc.c) $(wildcard hyp/host/uart/*.c)
-test_host_SRCS     := hyp/host/scan.c hyp/host/cpustart.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_host_SRCS     := tests/unit/dts.c hyp/host/scan.c hyp/host/cpustart.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_hostdev_SRCS  := tests/unit/dts.c hyp/host/hostdev.c hyp/host/scan.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_random_SRCS   := hyp/host/random.c hyp/host/trng.c hyp/lib/chacha20.c hyp/host/devtree.c boot/guard.c $(FAKE)/fake_log.c \
 	$(FAKE)/fake_machine.c
 test_merrsr_SRCS   := hyp/host/merrsr.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c

@@ -1,0 +1,283 @@
+/* See hyp/host/hostdev.h. */
+#include <errno.h>
+#include <libfdt.h>
+#include <string.h>
+
+#include "hyp/host/driver.h"
+#include "hyp/host/hostdev.h"
+#include "hyp/lib/addr.h"
+#include "hyp/lib/bits.h"
+
+#define SPI_FIRST  32U
+#define GIC_REGION 0x2000U /* of GICC and GICV; the others have less, and nothing else behind them */
+
+static const struct host *host;
+static const struct hostdev *claims;
+
+/*
+ * What cannot write to RAM by itself: it has registers and interrupts, and at most asks a DMA controller, which is
+ * another device. All others count as bus masters.
+ */
+static const char *const no_masters[] = {
+	"arm,pl031",
+	"arm,pl061",
+	"arm,pl180",
+	"arm,pl181",
+	"arm,pl18x",
+	"arm,pl011",
+	"arm,pl022",
+	"arm,pl050",
+	"arm,pl041",
+	"arm,sp804",
+	"arm,sp805",
+	"smsc,lan9118",
+	"smsc,lan9115",
+	"smsc,lan9220",
+	"smsc,lan9221",
+	"snps,dw-apb-uart",
+	"snps,dw-apb-gpio",
+	"snps,dw-wdt",
+	"ns16550",
+	"ns16550a",
+	"fsl,imx6q-uart",
+	"fsl,imx21-uart",
+	"fsl,imx35-gpio",
+	"fsl,imx21-i2c",
+	"fsl,imx21-wdt",
+	"st,stm32h7-uart",
+	"st,stm32-rng",
+	"arm,versatile-i2c",
+	"allwinner,sun6i-a31-i2c",
+	"allwinner,sun6i-a31-wdt",
+	"allwinner,sun6i-a31-rtc",
+};
+
+/* Parts of the machine itself, by the least specific of their strings. */
+static const char *const virt7s_own[] = {
+	"arm,armv7-timer", "arm,armv8-timer", "arm,psci", "arm,psci-0.2", "arm,psci-1.0", "arm,armv7-timer-mem",
+};
+
+void hostdev_init(const struct host *of)
+{
+	host = of;
+}
+
+const void *hostdev_tree(void)
+{
+	return host->fdt;
+}
+
+static bool is_one_of(const struct dt_node *node, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (dt_has_string(&node->prop[DT_COMPATIBLE], names[i]))
+			return true;
+	return false;
+}
+
+static bool covers(const struct hostdev *dev, uint64_t base, uint64_t size)
+{
+	for (uint32_t i = 0; i < dev->reg_count; i++)
+		if (size && ranges_overlap(dev->reg[i].base, dev->reg[i].size, base, size))
+			return true;
+	return false;
+}
+
+static bool covers_any(const struct hostdev *dev, const struct host_ranges *ranges)
+{
+	for (unsigned int i = 0; i < ranges->count; i++)
+		if (covers(dev, ranges->range[i].base, ranges->range[i].size))
+			return true;
+	return false;
+}
+
+static bool covers_power(const struct hostdev *dev, const struct host_power *power)
+{
+	for (unsigned int i = 0; i < power->count; i++)
+		if (covers(dev, power->poke[i].address, 4))
+			return true;
+	return false;
+}
+
+static bool has_type(const struct dt_node *node, const char *type)
+{
+	return dt_has_string(&node->prop[DT_DEVICE_TYPE], type);
+}
+
+/* Of the node itself or of a bus above. */
+static bool inherits(const struct dt_node *node, const char *property)
+{
+	for (; node; node = node->parent)
+		if (fdt_getprop(host->fdt, node->offset, property, NULL))
+			return true;
+	return false;
+}
+
+static const char *find_owner(const struct dt_node *node, const struct hostdev *dev)
+{
+	const struct host *h = host;
+
+	if (has_type(node, "cpu") || (node->parent && strcmp(node->parent->name, "cpus") == 0))
+		return "a CPU, which virt7 has";
+	if (has_type(node, "memory") || covers_any(dev, &h->memory) || covers_any(dev, &h->reserved))
+		return "it overlaps the host's RAM";
+	if (node->offset == h->gic_node || covers(dev, h->gicd, PAGE_SIZE) || covers(dev, h->gicc, GIC_REGION) ||
+	    covers(dev, h->gich, GIC_REGION) || covers(dev, h->gicv, GIC_REGION))
+		return "the GIC, which is virt7's own";
+	if (covers(dev, h->uart.base, 4))
+		return "the UART of virt7's own console";
+	if (is_one_of(node, virt7s_own, ARRAY_SIZE(virt7s_own)))
+		return "virt7's own";
+	if ((h->vexpress_sysreg && covers(dev, h->vexpress_sysreg, 4)) || covers_power(dev, &h->off) ||
+	    covers_power(dev, &h->reset))
+		return "virt7's own: it starts CPUs or switches the machine off by it";
+	return NULL;
+}
+
+static const char *read_regs(const struct dt_node *node, struct hostdev *dev)
+{
+	struct host_range reg;
+
+	while (dt_reg(node, dev->reg_count, &reg)) {
+		if (dev->reg_count == HOSTDEV_REGS)
+			return "it has more than 8 ranges of registers";
+		if (reg.size == 0 || reg.base >= BIT64(ADDR_BITS) || reg.size > BIT64(ADDR_BITS) - reg.base)
+			return "its reg makes no sense";
+		dev->reg[dev->reg_count++] = reg;
+	}
+	return NULL;
+}
+
+static const char *read_irqs(const struct dt_node *node, struct hostdev *dev)
+{
+	struct dt_gic_irq irq;
+	int ret;
+
+	while ((ret = dt_gic_irq_at(host->fdt, node, dev->irq_count, host->gic_node, &irq)) == 0) {
+		if (dev->irq_count == HOSTDEV_IRQS)
+			return "it has more than 8 interrupts";
+		if (irq.id < SPI_FIRST || irq.id >= 1020U)
+			return "one of its interrupts is no SPI of the GIC";
+		if (irq.id == host->uart.irq)
+			return "its interrupt is that of virt7's own console";
+		dev->irq[dev->irq_count++] = irq;
+	}
+	return ret == -ENOENT ? NULL : "one of its interrupts does not arrive at the GIC by a way that virt7 knows";
+}
+
+static const char *read_node(const struct dt_node *node, struct hostdev *dev)
+{
+	const char *wrong = read_regs(node, dev);
+
+	if (!wrong)
+		wrong = find_owner(node, dev);
+	if (wrong)
+		return wrong;
+	if (!dt_enabled(node))
+		return "its status, or that of a bus above it, is not \"okay\"";
+	if (dev->reg_count == 0)
+		return "it has no registers that the CPU reaches";
+	if (node->prop[DT_RANGES].data)
+		return "a bus: name the devices below it";
+	dev->master = !is_one_of(node, no_masters, ARRAY_SIZE(no_masters));
+	dev->iommu = inherits(node, "iommus") || inherits(node, "iommu-map");
+	dev->coherent = inherits(node, "dma-coherent");
+	return read_irqs(node, dev);
+}
+
+struct search {
+	struct hostdev *dev;
+	const char *wrong;
+};
+
+static int visit_node(const struct dt_node *node, void *arg)
+{
+	struct search *search = arg;
+
+	if (node->offset != search->dev->node)
+		return 0;
+	dt_path(node, search->dev->path, sizeof(search->dev->path));
+	search->wrong = read_node(node, search->dev);
+	return 1;
+}
+
+const char *hostdev_find(const char *name, struct hostdev *dev)
+{
+	struct search search = {.dev = dev};
+
+	*dev = (struct hostdev){.node = fdt_path_offset(host->fdt, name)};
+	if (dev->node < 0)
+		return name[0] == '/' ? "the host's device tree has no such node"
+				      : "the host's device tree has no such alias";
+	if (dev->node == 0)
+		return "the root of the host's device tree";
+	if (dt_walk(host->fdt, visit_node, &search) != 1)
+		return "it lies too deep in the host's device tree";
+	return search.wrong;
+}
+
+static bool collides(const struct hostdev *a, const struct hostdev *b)
+{
+	for (uint32_t i = 0; i < a->reg_count; i++)
+		if (covers(b, a->reg[i].base, a->reg[i].size))
+			return true;
+	for (uint32_t i = 0; i < a->irq_count; i++)
+		for (uint32_t j = 0; j < b->irq_count; j++)
+			if (a->irq[i].id == b->irq[j].id)
+				return true;
+	return a->node == b->node;
+}
+
+const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner)
+{
+	for (const struct hostdev *other = claims; other; other = other->next)
+		if (collides(dev, other))
+			return other;
+	dev->owner = owner;
+	dev->next = claims;
+	claims = dev;
+	return NULL;
+}
+
+void hostdev_release(struct hostdev *dev)
+{
+	const struct hostdev **at = &claims;
+
+	while (*at && *at != dev)
+		at = (const struct hostdev **)(uintptr_t) & (*at)->next;
+	if (*at)
+		*at = dev->next;
+	dev->owner = NULL;
+}
+
+struct page_search {
+	int node;
+	uint64_t page;
+};
+
+static int visit_page(const struct dt_node *node, void *arg)
+{
+	const struct page_search *search = arg;
+	struct host_range reg;
+
+	if (node->offset == search->node)
+		return 0;
+	for (uint32_t i = 0; dt_reg(node, i, &reg); i++)
+		if (reg.size && ranges_overlap(reg.base, reg.size, search->page, PAGE_SIZE))
+			return 1;
+	return 0;
+}
+
+/* GICH and GICV may be missing in the tree (hyp/host/nodes.c). */
+static bool is_gic_page(uint64_t page)
+{
+	return ranges_overlap(page, PAGE_SIZE, host->gich, GIC_REGION) ||
+	       ranges_overlap(page, PAGE_SIZE, host->gicv, GIC_REGION);
+}
+
+bool hostdev_shares_page(const struct hostdev *dev, uint64_t page)
+{
+	struct page_search search = {dev->node, align_down(page, PAGE_SIZE)};
+
+	return is_gic_page(search.page) || dt_walk(host->fdt, visit_page, &search) != 0;
+}

@@ -1,0 +1,56 @@
+/*
+ * Devices of the host that are given away whole, as its device tree has them: where one is, which interrupts it has,
+ * what speaks against giving it to a VM, and who has it. The claims are made and given up on the boot CPU only, in boot
+ * and in the shell's thread, so no lock guards them.
+ */
+#ifndef HYP_HOST_HOSTDEV_H
+#define HYP_HOST_HOSTDEV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hyp/host/devtree.h"
+#include "hyp/host/host.h"
+
+#define HOSTDEV_REGS 8U
+#define HOSTDEV_IRQS 8U
+#define HOSTDEV_PATH 96U
+
+struct hostdev {
+	const struct hostdev *next; /* of those that are claimed */
+	const char *owner;          /* NULL: it is not claimed */
+	int node;                   /* in the host's tree */
+	char path[HOSTDEV_PATH];    /* cut where it is longer */
+	uint32_t reg_count, irq_count;
+	struct host_range reg[HOSTDEV_REGS]; /* as the CPU sees them, bytes */
+	struct dt_gic_irq irq[HOSTDEV_IRQS];
+	bool master;   /* it may read and write RAM by itself; so does what virt7 does not know */
+	bool iommu;    /* behind one */
+	bool coherent; /* what it reads and writes in RAM goes through the CPUs' caches */
+};
+
+/* Boot, once: the host that all of this is about. It stays. */
+void hostdev_init(const struct host *host);
+
+/* The host's device tree, for what a device's owner needs of its node. */
+const void *hostdev_tree(void);
+
+/*
+ * Fill `dev` for the node that `name`, a path or an alias of the host's tree, stands for. NULL, or why it cannot be
+ * given away, for people: it is not there, not a device that the CPU reaches, or one that virt7 itself needs. Nothing
+ * is claimed.
+ */
+const char *hostdev_find(const char *name, struct hostdev *dev);
+
+/*
+ * Claim it for `owner`, a name that lives as long as the claim, and so `dev`. NULL, or whose claim is in the way: of
+ * the same node, or of one with which it shares a register or an interrupt.
+ */
+const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner);
+void hostdev_release(struct hostdev *dev);
+
+/* Whether another node of the tree, or virt7, has something in the page at `page`: then who has `dev` must not see it.
+ */
+bool hostdev_shares_page(const struct hostdev *dev, uint64_t page);
+
+#endif
