@@ -152,6 +152,42 @@ uint64_t ram_take(uint64_t size, bool low, pa_t *base)
 	return got;
 }
 
+/* Its range with a place for the piece; RANGES_MAX: none. Holder of ram.lock. */
+static unsigned int find_place(uint64_t size, uint64_t align, uint64_t from, uint64_t to, uint64_t *at)
+{
+	unsigned int i;
+
+	for (i = 0; i < ram.count; i++) {
+		uint64_t end = MIN(ram.range[i].base + ram.range[i].size, to);
+
+		*at = align_up(MAX(ram.range[i].base, from), align);
+		if (*at <= end && size <= end - *at)
+			break;
+	}
+	return i < ram.count ? i : RANGES_MAX;
+}
+
+bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t *base)
+{
+	uint64_t at, end, lost = 0;
+	unsigned int i;
+
+	spin_lock(&ram.lock);
+	i = find_place(size, align, from, to, &at);
+	if (i != RANGES_MAX) {
+		*base = pa(at);
+		end = ram.range[i].base + ram.range[i].size;
+		ram.range[i].size = at - ram.range[i].base;
+		if (ram.range[i].size == 0)
+			delete_at(i);
+		if (end > at + size)
+			lost = insert(at + size, end - (at + size));
+	}
+	spin_unlock(&ram.lock);
+	report_lost(lost);
+	return i != RANGES_MAX;
+}
+
 void ram_release(pa_t base, uint64_t size)
 {
 	uint64_t lost;

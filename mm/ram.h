@@ -19,16 +19,17 @@ bool ram_is(pa_t at);
 
 /*
  * Where the host's RAM went, in bytes; whole 2 MiB blocks, so that
- *   total = reserved + virt7 + bundle + disks + spare + what VMs have + ram_available()
+ *   total = reserved + virt7 + bundle + disks + quarantine + spare + what VMs have + ram_available()
  * holds. Boot fills it: ram_account() adds to *use what has gone from the free RAM since the last call.
  */
 struct ram_use {
 	uint64_t total;
-	uint64_t reserved; /* by the board's firmware and device tree */
-	uint64_t virt7;    /* image, heap, and the host's device tree */
-	uint64_t bundle;   /* with what has been unpacked of it */
-	uint64_t disks;    /* of VMs, in RAM, and their flash */
-	uint64_t spare;    /* blocks of pages that stand in for bad ones (mm/badpage.h) */
+	uint64_t reserved;   /* by the board's firmware and device tree */
+	uint64_t virt7;      /* image, heap, and the host's device tree */
+	uint64_t bundle;     /* with what has been unpacked of it */
+	uint64_t disks;      /* of VMs, in RAM, and their flash */
+	uint64_t quarantine; /* what bus masters may still write to (hyp/vm/vm.h) */
+	uint64_t spare;      /* blocks of pages that stand in for bad ones (mm/badpage.h) */
 };
 
 extern struct ram_use ram_use;
@@ -40,6 +41,12 @@ void ram_account(uint64_t *use);
  * nothing is left, and their address in *base: the largest free piece where none is large enough.
  */
 uint64_t ram_take(uint64_t size, bool low, pa_t *base);
+
+/*
+ * Take all of `size` bytes in one piece that begins at a multiple of `align` and lies in [from, to); all multiples of
+ * 2 MiB. False: there is none.
+ */
+bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t *base);
 
 /* Give a piece back. */
 void ram_release(pa_t base, uint64_t size);

@@ -132,9 +132,9 @@ void s2_destroy(struct s2 *s2)
 	s2->root = NULL;
 }
 
-int s2_reserve(struct s2 *s2, uint64_t size)
+int s2_reserve(struct s2 *s2, ipa_t at, uint64_t size)
 {
-	uint64_t gib = align_up(size, BIT64(30)) >> 30,
+	uint64_t gib = ((at.v + size - 1U) >> 30) - (at.v >> 30) + 1U,
 		 blocks = s2_pages ? align_up(size, BLOCK_SIZE) >> BLOCK_SHIFT : 0;
 
 	if (page_reserve((size_t)(gib + blocks)))

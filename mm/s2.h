@@ -35,8 +35,9 @@ int s2_init(struct s2 *s2);
 /* Free the tables and the VMID; no CPU may be running on them, nor have them in VTTBR (vcpu_switch()). */
 void s2_destroy(struct s2 *s2);
 
-/* Set aside what the tables for `size` bytes of RAM take, until s2_forget(): mapping it cannot fail. 0 or -ENOMEM. */
-int s2_reserve(struct s2 *s2, uint64_t size);
+/* Set aside what the tables for `size` bytes of RAM at `at` take, until s2_forget(): mapping it cannot fail. 0 or
+ * -ENOMEM. */
+int s2_reserve(struct s2 *s2, ipa_t at, uint64_t size);
 
 /* Map 2 MiB of RAM (aligned), or `size` bytes of a device. Holder of s2->lock. 0; -ENOMEM where nothing is reserved. */
 int s2_map_block(struct s2 *s2, ipa_t at, pa_t to);

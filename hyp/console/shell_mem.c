@@ -81,6 +81,8 @@ static void mem_all(void)
 	mem_row("virt7", ram_use.virt7);
 	mem_row("bundle", ram_use.bundle);
 	mem_row("disks and flash", ram_use.disks);
+	if (ram_use.quarantine)
+		mem_row("quarantine", ram_use.quarantine);
 	if (ram_use.spare)
 		mem_row("spare pages", ram_use.spare);
 	mem_row("free for VMs", ram_available());

@@ -211,7 +211,7 @@ static bool make_present(struct vcpu *vcpu, uint32_t hsr, uint64_t at)
 {
 	if (FSC_TYPE(hsr) != FSC_TRANSLATION)
 		return false;
-	if (at - MACHINE_RAM_BASE < vcpu->vm->config.ram_size)
+	if (at - vmcfg_ram_base(&vcpu->vm->config) < vcpu->vm->config.ram_size)
 		return touch(vcpu, at);
 	return (!(hsr & ISS_DABT_WNR) || (hsr & ISS_S1PTW)) && mmio_show(vcpu, at);
 }

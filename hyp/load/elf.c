@@ -91,8 +91,8 @@ static void place_tree(struct loader *l, const struct elf *elf)
 		low = MIN(low, (uint64_t)le32(ph + PH_PADDR));
 		high = MAX(high, (uint64_t)le32(ph + PH_PADDR) + le32(ph + PH_MEMSZ));
 	}
-	room = low >= MACHINE_RAM_BASE + TREE_ROOM || high <= MACHINE_RAM_BASE;
-	loader_place_tree(l, room ? MACHINE_RAM_BASE : 0);
+	room = low >= l->ram_base + TREE_ROOM || high <= l->ram_base;
+	loader_place_tree(l, room ? l->ram_base : 0);
 	l->is_linux = false;
 	if (!room && !l->cfg->quiet)
 		log_warn("vm %s: %s \"%.40s\": " WORDS_ELF_NO_TREE, l->cfg->name, l->what, l->image->name);

@@ -67,11 +67,11 @@ static void chosen_node(struct tree *t)
 
 static void memory_node(struct tree *t)
 {
-	uint64_t size = t->cfg->ram_size;
+	uint64_t size = t->cfg->ram_size, base = vmcfg_ram_base(t->cfg);
 
-	tree_begin_numbered(t, "memory@", (uint32_t)MACHINE_RAM_BASE);
+	tree_begin_numbered(t, "memory@", base);
 	tree_string(t, "device_type", "memory");
-	tree_list(t, "reg", 0, (uint32_t)MACHINE_RAM_BASE, (uint32_t)(size >> 32), (uint32_t)size);
+	tree_list(t, "reg", (uint32_t)(base >> 32), (uint32_t)base, (uint32_t)(size >> 32), (uint32_t)size);
 	tree_end(t);
 }
 
@@ -100,8 +100,7 @@ static void reserved_memory_node(struct tree *t)
 	for (uint32_t i = 0; i < t->params->hole_count; i++)
 		reserve_page(t, "bad-page@", t->params->hole[i], 0);
 	if (early)
-		reserve_page(t, "memory-errors@", MACHINE_RAM_BASE + t->cfg->ram_size - PAGE_SIZE,
-			     TREE_PHANDLE_MEMERR(t));
+		reserve_page(t, "memory-errors@", vmcfg_memerr_page(t->cfg), TREE_PHANDLE_MEMERR(t));
 	tree_end(t);
 }
 

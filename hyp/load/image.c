@@ -98,7 +98,7 @@ static const struct claim *find_conflict(const struct loader *l, uint64_t start,
 
 static bool is_in_ram(const struct loader *l, uint64_t start, uint64_t size)
 {
-	return start >= MACHINE_RAM_BASE && start <= l->ram_end && size <= l->ram_end - start;
+	return start >= l->ram_base && start <= l->ram_end && size <= l->ram_end - start;
 }
 
 bool loader_holds(const struct loader *l, uint64_t start, uint64_t size)
@@ -150,7 +150,7 @@ int loader_zero(struct loader *l, uint64_t to, uint64_t len)
 
 static int refuse_outside(const struct loader *l, uint64_t start, uint64_t size, const char *how)
 {
-	loader_refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
+	loader_refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)l->ram_base, (ull)l->ram_end);
 	return -ENOSPC;
 }
 
@@ -214,7 +214,7 @@ static bool zimage_read_sizes(struct loader *l, uint64_t start, uint64_t size, s
  */
 static int zimage_claim_growth(struct loader *l, uint64_t start, uint64_t size)
 {
-	uint64_t base = MAX(align_down(start, ZIMAGE_REACH), MACHINE_RAM_BASE), end;
+	uint64_t base = MAX(align_down(start, ZIMAGE_REACH), l->ram_base), end;
 	struct zimage_sizes sizes = {0};
 	const struct claim *c;
 
@@ -266,7 +266,7 @@ static int load_flat(struct loader *l, const uint8_t *header, uint64_t load, siz
 /* The bundle's load and entry win; then what a zImage says; then QEMU's place. */
 static int load_plain(struct loader *l, const uint8_t *header, uint64_t *pc)
 {
-	uint64_t load = MACHINE_RAM_BASE + MACHINE_RAW_OFFSET;
+	uint64_t load = l->ram_base + MACHINE_RAW_OFFSET;
 
 	if (l->image->has_load)
 		load = l->image->load;
@@ -379,7 +379,7 @@ static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
 	int err;
 
 	if (header[UIMAGE_TYPE] == UIMAGE_KERNEL_NOLOAD) {
-		load = MACHINE_RAM_BASE + MACHINE_RAW_OFFSET;
+		load = l->ram_base + MACHINE_RAW_OFFSET;
 		entry += load;
 	} else if (header[UIMAGE_TYPE] != UIMAGE_KERNEL) {
 		loader_refuse(l, WORDS_UIMAGE_TYPE, header[UIMAGE_TYPE], UIMAGE_KERNEL);
@@ -439,7 +439,7 @@ static int load_kernel(struct loader *l, struct image_entry *entry)
 		return err;
 	/* The PC has 32 bits, RAM may go beyond them. */
 	if (!loader_holds(l, entry->pc, 1) || entry->pc > UINT32_MAX) {
-		loader_refuse(l, WORDS_ENTRY, (ull)entry->pc, (ull)MACHINE_RAM_BASE, (ull)l->ram_end);
+		loader_refuse(l, WORDS_ENTRY, (ull)entry->pc, (ull)l->ram_base, (ull)l->ram_end);
 		return -EINVAL;
 	}
 	return 0;
@@ -448,7 +448,7 @@ static int load_kernel(struct loader *l, struct image_entry *entry)
 /* Where QEMU's -kernel puts the device tree of Linux. */
 static uint64_t linux_tree(const struct vm_config *cfg)
 {
-	return MACHINE_RAM_BASE + MIN(cfg->ram_size / 2U, (uint64_t)MACHINE_DTB_OFFSET);
+	return vmcfg_ram_base(cfg) + MIN(cfg->ram_size / 2U, (uint64_t)MACHINE_DTB_OFFSET);
 }
 
 /*
@@ -548,7 +548,7 @@ static int start_flash(struct loader *l, struct image_entry *entry)
 {
 	if (!l->cfg->quiet)
 		log_info("vm %s: starts from its flash", l->cfg->name);
-	loader_place_tree(l, MACHINE_RAM_BASE);
+	loader_place_tree(l, l->ram_base);
 	l->is_linux = false;
 	entry->pc = MACHINE_FLASH_BASE;
 	return 0;
@@ -566,7 +566,7 @@ static int load_all(struct loader *l, struct image_entry *entry)
 	loader_place_tree(l, linux_tree(l->cfg));
 	if (l->cfg->memory_errors == VM_MEMORY_ERRORS_EARLY)
 		l->claims[l->claim_count++] =
-			(struct claim){MACHINE_MEMERR_PAGE(l->cfg->ram_size), PAGE_SIZE, "page of memory errors"};
+			(struct claim){vmcfg_memerr_page(l->cfg), PAGE_SIZE, "page of memory errors"};
 	err = l->usertree ? read_usertree(l) : 0;
 	if (!err)
 		err = l->cfg->kernel.name ? load_kernel(l, entry) : start_flash(l, entry);
@@ -588,9 +588,10 @@ static int refuse_memory(const struct vm_config *cfg)
 
 int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry *entry)
 {
-	struct loader l = {.vm = vm, .cfg = cfg, .ram_end = MACHINE_RAM_BASE + cfg->ram_size, .dtb_room = GUESTDTB_MAX};
+	struct loader l = {.vm = vm, .cfg = cfg, .ram_base = vmcfg_ram_base(cfg), .dtb_room = GUESTDTB_MAX};
 	int err = 0;
 
+	l.ram_end = l.ram_base + cfg->ram_size;
 	l.work = page_alloc(WORK_ORDER);
 	if (cfg->fdt.name) {
 		l.usertree = page_alloc(page_order(USERTREE_MAX));

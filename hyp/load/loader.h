@@ -29,7 +29,7 @@ struct loader {
 	struct image_work *work;
 	struct image_stream stream;
 	const struct foreign *foreign; /* what its first bytes are of; NULL: nothing that is known */
-	uint64_t ram_end;
+	uint64_t ram_base, ram_end;
 	uint64_t dtb;      /* IPA; 0: the guest gets no tree */
 	uint64_t dtb_room; /* bytes that it may have */
 	void *usertree;    /* the user's own; NULL: virt7 makes one */

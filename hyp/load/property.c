@@ -63,6 +63,21 @@ static const char *read_string(const struct property *p, const struct bundle *b,
 	return wrong;
 }
 
+static const char *read_strings(const struct property *p, const struct bundle *b, int node, void *object)
+{
+	int len;
+	struct property_strings list = {.first = fdt_getprop(b->fdt, node, p->name, &len)};
+
+	if (len < 2 || list.first[len - 1] != '\0' || list.first[0] == '\0')
+		return p->wrong;
+	for (int i = 1; i < len; i++)
+		if (list.first[i - 1] == '\0' && list.first[i] == '\0')
+			return p->wrong;
+	list.size = (uint32_t)len;
+	store_field(p, object, &list);
+	return NULL;
+}
+
 static const char *read_image_name(const struct property *p, const struct bundle *b, int node, void *object)
 {
 	const char *text;
@@ -104,6 +119,8 @@ const char *property_read(const struct property *p, const struct bundle *b, int 
 		return read_flag(p, b, node, object);
 	case PROPERTY_STRING:
 		return read_string(p, b, node, object);
+	case PROPERTY_STRINGS:
+		return read_strings(p, b, node, object);
 	case PROPERTY_IMAGE:
 		return read_image_name(p, b, node, object);
 	case PROPERTY_CHOICE:

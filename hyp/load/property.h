@@ -20,8 +20,15 @@ enum property_kind {
 	PROPERTY_NUMBER,     /* one or two cells; the field gets the number times `unit`, if that is not 0 */
 	PROPERTY_FLAG,       /* empty, <0> or <1>; a bool */
 	PROPERTY_STRING,     /* one string, from `low` to `high` characters */
+	PROPERTY_STRINGS,    /* a list of them, none empty; a struct property_strings */
 	PROPERTY_IMAGE,  /* the name of a node under /images. Only the name: the image's hash takes long, and last */
 	PROPERTY_CHOICE, /* one of the strings in `choices`, "a|b|c"; the field gets its number, from 0 */
+};
+
+/* One behind the other, `size` bytes with their terminating zeroes; NULL: none. */
+struct property_strings {
+	const char *first;
+	uint32_t size;
 };
 
 struct property {

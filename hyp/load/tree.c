@@ -6,7 +6,7 @@
 #include "hyp/load/tree.h"
 
 #define SPI_FIRST 32U
-#define CELLS_MAX 16U
+#define CELLS_MAX 32U
 
 void tree_begin(struct tree *t, const char *name)
 {

@@ -66,7 +66,7 @@ static bool inside(const struct range *r, uint64_t base, uint64_t size)
 
 static bool is_ram(const struct vm *vm, const struct range *r)
 {
-	return inside(r, MACHINE_RAM_BASE, vm->config.ram_size);
+	return inside(r, vmcfg_ram_base(&vm->config), vm->config.ram_size);
 }
 
 /* The GIC's windows are larger than what is behind them (docs/guest-machine.md). */
@@ -132,14 +132,13 @@ static bool is_off(const struct walk *w)
 static int check_range(const struct walk *w, const struct range *r)
 {
 	const struct vm *vm = w->vm;
-	uint64_t last = r->start + r->size - 1U;
+	uint64_t last = r->start + r->size - 1U, ram = vmcfg_ram_base(&vm->config);
 	char path[PATH_SIZE];
 
 	if (has_string(w, "device_type", "memory"))
-		return is_ram(vm, r)
-			       ? 0
-			       : refuse(w, WORDS_TREE_MEMORY, path_of(w, path), (ull)r->start, (ull)last,
-					(ull)MACHINE_RAM_BASE, (ull)(MACHINE_RAM_BASE + vm->config.ram_size - 1U));
+		return is_ram(vm, r) ? 0
+				     : refuse(w, WORDS_TREE_MEMORY, path_of(w, path), (ull)r->start, (ull)last,
+					      (ull)ram, (ull)(ram + vm->config.ram_size - 1U));
 	return is_there(vm, r) ? 0 : refuse(w, WORDS_TREE_DEVICE, path_of(w, path), (ull)r->start, (ull)last);
 }
 

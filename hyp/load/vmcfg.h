@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "hyp/load/bundle.h"
+#include "hyp/load/property.h"
 #include "hyp/vm/machine.h"
 
 #define VM_NAME_MAX     BUNDLE_NAME_MAX
@@ -31,6 +32,9 @@ struct vm_config {
 	bool virtio_legacy;  /* its virtio devices have registers of version 1 */
 	bool dedicated_cpus; /* each vCPU has a physical CPU that nobody else gets */
 	enum vm_action on_crash, on_reset;
+	struct property_strings passthrough; /* paths or aliases of the host's devices that it gets */
+	bool trusted_dma;                    /* they may read and write all of the host's RAM */
+	uint32_t passthrough_hz;             /* of their clocks, where the host's tree does not say; 0: unknown */
 	enum vm_memory_errors memory_errors; /* when it is told of them; docs/memory-errors.md */
 	uint32_t watchdog_ms;                /* 0: none */
 	uint32_t restart_limit;              /* restarts in a row after crashes; 0: no limit */
@@ -41,8 +45,21 @@ struct vm_config {
 	/* Not from the bundle: vmcfg_next() leaves 0, who creates the VM sets them, the generated device tree says
 	 * them. */
 	const char *cpu_compatible; /* of the CPU model that the VM got; NULL: "arm,cortex-a15" */
+	uint64_t ram_shift;         /* of its RAM against mach-virt's, modulo 2^64: 0 but with trusted_dma */
 	uint32_t clock_hz;          /* of the timer; 0: CNTFRQ is right */
 };
+
+/* The guest's address at which its RAM begins. */
+static inline uint64_t vmcfg_ram_base(const struct vm_config *cfg)
+{
+	return MACHINE_RAM_BASE + cfg->ram_shift;
+}
+
+/* Its last page: the records of memory errors, where the VM is told early of them. */
+static inline uint64_t vmcfg_memerr_page(const struct vm_config *cfg)
+{
+	return vmcfg_ram_base(cfg) + cfg->ram_size - 0x1000U;
+}
 
 /*
  * Call with *node = 0 first; each call fills `cfg` from the next VM and leaves its node offset in *node.

@@ -40,7 +40,7 @@ static void put(const struct vmemerr *m, uint32_t offset, const void *from, size
 
 	guest_view_open(&view, vm, HYP_WINDOW_VIEW);
 	view.uncached = true;
-	guest_copy_out(&view, ipa(MACHINE_MEMERR_PAGE(vm->config.ram_size) + offset), from, len);
+	guest_copy_out(&view, ipa(vmcfg_memerr_page(&vm->config) + offset), from, len);
 	guest_view_close(&view);
 }
 
@@ -93,7 +93,7 @@ static int vmemerr_create(struct device *device)
 
 static void vmemerr_describe(const struct device *device, struct tree *t)
 {
-	uint64_t page = MACHINE_MEMERR_PAGE(device->vm->config.ram_size);
+	uint64_t page = vmcfg_memerr_page(&device->vm->config);
 
 	if (!is_wanted(device))
 		return;

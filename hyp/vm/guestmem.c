@@ -16,7 +16,7 @@
 
 static int guest_check(const struct vm *vm, uint64_t at, size_t len)
 {
-	uint64_t base = MACHINE_RAM_BASE, size = vm->config.ram_size;
+	uint64_t base = vmcfg_ram_base(&vm->config), size = vm->config.ram_size;
 
 	return at >= base && at - base <= size && len <= size - (at - base) ? 0 : -EFAULT;
 }

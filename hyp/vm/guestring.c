@@ -49,10 +49,10 @@ static uint32_t ring_pages(uint32_t offset, uint32_t len)
 int guest_map_ring(struct vm *vm, ipa_t from, uint32_t len, struct guest_map *map)
 {
 	uint32_t offset = (uint32_t)from.v & (PAGE_SIZE - 1U), va;
-	uint64_t end = from.v + len;
+	uint64_t base = vmcfg_ram_base(&vm->config), end = from.v + len;
 	int ret;
 
-	if (from.v < MACHINE_RAM_BASE || end < from.v || end > MACHINE_RAM_BASE + vm->config.ram_size)
+	if (from.v < base || end < from.v || end > base + vm->config.ram_size)
 		return -EFAULT;
 	if (offset + (uint64_t)len > HYP_RING_PAGES * PAGE_SIZE)
 		return -ENOSPC;

@@ -28,6 +28,8 @@
 #define MACHINE_VIRTIO_BASE  UINT32_C(0x0a000000)
 #define MACHINE_VIRTIO_SIZE  UINT32_C(0x00000200) /* each */
 #define MACHINE_VIRTIO_COUNT 32U
+#define MACHINE_PASS_BASE    UINT32_C(0x0c000000) /* QEMU's platform bus: devices of the host */
+#define MACHINE_PASS_SIZE    UINT32_C(0x02000000)
 #define MACHINE_PCI_BASE     UINT32_C(0x10000000) /* memory, ports and the lower configuration space */
 #define MACHINE_PCI_SIZE     UINT32_C(0x30000000)
 #define MACHINE_RAM_BASE     UINT64_C(0x40000000)
@@ -35,9 +37,6 @@
 #define MACHINE_RAM_END      BIT64(40)            /* 40-bit IPA */
 #define MACHINE_ECAM_BASE    UINT64_C(0x4010000000)
 #define MACHINE_ECAM_SIZE    UINT64_C(0x10000000)
-
-/* The last page of so much RAM: the records of memory errors, where the VM is told early of them. */
-#define MACHINE_MEMERR_PAGE(ram_size) (MACHINE_RAM_BASE + (ram_size)-0x1000U)
 
 /* Interrupt IDs as the GIC numbers them: PPI n is n + 16, SPI n is n + 32. */
 #define MACHINE_PPI_TIMER_HYP   26U
@@ -51,6 +50,7 @@
 #define MACHINE_SPI_VIRTIO(n)   (48U + (n))
 #define MACHINE_SPI_MSI         80U
 #define MACHINE_SPI_MSI_COUNT   64U
+#define MACHINE_SPI_PASS        144U /* and above: the platform bus' */
 #define MACHINE_GPIO_POWER_LINE 3U
 
 #define MACHINE_MAX_CPUS 8U /* GICv2 */

@@ -37,7 +37,7 @@ static int take_from_guest(struct vm *vm, struct bad_page *bad, ipa_t at, bool *
 {
 	int ret = s2_take_page(&vm->s2, at);
 
-	*lost = ret != -ENOENT || badpage_replace(bad) != 0;
+	*lost = ret != -ENOENT || vm_is_direct(vm) || badpage_replace(bad) != 0;
 	return ret == -ENOENT ? 0 : ret;
 }
 

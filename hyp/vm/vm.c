@@ -18,6 +18,8 @@
 #include "mm/page.h"
 #include "mm/ram.h"
 
+#define DIRECT_ALIGN MIB(128)
+
 struct vm *vms[VM_MAX];
 uint32_t vm_count;
 struct spinlock vms_lock;
@@ -63,22 +65,22 @@ void vm_mend_ram(struct vm *vm)
 		uint32_t next = 0, left = 0;
 
 		for (struct bad_page *bad; (bad = badpage_next(pa(e->pa), e->size, &next)) != NULL;)
-			if (badpage_replace(bad)) {
+			if (vm_is_direct(vm) || badpage_replace(bad)) {
 				bad->ipa = e->ipa + (bad->pa - e->pa);
 				left++;
 			}
 		if (left)
-			log_warn("vm %s: %u pages of its RAM are bad, and the host has no RAM free to replace them",
-				 vm->config.name, (unsigned)left);
+			log_warn("vm %s: %u pages of its RAM are bad, and %s", vm->config.name, (unsigned)left,
+				 vm_is_direct(vm) ? "stay so: with trusted-dma others cannot stand in for them"
+						  : "the host has no RAM free to replace them");
 	}
 }
 
-int vm_take_ram(struct vm *vm)
+/* In pieces, wherever there are some. Bytes that it got. */
+static uint64_t take_pieces(struct vm *vm, uint64_t size)
 {
-	uint64_t done = 0, size = vm->config.ram_size, available = ram_available();
+	uint64_t done = 0;
 
-	if (vm->extent_count > 0)
-		return 0;
 	while (done < size && vm->extent_count < VM_EXTENTS_MAX) {
 		struct vm_extent *e = &vm->extent[vm->extent_count];
 		pa_t base = pa(0);
@@ -90,12 +92,53 @@ int vm_take_ram(struct vm *vm)
 		vm->extent_count++;
 		done += got;
 	}
-	if (done == size && s2_reserve(&vm->s2, size) == 0)
+	return done;
+}
+
+/*
+ * In one piece that the guest sees where it is, below 4 GiB, and that leaves the lower part of its address space to
+ * devices; where the host has no RAM elsewhere it may lie in the window of mach-virt's PCI. At a multiple of 128 MiB
+ * where there is one: kernels before Linux 5.12 look for the start of RAM there.
+ */
+static uint64_t take_direct(struct vm *vm, uint64_t size)
+{
+	pa_t base = pa(0);
+
+	if (!ram_take_in(size, DIRECT_ALIGN, MACHINE_RAM_BASE, BIT64(32), &base) &&
+	    !ram_take_in(size, BLOCK_SIZE, MACHINE_RAM_BASE, BIT64(32), &base) &&
+	    !ram_take_in(size, DIRECT_ALIGN, MACHINE_PCI_BASE, MACHINE_RAM_BASE, &base) &&
+	    !ram_take_in(size, BLOCK_SIZE, MACHINE_PCI_BASE, BIT64(32), &base))
+		return 0;
+	vm->extent[0] = (struct vm_extent){base.v, base.v, size};
+	vm->extent_count = 1;
+	vm->config.ram_shift = base.v - MACHINE_RAM_BASE;
+	return size;
+}
+
+static void refuse_direct(const struct vm *vm)
+{
+	log_err("vm %s: memory: with trusted-dma it needs %llu MiB in one piece between 0x10000000 and 4 GiB of the "
+		"host's RAM; lower memory in /vms/%s, or place its node before others",
+		vm->config.name, (unsigned long long)(vm->config.ram_size >> 20), vm->config.name);
+}
+
+int vm_take_ram(struct vm *vm)
+{
+	uint64_t size = vm->config.ram_size, available = ram_available(), done;
+
+	if (vm->extent_count > 0)
+		return 0;
+	done = vm_is_direct(vm) ? take_direct(vm, size) : take_pieces(vm, size);
+	if (done == size && s2_reserve(&vm->s2, ipa(vmcfg_ram_base(&vm->config)), size) == 0)
 		return 0;
 	release_ram(vm);
 	if (done == size) {
 		log_err("vm %s: virt7's heap has no room for the tables of %llu MiB (%u KiB free)", vm->config.name,
 			(unsigned long long)(size >> 20), (unsigned)(page_available() / 1024U));
+		return -ENOMEM;
+	}
+	if (vm_is_direct(vm) && available >= size) {
+		refuse_direct(vm);
 		return -ENOMEM;
 	}
 	log_err("vm %s: memory: %llu MiB asked for, the host has %llu MiB free; lower memory in /vms/%s",
@@ -120,10 +163,26 @@ uint32_t vm_find_holes(const struct vm *vm, uint64_t *hole, uint32_t most)
 	return count;
 }
 
+void vm_quarantine_ram(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->extent_count; i++) {
+		log_warn("vm %s: a device that cannot be made quiet may still write to its RAM: nobody gets the %llu "
+			 "MiB "
+			 "at 0x%llx any more",
+			 vm->config.name, (unsigned long long)(vm->extent[i].size >> 20),
+			 (unsigned long long)vm->extent[i].pa);
+		ram_use.quarantine += vm->extent[i].size;
+	}
+	vm->extent_count = 0;
+	vm->keeps_ram = false;
+}
+
 void vm_give_ram(struct vm *vm)
 {
 	pa_t to;
 
+	if (vm->keeps_ram)
+		return;
 	for (ipa_t at = ipa(0); s2_next_dirty(&vm->s2, &at, &to); at = ipa_add(at, BLOCK_SIZE)) {
 		cache_scrub_block(hyp_window_open(to)); /* what aborts now holds nothing for the next owner to see */
 		hyp_window_close();
@@ -236,4 +295,13 @@ int vm_touch(struct vm *vm, ipa_t at)
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, does not answer (external abort)",
 			vm->config.name, (unsigned long long)to.v, (unsigned long long)block.v);
 	return ret;
+}
+
+/* What does not answer has had its line, and stays away from the guest; a device that is told to write there is not. */
+void vm_map_direct(struct vm *vm)
+{
+	for (uint64_t at = 0; at < vm->config.ram_size; at += BLOCK_SIZE) {
+		vm_touch(vm, ipa(vmcfg_ram_base(&vm->config) + at));
+		sched_preempt();
+	}
 }

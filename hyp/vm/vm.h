@@ -77,6 +77,7 @@ struct vm {
 	enum vm_request request;
 	uint32_t parked_count;
 	bool suspended;      /* by PSCI SYSTEM_SUSPEND */
+	bool keeps_ram;      /* also when it ends: a bus master of its may still write to it */
 	bool host_stays_on;  /* when it goes off, for an operator wanted that */
 	uint64_t paused_at;  /* CNTPCT */
 	uint64_t started_at; /* CNTPCT of the last start, reset or restart */
@@ -126,16 +127,32 @@ int vm_enter(struct vm *vm);
 void vm_leave(struct vm *vm);
 
 /*
+ * With trusted-dma devices of the host read and write the VM's RAM by themselves: it is one piece that the guest sees
+ * at the host's addresses, no page of it is ever replaced by another, and all of it is zeroed and mapped before the VM
+ * starts. A memory error in it may go anywhere.
+ */
+static inline bool vm_is_direct(const struct vm *vm)
+{
+	return vm->config.trusted_dma;
+}
+
+/* That mapping: for a VM that has its RAM and is about to start. May be preempted. */
+void vm_map_direct(struct vm *vm);
+
+/*
  * Reserve the VM's RAM, if it has none; all of it or nothing. -ENOMEM after one logged line. Under vm->lock, or before
  * the VM is known.
  */
 int vm_take_ram(struct vm *vm);
 
 /*
- * Scrub what the VM has touched since it got its RAM, and give all of it back. No vCPU of it runs; may be preempted, so
- * no lock is held.
+ * Scrub what the VM has touched since it got its RAM, and give all of it back, unless it keeps it (keeps_ram). No vCPU
+ * of it runs; may be preempted, so no lock is held.
  */
 void vm_give_ram(struct vm *vm);
+
+/* RAM that it keeps goes to nobody any more: the VM is about to be gone, and what may write to it is not. */
+void vm_quarantine_ram(struct vm *vm);
 
 /*
  * Before it starts anew: let spare pages stand in for the bad ones of its RAM; for which there is none, a hole stays

@@ -54,7 +54,11 @@ static struct {
 	uint32_t pieces;  /* RAM comes in so many */
 	uint32_t cpus;    /* that are free */
 	int end_result;
+	uint64_t reserved_at;
+	int direct_tries; /* of ram_take_in(), before it finds something */
 } now;
+
+struct ram_use ram_use;
 
 /* Is this step the one that fails? */
 static bool refused(void)
@@ -73,6 +77,16 @@ uint64_t ram_take(uint64_t size, bool whole, pa_t *base)
 	*base = pa(0x80000000U + now.ram);
 	now.ram += piece;
 	return piece;
+}
+
+bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t *base)
+{
+	assert_true(to <= BIT64(32) && from >= 0x10000000U && align >= BLOCK_SIZE);
+	if (now.direct_tries-- > 0 || size > RAM_FREE - now.ram)
+		return false;
+	*base = pa(align_up(from, align) + 4U * align);
+	now.ram += size;
+	return true;
 }
 
 void ram_release(pa_t base, uint64_t size)
@@ -106,9 +120,10 @@ void s2_destroy(struct s2 *s2)
 	now.vmids--;
 }
 
-int s2_reserve(struct s2 *s2, uint64_t size)
+int s2_reserve(struct s2 *s2, ipa_t at, uint64_t size)
 {
 	(void)s2, (void)size;
+	now.reserved_at = at.v;
 	return refused() ? -ENOMEM : 0;
 }
 
@@ -513,6 +528,56 @@ static void test_any_order(void **state)
 }
 
 /* Some vCPUs have got a place before there was none left: it is broken, and can be taken apart like any other. */
+/* One piece of the host's RAM that the guest sees where it is; the tables are those of that place. */
+static void test_direct(void **state)
+{
+	struct vm_config cfg = config("direct", 1);
+	struct vm *vm;
+	pa_t to;
+
+	(void)state;
+	cfg.trusted_dma = true;
+	assert_int_equal(vm_assemble(&cfg, &vm), 0);
+	assert_int_equal(vm->extent_count, 1);
+	assert_int_equal(vm->extent[0].ipa, vm->extent[0].pa);
+	assert_int_equal(vm->extent[0].pa, 0x40000000U + 4U * MIB(128));
+	assert_int_equal(vmcfg_ram_base(&vm->config), vm->extent[0].pa);
+	assert_int_equal(now.reserved_at, vm->extent[0].pa);
+	assert_true(vm_ram_pa(vm, ipa(vm->extent[0].pa), &to));
+	assert_int_equal(to.v, vm->extent[0].pa);
+	assert_false(vm_ram_pa(vm, ipa(MACHINE_RAM_BASE), &to));
+
+	/* What a device may still write to nobody gets. */
+	vm->keeps_ram = true;
+	vm_give_ram(vm);
+	assert_int_equal(vm->extent_count, 1);
+	vm_quarantine_ram(vm);
+	assert_int_equal(ram_use.quarantine, cfg.ram_size);
+	assert_int_equal(now.ram, cfg.ram_size);
+	assert_int_equal(vm_destroy(vm), 0);
+	assert_int_equal(now.ram, cfg.ram_size);
+	now.ram = 0;
+	ram_use.quarantine = 0;
+}
+
+/* Below the usual place for RAM, where the host has it there only; and nowhere. */
+static void test_direct_elsewhere(void **state)
+{
+	struct vm_config cfg = config("direct", 1);
+	struct vm *vm;
+
+	(void)state;
+	cfg.trusted_dma = true;
+	now.direct_tries = 2;
+	assert_int_equal(vm_assemble(&cfg, &vm), 0);
+	assert_int_equal(vmcfg_ram_base(&vm->config), 0x10000000U + 4U * MIB(128));
+	assert_int_equal(vm_destroy(vm), 0);
+	now.direct_tries = 4;
+	fake_log_reset();
+	assert_int_not_equal(vm_assemble(&cfg, &vm), 0);
+	fake_log_expect_error("with trusted-dma it needs");
+}
+
 static void test_no_place(void **state)
 {
 	struct vm_config cfg = config("a", 3);
@@ -644,6 +709,8 @@ int main(void)
 		cmocka_unit_test_setup(test_whole_life, setup),
 		cmocka_unit_test_setup(test_refused_at_every_step, setup),
 		cmocka_unit_test_setup(test_any_order, setup),
+		cmocka_unit_test_setup(test_direct, setup),
+		cmocka_unit_test_setup(test_direct_elsewhere, setup),
 		cmocka_unit_test_setup(test_no_place, setup),
 		cmocka_unit_test_setup(test_not_while_it_runs, setup),
 		cmocka_unit_test_setup(test_no_cpu_remembers_it, setup),

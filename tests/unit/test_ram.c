@@ -109,6 +109,27 @@ static void test_release_joins(void **state)
 	assert_take(4 * B, false, 4 * B, 0x40000000);
 }
 
+/* All of it inside of the bounds, at a multiple, with what is left on both sides still there; or nothing. */
+static void test_take_in(void **state)
+{
+	pa_t base = pa(0);
+
+	(void)state;
+	ram_add(0x40000000 + B, 3 * B);
+	ram_add(0x50000000, 8 * B);
+	assert_false(ram_take_in(4 * B, B, 0, 0x50000000, &base));
+	assert_false(ram_take_in(8 * B, B, 0x50000000 + B, UINT64_C(1) << 32, &base));
+	assert_false(ram_take_in(B, 8 * B, 0x50000000 + B, UINT64_C(1) << 32, &base));
+	assert_true(ram_take_in(2 * B, 2 * B, 0, UINT64_C(1) << 32, &base));
+	assert_int_equal(base.v, 0x40000000 + 2 * B);
+	assert_true(ram_take_in(2 * B, B, 0x50000000 + 3 * B, 0x50000000 + 5 * B, &base));
+	assert_int_equal(base.v, 0x50000000 + 3 * B);
+	assert_int_equal(ram_available(), 7 * B);
+	ram_release(base, 2 * B);
+	assert_take(8 * B, false, 8 * B, 0x50000000);
+	assert_take(B, false, B, 0x40000000 + B);
+}
+
 /* The first piece that is large enough; else the largest. */
 static void test_take_chooses(void **state)
 {
@@ -218,6 +239,7 @@ int main(void)
 		cmocka_unit_test_setup(test_overlapping_memory, setup),
 		cmocka_unit_test_setup(test_address_limits, setup),
 		cmocka_unit_test_setup(test_too_many_pieces, setup),
+		cmocka_unit_test_setup(test_take_in, setup),
 		cmocka_unit_test_setup(test_account, setup),
 	};
 

@@ -297,7 +297,7 @@ static void test_reserve(void **state)
 	void **page;
 
 	(void)state;
-	assert_int_equal(s2_reserve(&s2, 600ULL << 21), 0);
+	assert_int_equal(s2_reserve(&s2, ipa(0x40000000), 600ULL << 21), 0);
 	assert_int_equal(s2.reserved, tables);
 	assert_int_equal(page_available(), before - tables * PAGE_SIZE);
 	while ((page = page_alloc(0)) != NULL) {
@@ -308,14 +308,16 @@ static void test_reserve(void **state)
 		assert_int_equal(s2_map_block(&s2, ipa(0x40000000 + (uint64_t)i * BLOCK_SIZE), pa(0)), 0);
 	assert_int_equal(s2.reserved, 0);
 	assert_int_equal(s2_map_block(&s2, ipa(0xc0000000), pa(0)), -ENOMEM);
-	assert_int_equal(s2_reserve(&s2, 1), -ENOMEM);
+	assert_int_equal(s2_reserve(&s2, ipa(0x40000000), 1), -ENOMEM);
 	while ((page = first) != NULL) {
 		first = *page;
 		page_free(page, 0);
 	}
 	s2_forget(&s2);
-	assert_int_equal(s2_reserve(&s2, 1), 0);
-	assert_int_equal(s2.reserved, s2_pages ? 2 : 1); /* given back by s2_destroy() */
+	assert_int_equal(s2_reserve(&s2, ipa(0x40000000), 1), 0);
+	assert_int_equal(s2.reserved, s2_pages ? 2 : 1);
+	assert_int_equal(s2_reserve(&s2, ipa(0x7fe00000), 2 * BLOCK_SIZE), 0); /* in two tables of 1 GiB */
+	assert_int_equal(s2.reserved, s2_pages ? 6 : 3);                       /* given back by s2_destroy() */
 }
 
 /* A new table's zeroes are visible before it is linked; the entry is visible before the guest tries again. */

@@ -211,9 +211,17 @@ int image_load_vm(struct vm *v, const struct vm_config *cfg, struct image_entry 
 	return 0;
 }
 
+static unsigned int direct_maps;
+
 void vm_mend_ram(struct vm *v)
 {
 	(void)v;
+}
+
+void vm_map_direct(struct vm *v)
+{
+	(void)v;
+	direct_maps++;
 }
 
 bool vm_ram_pa(const struct vm *v, ipa_t at, pa_t *out)
