@@ -14,6 +14,7 @@
 #include "boot/demo.h"
 #include "boot/guard.h"
 #include "boot/header.h"
+#include "hyp/host/hostdev.h"
 #include "hyp/host/scan.h"
 #include "boot/main.h"
 #include "boot/monitor.h"
@@ -191,6 +192,7 @@ static int make_vms(void)
 	int node = 0, ret;
 
 	vm_assemble_init(&bundle, host.gicv);
+	hostdev_init(&host);
 	if (!bundle.fdt && host.bundle_size == 0) {
 		demo_config(&cfg);
 		vm_assemble(&cfg, &vm);

@@ -8,11 +8,8 @@ from pathlib import Path
 # Words that are no properties of a VM's node. Keys have a value and may be repeated, as REPEATED may.
 FLASH_BANK = 64 << 20
 KEYS = ("disk", "net", "flash", "pass")
-FLAGS = ("rng", "console", "trusted-dma")
+FLAGS = ("rng", "console")
 REPEATED = ("console",)
-# What a later virt7 has. Passed over, a VM would start without its network.
-LATER = {"pass": "passthrough of the host's devices",
-         "trusted-dma": "passthrough of the host's devices"}
 SUFFIXES = ":ro, :cow=SIZE and :gz"
 NET_SUFFIXES = ":mac=ADDRESS, :isolated, :allow-any-mac and :broadcast-limit=NUMBER"
 
@@ -23,8 +20,6 @@ class Error(Exception):
 
 def check_word(key, value):
     word = key if value is None else f"{key}={value}"
-    if key in LATER:
-        raise Error(f"{word}: this virt7 has no {LATER[key]} yet; leave it out")
     if key == "disk" and value and value.startswith("host="):
         raise Error(f"{word}: this virt7 has no disks of the host yet; give a file, or size=SIZE for a blank disk")
     if key in FLAGS and value is not None:
@@ -33,6 +28,8 @@ def check_word(key, value):
         raise Error(f"{word}: no disk: give FILE:ro, FILE:cow=SIZE or size=SIZE")
     if key == "net" and not value:
         raise Error(f"{word}: no switch: give its name, any you like")
+    if key == "pass" and not value:
+        raise Error(f"{word}: no device: give the path of its node in the host's device tree, or an alias")
 
 
 def split_disk(text):
@@ -128,6 +125,12 @@ def net_lines(text):
     return [f'switch = "{switch}";', *lines.values()]
 
 
+def passthrough_lines(devices, quote):
+    """The VM's property that names devices of the host."""
+    paths = [quote(value) for key, value in devices if key == "pass"]
+    return [f"passthrough = {', '.join(paths)};"] if paths else []
+
+
 def device_nodes(devices, add_image, add_flash, size_cells, warn):
     """[(name, lines)] in the order of the options, which is that of the slots."""
     if [key for key, _ in devices].count("flash") > 1:
@@ -142,6 +145,8 @@ def device_nodes(devices, add_image, add_flash, size_cells, warn):
         elif key == "console":
             consoles += 1  # the UART is the one before the first
             nodes.append((f"con{consoles}", ['compatible = "virt7,virtio-console";']))
+        elif key == "pass":
+            continue  # passthrough_lines()
         elif key == "net":
             nodes.append((f"net{nets}", ['compatible = "virt7,virtio-net";', *net_lines(value)]))
             nets += 1

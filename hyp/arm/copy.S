@@ -199,6 +199,23 @@ fault_exit:
 1:	mov	r0, #0
 	end_leaf store_words_checked, 1b
 
+	may_fault_leaf load_device_checked
+	cmp	r2, #2
+	ldrbmi	r3, [r1]
+	ldrheq	r3, [r1]
+	ldrhi	r3, [r1]
+1:	str	r3, [r0]
+	mov	r0, #0
+	end_leaf load_device_checked, 1b
+
+	may_fault_leaf store_device_checked
+	cmp	r2, #2
+	strbmi	r1, [r0]
+	strheq	r1, [r0]
+	strhi	r1, [r0]
+1:	mov	r0, #0
+	end_leaf store_device_checked, 1b
+
 fault_leaf:
 	mvn	r0, #EIO - 1
 	bx	lr

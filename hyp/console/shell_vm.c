@@ -5,6 +5,7 @@
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/shell_cmd.h"
+#include "hyp/vdev/passthrough.h"
 #include "hyp/vdev/vpl061.h"
 #include "hyp/vm/assemble.h"
 #include "hyp/vm/crash.h"
@@ -34,6 +35,16 @@ static void list_crash(const struct vm *vm)
 			     (unsigned long long)((timer_now() - vm->crash.at) / timer_hz()));
 }
 
+/* Devices of the host that it has. */
+static void list_passthrough(const struct vm *vm)
+{
+	const struct passthrough *p = passthrough_of(vm);
+
+	for (uint32_t i = 0; i < p->count; i++)
+		shell_printf("  passthrough %s%s\n", p->claim[i].dev.path,
+			     p->claim[i].dev.master ? ", trusted-dma" : "");
+}
+
 static const char *has_screen(const struct console_stream *s)
 {
 	return console_screen() == s ? "screen, " : "";
@@ -59,6 +70,7 @@ void shell_vm_list(uint32_t count, char **args)
 			     has_keyboard(&vm->console));
 		for (s = vm->console.more; s; s = s->more)
 			shell_printf("  %-52s  %s%s\n", s->name, has_screen(s), has_keyboard(s));
+		list_passthrough(vm);
 		list_crash(vm);
 	}
 }

@@ -113,6 +113,15 @@ static bool inherits(const struct dt_node *node, const char *property)
 	return false;
 }
 
+/* A memory controller, by which virt7 hears of errors. */
+static bool covers_ecc(const struct hostdev *dev)
+{
+	for (unsigned int i = 0; i < MIN(host->ecc_count, HOST_ECC_MAX); i++)
+		if (covers(dev, host->ecc[i].base, sizeof(uint32_t)))
+			return true;
+	return false;
+}
+
 static const char *find_owner(const struct dt_node *node, const struct hostdev *dev)
 {
 	const struct host *h = host;
@@ -126,6 +135,8 @@ static const char *find_owner(const struct dt_node *node, const struct hostdev *
 		return "the GIC, which is virt7's own";
 	if (covers(dev, h->uart.base, 4))
 		return "the UART of virt7's own console";
+	if (covers_ecc(dev))
+		return "a memory controller, which is virt7's own";
 	if (is_one_of(node, virt7s_own, ARRAY_SIZE(virt7s_own)))
 		return "virt7's own";
 	if ((h->vexpress_sysreg && covers(dev, h->vexpress_sysreg, 4)) || covers_power(dev, &h->off) ||

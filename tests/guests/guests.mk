@@ -3,7 +3,7 @@
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
-GUESTS := board coproc cpuon-race deadlines devmem entry exceptions freed gic gicshare gicsmp hostile hostirq isolation memerr mmio mmu model pl011 pl031 pl061 psci reset setway smp storm suspend talk testdev timer vfp virtio virtio_hostile world
+GUESTS := board coproc cpuon-race deadlines devmem entry exceptions freed gic gicshare gicsmp hostile hostirq isolation memerr mmio mmu model pass pl011 pl031 pl061 psci reset setway smp storm suspend talk testdev timer vfp virtio virtio_hostile world
 
 # Soft float: only the vfp guest touches the VFP registers, in assembly of its own. With the MMU off all memory is
 # Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).
@@ -42,6 +42,16 @@ $(BUILD)/guests/high.lds: tests/guests/lib/guest.lds
 $(BUILD)/guests/entry-high.elf: $(BUILD)/guests/obj/entry.o $(GUEST_LIB_OBJS) $(BUILD)/guests/high.lds
 	$(CROSS)gcc $(GUEST_CFLAGS) -nostdlib -Wl,-T,$(BUILD)/guests/high.lds -Wl,--build-id=none -o $@ $(filter %.o,$^) -lgcc
 guests: $(BUILD)/guests/entry-high.elf
+
+# The same program where a VM with trusted-dma has its RAM: the host's, on a QEMU of 512 MiB the first and the second piece.
+$(BUILD)/guests/direct%.lds: tests/guests/lib/guest.lds
+	@mkdir -p $(@D)
+	sed 's/0x40010000/0x5$*010000/; s/0x41000000/0x5$*800000/' $< >$@
+$(BUILD)/guests/pass-direct%.elf: $(BUILD)/guests/obj/pass.o $(GUEST_LIB_OBJS) $(BUILD)/guests/direct%.lds
+	$(CROSS)gcc $(GUEST_CFLAGS) -nostdlib -Wl,-T,$(BUILD)/guests/direct$*.lds -Wl,--build-id=none -o $@ $(filter %.o,$^) -lgcc
+$(BUILD)/guests/pass-direct%.bin: $(BUILD)/guests/pass-direct%.elf
+	$(CROSS)objcopy -O binary $< $@
+guests: $(BUILD)/guests/pass-direct0.bin $(BUILD)/guests/pass-direct8.bin
 
 $(GUEST_BINS): %.bin: %.elf
 	$(CROSS)objcopy -O binary $< $@

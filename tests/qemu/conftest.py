@@ -183,11 +183,12 @@ def mkbundle(tmp_path):
 
 @pytest.fixture
 def initramfs(tmp_path):
-    """initramfs("name=file", ...) -> the example guest's, with these files."""
+    """initramfs("name=file", ...) -> the example guest's, with these files, and these modules of the kernel's."""
 
-    def make(*files):
+    def make(*files, modules=()):
         path = tmp_path / "test.cpio"
         adds = [part for item in files for part in ("--add", item)]
+        adds += [part for module in modules for part in ("--module", module)]
         subprocess.run([ROOT / "tools/mkinitramfs", "-o", path, "--tree", DEPS / "armhf", *adds], check=True)
         return path
 

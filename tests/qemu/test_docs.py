@@ -75,10 +75,11 @@ def test_documents_with_examples():
         sum(len(re.findall("^<!-- example", (ROOT / name).read_text(), re.MULTILINE)) for name in DOCUMENTS) == 18
 
 
-def test_example_its(folder):
+@pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "dts/examples").glob("*.its"))])
+def test_example_its(folder, name):
     """As its own comment has it."""
-    shutil.copy(ROOT / "dts/examples/debian.its", folder)
-    command = re.search(r"\tmkimage .*", (folder / "debian.its").read_text())[0]
+    shutil.copy(ROOT / "dts/examples" / name, folder)
+    command = re.search(r"\tmkimage .*", (folder / name).read_text())[0]
     assert do(folder, command).returncode == 0
 
 

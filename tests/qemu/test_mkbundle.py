@@ -311,9 +311,9 @@ def test_refuses(kernel, tmp_path, text, error):
                                       "such as [52 54 00 00 00 01]"),
     ("net=lan:mac=52:54:00:00:00:0a,net=lan:isolated:mac=52:54:00:00:00:0A",
      "vm a: /vms/a/net1: a.net0 has 52:54:00:00:00:0a on this switch; give another local-mac-address"),
-    ("pass=/soc/ethernet@fff50000", "VM a: pass=/soc/ethernet@fff50000: this virt7 has no passthrough of the host's devices "
-                                    "yet; leave it out"),
-    ("trusted-dma", "VM a: trusted-dma: this virt7 has no passthrough of the host's devices yet; leave it out"),
+    ("pass=", "VM a: pass=: no device: give the path of its node in the host's device tree, or an alias"),
+    ("trusted-dma=2", "vm a: /vms/a: trusted-dma: not <0> or <1>"),
+    ("clock-frequency=0", "vm a: /vms/a: clock-frequency: not a number in Hz, of 32 bits and not 0"),
     ("disk=host=/virtio_mmio@a003e00:2:ro", "VM a: disk=host=/virtio_mmio@a003e00:2:ro: this virt7 has no disks of the host "
                                             "yet; give a file, or size=SIZE for a blank disk"),
 ])

@@ -87,18 +87,6 @@ uint32_t timer_hz(void)
 	return 1;
 }
 
-int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
-{
-	(void)s2, (void)at, (void)to, (void)size;
-	return 0;
-}
-
-int vgic_forward(struct vm *of, uint32_t id, uint32_t host_id, enum vgic_trigger trigger)
-{
-	(void)of, (void)id, (void)host_id, (void)trigger;
-	return -EBUSY;
-}
-
 static uint32_t rd(uint32_t n, uint32_t offset)
 {
 	struct mmio_access access = {.size = 4};

@@ -39,4 +39,11 @@ int store16_checked(void *at, uint32_t value);
 int load_words_checked(uint32_t to[4], const void *at);
 int store_words_checked(void *at, uint32_t first, uint32_t second);
 
+/*
+ * A device's registers, for a guest: one access of `size` bytes, 1, 2 or 4, naturally aligned. 0; -EIO: the bus has
+ * refused it by a synchronous external abort. The caller keeps the exit's registers here, too.
+ */
+int load_device_checked(uint32_t *to, const volatile void *at, uint32_t size);
+int store_device_checked(volatile void *at, uint32_t value, uint32_t size);
+
 #endif

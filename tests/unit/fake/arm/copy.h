@@ -84,4 +84,31 @@ static inline int store_words_checked(void *at, uint32_t first, uint32_t second)
 	return 0;
 }
 
+/* A device's abort takes with it, too, where the guest's fault was. */
+static inline bool fake_device_faults(const volatile void *at, uint32_t size)
+{
+	if (!fake_faults((const void *)(uintptr_t)at, size))
+		return false;
+	write_hdfar(0xdeadU);
+	write_hpfar(0xdeadU);
+	return true;
+}
+
+static inline int load_device_checked(uint32_t *to, const volatile void *at, uint32_t size)
+{
+	if (fake_device_faults(at, size))
+		return -EIO;
+	*to = 0;
+	memcpy(to, (const void *)(uintptr_t)at, size);
+	return 0;
+}
+
+static inline int store_device_checked(volatile void *at, uint32_t value, uint32_t size)
+{
+	if (fake_device_faults(at, size))
+		return -EIO;
+	memcpy((void *)(uintptr_t)at, &value, size);
+	return 0;
+}
+
 #endif

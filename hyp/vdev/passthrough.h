@@ -1,0 +1,51 @@
+/*
+ * Devices of the host in a VM, by the VM's property `passthrough`. This is the class of devices that claims them, shows
+ * their registers and forwards their interrupts; every VM has one of it, mostly without anything. Whole pages of
+ * registers are mapped into the guest; of a page that others have something in too, the accesses come to virt7 and are
+ * made here, within what is the VM's. hyp/vdev/passtree.c writes the guest's device tree.
+ */
+#ifndef HYP_VDEV_PASSTHROUGH_H
+#define HYP_VDEV_PASSTHROUGH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hyp/host/hostdev.h"
+#include "hyp/vdev/device.h"
+
+#define PASS_MAX 32U /* of a VM */
+
+struct pass_claim {
+	struct hostdev dev;
+	uint64_t ipa[HOSTDEV_REGS];     /* where the guest sees dev.reg[] */
+	uint32_t irq[HOSTDEV_IRQS];     /* its interrupt for dev.irq[] */
+	const struct pass_quiet *quiet; /* how it is made quiet; NULL: it is no bus master, or nobody knows */
+	uint8_t *quiet_at;              /* the register that does it */
+};
+
+struct passthrough {
+	struct device device;
+	uint32_t count, order;       /* of the claims; of their pages in the heap */
+	uint32_t next_ipa, next_irq; /* the guest's that are free */
+	struct pass_claim *claim;
+};
+
+extern const struct device_class passthrough_class;
+
+/* The VM's; it may have no claims. */
+const struct passthrough *passthrough_of(const struct vm *vm);
+
+/* hyp/vdev/passquiet.c: how the device can be made quiet, NULL: virt7 does not know; and by which register. */
+const struct pass_quiet *passquiet_find(const struct hostdev *dev);
+uint64_t passquiet_register(const struct pass_quiet *quiet, const struct hostdev *dev);
+
+/* Reset it, so that it accesses RAM no more until somebody drives it again. False: it may still do so. */
+bool passquiet_reset(const struct pass_claim *claim);
+
+/* hyp/vdev/passtree.c: what of the device's node the guest does not get, a line each, at assembly. */
+void passtree_report(const struct passthrough *p, const struct pass_claim *claim);
+
+/* The nodes of all of them. */
+void passtree_write(const struct passthrough *p, struct tree *t);
+
+#endif

@@ -1,0 +1,213 @@
+"""Devices of the host in VMs: registers and interrupts without DMA, virtio by DMA into a Debian, what is refused, and what
+becomes of the RAM that a device may write to when its VM is reset, stopped or crashes (docs/passthrough.md).
+"""
+import hashlib
+import re
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from conftest import BUILD, DEPS, QEMU, ROOT
+
+GUEST = BUILD / "guests"
+KERNEL = DEPS / "armhf/vmlinuz"
+RTC, GPIO = "/pl031@9010000", "/pl061@9030000"
+TRANSPORT = "/virtio_mmio@a00{:x}".format  # the last ones are the first that QEMU fills
+LAST, ONE_BEFORE = TRANSPORT(0x3e00), TRANSPORT(0x3c00)
+MIB = 1 << 20
+AMOUNT = 16 * MIB
+
+
+def pass_guest(name, words, params, kernel="pass.bin"):
+    """The bare-metal guest: `params` are decimal there."""
+    text = " ".join(f"{key}={int(value)}" for key, value in params.items())
+    return f"name={name},memory=16M,kernel={GUEST}/{kernel},{words},bootargs={text}"
+
+
+def random_file(path, size):
+    data = hashlib.shake_256(path.name.encode()).digest(size)
+    path.write_bytes(data)
+    return data
+
+
+def drive(name, path):
+    return ["-drive", f"if=none,id={name},file={path},format=raw", "-device", f"virtio-blk-device,drive={name}"]
+
+
+def test_without_dma(virt7, mkbundle):
+    """A clock with its interrupt; its own address is taken by mach-virt's, so it is in the window. Another VM's claim of it
+    is refused, and that VM alone.
+    """
+    bundle = mkbundle(
+        pass_guest("rtc", f"pass={RTC}", {"at": 0xc000000, "size": 0x1000, "offset": 0xfe0, "value": 0x31, "words": 1, "clock": 144}),
+        pass_guest("thief", f"pass={GPIO},pass={RTC}", {}),
+        # The one before has been refused as a whole.
+        pass_guest("gpio", f"pass={GPIO}", {"at": 0xc000000, "size": 0x1000, "offset": 0xfe0, "value": 0x61, "words": 1}))
+    run = virt7(bundle)
+    assert run.wait() == 0
+    lines = run.lines()
+    for line in (f"virt7: vm rtc: passthrough {RTC}: 0x9010000 at 0xc000000",
+                 f"virt7: vm rtc: passthrough {RTC}: interrupt 34 is 144, by level",
+                 f"virt7: error: vm thief: passthrough {RTC}: it, or a part of it, is taken already by rtc"):
+        assert line in lines
+    assert "summary: 6 passed, 0 failed" in run.said("rtc")
+    assert "summary: 2 passed, 0 failed" in run.said("gpio")
+
+
+def test_two_of_one_page(virt7, mkbundle, tmp_path):
+    """Eight transports share a page: each VM reaches its own in it, in every width, and its neighbour's is an abort."""
+    sizes = {0: 0x20000 * 512, 8: 0x30000 * 512}  # the constant word is the number of sectors
+    disks, vms = [], []
+    for place, (direct, size) in zip((LAST, ONE_BEFORE), sizes.items()):
+        path = tmp_path / f"disk{direct}"
+        with open(path, "wb") as file:
+            file.truncate(size)
+        disks += drive(f"d{direct}", path)
+        vms.append(pass_guest(f"vm{direct}", f"trusted-dma,pass={place}",
+                              {"at": 0xc000000 | int(place[-3:], 16), "size": 0x200, "offset": 0x100, "value": size // 512},
+                              f"pass-direct{direct}.bin"))
+    run = virt7(mkbundle(*vms), *disks)
+    assert run.wait() == 0
+    for direct in sizes:
+        assert "PASS: nothing of 7 neighbours in its page is there" in run.said(f"vm{direct}")
+        assert "summary: 4 passed, 0 failed" in run.said(f"vm{direct}")
+
+
+REFUSED = {
+    "/pl011@9000000": "the UART of virt7's own console",
+    "/intc@8000000": "the GIC, which is virt7's own",
+    "/timer": "virt7's own",
+    "/psci": "virt7's own",
+    "/cpus/cpu@0": "a CPU, which virt7 has",
+    "/memory@40000000": "it overlaps the host's RAM",
+    "/nothing@1": "the host's device tree has no such node",
+    "ethernet7": "the host's device tree has no such alias",
+    "/pcie@10000000": "a bus: name the devices below it",
+    LAST: "it may write to any RAM by itself: only a VM that says trusted-dma gets it",
+    "/disabled@b000000": 'its status, or that of a bus above it, is not "okay"',
+    "/behind@b001000": "it is behind an IOMMU, which virt7 does not program",
+    "/in-ram@50000000": "it overlaps the host's RAM",
+}
+
+
+def test_refused(qemu, mkbundle, tmp_path):
+    """Each is one line that says VM, path and reason; the VM that asks for nothing wrong runs."""
+    tree = tmp_path / "board.dtb"
+    machine = ["-M", f"virt,virtualization=on,gic-version=2,dumpdtb={tree}", "-cpu", "cortex-a15", "-m", "512M"]
+    subprocess.run([QEMU, *machine, "-display", "none"], check=True, capture_output=True)
+    for node, base, more in (("disabled", 0xb000000, ("status", "-ts", "disabled")), ("behind", 0xb001000, ("iommus", "-tx", "8000")),
+                             ("in-ram", 0x50000000, ("extra", "-tx", "1"))):
+        path = f"/{node}@{base:x}"
+        subprocess.run(["fdtput", "-c", tree, path], check=True)
+        subprocess.run(["fdtput", "-ts", tree, path, "compatible", "arm,pl061"], check=True)
+        subprocess.run(["fdtput", "-tx", tree, path, "reg", "0", f"{base:x}", "0", "1000"], check=True)
+        subprocess.run(["fdtput", more[1], tree, path, more[0], more[2]], check=True)
+    vms = [f"name=vm{number},memory=8M,kernel={GUEST}/pass.bin,pass={path}" for number, path in enumerate(REFUSED)]
+    bundle = mkbundle(*vms, pass_guest("good", f"pass={GPIO}", {"at": 0xc000000, "offset": 0xfe0, "value": 0x61, "words": 1}))
+    machine[1] = "virt,virtualization=on,gic-version=2"
+    run = qemu(*machine, "-nographic", "-kernel", BUILD / "virt7.bin", "-dtb", tree, "-initrd", bundle)
+    assert run.wait() == 0
+    errors = [line for line in run.lines() if line.startswith("virt7: error: ")]
+    assert errors == [f"virt7: error: vm vm{number}: passthrough {path}: {why}"
+                      for number, (path, why) in enumerate(REFUSED.items())]
+    assert "summary: 2 passed, 0 failed" in run.output()
+
+
+# --- Debian
+
+
+def debian(name, words, script, initramfs, memory=128):
+    return (f"name={name},memory={memory}M,kernel={KERNEL},ramdisk={initramfs},{words},"
+            f'bootargs=console=ttyAMA0 virt7.run="{script}"')
+
+
+class Peer(threading.Thread):
+    """A TCP server of the test's: sends `data` to whom connects first, and keeps what the second one sends."""
+
+    def __init__(self, data):
+        super().__init__(daemon=True)
+        self.data, self.got = data, b""
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.start()
+
+    def run(self):
+        down, _ = self.socket.accept()
+        with down:
+            down.sendall(self.data)
+        up, _ = self.socket.accept()
+        with up:
+            while part := up.recv(65536):
+                self.got += part
+
+
+def network(port):
+    """Address, 16 MiB from the host and 16 MiB to it. nc ends with its input, so that of the first has none to end."""
+    return ("ip link set eth0 up", "ifconfig eth0 10.0.2.15", "mkfifo /tmp/endless", "exec 3<>/tmp/endless",
+            f"nc 10.0.2.2 {port} <&3 >/tmp/down", "echo down $(sha256sum </tmp/down)",
+            f"dd if=/dev/urandom of=/tmp/up bs=1M count={AMOUNT // MIB} 2>/dev/null", "echo up $(sha256sum </tmp/up)",
+            f"nc 10.0.2.2 {port} </tmp/up")
+
+
+DISK = ("echo disk $(sha256sum </dev/vda)", f"dd if=/dev/urandom of=/tmp/w bs=1M count={AMOUNT // MIB} 2>/dev/null",
+        "echo written $(sha256sum </tmp/w)", "dd if=/tmp/w of=/dev/vda bs=1M conv=fsync 2>/dev/null", "rm /tmp/w")
+
+
+def said_sum(run, word):
+    return re.search(rf"^{word} ([0-9a-f]{{64}})", run.output(), re.M)[1]
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("legacy", (True, False), ids=("version-1", "version-2"))
+def test_dma(virt7, mkbundle, tmp_path, legacy):
+    """Debian drives the host's disk and network card by DMA: 16 MiB each way, the same on both sides."""
+    image = random_file(tmp_path / "disk", AMOUNT)
+    peer = Peer(random_file(tmp_path / "down", AMOUNT))
+    script = "; ".join((*DISK, *network(peer.port), "cat /proc/iomem /proc/interrupts"))
+    bundle = mkbundle(debian("debian", f"trusted-dma,pass={LAST},pass={ONE_BEFORE}", script, BUILD / "initramfs.cpio"))
+    run = virt7(bundle, "-global", f"virtio-mmio.force-legacy={str(legacy).lower()}", *drive("d0", tmp_path / "disk"),
+                "-netdev", "user,id=n0", "-device", "virtio-net-device,netdev=n0", timeout=300)
+    assert run.wait() == 0
+    peer.join(10)
+    assert "virt7.run: exit status 0" in run.output()
+    assert said_sum(run, "disk") == sha256(image)
+    assert said_sum(run, "written") == sha256((tmp_path / "disk").read_bytes())
+    assert said_sum(run, "down") == sha256(peer.data)
+    assert len(peer.got) == AMOUNT and said_sum(run, "up") == sha256(peer.got)
+    base = re.search(r"^([0-9a-f]{8})-[0-9a-f]{8} : System RAM$", run.output(), re.M)[1]
+    assert int(base, 16) != 0x40000000 and int(base, 16) % (2 * MIB) == 0
+    assert re.search(r" GIC-0 144 Edge +virtio", run.output()) and re.search(r" GIC-0 145 Edge +virtio", run.output())
+    assert f"virt7: vm debian: passthrough {LAST}: 0xa003e00 at 0xc000e00, a bus master: trusted-dma" in run.lines()
+
+
+VEXPRESS = "/bus@8000000/motherboard-bus@8000000"
+LAN9118, SD = f"{VEXPRESS}/ethernet@202000000", f"{VEXPRESS}/iofpga-bus@300000000/mmc@50000"
+
+
+def test_vexpress(qemu, mkbundle, initramfs, tmp_path):
+    """Another board's network card and SD card, without DMA: through two buses with ranges and an interrupt-map."""
+    image = random_file(tmp_path / "card", 8 * MIB)
+    peer = Peer(random_file(tmp_path / "down", 2 * MIB))  # the card is slow
+    more = initramfs(modules=("smsc911x", "smsc", "armmmci", "mmc_block"))
+    script = "; ".join(("until [ -e /dev/mmcblk0 ]; do sleep 1; done", "echo disk $(sha256sum </dev/mmcblk0)",
+                        "dd if=/dev/urandom of=/tmp/w bs=1M count=2 2>/dev/null", "echo written $(sha256sum </tmp/w)",
+                        "dd if=/tmp/w of=/dev/mmcblk0 bs=1M conv=fsync 2>/dev/null", *network(peer.port))).replace(
+                            f"count={AMOUNT // MIB}", "count=2")
+    bundle = mkbundle(debian("debian", f"pass={LAN9118},pass={SD}", script, more))
+    run = qemu("BOARD=vexpress-a15", f"BUNDLE={bundle}", f"ARGS=-nic user -drive if=sd,format=raw,file={tmp_path}/card",
+               timeout=300, program=ROOT / "tools/run")
+    assert run.wait() == 0
+    peer.join(10)
+    assert "virt7.run: exit status 0" in run.output()
+    written = (tmp_path / "card").read_bytes()
+    assert said_sum(run, "disk") == sha256(image)
+    assert said_sum(run, "written") == sha256(written[:2 * MIB]) and written[2 * MIB:] == image[2 * MIB:]
+    assert said_sum(run, "down") == sha256(peer.data)
+    assert len(peer.got) == 2 * MIB and said_sum(run, "up") == sha256(peer.got)
+    assert f"virt7: vm debian: passthrough {LAN9118}: interrupt 47 is 144, by level" in run.lines()
+    assert f"virt7: warning: vm debian: passthrough {SD}: cd-gpios: left out of the guest's tree" in run.lines()

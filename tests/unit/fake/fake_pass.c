@@ -1,0 +1,39 @@
+/* See fake_pass.h. */
+#include "mm/hypmap.h"
+#include "mm/s2.h"
+#include "vgic/vgic.h"
+#include "fake_pass.h"
+
+struct fake_pass fake_pass;
+
+void *hyp_map_device(uint64_t base, size_t size)
+{
+	(void)size;
+	fake_pass.shown = base;
+	return fake_pass.registers;
+}
+
+int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
+{
+	(void)s2;
+	for (size_t i = 0; i < size && fake_pass.mapped < FAKE_PASS_MAX; i += PAGE_SIZE) {
+		fake_pass.page[fake_pass.mapped].ipa = at.v + i;
+		fake_pass.page[fake_pass.mapped++].pa = to.v + i;
+	}
+	return 0;
+}
+
+int vgic_forward(struct vm *vm, uint32_t id, uint32_t host_id, enum vgic_trigger trigger)
+{
+	(void)vm;
+	fake_pass.irq[fake_pass.forwarded].guest = id;
+	fake_pass.irq[fake_pass.forwarded].host = host_id;
+	fake_pass.irq[fake_pass.forwarded++].edge = trigger == VGIC_EDGE;
+	return fake_pass.forward_error;
+}
+
+void vm_quarantine_ram(struct vm *vm)
+{
+	fake_pass.quarantines++;
+	vm->keeps_ram = false;
+}
