@@ -127,14 +127,14 @@ $(BUILD)/virt7.bin: $(BUILD)/virt7.elf
 
 # For tests: virt7 with one device more (tests/device/), without names of functions. Its OBJS are private: virt7.elf, which it
 # needs, has others.
-TESTDEV_OBJS := $(filter-out %/hyp/vdev/classes.o,$(OBJS)) $(addprefix $(BUILD)/obj/tests/device/,testdev.o hostdev.o classes.o)
+TESTDEV_OBJS := $(filter-out %/hyp/vdev/classes.o,$(OBJS)) $(BUILD)/obj/tests/device/testdev.o $(BUILD)/obj/tests/device/classes.o
 $(BUILD)/virt7-testdev.elf: private OBJS := $(TESTDEV_OBJS)
 $(BUILD)/virt7-testdev.elf: $(BUILD)/virt7.elf $(TESTDEV_OBJS)
 	$(Q)echo "  LD   $@"; $(call LINK,$(BUILD)/symtab0.o) -o $@
 $(BUILD)/virt7-testdev.bin: $(BUILD)/virt7-testdev.elf
 	$(Q)$(CROSS)objcopy -O binary $< $@
 guests: $(BUILD)/virt7-testdev.bin
--include $(addprefix $(BUILD)/obj/tests/device/,testdev.d hostdev.d classes.d)
+-include $(BUILD)/obj/tests/device/testdev.d $(BUILD)/obj/tests/device/classes.d
 
 # Loaded anywhere on a 4 KiB boundary; this is where QEMU's and most boards' RAM has room.
 $(BUILD)/virt7.uimg: $(BUILD)/virt7.bin

@@ -1,9 +1,8 @@
 /*
  * A level-sensitive SPI of a real device, the PL031 of QEMU's virt board: natively at its own address, and where a VM
- * has been given the host's (tests/device/hostdev.h). Its alarm is set once; from then on RTCIMSC is the line. Each way
+ * finds the host's (docs/passthrough.md). Its alarm is set once; from then on RTCIMSC is the line. Each way
  * in which the interrupt comes, stays, and goes.
  */
-#include "tests/device/hostdev.h"
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/mmu.h"
@@ -336,8 +335,8 @@ void guest_main(void)
 {
 	uint32_t given = param("given=", 0), stays = param("stay=", 0);
 
-	rtc = given ? HOSTDEV_BASE : MACHINE_RTC_BASE;
-	irq = given ? HOSTDEV_IRQ : NATIVE_IRQ;
+	rtc = given ? MACHINE_PASS_BASE : MACHINE_RTC_BASE;
+	irq = given ? MACHINE_SPI_PASS : NATIVE_IRQ;
 	count = smp_count();
 	printf("hostirq: %u CPUs, interrupt %u\n", (unsigned int)count, (unsigned int)irq);
 	mmu_short_init();

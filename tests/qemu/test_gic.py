@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import BUILD, CPUS
+from conftest import CPUS
 from test_guests import QEMU_QUIRKS, VIRT7_QUIRKS, check, image
 from test_shell import command, open_shell, power_off
 from test_smp import PATIENCE, SOAK
@@ -121,36 +121,17 @@ def test_deadlines_and_pauses(start):
     check(run, VIRT7_QUIRKS)
 
 
-# The host's PL031 (tests/device/hostdev.c). The second claim of it is refused.
-HOSTDEV_ITS = """/dts-v1/;
-/ {{
-    description = "VMs with a device of the host's";
-    images {{ guest {{ data = /incbin/("{image}"); type = "kernel"; arch = "arm"; os = "linux"; compression = "none";
-                      hash-1 {{ algo = "crc32"; }}; }}; }};
-    vms {{
-        a {{ compatible = "virt7,vm"; cpus = <{cpus}>; memory = <8192>; kernel = "guest"; bootargs = "given=1 stay={stay}";
-            dev {{ compatible = "virt7,test-host-device"; base = <0x09010000>; irq = <34>; }}; }};
-        {others}
-    }};
-}};
-"""
-REFUSED = """
-        uart {{ compatible = "virt7,vm"; memory = <8192>; kernel = "guest";
-               dev {{ compatible = "virt7,test-host-device"; base = <0x09000000>; irq = <33>; }}; }};
-        b {{ compatible = "virt7,vm"; memory = <8192>; kernel = "guest"; bootargs = "given=1 stay=1"; on-crash = "stop";
-            dev {{ compatible = "virt7,test-host-device"; base = <0x09010000>; irq = <34>; }}; }};"""
+RTC = "/pl031@9010000"
 
 
 @pytest.fixture
-def given(qemu, mkbundle, tmp_path):
-    """given(vcpus, smp, ...) -> Qemu: virt7 whose VM has the host's PL031."""
+def given(virt7, mkbundle):
+    """given(vcpus, smp, ...) -> Qemu: VM a has the host's PL031; with `rival` VM b wants it, too."""
 
-    def run(vcpus, smp, stay=0, lrs=None, cpu="cortex-a15", others=""):
-        its = tmp_path / "hostdev.its"
-        its.write_text(HOSTDEV_ITS.format(image=image("hostirq"), cpus=vcpus, stay=stay, others=others.format()))
-        options = ["-append", f"gic.lrs={lrs}"] if lrs else []
-        return qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", cpu, "-smp", smp, "-m", "512M", "-nographic",
-                    "-kernel", BUILD / "virt7-testdev.bin", "-initrd", mkbundle(its), *options, timeout=120 * PATIENCE)
+    def run(vcpus, smp, stay=0, lrs=None, cpu="cortex-a15", rival=False):
+        vm = f"memory=8M,kernel={image('hostirq')},pass={RTC},bootargs=given=1 stay={stay}"
+        bundle = mkbundle(*[f"name={name},cpus={vcpus},{vm}" for name in ("ab" if rival else "a")])
+        return virt7(bundle, "-append", f"gic.lrs={lrs}" if lrs else "", smp=smp, cpu=cpu, timeout=120 * PATIENCE)
 
     return run
 
@@ -172,12 +153,11 @@ def test_interrupt_of_the_host(given, vcpus, smp, lrs, cpu):
 @pytest.mark.parametrize("vcpus, smp", ((1, 1), (2, 2)))
 def test_interrupt_of_the_host_outlives_no_vm(given, vcpus, smp, stay):
     """A guest that never ends it, or that ends it without end, keeps nobody from the shell; what the VM is made to do meanwhile
-    leaves nothing of it behind, for itself or the VM that has it next. virt7's own interrupt, and another VM's, are refused."""
-    run = given(vcpus, smp, stay, others=REFUSED)
+    leaves nothing of it behind, for itself or the VM that has it next."""
+    run = given(vcpus, smp, stay, rival=True)
     run.expect(r"hostirq: stays\r")
     open_shell(run)
-    assert "virt7: error: vm uart: hostdev: interrupt 33 is another's" in run.output()
-    assert "virt7: error: vm b: hostdev: interrupt 34 is another's" in run.output()
+    assert f"virt7: error: vm b: passthrough {RTC}: it, or a part of it, is taken already by a" in run.output()
     for commands in (("vm reset -f a",), ("vm pause a", "vm resume a", "vm reset -f a"), ("vm pause a", "vm reset -f a"),
                      ("vm stop -f a", "vm start a"), ("vm pause a", "vm stop -f a", "vm start a"),
                      ("vm stop -f a", "vm destroy a", "vm create a", "vm start a"),
