@@ -256,7 +256,7 @@ def free_banks(vm):
 def check_placement(vm, images):
     """Load them as virt7 would; `images`: what check_image() has of the kernel and the ramdisk."""
     ram = as_number(vm.properties["memory"]) * VM["memory"]["unit"]
-    place = bundleplace.Placement(ram, WORDS, free_banks(vm), "fdt" in images)
+    place = bundleplace.Placement(ram, WORDS, free_banks(vm), "fdt" in images or "passthrough" in vm.properties)
     for kind, (data, image) in sorted(images.items(), key=lambda item: item[0] != "fdt"):
         packed = is_packed(image)
         load, entry = (as_number(image.properties.get(name, b"")) for name in ("load", "entry"))

@@ -96,7 +96,7 @@ def zimage_sizes(data):
 
 class Placement:
     """The RAM of one VM while its images are placed. `words`: those of hyp/load/words.h; `banks`: of flash, where a kernel may
-    be, too; `own_tree`: of the user's."""
+    be, too; `own_tree`: of the user's, or with nodes of the host's, which is as large."""
 
     def __init__(self, ram_size, words, banks=(), own_tree=False):
         self.banks = banks

@@ -222,7 +222,8 @@ int guestdtb_make(const struct vm_config *cfg, const struct guestdtb_params *par
 	struct tree t = {.cfg = cfg, .params = params, .fdt = buf, .cpus = cfg->cpus};
 
 	/* Names of properties are not looked for among those that are there: that takes longer than all the rest. */
-	t.err = fdt_create_with_flags(buf, (int)MIN(size, (size_t)GUESTDTB_MAX), FDT_CREATE_FLAG_NO_NAME_DEDUP);
+	size = MIN(size, (size_t)(cfg->passthrough.size ? GUESTDTB_LARGE : GUESTDTB_MAX));
+	t.err = fdt_create_with_flags(buf, (int)size, FDT_CREATE_FLAG_NO_NAME_DEDUP);
 	if (!t.err)
 		t.err = fdt_finish_reservemap(buf);
 	tree_begin(&t, "");

@@ -6,7 +6,8 @@
 
 #include "hyp/load/vmcfg.h"
 
-#define GUESTDTB_MAX KIB(16) /* the largest tree generated, in bytes */
+#define GUESTDTB_MAX   KIB(16) /* the largest tree generated, in bytes; */
+#define GUESTDTB_LARGE KIB(64) /* that of a VM with devices of the host, whose nodes may hold anything */
 
 #define GUESTDTB_HOLES 64U
 

@@ -521,10 +521,10 @@ static int read_usertree(struct loader *l)
 		loader_refuse(l, WORDS_TREE_LARGE, kib(len));
 		return -E2BIG;
 	}
-	err = image_stream_read(&l->stream, l->usertree, len);
+	err = image_stream_read(&l->stream, l->large, len);
 	if (err)
 		return loader_fail(l, err);
-	err = usertree_check(l->vm, l->usertree, len, why);
+	err = usertree_check(l->vm, l->large, len, why);
 	if (err)
 		loader_refuse(l, "%s", why);
 	return err;
@@ -532,14 +532,15 @@ static int read_usertree(struct loader *l)
 
 static int load_dtb(struct loader *l, const struct guestdtb_params *params)
 {
-	void *tree = l->usertree ? l->usertree : l->work->chunk;
-	int err = l->usertree ? usertree_complete(tree, l->cfg, params)
-			      : guestdtb_make(l->cfg, params, tree, GUESTDTB_MAX);
+	void *tree = l->large ? l->large : l->work->chunk;
+	int err = l->cfg->fdt.name ? usertree_complete(tree, l->cfg, params)
+				   : guestdtb_make(l->cfg, params, tree, (size_t)l->dtb_room);
 
 	if (err > 0)
 		err = guest_load(l->vm, ipa(l->dtb), tree, (size_t)err);
 	if (err)
-		log_err("vm %s: device tree at 0x%llx: %s", l->cfg->name, (ull)l->dtb, error_text(err));
+		log_err("vm %s: device tree at 0x%llx: %s", l->cfg->name, (ull)l->dtb,
+			err == -ENOSPC ? "larger than there is room for; give the VM fewer devices" : error_text(err));
 	return err;
 }
 
@@ -567,7 +568,7 @@ static int load_all(struct loader *l, struct image_entry *entry)
 	if (l->cfg->memory_errors == VM_MEMORY_ERRORS_EARLY)
 		l->claims[l->claim_count++] =
 			(struct claim){vmcfg_memerr_page(l->cfg), PAGE_SIZE, "page of memory errors"};
-	err = l->usertree ? read_usertree(l) : 0;
+	err = l->cfg->fdt.name ? read_usertree(l) : 0;
 	if (!err)
 		err = l->cfg->kernel.name ? load_kernel(l, entry) : start_flash(l, entry);
 	if (!err && l->cfg->ramdisk.name)
@@ -580,6 +581,11 @@ static int load_all(struct loader *l, struct image_entry *entry)
 	return err;
 }
 
+static uint64_t tree_room(const struct vm_config *cfg)
+{
+	return cfg->fdt.name ? USERTREE_MAX : cfg->passthrough.size ? GUESTDTB_LARGE : GUESTDTB_MAX;
+}
+
 static int refuse_memory(const struct vm_config *cfg)
 {
 	log_err("vm %s: no memory to load its images with", cfg->name);
@@ -588,20 +594,18 @@ static int refuse_memory(const struct vm_config *cfg)
 
 int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry *entry)
 {
-	struct loader l = {.vm = vm, .cfg = cfg, .ram_base = vmcfg_ram_base(cfg), .dtb_room = GUESTDTB_MAX};
+	struct loader l = {.vm = vm, .cfg = cfg, .ram_base = vmcfg_ram_base(cfg), .dtb_room = tree_room(cfg)};
 	int err = 0;
 
 	l.ram_end = l.ram_base + cfg->ram_size;
 	l.work = page_alloc(WORK_ORDER);
-	if (cfg->fdt.name) {
-		l.usertree = page_alloc(page_order(USERTREE_MAX));
-		l.dtb_room = USERTREE_MAX;
-	}
-	if (!l.work || (cfg->fdt.name && !l.usertree))
+	if (l.dtb_room > GUESTDTB_MAX)
+		l.large = page_alloc(page_order((size_t)l.dtb_room));
+	if (!l.work || (l.dtb_room > GUESTDTB_MAX && !l.large))
 		err = refuse_memory(cfg);
 	if (!err)
 		err = load_all(&l, entry);
-	page_free(l.usertree, page_order(USERTREE_MAX));
+	page_free(l.large, page_order((size_t)l.dtb_room));
 	page_free(l.work, WORK_ORDER);
 	return err;
 }

@@ -32,8 +32,8 @@ struct loader {
 	uint64_t ram_base, ram_end;
 	uint64_t dtb;      /* IPA; 0: the guest gets no tree */
 	uint64_t dtb_room; /* bytes that it may have */
-	void *usertree;    /* the user's own; NULL: virt7 makes one */
-	bool is_linux;     /* r1 and r2 are as Linux wants them; else 0 */
+	void *large;   /* room for a large one: the user's own, or with the host's devices in it; NULL: not needed */
+	bool is_linux; /* r1 and r2 are as Linux wants them; else 0 */
 	unsigned int claim_count;
 	struct claim claims[LOADER_CLAIMS_MAX]; /* the first one is the device tree's */
 };

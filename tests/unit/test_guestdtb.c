@@ -16,6 +16,7 @@
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/guestdtb.h"
+#include "hyp/load/tree.h"
 #include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"
 #include "vgic/vgic.h"
@@ -261,6 +262,34 @@ static void test_early(void **state)
 	expect(early_path, "no-map", "", 0);
 }
 
+static void describe_much(const struct device *device, struct tree *t)
+{
+	static const uint8_t much[KIB(20)];
+
+	(void)device;
+	tree_begin(t, "passthrough");
+	tree_bytes(t, "much", much, sizeof(much));
+	tree_end(t);
+}
+
+/* A tree with nodes of the host's may be larger. */
+static void test_large(void **state)
+{
+	static const struct device_class class = {.name = "much", .describe = describe_much};
+	static const struct device device = {.class = &class};
+	static uint8_t large[GUESTDTB_LARGE] __attribute__((aligned(8)));
+	const struct guestdtb_params params = {.devices = &device};
+	struct vm_config cfg = one;
+	int size;
+
+	(void)state;
+	assert_int_equal(guestdtb_make(&cfg, &params, large, sizeof(large)), -ENOSPC);
+	cfg.passthrough = (struct property_strings){"/a", 3};
+	size = guestdtb_make(&cfg, &params, large, sizeof(large));
+	assert_in_range(size, KIB(20), GUESTDTB_LARGE);
+	assert_int_equal(fdt_check_full(large, (size_t)size), 0);
+}
+
 static void test_eight_cpus(void **state)
 {
 	const struct guestdtb_params params = {.cpu_compatible = "arm,cortex-a7"};
@@ -343,10 +372,15 @@ static void test_all_devices(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_as_qemu),    cmocka_unit_test(test_one_cpu),
-		cmocka_unit_test(test_early),      cmocka_unit_test(test_holes),
-		cmocka_unit_test(test_eight_cpus), cmocka_unit_test(test_what_the_caller_says),
-		cmocka_unit_test(test_sizes),      cmocka_unit_test(test_all_devices),
+		cmocka_unit_test(test_as_qemu),
+		cmocka_unit_test(test_one_cpu),
+		cmocka_unit_test(test_early),
+		cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_eight_cpus),
+		cmocka_unit_test(test_what_the_caller_says),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_all_devices),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
