@@ -239,17 +239,6 @@ static bool collides(const struct hostdev *a, const struct hostdev *b)
 	return a->node == b->node;
 }
 
-const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner)
-{
-	for (const struct hostdev *other = claims; other; other = other->next)
-		if (collides(dev, other))
-			return other;
-	dev->owner = owner;
-	dev->next = claims;
-	claims = dev;
-	return NULL;
-}
-
 void hostdev_release(struct hostdev *dev)
 {
 	const struct hostdev **at = &claims;
@@ -259,6 +248,18 @@ void hostdev_release(struct hostdev *dev)
 	if (*at)
 		*at = dev->next;
 	dev->owner = NULL;
+}
+
+const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner)
+{
+	hostdev_release(dev);
+	for (const struct hostdev *other = claims; other; other = other->next)
+		if (collides(dev, other))
+			return other;
+	dev->owner = owner;
+	dev->next = claims;
+	claims = dev;
+	return NULL;
 }
 
 struct page_search {

@@ -43,8 +43,9 @@ const void *hostdev_tree(void);
 const char *hostdev_find(const char *name, struct hostdev *dev);
 
 /*
- * Claim it for `owner`, a name that lives as long as the claim, and so `dev`. NULL, or whose claim is in the way: of
- * the same node, or of one with which it shares a register or an interrupt.
+ * Claim it for `owner`, a name that lives as long as the claim, and so `dev`, of which virt7's own drivers need to fill
+ * `node` only. NULL, or whose claim is in the way: of the same node, or of one with which it shares a register or an
+ * interrupt.
  */
 const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner);
 void hostdev_release(struct hostdev *dev);

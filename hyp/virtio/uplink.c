@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hyp/console/log.h"
+#include "hyp/host/hostdev.h"
 #include "hyp/host/nic.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/bundle.h"
@@ -23,6 +24,7 @@
 
 struct uplink {
 	struct nic nic;
+	struct hostdev claim; /* of its device */
 	struct switch_port port;
 	struct spinlock lock; /* the port's: what is sent */
 	struct thread *thread;
@@ -235,12 +237,21 @@ static const struct uplink *find_same(const struct uplink *u)
 	return other;
 }
 
+/* Virtual machines cannot have it from here on. */
+static const char *claim_card(struct uplink *u)
+{
+	u->claim.node = u->nic.v.node;
+	return hostdev_claim(&u->claim, "virt7, for a switch") ? "a VM has this card" : NULL;
+}
+
 static int start_uplink(struct uplink *u, const struct host *host, const char *name)
 {
 	const char *wrong = hostvirtio_find(&u->nic.v, host, u->path);
 
 	if (!wrong && find_same(u))
 		wrong = "another switch has this card";
+	if (!wrong)
+		wrong = claim_card(u);
 	if (!wrong)
 		wrong = nic_open(&u->nic);
 	if (wrong)
@@ -272,6 +283,7 @@ static void create_uplink(const struct host *host, const char *name, const char 
 	u->path = path;
 	u->up = u->looks = true;
 	if (start_uplink(u, host, name)) {
+		hostdev_release(&u->claim);
 		page_free(u, order);
 		return;
 	}

@@ -190,6 +190,15 @@ static void test_claims(void **state)
 	assert_null(hostdev_claim(&irq, "c"));
 	hostdev_release(&irq);
 	hostdev_release(&irq); /* it has none */
+
+	/* virt7's own driver knows the node; the same claim again is no other. */
+	first = (struct hostdev){.node = first.node};
+	assert_null(hostdev_claim(&first, "virt7"));
+	assert_null(hostdev_claim(&first, "virt7"));
+	assert_ptr_equal(hostdev_claim(&again, "b"), &first);
+	hostdev_release(&first);
+	assert_null(hostdev_claim(&again, "b"));
+	hostdev_release(&again);
 }
 
 /* Nodes that nobody claims, and those that are off, count; so do GICH and GICV. */

@@ -211,8 +211,10 @@ static void begin(uint32_t count)
 
 static int end(void **state)
 {
-	if (made)
+	if (made) {
 		switch_leave(&made->port);
+		hostdev_release(&made->claim);
+	}
 	page_free(made, page_order(sizeof(*made)));
 	uplinks = made = NULL;
 	fit_free(&switches);
@@ -458,15 +460,40 @@ static void test_card_twice(void **state)
 	assert_ptr_equal(uplink_next(NULL), made);
 }
 
+/* No VM gets the card of an uplink; what could not be made leaves it to others. */
+static void test_card_is_claimed(void **state)
+{
+	struct hostdev dev = {.node = 1000};
+
+	(void)state;
+	memset(&fake, 0, sizeof(fake));
+	fake.node = dev.node;
+	fake.open = "that is";
+	expect_refusal("lan", "uplink", "/a", LOG_ERR, "switch lan: uplink \"/a\": that is" REACH);
+	assert_null(hostdev_claim(&dev, "a VM"));
+	hostdev_release(&dev);
+	fake.open = NULL;
+	begin(0);
+	dev.node = made->nic.v.node;
+	assert_ptr_equal(hostdev_claim(&dev, "a VM"), &made->claim);
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_teardown(name, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused), TEST(test_in),  TEST(test_in_pieces), TEST(test_in_wrong),
-		TEST(test_in_touches),          TEST(test_out), TEST(test_link),      TEST(test_priority),
+		cmocka_unit_test(test_refused),
+		TEST(test_in),
+		TEST(test_in_pieces),
+		TEST(test_in_wrong),
+		TEST(test_in_touches),
+		TEST(test_out),
+		TEST(test_link),
+		TEST(test_priority),
 		TEST(test_card_twice),
+		TEST(test_card_is_claimed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

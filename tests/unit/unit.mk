@@ -48,7 +48,7 @@ test_virtio_net_control_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTI
 test_virtio_capture_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_uplink_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 # includes hyp/virtio/uplink.c
-test_uplink_SRCS   := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
+test_uplink_SRCS   := hyp/host/hostdev.c hyp/host/devtree.c tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_net_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_offload_SRCS := $(test_virtio_net_SRCS)
 test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
