@@ -138,6 +138,12 @@ static void say_result(int ret, const char *name, const char *address)
 			shell_printf("%s is not RAM of %s, or it has none now; `mem %s` shows where it is\n", address,
 				     name, name);
 		break;
+	case -EPERM:
+		shell_printf(
+			"%s has its RAM in common with devices of the host (trusted-dma): an error there could not "
+			"be contained\n",
+			name);
+		break;
 	case -EBUSY:
 		shell_printf("%s is being started, reset or stopped; try again\n", name);
 		break;

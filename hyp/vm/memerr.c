@@ -72,8 +72,11 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 	if (lost)
 		tell_guest(vm, at, async);
 	if (log_ratelimit(&budget))
-		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: 4 KiB taken away",
-			vm->config.name, (ull)page.v, (ull)at.v);
+		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: 4 KiB taken away%s",
+			vm->config.name, (ull)page.v, (ull)at.v,
+			vm_is_direct(vm)
+				? " from its vCPUs; its devices have it still, and the error cannot be contained"
+				: "");
 	return ret;
 }
 
@@ -101,7 +104,7 @@ static void leave_out(struct vm *vm, ipa_t at, pa_t page)
 		return;
 	bad->guest = true;
 	bad->ipa = at.v;
-	stands_in = badpage_replace(bad) == 0;
+	stands_in = !vm_is_direct(vm) && badpage_replace(bad) == 0;
 	if (log_ratelimit(&budget))
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: %s", vm->config.name,
 			(ull)page.v, (ull)at.v, stands_in ? "another page stands in for it" : "4 KiB taken away");
@@ -168,7 +171,7 @@ static int lose_page_at(struct vm *vm, ipa_t at, const pa_t *wanted, bool async)
 
 int memerr_guest_page(struct vm *vm, ipa_t at, bool async)
 {
-	return lose_page_at(vm, at, NULL, async);
+	return vm_is_direct(vm) ? -EPERM : lose_page_at(vm, at, NULL, async);
 }
 
 /* Where the VM sees `page`: in its pieces of RAM, or as a spare page in one. Holder of vm->lock. */

@@ -296,6 +296,26 @@ static void test_leave_out(void **state)
 	fake_machine.bad_size = 0;
 }
 
+/* RAM that devices of the host reach by themselves: an operator's error is refused, one that is found cannot be
+ * contained. */
+static void test_direct(void **state)
+{
+	uint64_t at = VM_IPA + 0x80000;
+
+	(void)state;
+	b->config.trusted_dma = true;
+	assert_int_equal(memerr_guest_page(b, ipa(at), false), -EPERM);
+	assert_int_equal(taken, 0);
+	assert_int_equal(memerr_page(pa(VM_PA + 0x80000), false), 0);
+	assert_true(taken == 1 && told == 1);
+	assert_non_null(strstr(fake_log_last(LOG_ERR), "the error cannot be contained"));
+	/* Nothing stands in for it: its devices know the host's addresses. */
+	take_result = -ENOENT;
+	assert_int_equal(memerr_page(pa(VM_PA + 0x81000), false), 0);
+	assert_true(record(VM_PA + 0x81000)->instead == 0 && told == 2);
+	b->config.trusted_dma = false;
+}
+
 static void test_device(void **state)
 {
 	(void)state;
@@ -353,7 +373,7 @@ int main(void)
 		cmocka_unit_test_setup(test_spare, each),     cmocka_unit_test_setup(test_busy, each),
 		cmocka_unit_test_setup(test_device, each),    cmocka_unit_test_setup(test_nobody, each),
 		cmocka_unit_test_setup(test_no_table, each),  cmocka_unit_test_setup(test_heap, each),
-		cmocka_unit_test_setup(test_leave_out, each),
+		cmocka_unit_test_setup(test_leave_out, each), cmocka_unit_test_setup(test_direct, each),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
