@@ -23,21 +23,22 @@
 #define SYS_getcpu            345
 #define SYS_kexec_load        347
 
-static inline long syscall5(long number, long a, long b, long c, long d, long e)
+static inline long syscall6(long number, long a, long b, long c, long d, long e, long f)
 {
 	register long r0 __asm__("r0") = a;
 	register long r1 __asm__("r1") = b;
 	register long r2 __asm__("r2") = c;
 	register long r3 __asm__("r3") = d;
 	register long r4 __asm__("r4") = e;
-	register long r5 __asm__("r5") = 0;
+	register long r5 __asm__("r5") = f;
 	register long r7 __asm__("r7") = number;
 
 	__asm__ volatile("svc #0" : "+r"(r0) : "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5), "r"(r7) : "memory");
 	return r0;
 }
 
-#define syscall3(number, a, b, c) syscall5(number, (long)(a), (long)(b), (long)(c), 0, 0)
+#define syscall5(number, a, b, c, d, e) syscall6(number, a, b, c, d, e, 0)
+#define syscall3(number, a, b, c)       syscall5(number, (long)(a), (long)(b), (long)(c), 0, 0)
 
 #define O_RDWR   2
 #define O_DIRECT 0x10000 /* ARM's own */

@@ -3,7 +3,7 @@
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
-LINUX_PROGRAMS := badmem diskio kexec neon netio
+LINUX_PROGRAMS := badmem diskio kexec memrecords neon netio
 LINUX_CFLAGS := -march=armv7ve -mfpu=neon-vfpv4 -mfloat-abi=softfp -marm -O2 -std=gnu11 -ffreestanding -fno-stack-protector \
 	-fno-math-errno -fno-tree-loop-distribute-patterns -ffp-contract=off -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -I. -MMD -MP
 

@@ -195,6 +195,34 @@ def test_shell(virt7, mkbundle):
     power_off(run)
 
 
+def test_records_in_debian(virt7, mkbundle, initramfs):
+    """docs/memory-errors.md's program reads of each page at once, though nobody touches it, here of what the kernel has freed."""
+    cpio = initramfs(f"bin/memrecords={BUILD}/linux/memrecords")
+    run = virt7(mkbundle(f"name=debian,cpus=1,memory=192M,memory-errors=early,kernel={DEPS}/armhf/vmlinuz,ramdisk={cpio},"
+                         "bootargs=console=ttyAMA0"), smp=2, mem="1G", timeout=120)
+    run.expect("userspace up: ")
+    open_shell(run)
+    run.send("vm console debian\r")
+    run.send("\r")
+    run.expect("~ # ")
+    run.send("hexdump -v -e '4/1 \"%02x\" \"\\n\"' /proc/device-tree/chosen/linux,initrd-start\r")
+    start = int(run.expect(r"\n0{8}\r+\n(\w{8})\r")[1], 16)
+    run.expect("~ # ")
+    pages = [start + (1 << 20) + n * 0x5000 & ~0xfff for n in range(3)]
+    open_shell(run)
+    for page in pages:
+        assert f"the guest's at {page:#x}, is bad: 4 KiB taken away" in command(run, f"poison debian {page:x}")
+    run.send("vm console debian\r")
+    run.send("\r")
+    run.expect("~ # ")
+    run.send("memrecords /proc/device-tree/memory-errors@*/reg\r")
+    for number, page in enumerate(pages, 1):
+        run.expect(f"bad page {page:08x}, number {number:08x}\r")
+    run.expect("memrecords: 00000003 so far\r")
+    open_shell(run)
+    power_off(run)
+
+
 STORMS = 3
 
 
