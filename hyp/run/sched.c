@@ -631,7 +631,7 @@ static void idle_wait(struct percpu *cpu)
 	if (cpu->ready || irq_handle_one())
 		return;
 	if (likely(!(read_isr() & ISR_A))) {
-		wfi(); /* wakes for masked interrupts too (B1.8.13); the next round takes them */
+		wfi(); /* wakes for masked interrupts too (B1.8.14); the next round takes them */
 		return;
 	}
 	owner = world_take_abort(cpu); /* or it would wake every WFI, and at last be another guest's */

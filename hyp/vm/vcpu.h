@@ -124,7 +124,7 @@ static inline void vcpu_served_devices(struct vcpu *vcpu, uint64_t ticks)
 	__atomic_store_n(&vcpu->device_ticks, vcpu->device_ticks + ticks, __ATOMIC_RELAXED);
 }
 
-/* Give the loaded vCPU an asynchronous abort, which its guest takes when it unmasks them (B1.9.12). */
+/* Give the loaded vCPU an asynchronous abort, which its guest takes when it unmasks them (B1.9.9). */
 static inline void vcpu_pend_abort(struct vcpu *vcpu)
 {
 	vcpu->hcr |= HCR_VA;

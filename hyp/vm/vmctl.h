@@ -73,7 +73,7 @@ void vmctl_checkpoint(struct vcpu *vcpu);
 /* PSCI (DEN 0022): results are PSCI's. */
 uint32_t vmctl_cpu_on(struct vm *vm, uint32_t target, uint32_t entry, uint32_t context);
 void vmctl_cpu_off(struct vcpu *vcpu);
-/* WFI (DDI 0406C B1.8.13), and PSCI's standby. */
+/* WFI (DDI 0406C B1.8.14), and PSCI's standby. */
 void vmctl_standby(struct vcpu *vcpu);
 /* The same, then start over at `entry` with `context` in r0; interrupt state and timers live on. */
 uint32_t vmctl_cpu_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t context);

@@ -1,6 +1,6 @@
 /*
  * Bad pages of this machine's RAM, made by the device for tests: what an access finds, in both table formats, by every
- * kind of instruction, on table walks, and later, where the error is asynchronous (DDI 0406C B1.9.8, B1.9.12, B3.13).
+ * kind of instruction, on table walks, and later, where the error is asynchronous (DDI 0406C B1.9.8, B1.9.9, B3.13).
  * Then all CPUs go on reading a page while it becomes bad, "rounds=N" times. The neighbours of a bad page stay as they
  * were.
  */

@@ -36,7 +36,7 @@ static void listen(bool on)
 	listening = on;
 }
 
-/* Interrupts stay masked: a pending one ends the WFI (DDI 0406C B1.8.13), and what it was is seen in the devices. */
+/* Interrupts stay masked: a pending one ends the WFI (DDI 0406C B1.8.14), and what it was is seen in the devices. */
 static char read_char(void)
 {
 	while (read32(UARTFR) & FR_RXFE) {

@@ -242,7 +242,7 @@ static void reset_walks_no_old_tables(void **state)
 	assert_true(flushed(&vcpu[0]));
 }
 
-/* An asynchronous abort that the guest masks goes with it (B1.9.12); once taken, the hardware clears HCR.VA. */
+/* An asynchronous abort that the guest masks goes with it (B1.9.9); once taken, the hardware clears HCR.VA. */
 static void pending_abort_moves_along(void **state)
 {
 	(void)state;

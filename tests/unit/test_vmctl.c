@@ -798,7 +798,7 @@ static void weightier_requests_win(void **state)
 	assert_int_equal(vm.state, VM_RUNNING);
 }
 
-/* B1.8.13: what it waits for, or has already. */
+/* B1.8.14: what it waits for, or has already. */
 static void standby_ends(void **state)
 {
 	(void)state;
