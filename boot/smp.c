@@ -17,6 +17,7 @@
 #include "hyp/console/log.h"
 #include "hyp/run/option.h"
 #include "hyp/run/sched.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/vm/vcpu.h"
 #include "mm/cache.h"
 #include "mm/tlb.h"
@@ -112,6 +113,7 @@ int cpu_init(const struct host *host)
 	init_traps();
 	irq_register(host->gic_maintenance_irq, maintenance_irq, NULL);
 	vgic_init_cpu();
+	guest_views_init_cpu();
 	timer_init_cpu(host->timer_hyp_irq);
 	vtimer_init_cpu(host->timer_virt_irq);
 	sched_init_cpu(cpu, host->timer_phys_irq);

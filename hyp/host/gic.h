@@ -19,6 +19,7 @@ enum gic_sgi {
 	GIC_SGI_KICK,   /* "look at your work": needs no handler */
 	GIC_SGI_TRACE,  /* hyp/debug/trace.c */
 	GIC_SGI_RECALL, /* give list registers back (vgic/state.c) */
+	GIC_SGI_VIEWS,  /* show nothing of guests' RAM any more (hyp/vm/guestmem.c) */
 };
 
 /* GICC registers, offsets in bytes (IHI 0048B 4.4) */

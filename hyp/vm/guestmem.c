@@ -5,7 +5,9 @@
 #include <arm/copy.h>
 #include <arm/sysreg.h>
 
+#include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
+#include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
@@ -44,6 +46,27 @@ static struct kept_view {
 static inline struct kept_view *kept_view(uint32_t window)
 {
 	return &kept_views[cpu_id()][window >= HYP_WINDOW_VIEW_2];
+}
+
+static bool forget_views(uint32_t id, void *arg)
+{
+	(void)id, (void)arg;
+	for (enum hyp_window window = HYP_WINDOW; window < HYP_WINDOWS; window++)
+		hyp_window_close_at(window);
+	kept_view(HYP_WINDOW_VIEW)->generation = kept_view(HYP_WINDOW_VIEW_2)->generation = 0;
+	return true;
+}
+
+void guest_views_forget(void)
+{
+	for (uint32_t cpu = 0; cpu < CPU_MAX; cpu++)
+		if (percpu[cpu].online)
+			gic_send_sgi(cpu, GIC_SGI_VIEWS);
+}
+
+void guest_views_init_cpu(void)
+{
+	irq_register(GIC_SGI_VIEWS, forget_views, NULL);
 }
 
 void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)

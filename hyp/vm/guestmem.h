@@ -57,6 +57,16 @@ struct guest_view {
 
 #define GUEST_NO_BLOCK UINT64_MAX
 
+/*
+ * Some of what is shown is bad memory by now: each CPU takes away what its windows show, where it next serves
+ * interrupts, for there it uses none. Until then they are open on the page, and nobody reads it there but by
+ * speculation.
+ */
+void guest_views_forget(void);
+
+/* Each CPU as it comes up. */
+void guest_views_init_cpu(void);
+
 void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window);
 void guest_view_close(struct guest_view *view);
 

@@ -6,6 +6,7 @@
 #include "hyp/console/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vdev/device.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/vm/memerr.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
@@ -69,6 +70,7 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 	if (!bad)
 		return ret;
 	hyp_unmap_ring_page(page);
+	guest_views_forget();
 	if (lost)
 		tell_guest(vm, at, async);
 	if (log_ratelimit(&budget))
@@ -268,6 +270,7 @@ static int lose_other_page(pa_t page, bool async)
 		return -EFAULT;
 	if (!add_record(page, async, name))
 		return badpage_is(page) ? -EEXIST : -ENOMEM;
+	guest_views_forget();
 	if (device && device->class->lose)
 		device->class->lose(device, page);
 	say = log_ratelimit(&budget);

@@ -13,6 +13,8 @@
 #include "fake_machine.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/lib/bits.h"
+#include "hyp/host/gic.h"
+#include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
@@ -81,6 +83,22 @@ uint8_t *hyp_window_show(enum hyp_window window, pa_t address)
 void hyp_window_close_at(enum hyp_window window)
 {
 	windows &= ~BIT(window);
+}
+
+static irq_fn on_sgi;
+static uint32_t sgis;
+
+void irq_register(uint32_t id, irq_fn fn, void *arg)
+{
+	(void)arg;
+	assert_int_equal(id, GIC_SGI_VIEWS);
+	on_sgi = fn;
+}
+
+void gic_send_sgi(uint32_t cpu, uint32_t sgi)
+{
+	assert_int_equal(sgi, GIC_SGI_VIEWS);
+	sgis |= BIT(cpu);
 }
 
 void cache_clean_invalidate(const void *start, size_t len)
@@ -320,6 +338,29 @@ static void test_views_go_on(void **state)
 }
 
 /* The short way to a block that is shown is for bytes of that block alone. */
+/* A page has become bad: every CPU that is there, this one too, shows nothing any more, and knows it. */
+static void test_forget(void **state)
+{
+	struct guest_view view;
+	uint8_t byte;
+
+	(void)state;
+	caches(true);
+	percpu[0].online = percpu[3].online = true;
+	guest_views_init_cpu();
+	guest_views_forget();
+	assert_int_equal(sgis, BIT(0) | BIT(3));
+	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	assert_int_equal(guest_copy_in(&view, ipa(BASE), &byte, 1), 0);
+	guest_view_close(&view);
+	assert_int_not_equal(windows, 0);
+	assert_true(on_sgi(GIC_SGI_VIEWS, NULL));
+	assert_int_equal(windows, 0);
+	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	assert_int_equal(view.here.block, GUEST_NO_BLOCK);
+	guest_view_close(&view);
+}
+
 static void test_shown(void **state)
 {
 	const uint64_t block = BASE + RAM - BLOCK_SIZE;
@@ -496,8 +537,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copies),      cmocka_unit_test(test_bounds),   cmocka_unit_test(test_present),
 		cmocka_unit_test(test_abort),       cmocka_unit_test(test_coherent), cmocka_unit_test(test_views),
-		cmocka_unit_test(test_views_go_on), cmocka_unit_test(test_shown),    cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_rings),
+		cmocka_unit_test(test_views_go_on), cmocka_unit_test(test_shown),    cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_lists),       cmocka_unit_test(test_rings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

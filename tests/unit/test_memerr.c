@@ -13,6 +13,7 @@
 #include "fake_machine.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vdev/device.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/vm/memerr.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
@@ -85,6 +86,13 @@ uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
 void hyp_window_close_at(enum hyp_window window)
 {
 	(void)window;
+}
+
+static uint32_t forgets;
+
+void guest_views_forget(void)
+{
+	forgets++;
 }
 
 void hyp_unmap_ring_page(pa_t page)
@@ -323,7 +331,7 @@ static void test_device(void **state)
 	assert_string_equal(fake_log_last(LOG_ERR),
 			    "vm a: disk0: the host's RAM at 0xa0001000 is bad: 4 KiB of the device's data are lost");
 	assert_int_equal(taken + crashes, 0);
-	assert_int_equal(losses, 1);
+	assert_true(losses == 1 && forgets > 0);
 	assert_false(record(DISK_PA + 0x1000)->guest);
 	assert_string_equal(record(DISK_PA + 0x1000)->owner, "a");
 }
