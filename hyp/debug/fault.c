@@ -33,14 +33,26 @@ static bool fault_is_hole(uint32_t hsr)
 	       ((va >= LAYOUT_RINGS && va < LAYOUT_RINGS_END) || (va >= LAYOUT_WINDOWS && va < LAYOUT_WINDOWS_END));
 }
 
-/* The page that has not answered, by HYP's own tables. PAR is a guest's: put back. */
-static void tell_found(uint32_t hsr)
+#define NEAR 64U /* more than an instruction moves */
+
+/*
+ * The address of an external abort may be missing: what is not near where the accesses of FAULT_MEMORY_FOUND have their
+ * pointers, r0 and r1, is not believed.
+ */
+static bool is_operand(const struct panic_frame *frame, uint32_t va)
 {
+	return va - frame->r[0] + NEAR < 2U * NEAR || va - frame->r[1] + NEAR < 2U * NEAR;
+}
+
+/* The page that has not answered, by HYP's own tables. PAR is a guest's: put back. */
+static void tell_found(const struct panic_frame *frame, uint32_t hsr)
+{
+	uint32_t va = read_hdfar();
 	uint64_t saved = read_par_64(), par;
 
-	if (hsr & ISS_FNV)
+	if (hsr & ISS_FNV || !is_operand(frame, va))
 		return;
-	write_ats1hr(read_hdfar());
+	write_ats1hr(va);
 	isb();
 	par = read_par_64();
 	write_par_64(saved);
@@ -64,7 +76,7 @@ void fault_handle(struct panic_frame *frame)
 	for (const struct fault_range *row = extable_start; row < extable_end; row++)
 		if (is_survived(row, frame, hsr)) {
 			if (row->kind == FAULT_MEMORY_FOUND && fault_is_external(hsr))
-				tell_found(hsr);
+				tell_found(frame, hsr);
 			frame->pc = row->fixup;
 			return;
 		}

@@ -56,10 +56,12 @@ static void translate(uint32_t reg, uint64_t va)
 	fake_machine.reg[SYSREG_par_64] = par_of_va && va == fault_va ? par_of_va : 1U;
 }
 
+static uint32_t to, from; /* what the copy has in r0 and r1 */
+
 /* Where HYP goes on; 0: it panicked. */
 static uint32_t go_on(uint32_t pc, uint32_t vector, uint32_t ec, uint32_t fsc)
 {
-	struct panic_frame frame = {.pc = pc, .vector = vector};
+	struct panic_frame frame = {.r = {to, from}, .pc = pc, .vector = vector};
 
 	fake_machine_reset();
 	fake_machine.on_write[SYSREG_ats1hr] = translate;
@@ -119,6 +121,16 @@ static void test_found(void **state)
 	(void)state;
 	fault_va = LAYOUT_WINDOWS + 0x12345U;
 	par_of_va = UINT64_C(0xff87654000) | 0x380U; /* attributes below the address */
+	go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL);
+	assert_int_equal(finds, 0); /* an address that is nobody's */
+	to = fault_va + 64U;
+	assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x2000);
+	assert_int_equal(finds, 1);
+	to = 0;
+	from = fault_va + 65U;
+	go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL);
+	assert_int_equal(finds, 0);
+	from = fault_va - 63U;
 	assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x2000);
 	assert_true(finds == 1 && found_at == UINT64_C(0x87654000) + UINT64_C(0xff00000000));
 	assert_int_equal(fake_read(SYSREG_par_64), GUESTS_PAR);
