@@ -243,7 +243,7 @@ static enum exit_action table_lost(struct vcpu *vcpu)
  * An external abort that comes to HYP though its cause is no walk, as where Secure software has it so. HPFAR means
  * nothing then (B4.1.66): what the guest's tables have for `va` is only looked at, and no device's registers are.
  */
-static void suspect(struct vcpu *vcpu, uint32_t hsr, uint32_t va)
+static void suspect_page(struct vcpu *vcpu, uint32_t hsr, uint32_t va)
 {
 	uint64_t at;
 	pa_t page;
@@ -284,7 +284,7 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 	} else if (is_table_lost(hsr)) {
 		return table_lost(vcpu);
 	} else {
-		suspect(vcpu, hsr, va);
+		suspect_page(vcpu, hsr, va);
 	}
 	inject_data_abort(vcpu, va);
 	return EXIT_AGAIN;
@@ -300,7 +300,7 @@ enum exit_action abort_prefetch(struct vcpu *vcpu, struct regs *regs, uint32_t h
 		return EXIT_AGAIN;
 	if (is_table_lost(hsr))
 		return table_lost(vcpu);
-	suspect(vcpu, hsr, va);
+	suspect_page(vcpu, hsr, va);
 	if (hsr & ISS_S1PTW)
 		inject_walk_abort(vcpu, va, ipa(align_down(at, PAGE_SIZE)), true);
 	else

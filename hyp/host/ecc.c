@@ -27,12 +27,12 @@
 #define SREGS_CLEAR(n) (4U * (n)) /* of single-bit errors, of double-bit errors */
 
 /* One access of a word (<arm/copy.h>). */
-static int get(volatile uint8_t *reg, uint32_t *value)
+static int ecc_get(volatile uint8_t *reg, uint32_t *value)
 {
 	return copy_checked(value, (const void *)(uintptr_t)reg, sizeof(*value));
 }
 
-static int put(volatile uint8_t *reg, uint32_t value)
+static int ecc_put(volatile uint8_t *reg, uint32_t value)
 {
 	return copy_checked((void *)(uintptr_t)reg, &value, sizeof(value));
 }
@@ -41,7 +41,7 @@ static int ddr_start(const struct ecc_model *model, volatile uint8_t *regs)
 {
 	uint32_t opt;
 
-	if (get(regs + model->errors + DDR_ECC_OPT, &opt))
+	if (ecc_get(regs + model->errors + DDR_ECC_OPT, &opt))
 		return -EIO;
 	return OPT_MODE(opt) == MODE_NONE || OPT_MODE(opt) == MODE_GENERATE ? -ENODEV : 0;
 }
@@ -50,11 +50,11 @@ static int ddr_start(const struct ecc_model *model, volatile uint8_t *regs)
 static int ddr_serve(const struct ecc_model *model, volatile uint8_t *regs, uint32_t n, struct ecc_report *report)
 {
 	uint32_t status, address = 0;
-	int ret = get(regs + model->interrupts + DDR_INT_STATUS, &status);
+	int ret = ecc_get(regs + model->interrupts + DDR_INT_STATUS, &status);
 
 	(void)n;
 	if (!ret && status & INT_HAS_ADDRESS)
-		ret = get(regs + model->errors + DDR_U_ERR_ADDR, &address);
+		ret = ecc_get(regs + model->errors + DDR_U_ERR_ADDR, &address);
 	if (ret)
 		return ret;
 	*report = (struct ecc_report){
@@ -63,14 +63,14 @@ static int ddr_serve(const struct ecc_model *model, volatile uint8_t *regs, uint
 		.has_address = status & INT_HAS_ADDRESS,
 		.address = address,
 	};
-	return put(regs + model->interrupts + DDR_INT_ACK, status);
+	return ecc_put(regs + model->interrupts + DDR_INT_ACK, status);
 }
 
 static int sregs_serve(const struct ecc_model *model, volatile uint8_t *regs, uint32_t n, struct ecc_report *report)
 {
 	(void)model;
 	*report = (struct ecc_report){.corrected = n == 0, .uncorrected = n == 1};
-	return put(regs + SREGS_CLEAR(n), 1);
+	return ecc_put(regs + SREGS_CLEAR(n), 1);
 }
 
 const struct ecc_model ecc_highbank = {"memory controller", 1, 0x128, 0x180, ddr_start, ddr_serve};

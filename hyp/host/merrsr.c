@@ -32,7 +32,7 @@ static const struct {
 	{0x14, "L2 dirty bits"},
 };
 
-static const char *name_of(uint64_t value)
+static const char *merrsr_name(uint64_t value)
 {
 	for (uint32_t i = 0; i < ARRAY_SIZE(rams); i++)
 		if (rams[i].id == MERRSR_RAM(value))
@@ -40,15 +40,15 @@ static const char *name_of(uint64_t value)
 	return "another RAM";
 }
 
-static void say(const char *reg, uint64_t value)
+static void merrsr_say_one(const char *reg, uint64_t value)
 {
 	static struct log_budget budget;
 
 	if (value & MERRSR_VALID && log_ratelimit(&budget))
 		log_err("host: CPU %u: %s 0x%016llx: %s error in %s, at 0x%x; %u more there, %u elsewhere",
 			(unsigned)cpu_id(), reg, (unsigned long long)value,
-			value & MERRSR_FATAL ? "a fatal" : "a corrected", name_of(value), (unsigned)MERRSR_AT(value),
-			(unsigned)MERRSR_SAME(value), (unsigned)MERRSR_OTHERS(value));
+			value & MERRSR_FATAL ? "a fatal" : "a corrected", merrsr_name(value),
+			(unsigned)MERRSR_AT(value), (unsigned)MERRSR_SAME(value), (unsigned)MERRSR_OTHERS(value));
 }
 
 void merrsr_say(void)
@@ -59,8 +59,8 @@ void merrsr_say(void)
 	if ((read_midr() & MIDR_PART_MASK) != MIDR_CORTEX_A15)
 		return;
 	if (!cpumerrsr_take(&value))
-		say("CPUMERRSR", value);
+		merrsr_say_one("CPUMERRSR", value);
 	if (!l2merrsr_take(&value))
-		say("L2MERRSR", value);
+		merrsr_say_one("L2MERRSR", value);
 	fault_give_back(kept);
 }

@@ -28,20 +28,20 @@ static struct {
 
 static struct timer retry;
 
-static void wake(void)
+static void found_wake(void)
 {
 	if (found.thread)
 		sched_wake(found.thread);
 }
 
-static void wake_again(struct timer *timer)
+static void found_wake_again(struct timer *timer)
 {
 	(void)timer;
-	wake();
+	found_wake();
 }
 
 /* Holder of found.lock. */
-static bool is_noted(uint64_t page)
+static bool found_is_noted(uint64_t page)
 {
 	uint32_t i = 0;
 
@@ -50,10 +50,10 @@ static bool is_noted(uint64_t page)
 	return i < found.count;
 }
 
-static void add(uint64_t page)
+static void found_add(uint64_t page)
 {
 	spin_lock(&found.lock);
-	if (found.count < FOUND_MAX && !is_noted(page))
+	if (found.count < FOUND_MAX && !found_is_noted(page))
 		found.page[found.count++] = page;
 	spin_unlock(&found.lock);
 }
@@ -64,8 +64,8 @@ void memerr_found(pa_t at)
 
 	if (!ram_is(page) || badpage_is(page))
 		return;
-	add(page.v);
-	wake();
+	found_add(page.v);
+	found_wake();
 }
 
 void memerr_suspect(struct vm *vm, ipa_t at)
@@ -78,7 +78,7 @@ void memerr_suspect(struct vm *vm, ipa_t at)
 			return; /* the copy has told memerr_found() where it met the error, or this is no RAM */
 }
 
-static bool take(uint64_t *page)
+static bool found_take(uint64_t *page)
 {
 	bool any;
 
@@ -91,34 +91,34 @@ static bool take(uint64_t *page)
 }
 
 /* One after the other; those whose owner is on its way somewhere wait together. */
-static void take_all(void)
+static void found_take_all(void)
 {
 	uint64_t page, later[FOUND_MAX];
 	uint32_t count = 0;
 
-	while (count < FOUND_MAX && take(&page)) {
+	while (count < FOUND_MAX && found_take(&page)) {
 		if (memerr_page(pa(page), false) == -EBUSY)
 			later[count++] = page;
 		sched_preempt();
 	}
 	for (uint32_t i = 0; i < count; i++)
-		add(later[i]);
+		found_add(later[i]);
 	if (count)
 		timer_arm(&retry, timer_now() + timer_hz() / RETRIES_A_S);
 }
 
-static void serve(void *arg)
+static void found_serve(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		take_all();
+		found_take_all();
 		sched_block();
 	}
 }
 
 int memfound_start(void)
 {
-	retry.expired = wake_again;
-	found.thread = thread_create(serve, NULL, SCHED_PRIORITY_OWN);
+	retry.expired = found_wake_again;
+	found.thread = thread_create(found_serve, NULL, SCHED_PRIORITY_OWN);
 	return found.thread ? 0 : -ENOMEM;
 }

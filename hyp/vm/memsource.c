@@ -27,7 +27,7 @@ struct source {
 static struct source sources[HOST_ECC_MAX];
 static struct log_budget budget; /* a bit that flips may do so a thousand times a second */
 
-static void say(const struct source *s, const struct ecc_report *report)
+static void source_say(const struct source *s, const struct ecc_report *report)
 {
 	const char *what = s->ecc->model->what;
 
@@ -43,7 +43,7 @@ static void say(const struct source *s, const struct ecc_report *report)
 }
 
 /* Without a cause for long it is not one that can be ended: better none than nothing else. */
-static void count_idle(struct source_irq *irq, uint32_t id)
+static void source_count_idle(struct source_irq *irq, uint32_t id)
 {
 	if (++irq->idle < IDLE_MAX)
 		return;
@@ -52,7 +52,7 @@ static void count_idle(struct source_irq *irq, uint32_t id)
 		 irq->of->ecc->model->what, (unsigned)id);
 }
 
-static bool serve(uint32_t id, void *arg)
+static bool source_serve(uint32_t id, void *arg)
 {
 	struct source_irq *irq = arg;
 	const struct source *s = irq->of;
@@ -60,19 +60,19 @@ static bool serve(uint32_t id, void *arg)
 
 	if (s->ecc->model->serve(s->ecc->model, s->regs, irq->n, &report) ||
 	    report.corrected + report.uncorrected == 0) {
-		count_idle(irq, id);
+		source_count_idle(irq, id);
 		return true;
 	}
 	irq->idle = 0;
 	memsource_count.corrected += report.corrected;
 	memsource_count.uncorrected += report.uncorrected;
-	say(s, &report);
+	source_say(s, &report);
 	if (report.has_address)
 		memerr_found(pa(report.address));
 	return true;
 }
 
-static const char *try(struct source *s)
+static const char *source_try(struct source *s)
 {
 	const struct ecc_model *model = s->ecc->model;
 	int ret;
@@ -87,7 +87,7 @@ static const char *try(struct source *s)
 		if (s->ecc->irq[n] < SPI_FIRST || s->ecc->irq[n] >= GIC_SPURIOUS)
 			return "it has no interrupt";
 		s->irq[n] = (struct source_irq){s, n, 0};
-		irq_register(s->ecc->irq[n], serve, &s->irq[n]);
+		irq_register(s->ecc->irq[n], source_serve, &s->irq[n]);
 	}
 	return NULL;
 }
@@ -99,7 +99,7 @@ int memsource_start(const struct host *host)
 		const char *wrong;
 
 		s->ecc = &host->ecc[i];
-		wrong = try(s);
+		wrong = source_try(s);
 		log_info("host: memory errors: %s %s at 0x%llx%s%s", s->ecc->model->what, s->ecc->compatible,
 			 (unsigned long long)s->ecc->base, wrong ? ": not used: " : "", wrong ? wrong : "");
 	}
