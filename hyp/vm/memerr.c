@@ -84,14 +84,15 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 
 #define LEFT_OUT_MAX 16U /* pages of a block */
 
-/* The pages of the block that do not answer; more than LEFT_OUT_MAX: there are too many. */
+/* The pages of the block that do not answer, and are not known to; more than LEFT_OUT_MAX: there are too many. */
 static uint32_t find_silent(pa_t block, pa_t page[LEFT_OUT_MAX])
 {
 	uint8_t *at = hyp_window_open(block);
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < BLOCK_SIZE && count <= LEFT_OUT_MAX; i += PAGE_SIZE)
-		if (zero_lines_checked(at + i, at + i + PAGE_SIZE) && count++ < LEFT_OUT_MAX)
+		if (zero_lines_checked(at + i, at + i + PAGE_SIZE) && !badpage_is(pa_add(block, i)) &&
+		    count++ < LEFT_OUT_MAX)
 			page[count - 1U] = pa_add(block, i);
 	hyp_window_close();
 	return count;

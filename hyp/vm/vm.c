@@ -250,18 +250,19 @@ static bool has_holes(pa_t block)
  */
 static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to)
 {
-	int ret = has_holes(to) ? -EIO : scrub(to);
-	pa_t show;
+	bool again = false;
+	int ret;
 
-	if (ret && !has_holes(to))
-		ret = memerr_leave_out(vm, block, to);
-	if (!has_holes(to))
-		return ret ? ret : s2_map_block(&vm->s2, block, to);
-	ret = s2_prepare(&vm->s2, block, to, &show);
-	if (ret)
-		return ret;
-	scrub(show);
-	return s2_map_block(&vm->s2, block, to);
+	do {
+		pa_t show = to;
+
+		ret = has_holes(to) ? s2_prepare(&vm->s2, block, to, &show) : 0;
+		if (ret)
+			return ret;
+		ret = scrub(show);
+		again = ret && !again && !memerr_leave_out(vm, block, to);
+	} while (again);
+	return ret && !has_holes(to) ? ret : s2_map_block(&vm->s2, block, to);
 }
 
 static int touch_block(struct vm *vm, ipa_t block, pa_t to)
