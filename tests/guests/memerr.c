@@ -188,7 +188,7 @@ static void test_async(uint32_t cpu_count)
 	write32(at, 1);
 	report(read32(at) == 0, "a load gets zeroes");
 	report(read_isr() & BIT(8), "ISR.A");
-	for (uint32_t i = 0; i < 100; i++) {
+	for (uint32_t i = param("switches=", 100); i > 0; i--) {
 		read32(MACHINE_GICD_BASE);
 		psci_hvc(PSCI_VERSION, 0, 0, 0);
 		read_actlr();

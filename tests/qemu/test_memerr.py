@@ -82,8 +82,9 @@ def test_ten_thousand_rounds(poisoned):
 
 def test_asynchronous_is_nobody_elses(poisoned):
     """Two VMs with aborts pending and one that listens, all on one CPU: at each switch between them one is pending."""
-    run = poisoned({"name": "a", "args": "rounds=0"}, {"name": "b", "args": "rounds=0"},
-                   {"name": "c", "args": "listen=20000"}, smp=1)
+    switches = 50000 if SOAK else 2000
+    args = f"rounds=0 switches={switches}"
+    run = poisoned({"name": "a", "args": args}, {"name": "b", "args": args}, {"name": "c", "args": f"listen={10 * switches}"}, smp=1)
     run.expect(r"virt7: no VM is running: power off\r|PANIC: ")
     for name in "abc":
         assert re.search(r"summary: \d+ passed, 0 failed", run.said(name))
