@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import BUILD, DEPS, QEMU, ROOT
+from conftest import BUILD, DEPS, QEMU, ROOT, run as run_tool
 
 GUEST = BUILD / "guests"
 KERNEL = DEPS / "armhf/vmlinuz"
@@ -115,6 +115,17 @@ def test_refused(qemu, mkbundle, tmp_path):
     assert "summary: 2 passed, 0 failed" in run.output()
 
 
+def test_uplink_is_taken(virt7, tmp_path):
+    """virt7's own card of a switch is no VM's."""
+    bundle = tmp_path / "x.itb"
+    assert run_tool("tools/mkbundle", "-o", bundle, "--uplink", f"lan={LAST}", "--vm",
+                    f"name=thief,memory=16M,kernel={GUEST}/pass.bin,trusted-dma,pass={LAST}", "--vm",
+                    pass_guest("gpio", f"pass={GPIO}", {"at": 0xc000000, "offset": 0xfe0, "value": 0x61, "words": 1})) == (0, "", "")
+    run = virt7(bundle, "-netdev", "user,id=n0", "-device", "virtio-net-device,netdev=n0")
+    run.expect(f"virt7: error: vm thief: passthrough {LAST}: it, or a part of it, is taken already by virt7, for a switch\r")
+    run.expect("summary: 2 passed, 0 failed\r")
+
+
 # --- Debian
 
 
@@ -211,3 +222,27 @@ def test_vexpress(qemu, mkbundle, initramfs, tmp_path):
     assert len(peer.got) == 2 * MIB and said_sum(run, "up") == sha256(peer.got)
     assert f"virt7: vm debian: passthrough {LAN9118}: interrupt 47 is 144, by level" in run.lines()
     assert f"virt7: warning: vm debian: passthrough {SD}: cd-gpios: left out of the guest's tree" in run.lines()
+
+
+BOARDS = {  # nodes, modules, QEMU's disk, the guest's name for it, a line
+    "midway": (("/soc/sata@ffe08000", "/soc/ethernet@fff50000"), ("xgmac", "sata_highbank", "sd_mod"),
+               "-nic user -drive if=none,id=d0,format=raw,file={} -device ide-hd,drive=d0,bus=ide.0", "/dev/sda",
+               "passthrough /soc/sata@ffe08000: interrupt 115 is 144, by level"),
+    "orangepi-pc": (("/soc/mmc@1c0f000",), ("sunxi-mmc", "mmc_block"), "-drive if=sd,format=raw,file={}", "/dev/mmcblk0",
+                    "warning: vm debian: passthrough /soc/mmc@1c0f000: resets: left out of the guest's tree"),
+}
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_boards(qemu, mkbundle, initramfs, tmp_path, board):
+    """An AHCI disk and an SD card by DMA, 16 MiB each way. Midway's RAM begins at 0, so that the VM's is below 1 GiB."""
+    nodes, modules, disk, name, line = BOARDS[board]
+    image = random_file(tmp_path / "disk", 16 * MIB)
+    script = "; ".join((f"until [ -e {name} ]; do sleep 1; done", *DISK, "cat /proc/iomem")).replace("/dev/vda", name)
+    words = ",".join(("trusted-dma", *(f"pass={node}" for node in nodes)))
+    bundle = mkbundle(debian("debian", words, script, initramfs(modules=modules)))
+    run = qemu(f"BOARD={board}", f"BUNDLE={bundle}", f"ARGS={disk.format(tmp_path / 'disk')}", timeout=300, program=ROOT / "tools/run")
+    assert run.wait() == 0
+    assert said_sum(run, "disk") == sha256(image)
+    assert said_sum(run, "written") == sha256((tmp_path / "disk").read_bytes())
+    assert any(line in said for said in run.lines())
