@@ -1,7 +1,8 @@
 /*
  * Devices of the host, as a VM has them by its property `passthrough`: what its own registers read, in each width; that
  * what lies beside them in the same page is not there; its interrupt. The parameters say where: `at` and `size` of the
- * registers, `offset` and `value` of a word that is constant, `clock` for a PL031 with interrupt `irq`.
+ * registers, `offset` and `value` of a word that is constant, `clock` is the interrupt of a PL031. With `fill` it is
+ * the one that gets RAM after others: so many MiB of RAM keep for a second what is written there.
  */
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"
@@ -121,9 +122,46 @@ static void test_taken(uint32_t irq)
 	report_eq(spurious, 0, "and no other comes");
 }
 
+extern uint8_t __image_end[];
+
+static uint32_t pattern(uint32_t va)
+{
+	return va * 0x9e3779b1U ^ 0x5eed5eedU;
+}
+
+/* From behind the image up to the device tree, and from there up to the end. */
+static uint32_t fill_or_count(uint32_t end, bool fill)
+{
+	uint32_t tree = boot_state.r2, tree_end = tree + fdt_be32(tree + 4) + PAGE, wrong = 0;
+
+	for (uint32_t va = (uint32_t)__image_end; va < end; va += 4) {
+		if (va >= tree && va < tree_end)
+			continue;
+		if (fill)
+			write32(va, pattern(va));
+		else if (read32(va) != pattern(va) && wrong++ < 4)
+			printf("  0x%08x at 0x%08x\n", (unsigned)read32(va), (unsigned)va);
+	}
+	return wrong;
+}
+
+static void test_ram(uint32_t mib)
+{
+	uint32_t end = (uint32_t)MACHINE_RAM_BASE + MIB(mib);
+
+	fill_or_count(end, true);
+	timer_delay(1000000);
+	report_eq(fill_or_count(end, false), 0, "RAM keeps what is written there");
+}
+
 void guest_main(void)
 {
 	uint32_t irq;
+
+	if (param("fill=", 0)) {
+		test_ram(param("fill=", 0));
+		return;
+	}
 
 	at = param("at=", 0);
 	size = param("size=", PAGE);

@@ -10,6 +10,8 @@ import threading
 import pytest
 
 from conftest import BUILD, DEPS, QEMU, ROOT, run as run_tool
+from test_shell import command, open_shell, power_off
+from test_smp import SOAK
 
 GUEST = BUILD / "guests"
 KERNEL = DEPS / "armhf/vmlinuz"
@@ -246,3 +248,107 @@ def test_boards(qemu, mkbundle, initramfs, tmp_path, board):
     assert said_sum(run, "disk") == sha256(image)
     assert said_sum(run, "written") == sha256((tmp_path / "disk").read_bytes())
     assert any(line in said for said in run.lines())
+
+
+# --- RAM that a device may write to, when its owner ends
+
+
+class Flood(threading.Thread):
+    """A TCP server that sends without end to whoever connects."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            connection, _ = self.socket.accept()
+            threading.Thread(target=self.pour, args=(connection,), daemon=True).start()
+
+    @staticmethod
+    def pour(connection):
+        with connection:
+            try:
+                while True:
+                    connection.sendall(b"\xdb" * 65536)
+            except OSError:
+                pass
+
+
+PROBE_MIB = 276  # of a host of 320 MiB: whoever has them has the owner's too
+BUSY = ("ip link set eth0 up", "ifconfig eth0 10.0.2.15", "mkfifo /tmp/endless", "exec 3<>/tmp/endless",
+        "(while :; do nc 10.0.2.2 {port} <&3 >/dev/null; done) & (while :; do dd if=/dev/vda of=/dev/null bs=256k iflag=direct 2>/dev/null; done) & "
+        "echo re''ady $(dd if=/dev/vda bs=1M count=4 iflag=direct 2>/dev/null | sha256sum)")
+
+
+@pytest.fixture
+def busy(virt7, mkbundle, tmp_path):
+    """busy(end, words) -> (Qemu, what "ready" says): the owner of a disk and a network card at work, and one for its RAM."""
+
+    def start(end, words=""):
+        image = random_file(tmp_path / "disk", AMOUNT)
+        script = "; ".join((*BUSY, end)).format(port=Flood().port)
+        bundle = mkbundle(debian("owner", f"trusted-dma,pass={LAST},pass={ONE_BEFORE}{words}", script, BUILD / "initramfs.cpio"),
+                          f"name=probe,memory={PROBE_MIB}M,autostart=no,kernel={GUEST}/pass.bin,bootargs=fill={PROBE_MIB}")
+        run = virt7(bundle, *drive("d0", tmp_path / "disk"), "-netdev", "user,id=n0", "-device", "virtio-net-device,netdev=n0",
+                    mem="320M", timeout=7200 if SOAK else 300)
+        return run, f"ready {sha256(image[:4 * MIB])}"
+
+    return start
+
+
+def probe(run):
+    """Another VM has the owner's RAM, and nobody else writes there. The shell is open, so that what it says is in its log."""
+    run.send("vm start probe\r")
+    run.expect("virt7: vm probe: off\r")
+    said = command(run, "log probe")
+    assert "summary: 1 passed, 0 failed" in said and "FAIL" not in said
+
+
+def leave_shell(run):
+    run.send("exit\r")
+
+
+def test_owner_ends_under_traffic(busy):
+    """Stopped, reset, destroyed and made anew by the shell, over and over: nothing is written into RAM that has changed hands,
+    and the devices work again.
+    """
+    run, ready = busy("while sleep 1; do :; done")
+    for number in range(200 if SOAK else 4):
+        run.expect_said("owner", ready, count=number + 1)
+        open_shell(run)
+        if number % 4 == 1:
+            command(run, "vm reset -f owner")
+            leave_shell(run)
+            continue
+        command(run, "vm stop -f owner")
+        if number % 4 == 3:
+            assert "destroyed" in command(run, "vm destroy owner")
+        probe(run)
+        if number % 4 == 3:
+            command(run, "vm create owner")
+        command(run, "vm start owner")
+        leave_shell(run)
+    run.expect_said("owner", ready, count=number + 2)
+    open_shell(run)
+    assert LAST in command(run, "vm list")
+    assert "quarantine" not in command(run, "mem")
+    power_off(run)
+
+
+def test_owner_crashes_under_traffic(busy):
+    """The watchdog ends it, with requests under way."""
+    run, ready = busy("sleep 1; halt -f", ",watchdog-ms=4000,on-crash=stop,on-reset=stop")
+    for number in range(50 if SOAK else 2):
+        run.expect_said("owner", ready, count=number + 1)
+        open_shell(run)
+        run.expect(r"virt7: error: vm owner: crashed [^\r]*watchdog[^\r]*\r")
+        while not re.search("^owner +crashed ", command(run, "vm list"), re.M):
+            pass  # it gives its RAM back
+        probe(run)
+        command(run, "vm start owner")
+        leave_shell(run)
+    open_shell(run)
+    power_off(run)
