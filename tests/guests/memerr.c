@@ -27,6 +27,7 @@
 #define ASYNCHRON_L 0x211U
 
 static bool long_format;
+static uint32_t switches; /* to others, while an abort is pending */
 
 static void poison(uint32_t at, uint32_t how)
 {
@@ -188,7 +189,7 @@ static void test_async(uint32_t cpu_count)
 	write32(at, 1);
 	report(read32(at) == 0, "a load gets zeroes");
 	report(read_isr() & BIT(8), "ISR.A");
-	for (uint32_t i = param("switches=", 100); i > 0; i--) {
+	for (uint32_t i = 0; i < switches; i++) {
 		read32(MACHINE_GICD_BASE);
 		psci_hvc(PSCI_VERSION, 0, 0, 0);
 		read_actlr();
@@ -419,6 +420,7 @@ void guest_main(void)
 		test_flash();
 		return;
 	}
+	switches = param("switches=", 100); /* the MMU is off: what has the arguments may not be mapped later */
 	rounds = param("rounds=", 20);
 	cpu_count = smp_count();
 	gic_init();
