@@ -109,7 +109,7 @@ class Placement:
 
     def place_tree(self, at):
         """None: there is none."""
-        self.claims[0] = (at or 0, self.dtb_size if at else 0, "device tree")
+        self.claims[0] = (at or 0, MIB if at == RAM else self.dtb_size if at else 0, "device tree")
 
     def wrong(self, name, *values):
         raise Wrong(fill_in(self.words[name], *values))

@@ -63,6 +63,12 @@ static_assert(sizeof(struct image_work) <= 16U * PAGE_SIZE, "one allocation of o
 static_assert(sizeof(((struct image_work *)0)->chunk) >= GUESTDTB_MAX, "the device tree is made in the chunk");
 #define WORK_ORDER 4U
 
+/*
+ * What a tree at the start of RAM says that it has, as QEMU's does. U-Boot adds to its copy where that lies (bootz with
+ * fdtcontroladdr), and the decompressor of Linux' EFI stub writes up to 64 KiB beyond its image, where EDK2's copy is.
+ */
+#define FIRMWARE_TREE MIB(1)
+
 static const char *error_text(int err)
 {
 	switch (err) {
@@ -173,10 +179,15 @@ int loader_claim(struct loader *l, uint64_t start, uint64_t size, const char *ho
 	return 0;
 }
 
+static bool at_start(const struct loader *l, uint64_t tree)
+{
+	return tree == l->ram_base;
+}
+
 void loader_place_tree(struct loader *l, uint64_t at)
 {
 	l->dtb = at;
-	l->claims[0] = (struct claim){at, at ? l->dtb_room : 0, "device tree"};
+	l->claims[0] = (struct claim){at, !at ? 0 : at_start(l, at) ? FIRMWARE_TREE : l->dtb_room, "device tree"};
 }
 
 /* What a zImage says about the kernel inside (kexec-tools, kexec/arch/arm/kexec-zImage-arm.c). */
@@ -536,6 +547,8 @@ static int load_dtb(struct loader *l, const struct guestdtb_params *params)
 	int err = l->cfg->fdt.name ? usertree_complete(tree, l->cfg, params)
 				   : guestdtb_make(l->cfg, params, tree, (size_t)l->dtb_room);
 
+	if (err > 0 && at_start(l, l->dtb))
+		fdt_set_totalsize(tree, FIRMWARE_TREE);
 	if (err > 0)
 		err = guest_load(l->vm, ipa(l->dtb), tree, (size_t)err);
 	if (err)

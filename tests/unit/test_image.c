@@ -178,8 +178,11 @@ static void expect_start(struct test *t, uint64_t pc, uint64_t dtb, uint32_t r1,
 	assert_int_equal(t->entry.dtb, dtb);
 	assert_int_equal(t->entry.r1, r1);
 	assert_int_equal(t->entry.r2, r2);
-	if (dtb)
-		assert_int_equal(fdt_check_full(fake_guestmem_at(t->vm, dtb, GUESTDTB_MAX), GUESTDTB_MAX), 0);
+	if (dtb) {
+		size_t room = dtb == RAM ? MIB(1) : GUESTDTB_MAX;
+
+		assert_int_equal(fdt_check_full(fake_guestmem_at(t->vm, dtb, room), room), 0);
+	}
 }
 
 /* As Linux is started. */
@@ -1185,6 +1188,19 @@ static void test_usertree_room(void **state)
 	expect_at(t, DTB + USERTREE_MAX, data, 5000);
 }
 
+/* Firmware adds to the tree where it is: there is room in it, and none that has something else in it. */
+static void test_tree_of_firmware(void **state)
+{
+	struct test *t = *state;
+
+	expect_start(t, MACHINE_FLASH_BASE, RAM, 0, 0);
+	assert_int_equal(fdt_totalsize(fake_guestmem_at(t->vm, RAM, 40)), MIB(1));
+	expect_untouched(t, RAM + GUESTDTB_MAX, MIB(1));
+	t->cfg.kernel = plain("linux", blob(t, 100), 100);
+	expect_load(t, RAW);
+	assert_in_range(fdt_totalsize(fake_guestmem_at(t->vm, DTB, 40)), 40, GUESTDTB_MAX / 2);
+}
+
 /* ---- the rest ---- */
 
 static void test_large_ram(void **state)
@@ -1293,6 +1309,7 @@ int main(void)
 		row(test_ramdisk_above),
 		row(test_ramdisk_and_records),
 		row(test_ramdisk_and_growth),
+		row(test_tree_of_firmware),
 		row(test_usertree),
 		row(test_usertree_room),
 		row(test_large_ram),
