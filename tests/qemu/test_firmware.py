@@ -2,13 +2,14 @@
 virt7. Variables survive a reset, and a VM that is made anew from what `flash save` printed.
 """
 import re
+import shutil
 import subprocess
 import zlib
 from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from conftest import BUILD, DEPS, ROOT
 
 UBOOT = Path("/usr/lib/u-boot/qemu_arm")
 EDK2 = Path("/usr/share/AAVMF")
@@ -297,3 +298,99 @@ def test_words_of_mkbundle(tmp_path):
     assert said("") == (1, "mkbundle: vm a: /vms/a: kernel: missing; name the image under /images to start, or give the VM flash "
                            "with code in it\n")
     assert re.fullmatch("mkbundle: VM a: flash=.*nowhere: No such file or directory\n", said(f"flash={tmp_path}/nowhere")[1])
+
+
+# What they start
+
+@pytest.fixture
+def fat(tmp_path):
+    """A disk with a FAT file system: Debian's kernel, the example guest's initramfs, GRUB where it has been fetched."""
+    for program in ("mformat", "mcopy"):
+        if not shutil.which(program):
+            pytest.skip(f"no {program}: tools/deps foreign")
+    path = tmp_path / "fat.img"
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mformat", "-i", path, "-F", "::"], check=True)
+    for source, name in ((DEPS / "armhf/vmlinuz", "vmlinuz"), (BUILD / "initramfs.cpio", "initrd")):
+        subprocess.run(["mcopy", "-i", path, source.resolve(), f"::/{name}"], check=True)
+    return path
+
+
+@pytest.fixture(params=["native", "virt7"])
+def uboot(request, qemu, virt7, mkbundle, fat):
+    """U-Boot in flash, at its prompt, with that disk."""
+    if request.param == "native":
+        run = qemu("-M", "virt,gic-version=2", "-cpu", "cortex-a15", "-m", "256M", "-nographic", "-bios", UBOOT / "u-boot.bin",
+                   "-net", "none", *disk_args(fat, False), timeout=BOOT)
+    else:
+        run = virt7(mkbundle(f"name=uboot,memory=256M,flash={UBOOT}/u-boot.bin,disk={fat}:ro"), timeout=BOOT)
+    stop_autoboot(run)
+    type_at(run, PROMPT, "virtio scan", "virtio scan")
+    return run
+
+
+def test_uboot_bootz(uboot):
+    """The kernel and the ramdisk from the disk, with the tree that U-Boot has from the board, to which it adds in place."""
+    type_at(uboot, PROMPT, "setenv bootargs console=ttyAMA0 virt7.run=true", "setenv")
+    type_at(uboot, PROMPT, "load virtio 0 ${kernel_addr_r} vmlinuz", r"\d{7} bytes read")
+    type_at(uboot, PROMPT, "load virtio 0 ${ramdisk_addr_r} initrd", r"\d{7} bytes read")
+    uboot.send("bootz ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdtcontroladdr}\r")
+    uboot.expect("userspace up: 1 cpus, 256 MiB")
+    assert uboot.wait() == 0
+
+
+NO_RAMDISK = r"Kernel panic - not syncing: VFS: Unable to mount root fs"
+
+
+def test_uboot_bootefi(uboot):
+    """The same kernel as an EFI application. Its stub takes no ramdisk from U-Boot's bootefi, and so Linux ends without one."""
+    type_at(uboot, PROMPT, "setenv bootargs console=ttyAMA0", "setenv")
+    type_at(uboot, PROMPT, "load virtio 0 ${kernel_addr_r} vmlinuz", r"\d{7} bytes read")
+    uboot.send("bootefi ${kernel_addr_r} ${fdtcontroladdr}\r")
+    uboot.expect("EFI stub: Exiting boot services")
+    uboot.expect("efi: EFI v.* by Das U-Boot")
+    uboot.expect(NO_RAMDISK)
+
+
+@pytest.fixture(params=["native", "virt7"])
+def edk2(request, qemu, virt7, mkbundle, tmp_path, fat):
+    """edk2() -> Qemu: EDK2 with that disk, which may have got more files until then."""
+
+    def start():
+        if request.param == "native":
+            return edk2_native(qemu, tmp_path, *disk_args(fat, False))
+        return virt7(mkbundle(f"name=efi,memory=512M,flash={CODE}:{VARS},disk={fat}:ro"), mem="1G", timeout=BOOT)
+
+    return start
+
+
+def test_edk2_kernel(edk2, fat):
+    """Debian's kernel where EDK2 looks for what to start from a disk."""
+    subprocess.run(["mmd", "-i", fat, "::/EFI", "::/EFI/BOOT"], check=True)
+    subprocess.run(["mcopy", "-i", fat, (DEPS / "armhf/vmlinuz").resolve(), "::/EFI/BOOT/BOOTARM.EFI"], check=True)
+    run = edk2()
+    run.expect("EFI stub: Exiting boot services")
+    run.expect("efi: EFI v.* by EDK II")
+    run.expect(NO_RAMDISK)
+
+
+def test_edk2_grub(edk2, fat, tmp_path):
+    """GRUB from EDK2's shell, to its prompt, and Linux from it."""
+    modules = DEPS / "foreign/bookworm/usr/lib/grub/arm-efi"
+    if not modules.exists() or not shutil.which("grub-mkimage"):
+        pytest.skip(f"no {modules}: tools/deps foreign")
+    grub = tmp_path / "grubarm.efi"
+    subprocess.run(["grub-mkimage", "-d", modules, "-O", "arm-efi", "-o", grub, "-p", "/", "normal", "linux", "fat", "ls", "reboot"],
+                   check=True)
+    subprocess.run(["mcopy", "-i", fat, grub, "::/grubarm.efi"], check=True)
+    run = edk2()
+    enter_shell(run)
+    run.send("fs0:grubarm.efi\r")
+    run.expect("grub> ")
+    for line in ("set root=hd0", "linux /vmlinuz console=ttyAMA0 virt7.run=true", "initrd /initrd"):
+        run.send(line + "\r")
+        run.expect("grub> ")
+    run.send("boot\r")
+    run.expect("userspace up: 1 cpus, 512 MiB")
+    assert run.wait() == 0
