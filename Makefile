@@ -192,10 +192,13 @@ $(error JOBS=$(JOBS) is not a number from 1 on)
 endif
 PYTEST   = $(PYTHON) -m pytest -q -p no:cacheprovider $(if $(filter-out 1,$(JOBS)),$$($(PYTHON) -c 'import xdist' 2>/dev/null && printf -- '-n %d' $(JOBS)))
 
+# Tests of software that is not there are skipped, and say so.
+FETCH_FOREIGN := tools/deps foreign || echo "without what tools/deps foreign fetches"
 test: deps ## unit tests and system tests; K=expr runs the system tests that match
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux $(if $(K),$(UNIT_BUILD)/test_host,unit)
 	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz-runs)
 	$(Q)$(if $(K),,tests/model/run)
+	$(Q)$(if $(K),,$(FETCH_FOREIGN))
 	$(PYTEST) tests/qemu $(if $(K),-k '$(K)')
 
 smp: deps ## of test: several vCPUs, hotplug, suspend and reset; K=expr
@@ -205,6 +208,7 @@ smp: deps ## of test: several vCPUs, hotplug, suspend and reset; K=expr
 soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux unit
 	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600)
+	$(Q)$(if $(K),,$(FETCH_FOREIGN))
 	SOAK=1 $(PYTEST) tests/qemu $(if $(K),-k '$(K)')
 
 # What is packed and where it lies is in tools/dist.

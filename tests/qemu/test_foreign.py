@@ -114,3 +114,45 @@ def test_tree_is_packed(mkbundle, tmp_path):
                    capture_output=True)
     assert path.stat().st_size == 1 << 20
     assert mkbundle(f"name=a,memory=64M,kernel={BUILD}/guests/talk.bin,flash,fdt={path}").stat().st_size < 1 << 16
+
+
+# Kernels
+
+FOREIGN = DEPS / "foreign"
+KERNELS = {"12-armmp": "bookworm/armmp", "12-rt": "bookworm/rt-armmp", "13-armmp": "trixie/armmp", "13-armmp-lpae": "trixie/armmp-lpae"}
+
+
+def foreign(name):
+    """A file that `tools/deps foreign` has fetched."""
+    path = FOREIGN / name
+    if not path.exists():
+        pytest.skip(f"no {path}: tools/deps foreign")
+    return path
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernel(machine, native, virt7, mkbundle, kernel):
+    """Debian's others: without LPAE, with PREEMPT_RT, of the next release; two CPUs. The fifth is every other test's."""
+    image = foreign(KERNELS[kernel])
+    line = "console=ttyAMA0 virt7.run=\"uname -v\""
+    if machine == "native":
+        run = native(image, "-initrd", INITRAMFS, "-append", line, smp=2, timeout=BOOT)
+    else:
+        run = virt7(mkbundle(f"name=a,cpus=2,memory=256M,kernel={image},ramdisk={INITRAMFS},bootargs={line}"), smp=2, timeout=BOOT)
+    run.expect(r"userspace up: 2 cpus, 256 MiB")
+    if kernel == "12-rt":
+        run.expect("PREEMPT_RT")
+    assert run.wait() == 0
+    assert "Internal error" not in run.output() and "virt7: warning" not in run.output()
+
+
+def test_installer(machine, native, virt7, mkbundle):
+    """Debian's installer from the network, to the first thing that it asks."""
+    folder = "bookworm/usr/lib/debian-installer/images/12/armhf/text/debian-installer/armhf"
+    image, initrd = foreign(f"{folder}/vmlinuz"), foreign(f"{folder}/initrd.gz")
+    if machine == "native":
+        run = native(image, "-initrd", initrd, "-append", "console=ttyAMA0", mem="512M", timeout=BOOT)
+    else:
+        run = virt7(mkbundle(f"name=a,memory=512M,kernel={image},ramdisk={initrd},bootargs=console=ttyAMA0"), mem="1G", timeout=BOOT)
+    run.expect("Select a language")
+    assert "Internal error" not in run.output()
