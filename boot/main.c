@@ -26,6 +26,7 @@
 #include "hyp/load/bundle.h"
 #include "hyp/console/console.h"
 #include "hyp/host/gic.h"
+#include "hyp/virtio/hostdisk.h"
 #include "hyp/host/uart/uart.h"
 #include "hyp/console/log.h"
 #include "hyp/run/option.h"
@@ -178,8 +179,9 @@ static int init_bundle(void)
 }
 
 /* A switch whose uplink cannot be made has said why. */
-static int make_uplinks(void)
+static int open_devices(void)
 {
+	hostdisk_init(&host);
 	uplink_create_all(&bundle, &host);
 	return 0;
 }
@@ -243,7 +245,7 @@ static const struct step {
 	{"memory errors", init_memory_errors},
 	{"shell", shell_start},
 	{"bundle", init_bundle},
-	{"uplinks", make_uplinks},
+	{"devices of the host", open_devices},
 	{"virtual machines", make_vms},
 	{"placement", place_vms},
 	{"start", start_vms},

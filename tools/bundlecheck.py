@@ -302,7 +302,12 @@ def check_disk(where, node):
     """What goes together, as check_config() of hyp/virtio/blk.c has it."""
     image, size, cow = (name in node.properties for name in ("image", "size", "copy-on-write"))
     read_only = as_number(node.properties.get("read-only", bytes(4)) or b"\0\0\0\1") == 1
-    wrong = ("DISK_TWICE" if image and size else
+    host, partition, sectors = (name in node.properties for name in ("host", "partition", "range"))
+    wrong = ("DISK_NO_HOST" if (partition or sectors) and not host else
+             "DISK_HOST" if host and (image or size or cow) else
+             "DISK_PARTS" if partition and sectors else
+             None if host else
+             "DISK_TWICE" if image and size else
              "DISK_BLANK_COW" if size and cow else
              "DISK_NONE" if not image and not size else
              "DISK_RO_COW" if read_only and cow else

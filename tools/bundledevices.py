@@ -20,8 +20,6 @@ class Error(Exception):
 
 def check_word(key, value):
     word = key if value is None else f"{key}={value}"
-    if key == "disk" and value and value.startswith("host="):
-        raise Error(f"{word}: this virt7 has no disks of the host yet; give a file, or size=SIZE for a blank disk")
     if key in FLAGS and value is not None:
         raise Error(f"{word}: {key} stands alone, without a value")
     if key == "disk" and not value:
@@ -85,8 +83,19 @@ def check_head(file, suffixes):
     return None
 
 
+def host_disk_lines(text):
+    """Of host=PATH[:PARTITION][:ro]."""
+    match = re.fullmatch(r"host=([^:\"\\]+)(?::(\d+))?(:ro)?", text)
+    if not match:
+        raise Error(f"disk={text}: expects host=PATH, host=PATH:PARTITION, and :ro behind either")
+    path, partition, read_only = match.groups()
+    return [f'host = "{path}";', *([f"partition = <{int(partition)}>;"] if partition else []), *(["read-only;"] if read_only else [])]
+
+
 def disk_lines(text, add_image, size_cells, warn):
     """The properties of a disk's node."""
+    if text.startswith("host="):
+        return host_disk_lines(text)
     if text.startswith("size="):
         return [f"size = {size_cells(text.removeprefix('size='), 'disk=size')}; /* KiB */"]
     file, suffixes = split_disk(text)

@@ -67,6 +67,8 @@ const char *nic_open(struct nic *nic)
 		return wrong;
 	if (!(nic->v.features & BIT64(F_MAC)))
 		return "the card has no address of its own";
+	if (nic->v.legacy && !(nic->v.features & BIT64(VIRTIO_F_ANY_LAYOUT)))
+		return "a card of an older kind than virt7 drives"; /* header and frame in pieces of their own */
 	nic->header_len = nic->v.legacy ? HEADER_BYTES_LEGACY : HEADER_BYTES;
 	hostvirtio_config(&nic->v, 0, nic->mac, NIC_MAC_BYTES);
 	wrong = make_queues(nic);

@@ -106,14 +106,12 @@ static void accept(struct hostvirtio *v, uint32_t word)
 /* 3.1.1; a version 1 device has neither the upper features nor FEATURES_OK (3.1.2). */
 static const char *negotiate(struct hostvirtio *v, uint64_t features)
 {
-	uint64_t needed = v->legacy ? BIT64(VIRTIO_F_ANY_LAYOUT) : BIT64(VIRTIO_F_VERSION_1);
-
 	v->features = offered(v, 0);
 	if (!v->legacy)
 		v->features |= (uint64_t)offered(v, 1) << 32;
-	v->features &= features | needed;
-	if (!(v->features & needed))
-		return "a device of an older kind than virt7 drives";
+	v->features &= features | BIT64(VIRTIO_F_ANY_LAYOUT) | BIT64(VIRTIO_F_VERSION_1);
+	if (!v->legacy && !(v->features & BIT64(VIRTIO_F_VERSION_1)))
+		return "a device of version 2 that does not know version 1 of virtio";
 	accept(v, 0);
 	if (v->legacy) {
 		reg_write(v, VIRTIO_GUEST_PAGE_SIZE, PAGE_SIZE);

@@ -55,8 +55,8 @@ struct hostq {
 const char *hostvirtio_find(struct hostvirtio *v, const struct host *host, const char *path);
 
 /*
- * The device in it, of kind `id`, reset, with those of `features` that it has; VERSION_1 or ANY_LAYOUT is added. As
- * hostvirtio_find().
+ * The device in it, of kind `id`, reset, with those of `features` that it has, and with VERSION_1 or, in version 1 of
+ * the registers, ANY_LAYOUT where it knows that. As hostvirtio_find().
  */
 const char *hostvirtio_open(struct hostvirtio *v, uint32_t id, uint64_t features);
 

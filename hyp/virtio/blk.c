@@ -8,13 +8,14 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <libfdt.h>
+
 #include "hyp/console/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/property.h"
 #include "hyp/load/unpack.h"
 #include "hyp/load/words.h"
-#include "hyp/virtio/disk.h"
-#include "hyp/virtio/virtio.h"
+#include "hyp/virtio/vblk.h"
 #include "hyp/vm/vm.h"
 
 #define F_SEG_MAX      2U
@@ -23,17 +24,6 @@
 #define F_FLUSH        9U
 #define F_DISCARD      13U
 #define F_WRITE_ZEROES 14U
-
-#define T_IN           0U
-#define T_OUT          1U
-#define T_FLUSH        4U
-#define T_GET_ID       8U
-#define T_DISCARD      11U
-#define T_WRITE_ZEROES 13U
-
-#define S_OK     0U
-#define S_IOERR  1U
-#define S_UNSUPP 2U
 
 #define ZERO_UNMAP 1U /* of a segment's flags */
 
@@ -70,33 +60,6 @@ struct blk_segment {
 #define FRONT_BYTES (sizeof(struct blk_header) + sizeof(struct blk_segment))
 static_assert(FRONT_BYTES <= VIRTQ_STEP_PIECES, "virtq_reserve()");
 
-/* The request of the chain that is being served; a new chain begins a new one. */
-struct blk_request {
-	uint32_t type;
-	uint64_t at;   /* byte of the disk */
-	uint64_t left; /* bytes */
-	uint32_t done; /* that have been written for the driver */
-	bool gap;      /* between these and the status there is room that was not written */
-	uint8_t status;
-};
-
-struct vblk {
-	struct virtio_device virtio;
-	/* of its node */
-	const char *image, *serial;
-	bool read_only;
-	uint64_t cow, size; /* bytes */
-	struct disk disk;
-	bool full_said;
-	struct blk_request request;
-	struct virtio_state state; /* saved, from here on */
-};
-
-static struct vblk *vblk_of(struct virtio_device *v)
-{
-	return container_of(v, struct vblk, virtio);
-}
-
 static uint8_t check_range(const struct vblk *b, uint64_t sector, uint64_t bytes)
 {
 	uint64_t sectors = b->disk.size / DISK_SECTOR;
@@ -131,7 +94,7 @@ static void begin_zero(struct vblk *b, struct virtq_chain *chain, struct virtq_s
 	struct blk_segment segment;
 	uint8_t wrong = S_OK;
 
-	if (b->disk.image || b->read_only)
+	if (!vblk_is_blank(b) || b->read_only)
 		wrong = S_UNSUPP;
 	else if (chain->in.left != sizeof(segment) || guest_gather(&step->view, &chain->in, &segment, sizeof(segment)))
 		wrong = S_IOERR;
@@ -155,7 +118,8 @@ static bool begin_request(struct vblk *b, struct virtq_chain *chain, struct virt
 	b->request.type = header.type;
 	b->request.at = b->request.left = 0;
 	b->request.done = 0;
-	b->request.gap = false;
+	b->request.gap = b->request.flush = b->request.part_begun = false;
+	b->request.part = 0;
 	b->request.status = S_OK;
 	switch (header.type) {
 	case T_IN:
@@ -165,6 +129,7 @@ static bool begin_request(struct vblk *b, struct virtq_chain *chain, struct virt
 		begin_out(b, header.sector, chain->in.left);
 		break;
 	case T_FLUSH:
+		b->request.flush = b->host && hostdisk_can_flush(b->host);
 		break;
 	case T_GET_ID:
 		b->request.left = MIN(chain->out.left - 1U, SERIAL_BYTES);
@@ -245,8 +210,7 @@ static void move_data(struct vblk *b, struct virtq_chain *chain, struct virtq_st
 	if (unlikely(ret != 0)) {
 		if (ret == -ENOSPC)
 			say_full(b);
-		r->status = S_IOERR;
-		r->left = 0;
+		vblk_fail(r);
 		return;
 	}
 	b->virtio.device.count.bytes += n;
@@ -283,6 +247,7 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 
 	(void)queue;
 	if (chain->phase == VIRTQ_NO_REQUEST) {
+		vblk_drop_host(b);
 		if (!virtq_reserve(step, &chain->in, MIN(chain->in.left, FRONT_BYTES)))
 			return VIRTIO_MORE;
 		chain->phase++;
@@ -291,9 +256,20 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 			return VIRTIO_DONE;
 		}
 	}
-	if (b->request.left > 0)
+	if (unlikely(b->host && vblk_is_for_host(&b->request))) {
+		enum virtio_served served = vblk_serve_host(b, chain, step);
+
+		if (served != VIRTIO_DONE)
+			return served;
+	} else if (b->request.left > 0) {
 		move_data(b, chain, step);
+	}
 	return b->request.left > 0 ? VIRTIO_MORE : end_request(b, chain, step, written);
+}
+
+static void blk_reset_requests(struct virtio_device *v)
+{
+	vblk_drop_host(vblk_of(v));
 }
 
 static const struct virtio_backend blk_backend = {
@@ -303,6 +279,7 @@ static const struct virtio_backend blk_backend = {
 	.queues = 1,
 	.queue_size = QUEUE_SIZE,
 	.serve = blk_serve,
+	.reset = blk_reset_requests,
 };
 
 static int refuse_disk(const struct vblk *b, const char *wrong)
@@ -316,6 +293,8 @@ static int refuse_disk(const struct vblk *b, const char *wrong)
 /* NULL, or what does not go together. */
 static const char *check_config(const struct vblk *b)
 {
+	if (b->host_path || b->partition > 0 || b->claim.count > 0)
+		return vblk_check_host(b);
 	if (b->image && b->size)
 		return WORDS_DISK_TWICE;
 	if (b->size)
@@ -349,10 +328,20 @@ static int open_disk(struct vblk *b)
 
 	if (wrong)
 		return refuse_disk(b, wrong);
+	if (b->host_path)
+		return vblk_open_host(b);
 	if (b->image && (bundle_find_image(device->bundle, vm, device->name, b->image, &image) ||
 			 unpack_image(device->bundle, vm, &image)))
 		return -EINVAL;
 	return make_disk(b, &image);
+}
+
+static void close_disk(struct vblk *b)
+{
+	if (b->host)
+		hostdisk_unclaim(b->host, &b->claim);
+	else
+		disk_free(&b->disk);
 }
 
 static void set_config(struct vblk *b)
@@ -360,7 +349,7 @@ static void set_config(struct vblk *b)
 	struct blk_config config = {
 		.capacity = b->disk.size / DISK_SECTOR, .seg_max = QUEUE_SIZE - 2U, .blk_size = DISK_SECTOR};
 
-	if (!b->disk.image && !b->read_only) {
+	if (vblk_is_blank(b) && !b->read_only) {
 		config.max_discard_sectors = config.max_write_zeroes_sectors = ZERO_SECTORS;
 		config.max_discard_seg = config.max_write_zeroes_seg = config.discard_sector_alignment = 1;
 	}
@@ -375,10 +364,10 @@ static int blk_create(struct device *device)
 
 	if (ret)
 		return ret;
-	features = b->read_only ? BIT64(F_RO) : b->disk.image ? 0 : BIT64(F_DISCARD) | BIT64(F_WRITE_ZEROES);
+	features = b->read_only ? BIT64(F_RO) : !vblk_is_blank(b) ? 0 : BIT64(F_DISCARD) | BIT64(F_WRITE_ZEROES);
 	ret = virtio_create(&b->virtio, &blk_backend, &b->state, features);
 	if (ret)
-		disk_free(&b->disk);
+		close_disk(b);
 	else
 		set_config(b);
 	return ret;
@@ -393,7 +382,7 @@ static void blk_reset(struct device *device)
 static void blk_destroy(struct device *device)
 {
 	virtio_destroy(device);
-	disk_free(&vblk_of(virtio_of(device))->disk);
+	close_disk(vblk_of(virtio_of(device)));
 }
 
 static bool blk_owns(const struct device *device, pa_t page)
@@ -408,6 +397,21 @@ static void blk_show_ram(const struct device *device, void (*print)(const char *
 	for (uint32_t i = 0; i < disk->pieces; i++)
 		print("%s  host 0x%010llx  %u MiB\n", device->name, (unsigned long long)disk->piece[i].pa,
 		      (unsigned)(disk->piece[i].size >> 20));
+}
+
+/* <FIRST COUNT>, of one cell or of two each. */
+static const char *blk_parse_range(struct device *device, const struct bundle *bundle, int node, const char *name)
+{
+	struct hostdisk_claim *claim = &vblk_of(virtio_of(device))->claim;
+	int len;
+	const uint8_t *cells = fdt_getprop(bundle->fdt, node, name, &len);
+	uint32_t each = (uint32_t)len / 2U;
+
+	if (each != 4U && each != 8U)
+		return WORDS_DISK_RANGE;
+	claim->first = each == 4U ? fdt32_ld((const void *)cells) : fdt64_ld((const void *)cells);
+	claim->count = each == 4U ? fdt32_ld((const void *)(cells + each)) : fdt64_ld((const void *)(cells + each));
+	return claim->count > 0 ? NULL : WORDS_DISK_RANGE;
 }
 
 #define NODE(compatible)

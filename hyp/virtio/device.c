@@ -427,7 +427,10 @@ void virtio_destroy(struct device *device)
 	page_free(v->pieces, page_order(pieces_size(v)));
 }
 
-/* Queues that were ready are mapped again; chains that were begun are read anew, and what was notified is served. */
+/*
+ * Queues that were ready are mapped again; chains that were begun are read anew, and so each queue is looked at: what
+ * was under way elsewhere for it is nobody's any more.
+ */
 void virtio_restore(struct device *device)
 {
 	struct virtio_device *v = virtio_of(device);
@@ -444,7 +447,7 @@ void virtio_restore(struct device *device)
 	virtio_irq_set(v, 0, 0);
 	unlock_all(v);
 	for (uint32_t i = 0; i < v->backend->queues; i++)
-		if (kicked & BIT(i))
+		if (kicked & BIT(i) || (v->state->queue[i].ready && !(v->backend->filled & BIT(i))))
 			virtio_wake(v, i);
 }
 

@@ -5,7 +5,8 @@
  *   mmio.c     the transports: 32 slots in one region of the bus, registers of version 1 and 2, life of a device
  *   queue.c    split queues: rings, chains of descriptors
  *   rng.c      entropy device
- *   blk.c      block device; disk.c is what it reads and writes
+ *   blk.c      block device; disk.c is what it reads and writes, blk_host.c where that is on a disk of the host's
+ *              (hostdisk.c, partition.c)
  *   console.c  a console beside the UART
  *   net.c      network card, net_*.c its work; switch.c is what it is plugged into
  *

@@ -246,7 +246,7 @@ def test_bad_vms(virt7, fit):
 
 
 BAD_DISKS = {  # what the node disk0 says; the line behind /vms/NAME
-    "none": ("", "/disk0: no disk: give image, or size for a blank one"),
+    "none": ("", "/disk0: no disk: give image, or size for a blank one, or host"),
     "writable": ('image = "guest";', "/disk0: an image cannot be written: say read-only, or copy-on-write = <KiB>"),
     "writable-0": ('image = "guest"; read-only = <0>;',
                    "/disk0: an image cannot be written: say read-only, or copy-on-write = <KiB>"),

@@ -314,8 +314,10 @@ def test_refuses(kernel, tmp_path, text, error):
     ("pass=", "VM a: pass=: no device: give the path of its node in the host's device tree, or an alias"),
     ("trusted-dma=2", "vm a: /vms/a: trusted-dma: not <0> or <1>"),
     ("clock-frequency=0", "vm a: /vms/a: clock-frequency: not a number in Hz, of 32 bits and not 0"),
-    ("disk=host=/virtio_mmio@a003e00:2:ro", "VM a: disk=host=/virtio_mmio@a003e00:2:ro: this virt7 has no disks of the host "
-                                            "yet; give a file, or size=SIZE for a blank disk"),
+    ("disk=host=/virtio_mmio@a003e00:two", "VM a: disk=host=/virtio_mmio@a003e00:two: expects host=PATH, host=PATH:PARTITION, and :ro behind "
+                                           "either"),
+    ("disk=host=", "VM a: disk=host=: expects host=PATH, host=PATH:PARTITION, and :ro behind either"),
+    ("disk=host=/virtio_mmio@a003e00:0", "vm a: /vms/a/disk0: partition: not a number from 1 to 1024"),
 ])
 def test_refuses_devices(kernel, tmp_path, words, error):
     status, stderr = mkbundle(tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={kernel},{words}".format(kernel=kernel))

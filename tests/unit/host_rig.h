@@ -33,7 +33,7 @@ static uint8_t heap[HEAP_SIZE] __attribute__((aligned(0x20000)));
 static size_t heap_used, heap_end;
 
 static uint8_t tree[8192];
-static struct host host = {.fdt = tree};
+static struct host rig_host = {.fdt = tree};
 
 /* The device. */
 static struct {
@@ -244,7 +244,7 @@ static inline void compile_tree(const char *text)
 	assert_true(read(fd, tree, sizeof(tree)) > 0);
 	close(fd);
 	remove(path);
-	host.gic_node = fdt_path_offset(tree, "/gic@8000000");
+	rig_host.gic_node = fdt_path_offset(tree, "/gic@8000000");
 }
 
 static inline void rig_device(uint32_t version, uint32_t id, uint64_t features)

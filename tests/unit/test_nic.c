@@ -22,7 +22,7 @@ static void begin(uint32_t version)
 
 static const char *open_nic(void)
 {
-	const char *wrong = hostvirtio_find(&nic.v, &host, PATH);
+	const char *wrong = hostvirtio_find(&nic.v, &rig_host, PATH);
 
 	return wrong ? wrong : nic_open(&nic);
 }
@@ -236,7 +236,10 @@ static void test_wrong_device(void **state)
 	assert_string_equal(open_nic(), "not a virtio device on virtio-mmio");
 	begin(2);
 	device.features &= ~BIT64(VIRTIO_F_VERSION_1);
-	assert_string_equal(open_nic(), "a device of an older kind than virt7 drives");
+	assert_string_equal(open_nic(), "a device of version 2 that does not know version 1 of virtio");
+	begin(1);
+	device.features &= ~BIT64(VIRTIO_F_ANY_LAYOUT);
+	assert_string_equal(open_nic(), "a card of an older kind than virt7 drives");
 	begin(2);
 	device.refuses = true;
 	assert_string_equal(open_nic(), "the device refuses its own features");
@@ -253,9 +256,10 @@ static void test_wrong_place(void **state)
 {
 	(void)state;
 	begin(2);
-	assert_null(hostvirtio_find(&nic.v, &host, "net"));
-	assert_string_equal(hostvirtio_find(&nic.v, &host, "/virtio_mmio@1"), "no such node in the host's device tree");
-	assert_string_equal(hostvirtio_find(&nic.v, &host, "/uart@9000000"), "not a virtio device on virtio-mmio");
+	assert_null(hostvirtio_find(&nic.v, &rig_host, "net"));
+	assert_string_equal(hostvirtio_find(&nic.v, &rig_host, "/virtio_mmio@1"),
+			    "no such node in the host's device tree");
+	assert_string_equal(hostvirtio_find(&nic.v, &rig_host, "/uart@9000000"), "not a virtio device on virtio-mmio");
 	device.unmapped = true;
 	assert_string_equal(open_nic(), "no room to map its registers");
 	begin(2);

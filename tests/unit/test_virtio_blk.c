@@ -490,7 +490,7 @@ static void test_nodes(void **state)
 		struct cell cells[3];
 		const char *error;
 	} bad[] = {
-		{{NULL}, {{NULL, 0}}, "no disk: give image, or size for a blank one"},
+		{{NULL}, {{NULL, 0}}, "no disk: give image, or size for a blank one, or host"},
 		{{"image", "rootfs", NULL},
 		 {{NULL, 0}},
 		 "an image cannot be written: say read-only, or copy-on-write = <KiB>"},

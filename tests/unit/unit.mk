@@ -17,8 +17,8 @@ test_bundle_SRCS   := $(LOAD_BUNDLE) $(FAKE)/fake_log.c tests/unit/fit.c
 test_vmcfg_SRCS    := hyp/load/vmcfg.c $(LOAD_BUNDLE) hyp/vdev/device.c $(FAKE)/fake_log.c $(FAKE)/fake_page.c tests/unit/fit.c
 test_image_SRCS    := hyp/load/foreign.c hyp/load/image.c hyp/load/elf.c hyp/load/stream.c hyp/load/guestdtb.c hyp/load/tree.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
 	$(FAKE)/fake_page.c
-VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c disk.c console.c capture.c net.c net_control.c net_receive.c net_send.c offload.c switch.c) hyp/load/unpack.c hyp/load/stream.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_random.c \
-	$(FAKE)/fake_console.c
+VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c blk_host.c disk.c console.c capture.c net.c net_control.c net_receive.c net_send.c offload.c switch.c) hyp/load/unpack.c hyp/load/stream.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_random.c \
+	$(FAKE)/fake_console.c $(FAKE)/fake_hostdisk.c hyp/virtio/partition.c
 DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 FLASH := $(addprefix hyp/vdev/,vflash.c flashbank.c cfi.c) $(FAKE)/fake_flash.c
 PASS := $(addprefix hyp/vdev/,passthrough.c passtree.c passquiet.c) hyp/host/hostdev.c hyp/host/devtree.c $(FAKE)/fake_pass.c
@@ -43,6 +43,7 @@ test_virtio_queue_SRCS := hyp/virtio/queue.c hyp/vm/guestlist.c $(FAKE)/fake_vir
 test_virtio_rng_SRCS := tests/unit/virtio_rig.c tests/unit/no_classes.c $(VIRTIO) $(DEVICE)
 test_virtio_mmio_SRCS := tests/unit/virtio_rig.c tests/unit/no_classes.c $(VIRTIO) $(DEVICE)
 test_virtio_blk_SRCS := tests/unit/virtio_rig.c tests/unit/blk_classes.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
+test_virtio_blk_host_SRCS := tests/unit/virtio_rig.c tests/unit/blk_classes.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_console_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_net_control_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_capture_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
@@ -97,6 +98,9 @@ test_random_SRCS   := hyp/host/random.c hyp/host/trng.c hyp/lib/chacha20.c hyp/h
 test_merrsr_SRCS   := hyp/host/merrsr.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_ecc_SRCS      := hyp/vm/memsource.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_nic_SRCS      := hyp/host/nic.c hyp/host/virtio.c hyp/host/devtree.c $(FAKE)/fake_machine.c
+# includes hyp/virtio/hostdisk.c
+test_hostdisk_SRCS := hyp/host/virtio.c hyp/host/devtree.c $(FAKE)/fake_machine.c
+test_partition_SRCS := hyp/virtio/partition.c $(FAKE)/fake_hostdisk.c
 test_cpustart_SRCS := hyp/host/cpustart.c hyp/host/power.c hyp/host/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_uart_SRCS     := $(HOST_DRIVERS) $(FAKE)/fake_machine.c
 

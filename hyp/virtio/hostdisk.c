@@ -1,0 +1,327 @@
+/* See hostdisk.h. */
+#include "hyp/virtio/hostdisk.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "hyp/host/hostdev.h"
+#include "hyp/lib/bits.h"
+#include "hyp/lib/virtio_regs.h"
+#include "hyp/run/irq.h"
+#include "hyp/run/timer.h"
+#include "mm/page.h"
+
+#define F_RO    5U
+#define F_FLUSH 9U
+
+#define S_OK        0U
+#define DESCRIPTORS 3U /* of a slot: header, data, status */
+#define QUEUE_SIZE  32U
+#define SYNC_S      1U
+
+static_assert(HOSTDISK_SLOTS * DESCRIPTORS <= QUEUE_SIZE, "each slot has its own");
+
+/* What the device reads and writes beside the data (5.2.6). */
+struct wire {
+	uint32_t type, reserved;
+	uint64_t sector;
+	uint8_t status;
+};
+
+struct slot {
+	struct hostdisk_user *user; /* NULL: nobody is interested */
+	bool busy;                  /* the device has it */
+	struct wire *wire;
+	uint8_t *data;
+};
+
+struct hostdisk {
+	struct hostvirtio v;
+	struct hostq q;
+	struct hostdev claim; /* of its device */
+	struct hostdisk *next;
+	uint64_t sectors;
+	struct hostdisk_claim *claims;
+	struct spinlock lock; /* the rest */
+	struct list waiting;
+	struct slot slot[HOSTDISK_SLOTS];
+};
+
+static const struct host *the_host;
+static struct hostdisk *hostdisks; /* opened on the boot CPU, for ever */
+
+void hostdisk_init(const struct host *host)
+{
+	the_host = host;
+}
+
+const struct hostdisk_claim *hostdisk_claim(struct hostdisk *disk, struct hostdisk_claim *claim)
+{
+	for (const struct hostdisk_claim *other = disk->claims; other; other = other->next)
+		if (!(claim->read_only && other->read_only) &&
+		    ranges_overlap(claim->first, claim->count, other->first, other->count))
+			return other;
+	claim->next = disk->claims;
+	disk->claims = claim;
+	return NULL;
+}
+
+void hostdisk_unclaim(struct hostdisk *disk, struct hostdisk_claim *claim)
+{
+	struct hostdisk_claim **at = &disk->claims;
+
+	while (*at != claim)
+		at = &(*at)->next;
+	*at = claim->next;
+}
+
+/* Under the lock, as all of these. */
+static void pass_slot(struct hostdisk *disk, uint32_t index)
+{
+	struct hostdisk_user *user;
+
+	if (list_empty(&disk->waiting))
+		return;
+	user = container_of(list_take_first(&disk->waiting), struct hostdisk_user, node);
+	user->waits = false;
+	user->slot = index + 1U;
+	disk->slot[index].user = user;
+	user->wake(user);
+}
+
+static void end_request(struct hostdisk *disk, uint32_t index)
+{
+	struct slot *slot = &disk->slot[index];
+
+	slot->busy = false;
+	if (!slot->user) {
+		pass_slot(disk, index);
+		return;
+	}
+	slot->user->ended = true;
+	slot->user->failed = slot->wire->status != S_OK;
+	slot->user->wake(slot->user);
+}
+
+static void collect(struct hostdisk *disk)
+{
+	uint32_t desc, len;
+
+	while (hostq_take(&disk->q, &desc, &len))
+		if (desc / DESCRIPTORS < HOSTDISK_SLOTS && disk->slot[desc / DESCRIPTORS].busy)
+			end_request(disk, desc / DESCRIPTORS);
+}
+
+static bool hostdisk_irq(uint32_t id, void *arg)
+{
+	struct hostdisk *disk = arg;
+
+	(void)id;
+	hostvirtio_acknowledge(&disk->v);
+	spin_lock(&disk->lock);
+	collect(disk);
+	spin_unlock(&disk->lock);
+	return true;
+}
+
+uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
+{
+	uint8_t *data = NULL;
+
+	spin_lock(&disk->lock);
+	for (uint32_t i = 0; i < HOSTDISK_SLOTS && !user->slot && !user->waits; i++)
+		if (!disk->slot[i].user && !disk->slot[i].busy) {
+			disk->slot[i].user = user;
+			user->slot = i + 1U;
+		}
+	if (user->slot) {
+		data = disk->slot[user->slot - 1U].data;
+	} else if (!user->waits) {
+		user->waits = true;
+		list_append(&disk->waiting, &user->node);
+	}
+	spin_unlock(&disk->lock);
+	return data;
+}
+
+void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum hostdisk_type type, uint64_t sector,
+		    uint32_t len)
+{
+	uint32_t index = user->slot - 1U, first = index * DESCRIPTORS;
+	struct slot *slot = &disk->slot[index];
+	struct hostq_desc *desc = &disk->q.desc[first];
+
+	slot->wire->type = type;
+	slot->wire->sector = type == HOSTDISK_FLUSH ? 0 : sector;
+	slot->wire->status = UINT8_MAX;
+	desc[0].next = (uint16_t)(len > 0 ? first + 1U : first + 2U);
+	desc[1].len = len;
+	desc[1].flags = (uint16_t)(VIRTQ_DESC_NEXT | (type == HOSTDISK_READ ? VIRTQ_DESC_WRITE : 0));
+	spin_lock(&disk->lock);
+	user->ended = false;
+	slot->busy = true;
+	hostq_put(&disk->q, first);
+	hostq_notify(&disk->q);
+	spin_unlock(&disk->lock);
+}
+
+void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
+{
+	uint32_t index = user->slot - 1U;
+
+	spin_lock(&disk->lock);
+	if (user->waits)
+		list_remove(&user->node);
+	if (user->slot) {
+		disk->slot[index].user = NULL;
+		if (!disk->slot[index].busy)
+			pass_slot(disk, index);
+	}
+	user->waits = user->ended = false;
+	user->slot = 0;
+	spin_unlock(&disk->lock);
+}
+
+bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
+{
+	bool ended;
+
+	spin_lock(&disk->lock);
+	ended = user->ended;
+	*failed = user->failed;
+	spin_unlock(&disk->lock);
+	return ended;
+}
+
+static void wake_nobody(struct hostdisk_user *user)
+{
+	(void)user;
+}
+
+/* Interrupts are masked here, so the queue is looked at. */
+static bool has_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
+{
+	spin_lock(&disk->lock);
+	collect(disk);
+	spin_unlock(&disk->lock);
+	return hostdisk_ended(disk, user, failed);
+}
+
+static int read_now(struct hostdisk *disk, struct hostdisk_user *user, uint64_t sector, uint8_t *to)
+{
+	uint64_t until = timer_now() + SYNC_S * (uint64_t)timer_hz();
+	bool failed, begun = false;
+	const uint8_t *data = NULL;
+
+	do {
+		if (!data)
+			data = hostdisk_take(disk, user);
+		if (data && !begun) {
+			hostdisk_begin(disk, user, HOSTDISK_READ, sector, HOSTDISK_SECTOR);
+			begun = true;
+		}
+		if (has_ended(disk, user, &failed)) {
+			memcpy(to, data, HOSTDISK_SECTOR);
+			return failed ? -EIO : 0;
+		}
+	} while (timer_now() < until);
+	return -ETIMEDOUT;
+}
+
+int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to)
+{
+	struct hostdisk_user user = {.wake = wake_nobody};
+	int ret = read_now(disk, &user, sector, to);
+
+	hostdisk_give(disk, &user);
+	return ret;
+}
+
+uint64_t hostdisk_sectors(const struct hostdisk *disk)
+{
+	return disk->sectors;
+}
+
+bool hostdisk_is_read_only(const struct hostdisk *disk)
+{
+	return disk->v.features & BIT64(F_RO);
+}
+
+bool hostdisk_can_flush(const struct hostdisk *disk)
+{
+	return disk->v.features & BIT64(F_FLUSH);
+}
+
+static void describe_slot(struct hostdisk *disk, uint32_t index, struct wire *wire, uint8_t *data)
+{
+	struct hostq_desc *desc = &disk->q.desc[index * DESCRIPTORS];
+
+	disk->slot[index] = (struct slot){.wire = wire, .data = data};
+	desc[0] = (struct hostq_desc){
+		.addr = page_pa(wire).v, .len = offsetof(struct wire, status), .flags = VIRTQ_DESC_NEXT};
+	desc[1] = (struct hostq_desc){.addr = page_pa(data).v, .next = (uint16_t)(index * DESCRIPTORS + 2U)};
+	desc[2] = (struct hostq_desc){
+		.addr = page_pa(&wire->status).v, .len = sizeof(wire->status), .flags = VIRTQ_DESC_WRITE};
+}
+
+static const char *make_slots(struct hostdisk *disk)
+{
+	struct wire *wire = page_alloc(page_order(HOSTDISK_SLOTS * sizeof(*wire)));
+	uint8_t *data = page_alloc(page_order(HOSTDISK_SLOTS * HOSTDISK_BYTES));
+
+	if (!wire || !data)
+		return "virt7's heap is too small for its requests";
+	for (uint32_t i = 0; i < HOSTDISK_SLOTS; i++)
+		describe_slot(disk, i, &wire[i], data + (size_t)i * HOSTDISK_BYTES);
+	return NULL;
+}
+
+static const char *start_disk(struct hostdisk *disk)
+{
+	const char *wrong = hostvirtio_open(&disk->v, HOSTVIRTIO_BLOCK, BIT64(F_RO) | BIT64(F_FLUSH));
+
+	if (wrong)
+		return wrong;
+	list_init(&disk->waiting);
+	hostvirtio_config(&disk->v, 0, &disk->sectors, sizeof(disk->sectors));
+	wrong = hostq_open(&disk->v, &disk->q, 0, QUEUE_SIZE);
+	if (!wrong && disk->q.size < QUEUE_SIZE)
+		wrong = "its queue is too short";
+	if (!wrong)
+		wrong = make_slots(disk);
+	if (wrong) {
+		hostvirtio_reset(&disk->v); /* what has been made stays */
+		return wrong;
+	}
+	hostvirtio_start(&disk->v);
+	irq_register(disk->v.irq, hostdisk_irq, disk);
+	return NULL;
+}
+
+const char *hostdisk_open(const char *path, struct hostdisk **disk)
+{
+	struct hostdisk fresh = {0}, *made;
+	const char *wrong = hostvirtio_find(&fresh.v, the_host, path);
+
+	if (wrong)
+		return wrong;
+	for (*disk = hostdisks; *disk; *disk = (*disk)->next)
+		if ((*disk)->v.node == fresh.v.node)
+			return NULL;
+	made = page_alloc(page_order(sizeof(*made)));
+	if (!made)
+		return "virt7's heap is too small";
+	made->v = fresh.v;
+	made->claim.node = fresh.v.node;
+	wrong = hostdev_claim(&made->claim, "virt7, for disks") ? "a VM or a switch has this device" : start_disk(made);
+	if (wrong) {
+		hostdev_release(&made->claim);
+		page_free(made, page_order(sizeof(*made)));
+		return wrong;
+	}
+	made->next = hostdisks;
+	*disk = hostdisks = made;
+	return NULL;
+}

@@ -1,0 +1,81 @@
+/*
+ * Disks of the host's, virtio-blk on virtio-mmio (virtio 1.2, 5.2), which virt7 drives for several VMs at a time.
+ *
+ * A request goes through a slot: 32 KiB of virt7's own memory, a few of which a disk has. So a request whose owner has
+ * gone meanwhile, or was reset, ends unheard, and no device ever writes into memory that has changed hands. Who finds
+ * no slot free waits in a queue, in the order of coming; one owner has one slot at a time.
+ */
+#ifndef HYP_VIRTIO_HOSTDISK_H
+#define HYP_VIRTIO_HOSTDISK_H
+
+#include "hyp/host/virtio.h"
+#include "hyp/lib/bits.h"
+#include "hyp/lib/list.h"
+
+#include <arm/spinlock.h>
+
+#define HOSTDISK_SECTOR 512U
+#define HOSTDISK_BYTES  KIB(32) /* of a slot */
+#define HOSTDISK_SLOTS  8U
+
+enum hostdisk_type { HOSTDISK_READ = 0, HOSTDISK_WRITE = 1, HOSTDISK_FLUSH = 4 };
+
+struct hostdisk;
+
+/* Sectors that somebody uses. */
+struct hostdisk_claim {
+	uint64_t first, count;
+	bool read_only;
+	const char *vm, *device; /* for people */
+	struct hostdisk_claim *next;
+};
+
+/* Somebody with requests, of whom there may be any number. */
+struct hostdisk_user {
+	void (*wake)(
+		struct hostdisk_user *user); /* what it waits for has come; under the disk's lock, from any context */
+	/* under the disk's lock */
+	struct list node;
+	bool waits;    /* for a slot */
+	uint32_t slot; /* one, and its number; 0: it has none */
+	bool ended;    /* its request */
+	bool failed;
+};
+
+/* Where hostdisk_open() looks. Once. */
+void hostdisk_init(const struct host *host);
+
+/*
+ * The disk at `path` of the host's tree, or the one that is open already. NULL, and *disk; else what is wrong, in words
+ * for people. On the boot CPU.
+ */
+const char *hostdisk_open(const char *path, struct hostdisk **disk);
+
+/*
+ * From now on these sectors have a user. NULL; else who has some of them already, unless both only read, and nothing
+ * has happened. On the boot CPU.
+ */
+const struct hostdisk_claim *hostdisk_claim(struct hostdisk *disk, struct hostdisk_claim *claim);
+void hostdisk_unclaim(struct hostdisk *disk, struct hostdisk_claim *claim);
+
+uint64_t hostdisk_sectors(const struct hostdisk *disk);
+bool hostdisk_is_read_only(const struct hostdisk *disk);
+bool hostdisk_can_flush(const struct hostdisk *disk); /* else there is nothing to flush */
+
+/* The user's slot, HOSTDISK_BYTES of memory; NULL: none is free, and `wake` comes when there is one. */
+uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user);
+
+/* Begin a request with the user's slot, from `sector` on, of which `len` bytes, a multiple of the sector, are moved. */
+void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum hostdisk_type type, uint64_t sector,
+		    uint32_t len);
+
+/* Give the slot back, whatever it does, and wait for none. Then `wake` does not come any more. */
+void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user);
+
+/* Has the request ended? *failed: in vain. */
+bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed);
+
+/* One sector, at once. 0; -EIO; -ETIMEDOUT after a second. On the boot CPU, for those who find out what is on it. */
+int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to);
+
+#endif

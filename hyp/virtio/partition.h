@@ -1,0 +1,13 @@
+/* Where a partition of a disk lies: MBR with its extended partitions, or GPT (UEFI 2.10, chapter 5). */
+#ifndef HYP_VIRTIO_PARTITION_H
+#define HYP_VIRTIO_PARTITION_H
+
+#include "hyp/virtio/hostdisk.h"
+
+/*
+ * Partition `number` of the disk, as Linux counts them: from 1, and those in an MBR's extended one from 5. NULL, and
+ * where it is, which is on the disk; else what is wrong, in words for people. On the boot CPU.
+ */
+const char *partition_find(struct hostdisk *disk, uint32_t number, uint64_t *first, uint64_t *count);
+
+#endif

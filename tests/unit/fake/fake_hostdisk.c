@@ -1,0 +1,138 @@
+/* See fake_hostdisk.h. */
+#include "fake_hostdisk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fake_hostdisk fake_hostdisk;
+
+void fake_hostdisk_reset(void)
+{
+	memset(&fake_hostdisk, 0, sizeof(fake_hostdisk));
+	fake_hostdisk.sectors = FAKE_DISK_SECTORS;
+	for (size_t i = 0; i < sizeof(fake_hostdisk.data); i++)
+		fake_hostdisk.data[i] = (uint8_t)(i * 5U + i / 509U);
+}
+
+const char *hostdisk_open(const char *path, struct hostdisk **disk)
+{
+	assert_string_equal(path, "/virtio_mmio@a003e00");
+	*disk = fake_hostdisk.wrong ? NULL : (struct hostdisk *)(void *)&fake_hostdisk;
+	return fake_hostdisk.wrong;
+}
+
+const struct hostdisk_claim *hostdisk_claim(struct hostdisk *disk, struct hostdisk_claim *claim)
+{
+	(void)disk, (void)claim;
+	fake_hostdisk.claims += !fake_hostdisk.other;
+	return fake_hostdisk.other;
+}
+
+void hostdisk_unclaim(struct hostdisk *disk, struct hostdisk_claim *claim)
+{
+	(void)disk, (void)claim;
+	fake_hostdisk.claims--;
+}
+
+uint64_t hostdisk_sectors(const struct hostdisk *disk)
+{
+	(void)disk;
+	return fake_hostdisk.sectors;
+}
+
+bool hostdisk_is_read_only(const struct hostdisk *disk)
+{
+	(void)disk;
+	return fake_hostdisk.read_only;
+}
+
+bool hostdisk_can_flush(const struct hostdisk *disk)
+{
+	(void)disk;
+	return fake_hostdisk.can_flush;
+}
+
+uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
+{
+	(void)disk;
+	if (!user->slot && fake_hostdisk.full) {
+		user->waits = true;
+		return NULL;
+	}
+	fake_hostdisk.taken += !user->slot;
+	user->slot = 1;
+	return fake_hostdisk.slot;
+}
+
+void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum hostdisk_type type, uint64_t sector,
+		    uint32_t len)
+{
+	(void)disk;
+	assert_true(user->slot > 0 && !fake_hostdisk.user);
+	assert_true(len % HOSTDISK_SECTOR == 0 && len <= HOSTDISK_BYTES && (len == 0) == (type == HOSTDISK_FLUSH));
+	fake_hostdisk.user = user;
+	fake_hostdisk.type = type;
+	fake_hostdisk.sector = sector;
+	fake_hostdisk.len = len;
+	fake_hostdisk.begun++;
+	user->ended = false;
+}
+
+void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
+{
+	(void)disk;
+	fake_hostdisk.taken -= user->slot;
+	if (fake_hostdisk.user == user)
+		fake_hostdisk.user = NULL;
+	user->slot = 0;
+	user->waits = user->ended = false;
+}
+
+bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
+{
+	(void)disk;
+	*failed = user->failed;
+	return user->ended;
+}
+
+int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to)
+{
+	(void)disk;
+	assert_in_range(sector, 0, fake_hostdisk.sectors - 1U);
+	fake_hostdisk.reads++;
+	if (!fake_hostdisk.read_error && sector < FAKE_DISK_SECTORS)
+		memcpy(to, fake_hostdisk.data + sector * HOSTDISK_SECTOR, HOSTDISK_SECTOR);
+	return fake_hostdisk.read_error;
+}
+
+void fake_hostdisk_end(bool failed)
+{
+	struct hostdisk_user *user = fake_hostdisk.user;
+	uint8_t *at = fake_hostdisk.data + fake_hostdisk.sector * HOSTDISK_SECTOR;
+
+	assert_non_null(user);
+	if (!failed && fake_hostdisk.len > 0) {
+		assert_true(fake_hostdisk.sector + fake_hostdisk.len / HOSTDISK_SECTOR <= FAKE_DISK_SECTORS);
+		if (fake_hostdisk.type == HOSTDISK_READ)
+			memcpy(fake_hostdisk.slot, at, fake_hostdisk.len);
+		else
+			memcpy(at, fake_hostdisk.slot, fake_hostdisk.len);
+	}
+	fake_hostdisk.user = NULL;
+	user->ended = true;
+	user->failed = failed;
+	user->wake(user);
+}
+
+void fake_hostdisk_free(struct hostdisk_user *user)
+{
+	assert_true(user->waits);
+	fake_hostdisk.full = user->waits = false;
+	fake_hostdisk.taken++;
+	user->slot = 1;
+	user->wake(user);
+}

@@ -1,0 +1,326 @@
+/* The host's virtio-blk disk as virt7 drives it for several users (hyp/virtio/hostdisk.c). */
+#include <errno.h>
+
+#include "host_rig.h"
+
+#include "hyp/virtio/hostdisk.c" /* and not linked: what it opens stays for ever */
+
+#define PATH "/virtio_mmio@a003e00"
+
+static irq_fn handler;
+static void *handler_arg;
+static bool answers; /* the disk, whenever the time is looked at */
+static uint8_t answer_status;
+
+void irq_register(uint32_t id, irq_fn fn, void *arg)
+{
+	assert_int_equal(id, 79);
+	handler = fn;
+	handler_arg = arg;
+}
+
+uint32_t timer_hz(void)
+{
+	return 1000;
+}
+
+void page_free(void *page, unsigned int order)
+{
+	(void)page, (void)order;
+}
+
+/* The device has ended the oldest request. */
+static uint32_t serve_one(uint8_t status)
+{
+	int head = device_take(0);
+	const struct hostq_desc *desc;
+	uint32_t index;
+
+	if (head < 0)
+		return UINT32_MAX;
+	for (index = (uint32_t)head; device_desc(0, index)->flags & VIRTQ_DESC_NEXT;
+	     index = device_desc(0, index)->next)
+		;
+	desc = device_desc(0, index);
+	assert_int_equal(desc->len, 1);
+	assert_int_equal(desc->flags, VIRTQ_DESC_WRITE);
+	*(uint8_t *)at_pa(desc->addr) = status;
+	device_put(0, (uint32_t)head, 1);
+	return (uint32_t)head;
+}
+
+static uint64_t look_at_clock(uint32_t reg)
+{
+	if (answers)
+		serve_one(answer_status);
+	return fake_machine.reg[reg]++;
+}
+
+static void interrupt(void)
+{
+	device.word[VIRTIO_INTERRUPT_STATUS / 4U] = VIRTIO_INT_QUEUE;
+	assert_true(handler(79, handler_arg));
+	assert_int_equal(device.word[VIRTIO_INTERRUPT_STATUS / 4U], 0);
+}
+
+static bool taken; /* by a VM */
+static uint32_t releases;
+
+const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner)
+{
+	assert_string_equal(owner, "virt7, for disks");
+	assert_int_equal(dev->node, fdt_path_offset(tree, PATH));
+	return taken ? dev : NULL;
+}
+
+void hostdev_release(struct hostdev *dev)
+{
+	(void)dev;
+	releases++;
+}
+
+static struct hostdisk *disk;
+
+static void begin_device(uint32_t version)
+{
+	rig_device(version, HOSTVIRTIO_BLOCK, BIT64(F_FLUSH) | BIT64(28));
+	device.word[VIRTIO_CONFIG / 4U] = 4000;
+	fake_machine.on_read[SYSREG_cntpct] = look_at_clock;
+	hostdisks = NULL;
+	answers = false;
+	answer_status = S_OK;
+	hostdisk_init(&rig_host);
+}
+
+static void begin(uint32_t version)
+{
+	begin_device(version);
+	assert_null(hostdisk_open(PATH, &disk));
+}
+
+struct user {
+	struct hostdisk_user u;
+	uint32_t woken;
+};
+
+static void count_wake(struct hostdisk_user *user)
+{
+	container_of(user, struct user, u)->woken++;
+}
+
+static void test_open(void **state)
+{
+	struct hostdisk *again;
+
+	(void)state;
+	for (uint32_t version = 1; version <= 2; version++) {
+		begin(version);
+		assert_int_equal(hostdisk_sectors(disk), 4000);
+		assert_true(hostdisk_can_flush(disk));
+		assert_false(hostdisk_is_read_only(disk));
+		assert_int_equal(device.size[0], QUEUE_SIZE);
+		assert_null(hostdisk_open("net", &again)); /* an alias of the same */
+		assert_ptr_equal(again, disk);
+		assert_int_equal(device.resets, 1);
+	}
+	begin_device(2);
+	device.features |= BIT64(F_RO);
+	device.features &= ~BIT64(F_FLUSH);
+	assert_null(hostdisk_open(PATH, &disk));
+	assert_true(hostdisk_is_read_only(disk) && !hostdisk_can_flush(disk));
+}
+
+static void test_wrong(void **state)
+{
+	(void)state;
+	begin_device(2);
+	device.queue_max[0] = 16;
+	assert_string_equal(hostdisk_open(PATH, &disk), "its queue is too short");
+	assert_int_equal(device.word[VIRTIO_STATUS / 4U], 0);
+	assert_null(hostdisks);
+	taken = true;
+	releases = 0;
+	begin_device(2);
+	assert_string_equal(hostdisk_open(PATH, &disk), "a VM or a switch has this device");
+	assert_int_equal(device.resets, 0);
+	assert_int_equal(releases, 1);
+	taken = false;
+	begin_device(2);
+	assert_string_equal(hostdisk_open("/uart@9000000", &disk), "not a virtio device on virtio-mmio");
+	for (size_t left = 0; left < 0x100000U; left += 0x1000U) {
+		begin_device(2);
+		heap_end = left;
+		if (!hostdisk_open(PATH, &disk))
+			return;
+		assert_null(hostdisks);
+		assert_int_equal(device.word[VIRTIO_STATUS / 4U], 0);
+	}
+	fail();
+}
+
+static void expect_request(uint32_t head, uint32_t type, uint64_t at, uint32_t len)
+{
+	const struct wire *wire = at_pa(device_desc(0, head)->addr);
+	const struct hostq_desc *body = device_desc(0, device_desc(0, head)->next);
+
+	assert_int_equal(device_desc(0, head)->len, 16);
+	assert_int_equal(wire->type, type);
+	assert_int_equal(wire->sector, at);
+	if (len == 0) {
+		assert_int_equal(body->len, 1);
+		return;
+	}
+	assert_int_equal(body->len, len);
+	assert_int_equal(body->flags & VIRTQ_DESC_WRITE, type == HOSTDISK_READ ? VIRTQ_DESC_WRITE : 0);
+}
+
+static void test_requests(void **state)
+{
+	static const struct {
+		enum hostdisk_type type;
+		uint64_t at;
+		uint32_t len;
+	} some[] = {{HOSTDISK_READ, 5, 512}, {HOSTDISK_WRITE, 1ULL << 33, HOSTDISK_BYTES}, {HOSTDISK_FLUSH, 0, 0}};
+	struct user one = {.u.wake = count_wake};
+	uint32_t head;
+	bool failed;
+
+	(void)state;
+	begin(2);
+	for (uint32_t i = 0; i < 3U * ARRAY_SIZE(some); i++) {
+		uint8_t *data = hostdisk_take(disk, &one.u);
+
+		assert_non_null(data);
+		assert_ptr_equal(hostdisk_take(disk, &one.u), data); /* it has one already */
+		hostdisk_begin(disk, &one.u, some[i % 3U].type, some[i % 3U].at, some[i % 3U].len);
+		assert_int_equal(device.notified[0], i + 1U);
+		assert_false(hostdisk_ended(disk, &one.u, &failed));
+		interrupt(); /* for nothing */
+		assert_false(hostdisk_ended(disk, &one.u, &failed));
+		head = serve_one(i % 2U);
+		expect_request(head, some[i % 3U].type, some[i % 3U].at, some[i % 3U].len);
+		interrupt();
+		assert_int_equal(one.woken, i + 1U);
+		assert_true(hostdisk_ended(disk, &one.u, &failed));
+		assert_int_equal(failed, i % 2U != 0);
+		hostdisk_give(disk, &one.u);
+		assert_false(hostdisk_ended(disk, &one.u, &failed));
+	}
+}
+
+/* Each has its turn, in the order of coming. */
+static void test_turns(void **state)
+{
+	struct user users[HOSTDISK_SLOTS + 2U] = {0};
+
+	(void)state;
+	begin(1);
+	for (uint32_t i = 0; i < ARRAY_SIZE(users); i++) {
+		users[i].u.wake = count_wake;
+		assert_int_equal(hostdisk_take(disk, &users[i].u) != NULL, i < HOSTDISK_SLOTS);
+	}
+	assert_null(hostdisk_take(disk, &users[HOSTDISK_SLOTS + 1U].u)); /* who asks again waits once */
+	hostdisk_give(disk, &users[3].u);
+	assert_int_equal(users[HOSTDISK_SLOTS].woken, 1);
+	assert_int_equal(users[HOSTDISK_SLOTS + 1U].woken, 0);
+	assert_non_null(hostdisk_take(disk, &users[HOSTDISK_SLOTS].u));
+	assert_null(hostdisk_take(disk, &users[3].u));
+	hostdisk_give(disk, &users[HOSTDISK_SLOTS + 1U].u); /* does not wait any more */
+	hostdisk_give(disk, &users[0].u);
+	assert_int_equal(users[3].woken, 1);
+	assert_int_equal(users[HOSTDISK_SLOTS + 1U].woken, 0);
+}
+
+/* A request whose user has gone keeps its memory until the device has ended it. */
+static void test_gone(void **state)
+{
+	struct user users[HOSTDISK_SLOTS] = {0}, late = {.u.wake = count_wake};
+	bool failed;
+
+	(void)state;
+	begin(2);
+	for (uint32_t i = 0; i < HOSTDISK_SLOTS; i++) {
+		users[i].u.wake = count_wake;
+		hostdisk_take(disk, &users[i].u);
+		hostdisk_begin(disk, &users[i].u, HOSTDISK_READ, i, 512);
+	}
+	hostdisk_give(disk, &users[0].u);
+	assert_null(hostdisk_take(disk, &late.u));
+	assert_int_equal(serve_one(S_OK), 0);
+	interrupt();
+	assert_int_equal(users[0].woken, 0);
+	assert_int_equal(late.woken, 1);
+	assert_non_null(hostdisk_take(disk, &late.u));
+	assert_false(hostdisk_ended(disk, &late.u, &failed));
+}
+
+/* What a device says of requests that there are not. */
+static void test_nonsense(void **state)
+{
+	struct user one = {.u.wake = count_wake};
+
+	(void)state;
+	begin(2);
+	device_put(0, 0, 1);
+	device_put(0, 5, 1);
+	device_put(0, 31, 1);
+	device_put(0, UINT32_MAX, 1);
+	interrupt();
+	hostdisk_take(disk, &one.u);
+	device_put(0, 0, 1); /* before it was asked */
+	interrupt();
+	assert_int_equal(one.woken, 0);
+}
+
+static void test_sector_at_once(void **state)
+{
+	struct user users[HOSTDISK_SLOTS] = {0};
+	uint8_t to[HOSTDISK_SECTOR];
+
+	(void)state;
+	begin(2);
+	assert_int_equal(hostdisk_read_sector(disk, 1, to), -ETIMEDOUT);
+	answers = true;
+	assert_int_equal(hostdisk_read_sector(disk, 1, to), 0);
+	answer_status = 1;
+	assert_int_equal(hostdisk_read_sector(disk, 1, to), -EIO);
+	answer_status = S_OK;
+	for (uint32_t i = 0; i < HOSTDISK_SLOTS; i++) {
+		users[i].u.wake = count_wake;
+		hostdisk_take(disk, &users[i].u);
+		if (i > 0)
+			hostdisk_begin(disk, &users[i].u, HOSTDISK_READ, i, 512);
+	}
+	hostdisk_give(disk, &users[1].u); /* and comes back when the device has ended it */
+	assert_int_equal(hostdisk_read_sector(disk, 1, to), 0);
+}
+
+static void test_claims(void **state)
+{
+	struct hostdisk_claim a = {.first = 0, .count = 10}, c = {.first = 10, .count = 5},
+			      r = {.first = 8, .count = 1, .read_only = true},
+			      all = {.first = 0, .count = 4000, .read_only = true};
+
+	(void)state;
+	begin(2);
+	assert_null(hostdisk_claim(disk, &a));
+	assert_null(hostdisk_claim(disk, &c));
+	assert_ptr_equal(hostdisk_claim(disk, &r), &a);
+	hostdisk_unclaim(disk, &a);
+	assert_null(hostdisk_claim(disk, &r));
+	assert_ptr_equal(hostdisk_claim(disk, &all), &c);
+	hostdisk_unclaim(disk, &c);
+	assert_null(hostdisk_claim(disk, &all)); /* both only read */
+	assert_ptr_equal(hostdisk_claim(disk, &a), &all);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_open),   cmocka_unit_test(test_wrong),          cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_turns),  cmocka_unit_test(test_gone),           cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_claims), cmocka_unit_test(test_sector_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,356 @@
+/* A block device whose sectors are on a disk of the host's (hyp/virtio/blk_host.c). */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libfdt.h>
+
+#include "fake_hostdisk.h"
+#include "fake_log.h"
+#include "fit.h"
+#include "hyp/load/words.h"
+#include "virtio_rig.h"
+
+extern const struct device_class virtio_blk_class;
+
+#define PATH   "/virtio_mmio@a003e00"
+#define HEADER (RIG_DATA - 0x1000U)
+#define STATUS (RIG_DATA - 0x800U)
+#define FIRST  100U /* of the range */
+#define COUNT  1000U
+
+enum { IN, OUT, FLUSH = 4, GET_ID = 8, DISCARD = 11 };
+enum { OK, IOERR, UNSUPP, PENDING = 0xee };
+
+static struct fit f;
+static struct bundle b;
+
+static void begin_node(void)
+{
+	rig_begin(NULL, NULL);
+	fake_log_reset();
+	fit_begin(&f);
+	fit_vms(&f);
+	fit_vm(&f, "web");
+	assert_int_equal(fdt_begin_node(f.blob, "disk0"), 0);
+	fit_string(&f, "compatible", "virt7,virtio-blk");
+}
+
+static int end_node(void)
+{
+	assert_int_equal(fdt_end_node(f.blob), 0);
+	fit_vm_end(&f);
+	fit_end(&f);
+	b = (struct bundle){.fdt = f.blob, .size = f.size};
+	return device_create_all(&rig_vm, &b, fdt_path_offset(f.blob, "/vms/web"));
+}
+
+static void add_range(uint32_t first, uint32_t count)
+{
+	const fdt32_t cells[] = {cpu_to_fdt32(first), cpu_to_fdt32(count)};
+
+	assert_int_equal(fdt_property(f.blob, "range", cells, sizeof(cells)), 0);
+}
+
+static void begin(void)
+{
+	fake_hostdisk_reset();
+	fake_hostdisk.can_flush = true;
+	begin_node();
+	fit_string(&f, "host", PATH);
+	add_range(FIRST, COUNT);
+	assert_int_equal(end_node(), 0);
+	rig_start(BIT64(VIRTIO_F_INDIRECT_DESC), 0, 256);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	rig_end();
+	fit_free(&f);
+	assert_int_equal(fake_hostdisk.taken, 0);
+	assert_int_equal(fake_hostdisk.claims, 0);
+	return 0;
+}
+
+static uint8_t *data(void)
+{
+	return fake_guest_at(RIG_DATA);
+}
+
+static uint8_t *on_disk(uint64_t sector)
+{
+	return fake_hostdisk.data + (FIRST + sector) * HOSTDISK_SECTOR;
+}
+
+static uint8_t status(void)
+{
+	return *(uint8_t *)fake_guest_at(STATUS);
+}
+
+/* As far as it goes without the disk's answer. */
+static void ask(uint32_t type, uint64_t sector, uint32_t bytes)
+{
+	uint32_t header[4] = {type, 0, (uint32_t)sector, (uint32_t)(sector >> 32)};
+
+	memcpy(fake_guest_at(HEADER), header, sizeof(header));
+	*(uint8_t *)fake_guest_at(STATUS) = PENDING;
+	rig_desc(0, HEADER, 16, VIRTQ_DESC_NEXT, bytes ? 1 : 2);
+	rig_desc(1, RIG_DATA, bytes, VIRTQ_DESC_NEXT | (type == OUT ? 0 : VIRTQ_DESC_WRITE), 2);
+	rig_desc(2, STATUS, 1, VIRTQ_DESC_WRITE, 0);
+	rig_offer(0);
+	rig_kick();
+}
+
+static void answer(bool failed)
+{
+	fake_hostdisk_end(failed);
+	rig_work();
+}
+
+static void test_identity(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(rig_read(VIRTIO_CONFIG), COUNT);
+	assert_int_equal(rig_read(VIRTIO_DEVICE_FEATURES) & 0xffffffU, BIT(2) | BIT(6) | BIT(9)); /* no DISCARD */
+	assert_int_equal(fake_hostdisk.claims, 1);
+	ask(GET_ID, 0, 20);
+	assert_int_equal(status(), OK);
+	ask(DISCARD, 0, 0);
+	assert_int_equal(status(), UNSUPP);
+	assert_int_equal(fake_hostdisk.begun, 0);
+}
+
+static void test_read(void **state)
+{
+	uint16_t before;
+
+	(void)state;
+	begin();
+	before = rig_used_index();
+	ask(IN, 7, 4096);
+	assert_int_equal(status(), PENDING);
+	assert_int_equal(fake_hostdisk.sector, FIRST + 7U);
+	assert_int_equal(fake_hostdisk.len, 4096);
+	rig_kick(); /* whoever asks meanwhile learns nothing */
+	assert_int_equal(fake_hostdisk.begun, 1);
+	answer(false);
+	assert_int_equal(status(), OK);
+	assert_memory_equal(data(), on_disk(7), 4096);
+	assert_int_equal((uint16_t)(rig_used_index() - before), 1);
+	assert_int_equal(rig_used_len(before), 4097);
+	assert_int_equal(fake_hostdisk.taken, 0);
+}
+
+/* In parts of a slot each, between which others have it. */
+static void test_long(void **state)
+{
+	(void)state;
+	begin();
+	ask(IN, 0, 100U * 1024U);
+	for (uint32_t part = 0; part < 4; part++) {
+		assert_int_equal(status(), PENDING);
+		assert_int_equal(fake_hostdisk.sector, FIRST + part * 64U);
+		assert_int_equal(fake_hostdisk.len, part < 3 ? HOSTDISK_BYTES : 4096U);
+		answer(false);
+	}
+	assert_int_equal(status(), OK);
+	assert_memory_equal(data(), on_disk(0), 100U * 1024U);
+	memset(data(), 0x5a, 100U * 1024U);
+	ask(OUT, 3, 100U * 1024U);
+	for (uint32_t part = 0; part < 4; part++)
+		answer(false);
+	assert_int_equal(status(), OK);
+	assert_memory_equal(data(), on_disk(3), 100U * 1024U);
+	assert_int_not_equal(on_disk(3)[-1], 0x5a);
+	assert_int_not_equal(on_disk(203)[0], 0x5a);
+}
+
+static void test_bounds(void **state)
+{
+	(void)state;
+	begin();
+	ask(IN, COUNT, 512);
+	assert_int_equal(status(), IOERR);
+	ask(OUT, COUNT - 1U, 1024);
+	assert_int_equal(status(), IOERR);
+	ask(OUT, UINT64_MAX, 512);
+	assert_int_equal(status(), IOERR);
+	ask(OUT, 0, 511);
+	assert_int_equal(status(), IOERR);
+	assert_int_equal(fake_hostdisk.begun, 0);
+	ask(OUT, COUNT - 1U, 512);
+	answer(false);
+	assert_int_equal(status(), OK);
+}
+
+static void test_errors(void **state)
+{
+	(void)state;
+	begin();
+	ask(IN, 0, 4096);
+	answer(true);
+	assert_int_equal(status(), IOERR);
+	ask(OUT, 0, 4096);
+	answer(true);
+	assert_int_equal(status(), IOERR);
+	ask(IN, 0, 512); /* it works on */
+	answer(false);
+	assert_int_equal(status(), OK);
+	fake_virtio.bad = RIG_DATA;
+	fake_virtio.bad_size = 512;
+	ask(IN, 0, 512);
+	answer(false);
+	assert_int_equal(status(), IOERR);
+	ask(OUT, 0, 512); /* nothing is asked of the disk */
+	assert_int_equal(status(), IOERR);
+	assert_int_equal(fake_hostdisk.begun, 4);
+}
+
+static void test_flush(void **state)
+{
+	(void)state;
+	begin();
+	ask(FLUSH, 0, 0);
+	assert_int_equal(fake_hostdisk.type, HOSTDISK_FLUSH);
+	assert_int_equal(status(), PENDING);
+	answer(false);
+	assert_int_equal(status(), OK);
+	ask(FLUSH, 0, 0);
+	answer(true);
+	assert_int_equal(status(), IOERR);
+	fake_hostdisk.can_flush = false;
+	ask(FLUSH, 0, 0);
+	assert_int_equal(status(), OK);
+	assert_int_equal(fake_hostdisk.begun, 2);
+}
+
+static struct hostdisk_user *waits_for;
+
+static void test_waits_for_slot(void **state)
+{
+	(void)state;
+	begin();
+	ask(FLUSH, 0, 0);
+	waits_for = fake_hostdisk.user;
+	answer(false);
+	fake_hostdisk.full = true;
+	ask(IN, 0, 512);
+	assert_int_equal(status(), PENDING);
+	assert_int_equal(fake_hostdisk.begun, 1);
+	fake_hostdisk_free(waits_for);
+	rig_work();
+	answer(false);
+	assert_int_equal(status(), OK);
+}
+
+/* Nothing is written after a reset, and what comes then is not taken for the new driver's. */
+static void test_reset(void **state)
+{
+	(void)state;
+	begin();
+	memset(data(), 0x77, 4096);
+	ask(IN, 0, 4096);
+	rig_write(VIRTIO_STATUS, 0);
+	assert_int_equal(fake_hostdisk.taken, 0);
+	assert_null(fake_hostdisk.user);
+	for (uint32_t i = 0; i < 4096; i++)
+		assert_int_equal(data()[i], 0x77);
+	rig_start(BIT64(VIRTIO_F_INDIRECT_DESC), 0, 256);
+	ask(IN, 1, 512);
+	assert_int_equal(status(), PENDING);
+	answer(false);
+	assert_int_equal(status(), OK);
+	ask(IN, 2, 512);
+	virtio_restore(device_find(&rig_vm, &virtio_blk_class)); /* the chain is read anew */
+	rig_work();
+	assert_int_equal(fake_hostdisk.begun, 4);
+	answer(false);
+	assert_memory_equal(data(), on_disk(2), 512);
+}
+
+static int refuse_node(const char *line)
+{
+	int ret = end_node();
+
+	assert_int_equal(ret, -EINVAL);
+	assert_non_null(strstr(fake_log_last(LOG_ERR), line));
+	assert_int_equal(fake_hostdisk.claims, 0);
+	rig_end();
+	fit_free(&f);
+	return 0;
+}
+
+#define AT "vm web: /vms/web/disk0: host \"" PATH "\": "
+
+static void test_refused(void **state)
+{
+	const struct hostdisk_claim other = {.vm = "db", .device = "disk3"};
+
+	(void)state;
+	fake_hostdisk_reset();
+	begin_node();
+	assert_int_equal(fdt_property_u32(f.blob, "partition", 1), 0);
+	refuse_node(WORDS_DISK_NO_HOST);
+	begin_node();
+	fit_string(&f, "host", PATH);
+	assert_int_equal(fdt_property_u32(f.blob, "size", 64), 0);
+	refuse_node(WORDS_DISK_HOST);
+	begin_node();
+	fit_string(&f, "host", PATH);
+	add_range(1, 2);
+	assert_int_equal(fdt_property_u32(f.blob, "partition", 1), 0);
+	refuse_node(WORDS_DISK_PARTS);
+	begin_node();
+	fit_string(&f, "host", PATH);
+	add_range(1, 0);
+	refuse_node(WORDS_DISK_RANGE);
+	begin_node();
+	fit_string(&f, "host", PATH);
+	assert_int_equal(fdt_property_u32(f.blob, "range", 1), 0);
+	refuse_node(WORDS_DISK_RANGE);
+	begin_node();
+	fit_string(&f, "host", PATH);
+	add_range(FAKE_DISK_SECTORS, 1);
+	refuse_node(AT WORDS_DISK_BEYOND);
+	begin_node();
+	fit_string(&f, "host", PATH);
+	add_range(1, FAKE_DISK_SECTORS);
+	refuse_node(AT WORDS_DISK_BEYOND);
+	begin_node();
+	fit_string(&f, "host", PATH);
+	assert_int_equal(fdt_property_u32(f.blob, "partition", 1), 0);
+	refuse_node(AT "the disk has no partitions");
+	fake_hostdisk.read_only = true;
+	begin_node();
+	fit_string(&f, "host", PATH);
+	refuse_node(AT WORDS_DISK_RO);
+	fake_hostdisk.read_only = false;
+	fake_hostdisk.wrong = "it burns";
+	begin_node();
+	fit_string(&f, "host", PATH);
+	refuse_node(AT "it burns");
+	fake_hostdisk.wrong = NULL;
+	fake_hostdisk.other = &other;
+	begin_node();
+	fit_string(&f, "host", PATH);
+	refuse_node(AT "db.disk3 has sectors of it; give another partition, or read-only to both");
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_identity), TEST(test_read),           TEST(test_long),
+		TEST(test_bounds),   TEST(test_errors),         TEST(test_flush),
+		TEST(test_reset),    TEST(test_waits_for_slot), cmocka_unit_test(test_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
