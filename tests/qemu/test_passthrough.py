@@ -352,3 +352,20 @@ def test_owner_crashes_under_traffic(busy):
         leave_shell(run)
     open_shell(run)
     power_off(run)
+
+
+def test_poison_is_refused(virt7, mkbundle):
+    """RAM that devices of the host reach by themselves cannot be taken away from them: the VM keeps it, and goes on."""
+    run = virt7(mkbundle(debian("dma", f"trusted-dma,pass={LAST}", "echo re''ady; while sleep 1; do echo a''live; done", BUILD / "initramfs.cpio"),
+                         debian("other", "rng", "while sleep 1; do :; done", BUILD / "initramfs.cpio")), "-device", "virtio-rng-device", mem="1G", smp=2, timeout=120)
+    run.expect_said("dma", "ready")
+    open_shell(run)
+    base = re.search(r"0x([0-9a-f]+)", command(run, "mem dma"))[0]
+    for how in ("", " sync", " async"):
+        assert ("dma has its RAM in common with devices of the host (trusted-dma): an error there could not be contained"
+                in command(run, f"poison dma {base}{how}"))
+    assert "bad" not in command(run, "mem dma")
+    run.send("vm console\r")
+    run.expect_said("dma", "alive", count=run.said("dma").count("alive") + 2)
+    open_shell(run)
+    power_off(run)
