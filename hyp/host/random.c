@@ -9,6 +9,7 @@
 #include "hyp/console/log.h"
 #include "hyp/host/host.h"
 #include "hyp/host/random.h"
+#include "hyp/host/rngdev.h"
 #include "hyp/host/trng.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/chacha20.h"
@@ -67,17 +68,31 @@ void random_init(const void *fdt, int chosen)
 	mix_end(&mix, bits);
 }
 
-static void mix_trng(const struct host *host)
+static void mix_words(const uint32_t *words, uint32_t count, const char *from)
 {
-	uint32_t words[CHACHA20_KEY_WORDS];
-	uint32_t count = trng_read(&host->trng, words, ARRAY_SIZE(words));
 	SHA2_CTX mix;
 
 	mix_begin(&mix);
 	SHA256Update(&mix, (const uint8_t *)words, count * sizeof(*words));
 	mix_end(&mix, count * 32);
 	if (count > 0)
-		log_info("host: random numbers from %s", host->trng.compatible);
+		log_info("host: random numbers from %s", from);
+}
+
+static void mix_trng(const struct host *host)
+{
+	uint32_t words[CHACHA20_KEY_WORDS];
+
+	mix_words(words, trng_read(&host->trng, words, ARRAY_SIZE(words)), host->trng.compatible);
+	explicit_bzero(words, sizeof(words));
+}
+
+static void mix_rngdev(const struct host *host)
+{
+	uint32_t words[CHACHA20_KEY_WORDS];
+
+	mix_words(words, rngdev_read(host, words, ARRAY_SIZE(words)), "a virtio-rng");
+	explicit_bzero(words, sizeof(words));
 }
 
 /* How often the loop goes round before the counter moves differs with caches, clocks and what else is on the bus. */
@@ -101,7 +116,8 @@ static void mix_jitter(void)
 	mix_begin(&mix);
 	SHA256Update(&mix, counts, sizeof(counts));
 	mix_end(&mix, 0);
-	log_info("host: no rng-seed in /chosen and no TRNG that virt7 drives: random numbers come from the timer's "
+	log_info("host: no rng-seed in /chosen, and no TRNG and no virtio-rng that virt7 drives: random numbers come "
+		 "from the timer's "
 		 "jitter "
 		 "and might be guessed");
 }
@@ -110,6 +126,8 @@ void random_gather(const struct host *host)
 {
 	if (host->trng.compatible)
 		mix_trng(host);
+	if (pool.bits < RANDOM_BITS)
+		mix_rngdev(host);
 	if (pool.bits < RANDOM_BITS)
 		mix_jitter();
 }

@@ -91,6 +91,12 @@ static const char *check_device(struct hostvirtio *v, uint32_t id)
 	return v->legacy || reg_read(v, VIRTIO_VERSION) == 2 ? NULL : "neither register version 1 nor 2";
 }
 
+bool hostvirtio_is_at(struct hostvirtio *v, uint64_t base, uint32_t id)
+{
+	v->regs = hyp_map_device(base, REGS_SIZE);
+	return v->regs && !check_device(v, id);
+}
+
 static uint32_t offered(struct hostvirtio *v, uint32_t word)
 {
 	reg_write(v, VIRTIO_DEVICE_FEATURES_SEL, word);
@@ -159,14 +165,27 @@ static void place_queue(struct hostq *q)
 	reg_write(v, VIRTIO_QUEUE_READY, 1);
 }
 
-/* In the layout of version 1 (2.7.2), which version 2 takes as well. */
+/* In the layout of version 1 (2.7.2), which version 2 takes as well: where the used ring is, and the whole. */
+static size_t used_at(const struct hostq *q)
+{
+	return (size_t)align_up(q->size * DESC_BYTES + sizeof(struct hostq_ring) + 2U * (q->size + 1U), PAGE_SIZE);
+}
+
+static unsigned int queue_order(const struct hostq *q)
+{
+	return page_order(used_at(q) + sizeof(struct hostq_used) + 8U * q->size + 2U);
+}
+
+void hostq_close(struct hostq *q)
+{
+	page_free(q->desc, queue_order(q));
+}
+
 static const char *make_queue(struct hostq *q)
 {
-	size_t avail = q->size * DESC_BYTES, used = avail + sizeof(struct hostq_ring) + 2U * (q->size + 1U);
-	uint8_t *memory;
+	size_t avail = q->size * DESC_BYTES, used = used_at(q);
+	uint8_t *memory = page_alloc(queue_order(q));
 
-	used = (size_t)align_up(used, PAGE_SIZE);
-	memory = page_alloc(page_order(used + sizeof(struct hostq_used) + 8U * q->size + 2U));
 	if (!memory)
 		return "virt7's heap is too small for its queues";
 	q->desc = (struct hostq_desc *)(void *)memory;

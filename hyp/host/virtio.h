@@ -54,6 +54,9 @@ struct hostq {
 /* The transport at `path` of the host's tree, or of an alias of it. NULL; else what is wrong, in words for people. */
 const char *hostvirtio_find(struct hostvirtio *v, const struct host *host, const char *path);
 
+/* Is there a device of kind `id` at `base`, in a transport of which nothing else is asked? It is v's then. */
+bool hostvirtio_is_at(struct hostvirtio *v, uint64_t base, uint32_t id);
+
 /*
  * The device in it, of kind `id`, reset, with those of `features` that it has, and with VERSION_1 or, in version 1 of
  * the registers, ANY_LAYOUT where it knows that. As hostvirtio_find().
@@ -62,6 +65,9 @@ const char *hostvirtio_open(struct hostvirtio *v, uint32_t id, uint64_t features
 
 /* Queue `index` with `size` entries, a power of two, or as many as the device has. NULL, or what is wrong. */
 const char *hostq_open(struct hostvirtio *v, struct hostq *q, uint32_t index, uint32_t size);
+
+/* Of a device that has been reset: the queue's memory is anybody's. */
+void hostq_close(struct hostq *q);
 
 /* From here on the device is at work. */
 void hostvirtio_start(struct hostvirtio *v);

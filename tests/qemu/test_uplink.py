@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import ROOT
+from conftest import BUILD, ROOT
 from test_shell import command, open_shell, power_off
 from test_virtio_net import debian, ports
 
@@ -144,3 +144,14 @@ def test_no_uplink(virt7, mkbundle, place, why):
     assert run.wait() == 0
     lines = re.findall(r"virt7: error: switch (?:lan|wan): uplink .*", run.output())
     assert len(lines) == 1 and f": {why}; its VMs reach nobody outside" in lines[0]
+
+
+@VERSIONS
+def test_random_numbers(qemu, version):
+    """Where the device tree has no seed, the host's virtio-rng is asked; without that a line says what is left."""
+    machine = ("-M", "virt,virtualization=on,gic-version=2,dtb-randomness=off", "-cpu", "cortex-a15", "-m", "512M", "-nographic",
+               "-kernel", BUILD / "virt7.bin", *(["-global", "virtio-mmio.force-legacy=false"] if version == 2 else []))
+    run = qemu(*machine, *card(1), "-device", "virtio-rng-device", timeout=60)
+    run.expect("virt7: host: random numbers from a virtio-rng\r")
+    run = qemu(*machine, *card(1), timeout=60)
+    run.expect("virt7: host: no rng-seed in /chosen, and no TRNG and no virtio-rng that virt7 drives: ")

@@ -47,6 +47,7 @@ static struct {
 	uint32_t resets;
 	bool refuses; /* FEATURES_OK */
 	bool unmapped;
+	void (*on_notify)(uint32_t queue); /* NULL: the device does nothing by itself */
 } device;
 
 void *page_alloc(unsigned int order)
@@ -58,6 +59,14 @@ void *page_alloc(unsigned int order)
 	heap_used = at + size;
 	memset(heap + at, 0, size);
 	return heap + at;
+}
+
+static uint32_t heap_freed;
+
+void page_free(void *page, unsigned int order)
+{
+	(void)page, (void)order;
+	heap_freed++;
 }
 
 unsigned int page_order(size_t size)
@@ -183,6 +192,8 @@ static void device_write(volatile void *addr, size_t size, uint32_t value)
 	case VIRTIO_QUEUE_NOTIFY:
 		assert_true(value < QUEUES_MAX);
 		device.notified[value]++;
+		if (device.on_notify)
+			device.on_notify(value);
 		break;
 	case VIRTIO_INTERRUPT_ACK:
 		device.word[VIRTIO_INTERRUPT_STATUS / 4U] &= ~value;
@@ -253,6 +264,7 @@ static inline void rig_device(uint32_t version, uint32_t id, uint64_t features)
 	memset(&device, 0, sizeof(device));
 	heap_used = 0;
 	heap_end = HEAP_SIZE;
+	heap_freed = 0;
 	device.word[VIRTIO_MAGIC_VALUE / 4U] = VIRTIO_MAGIC;
 	device.word[VIRTIO_VERSION / 4U] = version;
 	device.word[VIRTIO_DEVICE_ID / 4U] = id;

@@ -24,11 +24,6 @@ uint32_t timer_hz(void)
 	return 1000;
 }
 
-void page_free(void *page, unsigned int order)
-{
-	(void)page, (void)order;
-}
-
 /* The device has ended the oldest request. */
 static uint32_t serve_one(uint8_t status)
 {

@@ -17,6 +17,7 @@
 #include "fake_log.h"
 #include "hyp/host/host.h"
 #include "hyp/host/random.h"
+#include "hyp/host/rngdev.h"
 #include "hyp/host/trng.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/chacha20.h"
@@ -40,6 +41,16 @@ void *hyp_map_device(uint64_t base, size_t size)
 	return mapped ? regs : NULL;
 }
 
+static uint32_t rng_words; /* that the host's virtio-rng has */
+
+uint32_t rngdev_read(const struct host *the_host, uint32_t *words, uint32_t count)
+{
+	assert_ptr_equal(the_host, &host);
+	for (uint32_t n = 0; n < rng_words && n < count; n++)
+		words[n] = 0x1000U + n;
+	return MIN(rng_words, count);
+}
+
 static uint64_t tick(uint32_t reg)
 {
 	return fake_machine.reg[reg]++ / 3;
@@ -54,6 +65,7 @@ static int setup(void **state)
 	memset(regs, 0, sizeof(regs));
 	mapped = true;
 	reads = 0;
+	rng_words = 0;
 	return fdt_create_empty_tree(tree, sizeof(tree));
 }
 
@@ -197,8 +209,27 @@ static void test_jitter_is_said_and_counts(void **state)
 	assert_memory_not_equal(number(), without, NUMBER_SIZE);
 	expect_log(1, 0);
 	assert_string_equal(fake_log_last(LOG_INFO),
-			    "host: no rng-seed in /chosen and no TRNG that virt7 drives: random "
+			    "host: no rng-seed in /chosen, and no TRNG and no virtio-rng that virt7 drives: random "
 			    "numbers come from the timer's jitter and might be guessed");
+}
+
+/* Before the jitter, and after all else. */
+static void test_virtio_rng_counts(void **state)
+{
+	const uint8_t *without;
+
+	(void)state;
+	without = first_number();
+	rng_words = 8;
+	random_init(tree, -1);
+	random_gather(&host);
+	assert_memory_not_equal(number(), without, NUMBER_SIZE);
+	expect_log(1, 0);
+	assert_string_equal(fake_log_last(LOG_INFO), "host: random numbers from a virtio-rng");
+	rng_words = 2; /* too few */
+	random_init(tree, -1);
+	random_gather(&host);
+	assert_non_null(strstr(fake_log_last(LOG_INFO), "the timer's jitter"));
 }
 
 /* A counter that stands still ends no loop, and no boot. */
@@ -312,6 +343,7 @@ int main(void)
 		cmocka_unit_test_setup(test_numbers_do_not_repeat, setup),
 		cmocka_unit_test_setup(test_a_seed_is_enough, setup),
 		cmocka_unit_test_setup(test_jitter_is_said_and_counts, setup),
+		cmocka_unit_test_setup(test_virtio_rng_counts, setup),
 		cmocka_unit_test_setup(test_jitter_of_a_dead_counter, setup),
 		cmocka_unit_test_setup(test_trng_counts, setup),
 		cmocka_unit_test_setup(test_trng_that_gives_nothing, setup),

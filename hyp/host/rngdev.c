@@ -1,0 +1,67 @@
+/* See rngdev.h. */
+#include "hyp/host/rngdev.h"
+
+#include <string.h>
+
+#include "hyp/host/devtree.h"
+#include "hyp/host/virtio.h"
+#include "hyp/lib/bits.h"
+#include "hyp/lib/virtio_regs.h"
+#include "mm/page.h"
+
+#define QUEUE_SIZE  8U
+#define READY_POLLS 1000000U
+
+/* The first transport with such a device in it; it is in *arg. */
+static int visit_transport(const struct dt_node *node, void *arg)
+{
+	struct host_range reg;
+
+	if (!dt_has_string(&node->prop[DT_COMPATIBLE], "virtio,mmio") || !dt_enabled(node) || !dt_reg(node, 0, &reg))
+		return 0;
+	return hostvirtio_is_at(arg, reg.base, HOSTVIRTIO_RNG);
+}
+
+static uint32_t poll_answer(struct hostq *q, uint32_t size)
+{
+	uint32_t desc, len;
+
+	for (uint32_t n = 0; n < READY_POLLS; n++)
+		if (hostq_take(q, &desc, &len))
+			return MIN(len, size);
+	return 0;
+}
+
+/* One buffer; a device that is silent is reset before its memory is another's. */
+static uint32_t ask(struct hostvirtio *v, uint32_t *words, uint32_t size)
+{
+	uint8_t *buffer = page_alloc(0);
+	uint32_t len = 0;
+	struct hostq q;
+
+	if (!buffer)
+		return 0;
+	if (!hostq_open(v, &q, 0, QUEUE_SIZE)) {
+		hostvirtio_start(v);
+		q.desc[0] = (struct hostq_desc){.addr = page_pa(buffer).v, .len = size, .flags = VIRTQ_DESC_WRITE};
+		hostq_interrupt(&q, false);
+		hostq_put(&q, 0);
+		hostq_notify(&q);
+		len = poll_answer(&q, size);
+		hostvirtio_reset(v);
+		hostq_close(&q);
+	}
+	memcpy(words, buffer, len);
+	explicit_bzero(buffer, PAGE_SIZE);
+	page_free(buffer, 0);
+	return len;
+}
+
+uint32_t rngdev_read(const struct host *host, uint32_t *words, uint32_t count)
+{
+	struct hostvirtio v = {0};
+
+	if (dt_walk(host->fdt, visit_transport, &v) != 1 || hostvirtio_open(&v, HOSTVIRTIO_RNG, 0))
+		return 0;
+	return ask(&v, words, count * (uint32_t)sizeof(*words)) / (uint32_t)sizeof(*words);
+}
