@@ -219,10 +219,11 @@ dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; th
 	$(Q)tools/dist $(DIST)
 
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench tests/fuzz -name '*.[ch]')
-check: deps ## format, include direction, who writes live tables, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
+check: deps ## format, include direction, names in documents, who writes live tables, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)
 	tools/check-includes
+	tools/check-docs
 	tools/registers --check
 	$(Q)echo "  TABLES"; ! grep -rnE '(pte_write|write_tlbi[a-z]*)\(' --include='*.c' --include='*.h' $(ROOMS) | grep -vE '^(mm/tlb|hyp/arm/include/arm/pte)\.h'
 	tools/check-headers $(CC) $(CPPFLAGS) $(CFLAGS)
