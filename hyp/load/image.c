@@ -275,15 +275,16 @@ static int load_flat(struct loader *l, const uint8_t *header, uint64_t load, siz
 }
 
 /* The bundle's load and entry win; then what a zImage says; then QEMU's place. */
-static int load_plain(struct loader *l, const uint8_t *header, uint64_t *pc)
+static int load_plain(struct loader *l, const uint8_t *header, struct image_entry *entry)
 {
 	uint64_t load = l->ram_base + MACHINE_RAW_OFFSET;
 
+	entry->raw = !is_zimage(header, l->stream.length);
 	if (l->image->has_load)
 		load = l->image->load;
-	else if (is_zimage(header, l->stream.length) && le32(header + ZIMAGE_START))
+	else if (!entry->raw && le32(header + ZIMAGE_START))
 		load = le32(header + ZIMAGE_START);
-	*pc = !l->image->has_entry ? load : l->image->entry + (l->image->anywhere ? load : 0);
+	entry->pc = !l->image->has_entry ? load : l->image->entry + (l->image->anywhere ? load : 0);
 	return load_flat(l, header, load, l->stream.length);
 }
 
@@ -445,7 +446,7 @@ static int load_kernel(struct loader *l, struct image_entry *entry)
 	else if (is_uimage(header, l->stream.length))
 		err = load_uimage(l, header, &entry->pc);
 	else
-		err = load_plain(l, header, &entry->pc);
+		err = load_plain(l, header, entry);
 	if (err)
 		return err;
 	/* The PC has 32 bits, RAM may go beyond them. */
@@ -577,6 +578,7 @@ static int load_all(struct loader *l, struct image_entry *entry)
 	params.hole_count = vm_find_holes(l->vm, params.hole, GUESTDTB_HOLES);
 	l->claim_count = 1;
 	l->is_linux = true;
+	entry->raw = false;
 	loader_place_tree(l, linux_tree(l->cfg));
 	if (l->cfg->memory_errors == VM_MEMORY_ERRORS_EARLY)
 		l->claims[l->claim_count++] =

@@ -5,6 +5,8 @@
 #ifndef HYP_LOAD_IMAGE_H
 #define HYP_LOAD_IMAGE_H
 
+#include <stdbool.h>
+
 #include "hyp/lib/addr.h"
 #include "hyp/load/vmcfg.h"
 
@@ -15,6 +17,7 @@ struct image_entry {
 	uint64_t pc;  /* IPA; bit 0 set: Thumb */
 	uint64_t dtb; /* IPA; 0: it gets no device tree */
 	uint32_t r1, r2;
+	bool raw; /* the kernel is of no format that says where it belongs */
 };
 
 /*

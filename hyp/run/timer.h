@@ -26,7 +26,7 @@ struct timer {
 	uint32_t index;     /* there */
 };
 
-#define TIMER_HEAP_MAX   2816U /* two a vCPU, four a VM, devices', and virt7's own (hyp/vm/vm.h has the limits) */
+#define TIMER_HEAP_MAX   3072U /* two a vCPU, five a VM, devices', and virt7's own (hyp/vm/vm.h has the limits) */
 #define TIMER_DEVICE_MAX 752U  /* of the devices of all VMs: hyp/vdev/device.c counts them */
 #define TIMER_OWN        16U   /* virt7's own, at most */
 

@@ -13,7 +13,7 @@
 #include "mm/page.h"
 
 /* A heap of timers has room for all that there are (hyp/run/timer.h). */
-static_assert(TIMER_DEVICE_MAX + 2U * VCPU_MAX + 4U * VM_MAX + TIMER_OWN <= TIMER_HEAP_MAX, "hyp/run/timer.h");
+static_assert(TIMER_DEVICE_MAX + 2U * VCPU_MAX + 5U * VM_MAX + TIMER_OWN <= TIMER_HEAP_MAX, "hyp/run/timer.h");
 
 static uint32_t timers; /* of all devices that there are */
 

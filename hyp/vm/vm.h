@@ -91,6 +91,11 @@ struct vm {
 	uint64_t off_since; /* CNTPCT at which all vCPUs were first seen off, 0: they are not */
 	bool fresh;         /* started since the watchdog last looked */
 
+	/* hyp/vm/silence.c */
+	struct timer silence;
+	uint32_t said;      /* on its consoles, when it was started */
+	uint32_t raw_entry; /* where its kernel, a raw image, starts; 0: that is of another format, or firmware */
+
 	/* the end of it: vm_destroy() */
 	struct thread *ender; /* waits for */
 	uint32_t left_count;  /* the vCPUs' threads, which end */

@@ -39,6 +39,7 @@
 #include "hyp/vdev/device.h"
 #include "hyp/virtio/virtio.h"
 #include "hyp/vm/crash.h"
+#include "hyp/vm/silence.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/host/power.h"
 #include "psci/smccc.h"
@@ -84,6 +85,7 @@ static int prepare(struct vm *vm)
 		v->power = VCPU_OFF;
 	vm->uncached = 0;
 	set_entry(vm->vcpu[0], (uint32_t)entry.pc, 0, entry.r1, entry.r2);
+	vm->raw_entry = entry.raw ? (uint32_t)entry.pc : 0;
 	return 0;
 }
 
@@ -103,6 +105,8 @@ int vmctl_boot(struct vm *vm)
 		ret = prepare(vm);
 	if (ret)
 		vm_give_ram(vm);
+	else
+		silence_begin(vm);
 	spin_lock(&vm->lock);
 	vm->state = ret ? VM_OFF : VM_RUNNING;
 	spin_unlock(&vm->lock);
@@ -175,6 +179,7 @@ int vmctl_end(struct vm *vm)
 	wait_for_threads(vm);
 	timer_drain(&vm->stop_watch);
 	timer_drain(&vm->restart);
+	silence_end(vm);
 	vgic_end(vm);
 	return 0;
 }
@@ -405,13 +410,17 @@ static enum vm_state bring_up(struct vm *vm, const char *what)
  */
 static enum vm_state start(struct vm *vm)
 {
+	enum vm_state state;
 	int ret;
 
 	crash_forget(vm);
 	spin_lock(&vm->lock);
 	ret = vm_take_ram(vm);
 	spin_unlock(&vm->lock);
-	return ret ? VM_OFF : bring_up(vm, "start");
+	state = ret ? VM_OFF : bring_up(vm, "start");
+	if (state == VM_RUNNING)
+		silence_begin(vm);
+	return state;
 }
 
 static enum vm_state shut_down(struct vm *vm, enum vm_state state)

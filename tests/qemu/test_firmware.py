@@ -116,6 +116,22 @@ def test_firmware_as_raw_kernel(virt7, mkbundle):
     assert run.output().count(hint) == 2  # when it came, and in the log
 
 
+def test_silent_guest(virt7, mkbundle, tmp_path):
+    """A raw image that goes round in circles has a line, once; one that prints and then waits has none."""
+    (tmp_path / "circle").write_bytes(bytes.fromhex("feffffea"))  # b .
+    run = virt7(mkbundle(f"name=circle,memory=16M,kernel={tmp_path}/circle", f"name=talk,memory=16M,kernel={BUILD}/guests/talk.bin"))
+    hint = "nothing on its console for 10 s: "
+    run.expect(f"virt7: vm circle: {hint}its kernel, a raw image, was started at 0x40010000; "
+               r"firmware \(EDK2, U-Boot\) starts in flash instead \(docs/firmware.md\)\r")
+    run.send("\x1d")
+    run.expect("virt7> $")
+    run.send("vm reset circle\r")
+    run.expect("virt7> $")
+    run.send("log\r")
+    run.expect("virt7> $")
+    assert run.output().count(f"vm circle: {hint}") == 2 and f"vm talk: {hint}" not in run.output()
+
+
 def save_flash(run, vm, folder):
     """What tools/flashvars makes of the shell's words."""
     run.send("\x1d")

@@ -230,6 +230,7 @@ static void test_raw(void **state)
 	fill(data, 5001);
 	t->cfg.kernel = plain("linux", data, 5001);
 	expect_load(t, RAW);
+	assert_true(t->entry.raw);
 	expect_at(t, RAW, data, 5001);
 	expect_untouched(t, RAW + 5001, 4096);
 	expect_untouched(t, RAM, MACHINE_RAW_OFFSET);
@@ -292,6 +293,7 @@ static void test_anywhere(void **state)
 	expect_load(t, RAW);
 	t->cfg.kernel.entry = 0x40;
 	expect_load(t, RAW + 0x40);
+	assert_true(t->entry.raw);
 }
 
 static void test_load_and_entry(void **state)
@@ -359,6 +361,7 @@ static void test_zimage(void **state)
 
 	t->cfg.kernel = plain("linux", data, KIB(100));
 	expect_load(t, RAW);
+	assert_false(t->entry.raw);
 	expect_at(t, RAW, data, KIB(100));
 	assert_int_equal(fake_guestmem_loads(t->vm), 2);
 	t->cfg.kernel = zipped(t, "linux", data, KIB(100));
@@ -681,6 +684,7 @@ static void test_elf(void **state)
 
 	t->cfg.kernel = plain("linux", data, 50000);
 	expect_elf(t, data);
+	assert_false(t->entry.raw);
 	t->cfg.kernel = zipped(t, "linux", data, 50000);
 	expect_elf(t, data);
 }

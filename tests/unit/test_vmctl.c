@@ -26,6 +26,7 @@
 #include "hyp/run/world.h"
 #include "hyp/vdev/device.h"
 #include "hyp/virtio/virtio.h"
+#include "hyp/vm/silence.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "mm/s2.h"
@@ -203,10 +204,25 @@ void vtimer_sample(struct vcpu *v)
 	sampled[v->index] = true;
 }
 
+static uint32_t silences; /* that the VM was to be looked at for one */
+
+void silence_begin(struct vm *v)
+{
+	silences++;
+	assert_int_not_equal(v->state, VM_RUNNING);
+	assert_int_equal(v->raw_entry, ENTRY);
+}
+
+void silence_end(struct vm *v)
+{
+	(void)v;
+	silences = 0;
+}
+
 int image_load_vm(struct vm *v, const struct vm_config *cfg, struct image_entry *entry)
 {
 	(void)v, (void)cfg;
-	*entry = (struct image_entry){.pc = ENTRY};
+	*entry = (struct image_entry){.pc = ENTRY, .raw = true};
 	clock_now += LOADING;
 	return 0;
 }
@@ -328,7 +344,7 @@ static int setup(void **state)
 	memset(vcpu, 0, sizeof(vcpu));
 	memset(&script, 0, sizeof(script));
 	memset(pending, 0, sizeof(pending));
-	loads = power_offs = resets = 0;
+	loads = power_offs = resets = silences = 0;
 	write_htpidr((uintptr_t)&percpu[0]);
 	clock_now = 100 * HZ;
 	for (uint32_t i = 0; i < 2; i++) {
@@ -835,6 +851,26 @@ static void stop_outweighs_a_restart(void **state)
 	assert_int_equal(vm.restarts, 1);
 }
 
+/* Looked for after a start by boot or an operator; a guest that goes round in circles is not told of each time. */
+static void silence_is_looked_for_once(void **state)
+{
+	(void)state;
+	start(1);
+	vm.config.on_crash = VM_ACTION_RESTART;
+	assert_int_equal(silences, 1);
+	vmctl_request(&vm, VM_REQUEST_RESET);
+	assert_true(runs(&vcpu[0]));
+	vmctl_request(&vm, VM_REQUEST_CRASH);
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(vm.restarts, 1);
+	assert_int_equal(silences, 1);
+	assert_int_equal(vmctl_stop(&vm), 0);
+	assert_false(runs(&vcpu[0]));
+	assert_int_equal(vmctl_start(&vm), 0);
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(silences, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -860,6 +896,7 @@ int main(void)
 		cmocka_unit_test_setup(weightier_requests_win, setup),
 		cmocka_unit_test_setup(standby_ends, setup),
 		cmocka_unit_test_setup(stop_outweighs_a_restart, setup),
+		cmocka_unit_test_setup(silence_is_looked_for_once, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,7 @@ test_switch_SRCS   := hyp/vm/switch.c coproc/extra.c $(FAKE)/fake_machine.c
 test_psci_SRCS     := psci/psci.c $(FAKE)/fake_machine.c
 test_crash_SRCS    := hyp/vm/crash.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_vmctl_SRCS    := hyp/vm/vmctl.c hyp/vm/crash.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_silence_SRCS  := hyp/vm/silence.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_watchdog_SRCS := hyp/vm/watchdog.c $(FAKE)/fake_machine.c
 test_console_SRCS  := $(addprefix hyp/console/,console.c output.c own.c plaintext.c) $(FAKE)/fake_machine.c
 test_plaintext_SRCS := hyp/console/plaintext.c
