@@ -91,7 +91,7 @@ uint8_t *nic_room(struct nic *nic)
 {
 	uint32_t index, len;
 
-	while (hostq_take(&nic->transmit, &index, &len))
+	for (uint32_t n = 0; n < NIC_BUFFERS && hostq_take(&nic->transmit, &index, &len); n++)
 		nic->free |= BIT64(index);
 	if (!nic->free)
 		return NULL;
@@ -110,14 +110,10 @@ void nic_send(struct nic *nic, const uint8_t *room, uint32_t len)
 
 const uint8_t *nic_received(struct nic *nic, uint32_t *len)
 {
-	while (hostq_take(&nic->receive, &nic->taken, len)) {
-		if (*len > nic->header_len && *len <= BUFFER_BYTES) {
-			*len -= nic->header_len;
-			return buffer(nic->in, nic->taken) + nic->header_len;
-		}
-		nic_drop(nic);
-	}
-	return NULL;
+	if (!hostq_take(&nic->receive, &nic->taken, len))
+		return NULL;
+	*len = *len > nic->header_len && *len <= BUFFER_BYTES ? *len - nic->header_len : 0;
+	return buffer(nic->in, nic->taken) + nic->header_len;
 }
 
 void nic_drop(struct nic *nic)

@@ -33,7 +33,9 @@ void nic_close(struct nic *nic);
 uint8_t *nic_room(struct nic *nic);
 void nic_send(struct nic *nic, const uint8_t *room, uint32_t len);
 
-/* The oldest frame that has come, *len bytes; NULL: none. nic_drop() makes room for another. */
+/* The oldest frame that has come, *len bytes, 0: of a length that cannot be; NULL: none. nic_drop() makes room for
+ * another.
+ */
 const uint8_t *nic_received(struct nic *nic, uint32_t *len);
 void nic_drop(struct nic *nic);
 

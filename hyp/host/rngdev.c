@@ -48,7 +48,8 @@ static uint32_t ask(struct hostvirtio *v, uint32_t *words, uint32_t size)
 		hostq_put(&q, 0);
 		hostq_notify(&q);
 		len = poll_answer(&q, size);
-		hostvirtio_reset(v);
+		if (!hostvirtio_reset(v))
+			return 0; /* and keeps what it has */
 		hostq_close(&q);
 	}
 	memcpy(words, buffer, len);

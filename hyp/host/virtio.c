@@ -1,6 +1,7 @@
 /* See virtio.h. Section numbers are those of virtio 1.2. */
 #include <errno.h>
 #include <libfdt.h>
+#include <string.h>
 
 #include <arm/barrier.h>
 #include <arm/io.h>
@@ -17,6 +18,8 @@
 #define REGS_SIZE  0x200U
 #define DESC_BYTES sizeof(struct hostq_desc)
 #define NO_NOTIFY  1U /* of the used ring's flags */
+
+#define RESET_LOOKS 1000000U /* each is an access to the device: far beyond what one that works takes */
 
 #define FOREIGN "not a virtio device on virtio-mmio"
 
@@ -54,11 +57,13 @@ static void add_status(struct hostvirtio *v, uint32_t bit)
 	reg_write(v, VIRTIO_STATUS, reg_read(v, VIRTIO_STATUS) | bit);
 }
 
-void hostvirtio_reset(struct hostvirtio *v)
+bool hostvirtio_reset(struct hostvirtio *v)
 {
 	reg_write(v, VIRTIO_STATUS, 0);
-	while (reg_read(v, VIRTIO_STATUS) != 0)
-		;
+	for (uint32_t looks = 0; looks < RESET_LOOKS; looks++)
+		if (reg_read(v, VIRTIO_STATUS) == 0)
+			return true;
+	return false;
 }
 
 const char *hostvirtio_find(struct hostvirtio *v, const struct host *host, const char *path)
@@ -134,7 +139,8 @@ const char *hostvirtio_open(struct hostvirtio *v, uint32_t id, uint64_t features
 
 	if (wrong)
 		return wrong;
-	hostvirtio_reset(v);
+	if (!hostvirtio_reset(v))
+		return "the device does not end its reset";
 	add_status(v, VIRTIO_STATUS_ACKNOWLEDGE);
 	add_status(v, VIRTIO_STATUS_DRIVER);
 	return negotiate(v, features);
@@ -229,10 +235,17 @@ uint32_t hostvirtio_acknowledge(struct hostvirtio *v)
 
 void hostvirtio_config(const struct hostvirtio *v, uint32_t offset, void *to, uint32_t len)
 {
+	const volatile uint8_t *from = v->regs + VIRTIO_CONFIG + offset;
+	uint32_t width = v->legacy || (len != sizeof(uint16_t) && len % sizeof(uint32_t) != 0) ? 1U : MIN(len, 4U);
 	uint8_t *byte = to;
 
-	for (uint32_t i = 0; i < len; i++)
-		byte[i] = io_read8(v->regs + VIRTIO_CONFIG + offset + i);
+	for (uint32_t i = 0; i < len; i += width) {
+		uint32_t value = width == 1U   ? io_read8(from + i)
+				 : width == 2U ? io_read16(from + i)
+					       : io_read32(from + i);
+
+		memcpy(byte + i, &value, width);
+	}
 }
 
 void hostq_put(struct hostq *q, uint32_t desc)
@@ -251,11 +264,19 @@ void hostq_notify(struct hostq *q)
 		reg_write(q->v, VIRTIO_QUEUE_NOTIFY, q->index);
 }
 
+/* More than the device had cannot be: a queue of which it says that is at rest. */
+static bool has_ended(const struct hostq *q)
+{
+	uint16_t count = (uint16_t)(q->used->index - q->used_next);
+
+	return count > 0 && count <= q->size;
+}
+
 bool hostq_take(struct hostq *q, uint32_t *desc, uint32_t *len)
 {
 	uint32_t entry = q->used_next & (q->size - 1U);
 
-	if (q->used->index == q->used_next)
+	if (!has_ended(q))
 		return false;
 	dmb_ish();
 	*desc = q->used->entry[entry].id & (q->size - 1U);
@@ -268,5 +289,5 @@ bool hostq_interrupt(struct hostq *q, bool on)
 {
 	q->avail->flags = (uint16_t)(on ? 0 : VIRTQ_NO_INTERRUPT);
 	dmb_ish(); /* 2.7.14: the flag before a look at what came before the device saw it */
-	return on && q->used->index != q->used_next;
+	return on && has_ended(q);
 }

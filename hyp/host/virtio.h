@@ -72,13 +72,17 @@ void hostq_close(struct hostq *q);
 /* From here on the device is at work. */
 void hostvirtio_start(struct hostvirtio *v);
 
-/* As after power-on: when this returns the device writes nothing any more (4.2.2.1, QEMU's and the text's). */
-void hostvirtio_reset(struct hostvirtio *v);
+/*
+ * As after power-on: when this returns the device writes nothing any more (4.2.2.1, QEMU's and the text's). False: it
+ * never ended, and may.
+ */
+bool hostvirtio_reset(struct hostvirtio *v);
 
 /* What has interrupted (VIRTIO_INT_*), acknowledged. */
 uint32_t hostvirtio_acknowledge(struct hostvirtio *v);
 
-/* `len` bytes of configuration space, one by one. */
+/* A field of configuration space, or several bytes, by the widths that 4.2.2.2 has; of version 1 all is read by bytes.
+ */
 void hostvirtio_config(const struct hostvirtio *v, uint32_t offset, void *to, uint32_t len);
 
 /* The chain that begins with this descriptor is the device's. hostq_notify() tells it of all that there are. */

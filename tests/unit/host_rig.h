@@ -46,6 +46,7 @@ static struct {
 	uint16_t taken[QUEUES_MAX];
 	uint32_t resets;
 	bool refuses; /* FEATURES_OK */
+	bool hangs;   /* in its reset */
 	bool unmapped;
 	void (*on_notify)(uint32_t queue); /* NULL: the device does nothing by itself */
 } device;
@@ -102,13 +103,26 @@ static uint32_t offset_of(const volatile void *addr)
 	return (uint32_t)((const volatile uint8_t *)addr - (const uint8_t *)device.word);
 }
 
+/* 4.2.2.2: a field at once, or in words; of a card only its address is of bytes. Version 1: all is read by bytes. */
+static uint32_t read_config(const volatile void *addr, uint32_t offset, size_t size)
+{
+	size_t width = device.word[VIRTIO_DEVICE_ID / 4U] != HOSTVIRTIO_NET ? 4U : offset < 6U ? 1U : 2U;
+
+	assert_int_equal(size, device.word[VIRTIO_VERSION / 4U] == 1 ? 1U : width);
+	if (size == 1)
+		return *(const volatile uint8_t *)addr;
+	return size == 2 ? *(const volatile uint16_t *)addr : *(const volatile uint32_t *)addr;
+}
+
 static uint32_t device_read(const volatile void *addr, size_t size)
 {
 	uint32_t offset = offset_of(addr);
 
 	if (offset >= VIRTIO_CONFIG)
-		return size == 1 ? *(const volatile uint8_t *)addr : *(const volatile uint32_t *)addr;
+		return read_config(addr, offset - VIRTIO_CONFIG, size);
 	assert_int_equal(size, 4);
+	if (offset == VIRTIO_STATUS && device.hangs)
+		return VIRTIO_STATUS_NEEDS_RESET;
 	switch (offset) {
 	case VIRTIO_DEVICE_FEATURES:
 		return (uint32_t)(device.features >> 32U * device.device_sel);

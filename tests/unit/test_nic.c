@@ -119,11 +119,30 @@ static void test_receive_nonsense(void **state)
 	device_put(RECEIVE, 4, 12);
 	device_put(RECEIVE, 5, 2049);
 	device_put(RECEIVE, 6, UINT32_MAX);
+	for (uint32_t n = 0; n < 4; n++) { /* one by one: who calls lets others in between */
+		assert_non_null(nic_received(&nic, &len));
+		assert_int_equal(len, 0);
+		nic_drop(&nic);
+	}
 	assert_null(nic_received(&nic, &len));
 	device_put(RECEIVE, 0x10007, 100);
 	frame = nic_received(&nic, &len);
 	assert_ptr_equal(frame, (uint8_t *)at_pa(device_desc(RECEIVE, 7)->addr) + 12);
 	assert_int_equal(len, 88);
+}
+
+/* One that says that it has ended more than it had is at rest. */
+static void test_used_ahead(void **state)
+{
+	uint32_t len;
+
+	(void)state;
+	start(2);
+	for (uint32_t n = 0; n < 1000; n++) {
+		((struct hostq_used *)at_pa(device.used[RECEIVE]))->index = (uint16_t)(NIC_BUFFERS + 1U + n * 60U);
+		assert_null(nic_received(&nic, &len));
+		assert_true(nic_wait(&nic));
+	}
 }
 
 static void send_as(uint32_t version)
@@ -250,6 +269,9 @@ static void test_wrong_device(void **state)
 	device.queue_max[TRANSMIT] = 0;
 	assert_string_equal(open_nic(), "the device lacks a queue");
 	assert_int_equal(device.word[VIRTIO_STATUS / 4U], 0); /* it is quiet */
+	begin(2);
+	device.hangs = true;
+	assert_string_equal(open_nic(), "the device does not end its reset");
 }
 
 static void test_wrong_place(void **state)
@@ -288,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_receive),
 		cmocka_unit_test(test_receive_nonsense),
+		cmocka_unit_test(test_used_ahead),
 		cmocka_unit_test(test_send),
 		cmocka_unit_test(test_quiet_device),
 		cmocka_unit_test(test_interrupts),

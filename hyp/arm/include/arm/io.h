@@ -17,6 +17,14 @@ static inline void io_write32(volatile void *addr, uint32_t v)
 	__asm__ volatile("str %1, %0" : "=Qo"(*(volatile uint32_t *)addr) : "r"(v) : "memory");
 }
 
+static inline uint16_t io_read16(const volatile void *addr)
+{
+	uint32_t v;
+
+	__asm__ volatile("ldrh %0, %1" : "=r"(v) : "Qo"(*(const volatile uint16_t *)addr) : "memory");
+	return (uint16_t)v;
+}
+
 static inline uint8_t io_read8(const volatile void *addr)
 {
 	uint32_t v;

@@ -19,6 +19,11 @@ static inline void io_write32(volatile void *addr, uint32_t v)
 		*(volatile uint32_t *)addr = v;
 }
 
+static inline uint16_t io_read16(const volatile void *addr)
+{
+	return fake_machine.io_read ? (uint16_t)fake_machine.io_read(addr, 2) : *(const volatile uint16_t *)addr;
+}
+
 static inline uint8_t io_read8(const volatile void *addr)
 {
 	return fake_machine.io_read ? (uint8_t)fake_machine.io_read(addr, 1) : *(const volatile uint8_t *)addr;
