@@ -147,6 +147,7 @@ int vblk_open_host(struct vblk *b)
 	if (wrong)
 		return refuse_host(b, wrong);
 	b->user.wake = wake_blk;
+	b->user.claim = &b->claim;
 	b->claim.read_only = b->read_only;
 	b->claim.vm = device->vm->config.name;
 	b->claim.device = device->name;

@@ -10,6 +10,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/lib/virtio_regs.h"
 #include "hyp/run/irq.h"
+#include "hyp/run/sched.h"
 #include "hyp/run/timer.h"
 #include "mm/page.h"
 
@@ -32,7 +33,8 @@ struct wire {
 
 struct slot {
 	struct hostdisk_user *user; /* NULL: nobody is interested */
-	bool busy;                  /* the device has it */
+	bool busy;                  /* the device has it, */
+	uint64_t first, count;      /* and these sectors are being written */
 	struct wire *wire;
 	uint8_t *data;
 };
@@ -77,18 +79,47 @@ void hostdisk_unclaim(struct hostdisk *disk, struct hostdisk_claim *claim)
 	*at = claim->next;
 }
 
-/* Under the lock, as all of these. */
+/* Is something of its sectors still being written, for nobody? Under the lock, as all of these. */
+static bool must_wait(const struct hostdisk *disk, const struct hostdisk_user *user)
+{
+	const struct hostdisk_claim *claim = user->claim;
+
+	for (const struct slot *slot = disk->slot; claim && slot < disk->slot + HOSTDISK_SLOTS; slot++)
+		if (slot->busy && !slot->user && slot->count > 0 &&
+		    ranges_overlap(claim->first, claim->count, slot->first, slot->count))
+			return true;
+	return false;
+}
+
+static void have_slot(struct hostdisk *disk, struct hostdisk_user *user, uint32_t index)
+{
+	disk->slot[index].user = user;
+	user->slot = index + 1U;
+}
+
+/* To the first that waits for nothing else. */
 static void pass_slot(struct hostdisk *disk, uint32_t index)
 {
-	struct hostdisk_user *user;
+	for (struct list *node = disk->waiting.next; node != &disk->waiting; node = node->next) {
+		struct hostdisk_user *user = container_of(node, struct hostdisk_user, node);
 
-	if (list_empty(&disk->waiting))
+		if (must_wait(disk, user))
+			continue;
+		list_remove(node);
+		user->waits = false;
+		have_slot(disk, user, index);
+		user->wake(user);
 		return;
-	user = container_of(list_take_first(&disk->waiting), struct hostdisk_user, node);
-	user->waits = false;
-	user->slot = index + 1U;
-	disk->slot[index].user = user;
-	user->wake(user);
+	}
+}
+
+static void find_slot(struct hostdisk *disk, struct hostdisk_user *user)
+{
+	if (must_wait(disk, user))
+		return;
+	for (uint32_t i = 0; i < HOSTDISK_SLOTS && !user->slot; i++)
+		if (!disk->slot[i].user && !disk->slot[i].busy)
+			have_slot(disk, user, i);
 }
 
 static void end_request(struct hostdisk *disk, uint32_t index)
@@ -105,11 +136,12 @@ static void end_request(struct hostdisk *disk, uint32_t index)
 	slot->user->wake(slot->user);
 }
 
+/* No more than there can be: whatever the device says, this ends. */
 static void collect(struct hostdisk *disk)
 {
 	uint32_t desc, len;
 
-	while (hostq_take(&disk->q, &desc, &len))
+	for (uint32_t n = 0; n < QUEUE_SIZE && hostq_take(&disk->q, &desc, &len); n++)
 		if (desc / DESCRIPTORS < HOSTDISK_SLOTS && disk->slot[desc / DESCRIPTORS].busy)
 			end_request(disk, desc / DESCRIPTORS);
 }
@@ -131,11 +163,8 @@ uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
 	uint8_t *data = NULL;
 
 	spin_lock(&disk->lock);
-	for (uint32_t i = 0; i < HOSTDISK_SLOTS && !user->slot && !user->waits; i++)
-		if (!disk->slot[i].user && !disk->slot[i].busy) {
-			disk->slot[i].user = user;
-			user->slot = i + 1U;
-		}
+	if (!user->slot && !user->waits)
+		find_slot(disk, user);
 	if (user->slot) {
 		data = disk->slot[user->slot - 1U].data;
 	} else if (!user->waits) {
@@ -162,6 +191,8 @@ void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum host
 	spin_lock(&disk->lock);
 	user->ended = false;
 	slot->busy = true;
+	slot->first = sector;
+	slot->count = type == HOSTDISK_WRITE ? len / HOSTDISK_SECTOR : 0;
 	hostq_put(&disk->q, first);
 	hostq_notify(&disk->q);
 	spin_unlock(&disk->lock);
@@ -226,6 +257,7 @@ static int read_now(struct hostdisk *disk, struct hostdisk_user *user, uint64_t 
 			memcpy(to, data, HOSTDISK_SECTOR);
 			return failed ? -EIO : 0;
 		}
+		sched_preempt();
 	} while (timer_now() < until);
 	return -ETIMEDOUT;
 }

@@ -2,8 +2,10 @@
  * Disks of the host's, virtio-blk on virtio-mmio (virtio 1.2, 5.2), which virt7 drives for several VMs at a time.
  *
  * A request goes through a slot: 32 KiB of virt7's own memory, a few of which a disk has. So a request whose owner has
- * gone meanwhile, or was reset, ends unheard, and no device ever writes into memory that has changed hands. Who finds
- * no slot free waits in a queue, in the order of coming; one owner has one slot at a time.
+ * gone meanwhile, or was reset, ends unheard, and no device ever writes into memory that has changed hands. As long as
+ * such a request writes, nobody who has a claim to these sectors gets a slot: a disk ends requests in any order, and
+ * what is old would replace what is new. Who finds no slot free waits in a queue, in the order of coming; one owner has
+ * one slot at a time.
  */
 #ifndef HYP_VIRTIO_HOSTDISK_H
 #define HYP_VIRTIO_HOSTDISK_H
@@ -32,8 +34,9 @@ struct hostdisk_claim {
 
 /* Somebody with requests, of whom there may be any number. */
 struct hostdisk_user {
-	void (*wake)(
-		struct hostdisk_user *user); /* what it waits for has come; under the disk's lock, from any context */
+	/* What it waits for has come. Under the disk's lock, from any context. */
+	void (*wake)(struct hostdisk_user *user);
+	const struct hostdisk_claim *claim; /* where its requests are; NULL: it reads, and anywhere */
 	/* under the disk's lock */
 	struct list node;
 	bool waits;    /* for a slot */

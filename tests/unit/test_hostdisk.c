@@ -249,6 +249,46 @@ static void test_gone(void **state)
 	assert_false(hostdisk_ended(disk, &late.u, &failed));
 }
 
+/*
+ * What is still being written for somebody who has gone is not overtaken: who has a claim to these sectors waits for
+ * it, and nobody else.
+ */
+static void test_old_write(void **state)
+{
+	const struct hostdisk_claim mine = {.first = 100, .count = 50}, other = {.first = 150, .count = 50};
+	struct user gone = {.u = {.wake = count_wake, .claim = &mine}},
+		    next = {.u = {.wake = count_wake, .claim = &mine}},
+		    neighbour = {.u = {.wake = count_wake, .claim = &other}}, third = neighbour;
+	struct user full[HOSTDISK_SLOTS - 1U] = {0};
+
+	(void)state;
+	begin(2);
+	assert_non_null(hostdisk_take(disk, &gone.u));
+	hostdisk_begin(disk, &gone.u, HOSTDISK_WRITE, 149, 512);
+	hostdisk_give(disk, &gone.u);
+	assert_null(hostdisk_take(disk, &next.u));
+	assert_null(hostdisk_take(disk, &gone.u)); /* itself neither */
+	assert_non_null(hostdisk_take(disk, &neighbour.u));
+	for (uint32_t i = 1; i < ARRAY_SIZE(full); i++) {
+		full[i].u.wake = count_wake;
+		assert_non_null(hostdisk_take(disk, &full[i].u));
+	}
+	assert_null(hostdisk_take(disk, &third.u));
+	hostdisk_give(disk, &neighbour.u);
+	assert_int_equal(third.woken, 1); /* before those who cannot go on */
+	assert_int_equal(next.woken, 0);
+	assert_int_equal(serve_one(S_OK), 0);
+	interrupt();
+	assert_int_equal(next.woken, 1);
+	assert_non_null(hostdisk_take(disk, &next.u));
+	hostdisk_give(disk, &next.u);
+	assert_int_equal(gone.woken, 1);
+	hostdisk_begin(disk, &gone.u, HOSTDISK_READ, 149, 512); /* what only reads does no harm */
+	hostdisk_give(disk, &gone.u);
+	hostdisk_give(disk, &third.u);
+	assert_non_null(hostdisk_take(disk, &next.u));
+}
+
 /* What a device says of requests that there are not. */
 static void test_nonsense(void **state)
 {
@@ -265,6 +305,17 @@ static void test_nonsense(void **state)
 	device_put(0, 0, 1); /* before it was asked */
 	interrupt();
 	assert_int_equal(one.woken, 0);
+	((struct hostq_used *)at_pa(device.used[0]))->index = (uint16_t)(disk->q.used_next + QUEUE_SIZE + 1U);
+	interrupt();
+	assert_int_equal(one.woken, 0);
+}
+
+static uint32_t preempts;
+
+void sched_preempt(void)
+{
+	assert_false(disk->lock.held);
+	preempts++;
 }
 
 static void test_sector_at_once(void **state)
@@ -274,7 +325,9 @@ static void test_sector_at_once(void **state)
 
 	(void)state;
 	begin(2);
+	preempts = 0;
 	assert_int_equal(hostdisk_read_sector(disk, 1, to), -ETIMEDOUT);
+	assert_in_range(preempts, 900, 1000); /* others run meanwhile */
 	answers = true;
 	assert_int_equal(hostdisk_read_sector(disk, 1, to), 0);
 	answer_status = 1;
@@ -312,9 +365,9 @@ static void test_claims(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open),   cmocka_unit_test(test_wrong),          cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_turns),  cmocka_unit_test(test_gone),           cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_claims), cmocka_unit_test(test_sector_at_once),
+		cmocka_unit_test(test_open),      cmocka_unit_test(test_wrong),  cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_turns),     cmocka_unit_test(test_gone),   cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_old_write), cmocka_unit_test(test_claims), cmocka_unit_test(test_sector_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
