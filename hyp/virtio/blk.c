@@ -267,8 +267,9 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 	return b->request.left > 0 ? VIRTIO_MORE : end_request(b, chain, step, written);
 }
 
-static void blk_reset_requests(struct virtio_device *v)
+static void blk_forget(struct virtio_device *v, uint32_t queue)
 {
+	(void)queue;
 	vblk_drop_host(vblk_of(v));
 }
 
@@ -279,7 +280,7 @@ static const struct virtio_backend blk_backend = {
 	.queues = 1,
 	.queue_size = QUEUE_SIZE,
 	.serve = blk_serve,
-	.reset = blk_reset_requests,
+	.forget = blk_forget,
 };
 
 static int refuse_disk(const struct vblk *b, const char *wrong)
@@ -379,6 +380,21 @@ static void blk_reset(struct device *device)
 	virtio_reset(device);
 }
 
+/* What a paused VM has of the host's disk others have meanwhile: the request under way is read, and made, anew. */
+static void blk_settle(struct device *device)
+{
+	struct virtio_device *v = virtio_of(device);
+	const struct virtq_state *s = &v->state->queue[0];
+
+	if (!vblk_of(v)->host)
+		return;
+	spin_lock(&v->lock);
+	virtio_forget(v, 0);
+	virtq_rewind(&v->queue[0], s->avail_next, s->used_next);
+	spin_unlock(&v->lock);
+	virtio_wake(v, 0);
+}
+
 static void blk_destroy(struct device *device)
 {
 	virtio_destroy(device);
@@ -433,6 +449,7 @@ const struct device_class virtio_blk_class = {
 	.describe = virtio_describe,
 	.restore = virtio_restore,
 	.quiesce = virtio_quiesce,
+	.settle = blk_settle,
 	.destroy = blk_destroy,
 	.owns = blk_owns,
 	.show_ram = blk_show_ram,

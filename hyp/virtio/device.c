@@ -75,6 +75,7 @@ static void close_queue(struct virtio_device *v, uint32_t queue)
 {
 	struct virtq_state *s = &v->state->queue[queue];
 
+	virtio_forget(v, queue);
 	if (s->ready)
 		virtq_unmap(&v->queue[queue]);
 	s->ready = false;
@@ -438,6 +439,7 @@ void virtio_restore(struct device *device)
 
 	lock_all(v);
 	for (uint32_t i = 0; i < v->backend->queues; i++) {
+		virtio_forget(v, i);
 		if (v->queue[i].used.at)
 			virtq_unmap(&v->queue[i]);
 		if (v->state->queue[i].ready && virtq_map(&v->queue[i], device->vm, true))

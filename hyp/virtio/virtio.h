@@ -67,6 +67,11 @@ struct virtio_backend {
 				    struct virtq_step *step, uint32_t *written);
 	/* NULL: what is written to configuration space has no effect. Under the device's lock. */
 	void (*write_config)(struct virtio_device *v, uint32_t offset, uint32_t value, uint32_t size);
+	/*
+	 * NULL: it keeps nothing for a chain. The one that may have been begun of the queue is nobody's any more: the
+	 * queue is closed or broken, or the chain is read anew. Under the device's lock.
+	 */
+	void (*forget)(struct virtio_device *v, uint32_t queue);
 	/* NULL: nothing of its own to reset; its queues are empty. Under the device's lock. */
 	void (*reset)(struct virtio_device *v);
 };
@@ -134,6 +139,12 @@ void virtio_config_change(struct virtio_device *v, uint32_t offset, const void *
 static inline bool virtio_has(const struct virtio_device *v, uint32_t bit)
 {
 	return v->state->driver_features[bit / 32U] >> bit % 32U & (uint32_t)(v->features >> bit) & 1U;
+}
+
+static inline void virtio_forget(struct virtio_device *v, uint32_t queue)
+{
+	if (v->backend->forget)
+		v->backend->forget(v, queue);
 }
 
 /* Does the driver use the device, and the device the queue? Under the device's lock, or the queue's. */

@@ -23,6 +23,8 @@ extern const struct device_class virtio_blk_class;
 #define FIRST  100U /* of the range */
 #define COUNT  1000U
 
+#define FEATURES (BIT64(VIRTIO_F_INDIRECT_DESC) | BIT64(9)) /* FLUSH */
+
 enum { IN, OUT, FLUSH = 4, GET_ID = 8, DISCARD = 11 };
 enum { OK, IOERR, UNSUPP, PENDING = 0xee };
 
@@ -64,7 +66,7 @@ static void begin(void)
 	fit_string(&f, "host", PATH);
 	add_range(FIRST, COUNT);
 	assert_int_equal(end_node(), 0);
-	rig_start(BIT64(VIRTIO_F_INDIRECT_DESC), 0, 256);
+	rig_start(FEATURES, 0, 256);
 }
 
 static int end(void **state)
@@ -261,7 +263,7 @@ static void test_reset(void **state)
 	assert_null(fake_hostdisk.user);
 	for (uint32_t i = 0; i < 4096; i++)
 		assert_int_equal(data()[i], 0x77);
-	rig_start(BIT64(VIRTIO_F_INDIRECT_DESC), 0, 256);
+	rig_start(FEATURES, 0, 256);
 	ask(IN, 1, 512);
 	assert_int_equal(status(), PENDING);
 	answer(false);
@@ -272,6 +274,53 @@ static void test_reset(void **state)
 	assert_int_equal(fake_hostdisk.begun, 4);
 	answer(false);
 	assert_memory_equal(data(), on_disk(2), 512);
+}
+
+/* A driver that takes its queue away keeps no slot from others, whatever was under way. */
+static void test_queue_closed(void **state)
+{
+	(void)state;
+	begin();
+	ask(IN, 0, 512);
+	assert_int_equal(fake_hostdisk.taken, 1);
+	rig_write(VIRTIO_QUEUE_SEL, 0);
+	rig_write(VIRTIO_QUEUE_READY, 0);
+	assert_int_equal(fake_hostdisk.taken, 0);
+	assert_null(fake_hostdisk.user);
+	rig_write(VIRTIO_STATUS, 0);
+	rig_start(FEATURES, 0, 256);
+	ask(IN, 0, 512);
+	virtio_restore(device_find(&rig_vm, &virtio_blk_class));
+	assert_int_equal(fake_hostdisk.taken, 0);
+}
+
+/* Nor does a VM that is paused: its request is made anew when it goes on. */
+static void test_pause(void **state)
+{
+	struct device *device;
+
+	(void)state;
+	begin();
+	device = device_find(&rig_vm, &virtio_blk_class);
+	ask(IN, 5, 512);
+	virtio_blk_class.settle(device);
+	assert_int_equal(fake_hostdisk.taken, 0);
+	rig_work();
+	assert_int_equal(fake_hostdisk.begun, 2);
+	answer(false);
+	assert_int_equal(status(), OK);
+	assert_memory_equal(data(), on_disk(5), 512);
+	memset(data(), 0x31, 100U * 1024U);
+	ask(OUT, 1, 100U * 1024U);
+	answer(false);
+	answer(false);
+	virtio_blk_class.settle(device);
+	rig_work();
+	assert_int_equal(fake_hostdisk.sector, FIRST + 1U); /* from the first byte on */
+	for (uint32_t part = 0; part < 4; part++)
+		answer(false);
+	assert_int_equal(status(), OK);
+	assert_memory_equal(data(), on_disk(1), 100U * 1024U);
 }
 
 static int refuse_node(const char *line)
@@ -350,6 +399,7 @@ int main(void)
 		TEST(test_identity), TEST(test_read),           TEST(test_long),
 		TEST(test_bounds),   TEST(test_errors),         TEST(test_flush),
 		TEST(test_reset),    TEST(test_waits_for_slot), cmocka_unit_test(test_refused),
+		TEST(test_pause),    TEST(test_queue_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
