@@ -21,7 +21,6 @@
 #define F_SEG_MAX      2U
 #define F_RO           5U
 #define F_BLK_SIZE     6U
-#define F_FLUSH        9U
 #define F_DISCARD      13U
 #define F_WRITE_ZEROES 14U
 

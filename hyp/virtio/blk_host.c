@@ -25,6 +25,12 @@ static bool move_part(struct vblk *b, struct virtq_chain *chain, struct virtq_st
 	return r->part_moved == r->part;
 }
 
+/* A driver that knows of no flush relies on what it has written as soon as that has ended (5.2.6.2). */
+static bool keeps_at_once(const struct vblk *b)
+{
+	return b->request.type == T_OUT && !virtio_has(&b->virtio, F_FLUSH) && hostdisk_can_flush(b->host);
+}
+
 /* The part has been moved: count it, and let others have the slot. */
 static void end_part(struct vblk *b)
 {
@@ -35,14 +41,15 @@ static void end_part(struct vblk *b)
 	r->at += r->part;
 	r->left -= r->part;
 	r->done += r->type == T_IN ? r->part : 0;
+	r->flush = r->left == 0 && r->part > 0 && keeps_at_once(b);
 	r->part = 0;
-	r->part_begun = r->flush = false;
+	r->part_begun = false;
 }
 
 static void begin_part(struct vblk *b)
 {
 	struct blk_request *r = &b->request;
-	enum hostdisk_type type = r->type == T_IN ? HOSTDISK_READ : r->type == T_OUT ? HOSTDISK_WRITE : HOSTDISK_FLUSH;
+	enum hostdisk_type type = r->flush ? HOSTDISK_FLUSH : r->type == T_IN ? HOSTDISK_READ : HOSTDISK_WRITE;
 
 	r->part_begun = true;
 	hostdisk_begin(b->host, &b->user, type, b->claim.first + r->at / DISK_SECTOR, r->part);
@@ -57,7 +64,7 @@ static enum virtio_served serve_part(struct vblk *b, struct virtq_chain *chain, 
 		if (r->part == 0)
 			r->part_moved = 0;
 		r->part = (uint32_t)MIN(r->left, HOSTDISK_BYTES);
-		if (r->type == T_OUT && !move_part(b, chain, step, data))
+		if (r->type == T_OUT && r->part > 0 && !move_part(b, chain, step, data))
 			return VIRTIO_MORE;
 		begin_part(b);
 	}

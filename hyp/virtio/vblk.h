@@ -9,6 +9,8 @@
 #include "hyp/virtio/disk.h"
 #include "hyp/virtio/virtio.h"
 
+#define F_FLUSH 9U /* features: it may ask for what has been written to be kept */
+
 #define T_IN           0U
 #define T_OUT          1U
 #define T_FLUSH        4U

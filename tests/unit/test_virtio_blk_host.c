@@ -323,6 +323,35 @@ static void test_pause(void **state)
 	assert_memory_equal(data(), on_disk(1), 100U * 1024U);
 }
 
+/* A driver that knows of no flush has each request's data kept before it hears of it (5.2.6.2). */
+static void test_writes_through(void **state)
+{
+	(void)state;
+	begin();
+	rig_write(VIRTIO_STATUS, 0);
+	rig_start(BIT64(VIRTIO_F_INDIRECT_DESC), 0, 256);
+	ask(OUT, 3, HOSTDISK_BYTES + 512U);
+	answer(false);
+	answer(false);
+	assert_int_equal(status(), PENDING);
+	assert_int_equal(fake_hostdisk.type, HOSTDISK_FLUSH);
+	answer(false);
+	assert_int_equal(status(), OK);
+	assert_int_equal(fake_hostdisk.begun, 3);
+	ask(OUT, 3, 512);
+	answer(false);
+	answer(true);
+	assert_int_equal(status(), IOERR);
+	ask(IN, 3, 512);
+	answer(false);
+	assert_int_equal(status(), OK);
+	fake_hostdisk.can_flush = false;
+	ask(OUT, 3, 512);
+	answer(false);
+	assert_int_equal(status(), OK);
+	assert_int_equal(fake_hostdisk.begun, 7);
+}
+
 static int refuse_node(const char *line)
 {
 	int ret = end_node();
@@ -399,7 +428,7 @@ int main(void)
 		TEST(test_identity), TEST(test_read),           TEST(test_long),
 		TEST(test_bounds),   TEST(test_errors),         TEST(test_flush),
 		TEST(test_reset),    TEST(test_waits_for_slot), cmocka_unit_test(test_refused),
-		TEST(test_pause),    TEST(test_queue_closed),
+		TEST(test_pause),    TEST(test_queue_closed),   TEST(test_writes_through),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
