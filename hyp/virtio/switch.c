@@ -85,6 +85,16 @@ static void learn(struct net_switch *net, struct switch_port *port, const uint8_
 	memcpy(place->mac, mac, MAC_BYTES);
 }
 
+/* What comes from outside needs no place in the table: there is where all goes that has none. */
+static void unlearn(struct net_switch *net, const uint8_t *mac)
+{
+	struct learned *set = learned_set(net, mac);
+
+	for (uint32_t i = 0; i < WAYS; i++)
+		if (set[i].port && mac_equal(set[i].mac, mac))
+			set[i].port = NULL;
+}
+
 bool switch_accept(struct switch_port *from, const uint8_t *mac)
 {
 	struct net_switch *net = from->net;
@@ -96,7 +106,9 @@ bool switch_accept(struct switch_port *from, const uint8_t *mac)
 		return false;
 	spin_lock(&net->lock);
 	fine = !find_port(net, mac);
-	if (fine)
+	if (fine && from->uplink)
+		unlearn(net, mac);
+	else if (fine)
 		learn(net, from, mac);
 	spin_unlock(&net->lock);
 	return fine;

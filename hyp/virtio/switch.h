@@ -6,8 +6,9 @@
  * port may send from any address, those are learned: a bounded table of addresses that age.
  *
  * An uplink is a port with another behind it than a VM's card: its owner fills a struct switch_port, `uplink` and
- * `any_mac` set, and joins; what VMs send to addresses that no port has goes to it, and it may send from any of those
- * that it has taught the switch, by switch_accept() and switch_lock_port() as a card does.
+ * `any_mac` set, and joins; what VMs send to addresses that no port has goes to it. It may send from any that is no
+ * port's own, by switch_accept() and switch_lock_port() as a card does. Those are not learned, and those that had been
+ * elsewhere are forgotten: whoever is outside takes no places from the addresses of VMs.
  *
  * Ports come and go on the boot CPU (hyp/vm/assemble.h); senders look from any. switch->lock is for its ports and
  * addresses: taken under the lock of the device that sends, and given back before who looked for a port waits for that
@@ -105,7 +106,7 @@ int switch_join(const char *name, struct switch_port *port, struct switch_port *
 /* Unplug it, if it is plugged in; when this returns nobody puts anything into it any more. */
 void switch_leave(struct switch_port *port);
 
-/* May `from` send from this address? One that is new, and is not another port's, is learned. */
+/* May `from` send from this address? One that is new, and is not another port's, is learned, but of an uplink. */
 bool switch_accept(struct switch_port *from, const uint8_t *mac);
 
 /* May it send to all, or to a group, now? It has then. One after the other, as its device's lock has it. */
@@ -120,7 +121,7 @@ enum switch_found switch_lock_port(const struct switch_port *from, const uint8_t
  */
 struct switch_port *switch_lock_next(const struct switch_port *from, uint32_t *index);
 
-/* The uplink's cable: what all other ports of its switch are told, now or when they join. */
+/* The uplink's cable: what all other ports of its switch are told, now or when they join. On the boot CPU. */
 void switch_set_link(struct switch_port *uplink, bool up);
 
 /* The highest priority of a VM that is behind a port of the switch; 0: there is none. */

@@ -84,40 +84,44 @@ static const struct switch_port_ops uplink_port_ops = {uplink_takes, uplink_put,
 
 /* --- from outside to VMs */
 
-/* To one, whatever becomes of it. */
-static void put_into(struct uplink *u, struct switch_port *to)
+/* Into the port that was locked. False: *touches counts, and it is to be locked once more. Others come in between. */
+static bool put_into(struct uplink *u, struct switch_port *to, uint32_t *touches)
 {
 	struct virtq_step step = {.bytes = VIRTQ_STEP_BYTES, .pieces = VIRTQ_STEP_PIECES};
-	uint32_t touches = 0;
+	bool done = to->ops->put(to, &step, &u->frame) != PUT_AGAIN;
 
-	while (to->ops->put(to, &step, &u->frame) == PUT_AGAIN)
-		if (++touches > TOUCHES_MAX) {
-			to->ops->lose(to);
-			return;
-		}
+	if (!done && ++*touches > TOUCHES_MAX) {
+		to->ops->lose(to);
+		done = true;
+	}
+	spin_unlock(to->lock);
+	sched_preempt();
+	return done;
 }
 
 static void put_into_all(struct uplink *u)
 {
 	struct switch_port *port;
-	uint32_t index = 0;
+	uint32_t index = 0, touches = 0;
 
-	for (; (port = switch_lock_next(&u->port, &index)); index++) {
-		put_into(u, port);
-		spin_unlock(port->lock);
-	}
+	while ((port = switch_lock_next(&u->port, &index)))
+		if (put_into(u, port, &touches)) {
+			touches = 0;
+			index++;
+		}
 }
 
 static void put_into_one(struct uplink *u)
 {
 	struct switch_port *port;
+	uint32_t touches = 0;
 
-	if (switch_lock_port(&u->port, u->frame.head, &port) != SWITCH_FOUND) {
-		u->count.dropped[NET_UNKNOWN]++;
-		return;
-	}
-	put_into(u, port);
-	spin_unlock(port->lock);
+	do
+		if (switch_lock_port(&u->port, u->frame.head, &port) != SWITCH_FOUND) {
+			u->count.dropped[NET_UNKNOWN]++;
+			return;
+		}
+	while (!put_into(u, port, &touches));
 }
 
 /* A copy of its head, so that it has the same form as a VM's. */
@@ -180,6 +184,18 @@ static void look_at_link(struct uplink *u)
 	log_info("switch %s: uplink %s: the cable is %s", u->network, u->path, up ? "in" : "out");
 }
 
+/* As many frames as it has room for, before its cable and its VMs are looked at again. False: there are no more. */
+static bool forward_some(struct uplink *u)
+{
+	uint32_t n = 0;
+
+	while (n < NIC_BUFFERS && forward_next(u)) {
+		n++;
+		sched_preempt();
+	}
+	return n == NIC_BUFFERS;
+}
+
 static void serve_outside(void *arg)
 {
 	struct uplink *u = arg;
@@ -188,10 +204,10 @@ static void serve_outside(void *arg)
 		nic_busy(&u->nic);
 		look_at_link(u);
 		thread_set_priority(u->thread, switch_priority(&u->port));
-		while (forward_next(u))
-			sched_preempt();
-		if (nic_wait(&u->nic))
+		if (!forward_some(u) && nic_wait(&u->nic))
 			sched_block();
+		else
+			sched_preempt();
 	}
 }
 

@@ -268,8 +268,22 @@ static void test_in(void **state)
 	expect_come(0, 0, 100);
 	expect_come(1, 3, 100);
 	expect_come(2, 0, 100);
-	send_to(2, outside, 60); /* it has been learned where that is */
+	send_to(2, outside, 60);
 	assert_int_equal(fake.sent, 1);
+}
+
+/* A frame to all is handed on to each by itself, between which others run. */
+static void test_in_gives_way(void **state)
+{
+	uint32_t before;
+
+	(void)state;
+	begin(8);
+	before = fake_virtio.preempts;
+	come(everyone, outside, 100);
+	assert_in_range(fake_virtio.preempts - before, 8, 10);
+	for (uint32_t slot = 0; slot < 8; slot++)
+		expect_come(slot, 0, 100);
 }
 
 /* In as many buffers as it takes, of a driver that knows of that; another's is too small. */
@@ -486,6 +500,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		TEST(test_in),
+		TEST(test_in_gives_way),
 		TEST(test_in_pieces),
 		TEST(test_in_wrong),
 		TEST(test_in_touches),
