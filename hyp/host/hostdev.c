@@ -22,8 +22,7 @@ static const char *const no_masters[] = {
 	"arm,pl031",
 	"arm,pl061",
 	"arm,pl180",
-	"arm,pl181",
-	"arm,pl18x",
+	"arm,pl181", /* not arm,pl18x: that may be STM32's, which has DMA of its own */
 	"arm,pl011",
 	"arm,pl022",
 	"arm,pl050",
