@@ -190,6 +190,32 @@ bool dt_reg(const struct dt_node *node, uint32_t index, struct host_range *out)
 	return true;
 }
 
+/* One step up for DMA. No dma-ranges, as an empty one, is 1:1: most trees do not have them. */
+static bool dma_step_is_1to1(const void *fdt, const struct dt_node *bus)
+{
+	uint32_t child, parent, size, ignored, row;
+	int length;
+	const uint8_t *at = fdt_getprop(fdt, bus->offset, "dma-ranges", &length), *end;
+
+	if (!at || length <= 0)
+		return true;
+	if (!bus_cells(bus, &child, &size) || !bus_cells(bus->parent, &parent, &ignored))
+		return false;
+	row = 4 * (child + parent + size);
+	for (end = at + length; at + row <= end; at += row)
+		if (dt_number(at, child) != dt_number(at + 4 * child, parent))
+			return false;
+	return at == end;
+}
+
+bool dt_dma_is_1to1(const void *fdt, const struct dt_node *node)
+{
+	for (const struct dt_node *bus = node->parent; bus && bus->parent; bus = bus->parent)
+		if (!dma_step_is_1to1(fdt, bus))
+			return false;
+	return true;
+}
+
 struct wanted {
 	int offset;
 	uint32_t index;

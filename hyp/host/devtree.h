@@ -72,6 +72,10 @@ bool dt_reg(const struct dt_node *node, uint32_t index, struct host_range *out);
 /* The same for the node at `offset`, wherever it is, by a walk of its own: for what is needed once. */
 bool dt_reg_at(const void *fdt, int offset, uint32_t index, struct host_range *out);
 
+/* Whether what the node writes to goes to the address that the CPU has it at: the dma-ranges of all buses above say so.
+ */
+bool dt_dma_is_1to1(const void *fdt, const struct dt_node *node);
+
 /* The node's path, as "/soc/serial@0"; cut to `size`. */
 void dt_path(const struct dt_node *node, char *path, size_t size);
 

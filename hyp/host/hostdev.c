@@ -192,6 +192,8 @@ static const char *read_node(const struct dt_node *node, struct hostdev *dev)
 	dev->master = !is_one_of(node, no_masters, ARRAY_SIZE(no_masters));
 	dev->iommu = inherits(node, "iommus") || inherits(node, "iommu-map");
 	dev->coherent = inherits(node, "dma-coherent");
+	if (dev->master && !dt_dma_is_1to1(host->fdt, node))
+		return "it sees RAM at other addresses than the CPU (dma-ranges of a bus above it)";
 	return read_irqs(node, dev);
 }
 

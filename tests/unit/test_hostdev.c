@@ -68,7 +68,15 @@ static const char board[] =
 	"  many@a000 { reg = <0xa000 4>, <0xa004 4>, <0xa008 4>, <0xa00c 4>, <0xa010 4>, <0xa014 4>, <0xa018 4>, "
 	"<0xa01c 4>,\n"
 	"    <0xa020 4>; };\n"
-	"  power: power@b000 { compatible = \"syscon\"; reg = <0xb000 0x1000>; }; };\n"
+	"  power: power@b000 { compatible = \"syscon\"; reg = <0xb000 0x1000>; };\n"
+	"  same { #address-cells = <1>; #size-cells = <1>; ranges; dma-ranges = <0x80000000 0x80000000 0x40000000>;\n"
+	"    inside { #address-cells = <2>; #size-cells = <1>; ranges; dma-ranges;\n"
+	"      dma@d000 { reg = <0 0xd000 0x1000>; }; }; };\n"
+	"  other { #address-cells = <1>; #size-cells = <1>; ranges;\n"
+	"    dma-ranges = <0x80000000 0x80000000 0x100000>, <0xc0100000 0x80100000 0x1000000>;\n"
+	"    inside { #address-cells = <1>; #size-cells = <1>; ranges;\n"
+	"      dma@e000 { reg = <0xe000 0x1000>; };\n"
+	"      pio@f000 { compatible = \"arm,pl061\"; reg = <0xf000 0x1000>; }; }; }; };\n"
 	"poweroff { compatible = \"syscon-poweroff\"; regmap = <&power>; offset = <0x38>; value = <1>; mask = <1>; };\n"
 	"chosen { stdout-path = \"/bus@8000000/mb/io/serial@90000\"; };\n"
 	"};";
@@ -134,6 +142,19 @@ static void test_masters(void **state)
 	assert_int_equal(dev.irq[1].id, 75);
 	assert_true(dev.irq[1].edge);
 	assert_true(found("/soc/behind@6000").iommu);
+}
+
+/* Only a bus master's own addresses of RAM count, and those of each bus above it. */
+static void test_dma_ranges(void **state)
+{
+	struct hostdev dev;
+	const char *why = hostdev_find("/soc/other/inside/dma@e000", &dev);
+
+	(void)state;
+	assert_true(found("/soc/same/inside/dma@d000").master);
+	assert_false(found("/soc/other/inside/pio@f000").master);
+	assert_non_null(why);
+	assert_non_null(strstr(why, "dma-ranges"));
 }
 
 static void test_refused(void **state)
@@ -221,7 +242,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_place, setup),   cmocka_unit_test_setup(test_masters, setup),
 		cmocka_unit_test_setup(test_refused, setup), cmocka_unit_test_setup(test_claims, setup),
-		cmocka_unit_test_setup(test_pages, setup),
+		cmocka_unit_test_setup(test_pages, setup),   cmocka_unit_test_setup(test_dma_ranges, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
