@@ -7,6 +7,7 @@
 #include <libfdt.h>
 
 #include "hyp/lib/bits.h"
+#include "hyp/run/sched.h"
 #include "hyp/run/timer.h"
 #include "hyp/vdev/passthrough.h"
 
@@ -58,11 +59,13 @@ static bool reset_device(const struct pass_quiet *quiet, uint8_t *at)
 		return false;
 	if (store_device_checked(at, (value & quiet->keep) | quiet->set, sizeof(value)))
 		return false;
-	do {
+	for (;;) {
 		if (load_device_checked(&value, at, sizeof(value)))
 			return false;
-	} while ((value & quiet->busy) && timer_now() < end);
-	return !(value & quiet->busy);
+		if (!(value & quiet->busy) || timer_now() >= end)
+			return !(value & quiet->busy);
+		sched_preempt();
+	}
 }
 
 bool passquiet_reset(const struct pass_claim *claim)

@@ -56,6 +56,7 @@ static const char board[] =
 	"<&pmic>;\n"
 	"    resets = <&ccu 1>; reset-names = \"ahb\"; pinctrl-names = \"default\"; pinctrl-0 = <&mmc_pins>;\n"
 	"    cd-gpios = <&pins 4 0>; bus-width = <4>; status = \"okay\"; phandle = <0x99>; };\n"
+	"  sata@50040000 { compatible = \"generic-ahci\"; reg = <0x50040000 0x1000>; };\n"
 	"  next@50000000 { reg = <0x50000000 0x800>; };\n"
 	"  eth@50020000 { compatible = \"smsc,lan9118\"; reg = <0x50020000 0x1000>; interrupts = <0 22 4>; phy-handle "
 	"= <&phy>;\n"
@@ -68,7 +69,16 @@ static const char board[] =
 static struct host host;
 static struct vm vm;
 static char paths[1024];
-static uint32_t used;
+static uint32_t used, preempts;
+static uint8_t *ends_at; /* a register of one byte that is 0 once others have had the CPU */
+
+void sched_preempt(void)
+{
+	preempts++;
+	fake_machine.reg[SYSREG_cntpct] += 10000; /* 10 ms */
+	if (ends_at)
+		*ends_at = 0;
+}
 
 uint32_t timer_hz(void)
 {
@@ -87,7 +97,8 @@ static int setup(void **state)
 	memcpy(vm.config.name, "web", 4);
 	vm.config.ram_size = 0x10000000;
 	mmio_init(&vm.bus);
-	used = 0;
+	used = preempts = 0;
+	ends_at = NULL;
 	assert_int_equal(host_scan(dts_tree, &host), 0);
 	assert_int_equal(host_check(&host), 0);
 	hostdev_init(&host);
@@ -253,6 +264,23 @@ static void test_irq_in_use(void **state)
 	(void)state;
 	fake_pass.forward_error = -EBUSY;
 	expect_refusal("/soc/eth@50020000", "its interrupt is in use");
+}
+
+/* Who waits for a reset lets others have the CPU: a guest can make its device take as long as virt7 waits. */
+static void test_slow_reset(void **state)
+{
+	(void)state;
+	vm.config.trusted_dma = true;
+	assert_int_equal(create("/soc/sata@50040000"), 0);
+	ends_at = &fake_pass.registers[4];
+	passthrough_class.quiesce(vm.devices);
+	assert_int_equal(preempts, 1);
+	assert_false(vm.keeps_ram);
+
+	ends_at = NULL;
+	passthrough_class.quiesce(vm.devices);
+	assert_true(preempts > 2);
+	assert_true(vm.keeps_ram);
 }
 
 /* virtio's Status is written 0, and reads so: its RAM is free. */
@@ -444,7 +472,7 @@ int main(void)
 		TEST(test_twice),      TEST(test_no_words),  TEST(test_too_large),
 		TEST(test_irq_in_use), TEST(test_quiet),     TEST(test_never_quiet),
 		TEST(test_node),       TEST(test_below),     TEST(test_coherent),
-		TEST(test_frequency),  TEST(test_none),
+		TEST(test_frequency),  TEST(test_none),      TEST(test_slow_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
