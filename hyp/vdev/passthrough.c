@@ -165,11 +165,23 @@ static int map_reg(struct passthrough *p, struct pass_claim *claim, uint32_t whi
 	return ret;
 }
 
+/* The guest's interrupt for one that the node has named before, for another purpose; 0: it has not. */
+static uint32_t find_irq(const struct pass_claim *claim, uint32_t count, uint32_t host_id)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (claim->dev.irq[i].id == host_id)
+			return claim->irq[i];
+	return 0;
+}
+
 static int forward_irqs(struct passthrough *p, struct pass_claim *claim)
 {
 	int ret;
 
 	for (uint32_t i = 0; i < claim->dev.irq_count; i++) {
+		claim->irq[i] = find_irq(claim, i, claim->dev.irq[i].id);
+		if (claim->irq[i])
+			continue;
 		if (p->next_irq == VGIC_IRQS)
 			return refuse(p, claim->dev.path, "the guest's interrupts from 144 on do not suffice", "");
 		claim->irq[i] = p->next_irq++;

@@ -56,6 +56,8 @@ static const char board[] =
 	"<&pmic>;\n"
 	"    resets = <&ccu 1>; reset-names = \"ahb\"; pinctrl-names = \"default\"; pinctrl-0 = <&mmc_pins>;\n"
 	"    cd-gpios = <&pins 4 0>; bus-width = <4>; status = \"okay\"; phandle = <0x99>; };\n"
+	"  pair@50030000 { compatible = \"arm,pl061\"; reg = <0x50030000 0x1000>; interrupts = <0 30 4>,\n"
+	"    <0 31 4>, <0 30 4>; };\n"
 	"  sata@50040000 { compatible = \"generic-ahci\"; reg = <0x50040000 0x1000>; };\n"
 	"  next@50000000 { reg = <0x50000000 0x800>; };\n"
 	"  eth@50020000 { compatible = \"smsc,lan9118\"; reg = <0x50020000 0x1000>; interrupts = <0 22 4>; phy-handle "
@@ -266,6 +268,17 @@ static void test_irq_in_use(void **state)
 	expect_refusal("/soc/eth@50020000", "its interrupt is in use");
 }
 
+/* Named by the node for two purposes, the interrupt is one, the host's and the guest's. */
+static void test_same_irq(void **state)
+{
+	(void)state;
+	assert_int_equal(create("/soc/pair@50030000"), 0);
+	assert_int_equal(fake_pass.forwarded, 2);
+	assert_int_equal(fake_pass.irq[0].guest, 144);
+	assert_int_equal(fake_pass.irq[0].host, 62);
+	assert_int_equal(fake_pass.irq[1].guest, 145);
+}
+
 /* Who waits for a reset lets others have the CPU: a guest can make its device take as long as virt7 waits. */
 static void test_slow_reset(void **state)
 {
@@ -416,6 +429,14 @@ static void test_node(void **state)
 
 #define ETH "/passthrough/eth@50020000"
 
+static void test_same_irq_node(void **state)
+{
+	(void)state;
+	assert_int_equal(create("/soc/pair@50030000"), 0);
+	write_tree();
+	EXPECT_CELLS("/passthrough/pair@50030000", "interrupts", 0, 112, 4, 0, 113, 4, 0, 112, 4);
+}
+
 /* What lies below the node comes along, with its phandles; the frequency is the consumer's own. */
 static void test_below(void **state)
 {
@@ -472,7 +493,8 @@ int main(void)
 		TEST(test_twice),      TEST(test_no_words),  TEST(test_too_large),
 		TEST(test_irq_in_use), TEST(test_quiet),     TEST(test_never_quiet),
 		TEST(test_node),       TEST(test_below),     TEST(test_coherent),
-		TEST(test_frequency),  TEST(test_none),      TEST(test_slow_reset),
+		TEST(test_frequency),  TEST(test_none),      TEST(test_same_irq),
+		TEST(test_slow_reset), TEST(test_same_irq_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
