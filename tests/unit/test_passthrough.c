@@ -58,7 +58,7 @@ static const char board[] =
 	"    cd-gpios = <&pins 4 0>; bus-width = <4>; status = \"okay\"; phandle = <0x99>; };\n"
 	"  pair@50030000 { compatible = \"arm,pl061\"; reg = <0x50030000 0x1000>; interrupts = <0 30 4>,\n"
 	"    <0 31 4>, <0 30 4>; };\n"
-	"  sata@50040000 { compatible = \"generic-ahci\"; reg = <0x50040000 0x1000>; };\n"
+	"  sata@50040000 { compatible = \"generic-ahci\"; reg = <0x50040000 0x1000>; memory-region = <&pins>; };\n"
 	"  next@50000000 { reg = <0x50000000 0x800>; };\n"
 	"  eth@50020000 { compatible = \"smsc,lan9118\"; reg = <0x50020000 0x1000>; interrupts = <0 22 4>; phy-handle "
 	"= <&phy>;\n"
@@ -437,6 +437,18 @@ static void test_same_irq_node(void **state)
 	EXPECT_CELLS("/passthrough/pair@50030000", "interrupts", 0, 112, 4, 0, 113, 4, 0, 112, 4);
 }
 
+/* A phandle means another node in the guest. */
+static void test_left_out(void **state)
+{
+	(void)state;
+	vm.config.trusted_dma = true;
+	assert_int_equal(create("/soc/sata@50040000"), 0);
+	write_tree();
+	expect_absent("/passthrough/sata@50040000", "memory-region");
+	assert_string_equal(fake_log_last(LOG_WARN),
+			    "vm web: passthrough /soc/sata@50040000: memory-region: left out of the guest's tree");
+}
+
 /* What lies below the node comes along, with its phandles; the frequency is the consumer's own. */
 static void test_below(void **state)
 {
@@ -494,7 +506,7 @@ int main(void)
 		TEST(test_irq_in_use), TEST(test_quiet),     TEST(test_never_quiet),
 		TEST(test_node),       TEST(test_below),     TEST(test_coherent),
 		TEST(test_frequency),  TEST(test_none),      TEST(test_same_irq),
-		TEST(test_slow_reset), TEST(test_same_irq_node),
+		TEST(test_slow_reset), TEST(test_left_out),  TEST(test_same_irq_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
