@@ -194,6 +194,7 @@ PYTEST   = $(PYTHON) -m pytest -q -p no:cacheprovider $(if $(filter-out 1,$(JOBS
 
 # Tests of software that is not there are skipped, and say so.
 FETCH_FOREIGN := tools/deps foreign || echo "without what tools/deps foreign fetches"
+BUILD_FOREIGN := { tools/deps linux-source && tests/linux/mkkernels; } || echo "without the kernels of tests/linux/mkkernels"
 test: deps ## unit tests and system tests; K=expr runs the system tests that match
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux $(if $(K),$(UNIT_BUILD)/test_host,unit)
 	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz-runs)
@@ -209,6 +210,7 @@ soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux unit
 	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600)
 	$(Q)$(if $(K),,$(FETCH_FOREIGN))
+	$(Q)$(if $(K),,$(BUILD_FOREIGN))
 	SOAK=1 $(PYTEST) tests/qemu $(if $(K),-k '$(K)')
 
 # What is packed and where it lies is in tools/dist.
@@ -234,7 +236,7 @@ check: deps ## format, include direction, names in documents, who writes live ta
 	pyflakes3 $(PYTHON_SCRIPTS)
 
 # By their first line, wherever they are.
-SHELL_SCRIPTS  = $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/run .ci/run)
+SHELL_SCRIPTS  = $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/run tests/linux/mkkernels .ci/run)
 PYTHON_SCRIPTS = $(shell grep -lE '^\#!/usr/bin/python3' tools/* tests/bench/*) tools/*.py tests/qemu/*.py
 
 size: $(BUILD)/virt7.bin ## image size against its limit, the longest functions and files

@@ -15,6 +15,7 @@
 #define SYS_close             6
 #define SYS_reboot            88
 #define SYS_fsync             118
+#define SYS_nanosleep         162
 #define SYS_pread64           180
 #define SYS_pwrite64          181
 #define SYS_mmap2             192
