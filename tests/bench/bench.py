@@ -274,7 +274,7 @@ class Bench:
         path.write_bytes(header + data)
         return path
 
-    def under_xen(self, modules, bootargs, cpus=1, memory=128, xen_args="", until="bench: done", timeout=600):
+    def under_xen(self, modules, bootargs, cpus=1, memory=128, xen_args="", until="bench: done", timeout=120):
         """A domain without a dom0 (Xen's "dom0less"). `modules`: (kind, file)."""
         dtb = self.folder / "xen.dtb"
         machine = "virt,virtualization=on,gic-version=2,highmem=off,dtb-randomness=off"
