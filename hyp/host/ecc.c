@@ -24,7 +24,8 @@
 #define INT_LOST(status) (FIELD(status, 5, 1) + FIELD(status, 6, 1))
 #define INT_HAS_ADDRESS  BIT(5)
 
-#define SREGS_CLEAR(n) (4U * (n)) /* of single-bit errors, of double-bit errors */
+#define SREGS_CLEAR_SINGLE 0U
+#define SREGS_CLEAR_DOUBLE 4U
 
 /* One access of a word (<arm/copy.h>). */
 static int ecc_get(volatile uint8_t *reg, uint32_t *value)
@@ -66,11 +67,15 @@ static int ddr_serve(const struct ecc_model *model, volatile uint8_t *regs, uint
 	return ecc_put(regs + model->interrupts + DDR_INT_ACK, status);
 }
 
+/*
+ * By the binding the first interrupt is that of single-bit errors; Linux' driver takes it for the other. Both are ended
+ * whichever comes, because one that is not would come without end.
+ */
 static int sregs_serve(const struct ecc_model *model, volatile uint8_t *regs, uint32_t n, struct ecc_report *report)
 {
 	(void)model;
 	*report = (struct ecc_report){.corrected = n == 0, .uncorrected = n == 1};
-	return ecc_put(regs + SREGS_CLEAR(n), 1);
+	return ecc_put(regs + SREGS_CLEAR_SINGLE, 1) | ecc_put(regs + SREGS_CLEAR_DOUBLE, 1);
 }
 
 const struct ecc_model ecc_highbank = {"memory controller", 1, 0x128, 0x180, ddr_start, ddr_serve};

@@ -110,7 +110,7 @@ static void test_ddr(void **state)
 	}
 }
 
-/* It says neither where nor what. */
+/* It says neither where nor what, nor for certain which of its interrupts is which: both are ended. */
 static void test_l2(void **state)
 {
 	(void)state;
@@ -119,10 +119,11 @@ static void test_l2(void **state)
 	found = 0;
 	start("l2", &ecc_sregs);
 	assert_true(interrupt(L2_IRQ));
-	assert_true(regs[0] == 1 && regs[1] == 0);
+	assert_true(regs[0] == 1 && regs[1] == 1);
 	assert_non_null(strstr(fake_log_last(LOG_WARN), "L2 cache: an error has been corrected"));
+	regs[0] = regs[1] = 0;
 	assert_true(interrupt(L2_IRQ + 1U));
-	assert_int_equal(regs[1], 1);
+	assert_true(regs[0] == 1 && regs[1] == 1);
 	assert_non_null(strstr(fake_log_last(LOG_ERR), "L2 cache: an error that cannot be corrected"));
 	assert_true(memsource_count.corrected == 1 && memsource_count.uncorrected == 1 && found == 0);
 }
