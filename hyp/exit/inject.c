@@ -108,19 +108,23 @@ static uint32_t short_level(uint64_t table)
 		       : 2;
 }
 
-/* Long descriptors (B3.6): follow the walk as far as its pages show. */
+/*
+ * Long descriptors (B3.6): follow the walk as far as its pages show. A table of level 1 has 4 entries, or 2 where a bit
+ * of the address says which of the two tables it is.
+ */
 static uint32_t long_level(struct vcpu *vcpu, uint32_t va, uint64_t table)
 {
 	uint32_t ttbcr = read_ttbcr(), t0sz = FIELD(ttbcr, 0, 3), t1sz = FIELD(ttbcr, 16, 3);
 	bool high = (t1sz && va >> (32 - t1sz) == BIT(t1sz) - 1U) || (!t1sz && t0sz && va >> (32 - t0sz) != 0);
-	uint64_t base = (high ? read_ttbr1_64() : read_ttbr0_64()) & 0xffffffffe0ULL, entry;
-	uint32_t start = (high ? t1sz : t0sz) > 1 ? 2 : 1;
+	uint32_t size = high ? t1sz : t0sz, start = size > 1 ? 2 : 1;
+	uint64_t ttbr = high ? read_ttbr1_64() : read_ttbr0_64(), entry;
+	uint64_t base = align_down(ttbr & (BIT64(ADDR_BITS) - 1U), size ? 16U : 32U);
 
 	if (align_down(base, PAGE_SIZE) == table)
 		return start;
 	if (start == 2)
 		return 3;
-	if (guest_read(vcpu->vm, ipa(base + (va >> 30) * 8U), &entry, sizeof(entry)))
+	if (guest_read(vcpu->vm, ipa(base + (va << size >> size >> 30) * 8U), &entry, sizeof(entry)))
 		return 2;
 	return (entry & DESC_ADDR_MASK) == table ? 2 : 3;
 }

@@ -812,6 +812,16 @@ static void test_walk_long(void **state)
 	write_ttbr1_64(0x40009000);
 	assert_int_equal(walk_fsr(0x80000000, 0x40009000), 0x215);
 	assert_int_equal(walk_fsr(0x7fffffff, 0x40004000), 0x215);
+	for (uint32_t at = 0x40009000; at < 0x40009040; at += 16) { /* each half has a table of two entries */
+		write_ttbr0_64(at);
+		write_ttbr1_64(at);
+		table_at = at + 8U;
+		assert_int_equal(walk_fsr(0xc0000000, 0x40006000), 0x216);
+		assert_int_equal(walk_fsr(0xc0000000, 0x40007000), 0x217);
+		assert_int_equal(walk_fsr(0x40000000, 0x40006000), 0x216);
+	}
+	write_ttbr0_64(0x40004000);
+	write_ttbr1_64(0x40009000);
 	write_ttbcr(BIT(31) | 2U << 16 | 2U); /* a quarter each: they start at level 2 */
 	assert_int_equal(walk_fsr(0xc0000000, 0x40009000), 0x216);
 	assert_int_equal(walk_fsr(0xc0000000, 0x4000a000), 0x217);
