@@ -179,16 +179,27 @@ void badpage_give_back(pa_t base, uint64_t size)
 	}
 }
 
+struct bad_page *badpage_of_spare(pa_t page)
+{
+	for (uint32_t i = 0; i < bad.count; i++)
+		if (record(i)->instead == page.v && page.v)
+			return record(i);
+	return NULL;
+}
+
 /* It counts as used for ever, like its block, which is spare pages' for ever. */
 struct bad_page *badpage_lose_spare(pa_t page)
 {
-	for (uint32_t i = 0; i < bad.count; i++)
-		if (record(i)->instead == page.v && page.v) {
-			record(i)->instead = 0;
-			bad.lost++;
-			return record(i);
-		}
-	return NULL;
+	struct bad_page *first;
+
+	spin_lock(&bad.lock);
+	first = badpage_of_spare(page);
+	if (first) {
+		first->instead = 0;
+		bad.lost++;
+	}
+	spin_unlock(&bad.lock);
+	return first;
 }
 
 void badpage_spares(uint32_t *all, uint32_t *used)

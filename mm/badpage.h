@@ -43,6 +43,9 @@ int badpage_replace(struct bad_page *bad);
 /* The VM that had [base, base + size) has lost it, or begins anew: its spare pages may stand in for others. */
 void badpage_give_back(pa_t base, uint64_t size);
 
+/* The record of the page for which `page` stands in; NULL: it stands in for none. */
+struct bad_page *badpage_of_spare(pa_t page);
+
 /* A page that stands in for another one is bad itself: the record of that other one, which has none any more; or NULL.
  */
 struct bad_page *badpage_lose_spare(pa_t page);
