@@ -19,8 +19,8 @@ typedef unsigned long long ull;
 
 static struct log_budget budget; /* bad pages may come by hundreds; `mem` has all */
 
-/* States in which nobody else changes what the VM has of its RAM. */
-#define SETTLED (BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_CREATED))
+/* States in which nobody else changes what the VM has of its RAM, which may be kept over its end (keeps_ram). */
+#define SETTLED (BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_CREATED) | BIT(VM_OFF) | BIT(VM_CRASHED))
 
 static struct bad_page *add_record(pa_t page, bool async, const char *owner)
 {
@@ -31,6 +31,16 @@ static struct bad_page *add_record(pa_t page, bool async, const char *owner)
 	bad->async = async;
 	log_format(bad->owner, sizeof(bad->owner), "%s", owner);
 	return bad;
+}
+
+/* Why there is no record of it. */
+static int record_error(pa_t page)
+{
+	if (badpage_is(page))
+		return -EEXIST;
+	if (log_ratelimit(&budget))
+		log_err("host: RAM at 0x%llx is bad, and virt7's heap has no room to note that", (ull)page.v);
+	return -ENOMEM;
 }
 
 /* *lost: the guest misses it, which it has touched, or for which there is no other page. Holder of s2.lock. */
@@ -53,8 +63,8 @@ static void tell_guest(struct vm *vm, ipa_t at, bool async)
 static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 {
 	struct bad_page *bad, *first;
-	int ret = -EEXIST;
 	bool lost = false;
+	int ret = 0;
 
 	spin_lock(&vm->s2.lock);
 	bad = add_record(page, async, vm->config.name);
@@ -68,7 +78,7 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 	}
 	spin_unlock(&vm->s2.lock);
 	if (!bad)
-		return ret;
+		return record_error(page);
 	hyp_unmap_ring_page(page);
 	guest_views_forget();
 	if (lost)
@@ -125,6 +135,8 @@ int memerr_leave_out(struct vm *vm, ipa_t block, pa_t to)
 	return 0;
 }
 
+#define NO_TABLE "no table in virt7's heap for the rest of a block"
+
 /* It cannot go on with what it would need. The page stays mapped where there is no table to leave it out with. */
 static void stop(struct vm *vm, const char *what, pa_t page)
 {
@@ -157,18 +169,18 @@ static bool page_behind(const struct vm *vm, ipa_t at, bool to_be, pa_t *page)
 /* `wanted`: the page that the caller has seen there, which may be another one's by now; NULL: whichever it is. */
 static int lose_page_at(struct vm *vm, ipa_t at, const pa_t *wanted, bool async)
 {
-	int ret = -EFAULT;
-	pa_t page;
+	int none = wanted ? -EBUSY : -EFAULT, ret = none; /* what was seen there is elsewhere by now, or nobody's */
+	pa_t page = pa(0);
 
 	at.v = align_down(at.v, PAGE_SIZE);
 	spin_lock(&vm->lock);
 	if (!(BIT(vm->state) & SETTLED))
-		ret = vm->extent_count ? -EBUSY : -EFAULT;
+		ret = vm->extent_count ? -EBUSY : none;
 	else if (page_behind(vm, at, wanted != NULL, &page))
 		ret = wanted && wanted->v != page.v ? -EBUSY : lose_guest_page(vm, at, page, async);
 	spin_unlock(&vm->lock);
-	if (ret == -ENOMEM)
-		stop(vm, "no table in virt7's heap for the rest of a block", page);
+	if (ret == -ENOMEM && badpage_is(page))
+		stop(vm, NO_TABLE, page);
 	return ret;
 }
 
@@ -177,31 +189,29 @@ int memerr_guest_page(struct vm *vm, ipa_t at, bool async)
 	return vm_is_direct(vm) ? -EPERM : lose_page_at(vm, at, NULL, async);
 }
 
-/* Where the VM sees `page`: in its pieces of RAM, or as a spare page in one. Holder of vm->lock. */
+/* Where the VM sees `page`, which is in its pieces of RAM. Holder of vm->lock. */
 static bool find_in_vm(const struct vm *vm, pa_t page, ipa_t *at)
 {
 	for (uint32_t i = 0; i < vm->extent_count; i++) {
 		const struct vm_extent *e = &vm->extent[i];
-		uint32_t next = 0;
 
 		if (page.v - e->pa < e->size) {
 			*at = ipa(e->ipa + (page.v - e->pa));
 			return true;
 		}
-		for (struct bad_page *bad; (bad = badpage_next(pa(e->pa), e->size, &next)) != NULL;)
-			if (bad->instead == page.v) {
-				*at = ipa(e->ipa + (bad->pa - e->pa));
-				return true;
-			}
 	}
 	return false;
 }
 
-/* The VM that has the page as RAM; it stays, because the caller holds vms_lock. */
+/* The VM that has the page as RAM, itself or for one that it stands in for. The caller holds vms_lock, so the VM stays.
+ */
 static struct vm *find_guest(pa_t page, ipa_t *at)
 {
+	const struct bad_page *first = badpage_of_spare(page);
 	struct vm *vm;
 
+	if (first)
+		page = pa(first->pa);
 	vm_for_each(vm)
 	{
 		bool found;
@@ -220,20 +230,28 @@ static bool covers(const void *object, size_t size, pa_t page)
 	return object && page.v - page_pa(object).v < align_up(size, PAGE_SIZE);
 }
 
-/* A VM whose tables, vCPUs or own structure lie in that page of the heap. Holder of vms_lock. */
+/* Whether the VM's tables, vCPUs, devices or own structure lie in that page of the heap. */
+static bool lies_in(const struct vm *vm, pa_t page)
+{
+	const struct vcpu *v;
+
+	if (covers(vm, sizeof(*vm), page) || s2_owns_table(&vm->s2, page))
+		return true;
+	vm_for_each_vcpu(v, vm)
+		if (covers(v, sizeof(*v), page))
+			return true;
+	for (const struct device *d = vm->devices; d; d = d->next)
+		if (covers(d, d->class->size, page))
+			return true;
+	return false;
+}
+
+/* Holder of vms_lock. */
 static struct vm *find_in_heap(pa_t page)
 {
-	struct vcpu *v;
 	struct vm *vm;
 
-	vm_for_each(vm)
-	{
-		if (covers(vm, sizeof(*vm), page) || s2_owns_table(&vm->s2, page))
-			return vm;
-		vm_for_each_vcpu(v, vm)
-			if (covers(v, sizeof(*v), page))
-				return vm;
-	}
+	vm_for_each(vm) if (lies_in(vm, page)) return vm;
 	return NULL;
 }
 
@@ -247,7 +265,7 @@ static void lose_heap_page(pa_t page, bool in_use, bool say)
 			: in_use ? "what it holds may be wrong; it is not used again once it is free"
 				 : "it was free, and is not used any more");
 	if (vm)
-		stop(vm, "virt7 has tables or vCPUs of this VM", page);
+		stop(vm, "virt7 has tables, vCPUs or devices of this VM", page);
 }
 
 /* A device that has the page as RAM of its own. Holder of vms_lock. */
@@ -270,7 +288,7 @@ static int lose_other_page(pa_t page, bool async)
 	if (!ram_is(page))
 		return -EFAULT;
 	if (!add_record(page, async, name))
-		return badpage_is(page) ? -EEXIST : -ENOMEM;
+		return record_error(page);
 	guest_views_forget();
 	if (device && device->class->lose)
 		device->class->lose(device, page);
@@ -283,8 +301,29 @@ static int lose_other_page(pa_t page, bool async)
 		log_err("vm %s: %s: the host's RAM at 0x%llx is bad: 4 KiB of the device's data are lost", name,
 			device->name, (ull)page.v);
 	else
-		log_err("host: RAM at 0x%llx is bad: 4 KiB that no VM has; not used any more", (ull)page.v);
+		log_err("host: RAM at 0x%llx is bad: 4 KiB that no VM has, nor gets", (ull)page.v);
 	return 0;
+}
+
+/*
+ * A VM may have got the page as RAM between the look for one and the record: then it goes from what the VM has touched.
+ * What it touches from here on leaves the page out.
+ */
+static void take_late(pa_t page)
+{
+	ipa_t at;
+	struct vm *vm = find_guest(page, &at);
+	int ret;
+
+	if (!vm)
+		return;
+	spin_lock(&vm->s2.lock);
+	ret = s2_take_page(&vm->s2, at);
+	spin_unlock(&vm->s2.lock);
+	hyp_unmap_ring_page(page);
+	guest_views_forget();
+	if (ret == -ENOMEM)
+		stop(vm, NO_TABLE, page);
 }
 
 int memerr_page(pa_t at, bool async)
@@ -296,7 +335,14 @@ int memerr_page(pa_t at, bool async)
 
 	spin_lock(&vms_lock);
 	vm = find_guest(page, &guest);
-	ret = badpage_is(page) ? -EEXIST : vm ? lose_page_at(vm, guest, &page, async) : lose_other_page(page, async);
+	if (badpage_is(page))
+		ret = -EEXIST;
+	else if (vm)
+		ret = lose_page_at(vm, guest, &page, async);
+	else
+		ret = lose_other_page(page, async);
+	if (!ret && !vm)
+		take_late(page);
 	spin_unlock(&vms_lock);
 	return ret;
 }

@@ -1,8 +1,8 @@
 /*
  * Memory errors: a page of the host's RAM is bad, as something has found or an operator says. It goes into quarantine
  * (mm/badpage.h), whoever has it loses it, and nobody else: a VM's page becomes a hole, where the guest takes an
- * external abort; a disk's an error of its requests; where virt7's own heap holds a VM's tables or vCPUs there, that VM
- * is stopped. docs/memory-errors.md has the whole story.
+ * external abort; a disk's an error of its requests; where virt7's own heap holds a VM's tables, vCPUs or devices
+ * there, that VM is stopped. docs/memory-errors.md has the whole story.
  *
  * A VM that is being started, reset or switched off has to be waited for. Locks taken: vms_lock, vm->lock, s2.lock.
  */

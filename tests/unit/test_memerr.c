@@ -66,9 +66,11 @@ bool s2_owns_table(const struct s2 *s2, pa_t page)
 	return table && s2 == &b->s2 && page.v == table;
 }
 
+static bool gone; /* what the VM had when it was looked for */
+
 bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out)
 {
-	if (vm->extent_count == 0 || at.v - VM_IPA >= vm->extent[0].size)
+	if (gone || vm->extent_count == 0 || at.v - VM_IPA >= vm->extent[0].size)
 		return false;
 	*out = pa(vm->extent[0].pa + at.v - VM_IPA);
 	return true;
@@ -109,9 +111,15 @@ void vmctl_crash(struct vm *vm, const struct vcpu *vcpu, const char *text)
 	strncpy(why, text, sizeof(why) - 1U);
 }
 
+static uint64_t late; /* RAM that VM b gets while it is looked for whose it is */
+
 static bool disk_owns(const struct device *device, pa_t page)
 {
 	(void)device;
+	if (late) {
+		b->extent[1] = (struct vm_extent){VM_IPA + 2U * BLOCK_SIZE, late, BLOCK_SIZE};
+		b->extent_count = 2;
+	}
 	return page.v - DISK_PA < BLOCK_SIZE;
 }
 
@@ -137,8 +145,9 @@ static void disk_lose(struct device *device, pa_t page)
 	losses++;
 }
 
-static const struct device_class disk_class = {.owns = disk_owns, .lose = disk_lose}, other_class;
-static struct device other = {.class = &other_class}, disk = {.class = &disk_class, .name = "disk0"};
+static const struct device_class disk_class = {.owns = disk_owns, .lose = disk_lose},
+				 other_class = {.size = sizeof(struct device)};
+static struct device *other, disk = {.class = &disk_class, .name = "disk0"};
 
 static struct vm *make_vm(const char *name)
 {
@@ -164,9 +173,10 @@ static int setup(void **state)
 	vm_count = 4;
 	b->extent[0] = (struct vm_extent){VM_IPA, VM_PA, 2U * BLOCK_SIZE};
 	b->extent_count = 1;
-	other.next = &disk;
-	other.vm = disk.vm = a;
-	a->devices = &other;
+	other = page_alloc(0);
+	*other = (struct device){.class = &other_class, .next = &disk, .vm = a};
+	disk.vm = a;
+	a->devices = other;
 	b->devices = &early;
 	return 0;
 }
@@ -176,7 +186,8 @@ static int each(void **state)
 	(void)state;
 	taken = unmapped = crashes = told = 0;
 	take_result = 0;
-	behind = table = 0;
+	behind = table = late = 0;
+	gone = false;
 	a->state = b->state = VM_RUNNING;
 	fake_log_reset();
 	return 0;
@@ -245,10 +256,10 @@ static void test_spare(void **state)
 	assert_int_equal(unmapped_at, behind);
 }
 
-/* A VM that is on its way somewhere has to be waited for. */
+/* A VM that is on its way somewhere has to be waited for; one that is off and keeps its RAM is not. */
 static void test_busy(void **state)
 {
-	static const enum vm_state settled[] = {VM_CREATED, VM_RUNNING, VM_PAUSED};
+	static const enum vm_state settled[] = {VM_CREATED, VM_RUNNING, VM_PAUSED, VM_OFF, VM_CRASHED};
 	uint64_t at = VM_IPA + 0x20000;
 
 	(void)state;
@@ -262,6 +273,35 @@ static void test_busy(void **state)
 		assert_int_equal(record(at - VM_IPA + VM_PA) != NULL, ok);
 		at += PAGE_SIZE;
 	}
+}
+
+/* A VM that has given its RAM back since somebody met an error there: whose it is will be found next time. */
+static void test_gone(void **state)
+{
+	(void)state;
+	b->state = VM_STOPPING;
+	assert_int_equal(memerr_page(pa(VM_PA + 0x18000), false), -EBUSY);
+	gone = true;
+	assert_int_equal(memerr_page(pa(VM_PA + 0x18000), false), -EBUSY);
+	b->state = VM_RUNNING;
+	assert_int_equal(memerr_page(pa(VM_PA + 0x18000), false), -EBUSY);
+	assert_int_equal(memerr_guest_page(b, ipa(VM_IPA + 0x18000), false), -EFAULT);
+	assert_null(record(VM_PA + 0x18000));
+}
+
+/* Nobody had it when it was asked; a VM has it, and has touched it, before it is in quarantine. */
+static void test_late(void **state)
+{
+	(void)state;
+	late = OTHER_PA;
+	assert_int_equal(memerr_page(pa(OTHER_PA + 0x3010), false), 0);
+	assert_true(taken == 1 && taken_at == VM_IPA + 2U * BLOCK_SIZE + 0x3000);
+	assert_true(unmapped == 1 && unmapped_at == OTHER_PA + 0x3000);
+	b->extent_count = 1;
+	take_result = -ENOMEM;
+	assert_int_equal(memerr_page(pa(OTHER_PA + 0x4000), false), 0);
+	assert_true(crashes == 1 && crashed == b);
+	b->extent_count = 1;
 }
 
 /* No room for a table: the page cannot go alone. */
@@ -340,8 +380,7 @@ static void test_nobody(void **state)
 {
 	(void)state;
 	assert_int_equal(memerr_page(pa(OTHER_PA), false), 0);
-	assert_string_equal(fake_log_last(LOG_ERR),
-			    "host: RAM at 0xc0000000 is bad: 4 KiB that no VM has; not used any more");
+	assert_string_equal(fake_log_last(LOG_ERR), "host: RAM at 0xc0000000 is bad: 4 KiB that no VM has, nor gets");
 	assert_int_equal(taken + crashes, 0);
 	assert_int_equal(memerr_page(pa(OTHER_PA + BLOCK_SIZE), false), -EFAULT);
 	assert_null(record(OTHER_PA + BLOCK_SIZE));
@@ -372,6 +411,27 @@ static void test_heap(void **state)
 	table = HEAP_BASE + HEAP_SIZE - PAGE_SIZE;
 	assert_int_equal(memerr_page(pa(table), false), 0);
 	assert_true(crashes == 2 && crashed == b);
+	assert_int_equal(memerr_page(page_pa(other), false), 0);
+	assert_true(crashes == 3 && crashed == a);
+}
+
+/* The list's next page is not to be had: that is said, and nothing else happens. Last, for the heap is empty. */
+static void test_no_record(void **state)
+{
+	uint64_t at = VM_PA + 0x100000;
+	int ret;
+
+	(void)state;
+	while (page_alloc(0))
+		;
+	while ((ret = memerr_page(pa(at), false)) == 0)
+		at += PAGE_SIZE;
+	assert_int_equal(ret, -ENOMEM);
+	assert_int_equal(memerr_guest_page(b, ipa(at - VM_PA + VM_IPA), false), -ENOMEM);
+	assert_non_null(strstr(fake_log_last(LOG_ERR), "virt7's heap has no room to note that"));
+	assert_int_equal(memerr_page(pa(OTHER_PA + 0x10000), false), -ENOMEM);
+	assert_null(record(at));
+	assert_int_equal(crashes, 0);
 }
 
 int main(void)
@@ -382,6 +442,8 @@ int main(void)
 		cmocka_unit_test_setup(test_device, each),    cmocka_unit_test_setup(test_nobody, each),
 		cmocka_unit_test_setup(test_no_table, each),  cmocka_unit_test_setup(test_heap, each),
 		cmocka_unit_test_setup(test_leave_out, each), cmocka_unit_test_setup(test_direct, each),
+		cmocka_unit_test_setup(test_gone, each),      cmocka_unit_test_setup(test_late, each),
+		cmocka_unit_test_setup(test_no_record, each),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
