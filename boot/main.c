@@ -99,6 +99,7 @@ static int init_memory(void)
 	s2_pages = options.stage2_page ? options.stage2_page == OPTION_PAGE_4K : host.emulated;
 	vtimer_choose_offset(options.timer_offset, host.emulated);
 	spinlock_unfair = host.emulated && !options.fair_locks;
+	hstr_stays_zero = host.emulated && !options.hstr;
 	log_info("host: %llu MiB of RAM, %llu MiB free for VMs", (unsigned long long)(total >> 20),
 		 (unsigned long long)(ram_available() >> 20));
 	return 0;

@@ -86,7 +86,8 @@ static const char *examine(struct percpu *cpu)
 static void init_traps(void)
 {
 	write_vtcr(VTCR_VALUE);
-	this_cpu()->hstr = probe_hstr() | HSTR_TTEE | (options.trap_c7 ? HSTR_T(7) : 0);
+	if (!hstr_stays_zero)
+		this_cpu()->hstr = probe_hstr() | HSTR_TTEE | (options.trap_c7 ? HSTR_T(7) : 0);
 	write_hstr(this_cpu()->hstr);
 	write_hdcr(pmu_init_cpu() | HDCR_TDRA | HDCR_TDOSA | HDCR_TDA);
 	write_hcptr(HCPTR_CLOSED);

@@ -47,7 +47,7 @@ static bool has_fcse(void)
 	return held;
 }
 
-uint32_t extra_probe(bool ras)
+uint32_t extra_probe(bool ras, bool thumbee)
 {
 	uint32_t found = has_fcse() ? EXTRA_fcseidr : 0;
 
@@ -56,13 +56,23 @@ uint32_t extra_probe(bool ras)
 		write_vdisr(0);
 		write_vdfsr(0); /* what a virtual abort says of its kind */
 	}
-	return found & extra_rows;
+	found &= extra_rows;
+	if (thumbee) {
+		found |= EXTRA_THUMBEE;
+		write_teecr(0);
+		write_teehbr(0);
+	}
+	return found;
 }
 
 void extra_save_rare(struct vcpu *vcpu)
 {
 	if (vcpu->coproc.extra & EXTRA_disr)
 		vcpu->ctx.disr = read_vdisr();
+	if (vcpu->coproc.extra & EXTRA_THUMBEE) {
+		vcpu->ctx.teecr = read_teecr();
+		vcpu->ctx.teehbr = read_teehbr();
+	}
 	if (vcpu->coproc.extra & EXTRA_PMU)
 		pmu_save(vcpu);
 }
@@ -71,6 +81,10 @@ void extra_load_rare(struct vcpu *vcpu)
 {
 	if (vcpu->coproc.extra & EXTRA_disr)
 		write_vdisr(vcpu->ctx.disr);
+	if (vcpu->coproc.extra & EXTRA_THUMBEE) {
+		write_teecr(vcpu->ctx.teecr);
+		write_teehbr(vcpu->ctx.teehbr);
+	}
 	if (vcpu->coproc.extra & EXTRA_PMU)
 		pmu_load(vcpu);
 }

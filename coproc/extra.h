@@ -25,11 +25,15 @@
 #define EXTRA_fcseidr BIT(0)
 #define EXTRA_disr    BIT(1)
 #define EXTRA_PMU     BIT(2) /* the vCPU has used its performance monitors since its reset (coproc/pmu.c) */
+#define EXTRA_THUMBEE BIT(3) /* TEECR and TEEHBR, where HSTR.TTEE is clear (coproc/model.h) */
 
-/* This CPU's EXTRA_ bits, of registers that are left as at reset. `ras`: ID_PFR0 shows the RAS Extension. */
-uint32_t extra_probe(bool ras);
+/*
+ * This CPU's EXTRA_ bits, of registers that are left as at reset. `ras`: ID_PFR0 shows the RAS Extension; `thumbee`:
+ * and ThumbEE, which nothing traps.
+ */
+uint32_t extra_probe(bool ras, bool thumbee);
 
-/* DISR and the performance monitors. */
+/* All but FCSEIDR. */
 void extra_save_rare(struct vcpu *vcpu);
 void extra_load_rare(struct vcpu *vcpu);
 

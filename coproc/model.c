@@ -36,6 +36,8 @@ static const char known[] = MODEL_HOST
 #include "coproc/model.def"
 	;
 
+bool hstr_stays_zero;
+
 /* What a CPU reports under the option cpu.fake: the registers of a Cortex-A7 r0p5, an A15 r2p1, a Cortex-A5. */
 static const struct fake {
 	uint32_t midr;
@@ -204,7 +206,7 @@ const char *model_examine(struct percpu *cpu)
 		model->midr = cpu->midr;
 		model->harden_works = true;
 	}
-	model->extra |= extra_probe(own.id_pfr0 & PFR0_RAS);
+	model->extra |= extra_probe(own.id_pfr0 & PFR0_RAS, hstr_stays_zero && own.id_pfr0 & PFR0_THUMBEE);
 	model->other_caches |= !same_caches(&own, &model->ids);
 	if (!harden_init_cpu(cpu, model->harden))
 		model->harden_works = false;

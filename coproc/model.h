@@ -39,6 +39,13 @@ struct cpu_model {
 	bool other_caches; /* CTR, CLIDR or CCSIDR differ on some of its CPUs: they trap (HCR.TID2) */
 };
 
+/*
+ * By the operator's wish (coproc.hstr=0, docs/boot.md), on an emulator only; set before the first CPU examines itself.
+ * Of what HSTR keeps from guests nothing can be changed there but ThumbEE's registers, which the world switch moves
+ * then (coproc/extra.h).
+ */
+extern bool hstr_stays_zero;
+
 /* This CPU, as it arrives: find its kind and read its registers. NULL, or why virt7 cannot use it. */
 const char *model_examine(struct percpu *cpu);
 

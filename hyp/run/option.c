@@ -7,7 +7,7 @@
 #include "hyp/console/log.h"
 #include "hyp/run/option.h"
 
-struct options options = {.console_escape = 0x1d, .console_log = 16};
+struct options options = {.hstr = 1, .console_escape = 0x1d, .console_log = 16};
 
 /* Decimal, or hexadecimal after 0x. */
 static bool parse_number(const char *text, size_t length, uint32_t *value)

@@ -16,6 +16,7 @@ struct options {
 	uint32_t cpu_fake;       /* 4 bits for each CPU: enum option_fake */
 	uint32_t cpu_cycle;      /* how often each secondary CPU switches itself off before it stays */
 	uint32_t trap_c7;        /* 1: HSTR.T7 on all CPUs */
+	uint32_t hstr;           /* 0: HSTR stays 0 on an emulator (coproc/model.h) */
 	uint32_t errata;         /* mask of enum option_erratum: to be worked around whatever the CPUs' revision */
 	uint32_t harden;         /* OPTION_HARDEN_...: when the branch predictor is emptied; 0: between VMs */
 	uint32_t log_setway;     /* 1: a line for each change of the set/way state */

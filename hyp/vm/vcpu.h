@@ -51,7 +51,7 @@ struct vcpu_context {
 	uint32_t dfsr, ifsr, adfsr, aifsr, dfar, ifar;
 	uint32_t vbar, contextidr, tpidrurw, tpidruro, tpidrprw, csselr;
 	uint32_t sctlr;
-	uint32_t fcseidr, disr; /* where the core has them: coproc/extra.h */
+	uint32_t fcseidr, disr, teecr, teehbr; /* where the core has them: coproc/extra.h */
 };
 
 struct vcpu {

@@ -3,6 +3,7 @@
  *
  *   count N   print N numbered lines          flood   print lines without end
  *   caches N  read the cache ID registers N times
+ *   it        run Thumb code with a conditional coprocessor access in an IT block
  *   spin      run without end                 off     power off
  *   say HEX   print these bytes
  *   listen    power off when the power key is pressed (PL061, line 3); `deaf` undoes it
@@ -101,6 +102,32 @@ static void flood(void)
 }
 
 /* Five accesses a round. */
+/*
+ * 7. What follows the call begins outside of any IT block, whatever was in one before (DDI 0406C A2.5.2): it would be
+ * skipped, as the comparison leaves N set.
+ */
+uint32_t it_block(void);
+__asm__("	.syntax unified\n"
+	"	.thumb\n"
+	"	.thumb_func\n"
+	"it_block:\n"
+	"	push	{lr}\n"
+	"	movs	r0, #0\n"
+	"	bl	1f\n"
+	"	cmp	r0, #1\n"
+	"	mov.w	r0, #7\n"
+	"	nop\n"
+	"	nop\n"
+	"	nop\n"
+	"	pop	{pc}\n"
+	"1:	itttt	pl\n"
+	"	mrcpl	p15, 0, r3, c13, c0, 3\n"
+	"	movpl	r1, #1\n"
+	"	movpl	r1, #2\n"
+	"	movpl	r1, #3\n"
+	"	bx	lr\n"
+	"	.arm\n");
+
 static void caches(uint32_t rounds)
 {
 	uint32_t ctr = 0, clidr = 0, ccsidr = 0, csselr = 0;
@@ -136,6 +163,8 @@ void guest_main(void)
 		if (is("count "))
 			for (uint32_t n = 1; n <= number(text + 6); n++)
 				printf("line %u\n", (unsigned int)n);
+		else if (is("it"))
+			printf("it: %u\n", (unsigned int)it_block());
 		else if (is("caches "))
 			caches(number(text + 7));
 		else if (is("say "))

@@ -59,7 +59,7 @@ static const char *const names[] = {
 	BANKED(NAME) MMIO(NAME_MMIO) "GICC_RPR"};
 
 #define SET_BY_START_S 5U    /* of BANKED */
-#define REGS_MAX       2048U /* QEMU's A15 and A7 have DACR 1,024 times */
+#define REGS_MAX       4096U /* QEMU's A15 and A7 have DACR 1,024 times, and c10 as often where HSTR is 0 */
 #define INSN_BX_LR     UINT32_C(0xe12fff1e)
 #define INSN_MRC       UINT32_C(0xee100010) /* r0 */
 #define INSN_MCR       UINT32_C(0xee000010)

@@ -87,6 +87,16 @@ def test_exits_of_cache_ids(virt7, mkbundle, cpu, options, exits, ctr):
     power_off(run)
 
 
+@pytest.mark.parametrize("hstr", (1, 0))
+def test_it_block(virt7, mkbundle, hstr):
+    """Thumb code with a conditional coprocessor access: QEMU 7.2 goes wrong where HSTR is not 0 (docs/platform.md)."""
+    run = virt7(mkbundle(guest("talk")), "-append", f"coproc.hstr={hstr}")
+    run.expect(rf"HSTR 0x{SUBSTITUTES['cortex-a15'] if hstr else 0:05x}\)")
+    run.expect(r"talk: ready\r")
+    run.send("it\r")
+    run.expect(rf"it: {0 if hstr and QEMU_VERSION < (10, 0) else 7}\r")
+
+
 @pytest.mark.parametrize("cpu,operation", [("cortex-a15", "ICIALLU"), ("cortex-a7", "BPIALL"), ("max", "BPIALL")],
                          ids=CPUS)
 def test_harden_at_exit(virt7, mkbundle, cpu, operation):

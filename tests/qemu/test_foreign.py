@@ -160,10 +160,10 @@ def test_built_kernel(machine, native, virt7, mkbundle, tmp_path, kernel, progra
     if machine == "native":
         run = native(image, "-initrd", initrd, "-append", line, smp=2, timeout=BOOT)
     else:
-        run = virt7(mkbundle(f"name=a,cpus=2,memory=256M,kernel={image},ramdisk={initrd},bootargs={line}"), smp=2, timeout=BOOT)
+        run = virt7(mkbundle(f"name=a,cpus=2,memory=256M,kernel={image},ramdisk={initrd},bootargs={line}"),
+                    "-append", f"coproc.hstr={int(kernel != 'thumb2')}", smp=2, timeout=BOOT)  # docs/platform.md
     run.expect("Brought up 1 node, 2 CPUs")
-    if run.expect(f"init: {order}-endian|Internal error").group().startswith("Internal") and (kernel, machine) == ("thumb2", "virt7"):
-        pytest.xfail("CAVEATS.md: Linux in Thumb code")
+    run.expect(f"init: {order}-endian")
     assert run.wait() == 0
     said = run.output()
     assert "reboot: Power down" in said and "Internal error" not in said and "virt7: warning" not in said

@@ -303,11 +303,15 @@ def test_freed_memory(virt7, mkbundle, page):
 
 # Registers.
 
-@pytest.mark.parametrize("cpu", CPUS)
-def test_worlds(virt7, mkbundle, cpu):
-    """Two VMs on one CPU, each with patterns of its own in all registers; nothing of them is there after a reset."""
+@pytest.mark.parametrize("cpu,hstr", [*((cpu, 1) for cpu in CPUS), ("cortex-a15", 0)], ids=[*CPUS, "hstr"])
+def test_worlds(virt7, mkbundle, cpu, hstr):
+    """
+    Two VMs on one CPU, each with patterns of its own in all registers; nothing of them is there after a reset. Also where
+    HSTR traps none of them.
+    """
     seeds = (5, 10)
-    run = virt7(mkbundle(*(f"name=vm{n},memory=8M,kernel={image('world')},bootargs=seed={n}" for n in seeds)), cpu=cpu)
+    run = virt7(mkbundle(*(f"name=vm{n},memory=8M,kernel={image('world')},bootargs=seed={n}" for n in seeds)),
+                "-append", f"coproc.hstr={hstr}", cpu=cpu)
     for n in seeds:
         run.expect_said(f"vm{n}", rf"PASS: world {n}:|FAIL: ", count=3)
     assert "FAIL: " not in run.output()

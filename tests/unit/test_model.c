@@ -351,6 +351,26 @@ static void test_extra(void **state)
 	assert_int_equal(vcpu.coproc.extra, EXTRA_fcseidr | EXTRA_disr);
 }
 
+/* ThumbEE's registers move where HSTR does not trap them and the core has them; elsewhere they are left alone. */
+static void test_extra_thumbee(void **state)
+{
+	(void)state;
+	fake_machine.events = 0;
+	fake_machine.reg[SYSREG_id_pfr0] = 0x1131;
+	assert_null(arrive(4, 0x412fc0f1));
+	hstr_stays_zero = true;
+	fake_machine.reg[SYSREG_id_pfr0] = 0x131;
+	assert_null(arrive(5, 0x412fc0f1));
+	assert_false(find("cortex-a15", 0)->extra & EXTRA_THUMBEE);
+	assert_int_equal(fake_find(SYSREG_teecr, 0), fake_machine.events);
+	fake_machine.reg[SYSREG_id_pfr0] = 0x1131;
+	fake_machine.reg[SYSREG_teecr] = fake_machine.reg[SYSREG_teehbr] = 1;
+	assert_null(arrive(6, 0x412fc0f1));
+	hstr_stays_zero = false;
+	assert_true(find("cortex-a15", 0)->extra & EXTRA_THUMBEE);
+	assert_int_equal(read_teecr() | read_teehbr(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +386,7 @@ int main(void)
 		cmocka_unit_test_setup(test_fake, setup),
 		cmocka_unit_test_setup(test_vfp, setup),
 		cmocka_unit_test_setup(test_extra, setup),
+		cmocka_unit_test_setup(test_extra_thumbee, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,10 @@ static void test_fake_cpus(void **state)
 static void test_yes_and_no(void **state)
 {
 	(void)state;
+	option_parse("coproc.hstr=1");
+	assert_int_equal(options.hstr, 1);
+	option_parse("coproc.hstr=0");
+	assert_int_equal(options.hstr, 0);
 	option_parse("coproc.t7=1 setway.log=1");
 	assert_int_equal(options.trap_c7, 1);
 	assert_int_equal(options.log_setway, 1);

@@ -413,12 +413,12 @@ static void abort_in_idle(void **state)
 	assert_ptr_equal(percpu[0].loaded, &vcpu[0]);
 }
 
-static const uint32_t extra_registers[] = {SYSREG_fcseidr, SYSREG_vdisr};
+static const uint32_t extra_registers[] = {SYSREG_fcseidr, SYSREG_vdisr, SYSREG_teecr, SYSREG_teehbr};
 
 /* Each where the core has it and only there, with the stage-1 MMU off; nothing of it outlives a reset. */
 static void extra_registers_move_where_they_are(void **state)
 {
-	static const uint32_t extra[] = {EXTRA_fcseidr, EXTRA_disr};
+	static const uint32_t extra[] = {EXTRA_fcseidr, EXTRA_disr, EXTRA_THUMBEE, EXTRA_THUMBEE};
 
 	(void)state;
 	for (uint32_t i = 0; i < ARRAY_SIZE(extra); i++) {
@@ -431,7 +431,9 @@ static void extra_registers_move_where_they_are(void **state)
 		assert_int_equal(fake_machine.reg[extra_registers[i]], 0);
 		assert_true(fake_find(SYSREG_sctlr, 0) < fake_find(extra_registers[i], 0));
 		assert_true(fake_find(extra_registers[i], 0) < fake_find(SYSREG_sctlr, fake_find(SYSREG_sctlr, 0) + 1));
-		assert_int_equal(fake_find(extra_registers[!i], 0), fake_machine.events);
+		for (uint32_t other = 0; other < ARRAY_SIZE(extra); other++)
+			if (extra[other] != extra[i])
+				assert_int_equal(fake_find(extra_registers[other], 0), fake_machine.events);
 		vcpu_load(&vcpu[0]);
 		assert_int_equal(fake_machine.reg[extra_registers[i]], 0x10000000U);
 		vcpu_reset_context(&vcpu[0], 0x40000000U, 0, 0, 0);

@@ -36,6 +36,17 @@
 	{                                                                                      \
 		__asm__ volatile("mcrr p15, " #opc1 ", %Q0, %R0, " #crm ::"r"(v_) : "memory"); \
 	}
+#define CP14_RW32(name, opc1, crn, crm, opc2)                                                                \
+	static inline uint32_t read_##name(void)                                                             \
+	{                                                                                                    \
+		uint32_t v_;                                                                                 \
+		__asm__ volatile("mrc p14, " #opc1 ", %0, " #crn ", " #crm ", " #opc2 : "=r"(v_)::"memory"); \
+		return v_;                                                                                   \
+	}                                                                                                    \
+	static inline void write_##name(uint32_t v_)                                                         \
+	{                                                                                                    \
+		__asm__ volatile("mcr p14, " #opc1 ", %0, " #crn ", " #crm ", " #opc2 ::"r"(v_) : "memory"); \
+	}
 #define SPECIAL_RW(name, reg) SPECIAL_RW2(name, reg, reg)
 #define SPECIAL_RW2(name, reg, write_reg)                                        \
 	static inline uint32_t read_##name(void)                                 \
@@ -105,6 +116,10 @@ CP15_RW32(contextidr, 0, c13, c0, 1)
 CP15_RW32(tpidrurw, 0, c13, c0, 2)
 CP15_RW32(tpidruro, 0, c13, c0, 3)
 CP15_RW32(tpidrprw, 0, c13, c0, 4)
+
+/* ThumbEE */
+CP14_RW32(teecr, 6, c0, c0, 0)
+CP14_RW32(teehbr, 6, c1, c0, 0)
 
 /* HYP */
 CP15_RW32(hsctlr, 4, c1, c0, 0)

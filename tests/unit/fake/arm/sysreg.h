@@ -19,7 +19,7 @@
 	rw32(csselr) rw32(vpidr) rw32(vmpidr) rw32(sctlr) rw32(actlr) rw32(cpacr) rw32(ttbr0) rw32(ttbr1) \
 	rw32(ttbcr) rw32(dacr) rw32(dfsr) rw32(ifsr) rw32(adfsr) rw32(aifsr) rw32(dfar) rw32(ifar) rw32(prrr) \
 	rw32(nmrr) rw32(amair0) rw32(amair1) rw32(vbar) rw32(fcseidr) rw32(vdfsr) rw32(vdisr) rw32(contextidr) rw32(tpidrurw) rw32(tpidruro) \
-	rw32(tpidrprw) rw32(hsctlr) rw32(hactlr) rw32(hcr) rw32(hdcr) rw32(hcptr) rw32(hstr) rw32(htcr) rw32(vtcr) \
+	rw32(tpidrprw) rw32(teecr) rw32(teehbr) rw32(hsctlr) rw32(hactlr) rw32(hcr) rw32(hdcr) rw32(hcptr) rw32(hstr) rw32(htcr) rw32(vtcr) \
 	rw32(hadfsr) rw32(hsr) rw32(hdfar) rw32(hifar) rw32(hpfar) rw32(hmair0) rw32(hmair1) rw32(hvbar) \
 	rw32(cntfrq) rw32(cntkctl) rw32(cntp_ctl) rw32(cntv_ctl) rw32(cnthctl) rw32(cnthp_ctl) rw32(elr_hyp) \
 	rw32(spsr_hyp) rw32(sp_usr) rw32(sp_svc) rw32(lr_svc) rw32(spsr_svc) rw32(sp_abt) rw32(lr_abt) \
