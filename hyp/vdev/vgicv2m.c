@@ -34,8 +34,10 @@ struct vgicv2m {
 
 static uint64_t vgicv2m_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
-	(void)vcpu, (void)device, (void)size;
-	return offset == MSI_TYPER ? TYPER : offset == MSI_IIDR ? IIDR : 0;
+	uint32_t value = offset == MSI_TYPER ? TYPER : offset == MSI_IIDR ? IIDR : 0;
+
+	(void)vcpu, (void)device;
+	return size == sizeof(value) ? value : 0; /* half words are for MSI_SETSPI_NS */
 }
 
 static bool vgicv2m_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)

@@ -39,6 +39,7 @@ static void test_gicv2m(void)
 	report_eq(read32(MSI_TYPER), first << 16 | MACHINE_SPI_MSI_COUNT, "MSI_TYPER is read-only");
 	report_eq(read32(MSI_IIDR), 0x05100000, "MSI_IIDR");
 	report_eq(read32(MSI_SETSPI_NS), 0, "MSI_SETSPI_NS reads as 0");
+	report_eq(read16(MSI_TYPER), 0, "half of MSI_TYPER reads as 0");
 	report(raises(first, first), "the first SPI");
 	report(raises(last, last), "the last SPI");
 	report(raises(last - 1U + 0x400U, last - 1U), "bits above the ID do not count");
