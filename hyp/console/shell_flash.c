@@ -1,8 +1,10 @@
 /*
  * The shell's command for flash: what a VM's variables are, as lines that tools/flashvars makes a file of, which a
- * bundle can begin with. Only what differs from the bank's fill byte is printed: flash: VM SIZE FILL         first;
- * numbers are hexadecimal flash: OFFSET = BYTES flash: OFFSET * COUNT BYTE flash: crc32 SUM            last: of all
- * lines in between, without "flash: ", each with its line feed
+ * bundle can begin with. Only what differs from the bank's fill byte is printed; numbers are hexadecimal:
+ *	flash: VM SIZE FILL         first
+ *	flash: OFFSET = BYTES
+ *	flash: OFFSET * COUNT BYTE
+ *	flash: crc32 SUM            last: of all lines in between, without "flash: ", each with its line feed
  */
 #include <string.h>
 
