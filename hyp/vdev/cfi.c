@@ -172,8 +172,10 @@ static void write_count(struct cfi *cfi, uint32_t value)
 }
 
 /* Little-endian, as the bank's bytes are. */
-static void store(uint8_t *to, uint32_t value, uint32_t size)
+static void store(uint64_t *buffer, uint32_t at, uint32_t value, uint32_t size)
 {
+	uint8_t *to = (uint8_t *)buffer + at;
+
 	for (uint32_t i = 0; i < size; i++)
 		to[i] &= (uint8_t)(value >> 8U * i);
 }
@@ -184,7 +186,7 @@ static void write_data(struct cfi *cfi, uint32_t offset, uint32_t value, uint32_
 		cfi->window = offset & ~(CFI_BUFFER - 1U);
 	cfi->begun = true;
 	if (offset - cfi->window < CFI_BUFFER)
-		store(&cfi->buffer[index_nospec(offset - cfi->window, CFI_BUFFER)], value, size);
+		store(cfi->buffer, index_nospec(offset - cfi->window, CFI_BUFFER), value, size);
 	else
 		cfi->bad = true;
 	if (cfi->left-- == 0)
@@ -194,10 +196,10 @@ static void write_data(struct cfi *cfi, uint32_t offset, uint32_t value, uint32_
 static void write_word(struct cfi *cfi, const struct cfi_memory *memory, void *bank, uint32_t offset, uint32_t value,
 		       uint32_t size)
 {
-	uint8_t data[sizeof(value)] = {0xff, 0xff, 0xff, 0xff};
+	uint64_t data = UINT64_MAX;
 
-	store(data, value, size);
-	end_command(cfi, CFI_STATUS, memory->program(bank, offset, data, size));
+	store(&data, 0, value, size);
+	end_command(cfi, CFI_STATUS, memory->program(bank, offset, &data, size));
 }
 
 static void write_confirm(struct cfi *cfi, const struct cfi_memory *memory, void *bank, uint32_t command)

@@ -29,11 +29,11 @@ enum cfi_step { CFI_COMMAND, CFI_WORD, CFI_ERASE, CFI_LOCK, CFI_COUNT, CFI_DATA,
 struct cfi {
 	enum cfi_mode mode;
 	enum cfi_step step;
-	uint32_t status; /* without CFI_READY: it is always */
-	uint32_t left;   /* of CFI_DATA, writes behind the next one */
-	uint32_t window; /* bytes from the bank's start to what the buffer will be written to */
-	bool begun, bad; /* the window is known; a write has left it */
-	uint8_t buffer[CFI_BUFFER];
+	uint32_t status;                  /* without CFI_READY: it is always */
+	uint32_t left;                    /* of CFI_DATA, writes behind the next one */
+	uint32_t window;                  /* bytes from the bank's start to what the buffer will be written to */
+	bool begun, bad;                  /* the window is known; a write has left it */
+	uint64_t buffer[CFI_BUFFER / 8U]; /* bytes, as they lie in the bank */
 };
 
 /*
@@ -41,7 +41,7 @@ struct cfi {
  * of a sector. Both return the bits of the status register that say what went wrong, or 0.
  */
 struct cfi_memory {
-	uint32_t (*program)(void *bank, uint32_t offset, const uint8_t *data, uint32_t len);
+	uint32_t (*program)(void *bank, uint32_t offset, const uint64_t *data, uint32_t len);
 	uint32_t (*erase)(void *bank, uint32_t sector);
 };
 

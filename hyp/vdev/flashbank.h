@@ -66,9 +66,12 @@ int flash_bank_read(const struct flash_bank *bank, uint32_t offset, void *to, ui
 /* The page that `offset` is in holds nothing but this byte; -1: it may hold anything. */
 int flash_bank_same(const struct flash_bank *bank, uint32_t offset);
 
-/* While nothing is shown. Replace bytes, or clear bits, of one page. 0, -EIO, or -ENOSPC: the bank's RAM is full. */
+/*
+ * While nothing is shown. Replace bytes, or clear the bits that are 0 in `masks`, which are bytes in memory order and
+ * ones behind `len`, of one page. 0, -EIO, or -ENOSPC: the bank's RAM is full.
+ */
 int flash_bank_write(struct flash_bank *bank, uint32_t offset, const void *from, uint32_t len);
-int flash_bank_clear(struct flash_bank *bank, uint32_t offset, const uint8_t *mask, uint32_t len);
+int flash_bank_clear(struct flash_bank *bank, uint32_t offset, const uint64_t *masks, uint32_t len);
 
 /* A sector: all bits set. */
 void flash_bank_erase(struct flash_bank *bank, uint32_t sector);

@@ -56,7 +56,7 @@ static void say_full(struct vflash *flash)
 }
 
 /* A command's bytes end at the end of its buffer, which is a page. */
-static uint32_t program(void *p, uint32_t offset, const uint8_t *data, uint32_t len)
+static uint32_t program(void *p, uint32_t offset, const uint64_t *data, uint32_t len)
 {
 	struct flash_part *part = p;
 	int ret;

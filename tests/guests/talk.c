@@ -3,6 +3,7 @@
  *
  *   count N   print N numbered lines          flood   print lines without end
  *   caches N  read the cache ID registers N times
+ *   program   erase a sector of flash and program 4 KiB of it, and say how long the last write of each took
  *   it        run Thumb code with a conditional coprocessor access in an IT block
  *   spin      run without end                 off     power off
  *   say HEX   print these bytes
@@ -144,6 +145,34 @@ static void caches(uint32_t rounds)
 	       (unsigned int)csselr, (unsigned int)ccsidr);
 }
 
+#define BANK  UINT32_C(0x04000000)
+#define WORDS 1024U /* of what one buffered program takes */
+#define NS    16U   /* of a tick: QEMU's counter */
+
+/* Ticks that a command to both chips takes. */
+static uint32_t command_ticks(uint32_t value)
+{
+	uint32_t began = (uint32_t)read_cntvct();
+
+	write32(BANK, value << 16 | value);
+	return (uint32_t)read_cntvct() - began;
+}
+
+static void program(void)
+{
+	uint32_t erased, programmed;
+
+	command_ticks(0x20);
+	erased = command_ticks(0xd0);
+	command_ticks(0xe8);
+	command_ticks(WORDS - 1U);
+	for (uint32_t i = 0; i < WORDS; i++)
+		write32(BANK + 4U * i, 0);
+	programmed = command_ticks(0xd0);
+	printf("program: %u ns, erase: %u ns, status %08x\n", (unsigned int)(NS * programmed),
+	       (unsigned int)(NS * erased), (unsigned int)read32(BANK));
+}
+
 void guest_main(void)
 {
 	gic_init();
@@ -163,6 +192,8 @@ void guest_main(void)
 		if (is("count "))
 			for (uint32_t n = 1; n <= number(text + 6); n++)
 				printf("line %u\n", (unsigned int)n);
+		else if (is("program"))
+			program();
 		else if (is("it"))
 			printf("it: %u\n", (unsigned int)it_block());
 		else if (is("caches "))

@@ -212,6 +212,15 @@ def test_flash_costs_what_is_used(virt7, mkbundle):
     assert int(run.expect(r"disks and flash +(\d+) MiB\r")[1]) <= 4
 
 
+def test_long_commands(virt7, mkbundle):
+    """A sector's erase and a full buffer's program, each in one write of the guest's: interrupts wait for no longer."""
+    run = virt7(mkbundle(f"name=test,memory=64M,kernel={BUILD}/guests/talk.bin,flash"), "-icount", "shift=0,sleep=off")
+    run.expect("talk: ready")
+    run.send("program\r")
+    took = run.expect(r"program: (\d+) ns, erase: (\d+) ns, status 00800080\r")
+    assert max(int(took[1]), int(took[2])) <= 10500  # instructions: 10,000 and the guest's own
+
+
 def test_flash_save_without(virt7, mkbundle):
     run = virt7(mkbundle(f"name=plain,memory=64M,autostart=no,kernel={ROOT}/build/guests/talk.bin"))
     run.expect(r"64 MiB\r")

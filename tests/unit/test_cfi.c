@@ -22,7 +22,7 @@ struct bank {
 	uint8_t array[SIZE];
 };
 
-static uint32_t program(void *p, uint32_t offset, const uint8_t *data, uint32_t len)
+static uint32_t program(void *p, uint32_t offset, const uint64_t *data, uint32_t len)
 {
 	struct bank *bank = p;
 
@@ -31,7 +31,7 @@ static uint32_t program(void *p, uint32_t offset, const uint8_t *data, uint32_t 
 	if (bank->refuse)
 		return CFI_WRITE_BAD | bank->refuse;
 	for (uint32_t i = 0; i < len; i++)
-		bank->array[offset + i] &= data[i];
+		bank->array[offset + i] &= ((const uint8_t *)data)[i];
 	return 0;
 }
 
