@@ -15,6 +15,7 @@
 #include "hyp/host/merrsr.h"
 #include "hyp/arm/insn.h"
 #include "hyp/exit/mmio.h"
+#include "hyp/run/sched.h"
 #include "hyp/vm/memfound.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
@@ -49,13 +50,13 @@ struct element {
 	uint64_t at;   /* IPA */
 	uint32_t size; /* bytes */
 	unsigned int reg;
-	uint32_t *vfp; /* instead of reg */
+	uint32_t *word; /* instead of reg */
 	bool write, sign;
 };
 
 static uint32_t value_out(const struct regs *regs, uint32_t spsr, const struct element *e)
 {
-	uint32_t value = e->vfp ? *e->vfp : regs_read(regs, spsr, e->reg);
+	uint32_t value = e->word ? *e->word : regs_read(regs, spsr, e->reg);
 
 	return spsr & PSR_E ? swap(value, e->size) : value;
 }
@@ -66,8 +67,8 @@ static void value_in(struct regs *regs, uint32_t spsr, const struct element *e, 
 		value = swap(value, e->size);
 	if (e->sign)
 		value = e->size == 1 ? (uint32_t)(int8_t)value : (uint32_t)(int16_t)value;
-	if (e->vfp)
-		*e->vfp = value;
+	if (e->word)
+		*e->word = value;
 	else
 		regs_write(regs, spsr, e->reg, value);
 }
@@ -99,42 +100,58 @@ static uint32_t read_reg(void *arg, unsigned int n)
 	return regs_read(context->regs, context->spsr, n);
 }
 
-/* False: nobody answers, or part of it is beyond the page `at` is in, which is not ours to guess. */
-static bool transfer_all(struct vcpu *vcpu, struct regs *regs, const struct insn_access *insn, uint64_t first,
-			 uint64_t at)
-{
-	uint32_t *vfp = &vcpu->vfp.word[insn->vfp_first];
-	uint32_t swapped = insn->vfp_double && read_spsr_hyp() & PSR_E ? 1U : 0;
-
-	for (uint32_t i = 0; i < insn->count; i++) {
-		struct element e = {.at = first + i * insn->size,
-				    .size = insn->size,
-				    .write = insn->write,
-				    .sign = insn->sign_extend};
-
-		if (insn->vfp)
-			e.vfp = &vfp[i ^ swapped];
-		else
-			e.reg = insn->reg[i];
-		if ((e.at ^ at) & ~(PAGE_SIZE - 1ULL) || !transfer(vcpu, regs, &e))
-			return false;
-	}
-	return true;
-}
-
-/* The registers of VFP are in this CPU where the vCPU was the last to use them (coproc/coproc.c); else in its context.
+/*
+ * Between the registers and `words`, for a load the other way. The registers of VFP are in this CPU where the vCPU was
+ * the last to use them (coproc/coproc.c); else in its context.
  */
-static bool transfer_vfp(struct vcpu *vcpu, struct regs *regs, const struct insn_access *insn, uint64_t first,
-			 uint64_t at)
+static void move_words(struct vcpu *vcpu, struct regs *regs, const struct insn_access *insn, uint32_t *words)
 {
-	bool here = this_cpu()->vfp_owner == vcpu, done;
+	bool here = insn->vfp && this_cpu()->vfp_owner == vcpu;
+	uint32_t spsr = read_spsr_hyp(), swapped = insn->vfp_double && spsr & PSR_E ? 1U : 0;
 
 	if (here)
 		vfp_save(&vcpu->vfp);
-	done = transfer_all(vcpu, regs, insn, first, at);
-	if (here)
+	for (uint32_t i = 0; i < insn->count; i++) {
+		uint32_t *vfp = insn->vfp ? &vcpu->vfp.word[insn->vfp_first + (i ^ swapped)] : NULL;
+
+		if (insn->write)
+			words[i] = vfp ? *vfp : regs_read(regs, spsr, insn->reg[i]);
+		else if (vfp)
+			*vfp = words[i];
+		else
+			regs_write(regs, spsr, insn->reg[i], words[i]);
+	}
+	if (here && !insn->write)
 		vfp_load(&vcpu->vfp);
-	return done;
+}
+
+/*
+ * False: nobody answers, or part of it is beyond the page `at` is in, which is not ours to guess. No register has
+ * changed then: a load may have its own base among them, which an abort leaves as it was (B1.9.8). An access may take
+ * as long as one exit may (an erase of flash), so others may have the CPU between two.
+ */
+static bool transfer_all(struct vcpu *vcpu, struct regs *regs, const struct insn_access *insn, uint64_t first,
+			 uint64_t at)
+{
+	uint32_t words[INSN_ELEMENTS_MAX];
+
+	if (insn->write)
+		move_words(vcpu, regs, insn, words);
+	for (uint32_t i = 0; i < insn->count; i++) {
+		struct element e = {.at = first + i * insn->size,
+				    .size = insn->size,
+				    .word = &words[i],
+				    .write = insn->write,
+				    .sign = insn->sign_extend};
+
+		if (i)
+			sched_preempt();
+		if ((e.at ^ at) & ~(PAGE_SIZE - 1ULL) || !transfer(vcpu, regs, &e))
+			return false;
+	}
+	if (!insn->write)
+		move_words(vcpu, regs, insn, words);
+	return true;
 }
 
 /*
@@ -163,7 +180,7 @@ static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t h
 		return EXIT_AGAIN;
 	/* The fault may be any element's. */
 	first = at - va + insn.va;
-	if (insn.vfp ? !transfer_vfp(vcpu, regs, &insn, first, at) : !transfer_all(vcpu, regs, &insn, first, at))
+	if (!transfer_all(vcpu, regs, &insn, first, at))
 		goto abort;
 	if (insn.write_back >= 0)
 		regs_write(regs, spsr, (unsigned int)insn.write_back, insn.write_back_value);
