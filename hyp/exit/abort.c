@@ -189,6 +189,7 @@ static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t h
 		write_spsr_hyp(insn_advance_it(spsr));
 	return EXIT_AGAIN;
 abort:
+	write_hsr(hsr); /* others may have trapped meanwhile, and the guest is told whether it was a store */
 	inject_data_abort(vcpu, va);
 	return EXIT_AGAIN;
 }

@@ -39,6 +39,7 @@ static struct {
 	enum fetch_result fetch;
 	uint32_t opcode;
 	uint32_t reads, writes, aborts, abort_va, value[2];
+	bool abort_of_store;
 	uint64_t at[2];
 } seen;
 
@@ -136,6 +137,7 @@ void inject_data_abort(struct vcpu *v, uint32_t va)
 	(void)v;
 	seen.aborts++;
 	seen.abort_va = va;
+	seen.abort_of_store = read_hsr() & ISS_DABT_WNR;
 }
 
 void inject_prefetch_abort(struct vcpu *v, uint32_t va)
@@ -155,6 +157,7 @@ static bool others_use_vfp;
 void sched_preempt(void)
 {
 	preempted++;
+	write_hsr(0);
 	if (others_use_vfp) {
 		vcpu.vfp = vfp;
 		memset(&vfp, 0x33, sizeof(vfp));
@@ -340,13 +343,16 @@ static void test_preempted(void **state)
 	fault(STM, STORE, DEVICE);
 	fault(LDM, LOAD, DEVICE);
 	assert_int_equal(preempted, 2);
+	fault(STM, STORE, DEVICE + 0xffc);
+	assert_int_equal(preempted, 3);
+	assert_true(seen.aborts == 1 && seen.abort_of_store);
 	the_cpu = &cpu;
 	cpu.vfp_owner = &vcpu;
 	memset(&vfp, 0x11, sizeof(vfp));
 	others_use_vfp = true;
 	fault(VLDR, LOAD, DEVICE);
 	others_use_vfp = false;
-	assert_int_equal(preempted, 3);
+	assert_int_equal(preempted, 4);
 	assert_true(vcpu.vfp.d[17] == UINT64_C(0x6500000064));
 	assert_true(vfp.d[17] == UINT64_C(0x3333333333333333));
 	the_cpu = NULL;
