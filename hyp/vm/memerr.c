@@ -19,6 +19,10 @@ typedef unsigned long long ull;
 
 static struct log_budget budget; /* bad pages may come by hundreds; `mem` has all */
 
+/* What has become of a page of a VM's. */
+#define TAKEN_AWAY "4 KiB taken away"
+#define STANDS_IN  "another page stands in for it"
+
 /* States in which nobody else changes what the VM has of its RAM, which may be kept over its end (keeps_ram). */
 #define SETTLED (BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_CREATED) | BIT(VM_OFF) | BIT(VM_CRASHED))
 
@@ -84,8 +88,8 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 	if (lost)
 		tell_guest(vm, at, async);
 	if (log_ratelimit(&budget))
-		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: 4 KiB taken away%s",
-			vm->config.name, (ull)page.v, (ull)at.v,
+		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: %s%s", vm->config.name,
+			(ull)page.v, (ull)at.v, lost ? TAKEN_AWAY : STANDS_IN,
 			vm_is_direct(vm)
 				? " from its vCPUs; its devices have it still, and the error cannot be contained"
 				: "");
@@ -120,7 +124,7 @@ static void leave_out(struct vm *vm, ipa_t at, pa_t page)
 	stands_in = !vm_is_direct(vm) && badpage_replace(bad) == 0;
 	if (log_ratelimit(&budget))
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: %s", vm->config.name,
-			(ull)page.v, (ull)at.v, stands_in ? "another page stands in for it" : "4 KiB taken away");
+			(ull)page.v, (ull)at.v, stands_in ? STANDS_IN : TAKEN_AWAY);
 }
 
 int memerr_leave_out(struct vm *vm, ipa_t block, pa_t to)
