@@ -192,7 +192,7 @@ static bool ask(const struct order *order)
 			return false;
 	}
 	if (order->seconds == 0)
-		shell_printf("vm %s: still running; -f switches it off\n", vm->config.name);
+		shell_printf("vm %s: still running; with -f it is not asked\n", vm->config.name);
 	return false;
 }
 
