@@ -13,7 +13,7 @@ import bundletree
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME_RULE = r"[A-Za-z0-9_+][A-Za-z0-9._+-]{0,30}"
-FOREIGN_HEAD = 0x206
+FOREIGN_HEAD = 0x208
 MAX_VMS = 255
 VIRTIO_SLOTS = 32
 SWITCH_PORTS_MAX = 256  # of hyp/virtio/switch.h

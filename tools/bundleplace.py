@@ -125,7 +125,7 @@ class Placement:
             0 <= start - bank * FLASH // 2 and start - bank * FLASH // 2 + size <= FLASH // 2 for bank in self.banks)
 
     def outside(self, start, size, how=""):
-        self.wrong("OUTSIDE", kib(size), how, start, RAM, self.end)
+        self.wrong("OUTSIDE", kib(size), how, start, RAM, self.end, "" if start else self.words["FOR_FLASH"])
 
     def claim(self, start, size, how=""):
         if not self.holds(start, size):

@@ -129,10 +129,11 @@ class Check:
 
 def check(data, read_tree, damage, words, ram, cpus, flash, tells_errors):
     """Wrong, in virt7's words, where the tree does not fit the VM."""
-    if len(data) > FILE_MAX:
+    is_tree = data[:4] == MAGIC.to_bytes(4, "big")
+    if is_tree and len(data) > FILE_MAX:
         raise Wrong(fill_in(words["TREE_LARGE"], len(data) + 1023 >> 10))
     try:
-        root = read_tree(data) if data[:4] == MAGIC.to_bytes(4, "big") else None
+        root = read_tree(data) if is_tree else None
     except damage:
         root = None
     if root is None:

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FOREIGN_HEAD 0x206U /* bytes that tell all of them */
+#define FOREIGN_HEAD 0x208U /* bytes that tell all of them */
 
 struct foreign {
 	const char *what;   /* "a cpio archive" */

@@ -156,7 +156,8 @@ int loader_zero(struct loader *l, uint64_t to, uint64_t len)
 
 static int refuse_outside(const struct loader *l, uint64_t start, uint64_t size, const char *how)
 {
-	loader_refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)l->ram_base, (ull)l->ram_end);
+	loader_refuse(l, WORDS_OUTSIDE, kib(size), how, (ull)start, (ull)l->ram_base, (ull)l->ram_end,
+		      start ? "" : WORDS_FOR_FLASH);
 	return -ENOSPC;
 }
 
@@ -530,7 +531,10 @@ static int read_usertree(struct loader *l)
 		return err;
 	len = l->stream.length;
 	if (len > USERTREE_FILE_MAX) {
-		loader_refuse(l, WORDS_TREE_LARGE, kib(len));
+		if (fdt32_ld((const void *)header) == FDT_MAGIC)
+			loader_refuse(l, WORDS_TREE_LARGE, kib(len));
+		else
+			loader_refuse(l, "%s", WORDS_TREE_DAMAGED);
 		return -E2BIG;
 	}
 	err = image_stream_read(&l->stream, l->large, len);

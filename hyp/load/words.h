@@ -57,7 +57,8 @@
 /* What is printed with values in it; behind the VM's name, or behind the image's. */
 #define WORDS_CPU_MODEL "cpu-model \"%.40s\": not one of %s; change it in /vms/%s or leave it out"
 #define WORDS_MAC_TAKEN "%s has %02x:%02x:%02x:%02x:%02x:%02x on this switch; give another local-mac-address"
-#define WORDS_OUTSIDE   "%u KiB%s at 0x%llx are not inside RAM (0x%llx to 0x%llx)"
+#define WORDS_OUTSIDE   "%u KiB%s at 0x%llx are not inside RAM (0x%llx to 0x%llx)%s"
+#define WORDS_FOR_FLASH "; what is made for address 0 starts in flash (mkbundle: flash)"
 #define WORDS_OVERLAP   "%u KiB%s at 0x%llx overlap the %s, %u KiB at 0x%llx; give the VM more memory"
 #define WORDS_NO_ROOM \
 	"%u KiB fit neither between the kernel and the device tree at 0x%llx nor above it (RAM ends at 0x%llx)"
@@ -65,15 +66,16 @@
 #define WORDS_SHORT "shorter than its headers say; make the bundle again"
 
 #define WORDS_UIMAGE_HEADER "damaged uImage header"
-#define WORDS_UIMAGE_ARCH   "uImage for another architecture"
+#define WORDS_UIMAGE_ARCH   "uImage for another architecture; a guest is a 32-bit ARM program"
 #define WORDS_UIMAGE_SHORT  "uImage shorter than its header says"
-#define WORDS_UIMAGE_PACKED "uImage with a compression other than none and gzip"
-#define WORDS_UIMAGE_TWICE  "compressed twice, by uImage and by the bundle; use compression = \"none\" in the bundle"
-#define WORDS_UIMAGE_DATA   "damaged data in uImage, its CRC does not match"
-#define WORDS_UIMAGE_TYPE   "uImage of type %u; a kernel is type %u"
-#define WORDS_ELF_HEADERS   "ELF with no program headers, or with more than 16"
-#define WORDS_ELF_EMPTY     "ELF without anything to load"
-#define WORDS_ELF_SEGMENT   "damaged ELF: a segment has %u bytes in the file and %u in memory"
+#define WORDS_UIMAGE_PACKED \
+	"uImage with a compression other than none and gzip; unpack what is in it (dumpimage -T kernel -p 0 -o FILE)"
+#define WORDS_UIMAGE_TWICE "compressed twice, by uImage and by the bundle; use compression = \"none\" in the bundle"
+#define WORDS_UIMAGE_DATA  "damaged data in uImage, its CRC does not match"
+#define WORDS_UIMAGE_TYPE  "uImage of type %u; a kernel is type %u"
+#define WORDS_ELF_HEADERS  "ELF with no program headers, or with more than 16"
+#define WORDS_ELF_EMPTY    "ELF without anything to load"
+#define WORDS_ELF_SEGMENT  "damaged ELF: a segment has %u bytes in the file and %u in memory"
 
 /* A device tree of the user's. */
 #define WORDS_TREE_DAMAGED "not a device tree, or a damaged one"

@@ -142,6 +142,8 @@ PLACES = {  # kernel, more keys, the line behind its name (or the ramdisk's)
                                                     "the VM more memory"),
     "too large": (bytes(64 << 20), "", f"65536 KiB at 0x40010000 are not inside RAM {INSIDE}"),
     "too large, packed": (bytes(64 << 20), "kernel-compression=gzip", f"65536 KiB at 0x40010000 are not inside RAM {INSIDE}"),
+    "made for flash": (elf32((0, 0, 0, 64, 4096)), "", f"4 KiB at 0x0 are not inside RAM {INSIDE}; what is made for address 0 "
+                                                       "starts in flash (mkbundle: flash)"),
     "entry": (bytes(4096), "kernel-entry=0x8000", f"entry point 0x8000 is not inside RAM {INSIDE}"),
     "zimage": (zimage(start=0x60008000), "", f"4 KiB at 0x60008000 are not inside RAM {INSIDE}"),
     "unpacking": (zimage(kernel=40 << 20), "", "41032 KiB (unpacking) at 0x40008000 overlap the device tree, 16 KiB at 0x42000000; "
@@ -158,7 +160,7 @@ PLACES = {  # kernel, more keys, the line behind its name (or the ramdisk's)
     "uimage": (lambda folder: uimage(folder, load=0x8000), "", f"4 KiB at 0x8000 are not inside RAM {INSIDE}"),
     "uimage, entry": (lambda folder: uimage(folder, entry=0), "", f"entry point 0x0 is not inside RAM {INSIDE}"),
     "uimage, kind": (lambda folder: uimage(folder, kind="ramdisk"), "", "uImage of type 3; a kernel is type 2"),
-    "uimage, arch": (lambda folder: uimage(folder, arch="x86"), "", "uImage for another architecture"),
+    "uimage, arch": (lambda folder: uimage(folder, arch="x86"), "", "uImage for another architecture; a guest is a 32-bit ARM program"),
     "uimage, header": (lambda folder: uimage(folder, edit=5), "", "damaged uImage header"),
     "uimage, data": (lambda folder: uimage(folder, edit=100), "", "damaged data in uImage, its CRC does not match"),
     "uimage, cut": (lambda folder: uimage(folder)[:-1], "", "uImage shorter than its header says"),
@@ -186,6 +188,14 @@ def test_places_of_a_ramdisk(kernel, tmp_path, size, keys, line):
     ramdisk.write_bytes(bytes(size))
     status, stderr = mkbundle(tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={kernel},ramdisk={ramdisk},{keys}")
     assert (status, stderr) == (1, f'mkbundle: vm a: ramdisk "initrd": {line}\n')
+
+
+def test_what_is_no_tree(kernel, tmp_path):
+    """It is not said to be too large."""
+    picture = tmp_path / "picture"
+    picture.write_bytes(b"\xff\xd8\xff\xe0" + bytes(60 << 10))
+    status, stderr = mkbundle(tmp_path / "x.itb", "--vm", f"name=a,memory=64M,kernel={kernel},fdt={picture}")
+    assert (status, stderr) == (1, 'mkbundle: vm a: fdt "picture": not a device tree, or a damaged one\n')
 
 
 @pytest.mark.parametrize("memory", ["16M", "32M"])
@@ -515,6 +525,14 @@ FOREIGN = {
     "lzma": (b"\x5d\0\0\x80\0" + b"\xff" * 8, "compressed with lzma; uncompress it (unlzma)"),
     "lzop": (at(0, b"\x89LZO\0"), "compressed with lzop; uncompress it (lzop -d)"),
     "edk2": (at(0x28, b"_FVH"), "firmware (an EDK2 volume); it starts in flash: give it as code of a virt7,cfi-flash (mkbundle: flash=)"),
+    "edk2-debian": (b"\xfe\x03\0\xea" + b"\xff" * 4092 + at(0x28, b"_FVH"),
+                    "firmware (EDK2); it starts in flash: give it as code of a virt7,cfi-flash (mkbundle: flash=)"),
+    "gpt": (at(0x200, b"EFI PART"), "a disk image (GPT); give a kernel"),
+    "fat16": (at(0x36, b"FAT16", 512)[:510] + b"\x55\xaa", "a disk image (FAT); give a kernel"),
+    "fat32": (at(0x52, b"FAT32", 512)[:510] + b"\x55\xaa", "a disk image (FAT); give a kernel"),
+    "jpeg": (at(0, b"\xff\xd8\xff\xe0"), "a picture (JPEG); give a kernel"),
+    "png": (at(0, b"\x89PNG\r\n\x1a\n"), "a picture (PNG); give a kernel"),
+    "pdf": (at(0, b"%PDF-1.7"), "a PDF; give a kernel"),
     "deb": (at(0, b"!<arch>\ndebian"), "an archive (.deb, .a); unpack it and give the kernel in it"),
     "zip": (at(0, b"PK\3\4"), "a zip archive; unpack it and give the kernel in it"),
     "android": (at(0, b"ANDROID!"), "an Android boot image; take kernel and ramdisk out of it"),

@@ -317,6 +317,10 @@ static void test_load_and_entry(void **state)
 	t->cfg.kernel.load = 0x8000;
 	expect_refusal(t, -ENOSPC,
 		       "vm a: kernel \"linux\": 4 KiB at 0x8000 are not inside RAM (0x40000000 to 0x41000000)");
+	t->cfg.kernel.load = 0;
+	expect_refusal(t, -ENOSPC,
+		       "vm a: kernel \"linux\": 4 KiB at 0x0 are not inside RAM (0x40000000 to 0x41000000); "
+		       "what is made for address 0 starts in flash (mkbundle: flash)");
 	t->cfg.kernel.load = RAM + RAM_SIZE - 4095;
 	expect_refusal(t, -ENOSPC, "are not inside RAM");
 	t->cfg.kernel.load = UINT64_MAX - 100;
@@ -598,10 +602,10 @@ static void test_uimage_errors(void **state)
 	} rows[] = {
 		{40, 0x01, false, "damaged uImage header"},
 		{5, 0x5a, false, "damaged uImage header"},
-		{29, 22, true, "uImage for another architecture"},
+		{29, 22, true, "uImage for another architecture; a guest is a 32-bit ARM program"},
 		{30, 4, true, "a uImage of several files; split it (dumpimage -T multi -p 0 -o FILE) and give each as"},
 		{30, 3, true, "uImage of type 3; a kernel is type 2"},
-		{31, 2, true, "uImage with a compression other than none and gzip"},
+		{31, 2, true, "uImage with a compression other than none and gzip; unpack what is in it"},
 		{31, 1, true, "not a gzip stream, or a damaged one"},
 		{14, 0x02, true, "uImage shorter than its header says"},
 		{12, 0xff, true, "uImage shorter than its header says"},
@@ -1168,6 +1172,8 @@ static void test_usertree(void **state)
 	assert_int_equal(load(t), 0);
 	expect_at(t, DTB + 16, tree + 16, USERTREE_FILE_MAX - 16);
 	t->cfg.fdt = plain("own", tree, USERTREE_FILE_MAX + 1);
+	expect_refusal(t, -E2BIG, "vm a: fdt \"own\": not a device tree, or a damaged one");
+	fdt32_st(tree, FDT_MAGIC);
 	expect_refusal(t, -E2BIG, "vm a: fdt \"own\": 57 KiB, of which 56 fit; take out what the guest does not need");
 	t->cfg.fdt.size = 100;
 	tree_is_wrong = "no good";
