@@ -149,6 +149,30 @@ def test_made_whole(poisoned):
     power_off(run)
 
 
+def test_no_spare(poisoned):
+    """A host without free RAM: the hole stays over a reset, and the VM is told so, until there is some again."""
+    other = {"name": "b", "kib": 8192, "args": "listen=2000000000"}
+    run = poisoned({"name": "a", "args": "listen=2000000000"}, other)
+    for _ in range(2):
+        run.expect("memerr: listens")
+    open_shell(run)
+    free = int(re.search(r"free for VMs +(\d+) MiB", totals(run))[1])
+    power_off(run)
+    run = poisoned({"name": "a", "args": "listen=2000000000"}, other | {"kib": (free + 8) << 10})
+    for _ in range(2):
+        run.expect("memerr: listens")
+    open_shell(run)
+    assert re.search(r"free for VMs +0 MiB", totals(run))
+    assert "is bad: 4 KiB taken away" in command(run, "poison a 42345000")
+    for _ in range(2):
+        assert "vm a: 1 pages of its RAM are bad, and the host has no RAM free to replace them" in command(run, "vm reset -f a")
+        assert "spare pages: 0, of which 0 stand in for others" in totals(run)
+    command(run, "vm destroy -f b")
+    assert "are bad" not in command(run, "vm reset -f a")
+    assert "spare pages: 512, of which 1 stand in for others" in totals(run)
+    power_off(run)
+
+
 def test_flash(qemu, mkbundle, tmp_path):
     """A page of a VM's flash: external aborts where it is read, until its sector is erased. Its neighbours stay."""
     vars_image = tmp_path / "vars.bin"
