@@ -80,6 +80,27 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Behind each of these no TLB has what has gone (fake_tables.h). */
+static void clear_ram(void)
+{
+	s2_clear(&s2);
+	assert_int_equal(fake_tables_between(), 0);
+}
+
+static void forget_ram(void)
+{
+	s2_forget(&s2);
+	assert_int_equal(fake_tables_between(), 0);
+}
+
+static int take_page(uint64_t at)
+{
+	int ret = s2_take_page(&s2, ipa(at));
+
+	assert_int_equal(fake_tables_between(), 0);
+	return ret;
+}
+
 static uint64_t *table_at(uint64_t entry)
 {
 	return page_va(pa(entry & 0xfffffff000ULL));
@@ -198,6 +219,7 @@ static void test_shown_table(void **state)
 	assert_false(s2_next_dirty(&s2, &(ipa_t){0}, &at));
 	before = fake_machine.events;
 	s2_hide_tables(&s2, ipa(0x4000000), 0x4000000);
+	assert_int_equal(fake_tables_between(), 0);
 	assert_true(l2[0x21] == 0);
 	assert_true(fake_machine.events > before); /* s2_flush_tlb() */
 	assert_false(s2_lookup(&s2, ipa(0x4201234), &to));
@@ -276,11 +298,11 @@ static void test_pages(void **state)
 	assert_true(s2_lookup(&s2, ipa(0x402abcde), &to));
 	assert_int_equal(to.v, 0xab806abcdeULL);
 	assert_int_equal(s2.blocks, 1);
-	s2_clear(&s2);
+	clear_ram();
 	assert_false(s2_lookup(&s2, ipa(0x40200000), &to));
 	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(0xab80600000)), 0);
 	assert_int_equal(l2[1], link);
-	s2_forget(&s2);
+	forget_ram();
 	assert_int_equal(l2[1], 0);
 	assert_false(s2_lookup(&s2, ipa(0x40200000), &to));
 	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(0x80000000)), 0); /* other RAM than before */
@@ -313,7 +335,7 @@ static void test_reserve(void **state)
 		first = *page;
 		page_free(page, 0);
 	}
-	s2_forget(&s2);
+	forget_ram();
 	assert_int_equal(s2_reserve(&s2, ipa(0x40000000), 1), 0);
 	assert_int_equal(s2.reserved, s2_pages ? 2 : 1);
 	assert_int_equal(s2_reserve(&s2, ipa(0x7fe00000), 2 * BLOCK_SIZE), 0); /* in two tables of 1 GiB */
@@ -456,7 +478,7 @@ static void test_dirty(void **state)
 	assert_int_equal(s2_map_block(&s2, ipa(0xc0200000), pa(0xab80600000)), 0);
 	for (uint32_t i = 0; i < 2; i++) {
 		fake_machine.events = 0;
-		s2_clear(&s2);
+		clear_ram();
 		assert_int_equal(assert_flush(fake_machine.events - FLUSH_EVENTS, s2.vttbr, 0), fake_machine.events);
 		assert_int_equal(s2.blocks, 0);
 		assert_false(s2_lookup(&s2, ipa(0x40000000), &to));
@@ -476,7 +498,7 @@ static void test_dirty(void **state)
 	assert_true(s2_next_dirty(&s2, &at, &to));
 	assert_int_equal(at.v, 0xc0200000);
 	assert_int_equal(to.v, 0xab80600000);
-	s2_forget(&s2);
+	forget_ram();
 	at = ipa(0);
 	assert_false(s2_next_dirty(&s2, &at, &to));
 	assert_int_equal(s2.blocks, 0);
@@ -521,15 +543,15 @@ static void test_take_page(void **state)
 	pa_t out;
 
 	(void)state;
-	assert_int_equal(s2_take_page(&s2, ipa(0x40203000)), -ENOENT);
+	assert_int_equal(take_page(0x40203000), -ENOENT);
 	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(ram)), 0);
 	assert_true(s2_show(&s2, ipa(0x402abcde), &out));
 	assert_int_equal(out.v, ram);
 	become_bad(ram);
-	assert_int_equal(s2_take_page(&s2, ipa(0x40200000)), 0); /* the first: what the block was known by */
+	assert_int_equal(take_page(0x40200000), 0); /* the first: what the block was known by */
 	become_bad(ram + 3U * PAGE_SIZE)->async = true;
-	assert_int_equal(s2_take_page(&s2, ipa(0x40203000)), 0);
-	assert_int_equal(s2_take_page(&s2, ipa(0x40203000)), 0);
+	assert_int_equal(take_page(0x40203000), 0);
+	assert_int_equal(take_page(0x40203000), 0);
 	l2 = table_at(s2.root[1]);
 	table = table_at(l2[1]);
 	for (uint64_t i = 0; i < 512; i++) {
@@ -565,14 +587,14 @@ static void test_take_again(void **state)
 	assert_int_equal(s2_map_block(&s2, ipa(0x40200000), pa(ram)), 0);
 	for (uint32_t i = 0; i < 2; i++) {
 		bad[i] = become_bad(ram + 7U * i * PAGE_SIZE);
-		assert_int_equal(s2_take_page(&s2, ipa(0x40200000 + 7U * i * PAGE_SIZE)), 0);
+		assert_int_equal(take_page(0x40200000 + 7U * i * PAGE_SIZE), 0);
 	}
 	bad[0]->instead = 0x1234567000;
 	for (uint32_t round = 0; round < 2; round++) {
 		if (round)
-			s2_forget(&s2);
+			forget_ram();
 		else
-			s2_clear(&s2);
+			clear_ram();
 		assert_int_equal(s2_prepare(&s2, ipa(0x40200000), pa(ram), &show), 0);
 		assert_false(s2_show(&s2, ipa(0x40200000), &out));
 		assert_false(s2_is_hole(&s2, ipa(0x40207000), &async));
@@ -588,7 +610,7 @@ static void test_take_again(void **state)
 	}
 	bad[0]->instead = 0; /* that one is bad, too */
 	become_bad(0x1234567000);
-	assert_int_equal(s2_take_page(&s2, ipa(0x40200000)), 0);
+	assert_int_equal(take_page(0x40200000), 0);
 	assert_true(s2_is_hole(&s2, ipa(0x40200000), &async));
 	ram += BLOCK_SIZE;
 }
@@ -608,7 +630,7 @@ static void test_take_without_heap(void **state)
 		*page = first;
 		first = page;
 	}
-	assert_int_equal(s2_take_page(&s2, ipa(0x401ff000)), -ENOMEM);
+	assert_int_equal(take_page(0x401ff000), -ENOMEM);
 	become_bad(ram);
 	assert_int_equal(s2_prepare(&s2, ipa(0x40200000), pa(ram), &out), -ENOMEM);
 	assert_true(s2_lookup(&s2, ipa(0x401ff000), &out));
