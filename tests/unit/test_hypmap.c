@@ -87,6 +87,11 @@ static int teardown_wrong(void **state)
 	return 0;
 }
 
+static uint64_t *window_entry_of(const uint8_t *window)
+{
+	return &hyp_l2[(uintptr_t)window >> 30][((uintptr_t)window >> 21) % 512U];
+}
+
 /* Whatever follows what in a window: the block before is out of all TLBs when the next one is shown. */
 static void test_windows(void **state)
 {
@@ -99,8 +104,26 @@ static void test_windows(void **state)
 	assert_int_equal(((uintptr_t)first | (uintptr_t)second) & (BLOCK_SIZE - 1U), 0);
 	hyp_window_close();
 	assert_ptr_equal(hyp_window_open(pa(0x80800000)), first);
-	assert_int_equal(hyp_l2[(uintptr_t)first >> 30][((uintptr_t)first >> 21) % 512U] & DESC_ADDR_MASK, 0x80800000);
+	assert_int_equal(*window_entry_of(first) & DESC_ADDR_MASK, 0x80800000);
 	hyp_window_close();
+	hyp_window_close_at(HYP_WINDOW_VIEW);
+}
+
+/* One block over another, and over a table of pages, of which TLBs may have any. */
+static void test_shown(void **state)
+{
+	uint8_t *window;
+
+	(void)state;
+	window = hyp_window_show(HYP_WINDOW_VIEW, pa(0x80600000));
+	assert_int_equal(*window_entry_of(window) & DESC_ADDR_MASK, 0x80600000);
+	assert_ptr_equal(hyp_window_show(HYP_WINDOW_VIEW, pa(0x9080000000)), window);
+	assert_int_equal(*window_entry_of(window) & DESC_ADDR_MASK, 0x9080000000);
+	assert_ptr_equal(hyp_window_show(HYP_WINDOW_VIEW, pa(HEAP_BASE | HYP_WINDOW_TABLE)), window);
+	assert_int_equal(*window_entry_of(window), HEAP_BASE | DESC_TABLE | DESC_VALID);
+	fake_machine.events = 0;
+	hyp_window_show(HYP_WINDOW_VIEW, pa(0x80600000));
+	assert_true(fake_find(SYSREG_tlbiallhis, 0) < fake_machine.events);
 	hyp_window_close_at(HYP_WINDOW_VIEW);
 }
 
@@ -114,6 +137,27 @@ static void test_pages(void **state)
 		hyp_unmap_page(LAYOUT_RINGS + PAGE_SIZE);
 	}
 	assert_int_equal(hyp_map(LAYOUT_BUNDLE, pa(0x90000000), 2U * BLOCK_SIZE + PAGE_SIZE, HYP_MEM_RO), 0);
+}
+
+/* A page that goes is shown nowhere any more, and others are as they were. */
+static void test_ring_page(void **state)
+{
+	static const uint32_t at[] = {LAYOUT_RINGS, LAYOUT_RINGS + 5U * PAGE_SIZE, LAYOUT_RINGS + 2U * BLOCK_SIZE};
+
+	(void)state;
+	hyp_unmap_ring_page(pa(0x80001000)); /* there is none yet */
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(hyp_map(at[i], pa(0x80001000), PAGE_SIZE, HYP_MEM_RW), 0);
+		assert_int_equal(hyp_map(at[i] + PAGE_SIZE, pa(0x80002000), PAGE_SIZE, HYP_MEM_RW), 0);
+	}
+	hyp_unmap_ring_page(pa(0x80001000));
+	assert_int_equal(fake_tables_between(), 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		const uint64_t *l3 = page_va(pa(hyp_l2[at[i] >> 30][(at[i] >> 21) % 512U] & DESC_ADDR_MASK));
+
+		assert_int_equal(l3[(at[i] >> 12) % 512U], 0);
+		assert_int_equal(l3[(at[i] >> 12) % 512U + 1U] & DESC_ADDR_MASK, 0x80002000);
+	}
 }
 
 /* The watcher: one entry, and what is done with it. */
@@ -235,6 +279,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_windows, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shown, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ring_page, setup, teardown),
 		{"test_windows, erratum 798181", test_windows, setup_erratum, teardown, NULL},
 		{"test_pages, erratum 798181", test_pages, setup_erratum, teardown, NULL},
 		cmocka_unit_test_setup_teardown(test_watch_hyp, setup, teardown_wrong),
