@@ -9,6 +9,8 @@
  *
  * DISR is of ARMv8's RAS Extension: the record of an error that an ESB instruction has held back. A guest's accesses go
  * to VDISR where HCR.AMO is set (DDI 0487 G8, G8.2.47), and a CPU has one of those.
+ *
+ * TEECR and TEEHBR (DDI 0406C A2.10) trap by HSTR.TTEE, unless HSTR is to stay 0 (coproc/model.h).
  */
 #ifndef COPROC_EXTRA_H
 #define COPROC_EXTRA_H
