@@ -45,17 +45,12 @@ static const struct banked *banked_register(uint32_t mode, unsigned int n)
 	}
 }
 
-static bool in_frame(uint32_t mode, unsigned int n)
-{
-	return n < 8 || (n < 13 && mode != PSR_MODE_FIQ);
-}
-
 uint32_t regs_read(const struct regs *regs, uint32_t spsr, unsigned int n)
 {
 	uint32_t mode = spsr & PSR_MODE_MASK;
 	const struct banked *b;
 
-	if (in_frame(mode, n))
+	if (regs_in_frame(mode, n))
 		return regs->r[n];
 	if (n >= 15)
 		return read_elr_hyp() + (spsr & PSR_T ? 4U : 8U);
@@ -68,7 +63,7 @@ void regs_write(struct regs *regs, uint32_t spsr, unsigned int n, uint32_t value
 	uint32_t mode = spsr & PSR_MODE_MASK;
 	const struct banked *b;
 
-	if (in_frame(mode, n)) {
+	if (regs_in_frame(mode, n)) {
 		regs->r[n] = value;
 	} else if (n < 15) {
 		b = banked_register(mode, n);

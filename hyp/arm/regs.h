@@ -5,12 +5,21 @@
 #ifndef HYP_ARM_REGS_H
 #define HYP_ARM_REGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include <arm/psr.h>
 
 struct regs {
 	uint32_t r[13]; /* r0-r12 of the current mode but FIQ's r8-r12, which are banked */
 	uint32_t lr;    /* LR_usr, which is HYP's own too */
 };
+
+/* Is register `n` of `mode` in the frame's r[]? */
+static inline bool regs_in_frame(uint32_t mode, unsigned int n)
+{
+	return n < 8 || (n < 13 && mode != PSR_MODE_FIQ);
+}
 
 /*
  * Register `n` (0 ... 14) as the guest's current mode (`spsr`) sees it: banked registers come from and go to the

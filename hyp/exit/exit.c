@@ -198,6 +198,7 @@ static inline uint32_t extend(uint32_t hsr, uint32_t value)
 /* HSR[24:19] of a load or store of a word with a syndrome, to or from one of r0-r7: ISV, SAS, SSE, SRT[3]. */
 #define PLAIN_WORD         0x30U
 #define WORD_SYNDROME(hsr) FIELD(hsr, 19, 6)
+#define HIGH_REGISTER      1U /* SRT[3] */
 
 /* Of the kinds of fault that come with a syndrome: a permission fault. */
 #define FSC_NOT_TRANSLATION (FSC_PERMISSION & ~FSC_TRANSLATION)
@@ -214,7 +215,7 @@ static inline uint32_t region_offset(const struct mmio_region *region, uint32_t 
 	return (value_nospec(number) << 8 | (va & (PAGE_SIZE - 1U))) - (uint32_t)region->base;
 }
 
-/* A register that lies in the frame, a width that the device has, aligned. */
+/* A width that the device has, aligned, and any register. */
 static __attribute__((noinline)) bool mmio_odd(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	uint32_t hpfar = read_hpfar(), va = read_hdfar(), spsr = read_spsr_hyp();
@@ -227,20 +228,34 @@ static __attribute__((noinline)) bool mmio_odd(struct vcpu *vcpu, struct regs *r
 	if (number != hpfar || (va & (size - 1U)) || !(hsr & ISS_DABT_ISV) || (spsr & PSR_NOT_PLAIN) ||
 	    !(region->ops.widths & size))
 		return false;
-	if (reg >= 8 && (reg > 12 || (spsr & PSR_MODE_MASK) == PSR_MODE_FIQ))
-		return false;
 	if (hsr & ISS_DABT_WNR) {
 		uint32_t unused = 32U - 8U * size; /* bits of the value */
 
 		if (unlikely(hsr & FSC_NOT_TRANSLATION))
 			return false;
 		return region->ops.write(vcpu, region->device, region_offset(region, number, va),
-					 regs->r[reg] << unused >> unused, size);
+					 regs_read(regs, spsr, reg) << unused >> unused, size);
 	}
 	value = region->ops.read(vcpu, region->device, region_offset(region, number, va), size);
 	if (value & MMIO_ABORT)
 		return false;
-	regs->r[reg] = extend(hsr, (uint32_t)value);
+	regs_write(regs, spsr, reg, extend(hsr, (uint32_t)value));
+	return true;
+}
+
+/* A word to or from LR_svc, in `region`: kernels are compiled so. As mmio_fast(). */
+static __attribute__((noinline)) bool mmio_link(struct vcpu *vcpu, uint32_t hsr, const struct mmio_region *region,
+						uint32_t offset)
+{
+	uint64_t value;
+
+	if (hsr & ISS_DABT_WNR)
+		return likely(!(hsr & FSC_NOT_TRANSLATION)) &&
+		       region->ops.write(vcpu, region->device, offset, read_lr_svc(), MMIO_WORD);
+	value = region->ops.read(vcpu, region->device, offset, MMIO_WORD);
+	if (value & MMIO_ABORT)
+		return false;
+	write_lr_svc((uint32_t)value);
 	return true;
 }
 
@@ -252,24 +267,29 @@ static __attribute__((noinline)) bool mmio_odd(struct vcpu *vcpu, struct regs *r
 static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	const struct mmio_bus *bus = vcpu->bus;
-	uint32_t hpfar = read_hpfar(), va = read_hdfar();
+	uint32_t hpfar = read_hpfar(), va = read_hdfar(), spsr = read_spsr_hyp(), reg = ISS_DABT_SRT(hsr);
 	const struct mmio_page *page = mmio_page(bus, hpfar);
 	const struct mmio_region *region;
-	uint32_t number = page->number;
+	uint32_t number = page->number, odd;
 	uint64_t value;
 
-	if (unlikely((number ^ hpfar) | (read_spsr_hyp() & PSR_NOT_PLAIN) | va << 30 |
-		     (WORD_SYNDROME(hsr) ^ PLAIN_WORD)))
+	odd = (number ^ hpfar) | (spsr & PSR_NOT_PLAIN) | va << 30 | (WORD_SYNDROME(hsr) ^ PLAIN_WORD);
+	if (unlikely(odd) && (odd != HIGH_REGISTER || !regs_in_frame(spsr & PSR_MODE_MASK, reg))) {
+		if (odd == HIGH_REGISTER && reg == 14 && (spsr & PSR_MODE_MASK) == PSR_MODE_SVC) {
+			region = mmio_block(bus, page, va);
+			return mmio_link(vcpu, hsr, region, region_offset(region, number, va));
+		}
 		return mmio_odd(vcpu, regs, hsr);
+	}
 	region = mmio_block(bus, page, va);
 	if (hsr & ISS_DABT_WNR)
 		return likely(!(hsr & FSC_NOT_TRANSLATION)) &&
-		       region->ops.write(vcpu, region->device, region_offset(region, number, va),
-					 regs->r[FIELD(hsr, 16, 3)], MMIO_WORD);
+		       region->ops.write(vcpu, region->device, region_offset(region, number, va), regs->r[reg],
+					 MMIO_WORD);
 	value = region->ops.read(vcpu, region->device, region_offset(region, number, va), MMIO_WORD);
 	if (value & MMIO_ABORT)
 		return false;
-	regs->r[FIELD(hsr, 16, 3)] = (uint32_t)value;
+	regs->r[reg] = (uint32_t)value;
 	return true;
 }
 
