@@ -273,6 +273,44 @@ void vgic_update_all(struct vm *vm)
 		update_busy(vm->vcpu[0], w);
 }
 
+/*
+ * Nearly always the list register of an interrupt's last time is still its own, and empty. Then all that changes is the
+ * register itself, which is this CPU's. So a private interrupt of the vCPU that runs here does without the lock: others
+ * change, under the lock, `sources`, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(),
+ * which looks at the register again. What is in the register then; 0: it is not so.
+ */
+static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id, uint32_t keep, uint32_t set)
+{
+	uint32_t lr = irq->lr, value;
+	volatile uint8_t *at;
+
+	if (lr == VGIC_NO_LR || irq->plain != VGIC_PLAIN || vcpu->vgic.queued_levels || vcpu->vgic.lr_eoi >> lr & 1U ||
+	    !(vcpu->vm->vgic.forwarded >> irq->group1 & 1U) || !is_here(vcpu))
+		return 0;
+	at = gic_gich + GICH_LR0 + 4U * lr;
+	value = io_read32(at);
+	if (value & GICH_LR_STATE || !same_rank(irq, value))
+		return 0;
+	value = (value & keep) | set;
+	io_write32(at, value);
+	count_injected(&vcpu->vgic, id);
+	return value;
+}
+
+/* An edge, which a list register of this CPU can have at once, as it had the last one. Under the lock. */
+static inline bool rise_again(struct vm *vm, const struct vgic_irq *irq, uint32_t id)
+{
+	struct vcpu *owner = vm->vcpu[irq->owner];
+	uint32_t value;
+
+	if (irq->taken || irq->latch || vgic_has_several_targets(irq))
+		return false;
+	value = put_again(owner, irq, id, ~0U, GICH_LR_PENDING);
+	if (value)
+		owner->vgic.lr[irq->lr] = value; /* as vgic_lr_note() */
+	return value != 0;
+}
+
 void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 {
 	struct vcpu *vcpu = vm->vcpu[id < VGIC_PRIVATE ? cpu : 0];
@@ -282,10 +320,12 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 		return; /* the line is its device's alone */
 	spin_lock(&vm->vgic.lock);
 	irq->line = level;
-	if (irq->edge && level)
-		irq->latch = true;
-	if (!irq->edge || level) /* of an edge's end nobody hears (IHI 0048B 1.4.2) */
+	if (!irq->edge) {
 		vgic_update(vcpu, id);
+	} else if (level && !rise_again(vm, irq, id)) { /* of an edge's end nobody hears (IHI 0048B 1.4.2) */
+		irq->latch = true;
+		vgic_update(vcpu, id);
+	}
 	spin_unlock(&vm->vgic.lock);
 }
 
@@ -293,30 +333,6 @@ void vgic_pulse(struct vm *vm, uint32_t cpu, uint32_t id)
 {
 	vgic_set_line(vm, cpu, id, true);
 	vgic_set_line(vm, cpu, id, false);
-}
-
-/*
- * Nearly always the list register of its last time is still its own, and empty. Then all that changes is the register
- * itself, which is this CPU's, so the lock is not needed: of a private interrupt whose vCPU runs here others change,
- * under the lock, `sources`, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(), which
- * looks at the register again.
- */
-static inline bool put_again(struct vcpu *vcpu, uint32_t id, uint32_t keep, uint32_t set)
-{
-	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
-	uint32_t lr = irq->lr, value;
-	volatile uint8_t *at;
-
-	if (lr == VGIC_NO_LR || irq->plain != VGIC_PLAIN || vcpu->vgic.queued_levels || vcpu->vgic.lr_eoi >> lr & 1U ||
-	    !(vcpu->vm->vgic.forwarded >> irq->group1 & 1U) || !is_here(vcpu))
-		return false;
-	at = gic_gich + GICH_LR0 + 4U * lr;
-	value = io_read32(at);
-	if (value & GICH_LR_STATE || !same_rank(irq, value))
-		return false;
-	io_write32(at, (value & keep) | set);
-	count_injected(&vcpu->vgic, id);
-	return true;
 }
 
 /* Out of line, so that the short ways save no registers. */
@@ -330,7 +346,7 @@ static void __attribute__((noinline)) raise_line(struct vcpu *vcpu, uint32_t id)
 
 void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
 {
-	if (unlikely(vcpu->vgic.irq[id].latch || !put_again(vcpu, id, ~0U, GICH_LR_PENDING)))
+	if (unlikely(vcpu->vgic.irq[id].latch || !put_again(vcpu, &vcpu->vgic.irq[id], id, ~0U, GICH_LR_PENDING)))
 		raise_line(vcpu, id);
 }
 
@@ -354,7 +370,7 @@ void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
 	uint32_t self = source->index;
 
 	if (targets != BIT(self) || source->vgic.irq[id].sources ||
-	    !put_again(source, id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(self)))
+	    !put_again(source, &source->vgic.irq[id], id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(self)))
 		send_sgi(source, targets, id);
 }
 
