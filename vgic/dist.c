@@ -326,6 +326,7 @@ static bool __attribute__((noinline)) change_config(struct vcpu *vcpu, uint32_t 
 		uint32_t bit = lowest_bit(changed), id = first + bit / 2U;
 
 		vgic_irq(vcpu, id)->edge = value >> bit & 1U;
+		dmb_ish(); /* before a look at the line: vgic_set_line() does the reverse */
 		if (unlikely(vgic_irq(vcpu, id)->twin))
 			vgic_twin_configure(vgic_irq(vcpu, id));
 		vgic_update(vcpu, id);

@@ -318,11 +318,17 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 
 	if (irq->line == level)
 		return; /* the line is its device's alone */
+	if (irq->edge && !level) { /* of an edge's end nobody hears (IHI 0048B 1.4.2) */
+		irq->line = false;
+		dmb_ish(); /* who makes it a level writes that, and then looks at the line */
+		if (likely(irq->edge))
+			return;
+	}
 	spin_lock(&vm->vgic.lock);
 	irq->line = level;
 	if (!irq->edge) {
 		vgic_update(vcpu, id);
-	} else if (level && !rise_again(vm, irq, id)) { /* of an edge's end nobody hears (IHI 0048B 1.4.2) */
+	} else if (level && !rise_again(vm, irq, id)) {
 		irq->latch = true;
 		vgic_update(vcpu, id);
 	}
