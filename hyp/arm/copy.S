@@ -165,7 +165,7 @@ fault_exit:
 	pop	{r4-r10, pc}
 	.fnend
 
-/* Accesses to rings: the caller keeps the exit's registers (struct fault_kept), once for all of a step. */
+/* Accesses to devices: the caller keeps the exit's registers (struct fault_kept). */
 	.macro	may_fault_leaf name
 	.global	\name
 	.type	\name, %function
@@ -178,26 +178,6 @@ fault_exit:
 	.fnend
 	may_fault \name, \end, fault_leaf, MEMORY_FOUND
 	.endm
-
-	may_fault_leaf load16_checked
-	ldrh	r0, [r0]
-1:	end_leaf load16_checked, 1b
-
-	may_fault_leaf store16_checked
-	strh	r1, [r0]
-1:	mov	r0, #0
-	end_leaf store16_checked, 1b
-
-	may_fault_leaf load_words_checked
-	ldm	r1, {r1-r3, r12}
-1:	stm	r0, {r1-r3, r12}
-	mov	r0, #0
-	end_leaf load_words_checked, 1b
-
-	may_fault_leaf store_words_checked
-	stm	r0, {r1, r2}
-1:	mov	r0, #0
-	end_leaf store_words_checked, 1b
 
 	may_fault_leaf load_device_checked
 	cmp	r2, #2

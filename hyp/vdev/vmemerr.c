@@ -36,12 +36,12 @@ static bool is_wanted(const struct device *device)
 static void put(const struct vmemerr *m, uint32_t offset, const void *from, size_t len)
 {
 	struct vm *vm = m->device.vm;
-	struct guest_view view;
+	struct guest_view *view;
 
-	guest_view_open(&view, vm, HYP_WINDOW_VIEW);
-	view.uncached = true;
-	guest_copy_out(&view, ipa(vmcfg_memerr_page(&vm->config) + offset), from, len);
-	guest_view_close(&view);
+	view = guest_view_open(vm, HYP_WINDOW_VIEW);
+	view->uncached = true;
+	guest_copy_out(view, ipa(vmcfg_memerr_page(&vm->config) + offset), from, len);
+	guest_view_close(view);
 }
 
 static void put_header(const struct vmemerr *m)

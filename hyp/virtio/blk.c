@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <arm/copy.h>
 #include <libfdt.h>
 
 #include "hyp/console/log.h"
@@ -29,6 +30,7 @@
 #define QUEUE_SIZE   256U
 #define SERIAL_BYTES 20U
 #define ZERO_SECTORS KIB(64) /* 32 MiB at once */
+#define SHOWN_PIECES 3U      /* header, data, status */
 
 /* Configuration space (5.2.4), as far as it is used. */
 struct blk_config {
@@ -95,7 +97,7 @@ static void begin_zero(struct vblk *b, struct virtq_chain *chain, struct virtq_s
 
 	if (!vblk_is_blank(b) || b->read_only)
 		wrong = S_UNSUPP;
-	else if (chain->in.left != sizeof(segment) || guest_gather(&step->view, &chain->in, &segment, sizeof(segment)))
+	else if (chain->in.left != sizeof(segment) || guest_gather(step->view, &chain->in, &segment, sizeof(segment)))
 		wrong = S_IOERR;
 	else if (segment.flags & ~known_flags)
 		wrong = S_UNSUPP; /* whatever else is wrong (5.2.6.2) */
@@ -112,7 +114,7 @@ static bool begin_request(struct vblk *b, struct virtq_chain *chain, struct virt
 {
 	struct blk_header header;
 
-	if (chain->out.left == 0 || guest_gather(&step->view, &chain->in, &header, sizeof(header)))
+	if (chain->out.left == 0 || guest_gather(step->view, &chain->in, &header, sizeof(header)))
 		return false;
 	b->request.type = header.type;
 	b->request.at = b->request.left = 0;
@@ -164,7 +166,7 @@ static int give_id(const struct vblk *b, struct virtq_chain *chain, struct virtq
 	char id[SERIAL_BYTES] = {0};
 
 	strncpy(id, b->serial ? b->serial : "", sizeof(id));
-	return guest_scatter(&step->view, &chain->out, id + at, n);
+	return guest_scatter(step->view, &chain->out, id + at, n);
 }
 
 static int copy_some(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step, uint32_t n)
@@ -173,9 +175,9 @@ static int copy_some(struct vblk *b, struct virtq_chain *chain, struct virtq_ste
 
 	switch (r->type) {
 	case T_IN:
-		return disk_read(&b->disk, r->at, &step->view, &chain->out, n);
+		return disk_read(&b->disk, r->at, step->view, &chain->out, n);
 	case T_OUT:
-		return disk_write(&b->disk, r->at, &step->view, &chain->in, n);
+		return disk_write(&b->disk, r->at, step->view, &chain->in, n);
 	case T_GET_ID:
 		return give_id(b, chain, step, (uint32_t)r->at, n);
 	default:
@@ -232,11 +234,68 @@ static enum virtio_served end_request(struct vblk *b, struct virtq_chain *chain,
 	if (!virtq_reserve(step, &chain->out, 1))
 		return VIRTIO_MORE;
 	b->virtio.device.count.errors += r->status != S_OK;
-	if (guest_scatter(&step->view, &chain->out, &r->status, 1))
+	if (guest_scatter(step->view, &chain->out, &r->status, 1))
 		*written = 0;
 	else
 		*written = r->gap ? r->done : r->done + 1U;
 	return VIRTIO_DONE;
+}
+
+/* Of a usual request, what is where: header, data and status are a piece each, which the step's view shows. */
+struct blk_shown {
+	const uint8_t *header;
+	uint8_t *data, *status;
+	uint32_t len; /* of the data */
+};
+
+static bool find_shown(const struct virtq_chain *chain, const struct virtq_step *step, struct blk_shown *shown)
+{
+	const struct guest_piece *piece = chain->in.piece;
+
+	if (chain->walk.count != SHOWN_PIECES || piece[0].len != sizeof(struct blk_header) || piece[2].len != 1U ||
+	    piece[1].len - 1U >= step->bytes || step->pieces < SHOWN_PIECES || piece[0].at.v % sizeof(uint32_t))
+		return false;
+	shown->len = piece[1].len;
+	shown->header = guest_shown(step->view, piece[0].at, sizeof(struct blk_header));
+	shown->data = guest_shown(step->view, piece[1].at, shown->len);
+	shown->status = guest_shown(step->view, piece[2].at, 1U);
+	return shown->header && shown->data && shown->status;
+}
+
+/* Move the data, and say so. False: not all that is wanted of the disk is in one place, or it is no read or write. */
+static bool move_shown(struct vblk *b, const struct blk_shown *shown, bool in)
+{
+	uint32_t word[4], n = shown->len;
+	uint64_t sector;
+	uint8_t *place;
+
+	if (load_words_checked(word, shown->header) || word[0] != (in ? T_IN : T_OUT))
+		return false;
+	sector = word[2] | (uint64_t)word[3] << 32;
+	if (check_range(b, sector, n) != S_OK)
+		return false;
+	if (in) {
+		const uint8_t *from = disk_shown(&b->disk, sector * DISK_SECTOR, n);
+
+		return from && !copy_checked(shown->data, from, n) && !store8_checked(shown->status, S_OK);
+	}
+	place = b->read_only ? NULL : disk_place(&b->disk, sector * DISK_SECTOR, n);
+	return place && !copy_checked(place, shown->data, n) && !store8_checked(shown->status, S_OK);
+}
+
+/* The usual request, at once. False: it is not one, or memory aborts, and it is served step by step. */
+static bool serve_shown(struct vblk *b, const struct virtq_chain *chain, struct virtq_step *step, uint32_t *written)
+{
+	bool in = chain->walk.readable == 1;
+	struct blk_shown shown;
+
+	if ((!in && chain->walk.readable != 2) || !find_shown(chain, step, &shown) || !move_shown(b, &shown, in))
+		return false;
+	step->bytes -= shown.len;
+	step->pieces -= SHOWN_PIECES;
+	b->virtio.device.count.bytes += shown.len;
+	*written = in ? shown.len + 1U : 1U;
+	return true;
 }
 
 static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, struct virtq_chain *chain,
@@ -246,6 +305,8 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 
 	(void)queue;
 	if (chain->phase == VIRTQ_NO_REQUEST) {
+		if (likely(!b->host) && serve_shown(b, chain, step, written))
+			return VIRTIO_DONE;
 		vblk_drop_host(b);
 		if (!virtq_reserve(step, &chain->in, MIN(chain->in.left, FRONT_BYTES)))
 			return VIRTIO_MORE;

@@ -17,7 +17,7 @@ static bool move_part(struct vblk *b, struct virtq_chain *chain, struct virtq_st
 	uint32_t n = virtq_share(step, cursor, r->part - r->part_moved);
 	uint8_t *at = data + r->part_moved;
 
-	if (n > 0 && (in ? guest_scatter(&step->view, cursor, at, n) : guest_gather(&step->view, cursor, at, n)) != 0) {
+	if (n > 0 && (in ? guest_scatter(step->view, cursor, at, n) : guest_gather(step->view, cursor, at, n)) != 0) {
 		vblk_fail(r);
 		return false;
 	}

@@ -78,7 +78,7 @@ static enum virtio_served transmit(struct vconsole *c, struct virtq_chain *chain
 	if (n == 0)
 		return VIRTIO_MORE;
 	from = chain->in;
-	if (guest_gather(&step->view, &from, bytes, n)) {
+	if (guest_gather(step->view, &from, bytes, n)) {
 		c->virtio.device.count.errors++;
 		return end_chain(c);
 	}
@@ -106,7 +106,7 @@ static enum virtio_served receive(struct vconsole *c, struct virtq_chain *chain,
 		if (n == 0)
 			return VIRTIO_WAIT;
 	}
-	if (n == 0 || guest_scatter(&step->view, &chain->out, bytes, n)) {
+	if (n == 0 || guest_scatter(step->view, &chain->out, bytes, n)) {
 		c->virtio.device.count.errors++;
 		return VIRTIO_DONE;
 	}

@@ -126,6 +126,14 @@ static uint8_t *show_page(struct disk *disk, uint32_t page)
 	return hyp_window_show(HYP_WINDOW_DISK, pa(at)) + (at & (BLOCK_SIZE - 1U));
 }
 
+/* Byte `at` of the disk, in the page of RAM that stands for its page and is shown now. NULL: it is bad. */
+static uint8_t *show_written(struct disk *disk, uint64_t at)
+{
+	uint8_t *shown = show_page(disk, disk->page[at / PAGE_SIZE] - 1U);
+
+	return shown ? shown + (at & (PAGE_SIZE - 1U)) : NULL;
+}
+
 /* What the image has at `at`, and at most `len` of how much that is, behind its end zeroes. */
 static const uint8_t *image_at(const struct disk *disk, uint64_t at, uint32_t *len)
 {
@@ -143,17 +151,30 @@ static uint32_t in_page(uint64_t at, uint32_t len)
 	return MIN(len, PAGE_SIZE - ((uint32_t)at & (PAGE_SIZE - 1U)));
 }
 
-/* Of the page of RAM that stands for the disk's page with `at`. */
-static int read_page(struct disk *disk, uint64_t at, uint32_t page, struct guest_view *view, struct guest_cursor *to,
-		     uint32_t len)
+static bool is_written(const struct disk *disk, uint64_t at)
 {
-	const uint8_t *from = show_page(disk, page);
-	int ret;
+	return disk->page && disk->page[at / PAGE_SIZE];
+}
 
-	if (!from)
-		return -EIO;
-	ret = guest_scatter(view, to, from + (at & (PAGE_SIZE - 1U)), len);
-	return ret;
+/* Byte `at` of the disk, and how many of *len are in one place there. NULL: the page is bad. */
+static const uint8_t *data_at(struct disk *disk, uint64_t at, uint32_t *len)
+{
+	if (disk->page)
+		*len = in_page(at, *len);
+	return is_written(disk, at) ? show_written(disk, at) : image_at(disk, at, len);
+}
+
+const uint8_t *disk_shown(struct disk *disk, uint64_t at, uint32_t len)
+{
+	uint32_t here = len;
+	const uint8_t *from = data_at(disk, at, &here);
+
+	return here == len ? from : NULL;
+}
+
+uint8_t *disk_place(struct disk *disk, uint64_t at, uint32_t len)
+{
+	return is_written(disk, at) && in_page(at, len) == len ? show_written(disk, at) : NULL;
 }
 
 int disk_read(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len)
@@ -161,16 +182,10 @@ int disk_read(struct disk *disk, uint64_t at, struct guest_view *view, struct gu
 	int ret = 0;
 
 	while (!ret && len > 0) {
-		uint32_t n = disk->page ? in_page(at, len) : len;
-		uint32_t page = disk->page ? disk->page[at / PAGE_SIZE] : 0;
+		uint32_t n = len;
+		const uint8_t *from = data_at(disk, at, &n);
 
-		if (page) {
-			ret = read_page(disk, at, page - 1U, view, to, n);
-		} else {
-			const uint8_t *from = image_at(disk, at, &n);
-
-			ret = guest_scatter(view, to, from, n);
-		}
+		ret = from ? guest_scatter(view, to, from, n) : -EIO;
 		at += n;
 		len -= n;
 	}
@@ -215,13 +230,11 @@ static int write_new(struct disk *disk, uint64_t at, struct guest_view *view, st
 /* What is lost is written anew by who writes all of the page, into another one, as a drive would do it. */
 static int write_old(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len)
 {
-	uint8_t *to = show_page(disk, disk->page[at / PAGE_SIZE] - 1U);
-	int ret;
+	uint8_t *to = show_written(disk, at);
 
 	if (!to)
 		return len == PAGE_SIZE ? write_new(disk, at, view, from, len) : -EIO;
-	ret = guest_gather(view, from, to + (at & (PAGE_SIZE - 1U)), len);
-	return ret;
+	return guest_gather(view, from, to, len);
 }
 
 int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len)
@@ -231,7 +244,7 @@ int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct g
 	while (!ret && len > 0) {
 		uint32_t n = in_page(at, len);
 
-		if (disk->page[at / PAGE_SIZE])
+		if (is_written(disk, at))
 			ret = write_old(disk, at, view, from, n);
 		else
 			ret = write_new(disk, at, view, from, n);
@@ -243,8 +256,7 @@ int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct g
 
 static int zero_page(struct disk *disk, uint64_t at, uint32_t len)
 {
-	uint8_t *to = show_page(disk, disk->page[at / PAGE_SIZE] - 1U);
-	int ret;
+	uint8_t *to = show_written(disk, at);
 
 	if (!to && len < PAGE_SIZE)
 		return -EIO;
@@ -252,8 +264,7 @@ static int zero_page(struct disk *disk, uint64_t at, uint32_t len)
 		disk->page[at / PAGE_SIZE] = 0; /* a disk without an image reads as zeroes there */
 		return 0;
 	}
-	ret = copy_checked(to + (at & (PAGE_SIZE - 1U)), zeroes, len);
-	return ret;
+	return copy_checked(to, zeroes, len);
 }
 
 int disk_zero(struct disk *disk, uint64_t at, uint32_t len)
@@ -263,7 +274,7 @@ int disk_zero(struct disk *disk, uint64_t at, uint32_t len)
 	while (!ret && len > 0) {
 		uint32_t n = in_page(at, len);
 
-		if (disk->page[at / PAGE_SIZE])
+		if (is_written(disk, at))
 			ret = zero_page(disk, at, n);
 		at += n;
 		len -= n;

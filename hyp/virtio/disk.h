@@ -43,6 +43,13 @@ void disk_free(struct disk *disk);
 int disk_read(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len);
 int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len);
 
+/*
+ * HYP's address of `len` bytes at byte `at` of the disk, which has them, where they are in one place and good: to read;
+ * to write, in a page that has been written before. NULL: it is not so. Good until another page of a disk is shown here.
+ */
+const uint8_t *disk_shown(struct disk *disk, uint64_t at, uint32_t len);
+uint8_t *disk_place(struct disk *disk, uint64_t at, uint32_t len);
+
 /* Whether the page is of the disk's RAM. */
 bool disk_owns(const struct disk *disk, pa_t page);
 

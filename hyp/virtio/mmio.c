@@ -150,7 +150,7 @@ static bool serve_queue(struct virtio_device *v, uint32_t queue, struct virtq_st
 	while (go_on && likely(!q->wrong)) {
 		switch (virtq_take(q, step)) {
 		case VIRTQ_CHAIN:
-			go_on = serve_chain(v, queue, step, &more);
+			go_on = serve_chain(v, queue, step, &more) && (virtq_knows_more(q) || virtq_rearm(q, step));
 			break;
 		case VIRTQ_EMPTY:
 			go_on = virtq_rearm(q, step);
@@ -174,9 +174,9 @@ static void serve_kicked(struct virtio_device *v, uint32_t queue)
 
 	step.bytes = VIRTQ_STEP_BYTES;
 	step.pieces = VIRTQ_STEP_PIECES;
-	guest_view_open(&step.view, v->device.vm, HYP_WINDOW_VIEW);
+	step.view = guest_view_open(v->device.vm, HYP_WINDOW_VIEW);
 	more = serve_queue(v, queue, &step);
-	guest_view_close(&step.view);
+	guest_view_close(step.view);
 	virtio_publish(v, queue, &step);
 	if (more)
 		atomic_or(&v->state->kicked, BIT(queue));

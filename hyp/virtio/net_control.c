@@ -73,7 +73,7 @@ static enum found take(struct virtq_chain *chain, struct virtq_step *step, void 
 		return WRONG;
 	if (!virtq_reserve(step, &chain->in, len))
 		return LATER;
-	return guest_gather(&step->view, &chain->in, to, len) ? WRONG : FINE;
+	return guest_gather(step->view, &chain->in, to, len) ? WRONG : FINE;
 }
 
 /* Others look at it when they put a frame into the card. */
@@ -214,7 +214,7 @@ enum virtio_served vnet_control(struct vnet *n, struct virtq_chain *chain, struc
 			chain->in = begun;
 		return VIRTIO_MORE;
 	}
-	if (chain->out.left == 0 || guest_scatter(&step->view, &chain->out, &ack, sizeof(ack)))
+	if (chain->out.left == 0 || guest_scatter(step->view, &chain->out, &ack, sizeof(ack)))
 		return VIRTIO_DONE;
 	*written = sizeof(ack);
 	return VIRTIO_DONE;

@@ -41,7 +41,7 @@ static bool is_readable(const struct putting *p, struct guest_cursor rest, uint3
 
 	for (uint32_t n; len > 0; len -= n) {
 		n = MIN(len, sizeof(part));
-		if (net_gather(&p->from->view, p->frame, &rest, part, n))
+		if (net_gather(p->from->view, p->frame, &rest, part, n))
 			return false;
 	}
 	return true;
@@ -107,10 +107,10 @@ static int put_head(struct putting *p, struct guest_cursor *out)
 	uint8_t head[HEADER_BYTES_LEGACY + NET_HEAD_MAX];
 
 	if (likely(p->header == HEADER_BYTES))
-		return guest_scatter(&p->to->view, out, &f->header, HEADER_BYTES + f->head_len);
+		return guest_scatter(p->to->view, out, &f->header, HEADER_BYTES + f->head_len);
 	memcpy(head, &f->header, HEADER_BYTES_LEGACY);
 	memcpy(head + HEADER_BYTES_LEGACY, f->head, f->head_len);
-	return guest_scatter(&p->to->view, out, head, HEADER_BYTES_LEGACY + f->head_len);
+	return guest_scatter(p->to->view, out, head, HEADER_BYTES_LEGACY + f->head_len);
 }
 
 /* The next `len` bytes of what is not virt7's own copy of a frame's head. */
@@ -120,9 +120,9 @@ static int put_rest(struct putting *p, struct guest_cursor *out, uint32_t len)
 	uint32_t done = f->rest_len - p->rest.left;
 
 	if (likely(!f->own))
-		return guest_forward(&p->to->view, out, &p->from->view, &p->rest, len);
+		return guest_forward(p->to->view, out, p->from->view, &p->rest, len);
 	p->rest.left -= len;
-	return guest_scatter(&p->to->view, out, f->own + done, len);
+	return guest_scatter(p->to->view, out, f->own + done, len);
 }
 
 /* PUT_PART: the buffer has its part. */
@@ -149,7 +149,7 @@ static enum switch_put fill_buffer(struct putting *p)
 
 	if (len == 0)
 		return lose(p, NET_SMALL);
-	fits = guest_share(&p->to->view, out, len, &p->pieces);
+	fits = guest_share(p->to->view, out, len, &p->pieces);
 	if (fits < len && (fits > 0 || p->pieces == 0))
 		return lose(p, NET_SMALL);
 	if (fits == 0) {
@@ -186,9 +186,9 @@ static int put_count(struct putting *p)
 	int ret;
 
 	if (likely(p->count_at[1].v == p->count_at[0].v + 1U))
-		return guest_copy_out(&p->to->view, p->count_at[0], count, sizeof(count));
-	ret = guest_copy_out(&p->to->view, p->count_at[0], &count[0], 1);
-	return ret ? ret : guest_copy_out(&p->to->view, p->count_at[1], &count[1], 1);
+		return guest_copy_out(p->to->view, p->count_at[0], count, sizeof(count));
+	ret = guest_copy_out(p->to->view, p->count_at[0], &count[0], 1);
+	return ret ? ret : guest_copy_out(p->to->view, p->count_at[1], &count[1], 1);
 }
 
 /* All of it is there. */
@@ -236,9 +236,9 @@ static enum switch_put port_put(struct switch_port *port, struct virtq_step *fro
 		return PUT_DONE;
 	to.bytes = 0;
 	to.pieces = NET_DESCRIPTORS;
-	guest_view_open(&to.view, n->virtio.device.vm, HYP_WINDOW_VIEW_2);
+	to.view = guest_view_open(n->virtio.device.vm, HYP_WINDOW_VIEW_2);
 	outcome = put_frame(n, &to, from, frame);
-	guest_view_close(&to.view);
+	guest_view_close(to.view);
 	virtio_publish(&n->virtio, QUEUE_RECEIVE, &to);
 	use_pieces(from, outcome == PUT_AGAIN ? from->pieces : NET_DESCRIPTORS - to.pieces);
 	from->bytes -= MIN(from->bytes, frame->head_len + frame->rest_len);

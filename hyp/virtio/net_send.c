@@ -46,7 +46,7 @@ static enum switch_put send_whole(struct vnet *n, struct switch_port *to, struct
 	if (!(n->frame.header.flags & NET_NEEDS_CSUM) || to->ops->takes(to, NET_GSO_NONE))
 		return give(n, to, step, &n->frame);
 	use_pieces(step, MADE_PIECES);
-	if (offload_checksum(&n->frame, &n->made, &step->view))
+	if (offload_checksum(&n->frame, &n->made, step->view))
 		return PUT_FAULTY;
 	return give(n, to, step, &n->made);
 }
@@ -55,7 +55,7 @@ static enum switch_put send_whole(struct vnet *n, struct switch_port *to, struct
 static enum switch_put send_segment(struct vnet *n, struct switch_port *to, struct virtq_step *step, uint32_t *index)
 {
 	enum switch_put outcome;
-	int ret = offload_segment(&n->frame, *index, &n->made, &step->view);
+	int ret = offload_segment(&n->frame, *index, &n->made, step->view);
 
 	if (ret)
 		return ret == -ENODATA ? PUT_DONE : PUT_FAULTY;
@@ -82,7 +82,7 @@ static enum virtio_served end_frame(struct vnet *n, enum switch_put outcome, str
 		return VIRTIO_DONE;
 	}
 	n->count.sent++;
-	capture_frame(&n->port, &step->view, &n->frame);
+	capture_frame(&n->port, step->view, &n->frame);
 	return VIRTIO_DONE;
 }
 
@@ -104,7 +104,7 @@ static enum virtio_served send_to_one(struct vnet *n, struct virtq_chain *chain,
 
 		if (unlikely(found != SWITCH_FOUND)) {
 			vnet_drop(n, why[found]);
-			capture_frame(&n->port, &step->view, &n->frame);
+			capture_frame(&n->port, step->view, &n->frame);
 			return VIRTIO_DONE;
 		}
 		outcome = send_some(n, port, step, &index);
@@ -174,7 +174,7 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 	struct net_frame *f = &n->frame;
 	uint32_t header = header_bytes(&n->virtio);
 
-	if (guest_gather(&step->view, &chain->in, (uint8_t *)f + HEADER_BYTES - header, header + ETHER_HEADER))
+	if (guest_gather(step->view, &chain->in, (uint8_t *)f + HEADER_BYTES - header, header + ETHER_HEADER))
 		return NET_MALFORMED;
 	if (header < HEADER_BYTES)
 		memmove(&f->header, (uint8_t *)f + HEADER_BYTES - header, header);
@@ -198,7 +198,7 @@ static enum switch_put look_at(struct vnet *n, struct virtq_step *step)
 {
 	uint32_t pieces = NET_PIECES, fits;
 
-	fits = guest_share(&step->view, &n->frame.rest, n->frame.rest_len, &pieces);
+	fits = guest_share(step->view, &n->frame.rest, n->frame.rest_len, &pieces);
 	n->frame.pieces = NET_PIECES - pieces;
 	if (likely(fits == n->frame.rest_len))
 		return PUT_PART;

@@ -48,7 +48,7 @@ static uint32_t used_entry(uint32_t entry)
 /* A guest that looks past the caches shares no line with HYP: none is there before an access, nor behind it. */
 static inline void ring_sync(const struct guest_map *map, uint32_t offset, uint32_t len, const struct virtq_step *step)
 {
-	if (unlikely(step->view.uncached))
+	if (unlikely(step->view->uncached))
 		guest_map_sync(map, offset, len);
 }
 
@@ -211,26 +211,19 @@ static enum virtq_result begin_chain(struct virtq *q, const struct virtq_step *s
 	c->whole = c->indirect = false;
 	c->head = (uint16_t)head;
 	c->phase = VIRTQ_NO_REQUEST;
-	c->next = head;
-	c->count = c->readable = 0;
-	c->in.offset = c->in.left = c->out.offset = c->out.left = 0;
+	c->walk = (struct virtq_walk){.next = head};
 	c->table_count = q->s->size;
 	c->fetched_count = 0;
 	return VIRTQ_PART;
 }
 
-/* A descriptor of the queue's own table. 0 or -EIO. */
-static inline int read_direct(const struct virtq *q, const struct virtq_step *step, uint32_t index,
-			      struct virtq_desc *desc)
+/* The descriptor at `from`, which is HYP's address and a multiple of 4. 0 or -EIO. */
+static inline int read_descriptor(const uint8_t *from, struct virtq_desc *desc)
 {
-	uint32_t offset = index_nospec(index, VIRTQ_SIZE_MAX) * DESC_BYTES, word[4];
-	int ret;
+	uint32_t word[4];
 
-	ring_sync(&q->desc, offset, DESC_BYTES, step);
-	ret = load_words_checked(word, q->desc.at + offset);
-	ring_sync(&q->desc, offset, DESC_BYTES, step);
-	if (unlikely(ret))
-		return ret;
+	if (unlikely(load_words_checked(word, from)))
+		return -EIO;
 	desc->addr = word[0] | (uint64_t)word[1] << 32;
 	desc->len = word[2];
 	desc->flags = (uint16_t)word[3];
@@ -238,97 +231,154 @@ static inline int read_direct(const struct virtq *q, const struct virtq_step *st
 	return 0;
 }
 
+/* Of the queue's own table. */
+static int read_direct(const struct virtq *q, const struct virtq_step *step, struct virtq_desc *desc)
+{
+	uint32_t offset = index_nospec(q->chain.walk.next, VIRTQ_SIZE_MAX) * DESC_BYTES;
+	int ret;
+
+	ring_sync(&q->desc, offset, DESC_BYTES, step);
+	ret = read_descriptor(q->desc.at + offset, desc);
+	ring_sync(&q->desc, offset, DESC_BYTES, step);
+	return ret;
+}
+
 /* 0; -EAGAIN: not in this step, which is over; or as guest_copy_in(). */
 static int fetch_indirect(struct virtq_chain *c, struct virtq_step *step)
 {
-	ipa_t from = ipa_add(c->table, (uint64_t)c->next * DESC_BYTES);
-	uint32_t count = MIN(c->table_count - c->next, VIRTQ_FETCH);
+	uint32_t next = c->walk.next, count = MIN(c->table_count - next, VIRTQ_FETCH);
+	ipa_t from = ipa_add(c->table, (uint64_t)next * DESC_BYTES);
 
-	if (!guest_present(&step->view, from, (size_t)count * DESC_BYTES)) {
+	if (!guest_present(step->view, from, (size_t)count * DESC_BYTES)) {
 		step->pieces = 0;
 		return -EAGAIN;
 	}
-	c->fetched_from = c->next;
+	c->fetched_from = next;
 	c->fetched_count = count;
-	return guest_copy_in(&step->view, from, c->fetched, (size_t)count * DESC_BYTES);
+	return guest_copy_in(step->view, from, c->fetched, (size_t)count * DESC_BYTES);
 }
 
 /* Of an indirect table: several are read at once. As fetch_indirect(). */
 static int read_indirect(struct virtq_chain *c, struct virtq_step *step, struct virtq_desc *desc)
 {
-	if (c->next - c->fetched_from >= c->fetched_count) {
+	if (c->walk.next - c->fetched_from >= c->fetched_count) {
 		int ret = fetch_indirect(c, step);
 
 		if (ret)
 			return ret;
 	}
-	*desc = c->fetched[index_nospec(c->next - c->fetched_from, VIRTQ_FETCH)];
+	*desc = c->fetched[index_nospec(c->walk.next - c->fetched_from, VIRTQ_FETCH)];
 	return 0;
 }
 
 /* The rest of the chain is in a table elsewhere (2.7.5.3). */
-static const char *enter_table(struct virtq *q, const struct virtq_desc *desc)
+static const char *enter_table(struct virtq *q, struct virtq_desc desc)
 {
 	struct virtq_chain *c = &q->chain;
 
 	if (!q->s->indirect)
 		return "an indirect descriptor, which was not negotiated";
-	if (c->indirect || desc->flags & VIRTQ_DESC_NEXT)
+	if (c->indirect || desc.flags & VIRTQ_DESC_NEXT)
 		return "an indirect descriptor inside of a table, or that goes on";
-	if (desc->len == 0 || desc->len % DESC_BYTES)
+	if (desc.len == 0 || desc.len % DESC_BYTES)
 		return "an indirect table whose length is not one of descriptors";
 	c->indirect = true;
-	c->table = ipa(desc->addr);
-	c->table_count = desc->len / DESC_BYTES;
-	c->next = 0;
+	c->table = ipa(desc.addr);
+	c->table_count = desc.len / DESC_BYTES;
+	c->walk.next = 0;
 	c->fetched_count = 0;
 	return NULL;
 }
 
-static inline const char *add_piece(struct virtq *q, uint32_t size, const struct virtq_desc *desc)
+/* NULL, or what is wrong with it. *last: it is. */
+static inline const char *add_piece(struct virtq_walk *w, struct guest_piece *pieces, uint32_t size, uint32_t table_count,
+				    const struct virtq_desc *desc, bool *last)
 {
-	struct virtq_chain *c = &q->chain;
-	struct guest_piece *piece = &q->piece[c->count];
+	struct guest_piece *piece = &pieces[w->count];
 
-	if (c->count == size)
+	if (unlikely(w->count == size))
 		return "a chain that is longer than the queue";
 	if (desc->flags & VIRTQ_DESC_WRITE) {
-		c->out.left += desc->len;
-		if (c->out.left < desc->len)
+		if (unlikely(__builtin_add_overflow(w->out, desc->len, &w->out)))
 			return TOO_LONG;
 	} else {
-		if (c->readable++ != c->count)
+		if (unlikely(w->readable++ != w->count))
 			return "a descriptor for the device to read behind one to write";
-		c->in.left += desc->len;
-		if (c->in.left < desc->len)
+		if (unlikely(__builtin_add_overflow(w->in, desc->len, &w->in)))
 			return TOO_LONG;
 	}
+	w->count++;
 	piece->at = ipa(desc->addr);
 	piece->len = desc->len;
-	c->count++;
-	if (!(desc->flags & VIRTQ_DESC_NEXT)) {
-		c->whole = true;
-		return NULL;
-	}
-	c->next = desc->next;
-	return c->next < c->table_count ? NULL : "a descriptor whose next one is outside of its table";
+	w->next = desc->next;
+	*last = !(desc->flags & VIRTQ_DESC_NEXT);
+	return *last || w->next < table_count ? NULL : "a descriptor whose next one is outside of its table";
 }
 
-static inline const char *next_descriptor(struct virtq *q, struct virtq_step *step)
+/* One by one: where the guest looks past the caches, or its table lies in no one block that is shown. */
+static __attribute__((noinline)) const char *walk_apart(struct virtq *q, struct virtq_step *step)
 {
+	struct virtq_chain *c = &q->chain;
 	struct virtq_desc desc;
 	int ret;
 
-	if (!q->chain.indirect && read_direct(q, step, q->chain.next, &desc))
+	step->pieces--;
+	if (!c->indirect && read_direct(q, step, &desc))
 		return RING_ABORTS;
-	if (q->chain.indirect) {
-		ret = read_indirect(&q->chain, step, &desc);
+	if (c->indirect) {
+		ret = read_indirect(c, step, &desc);
 		if (ret)
 			return ret == -EAGAIN ? NULL : "an indirect table that is not in RAM";
 	}
-	if (unlikely(desc.flags & VIRTQ_DESC_INDIRECT))
-		return enter_table(q, &desc);
-	return add_piece(q, q->s->size, &desc);
+	if (desc.flags & VIRTQ_DESC_INDIRECT)
+		return enter_table(q, desc);
+	return add_piece(&c->walk, q->piece, q->s->size, c->table_count, &desc, &c->whole);
+}
+
+/* HYP's address of the table that is walked, all of which is in sight; NULL: walk_apart(). */
+static const uint8_t *shown_table(const struct virtq *q, const struct virtq_step *step)
+{
+	const struct virtq_chain *c = &q->chain;
+
+	if (!c->indirect)
+		return step->view->uncached ? NULL : q->desc.at;
+	if (c->table.v % sizeof(uint32_t) || c->table_count > VIRTQ_SIZE_MAX)
+		return NULL;
+	return guest_shown(step->view, c->table, c->table_count * DESC_BYTES);
+}
+
+/* All that this step may read of it. */
+static __attribute__((noinline)) const char *walk_shown(struct virtq *q, struct virtq_step *step, const uint8_t *table)
+{
+	struct virtq_chain *c = &q->chain;
+	struct virtq_walk w = c->walk;
+	uint32_t size = q->s->size, table_count = c->table_count, pieces = step->pieces;
+	struct virtq_desc desc;
+	const char *wrong;
+	bool last = false;
+
+	do {
+		if (unlikely(read_descriptor(table + index_nospec(w.next, table_count) * DESC_BYTES, &desc)))
+			return c->indirect ? "an indirect table that is not in RAM" : RING_ABORTS;
+		pieces--;
+		if (unlikely(desc.flags & VIRTQ_DESC_INDIRECT)) {
+			c->walk = w;
+			step->pieces = pieces;
+			return enter_table(q, desc);
+		}
+		wrong = add_piece(&w, q->piece, size, table_count, &desc, &last);
+	} while (!wrong && !last && pieces > 0);
+	c->walk = w;
+	c->whole = last;
+	step->pieces = pieces;
+	return wrong;
+}
+
+static inline void begin_cursor(struct guest_cursor *cursor, const struct guest_piece *piece, uint32_t bytes)
+{
+	cursor->piece = piece;
+	cursor->offset = 0;
+	cursor->left = bytes;
 }
 
 enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
@@ -344,23 +394,24 @@ enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
 			return begun;
 	}
 	while (!c->whole) {
+		const uint8_t *table;
 		const char *wrong;
 
 		if (step->pieces == 0)
 			return VIRTQ_PART;
-		step->pieces--;
-		wrong = next_descriptor(q, step);
+		table = shown_table(q, step);
+		wrong = likely(table != NULL) ? walk_shown(q, step, table) : walk_apart(q, step);
 		if (unlikely(wrong != NULL))
 			return broken(q, wrong);
 	}
-	c->in.piece = q->piece;
-	c->out.piece = q->piece + c->readable;
+	begin_cursor(&c->in, q->piece, c->walk.in);
+	begin_cursor(&c->out, q->piece + c->walk.readable, c->walk.out);
 	return VIRTQ_CHAIN;
 }
 
 uint32_t virtq_share(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len)
 {
-	uint32_t n = guest_share(&step->view, cursor, MIN(len, step->bytes), &step->pieces);
+	uint32_t n = guest_share(step->view, cursor, MIN(len, step->bytes), &step->pieces);
 
 	step->bytes -= n;
 	if (n == 0)
@@ -370,7 +421,7 @@ uint32_t virtq_share(struct virtq_step *step, const struct guest_cursor *cursor,
 
 bool virtq_reserve(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len)
 {
-	if (guest_share(&step->view, cursor, len, &step->pieces) == len)
+	if (guest_share(step->view, cursor, len, &step->pieces) == len)
 		return true;
 	step->pieces = 0;
 	return false;

@@ -26,7 +26,7 @@ struct vm;
  * block of RAM for the first time does nothing more.
  */
 struct virtq_step {
-	struct guest_view view;
+	struct guest_view *view;
 	uint32_t bytes;  /* that may still be copied */
 	uint32_t pieces; /* descriptors that may still be read, and pieces of RAM copied from or to */
 };
@@ -37,6 +37,13 @@ struct virtq_desc {
 	uint16_t flags, next;
 };
 
+/* What has been read of a chain so far, and where to go on. */
+struct virtq_walk {
+	uint32_t count, readable; /* pieces */
+	uint32_t in, out;         /* bytes that the device reads, that it writes */
+	uint32_t next;            /* descriptor */
+};
+
 /* A chain of descriptors in virt7's own copy: first what the device reads, then what it writes. */
 struct virtq_chain {
 	bool begun, whole;
@@ -45,9 +52,7 @@ struct virtq_chain {
 	struct guest_cursor out; /* what the device shall write */
 	uint32_t phase;          /* the backend's own; VIRTQ_NO_REQUEST in a new chain */
 
-	/* of the walk */
-	uint32_t count, readable; /* pieces so far */
-	uint32_t next;            /* descriptor */
+	struct virtq_walk walk;
 	bool indirect;
 	ipa_t table;
 	uint32_t table_count;
@@ -96,6 +101,12 @@ enum virtq_result {
  * False: virtq_take() finds out.
  */
 bool virtq_is_idle(const struct virtq *q);
+
+/* There are entries of the available ring that were seen and are not taken. */
+static inline bool virtq_knows_more(const struct virtq *q)
+{
+	return q->avail_seen != q->s->avail_next;
+}
 
 /* Read the next chain, or the rest of it. */
 enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step);

@@ -28,7 +28,7 @@ static enum virtio_served rng_serve(struct virtio_device *v, uint32_t queue, str
 			return VIRTIO_MORE;
 	}
 	random_bytes(bytes, len);
-	if (len == 0 || guest_scatter(&step->view, &chain->out, bytes, len)) {
+	if (len == 0 || guest_scatter(step->view, &chain->out, bytes, len)) {
 		v->device.count.errors++;
 		len = 0;
 	}

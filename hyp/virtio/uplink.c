@@ -73,7 +73,7 @@ static enum switch_put uplink_put(struct switch_port *port, struct virtq_step *f
 		return PUT_DONE;
 	}
 	memcpy(room, frame->head, frame->head_len);
-	if (net_gather(&from->view, frame, &rest, room + frame->head_len, frame->rest_len))
+	if (net_gather(from->view, frame, &rest, room + frame->head_len, frame->rest_len))
 		return PUT_FAULTY;
 	nic_send(&u->nic, room, len);
 	u->count.received++;

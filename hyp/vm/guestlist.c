@@ -180,8 +180,8 @@ void guest_skip(struct guest_cursor *cursor, size_t len)
 	}
 }
 
-int guest_forward(struct guest_view *to_view, struct guest_cursor *to, struct guest_view *from_view,
-		  struct guest_cursor *from, size_t len)
+static int __attribute__((noinline)) forward_pieces(struct guest_view *to_view, struct guest_cursor *to,
+						    struct guest_view *from_view, struct guest_cursor *from, size_t len)
 {
 	int ret = len > from->left || len > to->left ? -ENODATA : 0;
 
@@ -195,4 +195,17 @@ int guest_forward(struct guest_view *to_view, struct guest_cursor *to, struct gu
 		len -= step;
 	}
 	return ret;
+}
+
+int guest_forward(struct guest_view *to_view, struct guest_cursor *to, struct guest_view *from_view,
+		  struct guest_cursor *from, size_t len)
+{
+	struct guest_cursor behind = *from;
+	const uint8_t *source = take_shown(from_view, &behind, len);
+	uint8_t *target = source ? take_shown(to_view, to, len) : NULL;
+
+	if (unlikely(!target))
+		return forward_pieces(to_view, to, from_view, from, len);
+	*from = behind;
+	return copy_checked(target, source, len);
 }

@@ -37,15 +37,12 @@ bool guest_is_uncached(const struct vm *vm)
 	return is_uncached(vm);
 }
 
-/* What this CPU's windows show of a VM, which the next view of it may go on with. Generation 0 is nobody's. */
-static struct kept_view {
-	uint64_t generation;
-	struct guest_shown here, other;
-} kept_views[CPU_MAX][2];
+/* Each CPU's two; over their end they keep what the windows show. Generation 0 is nobody's. */
+static struct guest_view views[CPU_MAX][2] __attribute__((aligned(64)));
 
-static inline struct kept_view *kept_view(uint32_t window)
+static inline struct guest_view *view_of(uint32_t window)
 {
-	return &kept_views[cpu_id()][window >= HYP_WINDOW_VIEW_2];
+	return &views[cpu_id()][window >= HYP_WINDOW_VIEW_2];
 }
 
 static bool forget_views(uint32_t id, void *arg)
@@ -53,7 +50,7 @@ static bool forget_views(uint32_t id, void *arg)
 	(void)id, (void)arg;
 	for (enum hyp_window window = HYP_WINDOW; window < HYP_WINDOWS; window++)
 		hyp_window_close_at(window);
-	kept_view(HYP_WINDOW_VIEW)->generation = kept_view(HYP_WINDOW_VIEW_2)->generation = 0;
+	view_of(HYP_WINDOW_VIEW)->generation = view_of(HYP_WINDOW_VIEW_2)->generation = 0;
 	return true;
 }
 
@@ -69,22 +66,20 @@ void guest_views_init_cpu(void)
 	irq_register(GIC_SGI_VIEWS, forget_views, NULL);
 }
 
-void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
+struct guest_view *guest_view_open(struct vm *vm, uint32_t window)
 {
-	const struct kept_view *kept = kept_view(window);
+	struct guest_view *view = view_of(window);
+	uint64_t generation = vm->s2.generation;
 
 	view->vm = vm;
-	view->window = window;
 	view->uncached = is_uncached(vm);
-	view->generation = vm->s2.generation;
 	dmb_ish(); /* what is looked up from here on is of that generation, or of a later one */
-	if (likely(kept->generation == view->generation)) {
-		view->here = kept->here;
-		view->other = kept->other;
-		return;
+	if (unlikely(view->generation != generation)) {
+		view->generation = generation;
+		view->here = (struct guest_shown){.block = GUEST_NO_BLOCK, .window = window};
+		view->other = (struct guest_shown){.block = GUEST_NO_BLOCK, .window = window + 1U};
 	}
-	view->here = (struct guest_shown){.block = GUEST_NO_BLOCK, .window = window};
-	view->other = (struct guest_shown){.block = GUEST_NO_BLOCK, .window = window + 1U};
+	return view;
 }
 
 /*
@@ -93,17 +88,11 @@ void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
  */
 void guest_view_close(struct guest_view *view)
 {
-	struct kept_view *kept = kept_view(view->window);
-
-	if (unlikely(view->uncached)) {
-		kept->generation = 0;
-		hyp_window_close_at(view->window);
-		hyp_window_close_at(view->window + 1U);
+	if (likely(!view->uncached))
 		return;
-	}
-	kept->generation = view->generation;
-	kept->here = view->here;
-	kept->other = view->other;
+	view->generation = 0;
+	hyp_window_close_at(view->here.window);
+	hyp_window_close_at(view->other.window);
 }
 
 /*
@@ -265,12 +254,12 @@ int guest_copy_across(struct guest_view *to_view, ipa_t to, struct guest_view *f
 
 int guest_read(struct vm *vm, ipa_t from, void *to, size_t len)
 {
-	struct guest_view view;
+	struct guest_view *view;
 	int ret;
 
-	guest_view_open(&view, vm, HYP_WINDOW_VIEW);
-	ret = guest_copy_in(&view, from, to, len);
-	guest_view_close(&view);
+	view = guest_view_open(vm, HYP_WINDOW_VIEW);
+	ret = guest_copy_in(view, from, to, len);
+	guest_view_close(view);
 	return ret;
 }
 
@@ -281,13 +270,13 @@ int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len)
 
 	while (!ret && len > 0) {
 		size_t step = MIN(len, LOAD_STEP);
-		struct guest_view view;
+		struct guest_view *view;
 
 		sched_preempt();
-		guest_view_open(&view, vm, HYP_WINDOW_VIEW);
-		view.uncached = true; /* as the guest starts, whatever its vCPUs did before */
-		ret = guest_copy_out(&view, to, source, step);
-		guest_view_close(&view);
+		view = guest_view_open(vm, HYP_WINDOW_VIEW);
+		view->uncached = true; /* as the guest starts, whatever its vCPUs did before */
+		ret = guest_copy_out(view, to, source, step);
+		guest_view_close(view);
 		to = ipa_add(to, step);
 		source += step;
 		len -= step;

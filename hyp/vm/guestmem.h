@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "hyp/lib/addr.h"
+#include "hyp/lib/bits.h"
 
 struct vm;
 
@@ -50,7 +51,6 @@ struct guest_shown {
 struct guest_view {
 	struct vm *vm;
 	uint64_t generation; /* of the VM's RAM, as the view was opened */
-	uint32_t window;
 	bool uncached;
 	struct guest_shown here, other; /* the one that was used last, and the one before */
 };
@@ -67,7 +67,7 @@ void guest_views_forget(void);
 /* Each CPU as it comes up. */
 void guest_views_init_cpu(void);
 
-void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window);
+struct guest_view *guest_view_open(struct vm *vm, uint32_t window);
 void guest_view_close(struct guest_view *view);
 
 /* Copies as above; after an error some of the bytes may have been written. */
@@ -82,6 +82,22 @@ bool guest_present(struct guest_view *view, ipa_t at, size_t len);
 
 /* The same of what is copied next: it is shown already, where it lies in one block. */
 bool guest_show(struct guest_view *view, ipa_t at, size_t len);
+
+/*
+ * HYP's address of [at, at + len), len > 0, which lies in one block that the view shows already, and so is the guest's,
+ * whose caches are on. NULL: it is not so. Good until the view shows something else.
+ */
+static inline uint8_t *guest_shown(const struct guest_view *view, ipa_t at, size_t len)
+{
+	uint32_t offset = (uint32_t)at.v & (BLOCK_SIZE - 1U);
+	uint64_t block = at.v - offset;
+
+	if (unlikely(view->uncached) || len > BLOCK_SIZE - offset)
+		return NULL;
+	if (block == view->here.block)
+		return view->here.at + offset;
+	return block == view->other.block ? view->other.at + offset : NULL;
+}
 
 /* From one VM's RAM to another's, in one copy. */
 int guest_copy_across(struct guest_view *to_view, ipa_t to, struct guest_view *from_view, ipa_t from, size_t len);

@@ -83,7 +83,7 @@ static void testdev_arm(struct testdev *t)
 
 /* One of a request's two lists, with a window of its own. */
 struct testdev_end {
-	struct guest_view view;
+	struct guest_view *view;
 	struct guest_piece piece[TESTDEV_PIECES];
 	struct guest_cursor cursor;
 };
@@ -109,7 +109,7 @@ static int testdev_open(struct testdev_end *end, const struct testdev_list *list
 		end->piece[i] = (struct guest_piece){ipa(list->piece[i].at), list->piece[i].len};
 	ret = guest_cursor_init(&end->cursor, end->piece, TESTDEV_PIECES);
 	if (!ret && list->hole)
-		ret = testdev_show_hole(&end->view, end->piece[0].at);
+		ret = testdev_show_hole(end->view, end->piece[0].at);
 	return ret;
 }
 
@@ -121,8 +121,8 @@ static int testdev_copy(struct testdev_end *from, struct testdev_end *to, uint32
 
 	if (shift > TESTDEV_SHIFT_MAX)
 		return -EINVAL;
-	ret = guest_gather(&from->view, &from->cursor, buffer + shift, len);
-	return ret ? ret : guest_scatter(&to->view, &to->cursor, buffer + shift, len);
+	ret = guest_gather(from->view, &from->cursor, buffer + shift, len);
+	return ret ? ret : guest_scatter(to->view, &to->cursor, buffer + shift, len);
 }
 
 static int testdev_invert(struct vm *vm, const struct guest_piece *piece)
@@ -146,11 +146,11 @@ static int testdev_invert(struct vm *vm, const struct guest_piece *piece)
 /* Where the window shows it, as a ring's map would. */
 static int testdev_ring(const struct testdev_end *from)
 {
-	uint8_t *at = from->view.here.at + ((uint32_t)from->piece[0].at.v & (BLOCK_SIZE - 1U));
+	uint8_t *at = from->view->here.at + ((uint32_t)from->piece[0].at.v & (BLOCK_SIZE - 1U));
 	struct fault_kept kept = fault_keep();
 	uint32_t word[4], aborts = 0;
 
-	if (!from->view.here.at)
+	if (!from->view->here.at)
 		return -EINVAL;
 	aborts += load16_checked(at) < 0;
 	aborts += load_words_checked(word, at) != 0;
@@ -170,9 +170,9 @@ static int testdev_operate(struct testdev_end *from, struct testdev_end *to, con
 	case TESTDEV_COPY:
 		return testdev_copy(from, to, request->shift);
 	case TESTDEV_FORWARD:
-		return guest_forward(&to->view, &to->cursor, &from->view, &from->cursor, len);
+		return guest_forward(to->view, &to->cursor, from->view, &from->cursor, len);
 	case TESTDEV_INVERT:
-		return testdev_invert(from->view.vm, &from->piece[0]);
+		return testdev_invert(from->view->vm, &from->piece[0]);
 	case TESTDEV_RING:
 		return testdev_ring(from);
 	default:
@@ -185,15 +185,15 @@ static int testdev_serve(struct vm *vm, const struct testdev_request *request)
 	struct testdev_end from, to;
 	int ret;
 
-	guest_view_open(&from.view, vm, HYP_WINDOW_VIEW);
-	guest_view_open(&to.view, vm, HYP_WINDOW_VIEW_2);
+	from.view = guest_view_open(vm, HYP_WINDOW_VIEW);
+	to.view = guest_view_open(vm, HYP_WINDOW_VIEW_2);
 	ret = testdev_open(&from, &request->from);
 	if (!ret)
 		ret = testdev_open(&to, &request->to);
 	if (!ret)
 		ret = testdev_operate(&from, &to, request);
-	guest_view_close(&from.view);
-	guest_view_close(&to.view);
+	guest_view_close(from.view);
+	guest_view_close(to.view);
 	return ret;
 }
 
@@ -201,18 +201,18 @@ static int testdev_serve(struct vm *vm, const struct testdev_request *request)
 static void testdev_request(struct vm *vm, uint32_t at)
 {
 	struct testdev_request request;
-	struct guest_view view;
+	struct guest_view *view;
 	int ret;
 
-	guest_view_open(&view, vm, HYP_WINDOW_VIEW);
-	ret = guest_copy_in(&view, ipa(at), &request, sizeof(request));
-	guest_view_close(&view);
+	view = guest_view_open(vm, HYP_WINDOW_VIEW);
+	ret = guest_copy_in(view, ipa(at), &request, sizeof(request));
+	guest_view_close(view);
 	if (ret)
 		return;
 	request.result = testdev_serve(vm, &request);
-	guest_view_open(&view, vm, HYP_WINDOW_VIEW);
-	guest_copy_out(&view, ipa(at), &request, sizeof(request));
-	guest_view_close(&view);
+	view = guest_view_open(vm, HYP_WINDOW_VIEW);
+	guest_copy_out(view, ipa(at), &request, sizeof(request));
+	guest_view_close(view);
 }
 
 static uint64_t testdev_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)

@@ -47,6 +47,8 @@ const struct device_class *const device_classes[] = {&virtio_blk_class, &vrng_cl
 #define CONSOLE    32U  /* in the place of the entropy device */
 #define NETWORKS   192U /* both: two network cards; then, in the place of CONSOLE: the second one is of version 1 */
 #define NET_LEGACY 32U
+#define SHOWN      64U /* without 128: views show RAM from the start; with both, that is NET_SHOWN */
+#define NET_SHOWN  1U
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -239,7 +241,7 @@ static void clear_world(void)
 	write_spsr_hyp(0);
 	fake_log_reset();
 	fake_console_reset();
-	memset(fake_guest_ram, 0, sizeof(fake_guest_ram));
+	memset(fake_guest_ram, 0, FAKE_GUEST_RAM);
 	memset(shadow, 0, FAKE_GUEST_RAM);
 	forget_saved();
 	memset(models, 0, sizeof(models));
@@ -277,6 +279,7 @@ static void begin(uint32_t how)
 	console_stream = rig_vm.console.more;
 	queues = last_queue(1) + 1U;
 	fake_virtio.uncached = (how & UNCACHED) != 0;
+	fake_virtio.shown = how & (networks ? NET_SHOWN : SHOWN);
 	fake_log_set_budget(!(how & NO_BUDGET));
 	capture.ring = NULL;
 	if (networks && how & NO_BUDGET)

@@ -140,7 +140,7 @@ static void see_available(uint32_t n)
 
 static bool has_piece(const struct virtq *q, uint64_t at, size_t len)
 {
-	for (uint32_t n = q->chain.readable; n < q->chain.count; n++)
+	for (uint32_t n = q->chain.walk.readable; n < q->chain.walk.count; n++)
 		if (at >= q->piece[n].at.v && at - q->piece[n].at.v + len <= q->piece[n].len)
 			return true;
 	return false;
@@ -248,7 +248,7 @@ static void check_step(uint32_t n, const struct virtq_state *before)
 	if (!before->ready)
 		return;
 	check(q->ready && q->used_next == q->avail_next && q->published == q->used_next, "indices do not agree");
-	check(!chain->begun || chain->count <= q->size, "a chain is longer than its queue");
+	check(!chain->begun || chain->walk.count <= q->size, "a chain is longer than its queue");
 	check(put <= VIRTQ_STEP_PIECES + 1U + (is_filled(n) ? NET_BUFFERS : 0),
 	      "a step has done more chains than it may");
 	check(!m->broken || put == 0, "a broken queue goes on");

@@ -601,6 +601,66 @@ static void test_device_write(void **state)
 	}
 }
 
+/* A register, as its mode has it, and where that is. */
+struct device_register {
+	uint32_t mode, number;
+	uint32_t (*read)(void);
+	void (*write)(uint32_t value);
+};
+
+static uint32_t read_r9(void)
+{
+	return regs.r[9];
+}
+
+static void write_r9(uint32_t value)
+{
+	regs.r[9] = value;
+}
+
+static uint32_t read_frame_lr(void)
+{
+	return regs.lr;
+}
+
+static void write_frame_lr(uint32_t value)
+{
+	regs.lr = value;
+}
+
+/* Every register that an instruction may name, banked ones too, in each width. */
+static void test_device_registers(void **state)
+{
+	static const struct device_register reg[] = {
+		{PSR_MODE_SVC, 9, read_r9, write_r9},
+		{PSR_MODE_FIQ, 9, read_r9_fiq, write_r9_fiq},
+		{PSR_MODE_FIQ, 14, read_lr_fiq, write_lr_fiq},
+		{PSR_MODE_SVC, 13, read_sp_svc, write_sp_svc},
+		{PSR_MODE_SVC, 14, read_lr_svc, write_lr_svc},
+		{PSR_MODE_IRQ, 14, read_lr_irq, write_lr_irq},
+		{PSR_MODE_USR, 14, read_frame_lr, write_frame_lr},
+		{PSR_MODE_SYS, 14, read_frame_lr, write_frame_lr},
+	};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(reg) * 2U; i++) {
+		const struct device_register *r = &reg[i / 2U];
+		uint32_t size = i % 2U ? 2 : 1, mask = size == 1 ? 0xffffU : UINT32_MAX;
+
+		for (uint32_t each = 0; each < ARRAY_SIZE(reg); each++)
+			reg[each].write(0xbad);
+		device.answer = 0x12345678 & mask;
+		assert_true(access_device(UART + 0x98, size, r->number, 0, r->mode));
+		assert_int_equal(r->read(), device.answer);
+		for (uint32_t each = 0; each < ARRAY_SIZE(reg); each++)
+			if (reg[each].read != r->read)
+				assert_int_equal(reg[each].read(), 0xbad);
+		r->write(0x89abcdef);
+		assert_true(access_device(UART + 0x98, size, r->number, ISS_DABT_WNR, r->mode));
+		assert_int_equal(device.value, 0x89abcdef & mask);
+	}
+}
+
 /* Everything that makes it another case is abort_data()'s, and the device has not been asked. */
 static void test_device_slow(void **state)
 {
@@ -613,15 +673,12 @@ static void test_device_slow(void **state)
 		{UART - 0xf80, 2, 0, 0, PSR_MODE_SVC},
 		{UART + 0x82, 2, 0, 0, PSR_MODE_SVC},
 		{UART + 0x81, 1, 0, 0, PSR_MODE_SVC},
-		{UART + 0x80, 2, 13, 0, PSR_MODE_SVC},
-		{UART + 0x80, 2, 14, 0, PSR_MODE_SVC},
-		{UART + 0x80, 2, 15, 0, PSR_MODE_SVC},
-		{UART + 0x80, 2, 8, 0, PSR_MODE_FIQ},
 		{UART + 0x80, 2, 0, 0, PSR_MODE_SVC | PSR_E},
 		{UART + 0x80, 3, 0, 0, PSR_MODE_SVC},
 		/* a store to memory that may only be read: HPFAR is of an earlier fault */
 		{UART + 0x80, 2, 0, ISS_DABT_WNR | FSC_PERMISSION, PSR_MODE_SVC},
 		{UART + 0x80, 0, 0, ISS_DABT_WNR | FSC_PERMISSION, PSR_MODE_SVC},
+		{UART + 0x80, 2, 14, ISS_DABT_WNR | FSC_PERMISSION, PSR_MODE_SVC},
 	};
 
 	(void)state;
@@ -911,6 +968,7 @@ int main(void)
 		cmocka_unit_test_setup(test_devices, setup),
 		cmocka_unit_test_setup(test_device_read, device_setup),
 		cmocka_unit_test_setup(test_device_write, device_setup),
+		cmocka_unit_test_setup(test_device_registers, device_setup),
 		cmocka_unit_test_setup(test_device_slow, device_setup),
 		cmocka_unit_test_setup(test_device_of_another_page, device_setup),
 		cmocka_unit_test_setup(test_device_refuses, device_setup),

@@ -188,59 +188,59 @@ static void test_present(void **state)
 	const struct guest_piece piece[] = {
 		{ipa(BASE + BLOCK_SIZE), 1}, {ipa(0), 0}, {ipa(BASE + BLOCK_SIZE - 1U), 10}, {ipa(0), 7}};
 	struct guest_cursor cursor;
-	struct guest_view view;
+	struct guest_view *view;
 	uint32_t pieces;
 
 	(void)state;
 	caches(true);
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
 	assert_int_equal(guest_cursor_init(&cursor, piece, 4), 0);
 	fresh[0] = fresh[1] = true;
 	touches = 0;
 	pieces = 9;
-	assert_int_equal(guest_share(&view, &cursor, 18, &pieces), 0);
+	assert_int_equal(guest_share(view, &cursor, 18, &pieces), 0);
 	assert_int_equal(touches, 1);
 	assert_true(fresh[0]);
-	assert_int_equal(guest_share(&view, &cursor, 1, &pieces), 1);
-	assert_int_equal(guest_share(&view, &cursor, 2, &pieces), 0);
+	assert_int_equal(guest_share(view, &cursor, 1, &pieces), 1);
+	assert_int_equal(guest_share(view, &cursor, 2, &pieces), 0);
 	pieces = 9;
-	assert_int_equal(guest_share(&view, &cursor, 18, &pieces), 18);
+	assert_int_equal(guest_share(view, &cursor, 18, &pieces), 18);
 	assert_int_equal(touches, 2);
-	guest_view_close(&view);
+	guest_view_close(view);
 	fresh[0] = fresh[1] = true;
-	assert_true(guest_present(&view, ipa(BASE + RAM - 1U), 2));
-	assert_true(guest_present(&view, ipa(UINT64_MAX - 1U), 4));
-	assert_true(guest_present(&view, ipa(BASE), 0));
+	assert_true(guest_present(view, ipa(BASE + RAM - 1U), 2));
+	assert_true(guest_present(view, ipa(UINT64_MAX - 1U), 4));
+	assert_true(guest_present(view, ipa(BASE), 0));
 	assert_int_equal(touches, 2);
 	fresh[0] = fresh[1] = false;
 	/* Pieces without a byte are none. */
 	pieces = 1;
-	assert_int_equal(guest_share(&view, &cursor, 18, &pieces), 1);
+	assert_int_equal(guest_share(view, &cursor, 18, &pieces), 1);
 	assert_int_equal(pieces, 0);
 	pieces = 2;
-	assert_int_equal(guest_share(&view, &cursor, 18, &pieces), 11);
+	assert_int_equal(guest_share(view, &cursor, 18, &pieces), 11);
 	pieces = 9;
-	assert_int_equal(guest_share(&view, &cursor, 18, &pieces), 18);
+	assert_int_equal(guest_share(view, &cursor, 18, &pieces), 18);
 	assert_int_equal(pieces, 6);
 	pieces = 9;
-	assert_int_equal(guest_share(&view, &cursor, 1, &pieces), 1);
+	assert_int_equal(guest_share(view, &cursor, 1, &pieces), 1);
 	assert_int_equal(pieces, 8);
-	guest_view_close(&view);
+	guest_view_close(view);
 }
 
 /* HYP looks past nothing where the guest does not: its caches are on, and no line has to go. */
 static void test_coherent(void **state)
 {
-	struct guest_view view;
+	struct guest_view *view;
 
 	(void)state;
 	caches(true);
 	assert_false(guest_is_uncached(&vm));
 	synced = 0;
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
-	assert_int_equal(guest_copy_in(&view, ipa(BASE), buffer, 1000), 0);
-	assert_int_equal(guest_copy_out(&view, ipa(BASE), buffer, 1000), 0);
-	guest_view_close(&view);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
+	assert_int_equal(guest_copy_in(view, ipa(BASE), buffer, 1000), 0);
+	assert_int_equal(guest_copy_out(view, ipa(BASE), buffer, 1000), 0);
+	guest_view_close(view);
 	assert_int_equal(synced, 0);
 	/* One that has not turned them on is enough; the one that asks is seen itself. */
 	vm.uncached = 2;
@@ -259,34 +259,34 @@ static void test_coherent(void **state)
 static void test_views(void **state)
 {
 	static struct vm other = {.config = {.ram_size = RAM}, .s2 = {.generation = 100}};
-	struct guest_view view, to;
+	struct guest_view *view, *to;
 
 	(void)state;
 	caches(true);
 	opened = windows = 0;
 	vm.s2.generation = 50;
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
-	guest_view_open(&to, &other, HYP_WINDOW_VIEW_2);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
+	to = guest_view_open(&other, HYP_WINDOW_VIEW_2);
 	assert_int_equal(windows, 0);
 	for (uint32_t i = 0; i < 10; i++)
-		assert_int_equal(guest_copy_in(&view, ipa(BASE + 100U * i), buffer, 100), 0);
+		assert_int_equal(guest_copy_in(view, ipa(BASE + 100U * i), buffer, 100), 0);
 	assert_int_equal(opened, 1);
-	assert_int_equal(guest_copy_in(&view, ipa(BASE + BLOCK_SIZE - 1U), buffer, 2), 0);
+	assert_int_equal(guest_copy_in(view, ipa(BASE + BLOCK_SIZE - 1U), buffer, 2), 0);
 	assert_int_equal(opened, 2);
 	for (uint32_t i = 0; i < 10; i++)
-		assert_int_equal(guest_copy_in(&view, ipa(BASE + i % 2U * BLOCK_SIZE), buffer, 100), 0);
+		assert_int_equal(guest_copy_in(view, ipa(BASE + i % 2U * BLOCK_SIZE), buffer, 100), 0);
 	assert_int_equal(opened, 2);
 	for (size_t i = 0; i < RAM; i++)
 		ram[i] = (uint8_t)(i * 13U);
-	assert_int_equal(guest_copy_across(&to, ipa(BASE + BLOCK_SIZE - 3U), &view, ipa(BASE + 5U), 1000), 0);
+	assert_int_equal(guest_copy_across(to, ipa(BASE + BLOCK_SIZE - 3U), view, ipa(BASE + 5U), 1000), 0);
 	assert_memory_equal(ram + RAM - 3U, ram + BLOCK_SIZE + 5U, 3);
 	assert_memory_equal(ram, ram + BLOCK_SIZE + 8U, 997);
-	assert_int_equal(guest_copy_across(&to, ipa(BASE + RAM - 999U), &view, ipa(BASE), 1000), -EFAULT);
-	assert_int_equal(guest_copy_across(&to, ipa(BASE), &view, ipa(BASE + RAM - 999U), 1000), -EFAULT);
+	assert_int_equal(guest_copy_across(to, ipa(BASE + RAM - 999U), view, ipa(BASE), 1000), -EFAULT);
+	assert_int_equal(guest_copy_across(to, ipa(BASE), view, ipa(BASE + RAM - 999U), 1000), -EFAULT);
 	assert_int_equal(windows, 3U << HYP_WINDOW_VIEW | 3U << HYP_WINDOW_VIEW_2);
-	guest_view_close(&view);
-	guest_view_close(&to);
-	guest_view_close(&to); /* twice does no harm */
+	guest_view_close(view);
+	guest_view_close(to);
+	guest_view_close(to); /* twice does no harm */
 	caches(false);
 }
 
@@ -295,7 +295,7 @@ static void test_views_go_on(void **state)
 {
 	static struct vm other = {.config = {.ram_size = RAM}, .s2 = {.generation = 100}};
 	const uint64_t at[] = {BASE, BASE + BLOCK_SIZE};
-	struct guest_view view;
+	struct guest_view *view;
 
 	(void)state;
 	caches(true);
@@ -306,33 +306,33 @@ static void test_views_go_on(void **state)
 			vm.s2.generation = 200;
 		if (i == 5)
 			fresh[1] = true;
-		guest_view_open(&view, i == 7 ? &other : &vm, HYP_WINDOW_VIEW);
+		view = guest_view_open(i == 7 ? &other : &vm, HYP_WINDOW_VIEW);
 		opened = touches = lookups = 0;
 		for (uint32_t j = 0; j < 2; j++) {
-			assert_int_equal(guest_copy_out(&view, ipa(at[j]), &i, sizeof(i)), 0);
+			assert_int_equal(guest_copy_out(view, ipa(at[j]), &i, sizeof(i)), 0);
 			assert_int_equal(ram[BLOCK_SIZE - BLOCK_SIZE * j], i);
 		}
 		assert_int_equal(opened, i == 0 ? 2 : 0); /* the host's RAM is the same all the time */
 		assert_int_equal(lookups, i == 0 || i == 4 || i == 7 || i == 8 ? 2 : 0);
 		assert_int_equal(touches, 0);
-		guest_view_close(&view);
+		guest_view_close(view);
 		fresh[1] = false;
 	}
 	/* A block that was taken away while it was in sight is not what the next view begins with. */
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
-	assert_int_equal(guest_copy_in(&view, ipa(BASE), buffer, 1), 0);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
+	assert_int_equal(guest_copy_in(view, ipa(BASE), buffer, 1), 0);
 	vm.s2.generation = 300;
-	guest_view_close(&view);
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	guest_view_close(view);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
 	lookups = 0;
-	assert_int_equal(guest_copy_in(&view, ipa(BASE), buffer, 1), 0);
+	assert_int_equal(guest_copy_in(view, ipa(BASE), buffer, 1), 0);
 	assert_int_equal(lookups, 1);
-	guest_view_close(&view);
+	guest_view_close(view);
 	/* A guest that looks past the caches leaves nothing in sight. */
 	caches(false);
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
-	assert_int_equal(guest_copy_in(&view, ipa(BASE), buffer, 1), 0);
-	guest_view_close(&view);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
+	assert_int_equal(guest_copy_in(view, ipa(BASE), buffer, 1), 0);
+	guest_view_close(view);
 	assert_int_equal(windows, 0);
 	caches(false);
 }
@@ -341,7 +341,7 @@ static void test_views_go_on(void **state)
 /* A page has become bad: every CPU that is there, this one too, shows nothing any more, and knows it. */
 static void test_forget(void **state)
 {
-	struct guest_view view;
+	struct guest_view *view;
 	uint8_t byte;
 
 	(void)state;
@@ -350,15 +350,15 @@ static void test_forget(void **state)
 	guest_views_init_cpu();
 	guest_views_forget();
 	assert_int_equal(sgis, BIT(0) | BIT(3));
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
-	assert_int_equal(guest_copy_in(&view, ipa(BASE), &byte, 1), 0);
-	guest_view_close(&view);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
+	assert_int_equal(guest_copy_in(view, ipa(BASE), &byte, 1), 0);
+	guest_view_close(view);
 	assert_int_not_equal(windows, 0);
 	assert_true(on_sgi(GIC_SGI_VIEWS, NULL));
 	assert_int_equal(windows, 0);
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
-	assert_int_equal(view.here.block, GUEST_NO_BLOCK);
-	guest_view_close(&view);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
+	assert_int_equal(view->here.block, GUEST_NO_BLOCK);
+	guest_view_close(view);
 }
 
 static void test_shown(void **state)
@@ -373,35 +373,35 @@ static void test_shown(void **state)
 				UINT64_MAX - 3U};
 	struct guest_piece piece = {ipa(block), 8};
 	struct guest_cursor cursor;
-	struct guest_view view;
+	struct guest_view *view;
 
 	(void)state;
 	caches(true);
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
 	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
-	assert_int_equal(guest_gather(&view, &cursor, buffer, 4), 0); /* shows the last block */
-	assert_int_equal(guest_gather(&view, &cursor, buffer, 4), 0);
+	assert_int_equal(guest_gather(view, &cursor, buffer, 4), 0); /* shows the last block */
+	assert_int_equal(guest_gather(view, &cursor, buffer, 4), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(far); i++) {
 		piece.at = ipa(far[i]);
 		assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
-		assert_int_equal(guest_gather(&view, &cursor, buffer, 4), -EFAULT);
+		assert_int_equal(guest_gather(view, &cursor, buffer, 4), -EFAULT);
 		assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
-		assert_int_equal(guest_scatter(&view, &cursor, buffer, 4), -EFAULT);
+		assert_int_equal(guest_scatter(view, &cursor, buffer, 4), -EFAULT);
 	}
 	/* Over the end of the block, which is the end of RAM. */
 	piece.at = ipa(BASE + RAM - 4U);
 	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
-	assert_int_equal(guest_scatter(&view, &cursor, buffer, 5), -EFAULT);
+	assert_int_equal(guest_scatter(view, &cursor, buffer, 5), -EFAULT);
 	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
-	assert_int_equal(guest_scatter(&view, &cursor, buffer, 4), 0);
+	assert_int_equal(guest_scatter(view, &cursor, buffer, 4), 0);
 	/* Nor for a guest that looks past the caches. */
 	synced = 0;
-	view.uncached = true;
+	view->uncached = true;
 	piece.at = ipa(BASE + RAM - 8U);
 	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
-	assert_int_equal(guest_gather(&view, &cursor, buffer, 8), 0);
+	assert_int_equal(guest_gather(view, &cursor, buffer, 8), 0);
 	assert_true(synced > 0);
-	guest_view_close(&view);
+	guest_view_close(view);
 	caches(false);
 }
 
@@ -413,20 +413,20 @@ static void test_lists(void **state)
 	struct guest_piece huge[] = {{ipa(BASE), UINT32_MAX}, {ipa(BASE), 1}};
 	struct guest_piece bad[] = {{ipa(BASE), 4}, {ipa(BASE + RAM - 1U), 2}};
 	struct guest_cursor in, out;
-	struct guest_view view, other;
+	struct guest_view *view, *other;
 
 	(void)state;
 	assert_int_equal(guest_cursor_init(&in, huge, 2), -EMSGSIZE);
 	assert_int_equal(guest_cursor_init(&in, piece, ARRAY_SIZE(piece)), 0);
 	assert_int_equal(in.left, 106);
 	out = in;
-	guest_view_open(&view, &vm, HYP_WINDOW_VIEW);
+	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
 	for (uint32_t i = 0; i < 106; i++)
 		buffer[i] = (uint8_t)(i + 1U);
-	assert_int_equal(guest_scatter(&view, &out, buffer, 107), -ENODATA);
+	assert_int_equal(guest_scatter(view, &out, buffer, 107), -ENODATA);
 	assert_int_equal(out.left, 106);
-	assert_int_equal(guest_scatter(&view, &out, buffer, 3), 0);
-	assert_int_equal(guest_scatter(&view, &out, buffer + 3, 103), 0);
+	assert_int_equal(guest_scatter(view, &out, buffer, 3), 0);
+	assert_int_equal(guest_scatter(view, &out, buffer + 3, 103), 0);
 	assert_int_equal(out.left, 0);
 	assert_int_equal(ram[RAM - 2U], 1); /* the end of the first block, which lies second */
 	assert_int_equal(ram[2], 5);        /* and the start of the second */
@@ -434,27 +434,27 @@ static void test_lists(void **state)
 	assert_int_equal(ram[BLOCK_SIZE + 64U], 7);
 	memset(buffer, 0, 200);
 	for (uint32_t i = 0; i < 106; i++)
-		assert_int_equal(guest_gather(&view, &in, buffer + i, 1), 0);
+		assert_int_equal(guest_gather(view, &in, buffer + i, 1), 0);
 	for (uint32_t i = 0; i < 106; i++)
 		assert_int_equal(buffer[i], i + 1U);
-	assert_int_equal(guest_gather(&view, &in, buffer, 1), -ENODATA);
-	assert_int_equal(guest_gather(&view, &in, buffer, 0), 0);
+	assert_int_equal(guest_gather(view, &in, buffer, 1), -ENODATA);
+	assert_int_equal(guest_gather(view, &in, buffer, 0), 0);
 	assert_int_equal(guest_cursor_init(&in, piece, ARRAY_SIZE(piece)), 0);
 	guest_skip(&in, 7);
 	assert_int_equal(in.left, 99);
-	assert_int_equal(guest_gather(&view, &in, buffer, 1), 0);
+	assert_int_equal(guest_gather(view, &in, buffer, 1), 0);
 	assert_int_equal(buffer[0], 8);
 	assert_int_equal(guest_cursor_init(&in, bad, 2), 0);
-	assert_int_equal(guest_gather(&view, &in, buffer, 6), -EFAULT);
-	guest_view_open(&other, &vm, HYP_WINDOW_VIEW_2);
+	assert_int_equal(guest_gather(view, &in, buffer, 6), -EFAULT);
+	other = guest_view_open(&vm, HYP_WINDOW_VIEW_2);
 	assert_int_equal(guest_cursor_init(&in, piece, ARRAY_SIZE(piece)), 0);
 	assert_int_equal(guest_cursor_init(&out, &(struct guest_piece){ipa(BASE + KIB(64)), 106}, 1), 0);
-	assert_int_equal(guest_forward(&other, &out, &view, &in, 106), 0);
+	assert_int_equal(guest_forward(other, &out, view, &in, 106), 0);
 	for (uint32_t i = 0; i < 106; i++)
 		assert_int_equal(ram[BLOCK_SIZE + KIB(64) + i], i + 1U);
-	assert_int_equal(guest_forward(&other, &out, &view, &in, 1), -ENODATA);
-	guest_view_close(&view);
-	guest_view_close(&other);
+	assert_int_equal(guest_forward(other, &out, view, &in, 1), -ENODATA);
+	guest_view_close(view);
+	guest_view_close(other);
 }
 
 static uint32_t places, mapped, map_fails_at;

@@ -530,6 +530,13 @@ static void test_nodes(void **state)
 	end();
 }
 
+static int show(void **state)
+{
+	(void)state;
+	rig_shown = true;
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -542,5 +549,6 @@ int main(void)
 		cmocka_unit_test(test_nodes),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* Once more with requests that are served at once where they are of the usual shape. */
+	return cmocka_run_group_tests(tests, NULL, NULL) + cmocka_run_group_tests_name("shown", tests, show, NULL);
 }

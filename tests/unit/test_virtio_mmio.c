@@ -51,7 +51,7 @@ static enum virtio_served echo_serve(struct virtio_device *v, uint32_t queue, st
 		n = MIN(MIN(chain->out.left, CHUNK), step->bytes);
 		if (n == 0)
 			return VIRTIO_MORE;
-		if (guest_scatter(&step->view, &chain->out, pattern, n))
+		if (guest_scatter(step->view, &chain->out, pattern, n))
 			break;
 		step->bytes -= n;
 		chain->phase += n;

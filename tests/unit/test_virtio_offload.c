@@ -407,7 +407,7 @@ static void watch(uint64_t at, const void *from, size_t len)
 		const struct virtq *q = &card[n]->queue[RECEIVE];
 		bool found = !card[n]->receive_lock.held;
 
-		for (uint32_t i = q->chain.readable; !found && i < q->chain.count; i++)
+		for (uint32_t i = q->chain.walk.readable; !found && i < q->chain.walk.count; i++)
 			found = at >= q->piece[i].at.v && at - q->piece[i].at.v + len <= q->piece[i].len;
 		assert_true(found);
 	}

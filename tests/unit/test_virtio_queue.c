@@ -40,10 +40,14 @@ static uint16_t get16(uint64_t at)
 
 static void new_step(void)
 {
+	static struct guest_view view;
+
 	step.bytes = VIRTQ_STEP_BYTES;
 	step.pieces = VIRTQ_STEP_PIECES;
-	step.view.uncached = fake_virtio.uncached;
-	step.view.here.block = step.view.other.block = GUEST_NO_BLOCK;
+	view = (struct guest_view){.uncached = fake_virtio.uncached,
+				   .here.block = GUEST_NO_BLOCK,
+				   .other.block = GUEST_NO_BLOCK};
+	step.view = &view;
 }
 
 static void begin(void)
@@ -328,7 +332,7 @@ static void test_uncached(void **state)
 {
 	(void)state;
 	begin();
-	step.view.uncached = true;
+	step.view->uncached = true;
 	fake_virtio.on_sync = on_sync;
 	desc(DESC, 0, DATA, 1, 0, 0);
 	offer(0);

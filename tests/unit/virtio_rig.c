@@ -20,6 +20,7 @@
 static struct percpu rig_cpu; /* where the vCPUs live */
 struct vm rig_vm;
 struct vcpu rig_vcpu[2];
+bool rig_shown;
 bool rig_line[MACHINE_VIRTIO_COUNT];
 uint32_t rig_edges;
 static uint32_t ring_size;
@@ -72,6 +73,7 @@ struct virtio_device *rig_begin(const struct device_class *class, const char *na
 {
 	fake_machine_reset();
 	fake_virtio_reset();
+	fake_virtio.shown = rig_shown;
 	fake_log_reset();
 	rig_make_vm();
 	return class ? rig_add(class, name) : NULL;

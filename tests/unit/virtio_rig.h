@@ -19,6 +19,7 @@
 
 extern struct vm rig_vm;
 extern struct vcpu rig_vcpu[2];
+extern bool rig_shown; /* views show all of guest RAM (struct fake_virtio) */
 extern bool rig_line[MACHINE_VIRTIO_COUNT];
 extern uint32_t rig_edges; /* rises of all lines */
 

@@ -42,6 +42,7 @@ struct fake_machine {
 	void (*on_pte)(const uint64_t *entry, uint64_t value, const uint64_t *whose);
 	uint32_t (*io_read)(const volatile void *addr, size_t size);
 	void (*io_write)(volatile void *addr, size_t size, uint32_t value);
+	int (*copy)(void *to, const void *from, size_t len); /* NULL, or what copies in the place of copy_checked() */
 	const void *bad; /* memory that aborts, `bad_size` bytes */
 	size_t bad_size;
 	uint32_t events; /* more than FAKE_LOG_MAX are counted, not kept */

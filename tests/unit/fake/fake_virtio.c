@@ -10,6 +10,7 @@
 
 #include <arm/atomic.h>
 
+#include "fake_machine.h"
 #include "fake_virtio.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/timer.h"
@@ -20,7 +21,7 @@
 #include "mm/hypmap.h"
 #include "mm/ram.h"
 
-uint8_t fake_guest_ram[FAKE_GUEST_RAM];
+uint8_t fake_guest_ram[(FAKE_GUEST_RAM + MIB(2) - 1U) / MIB(2) * MIB(2)];
 struct fake_virtio fake_virtio;
 uint8_t fake_host_ram[FAKE_HOST_RAM];
 struct ram_use ram_use;
@@ -28,7 +29,7 @@ struct ram_use ram_use;
 void fake_virtio_reset(void)
 {
 	fake_virtio = (struct fake_virtio){0};
-	memset(fake_guest_ram, 0xa5, sizeof(fake_guest_ram));
+	memset(fake_guest_ram, 0xa5, FAKE_GUEST_RAM);
 	memset(fake_host_ram, 0x5a, sizeof(fake_host_ram));
 	ram_use = (struct ram_use){0};
 }
@@ -54,23 +55,6 @@ bool guest_is_uncached(const struct vm *vm)
 	return fake_virtio.uncached;
 }
 
-void guest_view_open(struct guest_view *view, struct vm *vm, uint32_t window)
-{
-	*view = (struct guest_view){.vm = vm,
-				    .uncached = fake_virtio.uncached,
-				    .here.block = GUEST_NO_BLOCK,
-				    .other.block = GUEST_NO_BLOCK};
-	(void)window;
-	fake_virtio.views++;
-	fake_virtio.opened++;
-}
-
-void guest_view_close(struct guest_view *view)
-{
-	(void)view;
-	fake_virtio.views--;
-}
-
 #define FAKE_BLOCK KIB(64)
 
 /* True: a block of [at, at + len), in RAM, had not been touched before. */
@@ -87,17 +71,6 @@ static bool touch_one(uint64_t at, size_t len)
 	return false;
 }
 
-bool guest_present(struct guest_view *view, ipa_t at, size_t len)
-{
-	(void)view;
-	return !find(at.v, len) || !touch_one(at.v, len);
-}
-
-bool guest_show(struct guest_view *view, ipa_t at, size_t len)
-{
-	return guest_present(view, at, len);
-}
-
 static int copy(uint64_t at, size_t len, uint8_t **where)
 {
 	assert_true(fake_virtio.views > 0);
@@ -111,6 +84,69 @@ static int copy(uint64_t at, size_t len, uint8_t **where)
 	while (touch_one(at, len))
 		;
 	return at < fake_virtio.bad + fake_virtio.bad_size && fake_virtio.bad < at + len ? -EIO : 0;
+}
+
+/* IPA of what a view shows at `at`; 0: nothing. */
+static uint64_t shown_ipa(const void *at)
+{
+	uintptr_t offset = (uintptr_t)at - (uintptr_t)fake_guest_ram;
+
+	return offset < sizeof(fake_guest_ram) ? MACHINE_RAM_BASE + offset : 0;
+}
+
+/* A copy by addresses: what guest_copy_in() and guest_copy_out() are for the rest. */
+static int copy_shown(void *to, const void *from, size_t len)
+{
+	uint64_t source = shown_ipa(from), target = shown_ipa(to);
+	uint8_t *where;
+
+	if ((source && copy(source, len, &where)) || (target && copy(target, len, &where)))
+		return -EIO;
+	memmove(to, from, len);
+	if (target && fake_virtio.on_copy_out)
+		fake_virtio.on_copy_out(target, to, len);
+	return 0;
+}
+
+static struct guest_shown show(bool shown, uint32_t block)
+{
+	uint32_t offset = block * BLOCK_SIZE;
+
+	if (!shown || offset >= sizeof(fake_guest_ram))
+		return (struct guest_shown){.block = GUEST_NO_BLOCK};
+	return (struct guest_shown){MACHINE_RAM_BASE + offset, block, fake_guest_ram + offset};
+}
+
+struct guest_view *guest_view_open(struct vm *vm, uint32_t window)
+{
+	static struct guest_view views[2];
+	struct guest_view *view = &views[window >= HYP_WINDOW_VIEW_2];
+	bool shown = fake_virtio.shown && !fake_virtio.fresh;
+
+	*view = (struct guest_view){
+		.vm = vm, .uncached = fake_virtio.uncached, .here = show(shown, 0), .other = show(shown, 1)};
+	fake_machine.copy = shown ? copy_shown : NULL;
+	fake_virtio.views++;
+	fake_virtio.opened++;
+	return view;
+}
+
+void guest_view_close(struct guest_view *view)
+{
+	(void)view;
+	fake_virtio.views--;
+	fake_machine.copy = NULL;
+}
+
+bool guest_present(struct guest_view *view, ipa_t at, size_t len)
+{
+	(void)view;
+	return !find(at.v, len) || !touch_one(at.v, len);
+}
+
+bool guest_show(struct guest_view *view, ipa_t at, size_t len)
+{
+	return guest_present(view, at, len);
 }
 
 int guest_copy_in(struct guest_view *view, ipa_t from, void *to, size_t len)

@@ -15,10 +15,12 @@
 #define FAKE_GUEST_RAM MIB(4)
 #endif
 
-extern uint8_t fake_guest_ram[FAKE_GUEST_RAM];
+/* RAM, and to the end of its last block what views show of it, though no guest has it: nobody writes there. */
+extern uint8_t fake_guest_ram[(FAKE_GUEST_RAM + MIB(2) - 1U) / MIB(2) * MIB(2)];
 
 struct fake_virtio {
 	bool uncached;
+	bool shown; /* views show all of guest RAM as they are opened, unless some of it is fresh */
 	bool full;                                        /* no ring can be mapped any more */
 	uint32_t maps;                                    /* rings that are mapped */
 	uint32_t views;                                   /* that are open */

@@ -24,6 +24,8 @@ static inline int copy_checked(void *to, const void *from, size_t len)
 {
 	if (fake_is_bad(to, len) || fake_is_bad(from, len))
 		return -EIO;
+	if (fake_machine.copy)
+		return fake_machine.copy(to, from, len);
 	memcpy(to, from, len);
 	return 0;
 }
@@ -65,6 +67,13 @@ static inline int store16_checked(void *at, uint32_t value)
 		return -EIO;
 	*(uint16_t *)at = (uint16_t)value;
 	return 0;
+}
+
+static inline int store8_checked(void *at, uint32_t value)
+{
+	uint8_t byte = (uint8_t)value;
+
+	return fake_faults(at, 1) ? -EIO : copy_checked(at, &byte, 1);
 }
 
 static inline int load_words_checked(uint32_t to[4], const void *at)
