@@ -279,7 +279,8 @@ void vgic_update_all(struct vm *vm)
  * change, under the lock, `sources`, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(),
  * which looks at the register again. What is in the register then; 0: it is not so.
  */
-static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id, uint32_t keep, uint32_t set)
+static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id, uint32_t keep,
+				 uint32_t set)
 {
 	uint32_t lr = irq->lr, value;
 	volatile uint8_t *at;
@@ -317,7 +318,7 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
 	if (irq->line == level)
-		return; /* the line is its device's alone */
+		return;            /* the line is its device's alone */
 	if (irq->edge && !level) { /* of an edge's end nobody hears (IHI 0048B 1.4.2) */
 		irq->line = false;
 		dmb_ish(); /* who makes it a level writes that, and then looks at the line */

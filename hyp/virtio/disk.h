@@ -45,7 +45,8 @@ int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct g
 
 /*
  * HYP's address of `len` bytes at byte `at` of the disk, which has them, where they are in one place and good: to read;
- * to write, in a page that has been written before. NULL: it is not so. Good until another page of a disk is shown here.
+ * to write, in a page that has been written before. NULL: it is not so. Good until another page of a disk is shown
+ * here.
  */
 const uint8_t *disk_shown(struct disk *disk, uint64_t at, uint32_t len);
 uint8_t *disk_place(struct disk *disk, uint64_t at, uint32_t len);

@@ -291,8 +291,8 @@ static const char *enter_table(struct virtq *q, struct virtq_desc desc)
 }
 
 /* NULL, or what is wrong with it. *last: it is. */
-static inline const char *add_piece(struct virtq_walk *w, struct guest_piece *pieces, uint32_t size, uint32_t table_count,
-				    const struct virtq_desc *desc, bool *last)
+static inline const char *add_piece(struct virtq_walk *w, struct guest_piece *pieces, uint32_t size,
+				    uint32_t table_count, const struct virtq_desc *desc, bool *last)
 {
 	struct guest_piece *piece = &pieces[w->count];
 

@@ -43,7 +43,7 @@ struct fake_machine {
 	uint32_t (*io_read)(const volatile void *addr, size_t size);
 	void (*io_write)(volatile void *addr, size_t size, uint32_t value);
 	int (*copy)(void *to, const void *from, size_t len); /* NULL, or what copies in the place of copy_checked() */
-	const void *bad; /* memory that aborts, `bad_size` bytes */
+	const void *bad;                                     /* memory that aborts, `bad_size` bytes */
 	size_t bad_size;
 	uint32_t events; /* more than FAKE_LOG_MAX are counted, not kept */
 	struct fake_event event[FAKE_LOG_MAX];

@@ -20,11 +20,11 @@ extern uint8_t fake_guest_ram[(FAKE_GUEST_RAM + MIB(2) - 1U) / MIB(2) * MIB(2)];
 
 struct fake_virtio {
 	bool uncached;
-	bool shown; /* views show all of guest RAM as they are opened, unless some of it is fresh */
-	bool full;                                        /* no ring can be mapped any more */
-	uint32_t maps;                                    /* rings that are mapped */
-	uint32_t views;                                   /* that are open */
-	uint32_t synced;                                  /* bytes cleaned and invalidated */
+	bool shown;      /* views show all of guest RAM as they are opened, unless some of it is fresh */
+	bool full;       /* no ring can be mapped any more */
+	uint32_t maps;   /* rings that are mapped */
+	uint32_t views;  /* that are open */
+	uint32_t synced; /* bytes cleaned and invalidated */
 	void (*on_sync)(const uint8_t *at, uint32_t len); /* each time */
 	uint32_t requests;                                /* of vcpu_request() */
 	uint64_t fresh;         /* bit n: the 64 KiB at 64 KiB * n of guest RAM, a block, have not been touched */

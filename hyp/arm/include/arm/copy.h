@@ -30,19 +30,19 @@ void clean_invalidate_checked(const void *at, const void *end, uint32_t line);
  * Accesses that are too small to keep the registers of the exit that HYP serves, which a fault overwrites: who makes
  * some keeps them around all of them (<arm/fault_kept.h>). Half words are naturally aligned, words as words are.
  *
- * The address is in r1, where the fault handler looks for it. A fault goes on behind the access, with -EIO in `ret`; the
- * row of the exception table says MEMORY_FOUND, as in hyp/arm/copy.S. The C code is all Thumb.
+ * The address is in r1, where the fault handler looks for it. A fault goes on behind the access, with -EIO in `ret`;
+ * the row of the exception table says MEMORY_FOUND, as in hyp/arm/copy.S. The C code is all Thumb.
  */
-#define CHECKED_ACCESS(access)                       \
-	"1:	" access "\n"                        \
-	"2:\n"                                       \
+#define CHECKED_ACCESS(access)               \
+	"1:	" access "\n"                \
+	"2:\n"                               \
 	"	.pushsection .text.copy, \"ax\"\n" \
-	"	.balign	4\n"                        \
+	"	.balign	4\n"                       \
 	"3:	mvn	%[ret], #4\n"                \
-	"	b.w	2b\n"                        \
-	"	.popsection\n"                       \
+	"	b.w	2b\n"                          \
+	"	.popsection\n"                     \
 	"	.pushsection .extable, \"a\"\n"    \
-	"	.balign	4\n"                        \
+	"	.balign	4\n"                       \
 	"	.word	1b, 2b, 3b, 1\n"             \
 	"	.popsection"
 
@@ -86,11 +86,11 @@ static inline __attribute__((always_inline)) int load_words_checked(uint32_t wor
 	register const void *from __asm__("r1") = at;
 	int ret = 0;
 
-	__asm__ volatile(CHECKED_ACCESS("ldrd	%[a], %[b], [%[from]]\n	ldrd	%[c], %[d], [%[from], #8]")
-			 : [ret] "+&r"(ret), [a] "=&r"(word[0]), [b] "=&r"(word[1]), [c] "=&r"(word[2]),
-			   [d] "=&r"(word[3])
-			 : [from] "r"(from)
-			 : "memory");
+	__asm__ volatile(
+		CHECKED_ACCESS("ldrd	%[a], %[b], [%[from]]\n	ldrd	%[c], %[d], [%[from], #8]")
+		: [ret] "+&r"(ret), [a] "=&r"(word[0]), [b] "=&r"(word[1]), [c] "=&r"(word[2]), [d] "=&r"(word[3])
+		: [from] "r"(from)
+		: "memory");
 	return ret;
 }
 
