@@ -267,15 +267,15 @@ static __attribute__((noinline)) bool mmio_link(struct vcpu *vcpu, uint32_t hsr,
 static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	const struct mmio_bus *bus = vcpu->bus;
-	uint32_t hpfar = read_hpfar(), va = read_hdfar(), spsr = read_spsr_hyp(), reg = ISS_DABT_SRT(hsr);
+	uint32_t hpfar = read_hpfar(), va = read_hdfar(), spsr = read_spsr_hyp(), mode = spsr & PSR_MODE_MASK;
 	const struct mmio_page *page = mmio_page(bus, hpfar);
 	const struct mmio_region *region;
 	uint32_t number = page->number, odd;
 	uint64_t value;
 
 	odd = (number ^ hpfar) | (spsr & PSR_NOT_PLAIN) | va << 30 | (WORD_SYNDROME(hsr) ^ PLAIN_WORD);
-	if (unlikely(odd) && (odd != HIGH_REGISTER || !regs_in_frame(spsr & PSR_MODE_MASK, reg))) {
-		if (odd == HIGH_REGISTER && reg == 14 && (spsr & PSR_MODE_MASK) == PSR_MODE_SVC) {
+	if (unlikely(odd) && (odd != HIGH_REGISTER || !regs_in_frame(mode, FIELD(hsr, 16, 4)))) {
+		if (odd == HIGH_REGISTER && FIELD(hsr, 16, 4) == 14 && mode == PSR_MODE_SVC) {
 			region = mmio_block(bus, page, va);
 			return mmio_link(vcpu, hsr, region, region_offset(region, number, va));
 		}
@@ -284,12 +284,12 @@ static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 	region = mmio_block(bus, page, va);
 	if (hsr & ISS_DABT_WNR)
 		return likely(!(hsr & FSC_NOT_TRANSLATION)) &&
-		       region->ops.write(vcpu, region->device, region_offset(region, number, va), regs->r[reg],
-					 MMIO_WORD);
+		       region->ops.write(vcpu, region->device, region_offset(region, number, va),
+					 regs->r[FIELD(hsr, 16, 4)], MMIO_WORD);
 	value = region->ops.read(vcpu, region->device, region_offset(region, number, va), MMIO_WORD);
 	if (value & MMIO_ABORT)
 		return false;
-	regs->r[reg] = (uint32_t)value;
+	regs->r[FIELD(hsr, 16, 4)] = (uint32_t)value;
 	return true;
 }
 
