@@ -32,15 +32,16 @@ void hyp_unmap_ring_page(pa_t page);
 void hyp_unmap_page(uint32_t va);
 
 /*
- * This CPU's windows: one for moments, of whoever needs it; one onto disks in RAM (hyp/virtio/disk.c); and two for each
- * of two guest_views (hyp/vm/guestmem.h), which have their numbers by the first.
+ * This CPU's windows: one for moments, of whoever needs it; one onto disks in RAM (hyp/virtio/disk.c); and some for
+ * each of two guest_views (hyp/vm/guestmem.h), which have their numbers by the first.
  */
+#define HYP_VIEW_WINDOWS 4U
 enum hyp_window {
 	HYP_WINDOW,
 	HYP_WINDOW_DISK,
 	HYP_WINDOW_VIEW,
-	HYP_WINDOW_VIEW_2 = HYP_WINDOW_VIEW + 2,
-	HYP_WINDOWS = HYP_WINDOW_VIEW_2 + 2
+	HYP_WINDOW_VIEW_2 = HYP_WINDOW_VIEW + HYP_VIEW_WINDOWS,
+	HYP_WINDOWS = HYP_WINDOW_VIEW_2 + HYP_VIEW_WINDOWS
 };
 
 /*

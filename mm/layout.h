@@ -16,7 +16,7 @@
 #define LAYOUT_STACKS_END  0xf0000000
 #define LAYOUT_DEVICES     0xf0000000
 #define LAYOUT_DEVICES_END 0xf0400000
-#define LAYOUT_WINDOWS     0xf6000000 /* six 2 MiB windows a CPU */
+#define LAYOUT_WINDOWS     0xf2000000 /* ten 2 MiB windows a CPU */
 #define LAYOUT_WINDOWS_END 0xfc000000
 #define LAYOUT_DTB         0xfc000000 /* host device tree, read-only */
 #define LAYOUT_DTB_SIZE    0x00400000

@@ -42,44 +42,21 @@ static inline void cursor_advance(struct guest_cursor *cursor, size_t len)
 	}
 }
 
-/* Do `len` bytes, not 0, at `at` lie in one block that the view shows? All of that is the guest's; it comes first now.
- */
-static inline bool is_shown(struct guest_view *view, ipa_t at, size_t len)
-{
-	uint32_t in_block = (uint32_t)at.v & (BLOCK_SIZE - 1U);
-	uint64_t block = at.v - in_block;
-	struct guest_shown other;
-
-	if (len > BLOCK_SIZE - in_block)
-		return false;
-	if (likely(block == view->here.block))
-		return true;
-	if (block != view->other.block)
-		return false;
-	other = view->other;
-	view->other = view->here;
-	view->here = other;
-	return true;
-}
-
-static inline uint8_t *shown_at(const struct guest_view *view, ipa_t at)
-{
-	return view->here.at + ((uint32_t)at.v & (BLOCK_SIZE - 1U));
-}
-
 /*
  * The usual case: `len` bytes, not 0, of one piece in one block that the view shows, and the guest's caches are on.
  * Their place, and the cursor moves behind them; NULL where it is not so.
  */
-static inline uint8_t *take_shown(struct guest_view *view, struct guest_cursor *cursor, size_t len)
+static inline uint8_t *take_shown(const struct guest_view *view, struct guest_cursor *cursor, size_t len)
 {
+	uint8_t *shown;
 	ipa_t at;
 
-	if (len - 1U >= cursor->left || view->uncached || cursor_here(cursor, len, &at) != len ||
-	    !is_shown(view, at, len))
+	if (len - 1U >= cursor->left || cursor_here(cursor, len, &at) != len)
 		return NULL;
-	cursor_advance(cursor, len);
-	return shown_at(view, at);
+	shown = guest_shown(view, at, len);
+	if (shown)
+		cursor_advance(cursor, len);
+	return shown;
 }
 
 /* A piece after the other: what the view shows needs no more than a copy. */
@@ -92,11 +69,9 @@ gather_pieces(struct guest_view *view, struct guest_cursor *from, void *to, size
 	while (!ret && len > 0) {
 		ipa_t at;
 		size_t step = cursor_here(from, len, &at);
+		const uint8_t *shown = guest_shown(view, at, step);
 
-		if (!view->uncached && is_shown(view, at, step))
-			ret = copy_checked(target, shown_at(view, at), step);
-		else
-			ret = guest_copy_in(view, at, target, step);
+		ret = shown ? copy_checked(target, shown, step) : guest_copy_in(view, at, target, step);
 		cursor_advance(from, step);
 		target += step;
 		len -= step;
@@ -113,11 +88,9 @@ scatter_pieces(struct guest_view *view, struct guest_cursor *to, const void *fro
 	while (!ret && len > 0) {
 		ipa_t at;
 		size_t step = cursor_here(to, len, &at);
+		uint8_t *shown = guest_shown(view, at, step);
 
-		if (!view->uncached && is_shown(view, at, step))
-			ret = copy_checked(shown_at(view, at), source, step);
-		else
-			ret = guest_copy_out(view, at, source, step);
+		ret = shown ? copy_checked(shown, source, step) : guest_copy_out(view, at, source, step);
 		cursor_advance(to, step);
 		source += step;
 		len -= step;
@@ -148,7 +121,7 @@ share_pieces(struct guest_view *view, struct guest_cursor here, uint32_t len, ui
 		ipa_t at;
 		size_t step = cursor_here(&here, len - sum, &at);
 
-		if (!is_shown(view, at, step) &&
+		if (!guest_shown(view, at, step) &&
 		    !(sum ? guest_present : guest_show)(view, at, step)) /* the windows stay at the first */
 			return 0;
 		cursor_advance(&here, step);
@@ -162,7 +135,7 @@ uint32_t guest_share(struct guest_view *view, const struct guest_cursor *cursor,
 	const struct guest_piece *piece = cursor->piece;
 
 	if (len > 0 && len <= piece->len - cursor->offset && *pieces &&
-	    is_shown(view, ipa_add(piece->at, cursor->offset), len)) {
+	    guest_shown(view, ipa_add(piece->at, cursor->offset), len)) {
 		--*pieces;
 		return len;
 	}

@@ -76,8 +76,10 @@ struct guest_view *guest_view_open(struct vm *vm, uint32_t window)
 	dmb_ish(); /* what is looked up from here on is of that generation, or of a later one */
 	if (unlikely(view->generation != generation)) {
 		view->generation = generation;
-		view->here = (struct guest_shown){.block = GUEST_NO_BLOCK, .window = window};
-		view->other = (struct guest_shown){.block = GUEST_NO_BLOCK, .window = window + 1U};
+		view->window = window;
+		view->next = 0;
+		for (uint32_t i = 0; i < HYP_VIEW_WINDOWS; i++)
+			view->shown[i].block = GUEST_NO_BLOCK;
 	}
 	return view;
 }
@@ -91,69 +93,70 @@ void guest_view_close(struct guest_view *view)
 	if (likely(!view->uncached))
 		return;
 	view->generation = 0;
-	hyp_window_close_at(view->here.window);
-	hyp_window_close_at(view->other.window);
+	for (uint32_t i = 0; i < HYP_VIEW_WINDOWS; i++)
+		hyp_window_close_at(view->window + i);
 }
 
 /*
- * Show a block of the VM's RAM in the window that was used last but one, where it may be already. False: the guest has
- * not touched the block, and all is as it was.
+ * Show a block of the VM's RAM, which has it, in the place of the one that has been shown longest. NULL: the guest has
+ * not touched it, and all is as it was.
  */
-static bool view_turn(struct guest_view *view, uint64_t block)
+static uint8_t *show_block(struct guest_view *view, uint32_t block)
 {
-	struct guest_shown shown = view->other;
+	struct guest_shown *shown = &view->shown[view->next % HYP_VIEW_WINDOWS];
 	pa_t to;
 
-	if (shown.block != block) {
-		if (!s2_show(&view->vm->s2, ipa(block), &to))
-			return false;
-		dmb_ish(); /* with the block come its zeroes (vm_touch()) */
-		if (unlikely(to.v & HYP_WINDOW_TABLE))
-			view->uncached = true; /* the table goes with the VM's RAM: no window may stay on it */
-		shown.at = hyp_window_show(shown.window, to);
-		shown.block = block;
-	}
-	view->other = view->here;
-	view->here = shown;
-	return true;
+	if (!s2_show(&view->vm->s2, ipa((uint64_t)block << BLOCK_SHIFT), &to))
+		return NULL;
+	dmb_ish(); /* with the block come its zeroes (vm_touch()) */
+	if (unlikely(to.v & HYP_WINDOW_TABLE))
+		view->uncached = true; /* the table goes with the VM's RAM: no window may stay on it */
+	shown->block = block;
+	shown->at = hyp_window_show(view->window + view->next++ % HYP_VIEW_WINDOWS, to);
+	return shown->at;
 }
 
-static int view_touch(struct guest_view *view, uint64_t block)
+static uint8_t *get_shown(struct guest_view *view, uint32_t block)
 {
-	int ret = vm_touch(view->vm, ipa(block));
+	const struct guest_shown *shown = guest_find_shown(view, block);
 
-	return ret || view_turn(view, block) ? ret : -EFAULT;
+	return likely(shown != NULL) ? shown->at : show_block(view, block);
 }
 
 /* Where the view shows `at`, and how much of *len lies in the same block. The range has been checked. */
 static inline int view_show(struct guest_view *view, uint64_t at, size_t *len, uint8_t **where)
 {
-	uint32_t offset = (uint32_t)at & (BLOCK_SIZE - 1U);
-	uint64_t block = at - offset;
-	int ret = 0;
+	uint32_t offset = (uint32_t)at & (BLOCK_SIZE - 1U), block = guest_block(at);
+	uint8_t *shown = get_shown(view, block);
 
-	if (unlikely(block != view->here.block) && !view_turn(view, block))
-		ret = view_touch(view, block);
-	if (unlikely(ret != 0))
-		return ret;
+	if (unlikely(!shown)) {
+		int ret = vm_touch(view->vm, ipa(at - offset));
+
+		if (ret)
+			return ret;
+		shown = show_block(view, block);
+		if (!shown)
+			return -EFAULT;
+	}
 	*len = MIN(*len, BLOCK_SIZE - offset);
-	*where = view->here.at + offset;
+	*where = shown + offset;
 	return 0;
+}
+
+static bool is_touched(const struct guest_view *view, uint32_t block)
+{
+	pa_t to;
+
+	return guest_find_shown(view, block) || s2_show(&view->vm->s2, ipa((uint64_t)block << BLOCK_SHIFT), &to);
 }
 
 bool guest_present(struct guest_view *view, ipa_t at, size_t len)
 {
-	uint32_t offset = (uint32_t)at.v & (BLOCK_SIZE - 1U);
-	uint64_t block = at.v - offset;
-	pa_t to;
-
-	if (likely(block == view->here.block && len <= BLOCK_SIZE - offset))
-		return true; /* all of a block that is shown is the guest's */
 	if (len == 0 || guest_check(view->vm, at.v, len))
 		return true;
-	for (; block < at.v + len; block += BLOCK_SIZE)
-		if (block != view->here.block && block != view->other.block && !s2_show(&view->vm->s2, ipa(block), &to))
-			return vm_touch(view->vm, ipa(block)) != 0;
+	for (uint32_t block = guest_block(at.v); block <= guest_block(at.v + len - 1U); block++)
+		if (!is_touched(view, block))
+			return vm_touch(view->vm, ipa((uint64_t)block << BLOCK_SHIFT)) != 0;
 	return true;
 }
 
@@ -161,11 +164,9 @@ bool guest_show(struct guest_view *view, ipa_t at, size_t len)
 {
 	uint32_t offset = (uint32_t)at.v & (BLOCK_SIZE - 1U);
 
-	if (likely(at.v - offset == view->here.block && len <= BLOCK_SIZE - offset))
-		return true;
 	if (len == 0 || len > BLOCK_SIZE - offset || guest_check(view->vm, at.v, len))
 		return guest_present(view, at, len);
-	return view_turn(view, at.v - offset) || vm_touch(view->vm, at) != 0;
+	return get_shown(view, guest_block(at.v)) || vm_touch(view->vm, at) != 0;
 }
 
 /* Of a guest that looks past the caches no line may be there before HYP's access, nor stay behind it. */

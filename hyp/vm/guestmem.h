@@ -12,12 +12,14 @@
 #ifndef HYP_VM_GUESTMEM_H
 #define HYP_VM_GUESTMEM_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "hyp/lib/addr.h"
 #include "hyp/lib/bits.h"
+#include "mm/hypmap.h"
 
 struct vm;
 
@@ -36,26 +38,33 @@ int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len);
 bool guest_is_uncached(const struct vm *vm);
 
 /*
- * A VM's RAM in two of this CPU's windows, for as long as a step of a device's work takes: they stay on their 2 MiB
+ * A VM's RAM in some of this CPU's windows, for as long as a step of a device's work takes: they stay on their 2 MiB
  * blocks until others are needed, so that a request's data and what stands around it do not drive each other out, and
  * over the end of the view, so that the next one of the VM here begins with them, unless a block has been taken from it
  * meanwhile (struct s2: generation). Two views may be open on a CPU, with a number each (HYP_WINDOW_VIEW and
  * HYP_WINDOW_VIEW_2); none is kept where others may get the CPU.
  */
 struct guest_shown {
-	uint64_t block; /* IPA of what the window shows; GUEST_NO_BLOCK: nothing */
-	uint32_t window;
-	uint8_t *at; /* where it is */
+	uint32_t block; /* guest_block() of what the window shows; GUEST_NO_BLOCK: nothing */
+	uint8_t *at;    /* where it is */
 };
 
 struct guest_view {
 	struct vm *vm;
 	uint64_t generation; /* of the VM's RAM, as the view was opened */
+	uint32_t window;     /* the first */
+	uint32_t next;       /* that shows something else, of its windows */
 	bool uncached;
-	struct guest_shown here, other; /* the one that was used last, and the one before */
+	struct guest_shown shown[HYP_VIEW_WINDOWS];
 };
 
-#define GUEST_NO_BLOCK UINT64_MAX
+#define GUEST_NO_BLOCK (UINT32_MAX - 1U)
+
+/* The number of the block with the address; UINT32_MAX, which none has, where there cannot be RAM. */
+static inline uint32_t guest_block(uint64_t at)
+{
+	return at < BIT64(ADDR_BITS) ? (uint32_t)(at >> BLOCK_SHIFT) : UINT32_MAX;
+}
 
 /*
  * Some of what is shown is bad memory by now: each CPU takes away what its windows show, where it next serves
@@ -83,6 +92,21 @@ bool guest_present(struct guest_view *view, ipa_t at, size_t len);
 /* The same of what is copied next: it is shown already, where it lies in one block. */
 bool guest_show(struct guest_view *view, ipa_t at, size_t len);
 
+/* Where the view shows the block, or NULL: not now. */
+static inline const struct guest_shown *guest_find_shown(const struct guest_view *view, uint32_t block)
+{
+	const struct guest_shown *shown = view->shown;
+
+	static_assert(HYP_VIEW_WINDOWS == 4U, "these");
+	if (block == shown[0].block)
+		return shown;
+	if (block == shown[1].block)
+		return shown + 1;
+	if (block == shown[2].block)
+		return shown + 2;
+	return block == shown[3].block ? shown + 3 : NULL;
+}
+
 /*
  * HYP's address of [at, at + len), len > 0, which lies in one block that the view shows already, and so is the guest's,
  * whose caches are on. NULL: it is not so. Good until the view shows something else.
@@ -90,13 +114,9 @@ bool guest_show(struct guest_view *view, ipa_t at, size_t len);
 static inline uint8_t *guest_shown(const struct guest_view *view, ipa_t at, size_t len)
 {
 	uint32_t offset = (uint32_t)at.v & (BLOCK_SIZE - 1U);
-	uint64_t block = at.v - offset;
+	const struct guest_shown *shown = guest_find_shown(view, guest_block(at.v));
 
-	if (unlikely(view->uncached) || len > BLOCK_SIZE - offset)
-		return NULL;
-	if (block == view->here.block)
-		return view->here.at + offset;
-	return block == view->other.block ? view->other.at + offset : NULL;
+	return likely(shown && !view->uncached && len <= BLOCK_SIZE - offset) ? shown->at + offset : NULL;
 }
 
 /* From one VM's RAM to another's, in one copy. */

@@ -93,11 +93,13 @@ static int testdev_show_hole(struct guest_view *view, ipa_t at)
 {
 	uint8_t byte;
 	int ret = guest_copy_in(view, at, &byte, sizeof(byte));
+	const struct guest_shown *shown = guest_find_shown(view, guest_block(at.v));
+	uint32_t place = shown ? (uint32_t)(shown - view->shown) : 0;
 
-	if (ret)
+	if (ret || !shown)
 		return ret;
-	hyp_window_close_at(view->here.window);
-	view->here.at = hyp_window_open_at(view->here.window, pa(TESTDEV_HOLE));
+	hyp_window_close_at(view->window + place);
+	view->shown[place].at = hyp_window_open_at(view->window + place, pa(TESTDEV_HOLE));
 	return 0;
 }
 
@@ -146,12 +148,15 @@ static int testdev_invert(struct vm *vm, const struct guest_piece *piece)
 /* Where the window shows it, as a ring's map would. */
 static int testdev_ring(const struct testdev_end *from)
 {
-	uint8_t *at = from->view->here.at + ((uint32_t)from->piece[0].at.v & (BLOCK_SIZE - 1U));
+	uint64_t ipa = from->piece[0].at.v;
+	const struct guest_shown *shown = guest_find_shown(from->view, guest_block(ipa));
 	struct fault_kept kept = fault_keep();
 	uint32_t word[4], aborts = 0;
+	uint8_t *at;
 
-	if (!from->view->here.at)
+	if (!shown)
 		return -EINVAL;
+	at = shown->at + ((uint32_t)ipa & (BLOCK_SIZE - 1U));
 	aborts += load16_checked(at) < 0;
 	aborts += load_words_checked(word, at) != 0;
 	aborts += store16_checked(at, 0) != 0;

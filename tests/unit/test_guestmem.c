@@ -357,7 +357,7 @@ static void test_forget(void **state)
 	assert_true(on_sgi(GIC_SGI_VIEWS, NULL));
 	assert_int_equal(windows, 0);
 	view = guest_view_open(&vm, HYP_WINDOW_VIEW);
-	assert_int_equal(view->here.block, GUEST_NO_BLOCK);
+	assert_int_equal(view->shown[0].block, GUEST_NO_BLOCK);
 	guest_view_close(view);
 }
 

@@ -44,8 +44,9 @@ static void new_step(void)
 
 	step.bytes = VIRTQ_STEP_BYTES;
 	step.pieces = VIRTQ_STEP_PIECES;
-	view = (struct guest_view){
-		.uncached = fake_virtio.uncached, .here.block = GUEST_NO_BLOCK, .other.block = GUEST_NO_BLOCK};
+	view = (struct guest_view){.uncached = fake_virtio.uncached};
+	for (uint32_t i = 0; i < HYP_VIEW_WINDOWS; i++)
+		view.shown[i].block = GUEST_NO_BLOCK;
 	step.view = &view;
 }
 

@@ -108,23 +108,18 @@ static int copy_shown(void *to, const void *from, size_t len)
 	return 0;
 }
 
-static struct guest_shown show(bool shown, uint32_t block)
-{
-	uint32_t offset = block * BLOCK_SIZE;
-
-	if (!shown || offset >= sizeof(fake_guest_ram))
-		return (struct guest_shown){.block = GUEST_NO_BLOCK};
-	return (struct guest_shown){MACHINE_RAM_BASE + offset, block, fake_guest_ram + offset};
-}
-
 struct guest_view *guest_view_open(struct vm *vm, uint32_t window)
 {
 	static struct guest_view views[2];
 	struct guest_view *view = &views[window >= HYP_WINDOW_VIEW_2];
 	bool shown = fake_virtio.shown && !fake_virtio.fresh;
 
-	*view = (struct guest_view){
-		.vm = vm, .uncached = fake_virtio.uncached, .here = show(shown, 0), .other = show(shown, 1)};
+	*view = (struct guest_view){.vm = vm, .uncached = fake_virtio.uncached};
+	for (uint32_t i = 0; i < HYP_VIEW_WINDOWS; i++)
+		view->shown[i].block = GUEST_NO_BLOCK;
+	for (uint32_t i = 0; shown && i < sizeof(fake_guest_ram) / BLOCK_SIZE; i++)
+		view->shown[i] = (struct guest_shown){guest_block(MACHINE_RAM_BASE + i * BLOCK_SIZE),
+						      fake_guest_ram + i * BLOCK_SIZE};
 	fake_machine.copy = shown ? copy_shown : NULL;
 	fake_virtio.views++;
 	fake_virtio.opened++;
