@@ -82,7 +82,9 @@ static bool condition_passed(uint32_t hsr)
 
 static inline void advance_pc(uint32_t hsr)
 {
-	write_elr_hyp(read_elr_hyp() + 2U + (FIELD(hsr, 25, 1) << 1)); /* HSR.IL */
+	uint32_t il = value_nospec(FIELD(hsr, 25, 1)); /* one instruction less than the compiler's own way */
+
+	write_elr_hyp(read_elr_hyp() + 2U + (il << 1));
 }
 
 static inline void next_instruction(uint32_t hsr)
@@ -298,10 +300,17 @@ void exit_trap(struct regs *regs)
 	struct vcpu *vcpu = current_vcpu();
 	uint32_t hsr = read_hsr(), ec = HSR_EC(hsr);
 
-	vcpu->exits[ec]++;
-	if (ec == EC_DABT_GUEST && mmio_fast(vcpu, regs, hsr))
-		advance_pc(hsr);
-	else if (dispatch(vcpu, regs, hsr) == EXIT_NEXT)
+	if (ec == EC_DABT_GUEST) {
+		vcpu->exits[EC_DABT_GUEST]++;
+		if (likely(mmio_fast(vcpu, regs, hsr))) {
+			advance_pc(hsr);
+			leave(vcpu);
+			return;
+		}
+	} else {
+		vcpu->exits[ec]++;
+	}
+	if (dispatch(vcpu, regs, hsr) == EXIT_NEXT)
 		next_instruction(hsr);
 	leave(vcpu);
 }

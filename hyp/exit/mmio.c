@@ -3,6 +3,7 @@
  * without collisions, the region by the block in it. hyp/exit/exit.c does the plain accesses by itself. Compiled for
  * speed.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 
@@ -18,6 +19,8 @@
 #define NO_PAGE         1U                /* HPFAR[3:0] are 0 */
 #define MULTIPLIERS     256U              /* that are tried */
 #define MULTIPLIER_STEP 0x9e3779b1U       /* 2^32 by the golden ratio: neighbours lie far apart (Knuth, 6.4) */
+
+static_assert(sizeof(struct mmio_region) == 32 || sizeof(void *) != 4, "found by a shift, at each exit");
 
 /* Words from end to end, so that a naturally aligned access that starts in a region also ends in it. */
 static bool is_valid(uint64_t base, uint64_t size)
@@ -131,6 +134,7 @@ int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mm
 			return -EEXIST;
 	if (bus->count == MMIO_REGIONS_MAX)
 		return -ENOSPC;
+	bus->show[bus->count + 1] = NULL;
 	bus->region[++bus->count] =
 		(struct mmio_region){.ops = *ops, .device = device, .base = base, .size = (uint32_t)size};
 	bus->searched |= !index_region(bus, bus->count);
@@ -138,12 +142,12 @@ int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mm
 }
 
 int mmio_add_memory(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device,
-		    bool (*show)(struct vcpu *vcpu, void *device, uint32_t offset))
+		    mmio_show_fn show)
 {
 	int ret = mmio_add(bus, base, size, ops, device);
 
 	if (!ret)
-		bus->region[bus->count].show = show;
+		bus->show[bus->count] = show;
 	return ret;
 }
 
@@ -203,8 +207,9 @@ enum mmio_result mmio_access(struct vcpu *vcpu, uint64_t at, struct mmio_access 
 
 bool mmio_show(struct vcpu *vcpu, uint64_t at)
 {
-	const struct mmio_region *region = mmio_find(&vcpu->vm->bus, at);
+	const struct mmio_bus *bus = &vcpu->vm->bus;
+	const struct mmio_region *region = mmio_find(bus, at);
+	mmio_show_fn show = region ? bus->show[region - bus->region] : NULL;
 
-	return region && region->show &&
-	       region->show(vcpu, region->device, index_nospec((uint32_t)(at - region->base), region->size));
+	return show && show(vcpu, region->device, index_nospec((uint32_t)(at - region->base), region->size));
 }

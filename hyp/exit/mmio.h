@@ -38,10 +38,12 @@ struct mmio_ops {
 struct mmio_region {
 	struct mmio_ops ops;
 	void *device;
-	bool (*show)(struct vcpu *vcpu, void *device, uint32_t offset); /* mmio_add_memory() */
-	uint64_t base;                                                  /* IPA */
-	uint32_t size;                                                  /* bytes */
+	uint64_t base; /* IPA */
+	uint32_t size; /* bytes */
 };
+
+/* mmio_add_memory() */
+typedef bool (*mmio_show_fn)(struct vcpu *vcpu, void *device, uint32_t offset);
 
 #define MMIO_REGIONS_MAX 64U
 #define MMIO_PAGES_MAX   64U
@@ -70,6 +72,7 @@ struct mmio_bus {
 	bool searched;                                   /* there are regions that the index does not know */
 	struct mmio_region region[MMIO_REGIONS_MAX + 1]; /* from 1; 0 refuses */
 	struct mmio_page page[MMIO_PAGES_MAX + 1];       /* from 1; 0 is in the empty slots */
+	mmio_show_fn show[MMIO_REGIONS_MAX + 1];         /* of the regions; NULL: no memory is behind it */
 };
 
 static inline uint32_t mmio_slot(uint32_t number, uint32_t multiplier)
@@ -105,7 +108,7 @@ int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mm
  * are the registers'.
  */
 int mmio_add_memory(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device,
-		    bool (*show)(struct vcpu *vcpu, void *device, uint32_t offset));
+		    mmio_show_fn show);
 
 /* Also before the VM runs: other functions for the region that begins at `base`, if there is one. */
 void mmio_replace(struct mmio_bus *bus, uint64_t base, const struct mmio_ops *ops);
