@@ -53,10 +53,10 @@ def free_port():
 
 
 def dial(port, timeout=60):
-    """What the guest's side says of a connection: QEMU takes it whether the guest does or not."""
+    """What the guest's side says of a connection: QEMU takes it whether the guest does or not. One that the guest may take late is not given up."""
     end, got = time.monotonic() + timeout, b""
     while not got and time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as stream:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=end - time.monotonic()) as stream:
             while part := stream.recv(4096):
                 got += part
     return got
