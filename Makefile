@@ -213,6 +213,11 @@ soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(if $(K),,$(BUILD_FOREIGN))
 	SOAK=1 $(PYTEST) tests/qemu $(if $(K),-k '$(K)')
 
+coverage: deps ## lines that the unit tests reach, by file; LINES="FILE..." shows those that none does, LINES=all of all
+	$(Q)$(MAKE) --no-print-directory -j2 unit UNIT_BUILD=$(BUILD)/coverage UNIT_CFLAGS='-std=gnu11 -O0 -g --coverage' >$(BUILD)/coverage.log || \
+		{ cat $(BUILD)/coverage.log; exit 1; }
+	$(Q)tools/coverage $(BUILD)/coverage $(if $(LINES),--lines $(filter-out all,$(LINES)))
+
 # What is packed and where it lies is in tools/dist.
 DIST := $(BUILD)/virt7-$(subst /,-,$(VERSION)).tar.gz
 dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; the same bytes wherever it is made
@@ -256,4 +261,4 @@ clean: ## remove what was built; fetched packages stay (build/deps)
 -include $(OBJS:.o=.d)
 guests: $(BUILD)/flash.bin $(BUILD)/virt.dtb
 FORCE:
-.PHONY: FORCE dist flash all clean deps run gdb test smp soak check size format help unit guests
+.PHONY: FORCE dist flash all clean deps run gdb test smp soak coverage check size format help unit guests
