@@ -141,16 +141,20 @@ static bool serve_chain(struct virtio_device *v, uint32_t queue, struct virtq_st
 	}
 }
 
-/* True: there is more to do in the queue. One that its driver has broken is found so at the end of the step. */
+/*
+ * True: there is more to do in the queue. One that its driver has broken is found so at the end of the step. Behind
+ * what an earlier step has seen the ring is looked at in any case: notifications that have come since are used up.
+ */
 static bool serve_queue(struct virtio_device *v, uint32_t queue, struct virtq_step *step)
 {
 	struct virtq *q = &v->queue[queue];
-	bool more = false, go_on = true;
+	bool more = false, go_on = true, look = virtq_knows_more(q);
 
 	while (go_on && likely(!q->wrong)) {
 		switch (virtq_take(q, step)) {
 		case VIRTQ_CHAIN:
-			go_on = serve_chain(v, queue, step, &more) && (virtq_knows_more(q) || virtq_rearm(q, step));
+			go_on = serve_chain(v, queue, step, &more) &&
+				(look || virtq_knows_more(q) || virtq_rearm(q, step));
 			break;
 		case VIRTQ_EMPTY:
 			go_on = virtq_rearm(q, step);

@@ -528,6 +528,37 @@ static void test_wait(void **state)
 	rig_end();
 }
 
+/*
+ * Behind a chain that an earlier step has taken, there may be entries whose notifications have come meanwhile, and are
+ * used up: they are served with it, whether or not the driver is told when to notify.
+ */
+static void test_late_entry(void **state)
+{
+	static const uint64_t features[] = {OFFERED, OFFERED & ~BIT64(VIRTIO_F_EVENT_IDX)};
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(features); i++) {
+		struct echo *e = begin();
+
+		rig_start(features[i], 0, 8);
+		waits = true;
+		offer_bytes(10);
+		rig_kick();
+		rig_offer(0);
+		rig_kick();
+		waits = false;
+		virtio_wake(&e->virtio, 0);
+		rig_work();
+		assert_int_equal(rig_used_index(), 2);
+		offer_bytes(100U * 1024U);
+		assert_int_equal(rig_notify(0), 1); /* the first of its four steps */
+		rig_offer(0);
+		rig_kick();
+		assert_int_equal(rig_used_index(), 4);
+		rig_end();
+	}
+}
+
 /* Two vCPUs notify: one serves, the other finds nothing left; two devices take turns. */
 static void test_two(void **state)
 {
@@ -684,7 +715,7 @@ int main(void)
 		cmocka_unit_test(test_queue_setup), cmocka_unit_test(test_early_kick),
 		cmocka_unit_test(test_wait),        cmocka_unit_test(test_two),
 		cmocka_unit_test(test_legacy),      cmocka_unit_test(test_all_slots),
-		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_restore),     cmocka_unit_test(test_late_entry),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
