@@ -30,6 +30,17 @@ int irq_claim(uint32_t id, irq_fn fn, void *arg)
 	return 0;
 }
 
+int irq_register_spi(uint32_t id, irq_fn fn, void *arg)
+{
+	int ret = irq_claim(id, fn, arg);
+
+	if (ret)
+		return ret;
+	gic_set_target(id, cpu_id());
+	gic_enable(id);
+	return 0;
+}
+
 void irq_give_up(uint32_t id)
 {
 	handlers[id].fn = NULL;

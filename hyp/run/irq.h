@@ -18,6 +18,9 @@ typedef bool (*irq_fn)(uint32_t id, void *arg);
  */
 void irq_register(uint32_t id, irq_fn fn, void *arg);
 
+/* The same for a device that virt7 begins to drive when VMs may have theirs: -EBUSY where somebody handles `id`. */
+int irq_register_spi(uint32_t id, irq_fn fn, void *arg);
+
 /*
  * Be the handler of `id` until irq_give_up(), where nobody else is: else -EBUSY. Neither enables the interrupt nor
  * disables it. One call at a time, after boot has registered what virt7 needs itself. A CPU that took the interrupt

@@ -323,12 +323,13 @@ static const char *start_disk(struct hostdisk *disk)
 		wrong = "its queue is too short";
 	if (!wrong)
 		wrong = make_slots(disk);
+	if (!wrong && irq_register_spi(disk->v.irq, hostdisk_irq, disk))
+		wrong = "its interrupt is in use";
 	if (wrong) {
 		hostvirtio_reset(&disk->v); /* what has been made stays */
 		return wrong;
 	}
 	hostvirtio_start(&disk->v);
-	irq_register(disk->v.irq, hostdisk_irq, disk);
 	return NULL;
 }
 

@@ -282,7 +282,7 @@ static int start_uplink(struct uplink *u, const struct host *host, const char *n
 		nic_close(&u->nic);
 		return refuse_uplink(name, u->path, "virt7's heap is too small for its thread");
 	}
-	irq_register(u->nic.v.irq, uplink_irq, u);
+	irq_register_spi(u->nic.v.irq, uplink_irq, u); /* at boot: nobody else has it */
 	return 0;
 }
 

@@ -134,6 +134,26 @@ static void a_claim_is_one_owner_s(void **state)
 	assert_int_equal(enabled, SPURIOUS);
 }
 
+/* A driver of virt7's that comes later does not take a VM's away. */
+static void a_late_driver_looks(void **state)
+{
+	static int one, other;
+
+	(void)state;
+	ends = true;
+	assert_int_equal(irq_claim(SPI + 2, handle, &one), 0);
+	enabled = SPURIOUS;
+	assert_int_equal(irq_register_spi(SPI + 2, handle, &other), -EBUSY);
+	assert_int_equal(enabled, SPURIOUS);
+	iar = SPI + 2;
+	assert_true(irq_handle_one());
+	assert_ptr_equal(last.arg, &one);
+	irq_give_up(SPI + 2);
+	assert_int_equal(irq_register_spi(SPI + 2, handle, &other), 0);
+	assert_int_equal(enabled, SPI + 2);
+	assert_int_equal(target_cpu, 2);
+}
+
 /* A guest's EOI, or the handler itself, ends it. */
 static void a_handler_keeps_it_active(void **state)
 {
@@ -168,6 +188,7 @@ int main(void)
 		cmocka_unit_test_setup(a_handler_keeps_it_active, setup),
 		cmocka_unit_test_setup(nobody_asked, setup),
 		cmocka_unit_test_setup(a_claim_is_one_owner_s, setup),
+		cmocka_unit_test_setup(a_late_driver_looks, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
