@@ -182,6 +182,7 @@ static int init_bundle(void)
 /* A switch whose uplink cannot be made has said why. */
 static int open_devices(void)
 {
+	hostdev_init(&host);
 	hostdisk_init(&host);
 	uplink_create_all(&bundle, &host);
 	return 0;
@@ -195,7 +196,6 @@ static int make_vms(void)
 	int node = 0, ret;
 
 	vm_assemble_init(&bundle, host.gicv);
-	hostdev_init(&host);
 	if (!bundle.fdt && host.bundle_size == 0) {
 		demo_config(&cfg);
 		vm_assemble(&cfg, &vm);

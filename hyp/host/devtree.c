@@ -149,8 +149,11 @@ static bool bus_cells(const struct dt_node *bus, uint32_t *address, uint32_t *si
 	return true;
 }
 
-/* One step up, from the children of `bus` to `bus` itself, by its ranges; an empty ranges is 1:1. */
-static bool translate(const struct dt_node *bus, uint64_t *address)
+/*
+ * One step up, from the children of `bus` to `bus` itself, by its ranges; an empty ranges is 1:1. What lies beyond the
+ * range in which the region begins is cut off: it may be anywhere.
+ */
+static bool translate(const struct dt_node *bus, struct host_range *region)
 {
 	const struct dt_prop *ranges = &bus->prop[DT_RANGES];
 	uint32_t child, parent, size, ignored, row;
@@ -162,8 +165,9 @@ static bool translate(const struct dt_node *bus, uint64_t *address)
 		const uint8_t *cells = (const uint8_t *)ranges->data + at;
 		uint64_t from = dt_number(cells, child), length = dt_number(cells + 4 * (child + parent), size);
 
-		if (*address >= from && *address - from < length) {
-			*address = *address - from + dt_number(cells + 4 * child, parent);
+		if (region->base >= from && region->base - from < length) {
+			region->size = MIN(region->size, length - (region->base - from));
+			region->base = region->base - from + dt_number(cells + 4 * child, parent);
 			return true;
 		}
 	}
@@ -185,7 +189,7 @@ bool dt_reg(const struct dt_node *node, uint32_t index, struct host_range *out)
 	out->base = dt_number(cells, address);
 	out->size = dt_number(cells + 4 * address, size);
 	for (const struct dt_node *bus = node->parent; bus->parent; bus = bus->parent)
-		if (!translate(bus, &out->base))
+		if (!translate(bus, out))
 			return false;
 	return true;
 }

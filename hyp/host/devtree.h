@@ -66,7 +66,10 @@ bool dt_enabled(const struct dt_node *node);
 /* Whether `property`, a list of strings, has `text`. */
 bool dt_has_string(const struct dt_prop *property, const char *text);
 
-/* Region `index` of the node's reg, as the CPU sees it. False: there is none, or it cannot be reached. */
+/*
+ * Region `index` of the node's reg, as the CPU sees it, as far as it lies in one range of each bus above. False: there
+ * is none, or it cannot be reached.
+ */
 bool dt_reg(const struct dt_node *node, uint32_t index, struct host_range *out);
 
 /* The same for the node at `offset`, wherever it is, by a walk of its own: for what is needed once. */

@@ -158,21 +158,38 @@ static const char *read_regs(const struct dt_node *node, struct hostdev *dev)
 	return NULL;
 }
 
+static const char *add_irq(struct hostdev *dev, uint32_t place, const struct dt_gic_irq *irq)
+{
+	if (dev->irq_count == HOSTDEV_IRQS)
+		return "it has more than 8 interrupts";
+	if (irq->id < SPI_FIRST || irq->id >= 1020U)
+		return "one of its interrupts is no SPI of the GIC";
+	if (irq->id == host->uart.irq)
+		return "its interrupt is that of virt7's own console";
+	dev->irq_place[dev->irq_count] = (uint8_t)place;
+	dev->irq[dev->irq_count++] = *irq;
+	return NULL;
+}
+
+/* One that goes elsewhere, as those do that only wake the board up, is lost; not all of them. */
 static const char *read_irqs(const struct dt_node *node, struct hostdev *dev)
 {
+	const char *wrong = NULL;
 	struct dt_gic_irq irq;
+	struct dt_irq at;
+	uint32_t place = 0;
 	int ret;
 
-	while ((ret = dt_gic_irq_at(host->fdt, node, dev->irq_count, host->gic_node, &irq)) == 0) {
-		if (dev->irq_count == HOSTDEV_IRQS)
-			return "it has more than 8 interrupts";
-		if (irq.id < SPI_FIRST || irq.id >= 1020U)
-			return "one of its interrupts is no SPI of the GIC";
-		if (irq.id == host->uart.irq)
-			return "its interrupt is that of virt7's own console";
-		dev->irq[dev->irq_count++] = irq;
-	}
-	return ret == -ENOENT ? NULL : "one of its interrupts does not arrive at the GIC by a way that virt7 knows";
+	for (; !wrong && (ret = dt_irq_at(host->fdt, node, place, &at)) == 0; place++)
+		if (dt_gic_irq_at(host->fdt, node, place, host->gic_node, &irq) == 0)
+			wrong = add_irq(dev, place, &irq);
+		else
+			dev->irq_lost = true;
+	if (wrong)
+		return wrong;
+	return ret == -ENOENT && (dev->irq_count || !dev->irq_lost)
+		       ? NULL
+		       : "none of its interrupts arrives at the GIC by a way that virt7 knows";
 }
 
 static const char *read_node(const struct dt_node *node, struct hostdev *dev)
@@ -251,9 +268,23 @@ void hostdev_release(struct hostdev *dev)
 	dev->owner = NULL;
 }
 
+/* What is wrong with the node is its driver's business. */
+static int visit_own(const struct dt_node *node, void *arg)
+{
+	struct hostdev *dev = arg;
+
+	if (node->offset != dev->node)
+		return 0;
+	read_regs(node, dev);
+	read_irqs(node, dev);
+	return 1;
+}
+
 const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner)
 {
 	hostdev_release(dev);
+	if (dev->reg_count == 0)
+		dt_walk(host->fdt, visit_own, dev);
 	for (const struct hostdev *other = claims; other; other = other->next)
 		if (collides(dev, other))
 			return other;

@@ -24,9 +24,11 @@ struct hostdev {
 	uint32_t reg_count, irq_count;
 	struct host_range reg[HOSTDEV_REGS]; /* as the CPU sees them, bytes */
 	struct dt_gic_irq irq[HOSTDEV_IRQS];
-	bool master;   /* it may read and write RAM by itself; so does what virt7 does not know */
-	bool iommu;    /* behind one */
-	bool coherent; /* what it reads and writes in RAM goes through the CPUs' caches */
+	uint8_t irq_place[HOSTDEV_IRQS]; /* in the node's list of them, from 0 */
+	bool irq_lost;                   /* there are others, which do not arrive at the GIC */
+	bool master;                     /* it may read and write RAM by itself; so does what virt7 does not know */
+	bool iommu;                      /* behind one */
+	bool coherent;                   /* what it reads and writes in RAM goes through the CPUs' caches */
 };
 
 /* Boot, once: the host that all of this is about. It stays. */
@@ -43,9 +45,9 @@ const void *hostdev_tree(void);
 const char *hostdev_find(const char *name, struct hostdev *dev);
 
 /*
- * Claim it for `owner`, a name that lives as long as the claim, and so `dev`, of which virt7's own drivers need to fill
- * `node` only. NULL, or whose claim is in the way: of the same node, or of one with which it shares a register or an
- * interrupt.
+ * Claim it for `owner`, a name that lives as long as the claim, and so `dev`, of which virt7's own drivers fill `node`
+ * only: its registers and interrupts are read here. NULL, or whose claim is in the way: of the same node, or of one
+ * with which it shares a register or an interrupt; or somebody has the rest.
  */
 const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner);
 void hostdev_release(struct hostdev *dev);

@@ -45,6 +45,15 @@ void tree_bytes(struct tree *t, const char *name, const void *value, size_t len)
 		t->err = fdt_property(t->fdt, name, value, (int)len);
 }
 
+void *tree_room(struct tree *t, const char *name, size_t len)
+{
+	void *value = NULL;
+
+	if (!t->err)
+		t->err = fdt_property_placeholder(t->fdt, name, (int)len, &value);
+	return t->err ? NULL : value;
+}
+
 void tree_flag(struct tree *t, const char *name)
 {
 	tree_bytes(t, name, NULL, 0);

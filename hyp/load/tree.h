@@ -43,6 +43,8 @@ void tree_end(struct tree *t);
 
 /* Properties: before the subnodes of their node. */
 void tree_bytes(struct tree *t, const char *name, const void *value, size_t len);
+/* Room for `len` bytes, to be filled before anything else is written; NULL: after an error. */
+void *tree_room(struct tree *t, const char *name, size_t len);
 void tree_flag(struct tree *t, const char *name);
 void tree_string(struct tree *t, const char *name, const char *value);
 void tree_cells(struct tree *t, const char *name, const uint32_t *cells, size_t count);

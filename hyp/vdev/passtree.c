@@ -31,6 +31,7 @@ enum fate {
 	FATE_CLOCKS,
 	FATE_SUPPLY,
 	FATE_REFERENCE, /* a phandle of a node below the device's */
+	FATE_IRQ_NAMES,
 };
 
 /* Names of properties; with a * in front of a name its end counts, behind one its beginning. */
@@ -42,6 +43,7 @@ static const struct {
 	{"interrupts", FATE_OWN},
 	{"interrupts-extended", FATE_OWN},
 	{"interrupt-parent", FATE_OWN},
+	{"interrupt-names", FATE_IRQ_NAMES},
 	{"status", FATE_OWN},
 	{"phandle", FATE_OWN},
 	{"linux,phandle", FATE_OWN},
@@ -214,6 +216,8 @@ static void report_node(const struct passthrough *p, const struct pass_claim *cl
 
 void passtree_report(const struct passthrough *p, const struct pass_claim *claim)
 {
+	if (claim->dev.irq_lost)
+		say(p, claim, "interrupts", "one does not arrive at the GIC by a way that virt7 knows: " LEFT_OUT);
 	report_node(p, claim, claim->dev.node);
 }
 
@@ -252,6 +256,37 @@ static void write_clock_list(struct writer *w, int node)
 		tree_cells(w->t, "clocks", hz, count);
 }
 
+static size_t irq_name_size(const void *fdt, int node, uint32_t place)
+{
+	int len;
+	const char *name = fdt_stringlist_get(fdt, node, "interrupt-names", (int)place, &len);
+
+	return name ? (size_t)len + 1U : 0;
+}
+
+/* Of the interrupts that the guest has. */
+static void write_irq_names(struct writer *w, int node, const char *value, int len)
+{
+	const struct hostdev *dev = &w->claim->dev;
+	size_t total = 0;
+	char *to;
+
+	if (node != w->claim->dev.node || !dev->irq_lost) {
+		tree_bytes(w->t, "interrupt-names", value, (size_t)len);
+		return;
+	}
+	for (uint32_t i = 0; i < dev->irq_count; i++)
+		total += irq_name_size(w->fdt, node, dev->irq_place[i]);
+	to = tree_room(w->t, "interrupt-names", total);
+	for (uint32_t i = 0; to && i < dev->irq_count; i++) {
+		size_t size = irq_name_size(w->fdt, node, dev->irq_place[i]);
+
+		if (size)
+			memcpy(to, fdt_stringlist_get(w->fdt, node, "interrupt-names", dev->irq_place[i], NULL), size);
+		to += size;
+	}
+}
+
 static void write_property(struct writer *w, int node, const char *name, const void *value, int len)
 {
 	if (is_left_out(w->fdt, w->claim->dev.node, node, name, value, len))
@@ -263,6 +298,9 @@ static void write_property(struct writer *w, int node, const char *name, const v
 	case FATE_SUPPLY:
 	case FATE_REFERENCE:
 		tree_cell(w->t, name, PHANDLE_COPY + fdt32_ld(value));
+		break;
+	case FATE_IRQ_NAMES:
+		write_irq_names(w, node, value, len);
 		break;
 	case FATE_COPY:
 		tree_bytes(w->t, name, value, (size_t)len);

@@ -48,6 +48,7 @@ static const char board[] =
 	"      mmc@50000 { compatible = \"arm,pl180\", \"arm,primecell\"; reg = <0x50000 0x1000>; interrupts = <9>, "
 	"<10>; };\n"
 	"      uart: serial@90000 { compatible = \"arm,pl011\"; reg = <0x90000 0x1000>; interrupts = <5>; };\n"
+	"      long@1ff000 { compatible = \"arm,pl061\"; reg = <0x1ff000 0x3000>; };\n"
 	"      lost@a0000 { compatible = \"arm,pl031\"; reg = <0xa0000 0x1000>; interrupts = <63>; }; }; }; };\n"
 	"soc { #address-cells = <1>; #size-cells = <1>; ranges = <0 0 0 0xffffffff>; dma-coherent;\n"
 	"  v0: virtio@1000 { compatible = \"virtio,mmio\"; reg = <0x1000 0x200>; interrupts = <0 40 1>; };\n"
@@ -67,7 +68,12 @@ static const char board[] =
 	"    child@9000 { compatible = \"arm,pl061\"; reg = <0x9000 0x1000>; }; };\n"
 	"  many@a000 { reg = <0xa000 4>, <0xa004 4>, <0xa008 4>, <0xa00c 4>, <0xa010 4>, <0xa014 4>, <0xa018 4>, "
 	"<0xa01c 4>,\n"
-	"    <0xa020 4>; };\n"
+	"    <0xa020 4>, <0xa024 4>, <0xa028 4>, <0xa02c 4>, <0xa030 4>, <0xa034 4>, <0xa038 4>, <0xa03c 4>, <0xa040 "
+	"4>; };\n"
+	"  exti: exti@f000 { reg = <0xf000 0x1000>; interrupt-controller; #interrupt-cells = <2>; };\n"
+	"  half@e000 { compatible = \"arm,pl061\"; reg = <0xe000 0x1000>; interrupts-extended = <&exti 27 1>, <&gic 0 "
+	"50 "
+	"4>, <&gic 0 51 4>; };\n"
 	"  power: power@b000 { compatible = \"syscon\"; reg = <0xb000 0x1000>; };\n"
 	"  same { #address-cells = <1>; #size-cells = <1>; ranges; dma-ranges = <0x80000000 0x80000000 0x40000000>;\n"
 	"    inside { #address-cells = <2>; #size-cells = <1>; ranges; dma-ranges;\n"
@@ -124,6 +130,43 @@ static void test_place(void **state)
 	assert_true(!dev.irq[0].edge && dev.irq[1].edge);
 }
 
+/* Beyond the end of a bus's range there may be anything: it is not the device's, whatever its reg says. */
+static void test_beyond_the_bus(void **state)
+{
+	struct hostdev dev = found("/bus@8000000/mb/io/long@1ff000");
+
+	(void)state;
+	assert_int_equal(dev.reg[0].base, 0x1c1ff000);
+	assert_int_equal(dev.reg[0].size, 0x1000);
+}
+
+/* One that goes elsewhere, as to what wakes the board up, is left out; the others keep their places. */
+static void test_lost_interrupt(void **state)
+{
+	struct hostdev dev = found("/soc/half@e000");
+
+	(void)state;
+	assert_true(dev.irq_lost);
+	assert_int_equal(dev.irq_count, 2);
+	assert_int_equal(dev.irq[0].id, 82);
+	assert_int_equal(dev.irq[1].id, 83);
+	assert_int_equal(dev.irq_place[0], 1);
+	assert_int_equal(dev.irq_place[1], 2);
+}
+
+/* What a driver of virt7's claims by its node only is claimed with its registers and its interrupt. */
+static void test_driver_claims_all(void **state)
+{
+	struct hostdev own = {.node = found("/soc/virtio@1200").node}, reg = found("/soc/same-reg@1300"),
+		       irq = found("/soc/same-irq@4000");
+
+	(void)state;
+	assert_null(hostdev_claim(&own, "virt7, for disks"));
+	assert_ptr_equal(hostdev_claim(&reg, "a VM"), &own);
+	assert_ptr_equal(hostdev_claim(&irq, "a VM"), &own);
+	hostdev_release(&own);
+}
+
 /* What is not known as harmless may write to RAM; caches are those of the bus above. */
 static void test_masters(void **state)
 {
@@ -167,7 +210,7 @@ static void test_refused(void **state)
 		{"/", "the root"},
 		{"/soc", "no registers"},
 		{"/bus@8000000/mb/io/serial@90000", "UART of virt7's own console"},
-		{"/bus@8000000/mb/io/lost@a0000", "does not arrive"},
+		{"/bus@8000000/mb/io/lost@a0000", "none of its interrupts arrives"},
 		{"/gic@2c001000", "the GIC"},
 		{"/timer", "virt7's own"},
 		{"/psci", "virt7's own"},
@@ -240,9 +283,15 @@ static void test_pages(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_place, setup),   cmocka_unit_test_setup(test_masters, setup),
-		cmocka_unit_test_setup(test_refused, setup), cmocka_unit_test_setup(test_claims, setup),
-		cmocka_unit_test_setup(test_pages, setup),   cmocka_unit_test_setup(test_dma_ranges, setup),
+		cmocka_unit_test_setup(test_place, setup),
+		cmocka_unit_test_setup(test_masters, setup),
+		cmocka_unit_test_setup(test_refused, setup),
+		cmocka_unit_test_setup(test_claims, setup),
+		cmocka_unit_test_setup(test_beyond_the_bus, setup),
+		cmocka_unit_test_setup(test_lost_interrupt, setup),
+		cmocka_unit_test_setup(test_driver_claims_all, setup),
+		cmocka_unit_test_setup(test_pages, setup),
+		cmocka_unit_test_setup(test_dma_ranges, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

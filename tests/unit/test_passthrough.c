@@ -58,6 +58,9 @@ static const char board[] =
 	"    cd-gpios = <&pins 4 0>; bus-width = <4>; status = \"okay\"; phandle = <0x99>; };\n"
 	"  pair@50030000 { compatible = \"arm,pl061\"; reg = <0x50030000 0x1000>; interrupts = <0 30 4>,\n"
 	"    <0 31 4>, <0 30 4>; };\n"
+	"  exti: exti@50060000 { reg = <0x50060000 0x1000>; interrupt-controller; #interrupt-cells = <2>; };\n"
+	"  half@50070000 { compatible = \"arm,pl061\"; reg = <0x50070000 0x1000>; interrupts-extended = <&exti 27 1>,\n"
+	"    <&gic 0 33 4>; interrupt-names = \"wakeup\", \"work\"; };\n"
 	"  sata@50040000 { compatible = \"generic-ahci\"; reg = <0x50040000 0x1000>; memory-region = <&pins>; };\n"
 	"  next@50000000 { reg = <0x50000000 0x800>; };\n"
 	"  eth@50020000 { compatible = \"smsc,lan9118\"; reg = <0x50020000 0x1000>; interrupts = <0 22 4>; phy-handle "
@@ -437,6 +440,22 @@ static void test_same_irq_node(void **state)
 	EXPECT_CELLS("/passthrough/pair@50030000", "interrupts", 0, 112, 4, 0, 113, 4, 0, 112, 4);
 }
 
+/* The guest has those interrupts that arrive at the GIC, and their names. */
+static void test_lost_interrupt(void **state)
+{
+	int len;
+	const char *names;
+
+	(void)state;
+	assert_int_equal(create("/soc/half@50070000"), 0);
+	write_tree();
+	EXPECT_CELLS("/passthrough/half@50070000", "interrupts", 0, 112, 4);
+	names = fdt_getprop(guest, node_at("/passthrough/half@50070000"), "interrupt-names", &len);
+	assert_int_equal(len, 5);
+	assert_string_equal(names, "work");
+	assert_int_equal(fake_log_count(LOG_WARN), 1);
+}
+
 /* A phandle means another node in the guest. */
 static void test_left_out(void **state)
 {
@@ -500,13 +519,14 @@ static void test_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_pages),      TEST(test_window),    TEST(test_moved_out_of_ram),
-		TEST(test_accesses),   TEST(test_untrusted), TEST(test_gives_up_all),
-		TEST(test_twice),      TEST(test_no_words),  TEST(test_too_large),
-		TEST(test_irq_in_use), TEST(test_quiet),     TEST(test_never_quiet),
-		TEST(test_node),       TEST(test_below),     TEST(test_coherent),
-		TEST(test_frequency),  TEST(test_none),      TEST(test_same_irq),
-		TEST(test_slow_reset), TEST(test_left_out),  TEST(test_same_irq_node),
+		TEST(test_pages),         TEST(test_window),         TEST(test_moved_out_of_ram),
+		TEST(test_accesses),      TEST(test_untrusted),      TEST(test_gives_up_all),
+		TEST(test_twice),         TEST(test_no_words),       TEST(test_too_large),
+		TEST(test_irq_in_use),    TEST(test_quiet),          TEST(test_never_quiet),
+		TEST(test_node),          TEST(test_below),          TEST(test_coherent),
+		TEST(test_frequency),     TEST(test_none),           TEST(test_same_irq),
+		TEST(test_slow_reset),    TEST(test_lost_interrupt), TEST(test_left_out),
+		TEST(test_same_irq_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

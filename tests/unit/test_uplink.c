@@ -498,6 +498,8 @@ static void test_card_is_claimed(void **state)
 
 int main(void)
 {
+	static uint8_t tree[256] __attribute__((aligned(8)));
+	static struct host board = {.fdt = tree};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
 		TEST(test_in),
@@ -512,5 +514,7 @@ int main(void)
 		TEST(test_card_is_claimed),
 	};
 
+	fdt_create_empty_tree(tree, sizeof(tree));
+	hostdev_init(&board);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
