@@ -188,9 +188,23 @@ static int open_devices(void)
 	return 0;
 }
 
-/* All of the bundle, or the demo guest; a VM that cannot be made has said why, and the others go on. */
+/* A VM that cannot be made has said why, and the others go on. */
+static void make_vm(const struct vm_config *cfg, struct vm_config *rest)
+{
+	struct vm *vm;
+
+	if (!vmcfg_wants_rest(cfg))
+		vm_assemble(cfg, &vm);
+	else if (rest->ram_size)
+		log_err("vm %s: passthrough rest: taken already by %s", cfg->name, rest->name);
+	else
+		*rest = *cfg;
+}
+
+/* All of the bundle, or the demo guest. Who gets the rest of the host's devices comes last, wherever it stands. */
 static int make_vms(void)
 {
+	static struct vm_config rest;
 	struct vm_config cfg;
 	struct vm *vm;
 	int node = 0, ret;
@@ -202,7 +216,9 @@ static int make_vms(void)
 	}
 	while (bundle.fdt && (ret = vmcfg_next(&bundle, &node, &cfg)) != 0)
 		if (ret > 0)
-			vm_assemble(&cfg, &vm);
+			make_vm(&cfg, &rest);
+	if (rest.ram_size)
+		vm_assemble(&rest, &vm);
 	return 0;
 }
 

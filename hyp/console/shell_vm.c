@@ -43,6 +43,8 @@ static void list_passthrough(const struct vm *vm)
 	for (uint32_t i = 0; i < p->count; i++)
 		shell_printf("  passthrough %s%s\n", p->claim[i].dev.path,
 			     p->claim[i].dev.master ? ", trusted-dma" : "");
+	if (p->rest)
+		shell_printf("  passthrough rest, trusted-dma\n");
 }
 
 static const char *has_screen(const struct console_stream *s)

@@ -12,7 +12,7 @@
 
 #include "hyp/host/host.h"
 
-#define DT_DEPTH_MAX 10 /* levels of nodes, the root's included; deeper ones are passed over */
+#define DT_DEPTH_MAX 13 /* levels of nodes, the root's included; deeper ones are passed over */
 
 /* The properties that the walk itself finds in each node; others are read with fdt_getprop(fdt, node->offset, ...). */
 enum dt_name {

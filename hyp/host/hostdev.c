@@ -12,7 +12,7 @@
 #define GIC_REGION 0x2000U /* of GICC and GICV; the others have less, and nothing else behind them */
 
 static const struct host *host;
-static const struct hostdev *claims;
+static const struct hostdev *claims, *rest;
 
 /*
  * What cannot write to RAM by itself: it has registers and interrupts, and at most asks a DMA controller, which is
@@ -56,6 +56,17 @@ static const char *const virt7s_own[] = {
 	"arm,armv7-timer", "arm,armv8-timer", "arm,psci", "arm,psci-0.2", "arm,psci-1.0", "arm,armv7-timer-mem",
 };
 
+/* What is a CPU's, by the beginning of its strings: its counters, and by which it is traced and stopped. */
+static const char *const of_cpus[] = {"arm,cortex-a7-pmu",  "arm,cortex-a9-pmu",  "arm,cortex-a12-pmu",
+				      "arm,cortex-a15-pmu", "arm,cortex-a17-pmu", "arm,coresight-"};
+
+/*
+ * Nodes below the root that say how the machine is run, of which a VM has its own, or that are no use without RAM or
+ * firmware that it has not.
+ */
+static const char *const of_machine[] = {"aliases", "chosen",          "cpus",        "firmware",   "hypervisor",
+					 "psci",    "reserved-memory", "__symbols__", "__fixups__", "__local_fixups__"};
+
 void hostdev_init(const struct host *of)
 {
 	host = of;
@@ -64,6 +75,11 @@ void hostdev_init(const struct host *of)
 const void *hostdev_tree(void)
 {
 	return host->fdt;
+}
+
+int hostdev_gic(void)
+{
+	return host->gic_node;
 }
 
 static bool is_one_of(const struct dt_node *node, const char *const *names, size_t count)
@@ -150,7 +166,7 @@ static const char *read_regs(const struct dt_node *node, struct hostdev *dev)
 
 	while (dt_reg(node, dev->reg_count, &reg)) {
 		if (dev->reg_count == HOSTDEV_REGS)
-			return "it has more than 8 ranges of registers";
+			return "it has more than 16 ranges of registers";
 		if (reg.size == 0 || reg.base >= BIT64(ADDR_BITS) || reg.size > BIT64(ADDR_BITS) - reg.base)
 			return "its reg makes no sense";
 		dev->reg[dev->reg_count++] = reg;
@@ -214,6 +230,111 @@ static const char *read_node(const struct dt_node *node, struct hostdev *dev)
 	return read_irqs(node, dev);
 }
 
+/* --- the rest */
+
+static bool collides(const struct hostdev *a, const struct hostdev *b)
+{
+	for (uint32_t i = 0; i < a->reg_count; i++)
+		if (covers(b, a->reg[i].base, a->reg[i].size))
+			return true;
+	for (uint32_t i = 0; i < a->irq_count; i++)
+		for (uint32_t j = 0; j < b->irq_count; j++)
+			if (a->irq[i].id == b->irq[j].id)
+				return true;
+	return a->node == b->node;
+}
+
+static bool begins_one_of(const struct dt_node *node, const char *const *beginnings, size_t count)
+{
+	int strings = fdt_stringlist_count(host->fdt, node->offset, "compatible");
+
+	for (int i = 0; i < strings; i++) {
+		const char *string = fdt_stringlist_get(host->fdt, node->offset, "compatible", i, NULL);
+
+		for (size_t k = 0; string && k < count; k++)
+			if (!strncmp(string, beginnings[k], strlen(beginnings[k])))
+				return true;
+	}
+	return false;
+}
+
+static bool is_machine(const struct dt_node *node)
+{
+	for (size_t i = 0; node->depth == 1 && i < ARRAY_SIZE(of_machine); i++)
+		if (!strcmp(node->name, of_machine[i]))
+			return true;
+	return node->offset == host->gic_node || has_type(node, "memory") || has_type(node, "cpu") ||
+	       is_one_of(node, virt7s_own, ARRAY_SIZE(virt7s_own)) || begins_one_of(node, of_cpus, ARRAY_SIZE(of_cpus));
+}
+
+/* The window of a bus to what is below it. */
+static bool encloses_child(const struct dt_node *node, const struct host_range *reg)
+{
+	int sub, length;
+
+	fdt_for_each_subnode(sub, host->fdt, node->offset) {
+		struct dt_node child = {.parent = node, .offset = sub};
+		struct host_range own;
+
+		child.prop[DT_REG].data = fdt_getprop(host->fdt, sub, "reg", &length);
+		child.prop[DT_REG].length = (uint32_t)length;
+		if (dt_reg(&child, 0, &own) && ranges_overlap(own.base, own.size, reg->base, reg->size))
+			return true;
+	}
+	return false;
+}
+
+static void drop_windows(const struct dt_node *node, struct hostdev *dev)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; node->prop[DT_RANGES].data && i < dev->reg_count; i++)
+		if (!encloses_child(node, &dev->reg[i]))
+			dev->reg[kept++] = dev->reg[i];
+	if (node->prop[DT_RANGES].data)
+		dev->reg_count = kept;
+}
+
+/* Whose claim is in the way; not of the node itself, which says enough. */
+static const char *find_claim(const struct hostdev *dev, bool *same)
+{
+	for (const struct hostdev *other = claims; other; other = other->next) {
+		*same = other->node == dev->node;
+		if (*same || collides(dev, other))
+			return other->owner;
+	}
+	return NULL;
+}
+
+enum hostdev_fate hostdev_judge(const struct dt_node *node, struct hostdev *dev, const char **why)
+{
+	bool same = false;
+
+	*why = NULL;
+	*dev = (struct hostdev){.node = node->offset};
+	if (is_machine(node))
+		return HOSTDEV_ABSENT;
+	if (!dt_enabled(node))
+		return HOSTDEV_DISABLED;
+	dt_path(node, dev->path, sizeof(dev->path));
+	*why = read_regs(node, dev);
+	if (*why)
+		return HOSTDEV_KEPT;
+	drop_windows(node, dev);
+	if (find_claim(dev, &same)) {
+		*why = same ? NULL : "a part of it is taken";
+		return HOSTDEV_KEPT;
+	}
+	*why = has_type(node, "pci") ? "a PCI bus" : find_owner(node, dev);
+	if (covers(dev, host->uart.base, 4))
+		*why = NULL;
+	else if (!*why)
+		dev->master = dev->reg_count && !is_one_of(node, no_masters, ARRAY_SIZE(no_masters));
+	return *why || covers(dev, host->uart.base, 4) ? HOSTDEV_KEPT : HOSTDEV_GIVEN;
+}
+
+/* --- by name */
+
 struct search {
 	struct hostdev *dev;
 	const char *wrong;
@@ -245,18 +366,6 @@ const char *hostdev_find(const char *name, struct hostdev *dev)
 	return search.wrong;
 }
 
-static bool collides(const struct hostdev *a, const struct hostdev *b)
-{
-	for (uint32_t i = 0; i < a->reg_count; i++)
-		if (covers(b, a->reg[i].base, a->reg[i].size))
-			return true;
-	for (uint32_t i = 0; i < a->irq_count; i++)
-		for (uint32_t j = 0; j < b->irq_count; j++)
-			if (a->irq[i].id == b->irq[j].id)
-				return true;
-	return a->node == b->node;
-}
-
 void hostdev_release(struct hostdev *dev)
 {
 	const struct hostdev **at = &claims;
@@ -265,6 +374,8 @@ void hostdev_release(struct hostdev *dev)
 		at = (const struct hostdev **)(uintptr_t) & (*at)->next;
 	if (*at)
 		*at = dev->next;
+	if (dev == rest)
+		rest = NULL;
 	dev->owner = NULL;
 }
 
@@ -288,9 +399,20 @@ const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner)
 	for (const struct hostdev *other = claims; other; other = other->next)
 		if (collides(dev, other))
 			return other;
+	if (rest)
+		return rest;
 	dev->owner = owner;
 	dev->next = claims;
 	claims = dev;
+	return NULL;
+}
+
+const struct hostdev *hostdev_claim_rest(struct hostdev *dev, const char *owner)
+{
+	if (rest)
+		return rest;
+	dev->owner = owner;
+	rest = dev;
 	return NULL;
 }
 
@@ -313,7 +435,7 @@ static int visit_page(const struct dt_node *node, void *arg)
 }
 
 /* GICH and GICV may be missing in the tree (hyp/host/nodes.c). */
-static bool is_gic_page(uint64_t page)
+bool hostdev_is_gic_page(uint64_t page)
 {
 	return ranges_overlap(page, PAGE_SIZE, host->gich, GIC_REGION) ||
 	       ranges_overlap(page, PAGE_SIZE, host->gicv, GIC_REGION);
@@ -323,5 +445,5 @@ bool hostdev_shares_page(const struct hostdev *dev, uint64_t page)
 {
 	struct page_search search = {dev->node, align_down(page, PAGE_SIZE)};
 
-	return is_gic_page(search.page) || dt_walk(host->fdt, visit_page, &search) != 0;
+	return hostdev_is_gic_page(search.page) || dt_walk(host->fdt, visit_page, &search) != 0;
 }

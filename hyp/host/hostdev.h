@@ -12,7 +12,7 @@
 #include "hyp/host/devtree.h"
 #include "hyp/host/host.h"
 
-#define HOSTDEV_REGS 8U
+#define HOSTDEV_REGS 16U
 #define HOSTDEV_IRQS 8U
 #define HOSTDEV_PATH 96U
 
@@ -52,8 +52,34 @@ const char *hostdev_find(const char *name, struct hostdev *dev);
 const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner);
 void hostdev_release(struct hostdev *dev);
 
+/*
+ * Claim all that nobody has, now and later: what hostdev_judge() gives. `dev` stands for it, and has nothing filled in.
+ * NULL, or who has it already.
+ */
+const struct hostdev *hostdev_claim_rest(struct hostdev *dev, const char *owner);
+
+/* What becomes of a node of the tree for who has the rest. */
+enum hostdev_fate {
+	HOSTDEV_GIVEN,    /* it is the owner's, with the registers in dev->reg[] */
+	HOSTDEV_KEPT,     /* it is somebody else's, or cannot be given */
+	HOSTDEV_DISABLED, /* as the tree itself says */
+	HOSTDEV_ABSENT,   /* of what every VM has its own: CPUs, RAM, GIC, timer; and what is nothing without those */
+};
+
+/*
+ * Fills dev->node, path, reg and master, by the node alone, whatever is above it. *why is what a person should know of
+ * a node that is kept, or NULL. A bus has no registers where these are its window to the devices below.
+ */
+enum hostdev_fate hostdev_judge(const struct dt_node *node, struct hostdev *dev, const char **why);
+
 /* Whether another node of the tree, or virt7, has something in the page at `page`: then who has `dev` must not see it.
  */
 bool hostdev_shares_page(const struct hostdev *dev, uint64_t page);
+
+/* Whether the page is one of the GIC's, as far as the tree may not say so. */
+bool hostdev_is_gic_page(uint64_t page);
+
+/* The GIC's node in the tree. */
+int hostdev_gic(void);
 
 #endif

@@ -4,6 +4,7 @@
  * class). Bindings: the devicetree documentation under the name in each `compatible`.
  */
 #include <errno.h>
+#include <string.h>
 
 #include <libfdt.h>
 
@@ -21,20 +22,53 @@
 #define UART_PATH    "/pl011@9000000"
 
 #define RNG_SEED_SIZE 32U
+#define PHANDLE_SHIFT 0x30000000U /* beyond those of the host and of hyp/vdev/passtree.c */
+
+/* Where the host's nodes are, too, drivers ask which board it is: its names follow mach-virt's. */
+static void root_compatible(struct tree *t)
+{
+	static const char own[] = "linux,dummy-virt";
+	const void *host = t->cfg->host_tree;
+	int len = 0;
+	const void *more = host ? fdt_getprop(host, 0, "compatible", &len) : NULL;
+	uint8_t *at = tree_room(t, "compatible", sizeof(own) + (more ? (size_t)len : 0));
+
+	if (!at)
+		return;
+	memcpy(at, own, sizeof(own));
+	if (more)
+		memcpy(at + sizeof(own), more, (size_t)len);
+}
 
 static void root_properties(struct tree *t)
 {
-	tree_string(t, "compatible", "linux,dummy-virt");
+	root_compatible(t);
 	tree_string(t, "model", "linux,dummy-virt");
 	tree_cell(t, "#address-cells", 2);
 	tree_cell(t, "#size-cells", 2);
 	tree_cell(t, "interrupt-parent", TREE_PHANDLE_GIC(t));
 }
 
+/* Of the host's, all but the first UART's. */
+static void host_aliases(struct tree *t, const void *host)
+{
+	int aliases = fdt_path_offset(host, "/aliases"), item, len;
+	const char *name;
+
+	fdt_for_each_property_offset(item, host, aliases) {
+		const void *value = fdt_getprop_by_offset(host, item, &name, &len);
+
+		if (value && strcmp(name, "serial0") != 0)
+			tree_bytes(t, name, value, (size_t)len);
+	}
+}
+
 static void aliases_node(struct tree *t)
 {
 	tree_begin(t, "aliases");
 	tree_string(t, "serial0", UART_PATH);
+	if (t->cfg->host_tree)
+		host_aliases(t, t->cfg->host_tree);
 	tree_end(t);
 }
 
@@ -140,6 +174,30 @@ static void cpu_map_node(struct tree *t)
 	tree_end(t);
 }
 
+/* By which the host's CPU `n` is clocked and cooled, where the VM has the clocks, regulators and sensors. */
+static void host_cpu_properties(struct tree *t, uint32_t n)
+{
+	static const char *const names[] = {"clocks",
+					    "clock-names",
+					    "clock-latency",
+					    "operating-points",
+					    "operating-points-v2",
+					    "cpu-supply",
+					    "voltage-tolerance",
+					    "nvmem-cells",
+					    "nvmem-cell-names",
+					    "#cooling-cells",
+					    "dynamic-power-coefficient"};
+	const void *host = t->cfg->host_tree, *value;
+	int node = host ? tree_host_cpu(host, n) : -1, len;
+
+	for (size_t i = 0; node >= 0 && i < ARRAY_SIZE(names); i++) {
+		value = fdt_getprop(host, node, names[i], &len);
+		if (value)
+			tree_bytes(t, names[i], value, (size_t)len);
+	}
+}
+
 /* `reg` is the MPIDR's affinity: with a GICv2 up to 8 CPUs are one cluster. */
 static void cpus_node(struct tree *t)
 {
@@ -156,6 +214,7 @@ static void cpus_node(struct tree *t)
 			tree_string(t, "enable-method", "psci");
 		tree_cell(t, "reg", n);
 		tree_cell(t, "phandle", TREE_PHANDLE_CPU(t, n));
+		host_cpu_properties(t, n);
 		tree_end(t);
 	}
 	cpu_map_node(t);
@@ -199,7 +258,7 @@ static void clock_node(struct tree *t)
 	tree_cell(t, "#clock-cells", 0);
 	tree_cell(t, "clock-frequency", APB_CLOCK_HZ);
 	tree_string(t, "clock-output-names", "clk24mhz");
-	tree_cell(t, "phandle", TREE_PHANDLE_CLOCK);
+	tree_cell(t, "phandle", TREE_PHANDLE_CLOCK(t));
 	tree_end(t);
 }
 
@@ -217,12 +276,26 @@ static void (*const groups[])(struct tree *t) = {
 	cpus_node,       timer_node,  gic_node,    clock_node,           device_nodes,
 };
 
+/* Twice the host's structure: each property's name comes along, and names are longer than the offsets of them. */
+size_t guestdtb_room(const struct vm_config *cfg)
+{
+	size_t room = cfg->passthrough.size ? GUESTDTB_LARGE : GUESTDTB_MAX;
+
+	if (cfg->host_tree)
+		room += (size_t)align_up(2U * (uint64_t)fdt_size_dt_struct(cfg->host_tree), PAGE_SIZE);
+	return room;
+}
+
 int guestdtb_make(const struct vm_config *cfg, const struct guestdtb_params *params, void *buf, size_t size)
 {
 	struct tree t = {.cfg = cfg, .params = params, .fdt = buf, .cpus = cfg->cpus};
 
+	if (cfg->host_tree) {
+		t.phandle_shift = PHANDLE_SHIFT;
+		t.gic_phandle = fdt_get_phandle(cfg->host_tree, cfg->host_gic);
+	}
 	/* Names of properties are not looked for among those that are there: that takes longer than all the rest. */
-	size = MIN(size, (size_t)(cfg->passthrough.size ? GUESTDTB_LARGE : GUESTDTB_MAX));
+	size = MIN(size, guestdtb_room(cfg));
 	t.err = fdt_create_with_flags(buf, (int)size, FDT_CREATE_FLAG_NO_NAME_DEDUP);
 	if (!t.err)
 		t.err = fdt_finish_reservemap(buf);

@@ -9,6 +9,10 @@
 #define GUESTDTB_MAX   KIB(16) /* the largest tree generated, in bytes; */
 #define GUESTDTB_LARGE KIB(64) /* that of a VM with devices of the host, whose nodes may hold anything */
 
+/* The room for the tree of such a VM, in bytes: as much, and what the host's own tree takes where it has its nodes too.
+ */
+size_t guestdtb_room(const struct vm_config *cfg);
+
 #define GUESTDTB_HOLES 64U
 
 struct device;

@@ -602,7 +602,7 @@ static int load_all(struct loader *l, struct image_entry *entry)
 
 static uint64_t tree_room(const struct vm_config *cfg)
 {
-	return cfg->fdt.name ? USERTREE_MAX : cfg->passthrough.size ? GUESTDTB_LARGE : GUESTDTB_MAX;
+	return cfg->fdt.name ? USERTREE_MAX : guestdtb_room(cfg);
 }
 
 static int refuse_memory(const struct vm_config *cfg)

@@ -4,9 +4,32 @@
 #include <libfdt.h>
 
 #include "hyp/load/tree.h"
+#include "hyp/load/vmcfg.h"
 
 #define SPI_FIRST 32U
 #define CELLS_MAX 32U
+
+int tree_host_cpu(const void *host, uint32_t n)
+{
+	int cpus = fdt_path_offset(host, "/cpus"), node, len;
+
+	fdt_for_each_subnode(node, host, cpus) {
+		const char *type = fdt_getprop(host, node, "device_type", &len);
+
+		if (type && len == 4 && !memcmp(type, "cpu", 4) && n-- == 0)
+			return node;
+	}
+	return -1;
+}
+
+uint32_t tree_cpu_phandle(const struct tree *t, uint32_t n)
+{
+	const void *host = t->cfg ? t->cfg->host_tree : NULL;
+	int node = host ? tree_host_cpu(host, n) : -1;
+	uint32_t phandle = node >= 0 ? fdt_get_phandle(host, node) : 0;
+
+	return phandle ? phandle : TREE_PHANDLE_CLOCK(t) + t->cpus - n;
+}
 
 void tree_begin(struct tree *t, const char *name)
 {

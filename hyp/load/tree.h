@@ -17,11 +17,14 @@
 #define TREE_GIC_EDGE_HI  1U
 #define TREE_GIC_LEVEL_HI 4U
 
-/* QEMU gives out phandles in the order of creation: the clock, the CPUs from the last to the first, the GIC. */
-#define TREE_PHANDLE_CLOCK     0x8000U
-#define TREE_PHANDLE_CPU(t, n) (TREE_PHANDLE_CLOCK + (t)->cpus - (n))
-#define TREE_PHANDLE_GIC(t)    (TREE_PHANDLE_CLOCK + 1U + (t)->cpus)
-#define TREE_PHANDLE_GPIO(t)   (TREE_PHANDLE_GIC(t) + 2U) /* QEMU's GIC has a node for MSIs in between */
+/*
+ * QEMU gives out phandles in the order of creation: the clock, the CPUs from the last to the first, the GIC. A tree
+ * that has the host's nodes too has the host's phandles for the GIC and the CPUs, and others out of the host's way.
+ */
+#define TREE_PHANDLE_CLOCK(t)  (0x8000U + (t)->phandle_shift)
+#define TREE_PHANDLE_CPU(t, n) tree_cpu_phandle((t), (n))
+#define TREE_PHANDLE_GIC(t)    ((t)->gic_phandle ? (t)->gic_phandle : TREE_PHANDLE_CLOCK(t) + 1U + (t)->cpus)
+#define TREE_PHANDLE_GPIO(t)   (TREE_PHANDLE_CLOCK(t) + 3U + (t)->cpus) /* QEMU's GIC has a node for MSIs before it */
 #define TREE_PHANDLE_MEMERR(t) (TREE_PHANDLE_GPIO(t) + 1U)
 
 struct vm_config;
@@ -29,12 +32,18 @@ struct guestdtb_params;
 
 struct tree {
 	void *fdt;
-	int err;       /* libfdt's, negative */
-	uint32_t cpus; /* of the VM: phandles depend on it */
+	int err;                             /* libfdt's, negative */
+	uint32_t cpus;                       /* of the VM: phandles depend on it */
+	uint32_t phandle_shift, gic_phandle; /* 0 but in a tree with the host's nodes */
 	/* what hyp/load/guestdtb.c writes; not for devices */
 	const struct vm_config *cfg;
 	const struct guestdtb_params *params;
 };
+
+uint32_t tree_cpu_phandle(const struct tree *t, uint32_t n);
+
+/* The host's CPU `n`, as its tree has them in order, from 0; negative: none. */
+int tree_host_cpu(const void *host, uint32_t n);
 
 void tree_begin(struct tree *t, const char *name);
 /* A node named `name` + a number in hexadecimal: its unit address, or its index. */

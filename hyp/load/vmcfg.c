@@ -152,6 +152,16 @@ static int read_vm(const struct bundle *b, int vms, int node, struct vm_config *
 	return err ? err : find_images(b, cfg);
 }
 
+bool vmcfg_wants_rest(const struct vm_config *cfg)
+{
+	const char *at = cfg->passthrough.first, *end = at + cfg->passthrough.size;
+
+	for (; at < end; at += strlen(at) + 1U)
+		if (!strcmp(at, VMCFG_REST))
+			return true;
+	return false;
+}
+
 int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg)
 {
 	int vms = fdt_path_offset(b->fdt, "/vms");

@@ -47,6 +47,8 @@ struct vm_config {
 	const char *cpu_compatible; /* of the CPU model that the VM got; NULL: "arm,cortex-a15" */
 	uint64_t ram_shift;         /* of its RAM against mach-virt's, modulo 2^64: 0 but with trusted_dma */
 	uint32_t clock_hz;          /* of the timer; 0: CNTFRQ is right */
+	const void *host_tree;      /* its own tree has the host's nodes beside mach-virt's; NULL: it has not */
+	int host_gic;               /* the GIC's node in it */
 };
 
 /* The guest's address at which its RAM begins. */
@@ -60,6 +62,10 @@ static inline uint64_t vmcfg_memerr_page(const struct vm_config *cfg)
 {
 	return vmcfg_ram_base(cfg) + cfg->ram_size - 0x1000U;
 }
+
+/* Whether this is among what it names in `passthrough`: all of the host's devices that nobody else has. */
+#define VMCFG_REST "rest"
+bool vmcfg_wants_rest(const struct vm_config *cfg);
 
 /*
  * Call with *node = 0 first; each call fills `cfg` from the next VM and leaves its node offset in *node.

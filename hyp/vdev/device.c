@@ -149,15 +149,22 @@ static int create_from(struct vm *vm, const struct device_class *class, const st
 	return ret ? ret : create_device(device);
 }
 
-int device_create_all(struct vm *vm, const struct bundle *b, int node)
+static int finish_all(struct vm *vm)
+{
+	int ret = 0;
+
+	for (struct device *device = vm->devices; !ret && device; device = device->next)
+		if (device->class->finish)
+			ret = device->class->finish(device);
+	return ret;
+}
+
+static int create_nodes(struct vm *vm, const struct bundle *b, int node)
 {
 	int ret = 0, sub;
 
-	for (const struct device_class *const *class = device_classes; !ret && *class; class ++)
-		if (!(*class)->compatible)
-			ret = device_create(vm, *class);
-	if (ret || node <= 0)
-		return ret;
+	if (node <= 0)
+		return 0;
 	fdt_for_each_subnode(sub, b->fdt, node) {
 		const struct device_class *class = device_class_of(b, sub);
 
@@ -166,6 +173,18 @@ int device_create_all(struct vm *vm, const struct bundle *b, int node)
 			return ret;
 	}
 	return 0;
+}
+
+int device_create_all(struct vm *vm, const struct bundle *b, int node)
+{
+	int ret = 0;
+
+	for (const struct device_class *const *class = device_classes; !ret && *class; class ++)
+		if (!(*class)->compatible)
+			ret = device_create(vm, *class);
+	if (!ret)
+		ret = create_nodes(vm, b, node);
+	return ret ? ret : finish_all(vm);
 }
 
 void device_reset_all(struct vm *vm)

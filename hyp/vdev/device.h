@@ -6,6 +6,7 @@
  * The functions of a class:
  *   create    put the registers on the VM's bus (mmio_add()), say which interrupt it has. At assembly of the VM
  *   reset     as after power-on; called after create and before the images are loaded, no vCPU of the VM runs
+ *   finish    create that has to know what the VM's other devices have; called when all are created, and results as its
  *   describe  write the node of the guest's device tree
  *   restore   the plain data (below) has been replaced by what it was when it was saved: timers and the interrupt line
  *             follow
@@ -56,6 +57,7 @@ struct device_class {
 	uint32_t timers; /* of an instance, which it may have armed at a time */
 
 	int (*create)(struct device *device); /* 0; -EINVAL after one logged line; another -Exxx without */
+	int (*finish)(struct device *device);
 	void (*reset)(struct device *device);
 	void (*describe)(const struct device *device, struct tree *tree);
 	void (*restore)(struct device *device);

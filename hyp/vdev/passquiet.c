@@ -68,11 +68,11 @@ static bool reset_device(const struct pass_quiet *quiet, uint8_t *at)
 	}
 }
 
-bool passquiet_reset(const struct pass_claim *claim)
+bool passquiet_reset(const struct pass_quiet *quiet, uint8_t *at)
 {
 	struct fault_kept kept = fault_keep();
-	bool quiet = claim->quiet && reset_device(claim->quiet, claim->quiet_at);
+	bool is_quiet = quiet && reset_device(quiet, at);
 
 	fault_give_back(kept);
-	return quiet;
+	return is_quiet;
 }

@@ -15,7 +15,7 @@
 #include "mm/page.h"
 #include "vgic/vgic.h"
 
-#define MAPPED_MAX 64U /* pages of registers, of all VMs */
+#define MAPPED_MAX 128U /* pages of registers, of all VMs */
 
 /* Pages of registers that virt7 sees. They stay mapped: whoever claims the device next finds them here. */
 static struct {
@@ -23,7 +23,7 @@ static struct {
 	uint8_t *va;
 } mapped[MAPPED_MAX];
 
-static uint8_t *show_page(uint64_t page)
+uint8_t *passthrough_show(uint64_t page)
 {
 	for (uint32_t i = 0; i < MAPPED_MAX; i++) {
 		if (!mapped[i].va) {
@@ -92,6 +92,11 @@ static bool pass_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_
 
 static const struct mmio_ops pass_ops = {.read = pass_read, .write = pass_write, .widths = MMIO_ANY};
 
+int passthrough_trap(struct vm *vm, uint64_t base, uint64_t size, uint8_t *at)
+{
+	return mmio_add(&vm->bus, base, size, &pass_ops, at);
+}
+
 /* The one line of a VM that is refused. */
 static int refuse(const struct passthrough *p, const char *path, const char *what, const char *who)
 {
@@ -126,9 +131,8 @@ static uint64_t choose_place(struct passthrough *p, uint64_t page, uint64_t size
 static int trap_part(struct passthrough *p, const struct pass_claim *claim, uint64_t ipa_base, uint64_t base,
 		     uint64_t size)
 {
-	uint8_t *va = show_page(align_down(base, PAGE_SIZE));
-	int ret =
-		va ? mmio_add(&p->device.vm->bus, ipa_base, size, &pass_ops, va + (base & (PAGE_SIZE - 1U))) : -ENOMEM;
+	uint8_t *va = passthrough_show(align_down(base, PAGE_SIZE));
+	int ret = va ? passthrough_trap(p->device.vm, ipa_base, size, va + (base & (PAGE_SIZE - 1U))) : -ENOMEM;
 
 	if (ret == -EINVAL)
 		return refuse(p, claim->dev.path, "its reg is not of whole words, and shares a page with others", "");
@@ -204,7 +208,7 @@ static int find_quiet(struct passthrough *p, struct pass_claim *claim)
 	if (!quiet)
 		return 0;
 	at = passquiet_register(quiet, &claim->dev);
-	claim->quiet_at = show_page(align_down(at, PAGE_SIZE));
+	claim->quiet_at = passthrough_show(align_down(at, PAGE_SIZE));
 	if (!claim->quiet_at)
 		return refuse(p, claim->dev.path, NO_ROOM, "");
 	claim->quiet_at += at & (PAGE_SIZE - 1U);
@@ -274,6 +278,7 @@ static void passthrough_destroy(struct device *device)
 
 	if (device->vm->keeps_ram)
 		vm_quarantine_ram(device->vm);
+	passrest_destroy(p);
 	for (uint32_t i = 0; i < p->count; i++)
 		hostdev_release(&p->claim[i].dev);
 	if (p->claim)
@@ -286,7 +291,7 @@ static int passthrough_create(struct device *device)
 {
 	struct passthrough *p = passthrough(device);
 	const struct property_strings *list = &device->vm->config.passthrough;
-	uint32_t count = count_strings(list);
+	uint32_t count = count_strings(list) - vmcfg_wants_rest(&device->vm->config);
 	int ret = 0;
 
 	p->next_ipa = MACHINE_PASS_BASE;
@@ -300,10 +305,22 @@ static int passthrough_create(struct device *device)
 	if (!p->claim)
 		return -ENOMEM;
 	for (const char *name = list->first; !ret && name < list->first + list->size; name += strlen(name) + 1U)
-		ret = claim_device(p, name);
+		ret = strcmp(name, VMCFG_REST) ? claim_device(p, name) : 0;
 	if (ret) /* nobody destroys what could not be created */
 		passthrough_destroy(device);
 	return ret;
+}
+
+static int passthrough_finish(struct device *device)
+{
+	struct passthrough *p = passthrough(device);
+	const struct vm_config *cfg = &device->vm->config;
+
+	if (!vmcfg_wants_rest(cfg))
+		return 0;
+	if (!cfg->trusted_dma)
+		return refuse(p, VMCFG_REST, "bus masters are among it: only a VM that says trusted-dma gets it", "");
+	return passrest_create(p);
 }
 
 /* What cannot be made quiet may go on writing where its driver has told it to: that RAM stays the VM's. */
@@ -313,8 +330,10 @@ static void passthrough_quiesce(struct device *device)
 
 	device->vm->keeps_ram = false;
 	for (uint32_t i = 0; i < p->count; i++)
-		if (p->claim[i].dev.master && !passquiet_reset(&p->claim[i]))
+		if (p->claim[i].dev.master && !passquiet_reset(p->claim[i].quiet, p->claim[i].quiet_at))
 			device->vm->keeps_ram = true;
+	if (p->rest && !passrest_quiesce(p->rest))
+		device->vm->keeps_ram = true;
 }
 
 static void passthrough_describe(const struct device *device, struct tree *t)
@@ -323,6 +342,8 @@ static void passthrough_describe(const struct device *device, struct tree *t)
 
 	if (p->count)
 		passtree_write(p, t);
+	if (p->rest)
+		passrest_write(p, t);
 }
 
 const struct device_class passthrough_class = {
@@ -330,6 +351,7 @@ const struct device_class passthrough_class = {
 	.size = sizeof(struct passthrough),
 	.saved = sizeof(struct passthrough),
 	.create = passthrough_create,
+	.finish = passthrough_finish,
 	.describe = passthrough_describe,
 	.quiesce = passthrough_quiesce,
 	.destroy = passthrough_destroy,

@@ -15,6 +15,8 @@
 
 #define PASS_MAX 32U /* of a VM */
 
+struct pass_rest;
+
 struct pass_claim {
 	struct hostdev dev;
 	uint64_t ipa[HOSTDEV_REGS];     /* where the guest sees dev.reg[] */
@@ -25,6 +27,7 @@ struct pass_claim {
 
 struct passthrough {
 	struct device device;
+	struct pass_rest *rest;      /* NULL: it has not got the rest */
 	uint32_t count, order;       /* of the claims; of their pages in the heap */
 	uint32_t next_ipa, next_irq; /* the guest's that are free */
 	struct pass_claim *claim;
@@ -40,10 +43,23 @@ const struct pass_quiet *passquiet_find(const struct hostdev *dev);
 uint64_t passquiet_register(const struct pass_quiet *quiet, const struct hostdev *dev);
 
 /* Reset it, so that it accesses RAM no more until somebody drives it again. False: it may still do so. */
-bool passquiet_reset(const struct pass_claim *claim);
+bool passquiet_reset(const struct pass_quiet *quiet, uint8_t *at);
 
 /* hyp/vdev/passtree.c: what of the device's node the guest does not get, a line each, at assembly. */
 void passtree_report(const struct passthrough *p, const struct pass_claim *claim);
+
+/* A page of registers of the host's, mapped for virt7 and there to stay; NULL: there is no room. */
+uint8_t *passthrough_show(uint64_t page);
+
+/* Accesses of the guest's to [base, base + size) of its addresses are made at `at`, in their width. As mmio_add(). */
+int passthrough_trap(struct vm *vm, uint64_t base, uint64_t size, uint8_t *at);
+
+/* hyp/vdev/passrest.c: all that nobody else has, once all else of the VM is there. 0 or -Exxx, as create() of a class.
+ */
+int passrest_create(struct passthrough *p);
+void passrest_destroy(struct passthrough *p);
+bool passrest_quiesce(const struct pass_rest *rest); /* as passquiet_reset(), of all of it */
+void passrest_write(const struct passthrough *p, struct tree *t);
 
 /* The nodes of all of them. */
 void passtree_write(const struct passthrough *p, struct tree *t);

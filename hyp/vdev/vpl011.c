@@ -472,7 +472,7 @@ static void vpl011_describe(const struct device *device, struct tree *t)
 	tree_begin_numbered(t, "pl011@", MACHINE_UART_BASE);
 	tree_strings(t, "compatible", "arm,pl011\0arm,primecell");
 	tree_reg_spi(t, MACHINE_UART_BASE, MACHINE_UART_SIZE, MACHINE_SPI_UART, TREE_GIC_LEVEL_HI);
-	tree_list(t, "clocks", TREE_PHANDLE_CLOCK, TREE_PHANDLE_CLOCK);
+	tree_list(t, "clocks", TREE_PHANDLE_CLOCK(t), TREE_PHANDLE_CLOCK(t));
 	tree_strings(t, "clock-names", "uartclk\0apb_pclk");
 	tree_end(t);
 }

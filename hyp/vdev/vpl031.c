@@ -215,7 +215,7 @@ static void vpl031_describe(const struct device *device, struct tree *t)
 	tree_begin_numbered(t, "pl031@", MACHINE_RTC_BASE);
 	tree_strings(t, "compatible", "arm,pl031\0arm,primecell");
 	tree_reg_spi(t, MACHINE_RTC_BASE, MACHINE_RTC_SIZE, MACHINE_SPI_RTC, TREE_GIC_LEVEL_HI);
-	tree_cell(t, "clocks", TREE_PHANDLE_CLOCK);
+	tree_cell(t, "clocks", TREE_PHANDLE_CLOCK(t));
 	tree_string(t, "clock-names", "apb_pclk");
 	tree_end(t);
 }

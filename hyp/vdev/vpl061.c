@@ -250,7 +250,7 @@ static void vpl061_describe(const struct device *device, struct tree *t)
 	tree_reg_spi(t, MACHINE_GPIO_BASE, MACHINE_GPIO_SIZE, MACHINE_SPI_GPIO, TREE_GIC_LEVEL_HI);
 	tree_cell(t, "#gpio-cells", 2);
 	tree_flag(t, "gpio-controller");
-	tree_cell(t, "clocks", TREE_PHANDLE_CLOCK);
+	tree_cell(t, "clocks", TREE_PHANDLE_CLOCK(t));
 	tree_string(t, "clock-names", "apb_pclk");
 	tree_cell(t, "phandle", TREE_PHANDLE_GPIO(t));
 	tree_end(t);

@@ -3,6 +3,7 @@ becomes of the RAM that a device may write to when its VM is reset, stopped or c
 """
 import hashlib
 import re
+import shutil
 import socket
 import subprocess
 import threading
@@ -249,6 +250,46 @@ def test_boards(qemu, mkbundle, initramfs, tmp_path, board):
     assert said_sum(run, "disk") == sha256(image)
     assert said_sum(run, "written") == sha256((tmp_path / "disk").read_bytes())
     assert any(line in said for said in run.lines())
+
+
+REST = {  # QEMU's model, the kernel's device tree and what is taken out of it, another VM's, modules, lines of virt7's
+    "orangepi-pc": ("sun8i-h3-orangepi-pc", (), "/soc/watchdog@1c20ca0", ("sunxi-mmc", "mmc_block", "dwmac-sun8i"),
+                    ("virt7: vm debian: passthrough rest: 39 devices and 126 interrupts of the host's",)),
+    # Debian's kernel has no driver for what resets its PHY, natively either.
+    "mcimx7d-sabre": ("imx7d-sdb", ("/soc/bus@30800000/ethernet@30be0000", "phy-reset-gpios"), "/soc/bus@30000000/watchdog@30280000",
+                      ("gpio-mxc", "sdhci-esdhc-imx", "mmc_block", "fec"),
+                      ("virt7: warning: vm debian: passthrough rest: /soc/pcie@33800000: left out: a PCI bus",
+                       "virt7: vm debian: passthrough rest: 45 devices and 126 interrupts of the host's")),
+}
+
+
+@pytest.mark.parametrize("board", REST)
+def test_rest(qemu, mkbundle, initramfs, tmp_path, board):
+    """A board's own tree in a VM: SD card and network card with their real clocks, resets and pins, as natively. What another VM
+    names is that one's, though it comes later; on the first board it is in a page with the clocks and pins.
+    """
+    name, taken_out, others, modules, lines = REST[board]
+    tree = tmp_path / "board.dtb"
+    shutil.copy(next(DEPS.glob(f"armhf/usr/lib/linux-image-*/{name}.dtb")), tree)
+    if taken_out:
+        subprocess.run(["fdtput", "-d", tree, *taken_out], check=True)
+    image = random_file(tmp_path / "disk", AMOUNT)
+    peer = Peer(random_file(tmp_path / "down", AMOUNT))
+    script = "; ".join(("until [ -e /dev/mmcblk0 ]; do sleep 1; done", *DISK, *network(peer.port))).replace("/dev/vda", "/dev/mmcblk0")
+    bundle = mkbundle(debian("debian", "trusted-dma,pass=rest", script, initramfs(modules=modules), memory=256).replace(
+        "console=ttyAMA0", "console=ttyAMA0 clk_ignore_unused"), pass_guest("other", f"pass={others}", {}))
+    run = qemu(f"BOARD={board}", f"BUNDLE={bundle}", f"ARGS=-dtb {tree} -nic user -drive if=sd,format=raw,file={tmp_path / 'disk'}", timeout=300,
+               program=ROOT / "tools/run")
+    assert run.wait() == 0
+    peer.join(10)
+    said = run.said("debian")
+    assert "virt7.run: exit status 0" in said
+    assert f"disk {sha256(image)}" in said
+    assert f"written {sha256((tmp_path / 'disk').read_bytes())}" in said
+    assert f"down {sha256(peer.data)}" in said
+    assert len(peer.got) == AMOUNT and f"up {sha256(peer.got)}" in said
+    for line in lines:
+        assert any(one.startswith(line) for one in run.lines()), line
 
 
 # --- RAM that a device may write to, when its owner ends

@@ -21,7 +21,7 @@ VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c blk_host.c
 	$(FAKE)/fake_console.c $(FAKE)/fake_hostdisk.c hyp/virtio/partition.c
 DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 FLASH := $(addprefix hyp/vdev/,vflash.c flashbank.c cfi.c) $(FAKE)/fake_flash.c
-PASS := $(addprefix hyp/vdev/,passthrough.c passtree.c passquiet.c) hyp/host/hostdev.c hyp/host/devtree.c $(FAKE)/fake_pass.c
+PASS := $(addprefix hyp/vdev/,passthrough.c passtree.c passquiet.c passrest.c resttree.c) hyp/load/vmcfg.c hyp/host/hostdev.c hyp/host/devtree.c $(FAKE)/fake_pass.c
 EVERY_VM := $(addprefix hyp/vdev/,vpl011.c vpl031.c vpl061.c vmemerr.c vgicv2m.c vempty.c) $(PASS)
 test_guestdtb_SRCS := hyp/load/guestdtb.c $(EVERY_VM) $(FLASH) hyp/vdev/classes.c $(VIRTIO) $(DEVICE)
 test_usertree_SRCS := hyp/load/usertree.c hyp/exit/mmio.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c
@@ -34,6 +34,7 @@ test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c
 test_insn_SRCS     := hyp/arm/insn.c
 test_mmio_SRCS     := hyp/exit/mmio.c $(FAKE)/fake_machine.c
 test_passthrough_SRCS := tests/unit/dts.c tests/unit/no_classes.c hyp/host/scan.c $(addprefix hyp/host/,drivers.c nodes.c power_regs.c trng.c ecc.c) $(wildcard hyp/host/uart/*.c) $(PASS) $(DEVICE)
+test_passrest_SRCS := $(filter-out tests/unit/no_classes.c,$(test_passthrough_SRCS)) hyp/load/guestdtb.c $(FAKE)/fake_random.c
 test_vpl011_SRCS   := hyp/vdev/vpl011.c tests/unit/no_classes.c $(DEVICE)
 test_vpl061_SRCS   := hyp/vdev/vpl061.c tests/unit/no_classes.c $(DEVICE)
 test_vpl031_SRCS   := hyp/vdev/vpl031.c tests/unit/no_classes.c $(DEVICE)

@@ -1,4 +1,7 @@
 /* See fake_pass.h. */
+#include <errno.h>
+
+#include "hyp/host/gic.h"
 #include "mm/hypmap.h"
 #include "mm/s2.h"
 #include "vgic/vgic.h"
@@ -23,9 +26,30 @@ int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
 	return 0;
 }
 
+bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
+{
+	(void)s2;
+	for (uint32_t i = 0; i < fake_pass.mapped; i++)
+		if (fake_pass.page[i].ipa == at.v) {
+			*out = pa(fake_pass.page[i].pa);
+			return true;
+		}
+	return false;
+}
+
+uint32_t gic_lines(void)
+{
+	return fake_pass.lines;
+}
+
 int vgic_forward(struct vm *vm, uint32_t id, uint32_t host_id, enum vgic_trigger trigger)
 {
 	(void)vm;
+	if (fake_pass.busy && host_id == fake_pass.busy)
+		return -EBUSY;
+	for (uint32_t i = 0; i < fake_pass.forwarded; i++)
+		if (fake_pass.irq[i].guest == id)
+			return -EEXIST;
 	fake_pass.irq[fake_pass.forwarded].guest = id;
 	fake_pass.irq[fake_pass.forwarded].host = host_id;
 	fake_pass.irq[fake_pass.forwarded++].edge = trigger == VGIC_EDGE;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FAKE_PASS_MAX 32U
+#define FAKE_PASS_MAX 320U
 
 struct fake_pass {
 	uint32_t mapped; /* pages in stage 2: */
@@ -18,6 +18,8 @@ struct fake_pass {
 		bool edge;
 	} irq[FAKE_PASS_MAX];
 	int forward_error;       /* of the next vgic_forward() */
+	uint32_t lines;          /* of the host's GIC */
+	uint32_t busy;           /* the one of its interrupts that virt7 has */
 	uint32_t quarantines;    /* calls of vm_quarantine_ram() */
 	uint64_t shown;          /* the page that hyp_map_device() was asked for last */
 	uint8_t registers[4096]; /* of it */
