@@ -314,11 +314,18 @@ void passrest_destroy(struct passthrough *p)
 	p->rest = NULL;
 }
 
-bool passrest_quiesce(const struct pass_rest *rest)
+bool passrest_quiesce(struct pass_rest *rest)
 {
-	bool quiet = !rest->unquiet;
-
+	rest->loud = rest->unquiet;
 	for (uint32_t i = 0; i < rest->quiet_count; i++)
-		quiet &= passquiet_reset(rest->quiet[i].quiet, rest->quiet[i].at);
-	return quiet;
+		rest->loud |= !passquiet_reset(rest->quiet[i].quiet, rest->quiet[i].at);
+	return !rest->loud;
+}
+
+bool passrest_has(const struct pass_rest *rest, int node)
+{
+	for (uint32_t i = 0; i < rest->mark_count; i++)
+		if (rest->mark[i].node == node)
+			return false;
+	return true;
 }

@@ -28,6 +28,7 @@ struct pass_rest {
 	struct rest_mark *mark;     /* in the order of the tree */
 	struct rest_quiet quiet[REST_QUIET_MAX];
 	bool unquiet;           /* there is a bus master that cannot be made quiet */
+	bool loud;              /* or one that the last attempt has not made so */
 	uint8_t irq[VGIC_IRQS]; /* the guest's number for the host's; 0: none */
 };
 

@@ -277,7 +277,7 @@ static void passthrough_destroy(struct device *device)
 	struct passthrough *p = passthrough(device);
 
 	if (device->vm->keeps_ram)
-		vm_quarantine_ram(device->vm);
+		passkeep_put(p);
 	passrest_destroy(p);
 	for (uint32_t i = 0; i < p->count; i++)
 		hostdev_release(&p->claim[i].dev);
@@ -315,12 +315,15 @@ static int passthrough_finish(struct device *device)
 {
 	struct passthrough *p = passthrough(device);
 	const struct vm_config *cfg = &device->vm->config;
+	int ret = 0;
 
-	if (!vmcfg_wants_rest(cfg))
-		return 0;
-	if (!cfg->trusted_dma)
+	if (vmcfg_wants_rest(cfg) && !cfg->trusted_dma)
 		return refuse(p, VMCFG_REST, "bus masters are among it: only a VM that says trusted-dma gets it", "");
-	return passrest_create(p);
+	if (vmcfg_wants_rest(cfg))
+		ret = passrest_create(p);
+	if (!ret)
+		passkeep_take(p);
+	return ret;
 }
 
 /* What cannot be made quiet may go on writing where its driver has told it to: that RAM stays the VM's. */
@@ -329,9 +332,12 @@ static void passthrough_quiesce(struct device *device)
 	struct passthrough *p = passthrough(device);
 
 	device->vm->keeps_ram = false;
-	for (uint32_t i = 0; i < p->count; i++)
-		if (p->claim[i].dev.master && !passquiet_reset(p->claim[i].quiet, p->claim[i].quiet_at))
-			device->vm->keeps_ram = true;
+	for (uint32_t i = 0; i < p->count; i++) {
+		struct pass_claim *claim = &p->claim[i];
+
+		claim->loud = claim->dev.master && !passquiet_reset(claim->quiet, claim->quiet_at);
+		device->vm->keeps_ram |= claim->loud;
+	}
 	if (p->rest && !passrest_quiesce(p->rest))
 		device->vm->keeps_ram = true;
 }

@@ -23,6 +23,7 @@ struct pass_claim {
 	uint32_t irq[HOSTDEV_IRQS];     /* its interrupt for dev.irq[] */
 	const struct pass_quiet *quiet; /* how it is made quiet; NULL: it is no bus master, or nobody knows */
 	uint8_t *quiet_at;              /* the register that does it */
+	bool loud;                      /* a bus master that the last attempt has not made quiet */
 };
 
 struct passthrough {
@@ -45,6 +46,10 @@ uint64_t passquiet_register(const struct pass_quiet *quiet, const struct hostdev
 /* Reset it, so that it accesses RAM no more until somebody drives it again. False: it may still do so. */
 bool passquiet_reset(const struct pass_quiet *quiet, uint8_t *at);
 
+/* hyp/vdev/passkeep.c: its VM's RAM goes into quarantine; what its devices have there comes back. */
+void passkeep_put(const struct passthrough *p);
+void passkeep_take(const struct passthrough *p);
+
 /* hyp/vdev/passtree.c: what of the device's node the guest does not get, a line each, at assembly. */
 void passtree_report(const struct passthrough *p, const struct pass_claim *claim);
 
@@ -58,7 +63,8 @@ int passthrough_trap(struct vm *vm, uint64_t base, uint64_t size, uint8_t *at);
  */
 int passrest_create(struct passthrough *p);
 void passrest_destroy(struct passthrough *p);
-bool passrest_quiesce(const struct pass_rest *rest); /* as passquiet_reset(), of all of it */
+bool passrest_quiesce(struct pass_rest *rest); /* as passquiet_reset(), of all of it */
+bool passrest_has(const struct pass_rest *rest, int node);
 void passrest_write(const struct passthrough *p, struct tree *t);
 
 /* The nodes of all of them. */

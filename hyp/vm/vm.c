@@ -95,6 +95,13 @@ static uint64_t take_pieces(struct vm *vm, uint64_t size)
 	return done;
 }
 
+static void set_direct(struct vm *vm, uint64_t base, uint64_t size)
+{
+	vm->extent[0] = (struct vm_extent){base, base, size};
+	vm->extent_count = 1;
+	vm->config.ram_shift = base - MACHINE_RAM_BASE;
+}
+
 /*
  * In one piece that the guest sees where it is, below 4 GiB, and that leaves the lower part of its address space to
  * devices; where the host has no RAM elsewhere it may lie in the window of mach-virt's PCI. At a multiple of 128 MiB
@@ -109,9 +116,7 @@ static uint64_t take_direct(struct vm *vm, uint64_t size)
 	    !ram_take_in(size, DIRECT_ALIGN, MACHINE_PCI_BASE, MACHINE_RAM_BASE, &base) &&
 	    !ram_take_in(size, BLOCK_SIZE, MACHINE_PCI_BASE, BIT64(32), &base))
 		return 0;
-	vm->extent[0] = (struct vm_extent){base.v, base.v, size};
-	vm->extent_count = 1;
-	vm->config.ram_shift = base.v - MACHINE_RAM_BASE;
+	set_direct(vm, base.v, size);
 	return size;
 }
 
@@ -163,18 +168,46 @@ uint32_t vm_find_holes(const struct vm *vm, uint64_t *hole, uint32_t most)
 	return count;
 }
 
-void vm_quarantine_ram(struct vm *vm)
+/* Who has bus masters has its RAM in one piece. */
+struct vm_extent vm_quarantine_ram(struct vm *vm)
 {
-	for (uint32_t i = 0; i < vm->extent_count; i++) {
-		log_warn("vm %s: a device that cannot be made quiet may still write to its RAM: nobody gets the %llu "
-			 "MiB "
-			 "at 0x%llx any more",
-			 vm->config.name, (unsigned long long)(vm->extent[i].size >> 20),
-			 (unsigned long long)vm->extent[i].pa);
-		ram_use.quarantine += vm->extent[i].size;
-	}
+	struct vm_extent ram = vm->extent_count ? vm->extent[0] : (struct vm_extent){0};
+
 	vm->extent_count = 0;
 	vm->keeps_ram = false;
+	if (!ram.size)
+		return ram;
+	ram_use.quarantine += ram.size;
+	log_warn("vm %s: a device that cannot be made quiet may still write to its RAM: nobody gets the %llu MiB at "
+		 "0x%llx until a VM of this size has its devices again",
+		 vm->config.name, (unsigned long long)(ram.size >> 20), (unsigned long long)ram.pa);
+	return ram;
+}
+
+void vm_end_quarantine(const struct vm *vm, const struct vm_extent *ram)
+{
+	for (uint64_t at = ram->pa; at < ram->pa + ram->size; at += BLOCK_SIZE) {
+		cache_scrub_block(hyp_window_open(pa(at)));
+		hyp_window_close();
+		sched_preempt();
+	}
+	badpage_give_back(pa(ram->pa), ram->size);
+	ram_use.quarantine -= ram->size;
+	ram_release(pa(ram->pa), ram->size);
+	log_info("vm %s: its devices have been reset: the %llu MiB at 0x%llx that they may have written to are free",
+		 vm->config.name, (unsigned long long)(ram->size >> 20), (unsigned long long)ram->pa);
+}
+
+bool vm_adopt_ram(struct vm *vm, const struct vm_extent *ram)
+{
+	if (vm->extent_count || ram->size != vm->config.ram_size || s2_reserve(&vm->s2, ipa(ram->pa), ram->size))
+		return false;
+	set_direct(vm, ram->pa, ram->size);
+	vm->keeps_ram = true;
+	ram_use.quarantine -= ram->size;
+	log_info("vm %s: the %llu MiB at 0x%llx that its devices may still write to are its own", vm->config.name,
+		 (unsigned long long)(ram->size >> 20), (unsigned long long)ram->pa);
+	return true;
 }
 
 void vm_give_ram(struct vm *vm)

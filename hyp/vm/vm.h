@@ -156,8 +156,15 @@ int vm_take_ram(struct vm *vm);
  */
 void vm_give_ram(struct vm *vm);
 
-/* RAM that it keeps goes to nobody any more: the VM is about to be gone, and what may write to it is not. */
-void vm_quarantine_ram(struct vm *vm);
+/*
+ * RAM that it keeps goes into quarantine, where nobody gets it: the VM is about to be gone, and what may write to it is
+ * not. Where that is; of size 0: it had none. vm_end_quarantine(): nothing writes to it any more, for the VM's devices
+ * were the last; it is free. May be preempted. vm_adopt_ram(): `vm`, which has no RAM, gets it as its own, to keep.
+ * False: it is not of the size that it needs, or there is no room for its tables.
+ */
+struct vm_extent vm_quarantine_ram(struct vm *vm);
+void vm_end_quarantine(const struct vm *vm, const struct vm_extent *ram);
+bool vm_adopt_ram(struct vm *vm, const struct vm_extent *ram);
 
 /*
  * Before it starts anew: let spare pages stand in for the bad ones of its RAM; for which there is none, a hole stays

@@ -402,6 +402,28 @@ def test_owner_crashes_under_traffic(busy):
     power_off(run)
 
 
+@pytest.mark.parametrize("device", ("/fw-cfg@9020000", "rest"))
+def test_quarantine_ends(virt7, mkbundle, device):
+    """RAM that a device may still write to, of which virt7 does not know how to make it quiet, is nobody's when its VM is gone,
+    and that VM's again when it is made anew.
+    """
+    owner = pass_guest("owner", f"trusted-dma,pass={device}", {}, "pass-direct0.bin")
+    run = virt7(mkbundle(owner, f"name=other,memory=16M,autostart=no,kernel={GUEST}/pass.bin"))
+    run.expect("virt7: vm owner: off\r")
+    open_shell(run)
+    lines = []
+    for _ in range(2):
+        said = command(run, "vm destroy owner")
+        lines.append(re.search(r"nobody gets the 16 MiB at (0x[0-9a-f]+) until", said)[1])
+        assert re.search("^quarantine +16 MiB", command(run, "mem"), re.M)
+        assert f"the 16 MiB at {lines[0]} that its devices may still write to are its own" in command(run, "vm create owner")
+        assert "quarantine" not in command(run, "mem")
+        run.send("vm start owner\r")
+        run.expect("virt7: vm owner: off\r")
+    assert lines[0] == lines[1]
+    power_off(run)
+
+
 def test_poison_is_refused(virt7, mkbundle):
     """RAM that devices of the host reach by themselves cannot be taken away from them: the VM keeps it, and goes on."""
     run = virt7(mkbundle(debian("dma", f"trusted-dma,pass={LAST}", "echo re''ady; while sleep 1; do echo a''live; done", BUILD / "initramfs.cpio"),

@@ -56,8 +56,31 @@ int vgic_forward(struct vm *vm, uint32_t id, uint32_t host_id, enum vgic_trigger
 	return fake_pass.forward_error;
 }
 
-void vm_quarantine_ram(struct vm *vm)
+struct vm_extent vm_quarantine_ram(struct vm *vm)
 {
+	struct vm_extent ram = vm->extent[0];
+
 	fake_pass.quarantines++;
+	vm->extent[0] = (struct vm_extent){0};
+	vm->extent_count = 0;
 	vm->keeps_ram = false;
+	return ram;
+}
+
+void vm_end_quarantine(const struct vm *vm, const struct vm_extent *ram)
+{
+	(void)vm;
+	(void)ram;
+	fake_pass.ends++;
+}
+
+bool vm_adopt_ram(struct vm *vm, const struct vm_extent *ram)
+{
+	if (vm->config.ram_size != ram->size)
+		return false;
+	vm->extent[0] = *ram;
+	vm->extent_count = 1;
+	vm->keeps_ram = true;
+	fake_pass.adoptions++;
+	return true;
 }
