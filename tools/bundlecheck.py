@@ -256,7 +256,8 @@ def free_banks(vm):
 def check_placement(vm, images):
     """Load them as virt7 would; `images`: what check_image() has of the kernel and the ramdisk."""
     ram = as_number(vm.properties["memory"]) * VM["memory"]["unit"]
-    place = bundleplace.Placement(ram, WORDS, free_banks(vm), "fdt" in images or "passthrough" in vm.properties)
+    large_tree = "fdt" in images or "passthrough" in vm.properties or "passthrough-dtb" in vm.properties
+    place = bundleplace.Placement(ram, WORDS, free_banks(vm), large_tree)
     for kind, (data, image) in sorted(images.items(), key=lambda item: item[0] != "fdt"):
         packed = is_packed(image)
         load, entry = (as_number(image.properties.get(name, b"")) for name in ("load", "entry"))
@@ -406,6 +407,8 @@ def check_vm(blob, root, vm, number, hint, macs):
         raise Refusal(f"vm {vm.name}: /vms/{vm.name}: kernel: {WORDS['KERNEL_MISSING']}")
     images = {kind: check_image(blob, root, vm.name, kind, as_text(vm.properties[kind])) for kind in ("kernel", "ramdisk", "fdt")
               if kind in vm.properties}
+    if "passthrough-dtb" in vm.properties:
+        check_image(blob, root, vm.name, "passthrough-dtb", as_text(vm.properties["passthrough-dtb"]))
     check_model(vm)
     for node in vm.nodes:
         check_device(blob, root, vm, node, hint, macs)

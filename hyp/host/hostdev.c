@@ -208,6 +208,34 @@ static const char *read_irqs(const struct dt_node *node, struct hostdev *dev)
 		       : "none of its interrupts arrives at the GIC by a way that virt7 knows";
 }
 
+/* The window of a bus to what is below it. */
+static bool encloses_child(const struct dt_node *node, const struct host_range *reg)
+{
+	int sub, length;
+
+	fdt_for_each_subnode(sub, host->fdt, node->offset) {
+		struct dt_node child = {.parent = node, .offset = sub};
+		struct host_range own;
+
+		child.prop[DT_REG].data = fdt_getprop(host->fdt, sub, "reg", &length);
+		child.prop[DT_REG].length = (uint32_t)length;
+		if (dt_reg(&child, 0, &own) && ranges_overlap(own.base, own.size, reg->base, reg->size))
+			return true;
+	}
+	return false;
+}
+
+static void drop_windows(const struct dt_node *node, struct hostdev *dev)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; node->prop[DT_RANGES].data && i < dev->reg_count; i++)
+		if (!encloses_child(node, &dev->reg[i]))
+			dev->reg[kept++] = dev->reg[i];
+	if (node->prop[DT_RANGES].data)
+		dev->reg_count = kept;
+}
+
 static const char *read_node(const struct dt_node *node, struct hostdev *dev)
 {
 	const char *wrong = read_regs(node, dev);
@@ -220,7 +248,8 @@ static const char *read_node(const struct dt_node *node, struct hostdev *dev)
 		return "its status, or that of a bus above it, is not \"okay\"";
 	if (dev->reg_count == 0)
 		return "it has no registers that the CPU reaches";
-	if (node->prop[DT_RANGES].data)
+	drop_windows(node, dev);
+	if (dev->reg_count == 0 || has_type(node, "pci"))
 		return "a bus: name the devices below it";
 	dev->master = !is_one_of(node, no_masters, ARRAY_SIZE(no_masters));
 	dev->iommu = inherits(node, "iommus") || inherits(node, "iommu-map");
@@ -265,34 +294,6 @@ static bool is_machine(const struct dt_node *node)
 			return true;
 	return node->offset == host->gic_node || has_type(node, "memory") || has_type(node, "cpu") ||
 	       is_one_of(node, virt7s_own, ARRAY_SIZE(virt7s_own)) || begins_one_of(node, of_cpus, ARRAY_SIZE(of_cpus));
-}
-
-/* The window of a bus to what is below it. */
-static bool encloses_child(const struct dt_node *node, const struct host_range *reg)
-{
-	int sub, length;
-
-	fdt_for_each_subnode(sub, host->fdt, node->offset) {
-		struct dt_node child = {.parent = node, .offset = sub};
-		struct host_range own;
-
-		child.prop[DT_REG].data = fdt_getprop(host->fdt, sub, "reg", &length);
-		child.prop[DT_REG].length = (uint32_t)length;
-		if (dt_reg(&child, 0, &own) && ranges_overlap(own.base, own.size, reg->base, reg->size))
-			return true;
-	}
-	return false;
-}
-
-static void drop_windows(const struct dt_node *node, struct hostdev *dev)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; node->prop[DT_RANGES].data && i < dev->reg_count; i++)
-		if (!encloses_child(node, &dev->reg[i]))
-			dev->reg[kept++] = dev->reg[i];
-	if (node->prop[DT_RANGES].data)
-		dev->reg_count = kept;
 }
 
 /* Whose claim is in the way; not of the node itself, which says enough. */

@@ -49,14 +49,14 @@ static void root_properties(struct tree *t)
 	tree_cell(t, "interrupt-parent", TREE_PHANDLE_GIC(t));
 }
 
-/* Of the host's, all but the first UART's. */
-static void host_aliases(struct tree *t, const void *host)
+/* All but the first UART's. */
+static void more_aliases(struct tree *t, const void *from)
 {
-	int aliases = fdt_path_offset(host, "/aliases"), item, len;
+	int aliases = fdt_path_offset(from, "/aliases"), item, len;
 	const char *name;
 
-	fdt_for_each_property_offset(item, host, aliases) {
-		const void *value = fdt_getprop_by_offset(host, item, &name, &len);
+	fdt_for_each_property_offset(item, from, aliases) {
+		const void *value = fdt_getprop_by_offset(from, item, &name, &len);
 
 		if (value && strcmp(name, "serial0") != 0)
 			tree_bytes(t, name, value, (size_t)len);
@@ -67,8 +67,8 @@ static void aliases_node(struct tree *t)
 {
 	tree_begin(t, "aliases");
 	tree_string(t, "serial0", UART_PATH);
-	if (t->cfg->host_tree)
-		host_aliases(t, t->cfg->host_tree);
+	if (t->cfg->alias_tree)
+		more_aliases(t, t->cfg->alias_tree);
 	tree_end(t);
 }
 
@@ -279,7 +279,7 @@ static void (*const groups[])(struct tree *t) = {
 /* Twice the host's structure: each property's name comes along, and names are longer than the offsets of them. */
 size_t guestdtb_room(const struct vm_config *cfg)
 {
-	size_t room = cfg->passthrough.size ? GUESTDTB_LARGE : GUESTDTB_MAX;
+	size_t room = cfg->passthrough.size || cfg->passthrough_dtb.name ? GUESTDTB_LARGE : GUESTDTB_MAX;
 
 	if (cfg->host_tree)
 		room += (size_t)align_up(2U * (uint64_t)fdt_size_dt_struct(cfg->host_tree), PAGE_SIZE);
@@ -290,9 +290,9 @@ int guestdtb_make(const struct vm_config *cfg, const struct guestdtb_params *par
 {
 	struct tree t = {.cfg = cfg, .params = params, .fdt = buf, .cpus = cfg->cpus};
 
-	if (cfg->host_tree) {
+	if (cfg->gic_phandle) {
 		t.phandle_shift = PHANDLE_SHIFT;
-		t.gic_phandle = fdt_get_phandle(cfg->host_tree, cfg->host_gic);
+		t.gic_phandle = cfg->gic_phandle;
 	}
 	/* Names of properties are not looked for among those that are there: that takes longer than all the rest. */
 	size = MIN(size, guestdtb_room(cfg));

@@ -34,7 +34,7 @@ struct tree {
 	void *fdt;
 	int err;                             /* libfdt's, negative */
 	uint32_t cpus;                       /* of the VM: phandles depend on it */
-	uint32_t phandle_shift, gic_phandle; /* 0 but in a tree with the host's nodes */
+	uint32_t phandle_shift, gic_phandle; /* 0 but in a tree with nodes of others */
 	/* what hyp/load/guestdtb.c writes; not for devices */
 	const struct vm_config *cfg;
 	const struct guestdtb_params *params;

@@ -123,6 +123,9 @@ static int find_images(const struct bundle *b, struct vm_config *cfg)
 		err = bundle_find_image(b, cfg->name, "ramdisk", cfg->ramdisk.name, &cfg->ramdisk);
 	if (!err && cfg->fdt.name)
 		err = bundle_find_image(b, cfg->name, "fdt", cfg->fdt.name, &cfg->fdt);
+	if (!err && cfg->passthrough_dtb.name)
+		err = bundle_find_image(b, cfg->name, "passthrough-dtb", cfg->passthrough_dtb.name,
+					&cfg->passthrough_dtb);
 	return err;
 }
 

@@ -41,6 +41,7 @@ struct vm_config {
 	bool quiet; /* load without progress lines: a guest that resets without end must not fill the console */
 	const char *bootargs;                     /* into the bundle; "" where absent */
 	struct bundle_image kernel, ramdisk, fdt; /* name is NULL where absent */
+	struct bundle_image passthrough_dtb;      /* the same; devices of the host as Xen's users describe them */
 
 	/* Not from the bundle: vmcfg_next() leaves 0, who creates the VM sets them, the generated device tree says
 	 * them. */
@@ -48,7 +49,8 @@ struct vm_config {
 	uint64_t ram_shift;         /* of its RAM against mach-virt's, modulo 2^64: 0 but with trusted_dma */
 	uint32_t clock_hz;          /* of the timer; 0: CNTFRQ is right */
 	const void *host_tree;      /* its own tree has the host's nodes beside mach-virt's; NULL: it has not */
-	int host_gic;               /* the GIC's node in it */
+	const void *alias_tree;     /* whose /aliases its own tree has, too; NULL: nobody's */
+	uint32_t gic_phandle;       /* of its GIC, because nodes of others name it so; 0: they do not */
 };
 
 /* The guest's address at which its RAM begins. */

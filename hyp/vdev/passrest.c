@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <libfdt.h>
+
 #include "hyp/console/log.h"
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
@@ -32,14 +34,12 @@ static void say(const struct passthrough *p, const char *path, const char *why)
 	log_warn("vm %s: passthrough rest: %.95s: left out: %s", p->device.vm->config.name, path, why);
 }
 
-/* What every VM has at its own addresses; RAM apart, which is nowhere near the host's devices. */
-static bool is_taken_in_guest(const struct vm *vm, const struct host_range *reg)
+bool passrest_is_taken(const struct vm *vm, const struct host_range *reg)
 {
 	static const struct host_range own[] = {
 		{MACHINE_GICD_BASE, MACHINE_MSI_BASE + MACHINE_MSI_SIZE - MACHINE_GICD_BASE},
 		{MACHINE_UART_BASE, MACHINE_GPIO_BASE + MACHINE_GPIO_SIZE - MACHINE_UART_BASE},
 		{MACHINE_VIRTIO_BASE, MACHINE_VIRTIO_COUNT * MACHINE_VIRTIO_SIZE},
-		{MACHINE_PASS_BASE, MACHINE_PASS_SIZE},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
@@ -55,7 +55,8 @@ static enum hostdev_fate judge(const struct passthrough *p, const struct dt_node
 	enum hostdev_fate fate = hostdev_judge(node, dev, why);
 
 	for (uint32_t i = 0; fate == HOSTDEV_GIVEN && i < dev->reg_count; i++)
-		if (is_taken_in_guest(p->device.vm, &dev->reg[i])) {
+		if (passrest_is_taken(p->device.vm, &dev->reg[i]) ||
+		    ranges_overlap(dev->reg[i].base, dev->reg[i].size, MACHINE_PASS_BASE, MACHINE_PASS_SIZE)) {
 			*why = "the guest's machine has something else at its addresses";
 			return HOSTDEV_KEPT;
 		}
@@ -192,8 +193,8 @@ static int visit_given(const struct dt_node *node, void *arg)
 
 /* --- interrupts */
 
-/* Those of the guest's machine that something raises: of its virtio slots, as many as it has devices of its own. */
-static bool is_guests_own(const struct vm *vm, uint32_t id)
+/* Of its virtio slots, as many as it has devices of its own. */
+bool passrest_is_guests_irq(const struct vm *vm, uint32_t id)
 {
 	uint32_t slots = 0;
 
@@ -207,8 +208,9 @@ static bool is_guests_own(const struct vm *vm, uint32_t id)
 static int forward_elsewhere(struct passthrough *p, uint32_t id)
 {
 	for (uint32_t other = VGIC_IRQS - 1U; other >= gic_lines() && other >= VGIC_PRIVATE; other--) {
-		int ret = is_guests_own(p->device.vm, other) ? -EEXIST
-							     : vgic_forward(p->device.vm, other, id, VGIC_LEVEL);
+		int ret = passrest_is_guests_irq(p->device.vm, other)
+				  ? -EEXIST
+				  : vgic_forward(p->device.vm, other, id, VGIC_LEVEL);
 
 		if (!ret)
 			p->rest->irq[id] = (uint8_t)other;
@@ -227,7 +229,8 @@ static void forward_irqs(struct passthrough *p)
 	uint32_t end = MIN(gic_lines(), (uint32_t)VGIC_IRQS);
 
 	for (uint32_t id = VGIC_PRIVATE; id < end; id++) {
-		int ret = is_guests_own(p->device.vm, id) ? -EEXIST : vgic_forward(p->device.vm, id, id, VGIC_LEVEL);
+		int ret = passrest_is_guests_irq(p->device.vm, id) ? -EEXIST
+								   : vgic_forward(p->device.vm, id, id, VGIC_LEVEL);
 
 		if (!ret)
 			p->rest->irq[id] = (uint8_t)id;
@@ -241,12 +244,6 @@ static void forward_irqs(struct passthrough *p)
 }
 
 /* --- life */
-
-static int refuse(const struct passthrough *p, const char *what, const char *who)
-{
-	log_err("vm %s: passthrough rest: %s%s", p->device.vm->config.name, what, who);
-	return -EINVAL;
-}
 
 static void announce(const struct passthrough *p)
 {
@@ -282,6 +279,7 @@ static int allocate(struct passthrough *p, const struct rest_walk *count)
 
 int passrest_create(struct passthrough *p)
 {
+	struct vm_config *cfg = &p->device.vm->config;
 	struct rest_walk walk = {.p = p, .counts = true};
 	const struct hostdev *other;
 	int ret;
@@ -295,12 +293,12 @@ int passrest_create(struct passthrough *p)
 	p->rest->foreign_count = walk.regs;
 	other = hostdev_claim_rest(&p->rest->claim, p->device.vm->config.name);
 	if (other)
-		return refuse(p, "taken already by ", other->owner);
+		return passthrough_refuse(p, VMCFG_REST, "taken already by ", other->owner);
 	walk.cut = 0;
 	dt_walk(hostdev_tree(), visit_given, &walk);
 	forward_irqs(p);
-	p->device.vm->config.host_tree = hostdev_tree();
-	p->device.vm->config.host_gic = hostdev_gic();
+	cfg->host_tree = cfg->alias_tree = hostdev_tree();
+	cfg->gic_phandle = fdt_get_phandle(hostdev_tree(), hostdev_gic());
 	announce(p);
 	return 0;
 }

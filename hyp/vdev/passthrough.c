@@ -97,8 +97,7 @@ int passthrough_trap(struct vm *vm, uint64_t base, uint64_t size, uint8_t *at)
 	return mmio_add(&vm->bus, base, size, &pass_ops, at);
 }
 
-/* The one line of a VM that is refused. */
-static int refuse(const struct passthrough *p, const char *path, const char *what, const char *who)
+int passthrough_refuse(const struct passthrough *p, const char *path, const char *what, const char *who)
 {
 	log_err("vm %s: passthrough %.95s: %s%s", p->device.vm->config.name, path, what, who);
 	return -EINVAL;
@@ -135,8 +134,9 @@ static int trap_part(struct passthrough *p, const struct pass_claim *claim, uint
 	int ret = va ? passthrough_trap(p->device.vm, ipa_base, size, va + (base & (PAGE_SIZE - 1U))) : -ENOMEM;
 
 	if (ret == -EINVAL)
-		return refuse(p, claim->dev.path, "its reg is not of whole words, and shares a page with others", "");
-	return ret ? refuse(p, claim->dev.path, NO_ROOM, "") : 0;
+		return passthrough_refuse(p, claim->dev.path,
+					  "its reg is not of whole words, and shares a page with others", "");
+	return ret ? passthrough_refuse(p, claim->dev.path, NO_ROOM, "") : 0;
 }
 
 static int map_page(struct passthrough *p, const struct pass_claim *claim, uint64_t at, uint64_t page,
@@ -153,21 +153,47 @@ static int map_page(struct passthrough *p, const struct pass_claim *claim, uint6
 	return ret;
 }
 
+int passthrough_map(struct passthrough *p, const struct pass_claim *claim, uint64_t at, const struct host_range *part)
+{
+	uint64_t first = align_down(part->base, PAGE_SIZE), end = align_up(part->base + part->size, PAGE_SIZE);
+	int ret = 0;
+
+	at = align_down(at, PAGE_SIZE);
+	for (uint64_t page = first; !ret && page < end; page += PAGE_SIZE)
+		ret = map_page(p, claim, at + (page - first), page, part);
+	return ret;
+}
+
 static int map_reg(struct passthrough *p, struct pass_claim *claim, uint32_t which)
 {
 	const struct host_range *reg = &claim->dev.reg[which];
 	uint64_t first = align_down(reg->base, PAGE_SIZE), end = align_up(reg->base + reg->size, PAGE_SIZE);
 	uint64_t at = choose_place(p, first, end - first);
-	int ret = 0;
 
 	if (at == 0)
-		return refuse(p, claim->dev.path, "the guest's addresses from 0x0c000000 to 0x0e000000 do not suffice",
-			      "");
+		return passthrough_refuse(p, claim->dev.path,
+					  "the guest's addresses from 0x0c000000 to 0x0e000000 do not suffice", "");
 	claim->ipa[which] = at + (reg->base - first);
-	for (uint64_t page = first; !ret && page < end; page += PAGE_SIZE)
-		ret = map_page(p, claim, at + (page - first), page, reg);
+	return passthrough_map(p, claim, at, reg);
+}
+
+static int map_regs(struct passthrough *p, struct pass_claim *claim, int node)
+{
+	int ret = 0;
+
+	(void)node;
+	for (uint32_t i = 0; !ret && i < claim->dev.reg_count; i++)
+		ret = map_reg(p, claim, i);
 	return ret;
 }
+
+static uint32_t next_number(struct passthrough *p, uint32_t id)
+{
+	(void)id;
+	return p->next_irq < VGIC_IRQS ? p->next_irq++ : 0;
+}
+
+static const struct pass_way by_path = {map_regs, next_number, "the guest's interrupts from 144 on do not suffice"};
 
 /* The guest's interrupt for one that the node has named before, for another purpose; 0: it has not. */
 static uint32_t find_irq(const struct pass_claim *claim, uint32_t count, uint32_t host_id)
@@ -178,7 +204,7 @@ static uint32_t find_irq(const struct pass_claim *claim, uint32_t count, uint32_
 	return 0;
 }
 
-static int forward_irqs(struct passthrough *p, struct pass_claim *claim)
+static int forward_irqs(struct passthrough *p, struct pass_claim *claim, const struct pass_way *way)
 {
 	int ret;
 
@@ -186,15 +212,16 @@ static int forward_irqs(struct passthrough *p, struct pass_claim *claim)
 		claim->irq[i] = find_irq(claim, i, claim->dev.irq[i].id);
 		if (claim->irq[i])
 			continue;
-		if (p->next_irq == VGIC_IRQS)
-			return refuse(p, claim->dev.path, "the guest's interrupts from 144 on do not suffice", "");
-		claim->irq[i] = p->next_irq++;
+		claim->irq[i] = way->number(p, claim->dev.irq[i].id);
+		if (!claim->irq[i])
+			return passthrough_refuse(p, claim->dev.path, way->no_number, "");
 		ret = vgic_forward(p->device.vm, claim->irq[i], claim->dev.irq[i].id,
 				   claim->dev.irq[i].edge ? VGIC_EDGE : VGIC_LEVEL);
 		if (ret == -EBUSY)
-			return refuse(p, claim->dev.path, "its interrupt is in use", "");
+			return passthrough_refuse(p, claim->dev.path, "its interrupt is in use", "");
 		if (ret)
-			return refuse(p, claim->dev.path, "virt7 has no room for so many interrupts of the host's", "");
+			return passthrough_refuse(p, claim->dev.path,
+						  "virt7 has no room for so many interrupts of the host's", "");
 	}
 	return 0;
 }
@@ -210,7 +237,7 @@ static int find_quiet(struct passthrough *p, struct pass_claim *claim)
 	at = passquiet_register(quiet, &claim->dev);
 	claim->quiet_at = passthrough_show(align_down(at, PAGE_SIZE));
 	if (!claim->quiet_at)
-		return refuse(p, claim->dev.path, NO_ROOM, "");
+		return passthrough_refuse(p, claim->dev.path, NO_ROOM, "");
 	claim->quiet_at += at & (PAGE_SIZE - 1U);
 	claim->quiet = quiet;
 	return 0;
@@ -231,36 +258,51 @@ static void announce(const struct passthrough *p, const struct pass_claim *claim
 			 (unsigned)dev->irq[i].id, (unsigned)claim->irq[i], dev->irq[i].edge ? "edges" : "level");
 }
 
-static int claim_device(struct passthrough *p, const char *name)
+int passthrough_claim(struct passthrough *p, const char *name, const struct pass_way *way, int node)
 {
 	struct pass_claim *claim = &p->claim[p->count];
 	const struct vm_config *cfg = &p->device.vm->config;
 	const char *wrong = hostdev_find(name, &claim->dev);
 	const struct hostdev *other;
-	int ret = 0;
+	int ret;
 
 	if (wrong)
-		return refuse(p, name, wrong, "");
+		return passthrough_refuse(p, name, wrong, "");
 	if (claim->dev.iommu)
-		return refuse(p, name, "it is behind an IOMMU, which virt7 does not program", "");
+		return passthrough_refuse(p, name, "it is behind an IOMMU, which virt7 does not program", "");
 	if (claim->dev.master && !cfg->trusted_dma)
-		return refuse(p, name, "it may write to any RAM by itself: only a VM that says trusted-dma gets it",
-			      "");
+		return passthrough_refuse(
+			p, name, "it may write to any RAM by itself: only a VM that says trusted-dma gets it", "");
 	other = hostdev_claim(&claim->dev, cfg->name);
 	if (other)
-		return refuse(p, name, "it, or a part of it, is taken already by ", other->owner);
+		return passthrough_refuse(p, name, "it, or a part of it, is taken already by ", other->owner);
 	p->count++;
-	for (uint32_t i = 0; !ret && i < claim->dev.reg_count; i++)
-		ret = map_reg(p, claim, i);
+	ret = way->map(p, claim, node);
 	if (!ret)
 		ret = find_quiet(p, claim);
 	if (!ret)
-		ret = forward_irqs(p, claim);
-	if (ret)
-		return ret;
-	announce(p, claim);
-	passtree_report(p, claim);
-	return 0;
+		ret = forward_irqs(p, claim, way);
+	if (!ret)
+		announce(p, claim);
+	return ret;
+}
+
+static int claim_device(struct passthrough *p, const char *name)
+{
+	int ret = passthrough_claim(p, name, &by_path, 0);
+
+	if (!ret)
+		passtree_report(p, &p->claim[p->count - 1U]);
+	return ret;
+}
+
+int passthrough_make_room(struct passthrough *p, uint32_t count, const char *who)
+{
+	if (count > PASS_MAX)
+		return passthrough_refuse(p, who, "more than 32 devices are named with it", "");
+	p->order = page_order(MAX(count, 1U) * sizeof(*p->claim));
+	p->claim = page_alloc(p->order);
+	return p->claim ? 0 : -ENOMEM;
 }
 
 static uint32_t count_strings(const struct property_strings *list)
@@ -279,6 +321,7 @@ static void passthrough_destroy(struct device *device)
 	if (device->vm->keeps_ram)
 		passkeep_put(p);
 	passrest_destroy(p);
+	passdtb_destroy(p);
 	for (uint32_t i = 0; i < p->count; i++)
 		hostdev_release(&p->claim[i].dev);
 	if (p->claim)
@@ -298,12 +341,7 @@ static int passthrough_create(struct device *device)
 	p->next_irq = MACHINE_SPI_PASS;
 	if (count == 0)
 		return 0;
-	if (count > PASS_MAX)
-		return refuse(p, list->first, "more than 32 devices are named with it", "");
-	p->order = page_order(count * sizeof(*p->claim));
-	p->claim = page_alloc(p->order);
-	if (!p->claim)
-		return -ENOMEM;
+	ret = passthrough_make_room(p, count, list->first);
 	for (const char *name = list->first; !ret && name < list->first + list->size; name += strlen(name) + 1U)
 		ret = strcmp(name, VMCFG_REST) ? claim_device(p, name) : 0;
 	if (ret) /* nobody destroys what could not be created */
@@ -317,9 +355,12 @@ static int passthrough_finish(struct device *device)
 	const struct vm_config *cfg = &device->vm->config;
 	int ret = 0;
 
-	if (vmcfg_wants_rest(cfg) && !cfg->trusted_dma)
-		return refuse(p, VMCFG_REST, "bus masters are among it: only a VM that says trusted-dma gets it", "");
-	if (vmcfg_wants_rest(cfg))
+	if (cfg->passthrough_dtb.name)
+		ret = passdtb_create(p);
+	else if (vmcfg_wants_rest(cfg) && !cfg->trusted_dma)
+		ret = passthrough_refuse(p, VMCFG_REST,
+					 "bus masters are among it: only a VM that says trusted-dma gets it", "");
+	else if (vmcfg_wants_rest(cfg))
 		ret = passrest_create(p);
 	if (!ret)
 		passkeep_take(p);
@@ -346,7 +387,9 @@ static void passthrough_describe(const struct device *device, struct tree *t)
 {
 	const struct passthrough *p = container_of(device, const struct passthrough, device);
 
-	if (p->count)
+	if (p->dtb)
+		passdtb_write(p, t);
+	else if (p->count)
 		passtree_write(p, t);
 	if (p->rest)
 		passrest_write(p, t);

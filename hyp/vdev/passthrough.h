@@ -29,6 +29,7 @@ struct pass_claim {
 struct passthrough {
 	struct device device;
 	struct pass_rest *rest;      /* NULL: it has not got the rest */
+	void *dtb;                   /* what the user says of them (passthrough-dtb), in the heap; NULL: nothing */
 	uint32_t count, order;       /* of the claims; of their pages in the heap */
 	uint32_t next_ipa, next_irq; /* the guest's that are free */
 	struct pass_claim *claim;
@@ -58,6 +59,37 @@ uint8_t *passthrough_show(uint64_t page);
 
 /* Accesses of the guest's to [base, base + size) of its addresses are made at `at`, in their width. As mmio_add(). */
 int passthrough_trap(struct vm *vm, uint64_t base, uint64_t size, uint8_t *at);
+
+/*
+ * How the guest sees a device: map() shows its registers and fills claim->ipa[], number() is the guest's interrupt for
+ * the host's `id`, 0 where there is none, of which `no_number` tells people.
+ */
+struct pass_way {
+	int (*map)(struct passthrough *p, struct pass_claim *claim, int node);
+	uint32_t (*number)(struct passthrough *p, uint32_t id);
+	const char *no_number;
+};
+
+/* Claim the host's device `name` and show it. `node` is map()'s. 0 or -Exxx, as create() of a class. */
+int passthrough_claim(struct passthrough *p, const char *name, const struct pass_way *way, int node);
+
+/* Room for so many claims, before the first one. 0 or -Exxx, as create() of a class; `who` asks for them. */
+int passthrough_make_room(struct passthrough *p, uint32_t count, const char *who);
+
+/* `part` of the claim's registers, at `at`, which is alike in its page. 0 or -Exxx, as create() of a class. */
+int passthrough_map(struct passthrough *p, const struct pass_claim *claim, uint64_t at, const struct host_range *part);
+
+/* The one line of a VM that is refused: -EINVAL. */
+int passthrough_refuse(const struct passthrough *p, const char *path, const char *what, const char *who);
+
+/* hyp/vdev/passdtb.c: the devices that an image of the user's describes. */
+int passdtb_create(struct passthrough *p);
+void passdtb_write(const struct passthrough *p, struct tree *t);
+void passdtb_destroy(struct passthrough *p);
+
+/* Whether the VM has something of its own at these addresses; or by this number, that something raises. */
+bool passrest_is_taken(const struct vm *vm, const struct host_range *reg);
+bool passrest_is_guests_irq(const struct vm *vm, uint32_t id);
 
 /* hyp/vdev/passrest.c: all that nobody else has, once all else of the VM is there. 0 or -Exxx, as create() of a class.
  */

@@ -44,6 +44,7 @@ static const struct {
 	{"interrupts-extended", FATE_OWN},
 	{"interrupt-parent", FATE_OWN},
 	{"interrupt-names", FATE_IRQ_NAMES},
+	{"ranges", FATE_LEAVE_OUT}, /* to what is below it, which is not given with it */
 	{"status", FATE_OWN},
 	{"phandle", FATE_OWN},
 	{"linux,phandle", FATE_OWN},

@@ -113,8 +113,7 @@ static bool has_other_numbers(const struct rest_copy *c, const struct dt_node *n
 	for (uint32_t i = 0; dt_irq_at(c->fdt, node, i, &irq) == 0; i++) {
 		struct dt_gic_irq gic;
 
-		if (dt_gic_irq_at(c->fdt, node, i, c->p->device.vm->config.host_gic, &gic) == 0 &&
-		    other_number(c, &gic))
+		if (dt_gic_irq_at(c->fdt, node, i, hostdev_gic(), &gic) == 0 && other_number(c, &gic))
 			return true;
 	}
 	return false;
@@ -132,7 +131,7 @@ static uint32_t put_gic(fdt32_t *to, uint32_t phandle, const uint8_t *cells, uin
 static uint32_t put_irq(const struct rest_copy *c, const struct dt_node *node, uint32_t which, fdt32_t *to,
 			uint32_t room)
 {
-	int gic = c->p->device.vm->config.host_gic;
+	int gic = hostdev_gic();
 	struct dt_gic_irq known;
 	struct dt_irq irq, at_gic;
 	uint32_t other;
@@ -173,7 +172,7 @@ static uint32_t map_row(const struct rest_copy *c, uint32_t before, const uint8_
 	parent = fdt_node_offset_by_phandle(c->fdt, (uint32_t)dt_number(from + (size_t)before * 4U, 1));
 	if (parent < 0)
 		return 0;
-	*to_gic = parent == c->p->device.vm->config.host_gic;
+	*to_gic = parent == hostdev_gic();
 	unit = cells_of(c->fdt, parent, "#address-cells", 0);
 	own = cells_of(c->fdt, parent, "#interrupt-cells", 0);
 	if (unit > ROOT_CELLS || own > 4 || end - from < (int)(before + 1U + unit + own) * 4)

@@ -252,6 +252,64 @@ def test_boards(qemu, mkbundle, initramfs, tmp_path, board):
     assert any(line in said for said in run.lines())
 
 
+EMAC = """/dts-v1/;
+/ {
+	#address-cells = <2>;
+	#size-cells = <2>;
+	aliases { ethernet0 = &emac; };
+	gic: gic { interrupt-controller; #interrupt-cells = <3>; };
+	passthrough {
+		compatible = "simple-bus";
+		ranges;
+		#address-cells = <2>;
+		#size-cells = <2>;
+		clk: clk { compatible = "fixed-clock"; #clock-cells = <0>; clock-frequency = <50000000>; };
+		syscon: syscon@1c00000 {
+			compatible = "syscon";
+			reg = <0 0x1c00000 0 0x1000>;
+			xen,path = "/soc/system-control@1c00000";
+			xen,reg = <0 0x1c00000 0 0x1000 0 0x1c00000>;
+			xen,force-assign-without-iommu;
+		};
+		emac: ethernet@e000000 {
+			compatible = "allwinner,sun8i-a83t-emac";
+			reg = <0 0xe000000 0 0x10000>;
+			interrupt-parent = <&gic>;
+			interrupts = <0 82 4>;
+			interrupt-names = "macirq";
+			clocks = <&clk>;
+			clock-names = "stmmaceth";
+			syscon = <&syscon>;
+			phy-mode = "mii";
+			local-mac-address = [52 54 00 12 34 56];
+			xen,path = "/soc/ethernet@1c30000";
+			xen,reg = <0 0x1c30000 0 0x10000 0 0xe000000>;
+			xen,force-assign-without-iommu;
+			fixed-link { speed = <100>; full-duplex; };
+		};
+	};
+};
+"""
+
+
+def test_partial_tree(qemu, mkbundle, initramfs, tmp_path):
+    """A network card as Xen's users describe it: another kind of the same that does without the board's resets and its PHY's bus,
+    at another address than the host's. 16 MiB each way by DMA.
+    """
+    subprocess.run(["dtc", "-q", "-O", "dtb", "-o", tmp_path / "emac.dtb"], input=EMAC, text=True, check=True)
+    peer = Peer(random_file(tmp_path / "down", AMOUNT))
+    bundle = mkbundle(debian("debian", f"trusted-dma,passthrough-dtb={tmp_path / 'emac.dtb'}", "; ".join(network(peer.port)),
+                             initramfs(modules=("dwmac-sun8i",))))
+    run = qemu("BOARD=orangepi-pc", f"BUNDLE={bundle}", "ARGS=-nic user", timeout=300, program=ROOT / "tools/run")
+    assert run.wait() == 0
+    peer.join(10)
+    assert "virt7.run: exit status 0" in run.output()
+    assert said_sum(run, "down") == sha256(peer.data)
+    assert len(peer.got) == AMOUNT and said_sum(run, "up") == sha256(peer.got)
+    assert "virt7: vm debian: passthrough /soc/ethernet@1c30000: 0x1c30000 at 0xe000000, a bus master: trusted-dma" in run.lines()
+    assert "virt7: vm debian: passthrough /soc/ethernet@1c30000: interrupt 114 is 114, by level" in run.lines()
+
+
 REST = {  # QEMU's model, the kernel's device tree and what is taken out of it, another VM's, modules, lines of virt7's
     "orangepi-pc": ("sun8i-h3-orangepi-pc", (), "/soc/watchdog@1c20ca0", ("sunxi-mmc", "mmc_block", "dwmac-sun8i"),
                     ("virt7: vm debian: passthrough rest: 39 devices and 126 interrupts of the host's",)),

@@ -61,6 +61,7 @@ static const char board[] =
 	"  exti: exti@50060000 { reg = <0x50060000 0x1000>; interrupt-controller; #interrupt-cells = <2>; };\n"
 	"  half@50070000 { compatible = \"arm,pl061\"; reg = <0x50070000 0x1000>; interrupts-extended = <&exti 27 1>,\n"
 	"    <&gic 0 33 4>; interrupt-names = \"wakeup\", \"work\"; };\n"
+	"  low@50080000 { compatible = \"arm,pl061\"; reg = <0x50080000 0x1000>; interrupts = <0 2 4>; };\n"
 	"  sata@50040000 { compatible = \"generic-ahci\"; reg = <0x50040000 0x1000>; memory-region = <&pins>; };\n"
 	"  next@50000000 { reg = <0x50000000 0x800>; };\n"
 	"  eth@50020000 { compatible = \"smsc,lan9118\"; reg = <0x50020000 0x1000>; interrupts = <0 22 4>; phy-handle "
@@ -340,6 +341,68 @@ static void test_never_quiet(void **state)
 	assert_false(vm.keeps_ram);
 }
 
+static void make(const char *path, uint64_t size)
+{
+	used = fake_pass.forwarded = 0;
+	memset(&vm.bus, 0, sizeof(vm.bus));
+	mmio_init(&vm.bus);
+	vm.config.ram_size = size;
+	assert_int_equal(create(path), 0);
+	assert_int_equal(passthrough_class.finish(vm.devices), 0);
+}
+
+/* The VM is destroyed, with RAM that one of its devices may still write to, and made anew with `size` bytes of RAM. */
+static void make_anew(const char *path, uint64_t size)
+{
+	uint32_t before = fake_pass.quarantines;
+
+	vm.config.trusted_dma = true;
+	vm.extent[0] = (struct vm_extent){0x90000000, 0x90000000, 0x10000000};
+	vm.extent_count = 1;
+	passthrough_class.quiesce(vm.devices);
+	device_destroy_all(&vm);
+	assert_int_equal(fake_pass.quarantines, before + 1);
+	fake_machine.bad = NULL;
+	make(path, size);
+}
+
+/* Who has the device again, and needs as much, has the RAM again; before that nobody gets it. */
+static void test_claimed_again(void **state)
+{
+	(void)state;
+	vm.config.trusted_dma = true;
+	assert_int_equal(create("/soc/next@50000000"), 0);
+	make_anew("/soc/eth@50020000", 0x10000000);
+	assert_int_equal(fake_pass.adoptions + fake_pass.ends, 0);
+	device_destroy_all(&vm);
+	make("/soc/next@50000000", 0x8000000);
+	assert_int_equal(fake_pass.adoptions + fake_pass.ends, 0);
+	device_destroy_all(&vm);
+	make("/soc/next@50000000", 0x10000000);
+	assert_int_equal(fake_pass.adoptions, 1);
+	assert_int_equal(vm.extent[0].pa, 0x90000000);
+	assert_true(vm.keeps_ram);
+
+	/* It is out of quarantine, and goes there again with this one. */
+	make_anew("/soc/next@50000000", 0x10000000);
+	assert_int_equal(fake_pass.adoptions, 2);
+	assert_int_equal(fake_pass.ends, 0);
+	vm.keeps_ram = false;
+}
+
+/* A device that did not answer, and now does: the RAM is anybody's. */
+static void test_reset_at_last(void **state)
+{
+	(void)state;
+	vm.config.trusted_dma = true;
+	assert_int_equal(create("/soc/virtio@a000200"), 0);
+	fake_machine.bad = fake_pass.registers;
+	fake_machine.bad_size = sizeof(fake_pass.registers);
+	make_anew("/soc/virtio@a000200", 0x8000000);
+	assert_int_equal(fake_pass.ends, 1);
+	assert_int_equal(fake_pass.adoptions, 0);
+}
+
 /* --- the guest's tree */
 
 static uint8_t guest[0x4000] __attribute__((aligned(8)));
@@ -514,18 +577,150 @@ static void test_none(void **state)
 	assert_true(fdt_path_offset(guest, "/passthrough") < 0);
 }
 
+/* --- passthrough-dtb */
+
+/* The VM with this partial tree. */
+static int create_by_dtb(const char *text)
+{
+	static uint8_t saved[0x4000], partial[0x1000];
+
+	memcpy(saved, dts_tree, sizeof(saved));
+	dts_compile(text);
+	memcpy(partial, dts_tree, sizeof(partial));
+	memcpy(dts_tree, saved, sizeof(saved));
+	vm.config.passthrough_dtb =
+		(struct bundle_image){.name = "xen", .data = partial, .size = fdt_totalsize(partial)};
+	assert_int_equal(device_create(&vm, &passthrough_class), 0);
+	return passthrough_class.finish(vm.devices);
+}
+
+#define PARTIAL(nodes)                                                                                  \
+	"/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; aliases { mmc0 = &mmc; };\n"            \
+	"gic: gic { #interrupt-cells = <3>; interrupt-controller; };\n"                                 \
+	"passthrough { compatible = \"simple-bus\"; ranges; #address-cells = <2>; #size-cells = <2>;\n" \
+	"clk: clk { compatible = \"fixed-clock\"; #clock-cells = <0>; clock-frequency = <1000>; };\n" nodes "}; };"
+
+#define MMC_NODE(more)                                                                                      \
+	"mmc: mmc@c100800 { compatible = \"acme,better\"; reg = <0 0xc100800 0 0x1800>; clocks = <&clk>;\n" \
+	"interrupt-parent = <&gic>; interrupts = <0 20 4>, <0 21 1>;\n" more "};\n"
+
+/* Where the user says, by the host's interrupt numbers, described as the user describes it. */
+static void test_dtb(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		create_by_dtb(PARTIAL(MMC_NODE(
+			"xen,path = \"/soc/mmc@50000800\";\n"
+			"xen,reg = <0 0x50000800 0 0x2000 0 0xc100800>, <0 0x50010000 0 0x1000 0 0x50010000>;"))),
+		0);
+	assert_int_equal(fake_pass.mapped, 3);
+	assert_int_equal(fake_pass.page[0].ipa, 0xc101000);
+	assert_int_equal(fake_pass.page[0].pa, 0x50001000);
+	assert_int_equal(fake_pass.page[2].ipa, 0x50010000);
+	assert_null(mmio_find(&vm.bus, 0xc1007fc));
+	assert_non_null(mmio_find(&vm.bus, 0xc100800));
+	assert_int_equal(fake_pass.irq[0].guest, 52);
+	assert_int_equal(fake_pass.irq[1].guest, 53);
+	assert_string_equal(fake_log_last(LOG_INFO),
+			    "vm web: passthrough /soc/mmc@50000800: interrupt 53 is 53, by edges");
+	write_tree();
+	EXPECT_CELLS("/passthrough/mmc@c100800", "interrupts", 0, 20, 4, 0, 21, 1);
+	EXPECT_CELLS("/passthrough/mmc@c100800", "interrupt-parent", vm.config.gic_phandle);
+	EXPECT_CELLS("/passthrough/mmc@c100800", "clocks", fdt_get_phandle(guest, node_at("/passthrough/clk")));
+	expect_absent("/passthrough/mmc@c100800", "xen,path");
+	expect_absent("/passthrough/mmc@c100800", "xen,reg");
+	assert_non_null(fdt_path_offset(vm.config.alias_tree, "mmc0"));
+}
+
+/* Part of a device's registers, without a /gic; the device is the VM's like any other, and is made quiet. */
+static void test_dtb_master(void **state)
+{
+	(void)state;
+	vm.config.trusted_dma = true;
+	assert_int_equal(create_by_dtb("/dts-v1/; / { passthrough { #address-cells = <1>; #size-cells = <1>; v@0 {\n"
+				       "xen,path = \"/soc/virtio@a000200\"; xen,reg = <0xa000200 0x100 0xc000200>;\n"
+				       "xen,force-assign-without-iommu; }; }; };"),
+			 0);
+	assert_non_null(mmio_find(&vm.bus, 0xc0002fc));
+	assert_null(mmio_find(&vm.bus, 0xc000300));
+	assert_int_equal(vm.config.gic_phandle, 0xfde8);
+	fake_pass.registers[0x270] = 0x0f;
+	passthrough_class.quiesce(vm.devices);
+	assert_int_equal(fake_pass.registers[0x270], 0);
+}
+
+static void test_dtb_refused(void **state)
+{
+	static const struct {
+		const char *text, *line;
+	} rows[] = {
+		{"/dts-v1/; / { };", "xen: no /passthrough in it"},
+		{PARTIAL(MMC_NODE("xen,reg = <0 0 0 0 0 0>;")), "/passthrough/mmc@c100800: xen,reg without xen,path"},
+		{PARTIAL(MMC_NODE("xen,path = \"/soc/no\";")), "/soc/no: the host's device tree has no such node"},
+		{PARTIAL(MMC_NODE("xen,path = \"/serial@9000000\";")), "the UART of virt7's own console"},
+		{PARTIAL(MMC_NODE("xen,path = \"/soc/virtio@a000200\";")),
+		 "it may write to any RAM by itself: only with xen,force-assign-without-iommu"},
+		{PARTIAL(MMC_NODE("xen,path = \"/soc/virtio@a000200\"; xen,force-assign-without-iommu;")),
+		 "only a VM that says trusted-dma gets it"},
+		{PARTIAL(MMC_NODE("xen,path = \"/soc/mmc@50000800\"; xen,reg = <0 0x50000800 0 0x2000 0 0xc100000>;")),
+		 "xen,reg: the guest's address is not alike in its page"},
+		{PARTIAL(MMC_NODE("xen,path = \"/soc/mmc@50000800\"; xen,reg = <0 0x50020000 0 0x1000 0 0xc100000>;")),
+		 "xen,reg: not registers of that device"},
+		{PARTIAL(MMC_NODE("xen,path = \"/soc/mmc@50000800\"; xen,reg = <0 0x50000800 0 0x8000 0 0xc100800>;")),
+		 "xen,reg: not registers of that device"},
+		{PARTIAL(MMC_NODE("xen,path = \"/soc/mmc@50000800\"; xen,reg = <0 0x50000800 0 0x2000 0 0x8000800>;")),
+		 "xen,reg: the guest's machine has something else there"},
+		{PARTIAL(MMC_NODE("xen,path = \"/soc/mmc@50000800\"; xen,reg = <0 0x50000800>;")),
+		 "xen,reg: not rows of"},
+		{PARTIAL(MMC_NODE("xen,path = \"/soc/low@50080000\";")),
+		 "the guest's machine has an interrupt of the same number"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup(state);
+		assert_int_not_equal(create_by_dtb(rows[i].text), 0);
+		fake_log_expect_error(rows[i].line);
+		assert_int_equal(fake_log_count(LOG_ERR), 1);
+		device_destroy_all(&vm);
+	}
+	setup(state);
+	vm.config.passthrough = (struct property_strings){"rest", 5};
+	assert_int_not_equal(create_by_dtb(PARTIAL(MMC_NODE(""))), 0);
+	fake_log_expect_error("xen: beside passthrough: name the devices in one of them");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_pages),         TEST(test_window),         TEST(test_moved_out_of_ram),
-		TEST(test_accesses),      TEST(test_untrusted),      TEST(test_gives_up_all),
-		TEST(test_twice),         TEST(test_no_words),       TEST(test_too_large),
-		TEST(test_irq_in_use),    TEST(test_quiet),          TEST(test_never_quiet),
-		TEST(test_node),          TEST(test_below),          TEST(test_coherent),
-		TEST(test_frequency),     TEST(test_none),           TEST(test_same_irq),
-		TEST(test_slow_reset),    TEST(test_lost_interrupt), TEST(test_left_out),
+		TEST(test_pages),
+		TEST(test_window),
+		TEST(test_moved_out_of_ram),
+		TEST(test_accesses),
+		TEST(test_untrusted),
+		TEST(test_gives_up_all),
+		TEST(test_twice),
+		TEST(test_no_words),
+		TEST(test_too_large),
+		TEST(test_irq_in_use),
+		TEST(test_quiet),
+		TEST(test_never_quiet),
+		TEST(test_node),
+		TEST(test_below),
+		TEST(test_coherent),
+		TEST(test_frequency),
+		TEST(test_none),
+		TEST(test_same_irq),
+		TEST(test_dtb),
+		TEST(test_dtb_master),
+		TEST(test_dtb_refused),
+		TEST(test_slow_reset),
+		TEST(test_claimed_again),
+		TEST(test_reset_at_last),
+		TEST(test_lost_interrupt),
+		TEST(test_left_out),
 		TEST(test_same_irq_node),
 	};
 
