@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <arm/nospec.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
@@ -44,8 +45,10 @@ static void log_refused(const struct virtio_device *v, uint32_t queue, const cha
 static void show_queue(struct virtio_device *v)
 {
 	const struct virtio_state *s = v->state;
-	const struct virtq_state *q = s->queue_sel < v->backend->queues ? &s->queue[s->queue_sel] : NULL;
+	const struct virtq_state *q = NULL;
 
+	if (s->queue_sel < v->backend->queues)
+		q = &s->queue[index_nospec(s->queue_sel, VIRTIO_QUEUES_MAX)];
 	*reg_word(v, VIRTIO_QUEUE_NUM_MAX) = q ? v->backend->queue_size : 0;
 	*reg_word(v, v->legacy ? VIRTIO_QUEUE_PFN : VIRTIO_QUEUE_READY) = q ? v->legacy ? q->pfn : q->ready : 0;
 }

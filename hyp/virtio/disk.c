@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include <arm/copy.h>
+#include <arm/nospec.h>
 
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
@@ -16,7 +17,7 @@ static uint8_t zeroes[PAGE_SIZE]; /* nobody writes it */
 
 static size_t table_size(const struct disk *disk)
 {
-	return (size_t)(align_up(disk->size, PAGE_SIZE) / PAGE_SIZE * sizeof(*disk->page));
+	return disk->pages * sizeof(*disk->page);
 }
 
 static int take_ram(struct disk *disk, uint64_t size)
@@ -42,6 +43,7 @@ int disk_make(struct disk *disk, const uint8_t *image, uint64_t size, uint64_t r
 	*disk = (struct disk){.size = align_up(size, DISK_SECTOR), .image = image, .image_size = image ? size : 0};
 	if (ram == 0)
 		return 0;
+	disk->pages = (uint32_t)(align_up(disk->size, PAGE_SIZE) / PAGE_SIZE);
 	disk->limit = (uint32_t)(ram / PAGE_SIZE);
 	disk->page = page_alloc(page_order(table_size(disk)));
 	if (!disk->page)
@@ -126,10 +128,16 @@ static uint8_t *show_page(struct disk *disk, uint32_t page)
 	return hyp_window_show(HYP_WINDOW_DISK, pa(at)) + (at & (BLOCK_SIZE - 1U));
 }
 
-/* Byte `at` of the disk, in the page of RAM that stands for its page and is shown now. NULL: it is bad. */
-static uint8_t *show_written(struct disk *disk, uint64_t at)
+/* The number, from 1, of the page of RAM that stands for the disk's page with `at`; 0: none does. */
+static inline uint32_t page_at(const struct disk *disk, uint64_t at)
 {
-	uint8_t *shown = show_page(disk, disk->page[at / PAGE_SIZE] - 1U);
+	return disk->page ? disk->page[index_nospec((uint32_t)(at / PAGE_SIZE), disk->pages)] : 0;
+}
+
+/* Byte `at` of the disk, in the page of RAM that stands for its page, page_at(), and is shown now. NULL: it is bad. */
+static uint8_t *show_written(struct disk *disk, uint64_t at, uint32_t page)
+{
+	uint8_t *shown = show_page(disk, page - 1U);
 
 	return shown ? shown + (at & (PAGE_SIZE - 1U)) : NULL;
 }
@@ -151,17 +159,14 @@ static uint32_t in_page(uint64_t at, uint32_t len)
 	return MIN(len, PAGE_SIZE - ((uint32_t)at & (PAGE_SIZE - 1U)));
 }
 
-static bool is_written(const struct disk *disk, uint64_t at)
-{
-	return disk->page && disk->page[at / PAGE_SIZE];
-}
-
 /* Byte `at` of the disk, and how many of *len are in one place there. NULL: the page is bad. */
 static const uint8_t *data_at(struct disk *disk, uint64_t at, uint32_t *len)
 {
+	uint32_t page = page_at(disk, at);
+
 	if (disk->page)
 		*len = in_page(at, *len);
-	return is_written(disk, at) ? show_written(disk, at) : image_at(disk, at, len);
+	return page ? show_written(disk, at, page) : image_at(disk, at, len);
 }
 
 const uint8_t *disk_shown(struct disk *disk, uint64_t at, uint32_t len)
@@ -174,7 +179,9 @@ const uint8_t *disk_shown(struct disk *disk, uint64_t at, uint32_t len)
 
 uint8_t *disk_place(struct disk *disk, uint64_t at, uint32_t len)
 {
-	return is_written(disk, at) && in_page(at, len) == len ? show_written(disk, at) : NULL;
+	uint32_t page = page_at(disk, at);
+
+	return page && in_page(at, len) == len ? show_written(disk, at, page) : NULL;
 }
 
 int disk_read(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *to, uint32_t len)
@@ -230,7 +237,7 @@ static int write_new(struct disk *disk, uint64_t at, struct guest_view *view, st
 /* What is lost is written anew by who writes all of the page, into another one, as a drive would do it. */
 static int write_old(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len)
 {
-	uint8_t *to = show_written(disk, at);
+	uint8_t *to = show_written(disk, at, page_at(disk, at));
 
 	if (!to)
 		return len == PAGE_SIZE ? write_new(disk, at, view, from, len) : -EIO;
@@ -244,7 +251,7 @@ int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct g
 	while (!ret && len > 0) {
 		uint32_t n = in_page(at, len);
 
-		if (is_written(disk, at))
+		if (page_at(disk, at))
 			ret = write_old(disk, at, view, from, n);
 		else
 			ret = write_new(disk, at, view, from, n);
@@ -256,7 +263,7 @@ int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct g
 
 static int zero_page(struct disk *disk, uint64_t at, uint32_t len)
 {
-	uint8_t *to = show_written(disk, at);
+	uint8_t *to = show_written(disk, at, page_at(disk, at));
 
 	if (!to && len < PAGE_SIZE)
 		return -EIO;
@@ -274,7 +281,7 @@ int disk_zero(struct disk *disk, uint64_t at, uint32_t len)
 	while (!ret && len > 0) {
 		uint32_t n = in_page(at, len);
 
-		if (is_written(disk, at))
+		if (page_at(disk, at))
 			ret = zero_page(disk, at, n);
 		at += n;
 		len -= n;

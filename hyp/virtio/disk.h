@@ -19,6 +19,7 @@ struct disk {
 	const uint8_t *image; /* NULL: zeroes */
 	uint64_t image_size;
 	uint32_t *page;       /* by 4 KiB of the disk: 0, as in the image; else the number of its page of RAM, from 1 */
+	uint32_t pages;       /* so many are in that table */
 	uint32_t used, limit; /* pages of RAM */
 	uint32_t bad_seen;    /* of all bad pages, so many were known when `has_bad` was found out */
 	bool has_bad;         /* some of them are of the disk's RAM */

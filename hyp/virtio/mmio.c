@@ -7,6 +7,7 @@
 #include <arm/atomic.h>
 #include <arm/copy.h>
 #include <arm/hypregs.h>
+#include <arm/nospec.h>
 #include <arm/sysreg.h>
 
 #include "hyp/console/log.h"
@@ -241,6 +242,7 @@ static void notify(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
 {
 	if (unlikely(queue >= v->backend->queues))
 		return;
+	queue = index_nospec(queue, VIRTIO_QUEUES_MAX);
 	v->device.count.kicks++;
 	if (unlikely(v->backend->filled & BIT(queue)))
 		return; /* a buffer is looked for when there is something for it */
