@@ -4,8 +4,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <libfdt.h>
 #include <string.h>
 
+#include "hyp/console/log.h"
 #include "hyp/host/hostdev.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/virtio_regs.h"
@@ -21,6 +23,9 @@
 #define DESCRIPTORS 3U /* of a slot: header, data, status */
 #define QUEUE_SIZE  32U
 #define SYNC_S      1U
+#define SILENT_S    5U
+#define PATH_SIZE   64U
+#define OWNER_SIZE  64U
 
 static_assert(HOSTDISK_SLOTS * DESCRIPTORS <= QUEUE_SIZE, "each slot has its own");
 
@@ -34,7 +39,11 @@ struct wire {
 struct slot {
 	struct hostdisk_user *user; /* NULL: nobody is interested */
 	bool busy;                  /* the device has it, */
-	uint64_t first, count;      /* and these sectors are being written */
+	uint64_t since;             /* this long, CNTPCT, */
+	uint64_t first, count;      /* and these sectors are being written; */
+	uint32_t writes;            /* so many bytes are what it has to write, to memory */
+	bool late, lost;            /* that it is not answered has been seen, and its user has gone */
+	char owner[OWNER_SIZE];     /* of that user */
 	struct wire *wire;
 	uint8_t *data;
 };
@@ -42,6 +51,7 @@ struct slot {
 struct hostdisk {
 	struct hostvirtio v;
 	struct hostq q;
+	char path[PATH_SIZE]; /* in the host's tree, for people */
 	struct hostdev claim; /* of its device */
 	struct hostdisk *next;
 	uint64_t sectors;
@@ -53,6 +63,8 @@ struct hostdisk {
 
 static const struct host *the_host;
 static struct hostdisk *hostdisks; /* opened on the boot CPU, for ever */
+static void look_at_disks(struct timer *timer);
+static struct timer watch = {.expired = look_at_disks}; /* armed while a disk has requests */
 
 void hostdisk_init(const struct host *host)
 {
@@ -122,7 +134,16 @@ static void find_slot(struct hostdisk *disk, struct hostdisk_user *user)
 			have_slot(disk, user, i);
 }
 
-static void end_request(struct hostdisk *disk, uint32_t index)
+/*
+ * It says how much it has written: less than the sectors and the status means that what others had there before is
+ * still in the buffer. Devices of version 1 need not say it rightly (2.7.8.1).
+ */
+static bool is_short(const struct hostdisk *disk, const struct slot *slot, uint32_t written)
+{
+	return !disk->v.legacy && written < slot->writes;
+}
+
+static void end_request(struct hostdisk *disk, uint32_t index, uint32_t written)
 {
 	struct slot *slot = &disk->slot[index];
 
@@ -132,18 +153,96 @@ static void end_request(struct hostdisk *disk, uint32_t index)
 		return;
 	}
 	slot->user->ended = true;
-	slot->user->failed = slot->wire->status != S_OK;
+	slot->user->failed = slot->wire->status != S_OK || is_short(disk, slot, written);
 	slot->user->wake(slot->user);
 }
 
-/* No more than there can be: whatever the device says, this ends. */
-static void collect(struct hostdisk *disk)
+static bool is_any_late(const struct hostdisk *disk)
+{
+	for (const struct slot *slot = disk->slot; slot < disk->slot + HOSTDISK_SLOTS; slot++)
+		if (slot->busy && slot->late)
+			return true;
+	return false;
+}
+
+/* No more than there can be: whatever the device says, this ends. True: the last late one has ended. */
+static bool collect(struct hostdisk *disk)
 {
 	uint32_t desc, len;
+	bool late = false;
 
 	for (uint32_t n = 0; n < QUEUE_SIZE && hostq_take(&disk->q, &desc, &len); n++)
-		if (desc / DESCRIPTORS < HOSTDISK_SLOTS && disk->slot[desc / DESCRIPTORS].busy)
-			end_request(disk, desc / DESCRIPTORS);
+		if (desc / DESCRIPTORS < HOSTDISK_SLOTS && disk->slot[desc / DESCRIPTORS].busy) {
+			late |= disk->slot[desc / DESCRIPTORS].late;
+			end_request(disk, desc / DESCRIPTORS, len);
+		}
+	return unlikely(late) && !is_any_late(disk);
+}
+
+static bool collect_locked(struct hostdisk *disk)
+{
+	bool late;
+
+	spin_lock(&disk->lock);
+	late = collect(disk);
+	spin_unlock(&disk->lock);
+	return late;
+}
+
+/* What is there to say of a request that is under way? Under the lock; the words of a slot stay as long as it is busy.
+ */
+static enum silence { ANSWERS, BUSY, SILENT, SILENT_GONE } look_at_slot(struct hostdisk *disk, struct slot *slot)
+{
+	bool first = !is_any_late(disk);
+
+	if (!slot->busy)
+		return ANSWERS;
+	if (timer_now() - slot->since < SILENT_S * (uint64_t)timer_hz())
+		return BUSY;
+	slot->late = true;
+	if (!slot->user && !slot->lost) {
+		slot->lost = true;
+		return SILENT_GONE;
+	}
+	return first ? SILENT : BUSY;
+}
+
+/* One line for a disk that does not answer, until it does, and one for each buffer that is lost to it. */
+static bool look_at_request(struct hostdisk *disk, struct slot *slot)
+{
+	enum silence silence;
+	char owner[OWNER_SIZE];
+
+	spin_lock(&disk->lock);
+	silence = look_at_slot(disk, slot);
+	memcpy(owner, slot->owner, sizeof(owner));
+	spin_unlock(&disk->lock);
+	if (silence == SILENT)
+		log_warn("host disk %s: no answer for %u s; those who have sectors there wait", disk->path, SILENT_S);
+	if (silence == SILENT_GONE)
+		log_warn(
+			"host disk %s: no answer for %u s to a request of %s, which has gone: until it comes one of %u "
+			"buffers is out of use, and whoever writes there next waits",
+			disk->path, SILENT_S, owner, HOSTDISK_SLOTS);
+	return silence != ANSWERS;
+}
+
+static void arm_watch(void)
+{
+	if (!timer_armed(&watch))
+		timer_arm(&watch, timer_now() + timer_hz());
+}
+
+static void look_at_disks(struct timer *timer)
+{
+	bool busy = false;
+
+	(void)timer;
+	for (struct hostdisk *disk = hostdisks; disk; disk = disk->next)
+		for (uint32_t i = 0; i < HOSTDISK_SLOTS; i++)
+			busy |= look_at_request(disk, &disk->slot[i]);
+	if (busy)
+		arm_watch();
 }
 
 static bool hostdisk_irq(uint32_t id, void *arg)
@@ -152,9 +251,8 @@ static bool hostdisk_irq(uint32_t id, void *arg)
 
 	(void)id;
 	hostvirtio_acknowledge(&disk->v);
-	spin_lock(&disk->lock);
-	collect(disk);
-	spin_unlock(&disk->lock);
+	if (collect_locked(disk))
+		log_info("host disk %s: it answers again", disk->path);
 	return true;
 }
 
@@ -191,11 +289,27 @@ void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum host
 	spin_lock(&disk->lock);
 	user->ended = false;
 	slot->busy = true;
+	slot->since = timer_now();
+	slot->late = slot->lost = false;
 	slot->first = sector;
 	slot->count = type == HOSTDISK_WRITE ? len / HOSTDISK_SECTOR : 0;
+	slot->writes = (type == HOSTDISK_READ ? len : 0) + (uint32_t)sizeof(slot->wire->status);
 	hostq_put(&disk->q, first);
 	hostq_notify(&disk->q);
+	arm_watch();
 	spin_unlock(&disk->lock);
+}
+
+/* Its user goes, and may be no more when there is something to say of it. */
+static void leave_slot(struct slot *slot)
+{
+	const struct hostdisk_claim *claim = slot->user->claim;
+
+	if (slot->busy && claim)
+		log_format(slot->owner, sizeof(slot->owner), "%s.%s", claim->vm, claim->device);
+	else if (slot->busy)
+		log_format(slot->owner, sizeof(slot->owner), "virt7");
+	slot->user = NULL;
 }
 
 void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
@@ -206,7 +320,7 @@ void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
 	if (user->waits)
 		list_remove(&user->node);
 	if (user->slot) {
-		disk->slot[index].user = NULL;
+		leave_slot(&disk->slot[index]);
 		if (!disk->slot[index].busy)
 			pass_slot(disk, index);
 	}
@@ -234,9 +348,7 @@ static void wake_nobody(struct hostdisk_user *user)
 /* Interrupts are masked here, so the queue is looked at. */
 static bool has_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
 {
-	spin_lock(&disk->lock);
-	collect(disk);
-	spin_unlock(&disk->lock);
+	(void)collect_locked(disk);
 	return hostdisk_ended(disk, user, failed);
 }
 
@@ -354,7 +466,10 @@ const char *hostdisk_open(const char *path, struct hostdisk **disk)
 		page_free(made, page_order(sizeof(*made)));
 		return wrong;
 	}
+	if (fdt_get_path(the_host->fdt, made->v.node, made->path, sizeof(made->path)) != 0)
+		log_format(made->path, sizeof(made->path), "%s", path);
 	made->next = hostdisks;
-	*disk = hostdisks = made;
+	__atomic_store_n(&hostdisks, made, __ATOMIC_RELEASE); /* whole, for look_at_disks() */
+	*disk = made;
 	return NULL;
 }

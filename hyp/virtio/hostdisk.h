@@ -4,8 +4,9 @@
  * A request goes through a slot: 32 KiB of virt7's own memory, a few of which a disk has. So a request whose owner has
  * gone meanwhile, or was reset, ends unheard, and no device ever writes into memory that has changed hands. As long as
  * such a request writes, nobody who has a claim to these sectors gets a slot: a disk ends requests in any order, and
- * what is old would replace what is new. Who finds no slot free waits in a queue, in the order of coming; one owner has
- * one slot at a time.
+ * what is old would replace what is new. Where the disk does not answer for 5 s there is a line, and one for each such
+ * request, whose slot nobody has until the disk ends it. Who finds no slot free waits in a queue, in the order of
+ * coming; one owner has one slot at a time.
  */
 #ifndef HYP_VIRTIO_HOSTDISK_H
 #define HYP_VIRTIO_HOSTDISK_H

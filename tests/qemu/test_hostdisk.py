@@ -1,6 +1,7 @@
 """A disk of the host's for several VMs: partitions of each kind, nothing beside them written, errors, restarts, wrong words."""
 import hashlib
 import re
+import socket
 import struct
 import zlib
 
@@ -8,6 +9,7 @@ import pytest
 
 from conftest import BUILD, DEPS
 from test_shell import command, open_shell, power_off
+from test_smp import SOAK
 
 PLACE = "/virtio_mmio@a003e00"  # of the first of QEMU's virtio devices
 MIB = 1 << 20
@@ -124,6 +126,8 @@ def test_errors(virt7, mkbundle, disk, tmp_path):
 LOAD = "while :; do dd if=/dev/vda of=/dev/null bs=64k count=16 2>/dev/null; dd if=/dev/zero of=/dev/vda bs=64k count=16 2>/dev/null; sync; echo ro''und; done"
 CHECK = "; ".join(("dd if=/dev/urandom of=/tmp/f bs=64k count=32 2>/dev/null", "while :; do dd if=/tmp/f of=/dev/vda bs=64k 2>/dev/null; sync; echo 3 >/proc/sys/vm/drop_caches",
                    "dd if=/dev/vda bs=64k count=32 2>/dev/null | cmp - /tmp/f && echo sa''me || echo dif''ferent; done"))
+ROUND = "(?<!a)round"  # which Linux works around
+READS = "dd if=/dev/vda of=/tmp/f 2>/dev/null; while :; do echo 3 >/proc/sys/vm/drop_caches; cmp /dev/vda /tmp/f && echo sa''me || echo dif''ferent; sleep 1; done"
 
 
 @pytest.mark.parametrize("cpus", (1, 2))
@@ -131,10 +135,10 @@ def test_restarts(virt7, mkbundle, disk, cpus):
     """One is reset, stopped, taken apart with requests under way; the other one's data stays what it was, and so does the rest."""
     path, parts, before = disk("mbr")
     run = virt7(mkbundle(debian("load", LOAD, f"disk=host={PLACE}:1"), debian("check", CHECK, f"disk=host={PLACE}:2")), *drive(path, 2),
-                smp=cpus, timeout=300)
+                smp=cpus, timeout=3600 if SOAK else 300)
     run.expect_said("check", "same")
-    for n in range(3):
-        run.expect_said("load", "round", count=2 * n + 2)
+    for n in range(50 if SOAK else 3):  # two restarts each
+        run.expect_said("load", ROUND, count=2 * n + 2)
         open_shell(run)
         for line in ("vm pause load", "vm resume load", "vm reset -f load", ("vm stop -f load", "vm destroy -f load")[n % 2],
                      *(["vm create load"] if n % 2 else []), "vm start load"):
@@ -150,6 +154,34 @@ def test_restarts(virt7, mkbundle, disk, cpus):
         there = slice(first * SECTOR, (first + count) * SECTOR)
         before[there] = after[there]
     assert before == after
+
+
+def test_silent(virt7, mkbundle, disk, tmp_path):
+    """The host's disk ends no write any more: its VM is stopped and started all the same, a reader goes on, and lines say why one waits."""
+    path, _, _ = disk("mbr")
+    monitor = socket.socket(socket.AF_UNIX)
+    run = virt7(mkbundle(debian("load", LOAD, f"disk=host={PLACE}:1"), debian("check", READS, f"disk=host={PLACE}:2:ro")), *drive(path, 2),
+                "-monitor", f"unix:{tmp_path}/monitor,server,nowait", timeout=180)
+    run.expect_said("load", ROUND, count=2)
+    run.expect_said("check", "same")
+    monitor.connect(f"{tmp_path}/monitor")
+    monitor.send(b"block_set_io_throttle disk 0 0 1 0 0 0\n")  # a byte of writes a second
+    run.expect(rf"virt7: warning: host disk {PLACE}: no answer for 5 s; those who have sectors there wait")
+    open_shell(run)
+    for line in ("vm stop -f load", "vm start load"):
+        command(run, line)
+    run.send("vm console\r")
+    run.expect_said("check", "same", count=run.said("check").count("same") + 1)
+    rounds = len(re.findall(ROUND, run.said("load")))
+    run.expect_said("check", "same", count=run.said("check").count("same") + 3)
+    assert f"virt7: warning: host disk {PLACE}: no answer for 5 s to a request of load.disk0, which has gone: until it comes one of 8 buffers" in run.output()
+    assert len(re.findall(ROUND, run.said("load"))) == rounds
+    monitor.send(b"block_set_io_throttle disk 0 0 0 0 0 0\n")
+    run.expect(rf"virt7: host disk {PLACE}: it answers again")
+    run.expect_said("load", ROUND, count=rounds + 2)
+    assert "different" not in run.said("check")
+    open_shell(run)
+    power_off(run)
 
 
 @pytest.mark.parametrize("words, why", (

@@ -25,6 +25,52 @@ uint32_t timer_hz(void)
 	return 1000;
 }
 
+static uint64_t armed; /* 0: not */
+static struct timer *armed_timer;
+
+void timer_arm(struct timer *timer, uint64_t deadline)
+{
+	static struct percpu *const any = (struct percpu *)&armed;
+
+	timer->cpu = any;
+	armed_timer = timer;
+	armed = deadline;
+}
+
+static char said[512];
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	va_list args;
+
+	(void)level;
+	va_start(args, fmt);
+	assert_int_equal(said[0], 0); /* nothing unexpected */
+	vsnprintf(said, sizeof(said), fmt, args);
+	va_end(args);
+}
+
+size_t log_format(char *text, size_t size, const char *fmt, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(text, size, fmt, args);
+	va_end(args);
+	return (size_t)len;
+}
+
+static uint32_t missing; /* bytes that the device does not write, of the last */
+
+/* What of a chain the device writes, but for the status. */
+static uint32_t read_bytes(uint32_t head)
+{
+	const struct hostq_desc *body = device_desc(0, device_desc(0, head)->next);
+
+	return body->flags & VIRTQ_DESC_WRITE && body->flags & VIRTQ_DESC_NEXT ? body->len : 0;
+}
+
 /* The device has ended the oldest request. */
 static uint32_t serve_one(uint8_t status)
 {
@@ -41,7 +87,7 @@ static uint32_t serve_one(uint8_t status)
 	assert_int_equal(desc->len, 1);
 	assert_int_equal(desc->flags, VIRTQ_DESC_WRITE);
 	*(uint8_t *)at_pa(desc->addr) = status;
-	device_put(0, (uint32_t)head, 1);
+	device_put(0, (uint32_t)head, read_bytes((uint32_t)head) + 1U - missing);
 	return (uint32_t)head;
 }
 
@@ -85,6 +131,9 @@ static void begin_device(uint32_t version)
 	hostdisks = NULL;
 	answers = false;
 	answer_status = S_OK;
+	missing = 0;
+	watch.cpu = NULL;
+	said[0] = 0;
 	hostdisk_init(&rig_host);
 }
 
@@ -344,6 +393,90 @@ static void test_sector_at_once(void **state)
 	assert_int_equal(hostdisk_read_sector(disk, 1, to), 0);
 }
 
+/* A read that the device has not done wholly leaves what others had in the buffer; version 1 need not say how much. */
+static void test_short(void **state)
+{
+	struct user one = {.u.wake = count_wake};
+	bool failed;
+
+	(void)state;
+	for (uint32_t i = 0; i < 12; i++) {
+		enum hostdisk_type type = i / 6U ? HOSTDISK_READ : HOSTDISK_WRITE;
+
+		begin(1U + i % 2U);
+		missing = i / 2U % 3U;
+		hostdisk_take(disk, &one.u);
+		hostdisk_begin(disk, &one.u, type, 0, 1024);
+		if (type == HOSTDISK_WRITE && missing > 0)
+			missing = 1; /* all it has to write is the status */
+		serve_one(S_OK);
+		interrupt();
+		assert_true(hostdisk_ended(disk, &one.u, &failed));
+		assert_int_equal(failed, i % 2U == 1 && missing > 0);
+		hostdisk_give(disk, &one.u);
+	}
+}
+
+/* Seconds pass, and the timer of each of them expires; what has been said by then. */
+static void pass_seconds(uint32_t count, const char *what)
+{
+	said[0] = 0;
+	for (; count > 0; count--) {
+		fake_machine.reg[SYSREG_cntpct] += timer_hz();
+		if (!timer_armed(&watch))
+			continue;
+		watch.cpu = NULL;
+		armed_timer->expired(armed_timer);
+	}
+	assert_string_equal(said, what);
+	said[0] = 0;
+}
+
+static void test_silent(void **state)
+{
+	const struct hostdisk_claim claim = {.first = 0, .count = 100, .vm = "web", .device = "disk0"};
+	struct user one = {.u = {.wake = count_wake, .claim = &claim}}, two = one, reader = {.u.wake = count_wake};
+
+	(void)state;
+	begin(2);
+	hostdisk_take(disk, &one.u);
+	hostdisk_take(disk, &reader.u);
+	assert_false(timer_armed(&watch));
+	hostdisk_begin(disk, &one.u, HOSTDISK_WRITE, 0, 512);
+	hostdisk_begin(disk, &reader.u, HOSTDISK_READ, 0, 512);
+	assert_true(timer_armed(&watch));
+	pass_seconds(4, "");
+	pass_seconds(1, "host disk " PATH ": no answer for 5 s; those who have sectors there wait");
+	pass_seconds(10, "");
+	hostdisk_give(disk, &one.u);
+	pass_seconds(1,
+		     "host disk " PATH ": no answer for 5 s to a request of web.disk0, which has gone: until it comes "
+		     "one of 8 buffers is out of use, and whoever writes there next waits");
+	pass_seconds(10, "");
+	assert_null(hostdisk_take(disk, &two.u));
+	hostdisk_give(disk, &reader.u);
+	pass_seconds(1, "host disk " PATH ": no answer for 5 s to a request of virt7, which has gone: until it comes "
+			"one of 8 buffers is out of use, and whoever writes there next waits");
+	serve_one(S_OK);
+	interrupt();
+	assert_string_equal(said, ""); /* one more is late */
+	assert_int_equal(one.woken, 0);
+	assert_int_equal(two.woken, 1);
+	serve_one(S_OK);
+	interrupt();
+	assert_string_equal(said, "host disk " PATH ": it answers again");
+	said[0] = 0;
+	pass_seconds(1, "");
+	assert_false(timer_armed(&watch)); /* no tick of a disk at rest */
+	assert_non_null(hostdisk_take(disk, &two.u));
+	hostdisk_begin(disk, &two.u, HOSTDISK_WRITE, 0, 512);
+	hostdisk_give(disk, &two.u);
+	pass_seconds(4, "");
+	serve_one(S_OK); /* just in time */
+	interrupt();
+	pass_seconds(5, "");
+}
+
 static void test_claims(void **state)
 {
 	struct hostdisk_claim a = {.first = 0, .count = 10}, c = {.first = 10, .count = 5},
@@ -369,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_open),      cmocka_unit_test(test_wrong),  cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_turns),     cmocka_unit_test(test_gone),   cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_old_write), cmocka_unit_test(test_claims), cmocka_unit_test(test_sector_at_once),
+		cmocka_unit_test(test_short),     cmocka_unit_test(test_silent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
