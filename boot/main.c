@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <arm/hypregs.h>
-#include <arm/io.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
@@ -15,6 +14,8 @@
 #include "boot/guard.h"
 #include "boot/header.h"
 #include "hyp/host/hostdev.h"
+#include "hyp/host/hostdog.h"
+#include "hyp/host/rtc.h"
 #include "hyp/host/scan.h"
 #include "boot/main.h"
 #include "boot/monitor.h"
@@ -142,13 +143,20 @@ static int init_console_irq(void)
 	return 0;
 }
 
-/* Guests' clocks begin with the host's: its RTCDR (ARM DDI 0224 3.3.1), seconds since 1970. */
+/* Guests' clocks begin with the host's. */
 static int init_clock(void)
 {
-	volatile uint8_t *rtc = host.rtc ? hyp_map_device(host.rtc, PAGE_SIZE) : NULL;
+	uint32_t seconds;
 
-	if (rtc)
-		vpl031_set_clock(io_read32(rtc));
+	if (rtc_read(&host.rtc, &seconds))
+		vpl031_set_clock(seconds);
+	return 0;
+}
+
+static int init_watchdogs(void)
+{
+	hostdev_init(&host); /* for their claims, the first of all */
+	hostdog_init(&host);
 	return 0;
 }
 
@@ -182,7 +190,6 @@ static int init_bundle(void)
 /* A switch whose uplink cannot be made has said why. */
 static int open_devices(void)
 {
-	hostdev_init(&host);
 	hostdisk_init(&host);
 	uplink_create_all(&bundle, &host);
 	return 0;
@@ -255,6 +262,7 @@ static const struct step {
 	{"memory", init_memory},
 	{"random numbers", init_random},
 	{"interrupt controller", init_gic},
+	{"watchdogs", init_watchdogs},
 	{"boot CPU", init_cpu},
 	{"other CPUs", start_cpus},
 	{"console interrupt", init_console_irq},
@@ -370,11 +378,13 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 		halt("this board's device tree lacks what virt7 needs");
 	take_header_bundle();
 	quirk_apply(&host);
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		hostdog_pet();
 		if (steps[i].run()) {
 			log_err("stopped at: %s", steps[i].what);
 			power_end();
 		}
+	}
 	console_end_boot();
 	sched_idle();
 }

@@ -13,6 +13,7 @@
 #include "coproc/pmu.h"
 #include "coproc/probe.h"
 #include "hyp/host/gic.h"
+#include "hyp/run/heartbeat.h"
 #include "hyp/run/irq.h"
 #include "hyp/console/log.h"
 #include "hyp/run/option.h"
@@ -116,6 +117,7 @@ int cpu_init(const struct host *host)
 	vgic_init_cpu();
 	guest_views_init_cpu();
 	timer_init_cpu(host->timer_hyp_irq);
+	heartbeat_init_cpu();
 	vtimer_init_cpu(host->timer_virt_irq);
 	sched_init_cpu(cpu, host->timer_phys_irq);
 	return 0;

@@ -3,8 +3,10 @@
 
 #include "hyp/host/driver.h"
 #include "hyp/host/ecc.h"
+#include "hyp/host/hostdog.h"
 #include "hyp/host/nodes.h"
 #include "hyp/host/power_regs.h"
+#include "hyp/host/rtc.h"
 #include "hyp/host/trng.h"
 #include "hyp/host/uart/uart.h"
 #include "hyp/lib/bits.h"
@@ -30,7 +32,22 @@ static const struct host_driver drivers[] = {
 	{"arm,psci-0.2", psci_probe, NULL, false},
 	{"arm,psci", psci_first_probe, NULL, false},
 	{"arm,vexpress-sysreg", sysreg_probe, NULL, false},
-	{"arm,pl031", rtc_probe, NULL, false},
+
+	{"arm,pl031", rtc_probe, &rtc_pl031, false},
+	{"allwinner,sun7i-a20-rtc", rtc_probe, &rtc_sun4i, false},
+	{"allwinner,sun6i-a31-rtc", rtc_probe, &rtc_sun6i, false},
+	{"allwinner,sun8i-a23-rtc", rtc_probe, &rtc_sun6i, false},
+	{"allwinner,sun8i-h3-rtc", rtc_probe, &rtc_sun6i, false},
+	{"allwinner,sun8i-r40-rtc", rtc_probe, &rtc_sun6i, false},
+	{"allwinner,sun8i-v3-rtc", rtc_probe, &rtc_sun6i, false},
+	{"fsl,sec-v4.0-mon", rtc_probe, &rtc_snvs, false},
+
+	{"fsl,imx21-wdt", hostdog_probe, &hostdog_imx, false},
+	{"allwinner,sun4i-a10-wdt", hostdog_probe, &hostdog_sun4i, false},
+	{"allwinner,sun6i-a31-wdt", hostdog_probe, &hostdog_sun6i, false},
+	{"snps,dw-wdt", hostdog_probe, &hostdog_dw, false},
+	{"arm,sp805", hostdog_probe, &hostdog_sp805, false},
+	{"aspeed,ast2600-wdt", hostdog_probe, &hostdog_aspeed, false},
 
 	{"st,stm32-rng", trng_probe, &trng_stm32, false},
 	{"mediatek,mt7623-rng", trng_probe, &trng_mediatek, false},

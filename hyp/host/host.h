@@ -14,6 +14,7 @@
 #define HOST_RANGES_MAX 16U
 #define HOST_ECC_MAX    4U
 #define HOST_ECC_IRQS   2U
+#define HOST_DOGS_MAX   4U
 
 struct host_range {
 	uint64_t base, size;
@@ -60,6 +61,24 @@ struct host_trng {
 	const struct trng_model *model;
 };
 
+struct rtc_model;
+
+struct host_rtc {
+	const char *compatible; /* NULL: none is known */
+	uint64_t base;
+	const struct rtc_model *model;
+};
+
+struct hostdog_model;
+
+/* A watchdog, on or off. */
+struct host_dog {
+	const char *compatible;
+	uint64_t base;
+	const struct hostdog_model *model;
+	int node;
+};
+
 struct ecc_model;
 
 /* What reports errors that an error correcting code has found (hyp/host/ecc.h). */
@@ -95,7 +114,9 @@ struct host {
 	uint32_t psci_cpu_off;
 	uint32_t psci_system_off, psci_system_reset;
 	bool psci_hvc; /* by HVC, of a hypervisor above: where virt7 is not in HYP mode and cannot go on */
-	uint64_t rtc;  /* a PL031; 0: none is known */
+	struct host_rtc rtc;
+	unsigned int dog_count;
+	struct host_dog dog[HOST_DOGS_MAX];
 	struct host_trng trng;
 	unsigned int ecc_count;
 	struct host_ecc ecc[HOST_ECC_MAX];

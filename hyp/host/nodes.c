@@ -104,12 +104,3 @@ void sysreg_probe(struct scan *scan, const struct dt_node *node, const struct ho
 	if (dt_reg(node, 0, &reg))
 		scan->host->vexpress_sysreg = reg.base;
 }
-
-void rtc_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
-{
-	struct host_range reg;
-
-	(void)driver;
-	if (!scan->host->rtc && dt_reg(node, 0, &reg))
-		scan->host->rtc = reg.base;
-}

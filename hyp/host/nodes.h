@@ -7,13 +7,12 @@
 
 #define GIC_REGIONS 4U /* GICD, GICC, GICH, GICV */
 
-/* Rows of hyp/host/drivers.c. The first GIC, timer and clock of a tree count. */
+/* Rows of hyp/host/drivers.c. The first GIC and timer of a tree count. */
 void gic_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
 void other_gic_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
 void timer_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
 void psci_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
 void psci_first_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver); /* 0.1 */
 void sysreg_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
-void rtc_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
 
 #endif

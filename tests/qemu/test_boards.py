@@ -3,6 +3,7 @@
 A board's arguments are in tools/run, which these tests start as a user would. Device trees come from Debian's kernel package;
 edited ones are made with fdtput.
 """
+import datetime
 import os
 import re
 import subprocess
@@ -126,6 +127,14 @@ def test_guests_see_the_same_machine(board, mkbundle):
         assert len(seen[name]) > 40
     assert seen["midway"] == seen["virt"]
     assert seen["mcimx7d-sabre"] == seen["virt"]
+
+
+def test_clock(board, mkbundle):
+    """A guest on a board with another clock than a PL031 knows what time it is."""
+    run = board("orangepi-pc", mkbundle(f"name=debian,memory=128M,kernel={KERNEL},ramdisk={INITRAMFS},bootargs=console=ttyAMA0 virt7.run=\"date +now:%s\""),
+                "ARGS=-rtc base=2026-02-28T23:59:30")
+    now = int(run.expect(r"now:(\d+)\r")[1]) - int(datetime.datetime(2026, 2, 28, 23, 59, 30, tzinfo=datetime.timezone.utc).timestamp())
+    assert 0 <= now < BOOT
 
 
 @pytest.mark.parametrize("name", [name for name in TREES if name in BOARDS or name in OTHER_BOARDS])

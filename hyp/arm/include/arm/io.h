@@ -25,6 +25,11 @@ static inline uint16_t io_read16(const volatile void *addr)
 	return (uint16_t)v;
 }
 
+static inline void io_write16(volatile void *addr, uint16_t v)
+{
+	__asm__ volatile("strh %1, %0" : "=Qo"(*(volatile uint16_t *)addr) : "r"((uint32_t)v) : "memory");
+}
+
 static inline uint8_t io_read8(const volatile void *addr)
 {
 	uint32_t v;

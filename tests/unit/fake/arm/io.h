@@ -24,6 +24,14 @@ static inline uint16_t io_read16(const volatile void *addr)
 	return fake_machine.io_read ? (uint16_t)fake_machine.io_read(addr, 2) : *(const volatile uint16_t *)addr;
 }
 
+static inline void io_write16(volatile void *addr, uint16_t v)
+{
+	if (fake_machine.io_write)
+		fake_machine.io_write(addr, 2, v);
+	else
+		*(volatile uint16_t *)addr = v;
+}
+
 static inline uint8_t io_read8(const volatile void *addr)
 {
 	return fake_machine.io_read ? (uint8_t)fake_machine.io_read(addr, 1) : *(const volatile uint8_t *)addr;
