@@ -85,7 +85,7 @@ entry:
 
 1:	ldr	r2, =image_start
 	ldr	r0, =__bss_start
-	ldr	r1, =_image_end
+	ldr	r1, =__bss_end
 	sub	r0, r0, r2
 	sub	r1, r1, r2
 	add	r0, r0, r6

@@ -25,6 +25,7 @@
 #include "coproc/coproc.h"
 #include "coproc/model.h"
 #include "hyp/load/bundle.h"
+#include "hyp/console/blackbox.h"
 #include "hyp/console/console.h"
 #include "hyp/host/gic.h"
 #include "hyp/virtio/hostdisk.h"
@@ -153,6 +154,12 @@ static int init_clock(void)
 	return 0;
 }
 
+static int tell_last_run(void)
+{
+	blackbox_tell();
+	return 0;
+}
+
 static int init_watchdogs(void)
 {
 	hostdev_init(&host); /* for their claims, the first of all */
@@ -260,6 +267,7 @@ static const struct step {
 } steps[] = {
 	{"trap tables", coproc_init},
 	{"memory", init_memory},
+	{"last run", tell_last_run},
 	{"random numbers", init_random},
 	{"interrupt controller", init_gic},
 	{"watchdogs", init_watchdogs},

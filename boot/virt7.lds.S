@@ -39,6 +39,12 @@ SECTIONS
 		*(COMMON)
 		. = ALIGN(4096);
 	}
+	__bss_end = .;
+	/* Neither filled nor zeroed: what the last run has left (hyp/console/blackbox.h). */
+	.noinit (NOLOAD) : ALIGN(4096) {
+		*(.noinit)
+		. = ALIGN(4096);
+	}
 	_image_end = .;
 	ASSERT(_image_end - LAYOUT_IMAGE <= LAYOUT_IMAGE_SIZE, "image too large for its window")
 	/DISCARD/ : { *(.comment) *(.ARM.attributes) *(.note*) *(.eh_frame*) }

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "hyp/console/blackbox.h"
 #include "hyp/console/mux.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
@@ -87,6 +88,7 @@ static void write_line(const char *text, size_t len, bool hidden)
 	if (!console.started)
 		return;
 	mux_lock();
+	blackbox_line(text, len);
 	if (waits_for_room())
 		wait_for_room(console.dropped > 0 ? OWN_LOG : (uint32_t)len + LINE_MORE);
 	if (console.dropped > 0 || !put_line(text, len, hidden))
@@ -113,6 +115,8 @@ void console_keep(const char *text, size_t len)
 
 void console_start(void)
 {
+	if (!console.started)
+		blackbox_start();
 	console.started = true;
 }
 

@@ -3,6 +3,7 @@
 
 #include <arm/hypregs.h>
 
+#include "hyp/console/blackbox.h"
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"
@@ -166,15 +167,17 @@ static void show_log_byte(struct log_view *view, uint8_t c)
 /* What was there when it was asked for: a console that goes on printing is no reason not to end. */
 void shell_log(uint32_t count, char **args)
 {
-	const struct console_stream *stream = count ? shell_find_console(args[0]) : NULL;
+	bool last_run = count && strcmp(args[0], "-l") == 0;
+	const struct console_stream *stream = count && !last_run ? shell_find_console(args[0]) : NULL;
 	struct log_view view = {.name = stream ? stream->name : NULL};
 	uint32_t at = 0, end = console_log_end(stream);
 	char part[128];
 	size_t n;
 
-	if (count && !stream)
+	if (count && !last_run && !stream)
 		return;
-	while (!shell_interrupted() && (n = console_log_read(stream, &at, end, part, sizeof(part))) != 0)
+	while (!shell_interrupted() && (n = last_run ? blackbox_read(&at, part, sizeof(part))
+						     : console_log_read(stream, &at, end, part, sizeof(part))) != 0)
 		for (size_t i = 0; i < n; i++)
 			show_log_byte(&view, (uint8_t)part[i]);
 	if (view.in_line || view.plain.count)

@@ -11,6 +11,7 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
+#include "hyp/console/blackbox.h"
 #include "hyp/console/console.h"
 #include "hyp/lib/cpu.h"
 #include "hyp/console/log.h"
@@ -65,6 +66,7 @@ void panic_exception(const struct panic_frame *f)
 	const char *name = panic_symbol(f->pc, &offset);
 
 	console_panic();
+	blackbox_panic();
 	log_err("PANIC: %s in virt7 on CPU %u at 0x%08x %s+0x%x", vector[f->vector], (unsigned)cpu_id(),
 		(unsigned)f->pc, name, (unsigned)offset);
 	log_err("  HSR 0x%08x HDFAR 0x%08x HIFAR 0x%08x PSR 0x%08x", (unsigned)read_hsr(), (unsigned)read_hdfar(),
@@ -89,6 +91,7 @@ void panic(const char *fmt, ...)
 	va_list ap;
 
 	console_panic();
+	blackbox_panic();
 	va_start(ap, fmt);
 	vsniprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

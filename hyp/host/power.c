@@ -4,6 +4,7 @@
 #include <arm/barrier.h>
 #include <arm/io.h>
 
+#include "hyp/console/blackbox.h"
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/log.h"
@@ -64,6 +65,7 @@ static void use(const struct means *means)
 void power_off(void)
 {
 	console_flush();
+	blackbox_end();
 	psci_host_system_off();
 	use(&off);
 }
@@ -71,6 +73,7 @@ void power_off(void)
 void power_reset(void)
 {
 	console_flush();
+	blackbox_end();
 	psci_host_system_reset();
 	use(&reset);
 }

@@ -3,11 +3,16 @@ boot_main() calls on CPU 0, directly (make_vms) or not (vm_assemble), is overwri
 """
 import os
 import re
+import socket
 import subprocess
+import time
 
 import pytest
 
 from conftest import BUILD, CPUS
+from test_boards import tree_of
+from test_shell import command, open_shell, power_off
+from test_vms import SPIN
 
 CROSS = os.environ.get("CROSS", "arm-none-eabi-")
 IMAGE_BASE = 0xfe000000  # LAYOUT_IMAGE of mm/layout.h: where virt7.bin is linked and its first byte is
@@ -201,3 +206,76 @@ def test_asynchronous_abort_returns(broken, symbols, assemble, cpu, status):
     lines = expect_panic(broken(symbols[VICTIM], code.ljust(back, b"\0") + UDF * 2, cpu=cpu), "undefined instruction .*")
     assert register(lines, "r0 ") == 0x12345678
     assert register(lines, "PSR") & 0x1ff == 0x1ba
+
+
+SABRE = ["-M", "mcimx7d-sabre", "-smp", "2", "-m", "1G", "-nographic", "-append", "on-error=halt"]
+WATCHDOG, ON = 0x30280000, 0x0a34  # WDOG1's WCR: 5.5 s, no reset now, WDE
+
+
+@pytest.fixture
+def sabre(qemu, tmp_path):
+    """sabre(image, ...) -> Qemu of an i.MX7 whose firmware has left its watchdog on."""
+    streams = []
+
+    def start(image, *args):
+        sockets = {name: tmp_path / name for name in ("test", "monitor")}
+        run = qemu(*SABRE, "-S", "-kernel", image, "-dtb", tree_of("mcimx7d-sabre"), "-qtest", f"unix:{sockets['test']},server=on,wait=off",
+                   "-monitor", f"unix:{sockets['monitor']},server=on,wait=off", *args, timeout=120)
+        for name, line in (("test", f"writew {WATCHDOG:#x} {ON:#x}"), ("monitor", "cont")):
+            streams.append(socket.socket(socket.AF_UNIX))
+            while streams[-1].connect_ex(str(sockets[name])):
+                time.sleep(0.1)
+            streams[-1].sendall(line.encode() + b"\n")
+            assert streams[-1].recv(4096)
+        run.expect(rf"virt7: host: the watchdog fsl,imx21-wdt at {WATCHDOG:#x} is on: virt7 pets it while every CPU takes interrupts\r")
+        return run
+
+    yield start
+    for stream in streams:
+        stream.close()
+
+
+def test_watchdog_is_petted(sabre, mkbundle):
+    """For longer than it waits, with a guest that never sleeps on one CPU."""
+    run = sabre(BUILD / "virt7.bin", "-initrd", mkbundle(f"name=a,memory=8M,kernel={BUILD}/guests/talk.bin",
+                                                         f"name=spin,memory=8M,kernel={BUILD}/guests/hostile.bin,bootargs=mode={SPIN}"))
+    run.expect("talk: ready")
+    time.sleep(12)
+    open_shell(run)
+    assert command(run, "log -l").strip() == ""
+    assert run.output().count("virt7: virt7 ") == 1
+
+
+def test_watchdog_bites(sabre, first_call, tmp_path):
+    """virt7 ends in a panic: the watchdog resets the machine, and the next run tells of it."""
+    image = bytearray((BUILD / "virt7.bin").read_bytes())
+    image[first_call - IMAGE_BASE:first_call - IMAGE_BASE + len(UDF)] = UDF
+    (tmp_path / "broken.bin").write_bytes(image)
+    run = sabre(tmp_path / "broken.bin")
+    run.expect("virt7: error: PANIC: (undefined instruction in virt7 on CPU 0 at 0x[0-9a-f]+ make_vms[^\r]*)\r")
+    what = run.child.match[1]
+    run.expect("virt7: virt7 ")
+    run.expect(r'virt7: warning: the last run ended in a panic \("log -l" in the shell has all of its lines\):\r')
+    run.expect(rf"virt7: warning: last run: virt7: error: PANIC: {re.escape(what)}\r")
+    run.expect(r"virt7: warning: last run: virt7: error:   \[0\] 0x[0-9a-f]+ make_vms")
+    run.expect("virt7: warning: last run: virt7: error: stopped; please report the lines above\r")
+
+
+def test_reset_from_outside(virt7, mkbundle, tmp_path):
+    """The last lines of a run that was cut off, all of them in the shell; and nothing of one that ended in order."""
+    run = virt7(mkbundle(f"name=a,memory=8M,kernel={BUILD}/guests/talk.bin"), "-monitor", f"unix:{tmp_path}/monitor,server=on,wait=off")
+    monitor = socket.socket(socket.AF_UNIX)
+    run.expect("talk: ready")
+    monitor.connect(f"{tmp_path}/monitor")
+    monitor.sendall(b"system_reset\n")
+    run.expect(r'virt7: warning: the last run has not ended by itself: the machine was reset \("log -l" in the shell has its lines\); the last of them:\r')
+    run.expect(r'virt7: warning: last run: virt7: vm a: loading kernel "talk.bin", \d+ KiB\r')
+    run.expect("talk: ready")
+    open_shell(run)
+    lines = command(run, "log -l").splitlines()
+    assert lines[0].startswith("virt7: virt7 ") and lines[-1].startswith('virt7: vm a: loading kernel "talk.bin"')
+    run.send("reboot\r")
+    run.expect("talk: ready")
+    assert run.output().count("last run") == run.output().split("virt7> reboot")[0].count("last run")
+    open_shell(run)
+    power_off(run)

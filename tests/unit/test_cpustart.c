@@ -12,6 +12,7 @@
 
 #include "hyp/host/cpustart.h"
 #include "hyp/host/quirk.h"
+#include "hyp/console/blackbox.h"
 #include "hyp/console/console.h"
 #include "fake_log.h"
 #include "fake_machine.h"
@@ -125,6 +126,10 @@ void psci_host_system_reset(void)
 void console_panic(void)
 {
 	last_words++;
+}
+
+void blackbox_end(void)
+{
 }
 
 void console_flush(void)

@@ -99,6 +99,7 @@ test_random_SRCS   := hyp/host/random.c hyp/host/trng.c hyp/lib/chacha20.c hyp/h
 	$(FAKE)/fake_machine.c
 test_rtc_SRCS      := hyp/host/rtc.c hyp/host/devtree.c $(FAKE)/fake_machine.c
 test_hostdog_SRCS  := hyp/host/devtree.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_blackbox_SRCS := $(FAKE)/fake_log.c
 test_merrsr_SRCS   := hyp/host/merrsr.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_ecc_SRCS      := hyp/vm/memsource.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_rngdev_SRCS   := hyp/host/rngdev.c hyp/host/virtio.c hyp/host/devtree.c $(FAKE)/fake_machine.c
