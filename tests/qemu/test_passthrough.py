@@ -97,7 +97,7 @@ REFUSED = {
 
 
 def test_refused(qemu, mkbundle, tmp_path):
-    """Each is one line that says VM, path and reason; the VM that asks for nothing wrong runs."""
+    """Each is one line that says VM, path and reason; the VM that asks for nothing wrong runs. Who wants the rest is last."""
     tree = tmp_path / "board.dtb"
     machine = ["-M", f"virt,virtualization=on,gic-version=2,dumpdtb={tree}", "-cpu", "cortex-a15", "-m", "512M"]
     subprocess.run([QEMU, *machine, "-display", "none"], check=True, capture_output=True)
@@ -108,14 +108,17 @@ def test_refused(qemu, mkbundle, tmp_path):
         subprocess.run(["fdtput", "-ts", tree, path, "compatible", "arm,pl061"], check=True)
         subprocess.run(["fdtput", "-tx", tree, path, "reg", "0", f"{base:x}", "0", "1000"], check=True)
         subprocess.run(["fdtput", more[1], tree, path, more[0], more[2]], check=True)
-    vms = [f"name=vm{number},memory=8M,kernel={GUEST}/pass.bin,pass={path}" for number, path in enumerate(REFUSED)]
+    asked = [*((f"vm{number}", path) for number, path in enumerate(REFUSED)), ("twice", f"{GPIO},pass={GPIO}"), ("rest", "rest"), ("rest2", "rest")]
+    vms = [f"name={name},memory=8M,kernel={GUEST}/pass.bin,pass={path}" for name, path in asked]
     bundle = mkbundle(*vms, pass_guest("good", f"pass={GPIO}", {"at": 0xc000000, "offset": 0xfe0, "value": 0x61, "words": 1}))
     machine[1] = "virt,virtualization=on,gic-version=2"
     run = qemu(*machine, "-nographic", "-kernel", BUILD / "virt7.bin", "-dtb", tree, "-initrd", bundle)
     assert run.wait() == 0
     errors = [line for line in run.lines() if line.startswith("virt7: error: ")]
-    assert errors == [f"virt7: error: vm vm{number}: passthrough {path}: {why}"
-                      for number, (path, why) in enumerate(REFUSED.items())]
+    assert errors == [*(f"virt7: error: vm vm{number}: passthrough {path}: {why}" for number, (path, why) in enumerate(REFUSED.items())),
+                      f"virt7: error: vm twice: passthrough {GPIO}: it, or a part of it, is taken already by twice",
+                      "virt7: error: vm rest2: passthrough rest: taken already by rest",
+                      "virt7: error: vm rest: passthrough rest: bus masters are among it: only a VM that says trusted-dma gets it"]
     assert "summary: 2 passed, 0 failed" in run.output()
 
 
