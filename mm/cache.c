@@ -44,21 +44,27 @@ void cache_invalidate_icache(void)
 }
 
 /* What does not answer is left out, page by page. */
-static void scrub_pages(uint8_t *block)
+static void scrub_pages(uint8_t *start, const uint8_t *end)
 {
-	for (uint8_t *page = block; page < block + BLOCK_SIZE; page += PAGE_SIZE)
+	for (uint8_t *page = start; page < end; page += PAGE_SIZE)
 		(void)zero_lines_checked(page, page + PAGE_SIZE);
 }
 
 /* The zeroes go out line by line behind the stores, while they are in the cache: half the traffic of two passes. */
-int cache_scrub_block(void *block)
+int cache_scrub(void *start, size_t len)
 {
-	int ret = zero_lines_checked(block, (char *)block + BLOCK_SIZE);
+	uint8_t *end = (uint8_t *)start + len;
+	int ret = zero_lines_checked(start, end);
 
 	if (ret)
-		scrub_pages(block);
+		scrub_pages(start, end);
 	if (line < 64) /* another CPU's lines: those between have not been pushed out */
-		cache_clean_invalidate(block, BLOCK_SIZE);
+		cache_clean_invalidate(start, len);
 	dsb();
 	return ret;
+}
+
+int cache_scrub_block(void *block)
+{
+	return cache_scrub(block, BLOCK_SIZE);
 }

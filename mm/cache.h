@@ -19,9 +19,12 @@ void cache_clean_invalidate(const void *start, size_t len);
 void cache_invalidate_icache(void);
 
 /*
- * Zero one 2 MiB block and clean it to the point of coherency. 0, or -EIO: some of the memory has aborted, and the rest
- * is zero, but for pages in which a part has.
+ * Zero `len` bytes, whole pages, and clean them to the point of coherency. 0, or -EIO: some of the memory has aborted,
+ * and the rest is zero, but for pages in which a part has.
  */
+int cache_scrub(void *start, size_t len);
+
+/* One 2 MiB block. */
 int cache_scrub_block(void *block);
 
 #endif

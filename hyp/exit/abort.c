@@ -26,10 +26,11 @@ static uint64_t fault_ipa(uint32_t va)
 	return (uint64_t)(read_hpfar() >> 4) << PAGE_SHIFT | (va & (PAGE_SIZE - 1U));
 }
 
-/* First touch. False: not this VM's RAM, or RAM that does not answer. */
-static bool touch(struct vcpu *vcpu, uint64_t at)
+/* First touch. False: not this VM's RAM, or RAM that does not answer, of which the guest is told by its own syndrome.
+ */
+static bool touch(struct vcpu *vcpu, uint32_t hsr, uint64_t at)
 {
-	int ret = vm_touch(vcpu->vm, ipa(at));
+	int ret = vm_touch_in_turns(vcpu->vm, ipa(at));
 	char why[64];
 
 	if (ret == -ENOMEM) {
@@ -37,6 +38,8 @@ static bool touch(struct vcpu *vcpu, uint64_t at)
 			   (unsigned long long)at);
 		vmctl_crash(vcpu->vm, vcpu, why);
 	}
+	if (ret)
+		write_hsr(hsr); /* others may have trapped meanwhile */
 	return ret == 0 || ret == -ENOMEM;
 }
 
@@ -230,7 +233,7 @@ static bool make_present(struct vcpu *vcpu, uint32_t hsr, uint64_t at)
 	if (FSC_TYPE(hsr) != FSC_TRANSLATION)
 		return false;
 	if (at - vmcfg_ram_base(&vcpu->vm->config) < vcpu->vm->config.ram_size)
-		return touch(vcpu, at);
+		return touch(vcpu, hsr, at);
 	return (!(hsr & ISS_DABT_WNR) || (hsr & ISS_S1PTW)) && mmio_show(vcpu, at);
 }
 
@@ -314,7 +317,7 @@ enum exit_action abort_prefetch(struct vcpu *vcpu, struct regs *regs, uint32_t h
 	uint64_t at = fault_ipa(va);
 
 	(void)regs;
-	if (FSC_TYPE(hsr) == FSC_TRANSLATION && (touch(vcpu, at) || mmio_show(vcpu, at)))
+	if (FSC_TYPE(hsr) == FSC_TRANSLATION && (touch(vcpu, hsr, at) || mmio_show(vcpu, at)))
 		return EXIT_AGAIN;
 	if (is_table_lost(hsr))
 		return table_lost(vcpu);

@@ -365,11 +365,8 @@ int flash_bank_make(struct flash_bank *bank, const uint8_t *image, uint32_t size
 static void free_ram(struct flash_bank *bank)
 {
 	for (uint32_t i = 0; i < bank->pieces; i++) {
-		for (uint64_t at = 0; at < bank->piece[i].size; at += BLOCK_SIZE) {
-			cache_scrub_block(hyp_window_open(pa(bank->piece[i].pa + at)));
-			hyp_window_close();
-			sched_preempt();
-		}
+		for (uint64_t at = 0; at < bank->piece[i].size; at += BLOCK_SIZE)
+			vm_scrub_block(pa(bank->piece[i].pa + at));
 		ram_release(pa(bank->piece[i].pa), bank->piece[i].size);
 		ram_use.disks -= bank->piece[i].size;
 	}

@@ -5,10 +5,9 @@
 #include <arm/nospec.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/run/sched.h"
 #include "hyp/virtio/disk.h"
+#include "hyp/vm/vm.h"
 #include "mm/badpage.h"
-#include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/ram.h"
@@ -57,11 +56,8 @@ int disk_make(struct disk *disk, const uint8_t *image, uint64_t size, uint64_t r
 /* Only pages that have been used hold something: they are the first ones, and one more where a first write failed. */
 static void scrub_piece(const struct disk *disk, uint32_t piece, uint64_t used)
 {
-	for (uint64_t at = 0; at < MIN(used, disk->piece[piece].size); at += BLOCK_SIZE) {
-		cache_scrub_block(hyp_window_open(pa(disk->piece[piece].pa + at)));
-		hyp_window_close();
-		sched_preempt();
-	}
+	for (uint64_t at = 0; at < MIN(used, disk->piece[piece].size); at += BLOCK_SIZE)
+		vm_scrub_block(pa(disk->piece[piece].pa + at));
 }
 
 void disk_free(struct disk *disk)

@@ -19,6 +19,7 @@
 #include "mm/ram.h"
 
 #define DIRECT_ALIGN MIB(128)
+#define SCRUB_PART   KIB(128) /* zeroed at once, with interrupts masked: 10,000 instructions */
 
 struct vm *vms[VM_MAX];
 uint32_t vm_count;
@@ -210,17 +211,24 @@ bool vm_adopt_ram(struct vm *vm, const struct vm_extent *ram)
 	return true;
 }
 
+/* What aborts holds nothing for the next owner to see. */
+void vm_scrub_block(pa_t block)
+{
+	for (uint32_t from = 0; from < BLOCK_SIZE; from += SCRUB_PART) {
+		(void)cache_scrub(hyp_window_open(block) + from, SCRUB_PART);
+		hyp_window_close();
+		sched_preempt();
+	}
+}
+
 void vm_give_ram(struct vm *vm)
 {
 	pa_t to;
 
 	if (vm->keeps_ram)
 		return;
-	for (ipa_t at = ipa(0); s2_next_dirty(&vm->s2, &at, &to); at = ipa_add(at, BLOCK_SIZE)) {
-		cache_scrub_block(hyp_window_open(to)); /* what aborts now holds nothing for the next owner to see */
-		hyp_window_close();
-		sched_preempt();
-	}
+	for (ipa_t at = ipa(0); s2_next_dirty(&vm->s2, &at, &to); at = ipa_add(at, BLOCK_SIZE))
+		vm_scrub_block(to);
 	s2_forget(&vm->s2);
 	for (uint32_t i = 0; i < vm->extent_count; i++)
 		badpage_give_back(pa(vm->extent[i].pa), vm->extent[i].size);
@@ -278,14 +286,16 @@ static bool has_holes(pa_t block)
 }
 
 /*
- * Zero the block as HYP will see it, which leaves its holes out, and map it. What does not answer then is a hole, too.
- * Holder of s2.lock.
+ * Zero the block as HYP will see it, which leaves its holes out, unless it is `zeroed` already, and map it. What does
+ * not answer then is a hole, too. Holder of s2.lock.
  */
-static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to)
+static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to, bool zeroed)
 {
 	bool again = false;
 	int ret;
 
+	if (zeroed && !has_holes(to))
+		return s2_map_block(&vm->s2, block, to);
 	do {
 		pa_t show = to;
 
@@ -298,37 +308,93 @@ static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to)
 	return ret && !has_holes(to) ? ret : s2_map_block(&vm->s2, block, to);
 }
 
-static int touch_block(struct vm *vm, ipa_t block, pa_t to)
+static int touch_block(struct vm *vm, ipa_t block, pa_t to, bool zeroed)
 {
 	int ret = 0;
 
 	spin_lock(&vm->s2.lock);
 	if (!is_touched(vm, block))
-		ret = scrub_and_map(vm, block, to);
+		ret = scrub_and_map(vm, block, to, zeroed);
 	spin_unlock(&vm->s2.lock);
 	return ret;
 }
 
-int vm_touch(struct vm *vm, ipa_t at)
+static int touch(struct vm *vm, ipa_t at, pa_t to, bool zeroed)
 {
 	ipa_t block = ipa(align_down(at.v, BLOCK_SIZE));
+	int ret = touch_block(vm, block, to, zeroed);
 	bool async;
-	pa_t to;
-	int ret;
 
-	if (!vm_ram_pa(vm, block, &to))
-		return -EFAULT;
-	if (likely(is_touched(vm, at))) {
-		dmb_ish(); /* its zeroes are there: touch_block() writes them before the entry */
-		return s2_is_hole(&vm->s2, at, &async) ? -EIO : 0;
-	}
-	ret = touch_block(vm, block, to);
 	if (!ret && s2_is_hole(&vm->s2, at, &async))
 		return -EIO;
 	if (ret == -EIO && log_ratelimit(&vm->log_budget))
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, does not answer (external abort)",
 			vm->config.name, (unsigned long long)to.v, (unsigned long long)block.v);
 	return ret;
+}
+
+/*
+ * A part of a block that nobody has touched. False: somebody has meanwhile, or it aborts. Who maps it has zeroed all of
+ * it, and has the lock: what is mapped is not zeroed.
+ */
+static bool scrub_part(struct vm *vm, ipa_t block, pa_t to, uint32_t from)
+{
+	pa_t shown;
+	bool fine;
+
+	spin_lock(&vm->s2.lock);
+	fine = !s2_show(&vm->s2, block, &shown);
+	if (fine) {
+		fine = !cache_scrub(hyp_window_open(to) + from, SCRUB_PART);
+		hyp_window_close();
+	}
+	spin_unlock(&vm->s2.lock);
+	return fine;
+}
+
+static bool scrub_in_turns(struct vm *vm, ipa_t block, pa_t to)
+{
+	if (has_holes(to))
+		return false;
+	for (uint32_t from = 0; from < BLOCK_SIZE; from += SCRUB_PART) {
+		if (!scrub_part(vm, block, to, from))
+			return false;
+		sched_preempt();
+	}
+	return true;
+}
+
+/* False: the block with `at` is to be touched, and is at *to. True: nothing is to be done, and *ret comes of it. */
+static bool find_block(const struct vm *vm, ipa_t at, pa_t *to, int *ret)
+{
+	bool async;
+
+	*ret = -EFAULT;
+	if (!vm_ram_pa(vm, ipa(align_down(at.v, BLOCK_SIZE)), to))
+		return true;
+	if (unlikely(!is_touched(vm, at)))
+		return false;
+	dmb_ish(); /* its zeroes are there: touch_block() writes them before the entry */
+	*ret = s2_is_hole(&vm->s2, at, &async) ? -EIO : 0;
+	return true;
+}
+
+int vm_touch(struct vm *vm, ipa_t at)
+{
+	pa_t to;
+	int ret;
+
+	return find_block(vm, at, &to, &ret) ? ret : touch(vm, at, to, false);
+}
+
+int vm_touch_in_turns(struct vm *vm, ipa_t at)
+{
+	pa_t to;
+	int ret;
+
+	if (find_block(vm, at, &to, &ret))
+		return ret;
+	return touch(vm, at, to, scrub_in_turns(vm, ipa(align_down(at.v, BLOCK_SIZE)), to));
 }
 
 /* What does not answer has had its line, and stays away from the guest; a device that is told to write there is not. */

@@ -66,7 +66,7 @@ static int touch_result = -EFAULT; /* no RAM */
 #define HYP_WINDOW 0xf8000000U
 
 /* Memory that aborts has HYP's own address in the registers of the fault. */
-int vm_touch(struct vm *v, ipa_t at)
+int vm_touch_in_turns(struct vm *v, ipa_t at)
 {
 	(void)v, (void)at;
 	touches++;

@@ -86,6 +86,7 @@ test_crash_SRCS    := hyp/vm/crash.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/f
 test_vmctl_SRCS    := hyp/vm/vmctl.c hyp/vm/crash.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_silence_SRCS  := hyp/vm/silence.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_watchdog_SRCS := hyp/vm/watchdog.c $(FAKE)/fake_machine.c
+test_vm_SRCS       := hyp/vm/vm.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_console_SRCS  := $(addprefix hyp/console/,console.c output.c own.c plaintext.c) $(FAKE)/fake_machine.c
 test_plaintext_SRCS := hyp/console/plaintext.c
 test_trace_SRCS    := hyp/debug/trace.c hyp/arm/regs.c hyp/console/shell_trace.c $(FAKE)/fake_machine.c

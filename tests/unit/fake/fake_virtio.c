@@ -269,11 +269,11 @@ void ram_release(pa_t base, uint64_t size)
 	fake_virtio.host_released += size;
 }
 
-int cache_scrub_block(void *block)
+void vm_scrub_block(pa_t block)
 {
-	memset(block, 0, BLOCK_SIZE);
+	memset(hyp_window_open(block), 0, BLOCK_SIZE);
+	hyp_window_close();
 	fake_virtio.scrubbed++;
-	return 0;
 }
 
 int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)

@@ -1,0 +1,281 @@
+/*
+ * First touches of a VM's RAM (hyp/vm/vm.c): a block is zeroed as a whole before anybody has it, in turns with others
+ * where a vCPU does it for itself, and never once it is somebody's.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "fake_log.h"
+#include "hyp/run/sched.h"
+#include "hyp/vm/memerr.h"
+#include "hyp/vm/vm.h"
+#include "mm/badpage.h"
+#include "mm/cache.h"
+#include "mm/hypmap.h"
+#include "mm/page.h"
+#include "mm/ram.h"
+
+#define BASE  UINT64_C(0x40000000)
+#define HOST  UINT64_C(0x80000000)
+#define PARTS 16U
+
+struct ram_use ram_use;
+static struct vm vm;
+static uint8_t ram[BLOCK_SIZE]; /* the block's */
+static bool mapped, hole, window_open;
+static uint32_t maps, parts, turns, left_out, prepared;
+static uint32_t aborts_in;    /* the part that aborts, from 1; 0: none does */
+static void (*on_turn)(void); /* what others do meanwhile */
+static struct bad_page bad_page;
+
+bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
+{
+	(void)s2, (void)at, (void)out;
+	return mapped;
+}
+
+bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
+{
+	(void)s2, (void)at, (void)show;
+	return mapped;
+}
+
+bool s2_is_hole(const struct s2 *s2, ipa_t at, bool *async)
+{
+	(void)s2, (void)at, (void)async;
+	return false;
+}
+
+int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
+{
+	assert_int_equal(at.v, BASE);
+	assert_int_equal(to.v, HOST);
+	assert_false(mapped);
+	assert_int_equal(s2->lock.held, 1);
+	for (uint32_t i = 0; i < BLOCK_SIZE; i++)
+		assert_true(ram[i] == 0 || aborts_in || hole);
+	mapped = true;
+	maps++;
+	return 0;
+}
+
+int s2_prepare(struct s2 *s2, ipa_t at, pa_t to, pa_t *show)
+{
+	(void)s2, (void)at, (void)to, (void)show;
+	prepared++;
+	return 0;
+}
+
+int memerr_leave_out(struct vm *of, ipa_t block, pa_t to)
+{
+	(void)of, (void)block, (void)to;
+	left_out++;
+	hole = true;
+	return 0;
+}
+
+struct bad_page *badpage_next(pa_t base, uint64_t size, uint32_t *next)
+{
+	(void)base, (void)size, (void)next;
+	return hole ? &bad_page : NULL;
+}
+
+uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
+{
+	assert_int_equal(window, HYP_WINDOW);
+	assert_int_equal(address.v, HOST);
+	assert_false(window_open);
+	window_open = true;
+	return ram;
+}
+
+void hyp_window_close_at(enum hyp_window window)
+{
+	(void)window;
+	window_open = false;
+}
+
+int cache_scrub(void *start, size_t len)
+{
+	assert_true(window_open);
+	assert_false(mapped);
+	parts++;
+	if (parts == aborts_in)
+		return -EIO;
+	memset(start, 0, len);
+	return 0;
+}
+
+int cache_scrub_block(void *block)
+{
+	assert_false(mapped);
+	memset(block, 0, BLOCK_SIZE);
+	return hole || !aborts_in ? 0 : -EIO;
+}
+
+void sched_preempt(void)
+{
+	assert_int_equal(vm.s2.lock.held, 0);
+	assert_false(window_open);
+	turns++;
+	if (on_turn)
+		on_turn();
+}
+
+/* RAM as such is not taken nor given back here. */
+uint64_t ram_take(uint64_t size, bool low, pa_t *base)
+{
+	(void)size, (void)low, (void)base;
+	return 0;
+}
+
+bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t *base)
+{
+	(void)size, (void)align, (void)from, (void)to, (void)base;
+	return false;
+}
+
+void ram_release(pa_t base, uint64_t size)
+{
+	(void)base, (void)size;
+	fail();
+}
+
+uint64_t ram_available(void)
+{
+	return 0;
+}
+
+int s2_reserve(struct s2 *s2, ipa_t at, uint64_t size)
+{
+	(void)s2, (void)at, (void)size;
+	return -ENOMEM;
+}
+
+bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to)
+{
+	(void)s2, (void)at, (void)to;
+	return false;
+}
+
+void s2_forget(struct s2 *s2)
+{
+	(void)s2;
+	fail();
+}
+
+size_t page_available(void)
+{
+	return 0;
+}
+
+void badpage_give_back(pa_t base, uint64_t size)
+{
+	(void)base, (void)size;
+	fail();
+}
+
+int badpage_replace(struct bad_page *bad)
+{
+	(void)bad;
+	return -ENOMEM;
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	memset(&vm, 0, sizeof(vm));
+	vm.config.ram_size = BLOCK_SIZE;
+	vm.extent_count = 1;
+	vm.extent[0] = (struct vm_extent){.ipa = BASE, .pa = HOST, .size = BLOCK_SIZE};
+	memset(ram, 0x5a, sizeof(ram));
+	mapped = hole = window_open = false;
+	maps = parts = turns = left_out = prepared = aborts_in = 0;
+	on_turn = NULL;
+	return 0;
+}
+
+static void test_in_turns(void **state)
+{
+	(void)state;
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE + 0x12345U)), 0);
+	assert_int_equal(maps, 1);
+	assert_int_equal(parts, PARTS);
+	assert_int_equal(turns, PARTS);
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE)), 0);
+	assert_int_equal(parts, PARTS);
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE + BLOCK_SIZE)), -EFAULT);
+}
+
+/* Another vCPU has the block in the middle, and writes to it. */
+static void have_it(void)
+{
+	if (turns == 7)
+		assert_int_equal(vm_touch(&vm, ipa(BASE)), 0);
+	if (turns == 7)
+		memset(ram, 0xc3, sizeof(ram));
+}
+
+static void test_who_is_first(void **state)
+{
+	(void)state;
+	on_turn = have_it;
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE)), 0);
+	assert_int_equal(maps, 1);
+	assert_int_equal(parts, 7);
+	for (uint32_t i = 0; i < BLOCK_SIZE; i++)
+		assert_int_equal(ram[i], 0xc3);
+}
+
+/* A part that aborts, and a page that is known to be bad before: all of it is done at once, and the page left out. */
+static void test_aborts(void **state)
+{
+	(void)state;
+	aborts_in = 5;
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE)), 0);
+	assert_int_equal(turns, 4);
+	assert_int_equal(left_out, 1);
+	assert_int_equal(maps, 1);
+	begin(state);
+	hole = true;
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE)), 0);
+	assert_int_equal(turns, 0);
+	assert_int_equal(maps, 1);
+}
+
+/* One that becomes bad behind its zeroes is not mapped as it was. */
+static void go_bad(void)
+{
+	hole = turns == PARTS;
+}
+
+static void test_bad_late(void **state)
+{
+	(void)state;
+	on_turn = go_bad;
+	memset(ram, 0x5a, sizeof(ram));
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE)), 0);
+	assert_int_equal(turns, PARTS);
+	assert_int_equal(prepared, 1);
+	assert_int_equal(maps, 1);
+	assert_int_equal(left_out, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_in_turns, begin),
+		cmocka_unit_test_setup(test_who_is_first, begin),
+		cmocka_unit_test_setup(test_aborts, begin),
+		cmocka_unit_test_setup(test_bad_late, begin),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
