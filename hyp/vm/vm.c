@@ -292,7 +292,7 @@ static bool has_holes(pa_t block)
 static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to, bool zeroed)
 {
 	bool again = false;
-	int ret;
+	int ret = 0;
 
 	if (zeroed && !has_holes(to))
 		return s2_map_block(&vm->s2, block, to);
