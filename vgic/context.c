@@ -119,6 +119,7 @@ void vgic_reset(struct vm *vm)
 			reset_irq(&v->vgic.irq[id], id < 16);
 		memset(v->vgic.queued, 0, sizeof(v->vgic.queued));
 		memset(v->vgic.queued_words, 0, sizeof(v->vgic.queued_words));
+		memset(v->vgic.mail, 0, sizeof(v->vgic.mail));
 		v->vgic.group1 = 0;
 		v->vgic.busy = ~0U;        /* lines stand */
 		v->vgic.enabled = 0xffffU; /* SGIs are always enabled, as on QEMU's GIC */

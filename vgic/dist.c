@@ -413,6 +413,7 @@ static bool high_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t v
 	if (offset < CPENDSGIR || offset >= SPENDSGIR_END)
 		return true;
 	spin_lock(&vcpu->vm->vgic.lock);
+	vgic_open_mail(vcpu);
 	for (uint32_t i = 0; i < size; i++, value >>= 8)
 		sources_write(vcpu, offset + i, value & 0xffU);
 	spin_unlock(&vcpu->vm->vgic.lock);

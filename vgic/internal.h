@@ -171,6 +171,9 @@ void vgic_release(struct vcpu *vcpu, uint32_t first, uint32_t held);
 /* A vCPU that another one waits for, loaded on this CPU or on none. */
 void vgic_serve_recall(struct vcpu *vcpu);
 
+/* Before the vCPU, which is the current one, looks at the state of its SGIs: what has come by mail is part of it. */
+void vgic_open_mail(struct vcpu *vcpu);
+
 /* A bit of *vgic_busy(), looked at: it is idle, and need not be looked at again. */
 bool vgic_is_idle(const struct vgic_irq *irq);
 

@@ -218,8 +218,10 @@ uint32_t vgic_collect(struct vcpu *vcpu, uint32_t first, uint32_t mask, bool wri
 
 	vgic_count_eois(vcpu);
 	vgic_resample(vcpu);
-	if (first < VGIC_PRIVATE)
+	if (first < VGIC_PRIVATE) {
+		vgic_open_mail(vcpu);
 		return 0;
+	}
 	owners = owners_of(vcpu, first, mask & *vgic_busy(vcpu, first / 32));
 	if (!owners)
 		return 0;
@@ -341,7 +343,7 @@ void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active)
 uint32_t vgic_read_sources(struct vcpu *vcpu, uint32_t id)
 {
 	const struct vgic_irq *irq = vgic_irq(vcpu, id);
-	uint32_t sources = irq->sources;
+	uint32_t sources = irq->sources | (vcpu->vgic.mail[id / 4U] >> id % 4U * 8U & 0xffU);
 
 	if (lr_state(vcpu, irq) & GICH_LR_PENDING)
 		sources |= BIT(FIELD(vgic_lr_read(irq->lr), 10, 3));

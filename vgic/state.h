@@ -84,6 +84,13 @@ struct vgic_cpu {
 	bool look_late;          /* and has had it for a while */
 	bool asked;              /* whether it would take one that another vCPU has */
 	uint8_t share_groups;    /* groups of those */
+	/*
+	 * The mailbox: SGIs that other vCPUs have sent and this one has not looked at yet, pending all the same. A byte an
+	 * ID, in it a bit for each source. Others set bits, without a lock, and ask for WORK_SGI; only the vCPU itself
+	 * clears them, on the CPU where it runs (or vgic_reset(), when it does not). Nobody else reads the state of its
+	 * SGIs, which are banked.
+	 */
+	uint32_t mail[4];
 	bool spilled;            /* interrupts may be `acked` by it */
 	uint8_t recall;          /* vCPUs that wait for what is `held` to leave the list registers, and for lr[] */
 	const struct percpu *on; /* the CPU whose list registers are this vCPU's; NULL: lr[] is */

@@ -357,28 +357,78 @@ void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
 		raise_line(vcpu, id);
 }
 
-static void __attribute__((noinline)) send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
+/* SGIs of these sources are pending for `vcpu`, the current one. */
+static void receive(struct vcpu *vcpu, uint32_t id, uint32_t sources)
 {
-	struct vm *vm = source->vm;
+	vcpu->vgic.irq[id].sources |= (uint8_t)sources;
+	vgic_update(vcpu, id);
+}
 
-	spin_lock(&vm->vgic.lock);
-	for (targets &= BIT(vm->vcpu_count) - 1U; targets; targets &= targets - 1U) {
-		struct vcpu *vcpu = vm->vcpu[lowest_bit(targets)];
-		struct vgic_irq *irq = &vcpu->vgic.irq[id];
+static void __attribute__((noinline)) receive_locked(struct vcpu *vcpu, uint32_t id, uint32_t source)
+{
+	spin_lock(&vcpu->vm->vgic.lock);
+	receive(vcpu, id, BIT(source));
+	spin_unlock(&vcpu->vm->vgic.lock);
+}
 
-		irq->sources |= (uint8_t)BIT(source->index);
-		vgic_update(vcpu, id);
+/* `vcpu` is the current one: nobody else changes `sources`. */
+static inline void receive_sgi(struct vcpu *vcpu, uint32_t id, uint32_t source)
+{
+	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
+
+	if (irq->sources || !put_again(vcpu, irq, id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(source)))
+		receive_locked(vcpu, id, source);
+}
+
+static inline uint32_t take_mail(struct vgic_cpu *cpu, uint32_t word)
+{
+	return cpu->mail[word] ? __atomic_exchange_n(&cpu->mail[word], 0U, __ATOMIC_ACQUIRE) : 0;
+}
+
+void vgic_take_sgis(struct vcpu *vcpu)
+{
+	for (uint32_t w = 0; w < ARRAY_SIZE(vcpu->vgic.mail); w++)
+		for (uint32_t mail = take_mail(&vcpu->vgic, w); mail; mail &= mail - 1U) {
+			uint32_t bit = lowest_bit(mail);
+
+			receive_sgi(vcpu, w * 4U + bit / 8U, bit % 8U);
+		}
+}
+
+void vgic_open_mail(struct vcpu *vcpu)
+{
+	for (uint32_t w = 0; w < ARRAY_SIZE(vcpu->vgic.mail); w++)
+		for (uint32_t mail = take_mail(&vcpu->vgic, w); mail; mail &= mail - 1U) {
+			uint32_t bit = lowest_bit(mail);
+
+			receive(vcpu, w * 4U + bit / 8U, BIT(bit % 8U));
+		}
+}
+
+static inline bool has_mail(const struct vgic_cpu *cpu)
+{
+	return cpu->mail[0] | cpu->mail[1] | cpu->mail[2] | cpu->mail[3];
+}
+
+/* The mail is in the box before anybody sees WORK_SGI: vcpu_request() begins with a barrier. */
+static void __attribute__((noinline)) send_others(const struct vcpu *source, uint32_t targets, uint32_t id)
+{
+	for (; targets; targets &= targets - 1U) {
+		struct vcpu *vcpu = source->vm->vcpu[lowest_bit(targets)];
+
+		__atomic_fetch_or(&vcpu->vgic.mail[id / 4U], BIT(id % 4U * 8U + source->index), __ATOMIC_RELAXED);
+		vcpu_request(vcpu, WORK_SGI);
 	}
-	spin_unlock(&vm->vgic.lock);
 }
 
 void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
 {
-	uint32_t self = source->index;
+	uint32_t self = BIT(source->index), others = targets & ~self & (BIT(source->vm->vcpu_count) - 1U);
 
-	if (targets != BIT(self) || source->vgic.irq[id].sources ||
-	    !put_again(source, &source->vgic.irq[id], id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(self)))
-		send_sgi(source, targets, id);
+	if (others)
+		send_others(source, others, id);
+	if (targets & self)
+		receive_sgi(source, id, source->index);
 }
 
 void vgic_retire(struct vcpu *vcpu, uint32_t lr)
@@ -702,6 +752,11 @@ bool vgic_has_pending(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
 
+	if (unlikely(has_mail(cpu))) {
+		spin_lock(&vcpu->vm->vgic.lock);
+		vgic_open_mail(vcpu);
+		spin_unlock(&vcpu->vm->vgic.lock);
+	}
 	if (!any_pending(vcpu))
 		return false;
 	if (cpu->hw_irq->hw())

@@ -63,8 +63,12 @@ int vgic_unforward(struct vm *vm, uint32_t id);
 /* The VM has ended, and no vCPU of it runs: nothing of the host's interrupts it until its next vgic_reset(). */
 void vgic_silence(struct vm *vm);
 
-/* A virtual SGI from `source` to the vCPUs in mask `targets`. */
+/*
+ * A virtual SGI from `source`, the current vCPU, to those in mask `targets`. The others get it into their mailboxes,
+ * and vgic_take_sgis() takes it out again, on the way into the guest (WORK_SGI): of the current vCPU, loaded here.
+ */
 void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id);
+void vgic_take_sgis(struct vcpu *vcpu);
 
 /* Bring list registers and state in line (WORK_VGIC, maintenance interrupt). The vCPU is loaded here. */
 void vgic_flush(struct vcpu *vcpu);

@@ -164,6 +164,8 @@ static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 			vtimer_sample(vcpu);
 		if (work & WORK_FLUSH)
 			setway_flush_some(vcpu);
+		if (work & WORK_SGI)
+			vgic_take_sgis(vcpu);
 		if (work & WORK_VGIC)
 			vgic_flush(vcpu);
 	}

@@ -32,6 +32,7 @@ struct vm;
 #define WORK_STOP   (1U << 2) /* the VM wants its vCPUs at the checkpoint */
 #define WORK_FLUSH  (1U << 5) /* set/way: the VM's memory is to be cleaned from the caches (coproc/setway.c) */
 #define WORK_TIMER  (1U << 3) /* an expired timer's line has to be sampled */
+#define WORK_SGI    (1U << 8) /* SGIs in its mailbox (vgic_cpu.mail) */
 #define WORK_VIRTIO (1U << 7) /* devices in virtio_slots have been notified */
 
 /* SUSPENDED: in a PSCI power-down state, on again when an interrupt is pending for it. */

@@ -44,7 +44,7 @@ static struct {
 	uint32_t handled, hsr; /* calls of a fake handler, and what the last one saw */
 	const char *name;
 	enum exit_action action;
-	uint32_t yields, spins, balances, slices, standbys, flushes, blocks_flushed, samples, checkpoints, irqs,
+	uint32_t yields, spins, balances, slices, standbys, flushes, sgis, blocks_flushed, samples, checkpoints, irqs,
 		device_steps;
 	uint32_t let_others; /* balances, yields and slices before the last checkpoint */
 	uint32_t raise;      /* work that comes up during the next flush */
@@ -103,6 +103,12 @@ void vgic_flush(struct vcpu *of)
 	seen.flushes++;
 	of->thread.work |= seen.raise;
 	seen.raise = 0;
+}
+
+void vgic_take_sgis(struct vcpu *of)
+{
+	assert_ptr_equal(of, &vcpu);
+	seen.sgis++;
 }
 
 void setway_flush_some(struct vcpu *of)
@@ -442,10 +448,11 @@ static void test_work(void **state)
 	exit_irq();
 	assert_int_equal(seen.irqs, 1);
 	assert_int_equal(seen.flushes + seen.samples + seen.checkpoints + seen.yields + seen.slices, 0);
-	vcpu.thread.work = WORK_VGIC | WORK_TIMER | WORK_SLICE | WORK_FLUSH | WORK_VIRTIO;
+	vcpu.thread.work = WORK_VGIC | WORK_TIMER | WORK_SLICE | WORK_FLUSH | WORK_VIRTIO | WORK_SGI;
 	seen.raise = WORK_STOP | WORK_RESCHED;
 	exit_irq();
 	assert_int_equal(seen.flushes, 1);
+	assert_int_equal(seen.sgis, 1);
 	assert_int_equal(seen.blocks_flushed, 1);
 	assert_int_equal(seen.device_steps, 1);
 	assert_int_equal(seen.samples, 1);

@@ -277,6 +277,12 @@ bool rig_settle_cpu(uint32_t cpu)
 	rig_take_sgi(cpu);
 	take_physical(cpu);
 	maintenance = fake_gich_maintenance(&fake_gich[cpu]);
+	if (vcpu->thread.work & WORK_SGI) {
+		vcpu->thread.work &= ~WORK_SGI;
+		vgic_take_sgis(vcpu);
+		if (!maintenance && !(vcpu->thread.work & WORK_VGIC))
+			return true;
+	}
 	if (!maintenance && !(vcpu->thread.work & WORK_VGIC))
 		return spi;
 	vcpu->thread.work = 0;
