@@ -170,13 +170,41 @@ WRITE_ENABLED(icenabler_write, clear_enabled, vgic_update_forward)
 WRITE_ENABLED(twin_isenabler_write, set_enabled, vgic_twin_update_forward)
 WRITE_ENABLED(twin_icenabler_write, clear_enabled, vgic_twin_update_forward)
 
-/* SGIs are set pending through SPENDSGIR only: their ISPENDR and ICPENDR bits are read-only. */
-static void set_pending(struct vcpu *vcpu, uint32_t id)
+/* These have other vCPUs, who may be about to take them: what is pending there already must not become pending twice. */
+static void __attribute__((noinline)) set_pending_elsewhere(struct vcpu *vcpu, uint32_t first, uint32_t mask)
 {
-	if (id < 16)
-		return;
-	vgic_irq(vcpu, id)->latch = true;
-	vgic_update(vcpu, id);
+	uint32_t held = vgic_collect(vcpu, first, mask, true);
+
+	for (; mask; mask &= mask - 1U)
+		vgic_set_pending(vcpu, first + lowest_bit(mask));
+	vgic_release(vcpu, first, held);
+}
+
+/* SGIs are set pending through SPENDSGIR only: their ISPENDR and ICPENDR bits are read-only. */
+static bool ispendr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
+{
+	uint32_t first = offset * 8U, elsewhere = 0;
+
+	(void)row, (void)size;
+	if (first >= VGIC_IRQS)
+		return true;
+	first = index_nospec(first, VGIC_IRQS);
+	if (first == 0)
+		value &= ~0xffffU;
+	spin_lock(&vcpu->vm->vgic.lock);
+	for (; value; value &= value - 1U) {
+		uint32_t bit = lowest_bit(value);
+		const struct vgic_irq *irq = vgic_irq(vcpu, first + bit);
+
+		if ((irq->lr != VGIC_NO_LR || irq->acked) && irq->owner != vcpu->index)
+			elsewhere |= BIT(bit);
+		else
+			vgic_set_pending(vcpu, first + bit);
+	}
+	if (unlikely(elsewhere))
+		set_pending_elsewhere(vcpu, first, elsewhere);
+	spin_unlock(&vcpu->vm->vgic.lock);
+	return true;
 }
 
 static void clear_pending(struct vcpu *vcpu, uint32_t id)
@@ -202,7 +230,6 @@ static void clear_active(struct vcpu *vcpu, uint32_t id)
 		for_written(vcpu, offset, value, apply);                                    \
 	}
 
-WRITE_BITS(ispendr_write, set_pending)
 WRITE_BITS(icpendr_write, clear_pending)
 WRITE_BITS(isactiver_write, set_active)
 WRITE_BITS(icactiver_write, clear_active)
@@ -458,7 +485,7 @@ static const struct row rows[] = {
 	{0x080, 0x080, {group_read, igroupr_write, MMIO_WORD}, NULL, NULL, 0},
 	{0x100, 0x080, {enable_read, isenabler_write, MMIO_WORD}, NULL, NULL, 0},
 	{0x180, 0x080, {enable_read, icenabler_write, MMIO_WORD}, NULL, NULL, 0},
-	{0x200, 0x080, LOCKED(MMIO_WORD), pending_read, ispendr_write, COLLECT},
+	{0x200, 0x080, {locked_read, ispendr_write, MMIO_WORD}, pending_read, NULL, COLLECT_READ},
 	{0x280, 0x080, LOCKED(MMIO_WORD), pending_read, icpendr_write, COLLECT},
 	{0x300, 0x080, LOCKED(MMIO_WORD), active_read, isactiver_write, COLLECT},
 	{0x380, 0x080, LOCKED(MMIO_WORD), active_read, icactiver_write, COLLECT},

@@ -132,6 +132,8 @@ static inline uint32_t vgic_eoi_count(const struct vcpu *vcpu)
 
 /* vgic/vgic.c: call it after any change to an interrupt's state. `vcpu`: whose, for a private one. */
 void vgic_update(struct vcpu *vcpu, uint32_t id);
+/* GICD_ISPENDR. */
+void vgic_set_pending(struct vcpu *vcpu, uint32_t id);
 /* After a change of GICD_CTLR; of the interrupt's enable bit or group. */
 void vgic_update_all(struct vm *vm);
 void vgic_update_forward(struct vcpu *vcpu, uint32_t id);

@@ -22,6 +22,7 @@
 #define VGIC_NO_LR   0xffU
 #define VGIC_NO_CPU  0xffU
 #define VGIC_PLAIN   1U
+#define VGIC_SOFT    0x10000U /* beside it: `soft` */
 #define VGIC_TWINS   224U /* SPIs of the host's that all VMs may have together */
 
 struct percpu;

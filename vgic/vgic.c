@@ -276,8 +276,8 @@ void vgic_update_all(struct vm *vm)
 /*
  * Nearly always the list register of an interrupt's last time is still its own, and empty. Then all that changes is the
  * register itself, which is this CPU's. So a private interrupt of the vCPU that runs here does without the lock: others
- * change, under the lock, `sources`, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(),
- * which looks at the register again. What is in the register then; 0: it is not so.
+ * change, under the lock, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(), which
+ * looks at the register again. What is in the register then; 0: it is not so. `vcpu` is here, and the interrupt plain.
  */
 static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id, uint32_t keep,
 				 uint32_t set)
@@ -285,12 +285,11 @@ static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, 
 	uint32_t lr = irq->lr, value;
 	volatile uint8_t *at;
 
-	if (lr == VGIC_NO_LR || irq->plain != VGIC_PLAIN || vcpu->vgic.queued_levels || vcpu->vgic.lr_eoi >> lr & 1U ||
-	    !(vcpu->vm->vgic.forwarded >> irq->group1 & 1U) || !is_here(vcpu))
+	if (lr == VGIC_NO_LR || vcpu->vgic.queued_levels || !(vcpu->vm->vgic.forwarded >> irq->group1 & 1U))
 		return 0;
 	at = gic_gich + GICH_LR0 + 4U * lr;
 	value = io_read32(at);
-	if (value & GICH_LR_STATE || !same_rank(irq, value))
+	if (value & (GICH_LR_STATE | GICH_LR_EOI) || !same_rank(irq, value)) /* `lr_eoi` is GICH_LR_EOI */
 		return 0;
 	value = (value & keep) | set;
 	io_write32(at, value);
@@ -298,18 +297,51 @@ static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, 
 	return value;
 }
 
-/* An edge, which a list register of this CPU can have at once, as it had the last one. Under the lock. */
-static inline bool rise_again(struct vm *vm, const struct vgic_irq *irq, uint32_t id)
+/* Pending, in a list register of this CPU, where it was the last time. Under the lock. `set`: bits of the register. */
+static inline bool pend_again(struct vm *vm, const struct vgic_irq *irq, uint32_t id, uint32_t set)
 {
 	struct vcpu *owner = vm->vcpu[irq->owner];
 	uint32_t value;
 
-	if (irq->taken || irq->latch || vgic_has_several_targets(irq))
+	if (irq->taken || irq->latch || irq->hw || (irq->plain & ~VGIC_SOFT) != VGIC_PLAIN ||
+	    vgic_has_several_targets(irq) || !is_here(owner))
 		return false;
-	value = put_again(owner, irq, id, ~0U, GICH_LR_PENDING);
-	if (value)
-		owner->vgic.lr[irq->lr] = value; /* as vgic_lr_note() */
-	return value != 0;
+	value = put_again(owner, irq, id, ~0U, set);
+	if (!value)
+		return false;
+	owner->vgic.lr[irq->lr] = value; /* as vgic_lr_note() */
+	if (set & GICH_LR_EOI)
+		owner->vgic.lr_eoi |= BIT(irq->lr);
+	return true;
+}
+
+static inline void rise(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
+{
+	if (pend_again(vcpu->vm, irq, id, irq->edge ? GICH_LR_PENDING : GICH_LR_PENDING | GICH_LR_EOI)) {
+		irq->soft = false;
+		return;
+	}
+	irq->latch |= irq->edge;
+	vgic_update(vcpu, id);
+}
+
+/* Of a level. While the guest serves the interrupt nothing else is to be done: nothing comes after its end. */
+static inline void fall(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id)
+{
+	struct vcpu *owner = vcpu->vm->vcpu[irq->owner];
+	uint32_t lr = irq->lr, value;
+
+	if (lr == VGIC_NO_LR || irq->latch || irq->taken || irq->hw || !is_here(owner)) {
+		vgic_update(vcpu, id);
+		return;
+	}
+	value = vgic_lr_read(lr);
+	if ((value & GICH_LR_STATE) != GICH_LR_ACTIVE) {
+		vgic_update(vcpu, id);
+	} else if (value & GICH_LR_EOI) {
+		vgic_lr_write(lr, value & ~GICH_LR_EOI);
+		owner->vgic.lr_eoi &= ~BIT(lr);
+	}
 }
 
 void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
@@ -327,13 +359,23 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 	}
 	spin_lock(&vm->vgic.lock);
 	irq->line = level;
-	if (!irq->edge) {
-		vgic_update(vcpu, id);
-	} else if (level && !rise_again(vm, irq, id)) {
-		irq->latch = true;
-		vgic_update(vcpu, id);
-	}
+	if (level)
+		rise(vcpu, irq, id);
+	else if (!irq->edge)
+		fall(vcpu, irq, id);
 	spin_unlock(&vm->vgic.lock);
+}
+
+void vgic_set_pending(struct vcpu *vcpu, uint32_t id)
+{
+	struct vgic_irq *irq = vgic_irq(vcpu, id);
+
+	if ((irq->edge || !irq->line) && pend_again(vcpu->vm, irq, id, GICH_LR_PENDING)) {
+		irq->soft = !irq->edge;
+		return;
+	}
+	irq->latch = true;
+	vgic_update(vcpu, id);
 }
 
 void vgic_pulse(struct vm *vm, uint32_t cpu, uint32_t id)
@@ -353,7 +395,10 @@ static void __attribute__((noinline)) raise_line(struct vcpu *vcpu, uint32_t id)
 
 void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
 {
-	if (unlikely(vcpu->vgic.irq[id].latch || !put_again(vcpu, &vcpu->vgic.irq[id], id, ~0U, GICH_LR_PENDING)))
+	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
+
+	if (unlikely(irq->latch || irq->plain != VGIC_PLAIN || !is_here(vcpu) ||
+		     !put_again(vcpu, irq, id, ~0U, GICH_LR_PENDING)))
 		raise_line(vcpu, id);
 }
 
@@ -376,7 +421,8 @@ static inline void receive_sgi(struct vcpu *vcpu, uint32_t id, uint32_t source)
 {
 	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
 
-	if (irq->sources || !put_again(vcpu, irq, id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(source)))
+	if (irq->sources || irq->plain != VGIC_PLAIN ||
+	    !put_again(vcpu, irq, id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(source)))
 		receive_locked(vcpu, id, source);
 }
 
@@ -423,10 +469,10 @@ static void __attribute__((noinline)) send_others(const struct vcpu *source, uin
 
 void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
 {
-	uint32_t self = BIT(source->index), others = targets & ~self & (BIT(source->vm->vcpu_count) - 1U);
+	uint32_t self = BIT(source->index);
 
-	if (others)
-		send_others(source, others, id);
+	if (targets & ~self)
+		send_others(source, targets & ~self & (BIT(source->vm->vcpu_count) - 1U), id);
 	if (targets & self)
 		receive_sgi(source, id, source->index);
 }
@@ -450,7 +496,12 @@ void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 	irq->lr = VGIC_NO_LR;
 	irq->soft = irq->manual = false;
 	witness(irq, __func__);
-	vgic_update(vcpu, id);
+	if (vgic_irq_pending(irq)) {
+		vgic_update(vcpu, id);
+	} else { /* as that would */
+		irq->asked = false;
+		irq->claimant = VGIC_NO_CPU;
+	}
 }
 
 /* Have the list register ask for an interrupt at its EOI. */
@@ -608,69 +659,54 @@ static uint32_t best_queued(struct vcpu *vcpu)
 	return w * 32U + lowest_bit(cpu->queued[level][w]);
 }
 
-/* All list registers are taken: make room for `id` if one holds something pending that is less urgent. */
-static bool evict_for(struct vcpu *vcpu, uint32_t id)
-{
-	uint32_t worst = VGIC_LR_MAX, worst_priority = vgic_irq(vcpu, id)->priority;
-
-	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
-		uint32_t lr = lowest_bit(used), priority = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr])->priority;
-
-		if (priority > worst_priority && (vgic_lr_read(lr) & GICH_LR_STATE) == GICH_LR_PENDING) {
-			worst = lr;
-			worst_priority = priority;
-		}
-	}
-	if (worst == VGIC_LR_MAX)
-		return false;
-	vgic_withdraw(vcpu, worst, vgic_lr_read(worst));
-	return true;
-}
-
-/*
- * All are taken by what the guest is busy with: the outermost of these goes on without a list register, so that
- * something more urgent can preempt. vgic_count_eois() hears of its end. False: one holds something pending.
- */
-static bool spill(struct vcpu *vcpu)
-{
-	uint32_t outermost = 0, worst = 0;
-
-	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
-		uint32_t value = vgic_lr_read(lowest_bit(used)), priority = FIELD(value, 23, 5);
-
-		if ((value & GICH_LR_STATE) == GICH_LR_PENDING)
-			return false;
-		if (priority >= worst) {
-			outermost = lowest_bit(used);
-			worst = priority;
-		}
-	}
-	vgic_give_back(vcpu, outermost);
-	return true;
-}
-
 /* Pending behind its own active: nobody would hear when it comes up; so let it queue again at the EOI. */
 static void split_pending_active(struct vcpu *vcpu, uint32_t lr)
 {
 	uint32_t value = vgic_lr_read(lr);
 
-	if ((value & GICH_LR_STATE) != GICH_LR_STATE)
-		return;
 	unpend(vcpu, lr, value);
 	value &= ~GICH_LR_PENDING;
 	vgic_lr_write(lr, value);
 	ask_eoi(vcpu, lr, value);
 }
 
-/* Room for `id` in a list register; false: what they hold is at least as urgent. */
-static bool make_room(struct vcpu *vcpu, uint32_t id)
+/*
+ * All list registers are taken. Something pending that is less urgent than this priority (five bits) goes out again. Or
+ * all are taken by what the guest is busy with: then the outermost of these goes on without a list register, so that
+ * something more urgent can preempt, and vgic_count_eois() hears of its end. False: what they hold is at least as
+ * urgent, and is there to be taken. Come back when the guest has taken the last of it.
+ */
+static bool __attribute__((noinline)) evict_for(struct vcpu *vcpu, uint32_t priority)
 {
-	if (vgic_lr_mask & ~vcpu->vgic.lr_used || evict_for(vcpu, id) || spill(vcpu))
-		return true;
-	/* Come back when the guest has taken the last pending one: the best are there. */
-	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U)
-		split_pending_active(vcpu, lowest_bit(used));
-	return false;
+	uint32_t worst = VGIC_LR_MAX, worst_priority = priority, outermost = 0, outermost_priority = 0, again = 0;
+	bool any_pending = false;
+
+	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
+		uint32_t lr = lowest_bit(used), value = vgic_lr_read(lr), its_priority = FIELD(value, 23, 5);
+
+		if ((value & GICH_LR_STATE) == GICH_LR_PENDING) {
+			any_pending = true;
+			if (its_priority > worst_priority) {
+				worst = lr;
+				worst_priority = its_priority;
+			}
+			continue;
+		}
+		if ((value & GICH_LR_STATE) == GICH_LR_STATE)
+			again |= BIT(lr);
+		if (its_priority >= outermost_priority) {
+			outermost = lr;
+			outermost_priority = its_priority;
+		}
+	}
+	if (worst != VGIC_LR_MAX)
+		vgic_withdraw(vcpu, worst, vgic_lr_read(worst));
+	else if (!any_pending)
+		vgic_give_back(vcpu, outermost);
+	else
+		for (; again; again &= again - 1U)
+			split_pending_active(vcpu, lowest_bit(again));
+	return worst != VGIC_LR_MAX || !any_pending;
 }
 
 static void reclaim(struct vcpu *vcpu)
@@ -694,9 +730,11 @@ void vgic_flush(struct vcpu *vcpu)
 
 	spin_lock(&vcpu->vm->vgic.lock);
 	cpu->flushing = true;
-	vgic_count_eois(vcpu);
+	if (unlikely(vgic_eoi_count(vcpu) || cpu->orphans))
+		vgic_count_eois(vcpu);
 	reclaim(vcpu);
-	vgic_resample(vcpu);
+	if (cpu->resample)
+		vgic_resample(vcpu);
 	if (unlikely(vcpu->vm->vgic.shared || cpu->shares || cpu->asked)) /* the last such SPI may just be gone */
 		vgic_share(vcpu);
 	while (cpu->queued_levels) {
@@ -705,7 +743,7 @@ void vgic_flush(struct vcpu *vcpu)
 
 		if (irq->hw && vgic_drop_fallen(vcpu, id))
 			continue;
-		if (!make_room(vcpu, id)) {
+		if (!(vgic_lr_mask & ~cpu->lr_used) && !evict_for(vcpu, irq->priority >> 3)) {
 			hcr |= GICH_HCR_NPIE;
 			cpu->queue_floor = irq->priority;
 			break;
