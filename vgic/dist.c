@@ -257,6 +257,7 @@ static bool igroupr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_
 		uint32_t bit = lowest_bit(changed);
 
 		vgic_irq(vcpu, first + bit)->group1 = value >> bit & 1U;
+		vgic_set_rank(vgic_irq(vcpu, first + bit));
 		vgic_update(vcpu, first + bit);
 	}
 	*word = value;
@@ -282,6 +283,7 @@ static void priority_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, ui
 
 		if (irq->priority != (value & 0xf8U)) {
 			irq->priority = value & 0xf8U; /* what a list register holds */
+			vgic_set_rank(irq);
 			vgic_update(vcpu, id);
 		}
 	}

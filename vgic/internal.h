@@ -37,6 +37,12 @@ static inline struct vgic_irq *vgic_irq(struct vcpu *vcpu, uint32_t id)
 	return id < VGIC_PRIVATE ? &vcpu->vgic.irq[id] : &vcpu->vm->vgic.spi[id - VGIC_PRIVATE];
 }
 
+/* After a change of its priority or group. */
+static inline void vgic_set_rank(struct vgic_irq *irq)
+{
+	irq->rank = GICH_LR_PRIORITY(irq->priority) | (irq->group1 ? GICH_LR_GROUP1 : 0);
+}
+
 enum vgic_place { VGIC_NOWHERE, VGIC_QUEUED, VGIC_LISTED, VGIC_ACTIVE };
 
 static inline enum vgic_place vgic_place(const struct vgic_irq *irq)

@@ -56,6 +56,7 @@ struct vgic_irq {
 	uint8_t ready;    /* and how soon whoever has it takes it */
 	bool asked;       /* the others were asked for it */
 	bool group1;
+	uint32_t rank; /* priority and group, as they stand in a list register: vgic_set_rank() */
 	bool (*hw)(void); /* backed by the physical interrupt of the same ID (LR.HW); samples its line on the loaded
 			     vCPU */
 };

@@ -91,21 +91,16 @@ static inline void occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, 
 	witness(irq, __func__);
 }
 
-static inline uint32_t lr_rank(const struct vgic_irq *irq)
-{
-	return GICH_LR_PRIORITY(irq->priority) | (irq->group1 ? GICH_LR_GROUP1 : 0);
-}
-
 /* The list register has the interrupt's priority and group. */
 static inline bool same_rank(const struct vgic_irq *irq, uint32_t value)
 {
-	return (value & (LR_PRIORITY_MASK | GICH_LR_GROUP1)) == lr_rank(irq);
+	return (value & (LR_PRIORITY_MASK | GICH_LR_GROUP1)) == irq->rank;
 }
 
 /* Into a list register of this CPU that is empty. */
 static void put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
 {
-	uint32_t value = GICH_LR_PENDING | lr_rank(irq) | id;
+	uint32_t value = GICH_LR_PENDING | irq->rank | id;
 
 	if (id < 16) {
 		uint32_t source = lowest_bit(irq->sources);
@@ -144,7 +139,7 @@ void vgic_put_active(struct vcpu *vcpu, uint32_t id)
 	irq->active = irq->acked = false;
 	irq->manual = true;
 	occupy(vcpu, irq, id, lowest_bit(space));
-	vgic_lr_note(vcpu, irq->lr, GICH_LR_ACTIVE | lr_rank(irq) | id | (irq->hw ? GICH_LR_HW | GICH_LR_PHYS(id) : 0));
+	vgic_lr_note(vcpu, irq->lr, GICH_LR_ACTIVE | irq->rank | id | (irq->hw ? GICH_LR_HW | GICH_LR_PHYS(id) : 0));
 }
 
 /*

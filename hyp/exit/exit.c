@@ -173,10 +173,19 @@ static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 		begin_guest_turn(vcpu);
 }
 
+/* Mostly all of the work is to take SGIs of other vCPUs. */
+static void __attribute__((noinline)) take_sgis_first(struct vcpu *vcpu)
+{
+	if (vcpu->thread.work == WORK_SGI && atomic_take_only(&vcpu->thread.work, WORK_SGI))
+		vgic_take_sgis(vcpu);
+	if (vcpu->thread.work)
+		do_work(vcpu);
+}
+
 static inline void leave(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->thread.work))
-		do_work(vcpu);
+		take_sgis_first(vcpu);
 }
 
 /* All that mmio_fast() does not do. */

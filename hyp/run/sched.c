@@ -518,7 +518,7 @@ void sched_preempt(void)
 }
 
 /* The thread may move to another CPU until the lock of its CPU is held. */
-static struct percpu *lock_cpu_of(const struct thread *thread)
+static inline struct percpu *lock_cpu_of(const struct thread *thread)
 {
 	for (;;) {
 		struct percpu *cpu = __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
