@@ -365,7 +365,8 @@ void vgic_set_pending(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-	if ((irq->edge || !irq->line) && pend_again(vcpu->vm, irq, id, GICH_LR_PENDING)) {
+	if (irq->lr != VGIC_NO_LR && (irq->edge || !irq->line) &&
+	    pend_again(vcpu->vm, irq, id, GICH_LR_PENDING)) {
 		irq->soft = !irq->edge;
 		return;
 	}
@@ -472,6 +473,20 @@ void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
 		receive_sgi(source, id, source->index);
 }
 
+/* It is in no list register any more: to where it belongs now. */
+static inline void leave_lr(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
+{
+	irq->lr = VGIC_NO_LR;
+	irq->soft = irq->manual = false;
+	witness(irq, __func__);
+	if (vgic_irq_pending(irq)) {
+		vgic_update(vcpu, id);
+	} else { /* as that would */
+		irq->asked = false;
+		irq->claimant = VGIC_NO_CPU;
+	}
+}
+
 void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
@@ -488,15 +503,7 @@ void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 	cpu->lr_used &= ~BIT(lr);
 	cpu->lr_eoi &= ~BIT(lr);
 	cpu->resample &= ~BIT(lr);
-	irq->lr = VGIC_NO_LR;
-	irq->soft = irq->manual = false;
-	witness(irq, __func__);
-	if (vgic_irq_pending(irq)) {
-		vgic_update(vcpu, id);
-	} else { /* as that would */
-		irq->asked = false;
-		irq->claimant = VGIC_NO_CPU;
-	}
+	leave_lr(vcpu, irq, id);
 }
 
 /* Have the list register ask for an interrupt at its EOI. */
@@ -704,16 +711,24 @@ static bool __attribute__((noinline)) evict_for(struct vcpu *vcpu, uint32_t prio
 	return worst != VGIC_LR_MAX || !any_pending;
 }
 
+/* In vgic_flush(), so that nothing goes into a list register meanwhile. */
 static void reclaim(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
-	uint32_t empty;
+	uint32_t empty, plain;
 
 	if (!cpu->lr_used)
 		return;
-	empty = io_read32(gic_gich + GICH_ELRSR0);
+	empty = io_read32(gic_gich + GICH_ELRSR0) & cpu->lr_used;
+	plain = empty & ~(cpu->lr_eoi | cpu->resample);
+	cpu->lr_used &= ~plain;
+	for (uint32_t lrs = plain; lrs; lrs &= lrs - 1U) {
+		uint32_t id = cpu->lr_irq[lowest_bit(lrs)];
+
+		leave_lr(vcpu, vgic_irq(vcpu, id), id);
+	}
 	if (cpu->lr_eoi)
-		empty |= io_read32(gic_gich + GICH_EISR0);
+		empty |= io_read32(gic_gich + GICH_EISR0) & cpu->lr_used;
 	for (empty &= cpu->lr_used; empty; empty &= empty - 1U)
 		vgic_retire(vcpu, lowest_bit(empty));
 }
@@ -721,7 +736,7 @@ static void reclaim(struct vcpu *vcpu)
 void vgic_flush(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
-	uint32_t hcr = VGIC_HCR;
+	uint32_t hcr = VGIC_HCR, best = 0; /* list registers that have got what was the most urgent */
 
 	spin_lock(&vcpu->vm->vgic.lock);
 	cpu->flushing = true;
@@ -733,18 +748,21 @@ void vgic_flush(struct vcpu *vcpu)
 	if (unlikely(vcpu->vm->vgic.shared || cpu->shares || cpu->asked)) /* the last such SPI may just be gone */
 		vgic_share(vcpu);
 	while (cpu->queued_levels) {
-		uint32_t id = best_queued(vcpu);
+		uint32_t id = best_queued(vcpu), lr;
 		struct vgic_irq *irq = vgic_irq(vcpu, id);
 
 		if (irq->hw && vgic_drop_fallen(vcpu, id))
 			continue;
-		if (!(vgic_lr_mask & ~cpu->lr_used) && !evict_for(vcpu, irq->priority >> 3)) {
+		if (!(vgic_lr_mask & ~cpu->lr_used) &&
+		    (best == vgic_lr_mask || !evict_for(vcpu, irq->priority >> 3))) {
 			hcr |= GICH_HCR_NPIE;
 			cpu->queue_floor = irq->priority;
 			break;
 		}
 		unqueue(vcpu->vm, irq, id);
-		put(vcpu, irq, id, lowest_bit(vgic_lr_mask & ~cpu->lr_used));
+		lr = lowest_bit(vgic_lr_mask & ~cpu->lr_used);
+		best |= BIT(lr);
+		put(vcpu, irq, id, lr);
 	}
 	if (unlikely(cpu->shares))
 		hcr |= vgic_share_hcr(vcpu);

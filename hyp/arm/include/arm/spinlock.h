@@ -90,7 +90,7 @@ static inline void spin_unlock(struct spinlock *lock)
 			 : "=&r"(word), "=&r"(failed)
 			 : "r"(lock), "r"(1U)
 			 : "cc", "memory");
-	if (unlikely((word ^ word >> 16) & 0xffffU))
+	if (unlikely(word ^ (word >> 16 | word << 16))) /* the halves differ: one EORS */
 		sev();
 }
 
