@@ -170,7 +170,8 @@ WRITE_ENABLED(icenabler_write, clear_enabled, vgic_update_forward)
 WRITE_ENABLED(twin_isenabler_write, set_enabled, vgic_twin_update_forward)
 WRITE_ENABLED(twin_icenabler_write, clear_enabled, vgic_twin_update_forward)
 
-/* These have other vCPUs, who may be about to take them: what is pending there already must not become pending twice. */
+/* These have other vCPUs, who may be about to take them: what is pending there already must not become pending twice.
+ */
 static void __attribute__((noinline)) set_pending_elsewhere(struct vcpu *vcpu, uint32_t first, uint32_t mask)
 {
 	uint32_t held = vgic_collect(vcpu, first, mask, true);

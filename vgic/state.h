@@ -23,7 +23,7 @@
 #define VGIC_NO_CPU  0xffU
 #define VGIC_PLAIN   1U
 #define VGIC_SOFT    0x10000U /* beside it: `soft` */
-#define VGIC_TWINS   224U /* SPIs of the host's that all VMs may have together */
+#define VGIC_TWINS   224U     /* SPIs of the host's that all VMs may have together */
 
 struct percpu;
 
@@ -56,7 +56,7 @@ struct vgic_irq {
 	uint8_t ready;    /* and how soon whoever has it takes it */
 	bool asked;       /* the others were asked for it */
 	bool group1;
-	uint32_t rank; /* priority and group, as they stand in a list register: vgic_set_rank() */
+	uint32_t rank;    /* priority and group, as they stand in a list register: vgic_set_rank() */
 	bool (*hw)(void); /* backed by the physical interrupt of the same ID (LR.HW); samples its line on the loaded
 			     vCPU */
 };
@@ -80,17 +80,17 @@ struct vgic_cpu {
 	 */
 	uint32_t queued_levels;            /* bit p: of priority p (five bits) there are some, */
 	uint8_t queued_words[VGIC_LEVELS]; /* bit w: in this word */
-	uint32_t queue_floor;    /* while GICH_HCR.NPIE is set: nothing of this priority or less displaces another */
-	bool flushing;           /* vgic_flush() is at work and will see what is queued meanwhile */
-	bool shares;             /* may have an SPI of several targets that nobody has acknowledged */
-	bool look_late;          /* and has had it for a while */
-	bool asked;              /* whether it would take one that another vCPU has */
-	uint8_t share_groups;    /* groups of those */
+	uint32_t queue_floor; /* while GICH_HCR.NPIE is set: nothing of this priority or less displaces another */
+	bool flushing;        /* vgic_flush() is at work and will see what is queued meanwhile */
+	bool shares;          /* may have an SPI of several targets that nobody has acknowledged */
+	bool look_late;       /* and has had it for a while */
+	bool asked;           /* whether it would take one that another vCPU has */
+	uint8_t share_groups; /* groups of those */
 	/*
-	 * The mailbox: SGIs that other vCPUs have sent and this one has not looked at yet, pending all the same. A byte an
-	 * ID, in it a bit for each source. Others set bits, without a lock, and ask for WORK_SGI; only the vCPU itself
-	 * clears them, on the CPU where it runs (or vgic_reset(), when it does not). Nobody else reads the state of its
-	 * SGIs, which are banked.
+	 * The mailbox: SGIs that other vCPUs have sent and this one has not looked at yet, pending all the same. A byte
+	 * an ID, in it a bit for each source. Others set bits, without a lock, and ask for WORK_SGI; only the vCPU
+	 * itself clears them, on the CPU where it runs (or vgic_reset(), when it does not). Nobody else reads the state
+	 * of its SGIs, which are banked.
 	 */
 	uint32_t mail[4];
 	bool spilled;            /* interrupts may be `acked` by it */

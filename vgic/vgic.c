@@ -365,8 +365,7 @@ void vgic_set_pending(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-	if (irq->lr != VGIC_NO_LR && (irq->edge || !irq->line) &&
-	    pend_again(vcpu->vm, irq, id, GICH_LR_PENDING)) {
+	if (irq->lr != VGIC_NO_LR && (irq->edge || !irq->line) && pend_again(vcpu->vm, irq, id, GICH_LR_PENDING)) {
 		irq->soft = !irq->edge;
 		return;
 	}
@@ -753,8 +752,7 @@ void vgic_flush(struct vcpu *vcpu)
 
 		if (irq->hw && vgic_drop_fallen(vcpu, id))
 			continue;
-		if (!(vgic_lr_mask & ~cpu->lr_used) &&
-		    (best == vgic_lr_mask || !evict_for(vcpu, irq->priority >> 3))) {
+		if (!(vgic_lr_mask & ~cpu->lr_used) && (best == vgic_lr_mask || !evict_for(vcpu, irq->priority >> 3))) {
 			hcr |= GICH_HCR_NPIE;
 			cpu->queue_floor = irq->priority;
 			break;

@@ -314,6 +314,85 @@ static void test_sgi_again(void **state)
 	assert_taken(0, SPURIOUS);
 }
 
+/* An SGI in the mailbox is pending: its vCPU reads and clears it, is woken, and finds it after CPU_OFF and CPU_ON. */
+static void test_sgi_mail(void **state)
+{
+	(void)state;
+	rig_write(1, SGIR, 0x1 << 16 | 3);
+	rig_write(2, SGIR, 0x1 << 16 | 3);
+	rig_write(1, SGIR, 0x1 << 16 | 12);
+	assert_int_equal(rig_lr_state(0, 3), 0);
+	assert_int_equal(rig_read8(0, SPENDSGIR + 3), 0x6);
+	rig_write8(0, CPENDSGIR + 3, 0x4);
+	assert_int_equal(rig_read8(0, CPENDSGIR + 3), 0x2);
+	assert_true(get_bit(0, ISPENDR, 3));
+	rig_settle();
+	assert_taken(0, 1U << 10 | 3);
+	rig_eoi(0, 1U << 10 | 3);
+	assert_taken(0, 1U << 10 | 12);
+	rig_eoi(0, 1U << 10 | 12);
+	assert_taken(0, SPURIOUS);
+	rig_write(3, SGIR, 0x1 << 16 | 15);
+	assert_true(get_bit(0, ISPENDR, 15)); /* nobody has settled */
+	rig_settle();
+	assert_taken(0, 3U << 10 | 15);
+	rig_eoi(0, 3U << 10 | 15);
+}
+
+static void test_sgi_mail_wakes(void **state)
+{
+	(void)state;
+	rig_write(1, SGIR, 0x1 << 16 | 3);
+	rig_on(0);
+	assert_true(vgic_has_pending(&rig.vcpu[0])); /* before it is taken out, and after */
+	rig_settle();
+	assert_true(vgic_has_pending(&rig.vcpu[0]));
+	assert_taken(0, 1U << 10 | 3);
+	rig_eoi(0, 1U << 10 | 3);
+	rig_write(0, CTLR, 0);
+	rig_write(1, SGIR, 0x1 << 16 | 3);
+	rig_on(0);
+	assert_false(vgic_has_pending(&rig.vcpu[0])); /* its group is not forwarded */
+	rig_settle();
+	assert_false(vgic_has_pending(&rig.vcpu[0]));
+	rig_write(1, CTLR, 3);
+	rig_settle();
+	assert_taken(0, 1U << 10 | 3);
+	rig_eoi(0, 1U << 10 | 3);
+}
+
+/* It is loaded nowhere, or off, or its VM starts anew. */
+static void test_sgi_mail_stays(void **state)
+{
+	(void)state;
+	rig_write(1, SGIR, 0x1 << 16 | 3);
+	rig_unload(0);
+	rig_write(2, SGIR, 0x1 << 16 | 3);
+	rig_load(0);
+	rig_settle();
+	assert_taken(0, 1U << 10 | 3);
+	rig_eoi(0, 1U << 10 | 3);
+	assert_taken(0, 2U << 10 | 3);
+	rig_eoi(0, 2U << 10 | 3);
+	rig_write(1, SGIR, 0x1 << 16 | 3);
+	rig_on(0);
+	vgic_reset_cpu(&rig.vcpu[0], false);
+	rig_write(2, SGIR, 0x1 << 16 | 4);
+	rig_reset_cpu(0);
+	rig_settle();
+	assert_taken(0, 1U << 10 | 3);
+	rig_eoi(0, 1U << 10 | 3);
+	assert_taken(0, 2U << 10 | 4);
+	rig_eoi(0, 2U << 10 | 4);
+	rig_write(1, SGIR, 0x1 << 16 | 3);
+	vgic_reset(&rig.vm);
+	rig_reset_cpu(0);
+	rig_write(0, CTLR, 3);
+	rig_settle();
+	assert_int_equal(rig_read8(0, SPENDSGIR + 3), 0);
+	assert_taken(0, SPURIOUS);
+}
+
 /* EOImode 1: the priority drops at EOIR, the interrupt comes again only after DIR. */
 static void test_split_eoi(void **state)
 {
@@ -732,6 +811,9 @@ int main(void)
 		TEST(test_sgi_sources),
 		TEST(test_sgi_late_source),
 		TEST(test_sgi_again),
+		TEST(test_sgi_mail),
+		TEST(test_sgi_mail_wakes),
+		TEST(test_sgi_mail_stays),
 		TEST(test_split_eoi),
 		TEST(test_hardware),
 		TEST(test_hardware_falls),
