@@ -1,8 +1,7 @@
 /*
  * The vGIC's data, embedded in struct vm and struct vcpu. vgic/moves.def has the table of where an interrupt is, and
- * who may take it from there; all of it under the VM's vgic.lock. Only put_again() does without, for a timer's
- * interrupt or an SGI that a vCPU sends to itself: what was ended in a list register is pending there again, which is
- * no move.
+ * who may take it from there; all of it under the VM's vgic.lock. Two things do without: a mailbox, and put_again(),
+ * for a timer's interrupt or an SGI: what was ended in a list register is pending there again, which is no move.
  */
 #ifndef VGIC_STATE_H
 #define VGIC_STATE_H

@@ -1,7 +1,8 @@
 /*
  * Routing, queueing and list registers. An interrupt that may be delivered goes into a list register at once where its
  * vCPU is the one that runs here and there is room; else it is a bit in its target's `queued` set, and vgic_flush()
- * moves the best ones into list registers on the way into the guest. Compiled for speed.
+ * moves the best ones into list registers on the way into the guest. An SGI from another vCPU comes by its mailbox.
+ * What was ended in a list register and comes again goes the short way: put_again(). Compiled for speed.
  */
 #include "vgic/internal.h"
 

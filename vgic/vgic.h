@@ -4,8 +4,8 @@
  *
  * An interrupt's state is in its struct vgic_irq, except while a list register holds it: then the register is the
  * master of pending and active. Only the CPU on which the owner is loaded touches its list registers. Another vCPU that
- * changes the interrupt leaves a note (vgic_cpu.resample or .queued) and WORK_VGIC; one that must know its state has it
- * given back first (vgic/state.c).
+ * changes the interrupt leaves a note (vgic_cpu.resample or .queued) and WORK_VGIC, or an SGI in its mailbox and
+ * WORK_SGI; one that must know its state has it given back first (vgic/state.c).
  */
 #ifndef VGIC_VGIC_H
 #define VGIC_VGIC_H

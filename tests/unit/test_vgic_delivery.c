@@ -239,7 +239,38 @@ static void test_soft_level_once(void **state)
 	assert_taken(0, SPURIOUS);
 }
 
-/* ... and it survives eviction. */
+/* Set pending while the guest serves it, it comes once more, also when the line falls before the end. */
+static void test_soft_level_behind_active(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	line(0, SPI, true);
+	assert_taken(0, SPI);
+	set_bit(0, ISPENDR, SPI);
+	rig_settle();
+	line(0, SPI, false);
+	rig_eoi(0, SPI);
+	assert_taken(0, SPI);
+	rig_eoi(0, SPI);
+	assert_taken(0, SPURIOUS);
+}
+
+/* What was set pending once has no part in the next one, which its line alone makes pending: it goes with the line. */
+static void test_soft_level_forgotten(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	set_bit(0, ISPENDR, SPI);
+	rig_settle();
+	assert_taken(0, SPI);
+	rig_eoi(0, SPI);
+	line(0, SPI, true);
+	assert_int_equal(rig_lr_state(0, SPI), GICH_LR_PENDING);
+	line(0, SPI, false);
+	assert_taken(0, SPURIOUS);
+}
+
+/* One that is set pending and waits survives eviction. */
 static void test_soft_level_evicted(void **state)
 {
 	(void)state;
@@ -807,6 +838,8 @@ int main(void)
 		TEST(test_disable_while_active),
 		TEST(test_soft_level),
 		TEST(test_soft_level_once),
+		TEST(test_soft_level_behind_active),
+		TEST(test_soft_level_forgotten),
 		TEST(test_soft_level_evicted),
 		TEST(test_sgi_sources),
 		TEST(test_sgi_late_source),
