@@ -774,20 +774,18 @@ void vgic_flush(struct vcpu *vcpu)
 }
 
 /* List registers that are not empty, ask for a look at their EOI, or whose interrupt has changed since. */
-static inline uint32_t occupied(const struct vcpu *vcpu)
+static inline uint32_t occupied(const struct vgic_cpu *cpu)
 {
-	uint32_t used = vcpu->vgic.lr_used;
-
-	return used && vcpu->vgic.on ? used & (~io_read32(gic_gich + GICH_ELRSR0) | vcpu->vgic.resample) : used;
+	return cpu->lr_used ? cpu->lr_used & (~io_read32(gic_gich + GICH_ELRSR0) | cpu->resample) : 0;
 }
 
 /* Not only what is pending already: also what vgic_flush() will make so, after an EOI or since an interrupt came. */
 static inline bool any_pending(struct vcpu *vcpu)
 {
-	if (vcpu->vgic.queued_levels || vgic_eoi_count(vcpu))
+	if (vcpu->vgic.queued_levels || io_read32(gic_gich + GICH_HCR) >> GICH_HCR_EOI_COUNT_SHIFT)
 		return true;
-	for (uint32_t lrs = occupied(vcpu); lrs; lrs &= lrs - 1U) {
-		uint32_t lr = lowest_bit(lrs), state = vgic_lr_get(vcpu, lr) & GICH_LR_STATE;
+	for (uint32_t lrs = occupied(&vcpu->vgic); lrs; lrs &= lrs - 1U) {
+		uint32_t lr = lowest_bit(lrs), state = vgic_lr_read(lr) & GICH_LR_STATE;
 		const struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
 		if (state & GICH_LR_PENDING ||

@@ -268,6 +268,15 @@ static void test_soft_level_forgotten(void **state)
 	assert_int_equal(rig_lr_state(0, SPI), GICH_LR_PENDING);
 	line(0, SPI, false);
 	assert_taken(0, SPURIOUS);
+	line(0, SPI, true);
+	assert_taken(0, SPI);
+	line(0, SPI, false);
+	rig_eoi(0, SPI);
+	set_bit(0, ISPENDR, SPI);
+	rig_write8(0, IPRIORITYR + SPI, 0x70); /* its list register is looked at: nothing but the bit speaks for it */
+	rig_settle();
+	assert_taken(0, SPI);
+	rig_eoi(0, SPI);
 }
 
 /* One that is set pending and waits survives eviction. */

@@ -325,6 +325,27 @@ static void test_several_targets(void **state)
 	rig_eoi(1, SPI);
 }
 
+/* It comes again where it was before, and is looked at as the first time. */
+static void test_several_targets_again(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	rig_write8(0, ITARGETSR + SPI, 0x6);
+	line(3, SPI, true);
+	assert_taken(1, SPI);
+	line(3, SPI, false);
+	rig_eoi(1, SPI);
+	while (rig_tick())
+		;
+	fake_gich[1].vmcr &= 0x07ffffffU; /* GICC_PMR = 0 */
+	line(3, SPI, true);
+	rig_tick();
+	assert_taken(2, SPI);
+	fake_gich[1].vmcr = FAKE_VMCR_OPEN;
+	line(3, SPI, false);
+	rig_eoi(2, SPI);
+}
+
 /* The guest aims the only such SPI at one CPU while it waits: nobody looks any more. One that is idle is not looked at.
  */
 static void test_several_targets_no_more(void **state)
@@ -515,6 +536,7 @@ int main(void)
 		TEST(test_cpu_off_gives_back),
 		TEST(test_cpu_off_of_several),
 		TEST(test_several_targets),
+		TEST(test_several_targets_again),
 		TEST(test_several_targets_no_more),
 		TEST(test_several_targets_masked),
 		TEST(test_cpu_off_in_handler),
