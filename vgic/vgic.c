@@ -293,6 +293,12 @@ static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, 
 	return value;
 }
 
+/* Of several it would have to be looked at; and aimed elsewhere while it was active here, it leaves with its end. */
+static inline bool has_other_target(const struct vcpu *owner, const struct vgic_irq *irq, uint32_t id)
+{
+	return id >= VGIC_PRIVATE && irq->targets != BIT(owner->index) && owner->vm->vcpu_count > 1;
+}
+
 /* Pending, in a list register of this CPU, where it was the last time. Under the lock. `set`: bits of the register. */
 static inline bool pend_again(struct vm *vm, const struct vgic_irq *irq, uint32_t id, uint32_t set)
 {
@@ -300,7 +306,7 @@ static inline bool pend_again(struct vm *vm, const struct vgic_irq *irq, uint32_
 	uint32_t value;
 
 	if (irq->taken || irq->latch || irq->hw || (irq->plain & ~VGIC_SOFT) != VGIC_PLAIN ||
-	    vgic_has_several_targets(irq) || !is_here(owner))
+	    has_other_target(owner, irq, id) || !is_here(owner))
 		return false;
 	value = put_again(owner, irq, id, ~0U, set);
 	if (!value)

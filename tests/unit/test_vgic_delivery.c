@@ -239,6 +239,30 @@ static void test_soft_level_once(void **state)
 	assert_taken(0, SPURIOUS);
 }
 
+/* Aimed at another vCPU while it is served: the next one goes there, whatever it is raised by. */
+static void test_aimed_elsewhere(void **state)
+{
+	(void)state;
+	for (uint32_t how = 0; how < 3; how++) {
+		rig_start(2, 4);
+		if (how == 0)
+			make_edge(SPI);
+		open_irq(0, SPI, 0x80);
+		line(0, SPI, true);
+		assert_taken(0, SPI);
+		rig_write8(0, ITARGETSR + SPI, 0x2);
+		line(0, SPI, false);
+		rig_eoi(0, SPI);
+		if (how == 2)
+			set_bit(0, ISPENDR, SPI);
+		else
+			vgic_set_line(&rig.vm, 0, SPI, true);
+		rig_settle();
+		assert_taken(0, SPURIOUS);
+		assert_taken(1, SPI);
+	}
+}
+
 /* Set pending while the guest serves it, it comes once more, also when the line falls before the end. */
 static void test_soft_level_behind_active(void **state)
 {
@@ -847,6 +871,7 @@ int main(void)
 		TEST(test_disable_while_active),
 		TEST(test_soft_level),
 		TEST(test_soft_level_once),
+		TEST(test_aimed_elsewhere),
 		TEST(test_soft_level_behind_active),
 		TEST(test_soft_level_forgotten),
 		TEST(test_soft_level_evicted),
