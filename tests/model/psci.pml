@@ -69,7 +69,7 @@ bool queued[VCPUS], running[VCPUS], wake_pending[VCPUS];
 /* struct percpu: cpu->vcpu is the vCPU while that is `running`, else NULL; an SGI that waits for this CPU */
 bool sgi[VCPUS];
 
-/* vGIC: an interrupt in the vCPU's `queued` set; one in a list register */
+/* vGIC: an interrupt in the vCPU's mailbox or `queued` set (VGIC: or WORK_SGI); one in a list register */
 bool irq[VCPUS], lr[VCPUS];
 
 /* Budgets. */
@@ -273,7 +273,7 @@ inline leave()
 		:: else -> skip
 		fi;
 		if
-		:: bits & VGIC -> atomic { /* vgic_flush() */
+		:: bits & VGIC -> atomic { /* vgic_take_sgis(), vgic_flush() */
 			bits = 0;
 			if
 			:: irq[me] -> irq[me] = false; lr[me] = true
@@ -360,7 +360,7 @@ inline system_reset()
 	write()
 }
 
-/* vgic_send_sgi(), deliver(), set_queued(): under vgic.lock, except that vcpu_request() is seen in steps. */
+/* vgic_send_sgi(): a bit in the mailbox at once, vcpu_request() in steps. */
 inline send_sgi(v)
 {
 	atomic {
