@@ -136,10 +136,32 @@ static inline uint32_t vgic_eoi_count(const struct vcpu *vcpu)
 	return (vcpu->vgic.on ? io_read32(gic_gich + GICH_HCR) : vcpu->vgic.hcr) >> GICH_HCR_EOI_COUNT_SHIFT;
 }
 
+/* The vCPU runs on this CPU: its list registers are at hand, and it looks at its work before it goes on. */
+static inline bool vgic_is_here(const struct vcpu *vcpu)
+{
+	return this_cpu()->thread == &vcpu->thread && vcpu->vgic.on;
+}
+
+#define VGIC_LR_PRIORITY GICH_LR_PRIORITY(0xf8)
+
+/* The list register has the interrupt's priority and group. */
+static inline bool vgic_same_rank(const struct vgic_irq *irq, uint32_t value)
+{
+	return (value & (VGIC_LR_PRIORITY | GICH_LR_GROUP1)) == irq->rank;
+}
+
+static inline void vgic_count_injected(struct vgic_cpu *cpu, uint32_t id)
+{
+	cpu->injected_id[cpu->injected++ % ARRAY_SIZE(cpu->injected_id)] = (uint8_t)id;
+}
+
+static inline bool vgic_has_mail(const struct vgic_cpu *cpu)
+{
+	return cpu->mail[0] | cpu->mail[1] | cpu->mail[2] | cpu->mail[3];
+}
+
 /* vgic/vgic.c: call it after any change to an interrupt's state. `vcpu`: whose, for a private one. */
 void vgic_update(struct vcpu *vcpu, uint32_t id);
-/* GICD_ISPENDR. */
-void vgic_set_pending(struct vcpu *vcpu, uint32_t id);
 /* After a change of GICD_CTLR; of the interrupt's enable bit or group. */
 void vgic_update_all(struct vm *vm);
 void vgic_update_forward(struct vcpu *vcpu, uint32_t id);
@@ -161,6 +183,13 @@ void vgic_resample(struct vcpu *vcpu);
  */
 bool vgic_drop_fallen(struct vcpu *vcpu, uint32_t id);
 
+/*
+ * vgic/raise.c. vgic_set_pending(): the guest has written to GICD_ISPENDR. vgic_open_mail(): before the vCPU, which is
+ * the current one, looks at the state of its SGIs; what has come by mail is part of it.
+ */
+void vgic_set_pending(struct vcpu *vcpu, uint32_t id);
+void vgic_open_mail(struct vcpu *vcpu);
+
 /* vgic/state.c: interrupts that the guest has ended while they were in no list register (GICH_HCR.EOICount). */
 void vgic_count_eois(struct vcpu *vcpu);
 /*
@@ -178,9 +207,6 @@ uint32_t vgic_collect(struct vcpu *vcpu, uint32_t first, uint32_t mask, bool wri
 void vgic_release(struct vcpu *vcpu, uint32_t first, uint32_t held);
 /* A vCPU that another one waits for, loaded on this CPU or on none. */
 void vgic_serve_recall(struct vcpu *vcpu);
-
-/* Before the vCPU, which is the current one, looks at the state of its SGIs: what has come by mail is part of it. */
-void vgic_open_mail(struct vcpu *vcpu);
 
 /* A bit of *vgic_busy(), looked at: it is idle, and need not be looked at again. */
 bool vgic_is_idle(const struct vgic_irq *irq);

@@ -1,13 +1,11 @@
 /*
  * Routing, queueing and list registers. An interrupt that may be delivered goes into a list register at once where its
  * vCPU is the one that runs here and there is room; else it is a bit in its target's `queued` set, and vgic_flush()
- * moves the best ones into list registers on the way into the guest. An SGI from another vCPU comes by its mailbox.
- * What was ended in a list register and comes again goes the short way: put_again(). Compiled for speed.
+ * moves the best ones into list registers on the way into the guest. Compiled for speed.
  */
 #include "vgic/internal.h"
 
 #define NO_FLOOR         0x100U
-#define LR_PRIORITY_MASK GICH_LR_PRIORITY(0xf8)
 #define LR_SOURCE(value) FIELD(value, 10, 3)
 
 uint32_t vgic_lr_mask;
@@ -15,12 +13,6 @@ uint32_t vgic_lr_mask;
 void vgic_init(void)
 {
 	vgic_lr_mask = BIT(MIN(gic_list_registers(), VGIC_LR_MAX)) - 1U;
-}
-
-/* The vCPU runs on this CPU: its list registers are at hand, and it looks at its work before it goes on. */
-static inline bool is_here(const struct vcpu *vcpu)
-{
-	return this_cpu()->thread == &vcpu->thread && vcpu->vgic.on;
 }
 
 /*
@@ -76,11 +68,6 @@ static void unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
 		cpu->queue_floor = NO_FLOOR; /* list registers may change from now on without a vgic_flush() */
 }
 
-static inline void count_injected(struct vgic_cpu *cpu, uint32_t id)
-{
-	cpu->injected_id[cpu->injected++ % ARRAY_SIZE(cpu->injected_id)] = (uint8_t)id;
-}
-
 /* The list register is the interrupt's from now on. */
 static inline void occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
 {
@@ -88,14 +75,8 @@ static inline void occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, 
 	irq->owner = (uint8_t)vcpu->index;
 	vcpu->vgic.lr_irq[lr] = (uint8_t)id;
 	vcpu->vgic.lr_used |= BIT(lr);
-	count_injected(&vcpu->vgic, id);
+	vgic_count_injected(&vcpu->vgic, id);
 	witness(irq, __func__);
-}
-
-/* The list register has the interrupt's priority and group. */
-static inline bool same_rank(const struct vgic_irq *irq, uint32_t value)
-{
-	return (value & (LR_PRIORITY_MASK | GICH_LR_GROUP1)) == irq->rank;
 }
 
 /* Into a list register of this CPU that is empty. */
@@ -179,9 +160,9 @@ static void deliver(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 		vcpu_request(vcpu, WORK_VGIC);
 		return;
 	}
-	if (!space && !cpu->queued_levels && !cpu->flushing && is_here(vcpu))
+	if (!space && !cpu->queued_levels && !cpu->flushing && vgic_is_here(vcpu))
 		space = take_ended(vcpu);
-	if (!space || cpu->queued_levels || cpu->flushing || !is_here(vcpu)) {
+	if (!space || cpu->queued_levels || cpu->flushing || !vgic_is_here(vcpu)) {
 		set_queued(vcpu, irq, id);
 		if (!cpu->flushing && !waits_behind(cpu, irq))
 			vcpu_request(vcpu, WORK_VGIC);
@@ -200,7 +181,7 @@ static void resample(struct vcpu *vcpu, uint32_t lr);
 /* An interrupt in a list register has changed. */
 static void changed_in_lr(struct vcpu *owner, uint32_t lr)
 {
-	if (is_here(owner)) {
+	if (vgic_is_here(owner)) {
 		resample(owner, lr);
 		if (owner->vgic.queued_levels && !owner->vgic.flushing)
 			vcpu_request(owner, WORK_VGIC); /* may be the more urgent now, or have room */
@@ -267,216 +248,6 @@ void vgic_update_all(struct vm *vm)
 		update_busy(v, 0);
 	for (uint32_t w = 1; w < VGIC_WORDS; w++)
 		update_busy(vm->vcpu[0], w);
-}
-
-/*
- * Nearly always the list register of an interrupt's last time is still its own, and empty. Then all that changes is the
- * register itself, which is this CPU's. So a private interrupt of the vCPU that runs here does without the lock: others
- * change, under the lock, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(), which
- * looks at the register again. What is in the register then; 0: it is not so. `vcpu` is here, and the interrupt plain.
- */
-static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id, uint32_t keep,
-				 uint32_t set)
-{
-	uint32_t lr = irq->lr, value;
-	volatile uint8_t *at;
-
-	if (lr == VGIC_NO_LR || vcpu->vgic.queued_levels || !(vcpu->vm->vgic.forwarded >> irq->group1 & 1U))
-		return 0;
-	at = gic_gich + GICH_LR0 + 4U * lr;
-	value = io_read32(at);
-	if (value & (GICH_LR_STATE | GICH_LR_EOI) || !same_rank(irq, value)) /* `lr_eoi` is GICH_LR_EOI */
-		return 0;
-	value = (value & keep) | set;
-	io_write32(at, value);
-	count_injected(&vcpu->vgic, id);
-	return value;
-}
-
-/* Of several it would have to be looked at; and aimed elsewhere while it was active here, it leaves with its end. */
-static inline bool has_other_target(const struct vcpu *owner, const struct vgic_irq *irq, uint32_t id)
-{
-	return id >= VGIC_PRIVATE && irq->targets != BIT(owner->index) && owner->vm->vcpu_count > 1;
-}
-
-/* Pending, in a list register of this CPU, where it was the last time. Under the lock. `set`: bits of the register. */
-static inline bool pend_again(struct vm *vm, const struct vgic_irq *irq, uint32_t id, uint32_t set)
-{
-	struct vcpu *owner = vm->vcpu[irq->owner];
-	uint32_t value;
-
-	if (irq->taken || irq->latch || irq->hw || (irq->plain & ~VGIC_SOFT) != VGIC_PLAIN ||
-	    has_other_target(owner, irq, id) || !is_here(owner))
-		return false;
-	value = put_again(owner, irq, id, ~0U, set);
-	if (!value)
-		return false;
-	owner->vgic.lr[irq->lr] = value; /* as vgic_lr_note() */
-	if (set & GICH_LR_EOI)
-		owner->vgic.lr_eoi |= BIT(irq->lr);
-	return true;
-}
-
-static inline void rise(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
-{
-	if (pend_again(vcpu->vm, irq, id, irq->edge ? GICH_LR_PENDING : GICH_LR_PENDING | GICH_LR_EOI)) {
-		irq->soft = false;
-		return;
-	}
-	irq->latch |= irq->edge;
-	vgic_update(vcpu, id);
-}
-
-/* Of a level. While the guest serves the interrupt nothing else is to be done: nothing comes after its end. */
-static inline void fall(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id)
-{
-	struct vcpu *owner = vcpu->vm->vcpu[irq->owner];
-	uint32_t lr = irq->lr, value;
-
-	if (lr == VGIC_NO_LR || irq->latch || irq->taken || irq->hw || !is_here(owner)) {
-		vgic_update(vcpu, id);
-		return;
-	}
-	value = vgic_lr_read(lr);
-	if ((value & GICH_LR_STATE) != GICH_LR_ACTIVE) {
-		vgic_update(vcpu, id);
-	} else if (value & GICH_LR_EOI) {
-		vgic_lr_write(lr, value & ~GICH_LR_EOI);
-		owner->vgic.lr_eoi &= ~BIT(lr);
-	}
-}
-
-void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
-{
-	struct vcpu *vcpu = vm->vcpu[id < VGIC_PRIVATE ? cpu : 0];
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-
-	if (irq->line == level)
-		return;            /* the line is its device's alone */
-	if (irq->edge && !level) { /* of an edge's end nobody hears (IHI 0048B 1.4.2) */
-		irq->line = false;
-		dmb_ish(); /* who makes it a level writes that, and then looks at the line */
-		if (likely(irq->edge))
-			return;
-	}
-	spin_lock(&vm->vgic.lock);
-	irq->line = level;
-	if (level)
-		rise(vcpu, irq, id);
-	else if (!irq->edge)
-		fall(vcpu, irq, id);
-	spin_unlock(&vm->vgic.lock);
-}
-
-void vgic_set_pending(struct vcpu *vcpu, uint32_t id)
-{
-	struct vgic_irq *irq = vgic_irq(vcpu, id);
-
-	if (irq->lr != VGIC_NO_LR && (irq->edge || !irq->line) && pend_again(vcpu->vm, irq, id, GICH_LR_PENDING)) {
-		irq->soft = !irq->edge;
-		return;
-	}
-	irq->latch = true;
-	vgic_update(vcpu, id);
-}
-
-void vgic_pulse(struct vm *vm, uint32_t cpu, uint32_t id)
-{
-	vgic_set_line(vm, cpu, id, true);
-	vgic_set_line(vm, cpu, id, false);
-}
-
-/* Out of line, so that the short ways save no registers. */
-static void __attribute__((noinline)) raise_line(struct vcpu *vcpu, uint32_t id)
-{
-	spin_lock(&vcpu->vm->vgic.lock);
-	vcpu->vgic.irq[id].line = true;
-	vgic_update(vcpu, id);
-	spin_unlock(&vcpu->vm->vgic.lock);
-}
-
-void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
-{
-	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
-
-	if (unlikely(irq->latch || irq->plain != VGIC_PLAIN || !is_here(vcpu) ||
-		     !put_again(vcpu, irq, id, ~0U, GICH_LR_PENDING)))
-		raise_line(vcpu, id);
-}
-
-/* SGIs of these sources are pending for `vcpu`, the current one. */
-static void receive(struct vcpu *vcpu, uint32_t id, uint32_t sources)
-{
-	vcpu->vgic.irq[id].sources |= (uint8_t)sources;
-	vgic_update(vcpu, id);
-}
-
-static void __attribute__((noinline)) receive_locked(struct vcpu *vcpu, uint32_t id, uint32_t source)
-{
-	spin_lock(&vcpu->vm->vgic.lock);
-	receive(vcpu, id, BIT(source));
-	spin_unlock(&vcpu->vm->vgic.lock);
-}
-
-/* `vcpu` is the current one: nobody else changes `sources`. */
-static inline void receive_sgi(struct vcpu *vcpu, uint32_t id, uint32_t source)
-{
-	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
-
-	if (irq->sources || irq->plain != VGIC_PLAIN ||
-	    !put_again(vcpu, irq, id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(source)))
-		receive_locked(vcpu, id, source);
-}
-
-static inline uint32_t take_mail(struct vgic_cpu *cpu, uint32_t word)
-{
-	return cpu->mail[word] ? __atomic_exchange_n(&cpu->mail[word], 0U, __ATOMIC_ACQUIRE) : 0;
-}
-
-void vgic_take_sgis(struct vcpu *vcpu)
-{
-	for (uint32_t w = 0; w < ARRAY_SIZE(vcpu->vgic.mail); w++)
-		for (uint32_t mail = take_mail(&vcpu->vgic, w); mail; mail &= mail - 1U) {
-			uint32_t bit = lowest_bit(mail);
-
-			receive_sgi(vcpu, w * 4U + bit / 8U, bit % 8U);
-		}
-}
-
-void vgic_open_mail(struct vcpu *vcpu)
-{
-	for (uint32_t w = 0; w < ARRAY_SIZE(vcpu->vgic.mail); w++)
-		for (uint32_t mail = take_mail(&vcpu->vgic, w); mail; mail &= mail - 1U) {
-			uint32_t bit = lowest_bit(mail);
-
-			receive(vcpu, w * 4U + bit / 8U, BIT(bit % 8U));
-		}
-}
-
-static inline bool has_mail(const struct vgic_cpu *cpu)
-{
-	return cpu->mail[0] | cpu->mail[1] | cpu->mail[2] | cpu->mail[3];
-}
-
-/* The mail is in the box before anybody sees WORK_SGI: vcpu_request() begins with a barrier. */
-static void __attribute__((noinline)) send_others(const struct vcpu *source, uint32_t targets, uint32_t id)
-{
-	for (; targets; targets &= targets - 1U) {
-		struct vcpu *vcpu = source->vm->vcpu[lowest_bit(targets)];
-
-		__atomic_fetch_or(&vcpu->vgic.mail[id / 4U], BIT(id % 4U * 8U + source->index), __ATOMIC_RELAXED);
-		vcpu_request(vcpu, WORK_SGI);
-	}
-}
-
-void vgic_send_sgi(struct vcpu *source, uint32_t targets, uint32_t id)
-{
-	uint32_t self = BIT(source->index);
-
-	if (targets & ~self)
-		send_others(source, targets & ~self & (BIT(source->vm->vcpu_count) - 1U), id);
-	if (targets & self)
-		receive_sgi(source, id, source->index);
 }
 
 /* It is in no list register any more: to where it belongs now. */
@@ -583,8 +354,8 @@ static void resample_pending(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t l
 		vgic_withdraw(vcpu, lr, value);
 		return;
 	}
-	if (!same_rank(irq, value)) {
-		value = (value & ~LR_PRIORITY_MASK) | GICH_LR_PRIORITY(irq->priority);
+	if (!vgic_same_rank(irq, value)) {
+		value = (value & ~VGIC_LR_PRIORITY) | GICH_LR_PRIORITY(irq->priority);
 		vgic_lr_write(lr, value);
 	}
 	/* What came again meanwhile is one pending interrupt with what waits here. */
@@ -603,7 +374,7 @@ static void resample_active(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t lr
 	bool sgi = vcpu->vgic.lr_irq[lr] < 16;
 	uint32_t before = value;
 
-	deliver_it = deliver_it && same_rank(irq, value);
+	deliver_it = deliver_it && vgic_same_rank(irq, value);
 	if (!deliver_it && (value & GICH_LR_PENDING)) {
 		unpend(vcpu, lr, value);
 		value &= ~GICH_LR_PENDING;
@@ -806,7 +577,7 @@ bool vgic_has_pending(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
 
-	if (unlikely(has_mail(cpu))) {
+	if (unlikely(vgic_has_mail(cpu))) {
 		spin_lock(&vcpu->vm->vgic.lock);
 		vgic_open_mail(vcpu);
 		spin_unlock(&vcpu->vm->vgic.lock);
