@@ -160,9 +160,10 @@ static int testdev_ring(const struct testdev_end *from)
 	aborts += load16_checked(at) < 0;
 	aborts += load_words_checked(word, at) != 0;
 	aborts += store16_checked(at, 0) != 0;
+	aborts += store8_checked(at, 0) != 0;
 	aborts += store_words_checked(at, 0, 0) != 0;
 	fault_give_back(kept);
-	return aborts == 0 ? 0 : aborts == 4 ? -EIO : -EINVAL;
+	return aborts == 0 ? 0 : aborts == 5 ? -EIO : -EINVAL;
 }
 
 static int testdev_operate(struct testdev_end *from, struct testdev_end *to, const struct testdev_request *request)

@@ -315,6 +315,51 @@ static void test_failed_write(void **state)
 	end();
 }
 
+/* The guest's RAM at `at` aborts; 0: nowhere. */
+static void spoil(uint64_t at)
+{
+	fake_machine.bad = at ? fake_guest_at(at) : NULL;
+	fake_virtio.bad = at;
+	fake_machine.bad_size = fake_virtio.bad_size = at ? 1 : 0;
+}
+
+/*
+ * Without a header nothing is done, without data there is an error, without a status nobody hears of what has been
+ * done; and each request counts once.
+ */
+static void test_aborts(void **state)
+{
+	static const struct {
+		uint64_t at;
+		uint8_t status;
+		uint32_t used, errors, moved;
+	} row[] = {
+		{HEADER + 8U, NO_STATUS, 0, 1, 0}, {RIG_DATA + 100U, IOERR, 1, 1, 0}, {STATUS, NO_STATUS, 0, 0, 512}};
+
+	(void)state;
+	for (uint32_t i = 0; i < 2U * ARRAY_SIZE(row); i++) {
+		bool in = i % 2U == 0;
+
+		begin_ram(64);
+		memset(data(), 0x11, 512);
+		assert_int_equal(request(OUT, 0, 512, false), OK);
+		memset(data(), 0x22, 512);
+		fake_write(SYSREG_elr_hyp, 0x40001234U);
+		spoil(row[i / 2U].at);
+		assert_int_equal(request(in ? IN : OUT, 0, 512, in), row[i / 2U].status);
+		spoil(0);
+		assert_int_equal(used(), row[i / 2U].used);
+		assert_int_equal(read_elr_hyp(), 0x40001234U);
+		assert_int_equal(disk->device.count.errors, row[i / 2U].errors);
+		assert_int_equal(disk->device.count.bytes, 512U + row[i / 2U].moved);
+		assert_int_equal(disk->device.count.requests, 2);
+		assert_int_equal(data()[0], in && row[i / 2U].moved ? 0x11 : 0x22);
+		assert_int_equal(request(IN, 0, 512, true), OK);
+		assert_int_equal(data()[511], !in && row[i / 2U].moved ? 0x22 : 0x11);
+		end();
+	}
+}
+
 static uint8_t zero(uint32_t type, uint64_t sector, uint32_t sectors, uint32_t flags)
 {
 	uint32_t segment[4] = {(uint32_t)sector, (uint32_t)(sector >> 32), sectors, flags};
@@ -546,7 +591,7 @@ int main(void)
 		cmocka_unit_test(test_bad_elsewhere), cmocka_unit_test(test_ram_disk),
 		cmocka_unit_test(test_steps),         cmocka_unit_test(test_scattered),
 		cmocka_unit_test(test_short_id),      cmocka_unit_test(test_bad_page),
-		cmocka_unit_test(test_nodes),
+		cmocka_unit_test(test_nodes),         cmocka_unit_test(test_aborts),
 	};
 
 	/* Once more with requests that are served at once where they are of the usual shape. */
