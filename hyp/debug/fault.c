@@ -35,22 +35,20 @@ static bool fault_is_hole(uint32_t hsr)
 
 #define NEAR 64U /* more than an instruction moves */
 
-/*
- * The address of an external abort may be missing: what is not near where the accesses of FAULT_MEMORY_FOUND have their
- * pointers, r0 and r1, is not believed.
- */
-static bool is_operand(const struct panic_frame *frame, uint32_t va)
+/* The address of an external abort may be missing: one that is not near the access's pointers is not believed. */
+static bool is_operand(const struct panic_frame *frame, uint32_t va, uint32_t kind)
 {
-	return va - frame->r[0] + NEAR < 2U * NEAR || va - frame->r[1] + NEAR < 2U * NEAR;
+	return va - frame->r[1] + NEAR < 2U * NEAR ||
+	       (kind == FAULT_MEMORY_FOUND && va - frame->r[0] + NEAR < 2U * NEAR);
 }
 
 /* The page that has not answered, by HYP's own tables. PAR is a guest's: put back. */
-static void tell_found(const struct panic_frame *frame, uint32_t hsr)
+static void tell_found(const struct panic_frame *frame, uint32_t hsr, uint32_t kind)
 {
 	uint32_t va = read_hdfar();
 	uint64_t saved = read_par_64(), par;
 
-	if (hsr & ISS_FNV || !is_operand(frame, va))
+	if (hsr & ISS_FNV || !is_operand(frame, va, kind))
 		return;
 	write_ats1hr(va);
 	isb();
@@ -75,8 +73,8 @@ void fault_handle(struct panic_frame *frame)
 
 	for (const struct fault_range *row = extable_start; row < extable_end; row++)
 		if (is_survived(row, frame, hsr)) {
-			if (row->kind == FAULT_MEMORY_FOUND && fault_is_external(hsr))
-				tell_found(frame, hsr);
+			if (row->kind != FAULT_MEMORY && fault_is_external(hsr))
+				tell_found(frame, hsr, row->kind);
 			frame->pc = row->fixup;
 			return;
 		}

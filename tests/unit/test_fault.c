@@ -24,9 +24,10 @@ const struct fault_range extable_start[] = {
 	{0x1000, 0x1010, 0x2000, FAULT_MEMORY_FOUND},
 	{0x1010, 0x1018, 0x3000, FAULT_MEMORY},
 	{0x1020, 0x1024, 0x4000, FAULT_UNDEFINED},
+	{0x1030, 0x1034, 0x5000, FAULT_MEMORY_AT_R1},
 };
 extern const struct fault_range extable_end[];
-__asm__(".globl extable_end\n.set extable_end, extable_start + 48");
+__asm__(".globl extable_end\n.set extable_end, extable_start + 64");
 
 static jmp_buf panicked;
 
@@ -142,10 +143,17 @@ static void test_found(void **state)
 	assert_int_equal(finds, 0);
 	go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL | ISS_FNV);
 	assert_int_equal(finds, 0);
-	par_of_va = 0;
+	assert_int_equal(go_on(0x1030, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x5000);
+	assert_int_equal(finds, 1);
+	to = fault_va; /* a number that is so by chance, or by a guest's choice */
+	from = 0;
+	assert_int_equal(go_on(0x1030, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x5000);
+	assert_int_equal(finds, 0);
+	par_of_va = to = 0;
+	from = fault_va;
 	assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x2000);
 	assert_int_equal(finds, 0);
-	fault_va = 0;
+	fault_va = from = 0;
 }
 
 /* An instruction that may be missing, and no other. */

@@ -31,7 +31,7 @@ void clean_invalidate_checked(const void *at, const void *end, uint32_t line);
  * some keeps them around all of them (<arm/fault_kept.h>). Half words are naturally aligned, words as words are.
  *
  * The address is in r1, where the fault handler looks for it. A fault goes on behind the access, with -EIO in `ret`;
- * the row of the exception table says MEMORY_FOUND, as in hyp/arm/copy.S. The C code is all Thumb.
+ * the row of the exception table says FAULT_MEMORY_AT_R1 (hyp/debug/fault.h). The C code is all Thumb.
  */
 #define CHECKED_ACCESS(access)               \
 	"1:	" access "\n"                \
@@ -43,7 +43,7 @@ void clean_invalidate_checked(const void *at, const void *end, uint32_t line);
 	"	.popsection\n"                     \
 	"	.pushsection .extable, \"a\"\n"    \
 	"	.balign	4\n"                       \
-	"	.word	1b, 2b, 3b, 1\n"             \
+	"	.word	1b, 2b, 3b, 3\n"             \
 	"	.popsection"
 
 /* The half word, or -EIO. */
