@@ -2,7 +2,7 @@
 
 # What is typed goes to tools/run as it is: neither make nor the host's shell looks into it. Before
 # the first $(shell), for which make 4.4 expands all that it exports.
-RUN_VARS := BOARD BOOT CPU CPUS MEM RUN DISK NET BOOTARGS SMP HOSTMEM BUNDLE KERNEL INITRAMFS OPTIONS GDB ARGS
+RUN_VARS := BOARD BOOT CPU CPUS MEM RUN DISK NET DEMO BOOTARGS SMP HOSTMEM BUNDLE KERNEL INITRAMFS OPTIONS GDB ARGS
 $(foreach v,$(RUN_VARS),$(if $(filter-out undefined,$(origin $v)),$(eval override $v := $$(value $v))$(eval export $v)))
 
 CROSS   ?= arm-none-eabi-
@@ -178,8 +178,8 @@ deps: ## install what the build and the tests need (apt), fetch the target's pac
 	tools/deps host $(FETCH_LIBS) $(FETCH_GUEST)
 
 # What these need is installed first; then make starts over, because the compilers may be new.
-run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sabre|midway|mcimx6ul-evk|ast2600-evb BOOT=direct|uboot-uimage|uboot-fit|uboot-bootz|uboot-script|flash CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" DISK=image|debian NET=user BOOTARGS= BUNDLE= KERNEL= INITRAMFS= SMP= HOSTMEM= OPTIONS="virt7's own" ARGS="QEMU's"
-	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/flash.bin $(if $(KERNEL)$(BUNDLE),,$(BUILD)/debian.itb)
+run: deps ## boot Debian in a VM. BOARD=virt|vexpress-a15|orangepi-pc|mcimx7d-sabre|midway|mcimx6ul-evk|ast2600-evb BOOT=direct|uboot-uimage|uboot-fit|uboot-bootz|uboot-script|flash CPU=cortex-a15|cortex-a7|max CPUS= MEM= RUN="command" DISK=image|debian NET=user DEMO=rtos BOOTARGS= BUNDLE= KERNEL= INITRAMFS= SMP= HOSTMEM= OPTIONS="virt7's own" ARGS="QEMU's"
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/virt7.bin $(BUILD)/flash.bin $(if $(KERNEL)$(BUNDLE),,$(BUILD)/debian.itb) $(if $(DEMO),guests)
 	$(Q)tools/run
 
 gdb: ## like run, but QEMU waits for a debugger on port 1234

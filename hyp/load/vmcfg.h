@@ -31,6 +31,7 @@ struct vm_config {
 	bool autostart;
 	bool virtio_legacy;  /* its virtio devices have registers of version 1 */
 	bool dedicated_cpus; /* each vCPU has a physical CPU that nobody else gets */
+	bool prefault;       /* all of its RAM is zeroed and mapped before it starts */
 	enum vm_action on_crash, on_reset;
 	struct property_strings passthrough; /* paths or aliases of the host's devices that it gets */
 	bool trusted_dma;                    /* they may read and write all of the host's RAM */

@@ -398,7 +398,7 @@ int vm_touch_in_turns(struct vm *vm, ipa_t at)
 }
 
 /* What does not answer has had its line, and stays away from the guest; a device that is told to write there is not. */
-void vm_map_direct(struct vm *vm)
+void vm_map_all(struct vm *vm)
 {
 	for (uint64_t at = 0; at < vm->config.ram_size; at += BLOCK_SIZE) {
 		vm_touch(vm, ipa(vmcfg_ram_base(&vm->config) + at));

@@ -141,8 +141,8 @@ static inline bool vm_is_direct(const struct vm *vm)
 	return vm->config.trusted_dma;
 }
 
-/* That mapping: for a VM that has its RAM and is about to start. May be preempted. */
-void vm_map_direct(struct vm *vm);
+/* That mapping, of a VM with prefault too: it has its RAM and is about to start. May be preempted. */
+void vm_map_all(struct vm *vm);
 
 /*
  * Reserve the VM's RAM, if it has none; all of it or nothing. -ENOMEM after one logged line. Under vm->lock, or before

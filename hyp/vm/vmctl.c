@@ -69,8 +69,8 @@ static int prepare(struct vm *vm)
 	device_quiesce_all(vm);
 	s2_clear(&vm->s2);
 	vm_mend_ram(vm);
-	if (vm_is_direct(vm))
-		vm_map_direct(vm);
+	if (vm_is_direct(vm) || vm->config.prefault)
+		vm_map_all(vm);
 	vgic_reset(vm);
 	device_reset_all(vm);
 	vm->suspended = false;

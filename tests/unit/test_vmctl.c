@@ -234,7 +234,7 @@ void vm_mend_ram(struct vm *v)
 	(void)v;
 }
 
-void vm_map_direct(struct vm *v)
+void vm_map_all(struct vm *v)
 {
 	(void)v;
 	direct_maps++;
@@ -851,6 +851,22 @@ static void stop_outweighs_a_restart(void **state)
 	assert_int_equal(vm.restarts, 1);
 }
 
+/* Of a VM with prefault, before each of its starts; of others it is not. */
+static void prefault_maps_all(void **state)
+{
+	(void)state;
+	direct_maps = 0;
+	start(1);
+	assert_int_equal(direct_maps, 0);
+	assert_int_equal(vmctl_stop(&vm), 0);
+	assert_false(runs(&vcpu[0]));
+	vm.config.prefault = true;
+	assert_int_equal(vmctl_start(&vm), 0);
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(direct_maps, 1);
+	vm.config.prefault = false;
+}
+
 /* Looked for after a start by boot or an operator; a guest that goes round in circles is not told of each time. */
 static void silence_is_looked_for_once(void **state)
 {
@@ -896,6 +912,7 @@ int main(void)
 		cmocka_unit_test_setup(weightier_requests_win, setup),
 		cmocka_unit_test_setup(standby_ends, setup),
 		cmocka_unit_test_setup(stop_outweighs_a_restart, setup),
+		cmocka_unit_test_setup(prefault_maps_all, setup),
 		cmocka_unit_test_setup(silence_is_looked_for_once, setup),
 	};
 
