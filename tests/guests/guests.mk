@@ -3,7 +3,7 @@
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
-GUESTS := board coproc cpuon-race deadlines devmem entry exceptions freed gic gicshare gicsmp hostile hostirq isolation memerr mmio mmu model pass pl011 pl031 pl061 psci reset rtos setway smp storm suspend talk testdev timer vfp virtio virtio_hostile world
+GUESTS := board coproc cpuon-race deadlines devmem entry exceptions freed gic gicshare gicsmp hostile hostirq isolation memerr mmio mmu model pass pl011 pl031 pl061 psci reset rtos setway smp storm suspend talk testdev timer vfp virtio virtio_hostile virtio_net_hostile world
 
 # Soft float: only the vfp guest touches the VFP registers, in assembly of its own. With the MMU off all memory is
 # Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).
@@ -12,7 +12,7 @@ GUEST_CFLAGS := -march=armv7ve -marm -mfloat-abi=soft -mno-unaligned-access -O2 
 	-Wmissing-prototypes -I. -MMD -MP
 GUEST_LDFLAGS := -nostdlib -Wl,-T,tests/guests/lib/guest.lds -Wl,--build-id=none -Wl,--fatal-warnings
 
-GUEST_LIB := start.o cache.o console.o exception.o gic.o main.o mmu.o remote.o smp.o timer.o
+GUEST_LIB := start.o cache.o console.o exception.o gic.o hostile.o main.o mmu.o remote.o smp.o timer.o
 GUEST_LIB_OBJS := $(addprefix $(BUILD)/guests/obj/lib/,$(GUEST_LIB))
 GUEST_ELFS := $(GUESTS:%=$(BUILD)/guests/%.elf)
 GUEST_BINS := $(GUESTS:%=$(BUILD)/guests/%.bin)

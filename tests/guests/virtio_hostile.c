@@ -6,19 +6,16 @@
  * copy-on-write; slot 9 is a blank one of RAM.
  */
 #include "tests/guests/lib/gic.h"
+#include "tests/guests/lib/hostile.h"
 #include "tests/guests/lib/mmu.h"
 #include "tests/guests/lib/param.h"
 #include "tests/guests/lib/smp.h"
 #include "tests/guests/lib/timer.h"
-#include "tests/guests/lib/virtio.h"
 
 #define SECTORS  128U
 #define COW_MAX  8U
 #define RAM_SLOT 9U
 #define PAGE_LEN 4096U
-
-#define RAM_END UINT64_C(0x44000000) /* of the 64 MiB that the test gives it */
-#define HOLE    UINT64_C(0x30000000)
 
 /* What devices bring in flight, from the blank disk: it is filled with it once. */
 #define BIG       UINT32_C(0x42800000) /* the device tree is at half of RAM */
@@ -26,20 +23,20 @@
 #define BIG_FIRST 8U /* sector of it; below is what is kept over resets */
 #define FLYING    UINT32_C(0x5a5a5a5a)
 #define STANDING  UINT32_C(0xa5a5a5a5)
-#define GUARD     UINT32_C(0x6a17d600)
+#define KEPT      UINT32_C(0x6a17d600)
 
 enum outcome { NOTHING, SERVED, BROKEN };
 
 static struct {
-	uint32_t before[1024];
+	struct guard before;
 	struct vq q;
 	struct vq_desc table[2U * VQ_SIZE] __attribute__((aligned(16)));
 	struct blk_header header;
 	volatile uint8_t status;
 	uint8_t slack[2U * PAGE_LEN]; /* behind each place of test_race(), for its longest piece */
-	uint32_t between[1024];
+	struct guard between;
 	uint8_t data[16U * PAGE_LEN] __attribute__((aligned(4096)));
-	uint32_t behind[1024];
+	struct guard behind;
 } m __attribute__((aligned(4096)));
 
 #define q      (m.q)
@@ -48,7 +45,7 @@ static struct {
 #define table  (m.table)
 
 static uint32_t base, part, races, resets, vcpus;
-static volatile bool stop, flying;
+static volatile bool flying;
 static volatile uint32_t kicked;
 
 static uint32_t address(const volatile void *at)
@@ -56,19 +53,9 @@ static uint32_t address(const volatile void *at)
 	return (uint32_t)(uintptr_t)at;
 }
 
-static void set_guards(void)
-{
-	for (uint32_t i = 0; i < 1024; i++)
-		m.before[i] = m.between[i] = m.behind[i] = GUARD + i;
-}
-
 static void check_guards(const char *name)
 {
-	uint32_t wrong = 0;
-
-	for (uint32_t i = 0; i < 1024; i++)
-		wrong += m.before[i] != GUARD + i || m.between[i] != GUARD + i || m.behind[i] != GUARD + i;
-	report_eq(wrong, 0, name);
+	report_eq(guard_wrong(&m.before) + guard_wrong(&m.between) + guard_wrong(&m.behind), 0, name);
 }
 
 static bool place(uint32_t size)
@@ -156,154 +143,16 @@ static bool works(uint32_t slot)
 
 /* --- chains ------------------------------------------------------------------------------------------------------ */
 
-static void loop_of_one(void)
-{
-	set(0, address(data), 1, VIRTQ_DESC_NEXT, 0);
-}
-
-static void loop_of_two(void)
-{
-	set(0, address(data), 1, VIRTQ_DESC_NEXT, 1);
-	set(1, address(data), 1, VIRTQ_DESC_NEXT, 0);
-}
-
-static void too_long(void)
-{
-	set(0, address(table), (VQ_SIZE + 1U) * 16U, VIRTQ_DESC_INDIRECT, 0);
-	for (uint32_t i = 0; i <= VQ_SIZE; i++)
-		set_table(i, address(data), 1, i < VQ_SIZE ? VIRTQ_DESC_NEXT : 0, i + 1U);
-}
-
-static void next_outside(void)
-{
-	set(0, address(data), 1, VIRTQ_DESC_NEXT, VQ_SIZE);
-}
-
-static void next_far(void)
-{
-	set(0, address(data), 1, VIRTQ_DESC_NEXT, 0xffffU);
-}
-
-static void next_outside_of_table(void)
-{
-	set(0, address(table), 32, VIRTQ_DESC_INDIRECT, 0);
-	set_table(0, address(data), 1, VIRTQ_DESC_NEXT, 2);
-}
-
-static void table_of_none(void)
-{
-	set(0, address(table), 0, VIRTQ_DESC_INDIRECT, 0);
-}
-
-static void table_of_a_part(void)
-{
-	set(0, address(table), 24, VIRTQ_DESC_INDIRECT, 0);
-	set_table(0, address(data), 1, 0, 0);
-}
-
-static void table_goes_on(void)
-{
-	set(0, address(table), 16, VIRTQ_DESC_INDIRECT | VIRTQ_DESC_NEXT, 1);
-	set_table(0, address(data), 1, 0, 0);
-}
-
-static void table_in_table(void)
-{
-	set(0, address(table), 32, VIRTQ_DESC_INDIRECT, 0);
-	set_table(0, address(table) + 16U, 16, VIRTQ_DESC_INDIRECT, 0);
-	set_table(1, address(data), 1, 0, 0);
-}
-
-static void table_in_flash(void)
-{
-	set(0, 0, 16, VIRTQ_DESC_INDIRECT, 0);
-}
-
-static void table_in_device(void)
-{
-	set(0, MACHINE_UART_BASE, 16, VIRTQ_DESC_INDIRECT, 0);
-}
-
-static void table_over_the_end(void)
-{
-	set(0, RAM_END - 16U, 32, VIRTQ_DESC_INDIRECT, 0);
-}
-
-static void table_that_wraps(void)
-{
-	set(0, UINT64_MAX - 15U, 32, VIRTQ_DESC_INDIRECT, 0);
-}
-
-static void writes_before_reads(void)
-{
-	set(0, address(data), 16, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 1);
-	set(1, address(&header), sizeof(header), 0, 0);
-}
-
-static void four_gigabytes(void)
-{
-	set(0, address(data), UINT32_MAX, VIRTQ_DESC_NEXT, 1);
-	set(1, address(data), 1, 0, 0);
-}
-
-static void head_outside(void)
-{
-	q.avail[2] = VQ_SIZE;
-}
-
-static void head_far(void)
-{
-	q.avail[2] = 0xffffU;
-}
-
-static void index_ahead(void)
-{
-	q.avail[1] = (uint16_t)VQ_SIZE; /* and one more, by who offers */
-}
-
-static void index_behind(void)
-{
-	q.avail[1] = 0xfffdU;
-}
-
-static const struct {
-	const char *name;
-	void (*make)(void);
-} chains[] = {
-	{"a loop of one", loop_of_one},
-	{"a loop of two", loop_of_two},
-	{"a chain that is longer than the queue", too_long},
-	{"next outside of the queue", next_outside},
-	{"next far outside", next_far},
-	{"next outside of its table", next_outside_of_table},
-	{"a table of length 0", table_of_none},
-	{"a table with a part of a descriptor", table_of_a_part},
-	{"a table with NEXT", table_goes_on},
-	{"a table in a table", table_in_table},
-	{"a table in flash", table_in_flash},
-	{"a table in a device", table_in_device},
-	{"a table over the end of RAM", table_over_the_end},
-	{"a table over 2^64", table_that_wraps},
-	{"to write before to read", writes_before_reads},
-	{"a chain of 4 GiB", four_gigabytes},
-	{"a head outside of the queue", head_outside},
-	{"a head far outside", head_far},
-	{"an index that jumps ahead", index_ahead},
-	{"an index that jumps back", index_behind},
-};
-
-/* Heads and indices are where the ring has them; else descriptor 0 is offered. */
 static void test_chains(void)
 {
-	for (uint32_t i = 0; i < ARRAY_SIZE(chains); i++) {
+	for (uint32_t i = 0; i < BAD_CHAINS; i++) {
+		const char *name;
+
 		open(0, BIT(VIRTIO_F_INDIRECT_DESC));
-		chains[i].make();
-		dmb();
-		q.avail[1]++;
-		dmb();
-		report_eq(kick(), BROKEN, chains[i].name);
-		report(kick() == BROKEN && q.used.index == 0, "%s: nothing more until a reset", chains[i].name);
-		report(works(0), "%s: works after it", chains[i].name);
+		name = bad_chain_offer(i, &q, table, data);
+		report_eq(kick(), BROKEN, name);
+		report(kick() == BROKEN && q.used.index == 0, "%s: nothing more until a reset", name);
+		report(works(0), "%s: works after it", name);
 	}
 	open(0, 0);
 	set(0, address(table), 16, VIRTQ_DESC_INDIRECT, 0);
@@ -320,23 +169,6 @@ static void test_chains(void)
 }
 
 /* --- requests in sound chains ------------------------------------------------------------------------------------ */
-
-static const uint64_t nowhere[] = {
-	0, /* flash */
-	MACHINE_GICD_BASE,
-	MACHINE_UART_BASE,
-	MACHINE_VIRTIO_BASE,
-	HOLE,
-	MACHINE_RAM_BASE - 256U, /* over its start */
-	RAM_END - 64U,           /* over its end */
-	RAM_END,
-	UINT32_MAX - 255U, /* over 4 GiB */
-	BIT64(32),
-	BIT64(32) + MACHINE_RAM_BASE,
-	BIT64(40),
-	UINT64_MAX - 255U, /* over 2^64 */
-	UINT64_MAX,
-};
 
 static uint32_t used_len(void)
 {
@@ -360,7 +192,7 @@ static void test_places(void)
 		vq_offer(&q, 0);
 		wrong += kick() != SERVED || used_len() != 0;
 		set(0, address(&header), sizeof(header), VIRTQ_DESC_NEXT, 1);
-		set(2, i < 5 || i > 6 ? nowhere[i] : RAM_END, 1, VIRTQ_DESC_WRITE, 0);
+		set(2, i < 5 || i > 6 ? nowhere[i] : HOSTILE_RAM_END, 1, VIRTQ_DESC_WRITE, 0);
 		vq_offer(&q, 0);
 		wrong += kick() != SERVED || used_len() != 0;
 		for (uint32_t size = 0; size < 3; size++) {
@@ -586,22 +418,16 @@ static void test_budgets(void)
 /* --- other vCPUs -----------------------------------------------------------------------------------------------------
  */
 
-static uint32_t next_random(uint32_t *seed)
-{
-	*seed = *seed * 1664525U + 1013904223U;
-	return *seed >> 8;
-}
-
 /* Descriptors, rings and indices of a queue in use, while another vCPU has it served. */
 static void scribble(void *arg)
 {
-	uint64_t places[] = {address(data),     address(&header), address(&m.status),
-			     address(table),    address(&q),      0,
-			     MACHINE_UART_BASE, RAM_END - 8U,     BIG,
+	uint64_t places[] = {address(data),     address(&header),     address(&m.status),
+			     address(table),    address(&q),          0,
+			     MACHINE_UART_BASE, HOSTILE_RAM_END - 8U, BIG,
 			     UINT64_MAX};
 	uint32_t seed = (uint32_t)(uintptr_t)arg;
 
-	while (!stop) {
+	while (!others_stop) {
 		uint32_t i = next_random(&seed) % VQ_SIZE, what = next_random(&seed);
 		volatile struct vq_desc *desc = what & 64U ? &table[i] : &q.desc[i];
 
@@ -636,27 +462,13 @@ static void scribble(void *arg)
 	}
 }
 
-static void begin_others(void (*fn)(void *arg))
-{
-	stop = false;
-	for (uint32_t cpu = 1; cpu < vcpus; cpu++)
-		report_eq(smp_boot(cpu, fn, (void *)(uintptr_t)cpu), 0, "another vCPU");
-}
-
-static void end_others(void)
-{
-	stop = true;
-	for (uint32_t cpu = 1; cpu < vcpus; cpu++)
-		smp_wait_off(cpu);
-}
-
 /* No piece is longer than two pages, nor begins but at the places above: a guard that changes is the device's mistake.
  */
 static void test_race(void)
 {
 	uint32_t broken = 0;
 
-	begin_others(scribble);
+	others_begin(scribble);
 	for (uint32_t i = 0; i < races; i++) {
 		if (i % 16U == 0 || is_broken()) {
 			broken += is_broken();
@@ -668,7 +480,7 @@ static void test_race(void)
 		vq_offer(&q, i % 3U);
 		write32(base + VIRTIO_QUEUE_NOTIFY, 0);
 	}
-	end_others();
+	others_end();
 	write32(VIO_SLOT(RAM_SLOT) + VIRTIO_STATUS, 0);
 	report(broken > 0, "descriptors rewritten meanwhile: %u times broken", (unsigned int)broken);
 	report(works(0), "works after it");
@@ -679,7 +491,7 @@ static void feed(void *arg)
 {
 	if ((uintptr_t)arg != 1)
 		return;
-	while (!stop) {
+	while (!others_stop) {
 		if ((uint16_t)(q.avail[1] - q.used.index) < VQ_SIZE / 2U)
 			vq_offer(&q, 0);
 		kicked = q.used.index;
@@ -693,14 +505,14 @@ static void test_endless(void)
 
 	open(0, 0);
 	request(BLK_IN, 0, address(data), 16U * PAGE_LEN);
-	begin_others(feed);
+	others_begin(feed);
 	for (uint32_t i = 0; i < 20; i++) {
 		began = timer_virt.count();
 		write32(base + VIRTIO_QUEUE_NOTIFY, 0);
 		longest = timer_virt.count() - began > longest ? timer_virt.count() - began : longest;
 		timer_delay(500);
 	}
-	end_others();
+	others_end();
 	report(longest < read_cntfrq() * 2U, "a notification comes back, whoever goes on: %u ms",
 	       (unsigned int)(longest * 1000U / read_cntfrq()));
 	report(works(0), "works after it");
@@ -742,7 +554,7 @@ static void fly(void *arg)
 
 	if ((uintptr_t)arg != 1)
 		return;
-	while (!stop) {
+	while (!others_stop) {
 		if (kicked != seen) {
 			seen = kicked;
 			launch();
@@ -783,8 +595,8 @@ static void test_off(void)
 {
 	open(RAM_SLOT, 0);
 	fill_big(STANDING);
-	begin_others(launch_and_go);
-	end_others();
+	others_begin(launch_and_go);
+	others_end();
 	for (uint32_t i = 0; i < 1000 && m.status == BLK_NO_STATUS; i++)
 		timer_delay(1000);
 	report(m.status == BLK_OK && big_differs(FLYING) == 0, "a request whose vCPU is off");
@@ -798,7 +610,7 @@ static void test_device_resets(void)
 	fill_disk();
 	if (vcpus > 1)
 		test_off();
-	begin_others(fly);
+	others_begin(fly);
 	for (uint32_t i = 0; i < resets; i++) {
 		fill_big(STANDING);
 		open(RAM_SLOT, 0);
@@ -811,7 +623,7 @@ static void test_device_resets(void)
 		read32(base + VIRTIO_STATUS);
 		written += big_differs(STANDING) > 0;
 	}
-	end_others();
+	others_end();
 	report_eq(written, 0, "nothing is written after a reset");
 	report(flew > resets / 4U, "%u of them in flight", (unsigned int)flew);
 }
@@ -838,10 +650,10 @@ static void test_vm_resets(bool own)
 	timer_delay(1000);
 	before += big_differs(0); /* nor after a while */
 	kept = kept_read();
-	if (kept->magic != GUARD) {
+	if (kept->magic != KEPT) {
 		fill_disk();
 		memset(data, 0, BLK_SECTOR);
-		kept->magic = GUARD;
+		kept->magic = KEPT;
 		before = 0;
 	}
 	kept->rounds++;
@@ -853,7 +665,7 @@ static void test_vm_resets(bool own)
 		return;
 	}
 	seed = kept->rounds;
-	begin_others(fly);
+	others_begin(fly);
 	do {
 		open(RAM_SLOT, 0);
 		launch_somewhere();
@@ -933,7 +745,9 @@ void guest_main(void)
 	vcpus = smp_count();
 	mmu_short_init();
 	mmu_short_on();
-	set_guards();
+	guard_set(&m.before);
+	guard_set(&m.between);
+	guard_set(&m.behind);
 	if (part == PART_ALL) {
 		all();
 		test_device_resets();

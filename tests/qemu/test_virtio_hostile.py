@@ -78,3 +78,21 @@ def test_power_in_flight(hostile, cpus):
     run.expect_said("bad", f"flight: {RESETS + 1}, 0 wrong")
     run.expect_said("good", r"latency: \d+ us")
     assert "PANIC" not in run.output()
+
+
+def net_bad(cpus, races):
+    return (f"name=bad,cpus={cpus},memory=64M,kernel={image('virtio_net_hostile')},net=lan,net=lan,bootargs=races={races}")
+
+
+@pytest.mark.parametrize("cpus", (1, 4))
+def test_net_driver(virt7, mkbundle, cpus):
+    """Network cards: chains on each queue, frames and buffers of any length, commands, places, and with several vCPUs races."""
+    check_bad(virt7(mkbundle(net_bad(cpus, RACES), vm("good", LATENCY, bootargs="rounds=200")), smp=2, timeout=TIMEOUT))
+
+
+def test_net_driver_native(native):
+    """What is right is right on QEMU's own cards, too: lengths, layouts, commands."""
+    wire = [word for n in range(2) for word in ("-netdev", f"hubport,id=n{n},hubid=0", "-device", f"virtio-net-device,netdev=n{n},bus=virtio-mmio-bus.{n}")]
+    run = native(image("virtio_net_hostile"), "-append", "native=1", "-global", "virtio-mmio.force-legacy=false", *wire, mem="64M")
+    assert run.wait() == 0
+    assert re.search(r"summary: \d+ passed, 0 failed", run.output())

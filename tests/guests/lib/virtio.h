@@ -47,10 +47,11 @@ struct blk_header {
 	uint64_t sector;
 };
 
-/* Where queue 0 of the slot is, and whether the device takes it. */
-static inline bool vq_place(uint32_t base, uint32_t size, uint64_t desc, uint64_t avail, uint64_t used)
+/* Where a queue of the slot is, and whether the device takes it. */
+static inline bool vq_place_of(uint32_t base, uint32_t queue, uint32_t size, uint64_t desc, uint64_t avail,
+			       uint64_t used)
 {
-	write32(base + VIRTIO_QUEUE_SEL, 0);
+	write32(base + VIRTIO_QUEUE_SEL, queue);
 	write32(base + VIRTIO_QUEUE_NUM, size);
 	write32(base + VIRTIO_QUEUE_DESC_LOW, (uint32_t)desc);
 	write32(base + VIRTIO_QUEUE_DESC_HIGH, (uint32_t)(desc >> 32));
@@ -60,6 +61,12 @@ static inline bool vq_place(uint32_t base, uint32_t size, uint64_t desc, uint64_
 	write32(base + VIRTIO_QUEUE_DEVICE_HIGH, (uint32_t)(used >> 32));
 	write32(base + VIRTIO_QUEUE_READY, 1);
 	return read32(base + VIRTIO_QUEUE_READY) == 1;
+}
+
+/* Queue 0. */
+static inline bool vq_place(uint32_t base, uint32_t size, uint64_t desc, uint64_t avail, uint64_t used)
+{
+	return vq_place_of(base, 0, size, desc, avail, used);
 }
 
 /* A reset, and the features VERSION_1 and `features`, the first 32; up to FEATURES_OK. False: refused. */
