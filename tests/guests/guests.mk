@@ -3,7 +3,7 @@
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
-GUESTS := board coproc cpuon-race deadlines devmem entry exceptions freed gic gicshare gicsmp hostile hostirq isolation memerr mmio mmu model pass pl011 pl031 pl061 psci reset rtos setway smp storm suspend talk testdev timer vfp virtio virtio_hostile virtio_net_hostile world
+GUESTS := board coproc cpuon-race deadlines devmem entry exceptions freed gic gicshare gicsmp hostile hostirq isolation memerr mmio mmu model net pass pl011 pl031 pl061 psci reset rtos setway smp storm suspend talk testdev timer vfp virtio virtio_hostile virtio_net_hostile world
 
 # Soft float: only the vfp guest touches the VFP registers, in assembly of its own. With the MMU off all memory is
 # Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).
