@@ -17,7 +17,6 @@
 #define SPI_FIRST  32U
 #define REGS_SIZE  0x200U
 #define DESC_BYTES sizeof(struct hostq_desc)
-#define NO_NOTIFY  1U /* of the used ring's flags */
 
 #define RESET_LOOKS 1000000U /* each is an access to the device: far beyond what one that works takes */
 
@@ -260,7 +259,7 @@ void hostq_put(struct hostq *q, uint32_t desc)
 void hostq_notify(struct hostq *q)
 {
 	dsb_ish(); /* the index before a look at what the device wants (2.7.13.4.1), and before its register */
-	if (!(q->used->flags & NO_NOTIFY))
+	if (!(q->used->flags & VIRTQ_NO_NOTIFY))
 		reg_write(q->v, VIRTIO_QUEUE_NOTIFY, q->index);
 }
 

@@ -61,5 +61,6 @@
 #define VIRTQ_DESC_WRITE    2U
 #define VIRTQ_DESC_INDIRECT 4U
 #define VIRTQ_NO_INTERRUPT  1U /* of the available ring's flags */
+#define VIRTQ_NO_NOTIFY     1U /* of the used ring's flags */
 
 #endif

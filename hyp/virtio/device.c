@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <arm/copy.h>
 #include <arm/nospec.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
@@ -85,6 +86,23 @@ static void close_queue(struct virtio_device *v, uint32_t queue)
 	s->pfn = 0;
 }
 
+/*
+ * A queue that others fill needs no notification of what its driver adds (2.7.10): where EVENT_IDX has not been
+ * accepted the flag says so, once and for all. Memory that aborts is found out by who uses the ring.
+ */
+static void decline_notifications(struct virtio_device *v, uint32_t queue)
+{
+	struct virtq *q = &v->queue[queue];
+	struct fault_kept kept = fault_keep();
+
+	if (!(v->backend->filled & BIT(queue)) || q->s->event_idx)
+		return;
+	guest_map_sync(&q->used, 0, sizeof(uint16_t));
+	store16_checked(q->used.at, VIRTQ_NO_NOTIFY);
+	guest_map_sync(&q->used, 0, sizeof(uint16_t));
+	fault_give_back(kept);
+}
+
 static void open_queue(struct virtio_device *v, uint32_t queue)
 {
 	const char *wrong;
@@ -93,6 +111,8 @@ static void open_queue(struct virtio_device *v, uint32_t queue)
 	wrong = virtq_map(&v->queue[queue], v->device.vm, false);
 	if (wrong)
 		log_refused(v, queue, wrong);
+	else
+		decline_notifications(v, queue);
 	v->state->queue[queue].ready = !wrong;
 }
 

@@ -46,6 +46,23 @@ static void test_one_to_another(void **state)
 	assert_int_equal(used(1, RECEIVE), 1);
 }
 
+/* Who fills the receive queue looks into it by itself: a driver without EVENT_IDX is told so (2.7.10). */
+static void test_needs_no_notification(void **state)
+{
+	(void)state;
+	flag[2] = "virtio-legacy";
+	make(3);
+	accepted[1] = BIT(VIRTIO_F_EVENT_IDX);
+	for (uint32_t slot = 0; slot < 3; slot++) {
+		start(slot);
+		assert_int_equal(rig_get16(used_ring(&rings[slot][RECEIVE])), slot == 1 ? 0 : VIRTQ_NO_NOTIFY);
+		assert_int_equal(rig_get16(used_ring(&rings[slot][TRANSMIT])), 0);
+	}
+	transmit(1, 0, 60);
+	expect_frame(0, 0, 1, 60);
+	assert_int_equal(rig_get16(used_ring(&rings[0][RECEIVE])), VIRTQ_NO_NOTIFY);
+}
+
 /* Each of the two kinds of header on each side. */
 static void test_legacy(void **state)
 {
@@ -642,6 +659,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_identity),
 		TEST(test_one_to_another),
+		TEST(test_needs_no_notification),
 		TEST(test_legacy),
 		TEST(test_to_all),
 		TEST(test_to_many),
