@@ -194,6 +194,7 @@ PYTEST   = $(PYTHON) -m pytest -q -p no:cacheprovider $(if $(filter-out 1,$(JOBS
 
 # Tests of software that is not there are skipped, and say so.
 FETCH_FOREIGN := tools/deps foreign || echo "without what tools/deps foreign fetches"
+FETCH_NET := tools/deps net || echo "without what tools/deps net fetches"
 BUILD_FOREIGN := { tools/deps linux-source && tests/linux/mkkernels; } || echo "without the kernels of tests/linux/mkkernels"
 test: deps ## unit tests and system tests; K=expr runs the system tests that match
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux $(if $(K),$(UNIT_BUILD)/test_host,unit)
@@ -210,6 +211,7 @@ soak: deps ## the long form of the tests: thousands of rounds
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux unit
 	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=600)
 	$(Q)$(if $(K),,$(FETCH_FOREIGN))
+	$(Q)$(if $(K),,$(FETCH_NET))
 	$(Q)$(if $(K),,$(BUILD_FOREIGN))
 	SOAK=1 $(PYTEST) tests/qemu $(if $(K),-k '$(K)')
 
