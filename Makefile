@@ -56,7 +56,7 @@ export BUILD DEPS
 
 Q       := $(if $(V),,@)
 CC      := $(CROSS)gcc
-WARN    := -Wall -Wextra -Wno-override-init -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Werror
+WARN    := -Wall -Wextra -Wno-unused-parameter -Wno-override-init -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Werror
 TARGET  := -mcpu=cortex-a15 -mtune=cortex-a7 -mfloat-abi=soft -mno-unaligned-access
 # No name of the folder that this is built in: equal sources give equal bytes, debug information included. The assembler maps
 # nothing (binutils 2.40); it takes the folder's name from PWD.

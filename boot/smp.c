@@ -52,7 +52,6 @@ static bool maintenance_irq(uint32_t id, void *arg)
 {
 	struct vcpu *vcpu = this_cpu()->loaded;
 
-	(void)id, (void)arg;
 	if (vcpu)
 		vgic_flush(vcpu); /* the cause goes before the interrupt is ended, or it would come twice */
 	return true;

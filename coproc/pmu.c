@@ -160,13 +160,11 @@ void pmselr_write(struct vcpu *vcpu, uint64_t value)
 
 uint64_t pmceid0_read(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	return read_pmceid0();
 }
 
 uint64_t pmceid1_read(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	return read_pmceid1();
 }
 

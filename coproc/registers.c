@@ -14,13 +14,11 @@
 
 static uint64_t raz(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	return 0;
 }
 
 static void wi(struct vcpu *vcpu, uint64_t value)
 {
-	(void)vcpu, (void)value;
 }
 
 /* Identification: the model's (coproc/model.h). */
@@ -64,13 +62,11 @@ static uint64_t mpidr_read(struct vcpu *vcpu)
 /* CSSELR is the core's, also where its neighbours trap: whoever reads CCSIDR, it selects. */
 static uint64_t csselr_read(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	return read_csselr();
 }
 
 static void csselr_write(struct vcpu *vcpu, uint64_t value)
 {
-	(void)vcpu;
 	write_csselr((uint32_t)value);
 }
 
@@ -94,7 +90,6 @@ static uint64_t l2ctlr_read(struct vcpu *vcpu)
 /* The base of the GIC, as QEMU's virt board has it. */
 static uint64_t cbar_read(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	return MACHINE_GICD_BASE;
 }
 
@@ -142,7 +137,6 @@ HW64(ttbr1_64)
 
 static uint64_t sctlr_read(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	return read_sctlr();
 }
 
@@ -154,32 +148,27 @@ static void sctlr_write(struct vcpu *vcpu, uint64_t value)
 
 static void set_way_write(struct vcpu *vcpu, uint64_t value)
 {
-	(void)value;
 	setway_operation(vcpu);
 }
 
 static uint64_t par_64_read(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	return read_par_64();
 }
 
 static void par_64_write(struct vcpu *vcpu, uint64_t value)
 {
-	(void)vcpu;
 	write_par_64(value);
 }
 
 /* PAR by MRC is the low half (B4.1.112). */
 static uint64_t par_read(struct vcpu *vcpu)
 {
-	(void)vcpu;
 	return (uint32_t)read_par_64();
 }
 
 static void par_write(struct vcpu *vcpu, uint64_t value)
 {
-	(void)vcpu;
 	write_par_64(value);
 }
 
@@ -189,31 +178,26 @@ static void par_write(struct vcpu *vcpu, uint64_t value)
  */
 static void nothing_write(struct vcpu *vcpu, uint64_t value)
 {
-	(void)vcpu, (void)value;
 }
 
 static void ic_all_write(struct vcpu *vcpu, uint64_t value)
 {
-	(void)vcpu, (void)value;
 	cache_invalidate_icache();
 }
 
 static void bp_all_write(struct vcpu *vcpu, uint64_t value)
 {
-	(void)vcpu, (void)value;
 	write_bpiall(0);
 	isb();
 }
 
 static void isb_write(struct vcpu *vcpu, uint64_t value)
 {
-	(void)vcpu, (void)value;
 	isb();
 }
 
 static void dsb_write(struct vcpu *vcpu, uint64_t value)
 {
-	(void)vcpu, (void)value;
 	dsb();
 }
 

@@ -16,13 +16,11 @@ struct row {
 
 static uint32_t version(struct vcpu *vcpu, const struct regs *regs)
 {
-	(void)vcpu, (void)regs;
 	return PSCI_VERSION_1_1;
 }
 
 static uint32_t smccc_version(struct vcpu *vcpu, const struct regs *regs)
 {
-	(void)vcpu, (void)regs;
 	return SMCCC_VERSION_1_1;
 }
 
@@ -55,14 +53,12 @@ static uint32_t system_reset2(struct vcpu *vcpu, const struct regs *regs)
 
 static uint32_t system_off(struct vcpu *vcpu, const struct regs *regs)
 {
-	(void)regs;
 	vmctl_request(vcpu->vm, VM_REQUEST_OFF);
 	return PSCI_SUCCESS;
 }
 
 static uint32_t system_reset(struct vcpu *vcpu, const struct regs *regs)
 {
-	(void)regs;
 	vmctl_request(vcpu->vm, VM_REQUEST_RESET);
 	return PSCI_SUCCESS;
 }
@@ -74,7 +70,6 @@ static uint32_t cpu_on(struct vcpu *vcpu, const struct regs *regs)
 
 static uint32_t cpu_off(struct vcpu *vcpu, const struct regs *regs)
 {
-	(void)regs;
 	vmctl_cpu_off(vcpu);
 	return PSCI_DENIED; /* seen by nobody: the vCPU stops at the checkpoint */
 }
@@ -86,7 +81,6 @@ static uint32_t affinity_info(struct vcpu *vcpu, const struct regs *regs)
 
 static uint32_t migrate_info_type(struct vcpu *vcpu, const struct regs *regs)
 {
-	(void)vcpu, (void)regs;
 	return PSCI_MIGRATE_NOT_PRESENT;
 }
 
@@ -95,7 +89,6 @@ static uint32_t features(struct vcpu *vcpu, const struct regs *regs);
 /* WORKAROUND_1 and 3 are what virt7 does itself between two VMs; the guest may ask for it too (DEN 0070A). */
 static uint32_t workaround(struct vcpu *vcpu, const struct regs *regs)
 {
-	(void)vcpu, (void)regs;
 	if (this_cpu()->harden)
 		this_cpu()->harden();
 	return this_cpu()->harden ? SMCCC_SUCCESS : PSCI_NOT_SUPPORTED;
@@ -147,7 +140,6 @@ static uint32_t features(struct vcpu *vcpu, const struct regs *regs)
 {
 	uint32_t id = regs->r[1];
 
-	(void)vcpu;
 	return find(id) && (id == SMCCC_VERSION || id >= PSCI_VERSION) ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
 }
 
@@ -160,7 +152,6 @@ static void __attribute__((noinline)) call(struct vcpu *vcpu, struct regs *regs)
 
 enum exit_action psci_hvc(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	(void)hsr;
 	if (likely(regs->r[0] == PSCI_VERSION))
 		regs->r[0] = PSCI_VERSION_1_1; /* the call that benchmarks count */
 	else
@@ -170,7 +161,6 @@ enum exit_action psci_hvc(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 
 enum exit_action psci_smc(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	(void)hsr;
 	call(vcpu, regs);
 	return EXIT_NEXT; /* a trapped SMC is still to be skipped */
 }

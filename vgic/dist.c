@@ -25,7 +25,6 @@ struct row {
 /* Offset 0x000: CTLR, TYPER, IIDR. 32 * (ITLinesNumber + 1) interrupts; as many CPUs as the VM has. */
 static uint64_t id_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
-	(void)row, (void)size;
 	switch (offset) {
 	case 0x0:
 		return vcpu->vm->vgic.forwarded;
@@ -42,7 +41,6 @@ static bool ctlr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t v
 {
 	struct vm *vm = vcpu->vm;
 
-	(void)row, (void)size;
 	if (offset != 0)
 		return true;
 	spin_lock(&vm->vgic.lock);
@@ -56,13 +54,11 @@ static bool ctlr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t v
 
 static uint64_t raz(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
-	(void)vcpu, (void)row, (void)offset, (void)size;
 	return 0;
 }
 
 static bool wi(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
-	(void)vcpu, (void)row, (void)offset, (void)value, (void)size;
 	return true;
 }
 
@@ -88,13 +84,11 @@ static uint32_t read_bits(struct vcpu *vcpu, uint32_t offset, bool (*is_set)(str
 
 static uint32_t pending_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 {
-	(void)size;
 	return read_bits(vcpu, offset, vgic_read_pending);
 }
 
 static uint32_t active_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 {
-	(void)size;
 	return read_bits(vcpu, offset, vgic_read_active);
 }
 
@@ -112,7 +106,6 @@ static void for_written(struct vcpu *vcpu, uint32_t offset, uint32_t value, void
 
 static uint64_t enable_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
-	(void)row, (void)size;
 	return offset < sizeof(vcpu->vm->vgic.enabled) ? *vgic_enabled(vcpu, index_nospec(offset / 4U, VGIC_WORDS)) : 0;
 }
 
@@ -186,7 +179,6 @@ static bool ispendr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_
 {
 	uint32_t first = offset * 8U, elsewhere = 0;
 
-	(void)row, (void)size;
 	if (first >= VGIC_IRQS)
 		return true;
 	first = index_nospec(first, VGIC_IRQS);
@@ -237,7 +229,6 @@ WRITE_BITS(icactiver_write, clear_active)
 
 static uint64_t group_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
-	(void)row, (void)size;
 	return offset < VGIC_WORDS * 4U ? *vgic_group1(vcpu, index_nospec(offset / 4U, VGIC_WORDS)) : 0;
 }
 
@@ -246,7 +237,6 @@ static bool igroupr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_
 {
 	uint32_t *word, changed, first;
 
-	(void)row, (void)size;
 	if (offset >= VGIC_WORDS * 4U)
 		return true;
 	word = vgic_group1(vcpu, index_nospec(offset / 4U, VGIC_WORDS));
@@ -340,7 +330,6 @@ static uint64_t config_read(struct vcpu *vcpu, void *row, uint32_t offset, uint3
 {
 	const struct vgic *vgic = &vcpu->vm->vgic;
 
-	(void)row, (void)size;
 	return offset < sizeof(vgic->edge) ? vgic->edge[index_nospec(offset / 4U, ARRAY_SIZE(vgic->edge))] : 0;
 }
 
@@ -370,7 +359,6 @@ static bool config_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t
 {
 	const struct vgic *vgic = &vcpu->vm->vgic;
 
-	(void)row, (void)size;
 	value &= CONFIG_EDGES;
 	if (offset >= sizeof(vgic->edge) || offset < CONFIG_PRIVATE ||
 	    vgic->edge[index_nospec(offset / 4U, ARRAY_SIZE(vgic->edge))] == value)
@@ -390,7 +378,6 @@ static uint64_t high_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_
 	static const uint8_t id[] = {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0x00, 0x0d, 0xf0, 0x05, 0xb1}; /* from 0xfd0 */
 	uint32_t value = 0;
 
-	(void)row;
 	if (offset >= CPENDSGIR && offset < SPENDSGIR_END)
 		for (uint32_t i = 0; i < size; i++)
 			value |= vgic_read_sources(vcpu, (offset + i) & 15U) << (8U * i);
@@ -437,7 +424,6 @@ static void sources_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
 
 static bool high_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
-	(void)row;
 	if (offset == 0)
 		return sgir_write(vcpu, value, size);
 	if (offset < CPENDSGIR || offset >= SPENDSGIR_END)
@@ -507,7 +493,6 @@ static bool dir_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t
 {
 	uint32_t id = value & 0x3ffU, held;
 
-	(void)device, (void)size;
 	if (offset != 0 || id >= VGIC_IRQS || !(io_read32(gic_gich + GICH_VMCR) & GICH_VMCR_EOIMODE))
 		return true;
 	id = index_nospec(id, VGIC_IRQS);

@@ -131,7 +131,6 @@ static bool recall_irq(uint32_t id, void *arg)
 {
 	struct vcpu *vcpu = this_cpu()->loaded;
 
-	(void)id, (void)arg;
 	if (vcpu) {
 		spin_lock(&vcpu->vm->vgic.lock);
 		if (vcpu->vgic.recall)

@@ -86,7 +86,6 @@ static bool virt_irq(uint32_t id, void *arg)
 {
 	struct vcpu *vcpu = this_cpu()->loaded;
 
-	(void)id, (void)arg;
 	if (!vcpu)
 		return true;
 	if (unlikely(gic_forgets_level))

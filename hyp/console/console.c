@@ -148,7 +148,6 @@ static bool uart_irq(uint32_t id, void *arg)
 {
 	bool typed;
 
-	(void)id, (void)arg;
 	mux_lock();
 	typed = receive();
 	output_drain();
@@ -162,7 +161,6 @@ static bool uart_irq(uint32_t id, void *arg)
 /* The line that others waited for is theirs now. */
 static void hold_over(struct timer *timer)
 {
-	(void)timer;
 	mux_lock();
 	output_drain();
 	mux_unlock();

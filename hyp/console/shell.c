@@ -46,13 +46,11 @@ static void help(uint32_t count, char **args);
 
 static void leave(uint32_t count, char **args)
 {
-	(void)count, (void)args;
 	shell_leave(NULL);
 }
 
 static void off(uint32_t count, char **args)
 {
-	(void)count, (void)args;
 	log_info("the operator: power off");
 	power_off();
 	shell_printf("this host cannot be switched off by software\n");
@@ -60,7 +58,6 @@ static void off(uint32_t count, char **args)
 
 static void reboot(uint32_t count, char **args)
 {
-	(void)count, (void)args;
 	power_reset();
 	shell_printf("this host cannot be restarted by software\n");
 }
@@ -138,7 +135,6 @@ void shell_printf(const char *fmt, ...)
 
 static void wake(struct timer *timer)
 {
-	(void)timer;
 	sched_wake(thread);
 }
 
@@ -416,7 +412,6 @@ static void __attribute__((noreturn)) body(void *arg)
 {
 	int c;
 
-	(void)arg;
 	for (;;) {
 		if (console_shell_is_open() && !greeted) {
 			greeted = true;
@@ -435,7 +430,6 @@ static void __attribute__((noreturn)) body(void *arg)
 
 static void stream_event(struct console_stream *of)
 {
-	(void)of;
 	sched_wake(thread);
 }
 

@@ -97,7 +97,6 @@ void shell_flash_save(uint32_t count, char **args)
 	const struct vm *vm = shell_find_vm(args[0]);
 	struct dump d = {0};
 
-	(void)count;
 	if (!vm)
 		return;
 	d.device = vflash_find(vm);

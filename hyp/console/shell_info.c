@@ -126,7 +126,6 @@ void shell_stat(uint32_t count, char **args)
 
 void shell_cpu(uint32_t count, char **args)
 {
-	(void)count, (void)args;
 	shell_printf("CPU  MPIDR     MIDR        vCPUs\n");
 	for (uint32_t i = 0; i < CPU_MAX; i++) {
 		const struct percpu *cpu = &percpu[i];

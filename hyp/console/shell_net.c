@@ -62,7 +62,6 @@ void shell_net(uint32_t count, char **args)
 {
 	const struct net_switch *net = switch_next(NULL);
 
-	(void)count, (void)args;
 	if (!net)
 		shell_printf("no VM has a network\n");
 	for (; net; net = switch_next(net))

@@ -20,13 +20,11 @@ static void switch_to(bool on)
 
 void shell_trace_on(uint32_t count, char **args)
 {
-	(void)count, (void)args;
 	switch_to(true);
 }
 
 void shell_trace_off(uint32_t count, char **args)
 {
-	(void)count, (void)args;
 	switch_to(false);
 }
 

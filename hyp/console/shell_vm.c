@@ -62,7 +62,6 @@ void shell_vm_list(uint32_t count, char **args)
 	const struct console_stream *s;
 	const struct vm *vm;
 
-	(void)count, (void)args;
 	shell_printf("%-20s %-12s %6s %12s  %s\n", "VM", "state", "vCPUs", "memory", "console");
 	vm_for_each(vm)
 	{
@@ -109,19 +108,16 @@ static void command(const char *name, int (*act)(struct vm *vm))
 
 void shell_vm_start(uint32_t count, char **args)
 {
-	(void)count;
 	command(args[0], vmctl_start);
 }
 
 void shell_vm_pause(uint32_t count, char **args)
 {
-	(void)count;
 	command(args[0], vmctl_pause);
 }
 
 void shell_vm_resume(uint32_t count, char **args)
 {
-	(void)count;
 	command(args[0], vmctl_resume);
 }
 
@@ -237,7 +233,6 @@ void shell_vm_create(uint32_t count, char **args)
 {
 	const struct vm *vm = shell_look_up_vm(args[0]);
 
-	(void)count;
 	if (vm)
 		shell_printf("vm %s: it is %s\n", vm->config.name, vmctl_state_name(vm));
 	else if (vm_create(args[0]) == -ENOENT)

@@ -150,7 +150,6 @@ static bool follow(uint32_t id, void *arg)
 {
 	const struct percpu *cpu = this_cpu();
 
-	(void)id, (void)arg;
 	write_hvbar((uint32_t)(uintptr_t)(wanted ? cpu->vectors_traced : cpu->vectors));
 	isb();
 	rings[cpu->head.id].on = wanted;

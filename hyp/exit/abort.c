@@ -316,7 +316,6 @@ enum exit_action abort_prefetch(struct vcpu *vcpu, struct regs *regs, uint32_t h
 	uint32_t va = read_hifar();
 	uint64_t at = fault_ipa(va);
 
-	(void)regs;
 	if (FSC_TYPE(hsr) == FSC_TRANSLATION && (touch(vcpu, hsr, at) || mmio_show(vcpu, at)))
 		return EXIT_AGAIN;
 	if (is_table_lost(hsr))

@@ -33,14 +33,12 @@
 
 static enum exit_action unknown_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	(void)regs, (void)hsr;
 	inject_undef(vcpu);
 	return EXIT_AGAIN;
 }
 
 static enum exit_action wfx_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	(void)regs;
 	if (hsr & 1U)
 		sched_yield_spin(); /* WFE: waits for somebody, who may need this CPU */
 	else

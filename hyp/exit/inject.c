@@ -46,7 +46,6 @@ void inject_undef(struct vcpu *vcpu)
 {
 	uint32_t spsr = read_spsr_hyp();
 
-	(void)vcpu;
 	write_spsr_und(spsr);
 	write_lr_und(read_elr_hyp() + (spsr & PSR_T ? 2U : 4U));
 	enter(PSR_MODE_UND, VECTOR_UNDEF, 0);

@@ -31,13 +31,11 @@ static bool is_valid(uint64_t base, uint64_t size)
 
 static uint64_t refuse_read(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
-	(void)vcpu, (void)device, (void)offset, (void)size;
 	return MMIO_ABORT;
 }
 
 static bool refuse_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
 {
-	(void)vcpu, (void)device, (void)offset, (void)value, (void)size;
 	return false;
 }
 

@@ -47,7 +47,6 @@ static int start_vexpress(const struct host *host, const struct host_cpu *cpu, u
 {
 	static volatile uint8_t *flags;
 
-	(void)cpu;
 	if (!flags && host->vexpress_sysreg)
 		flags = hyp_map_device(host->vexpress_sysreg + 0x30U, 8);
 	if (!flags)
@@ -100,7 +99,6 @@ static int start_a31(const struct host *host, const struct host_cpu *cpu, uint32
 {
 	static const struct allwinner a31 = {0x01f01c00, 0x01f01400, 0x100, 0x140, 4};
 
-	(void)host;
 	return start_allwinner(&a31, cpu->mpidr & 0xffU, entry);
 }
 
@@ -108,7 +106,6 @@ static int start_a23(const struct host *host, const struct host_cpu *cpu, uint32
 {
 	static const struct allwinner a23 = {0x01f01c00, 0x01f01400, 0x100, 0, 0};
 
-	(void)host;
 	return start_allwinner(&a23, cpu->mpidr & 0xffU, entry);
 }
 
@@ -116,7 +113,6 @@ static int start_a20(const struct host *host, const struct host_cpu *cpu, uint32
 {
 	static const struct allwinner a20 = {0x01c25c00, 0x01c25c00, 0x1b4, 0x1b0, 0};
 
-	(void)host;
 	return start_allwinner(&a20, cpu->mpidr & 0xffU, entry);
 }
 
@@ -148,13 +144,11 @@ static int start_exynos(const struct host_cpu *cpu, uint32_t slot, uint32_t entr
 
 static int start_exynos5250(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
-	(void)host;
 	return start_exynos(cpu, 0, entry);
 }
 
 static int start_exynos5420(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
-	(void)host;
 	return start_exynos(cpu, 4, entry);
 }
 
@@ -166,7 +160,6 @@ static int start_ast2600(const struct host *host, const struct host_cpu *cpu, ui
 {
 	volatile uint8_t *mailbox = hyp_map_device(AST2600_MAILBOX, 8);
 
-	(void)host;
 	if (!mailbox)
 		return -ENODEV;
 	io_write32(mailbox, entry);

@@ -53,7 +53,6 @@ static int ddr_serve(const struct ecc_model *model, volatile uint8_t *regs, uint
 	uint32_t status, address = 0;
 	int ret = ecc_get(regs + model->interrupts + DDR_INT_STATUS, &status);
 
-	(void)n;
 	if (!ret && status & INT_HAS_ADDRESS)
 		ret = ecc_get(regs + model->errors + DDR_U_ERR_ADDR, &address);
 	if (ret)
@@ -73,7 +72,6 @@ static int ddr_serve(const struct ecc_model *model, volatile uint8_t *regs, uint
  */
 static int sregs_serve(const struct ecc_model *model, volatile uint8_t *regs, uint32_t n, struct ecc_report *report)
 {
-	(void)model;
 	*report = (struct ecc_report){.corrected = n == 0, .uncorrected = n == 1};
 	return ecc_put(regs + SREGS_CLEAR_SINGLE, 1) | ecc_put(regs + SREGS_CLEAR_DOUBLE, 1);
 }

@@ -30,7 +30,6 @@ void gic_probe(struct scan *scan, const struct dt_node *node, const struct host_
 	struct host_range region[GIC_REGIONS] = {0};
 	uint64_t *const place[GIC_REGIONS] = {&host->gicd, &host->gicc, &host->gich, &host->gicv};
 
-	(void)driver;
 	if (host->gic_node)
 		return;
 	host->gic_node = node->offset;
@@ -57,7 +56,6 @@ void timer_probe(struct scan *scan, const struct dt_node *node, const struct hos
 {
 	struct host *host = scan->host;
 
-	(void)driver;
 	if (host->timer_hyp_irq)
 		return;
 	host->timer_phys_irq = dt_gic_irq(node, 1);
@@ -76,7 +74,6 @@ static bool psci_is_called_by(const char *conduit, const struct scan *scan, cons
 
 void psci_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
 {
-	(void)driver;
 	scan->host->psci_hvc = psci_is_called_by("hvc", scan, node);
 	if (!psci_is_called_by("smc", scan, node))
 		return;
@@ -89,7 +86,6 @@ void psci_probe(struct scan *scan, const struct dt_node *node, const struct host
 /* PSCI 0.1: its function ids are properties, and it cannot switch the machine off. */
 void psci_first_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
 {
-	(void)driver;
 	if (!psci_is_called_by("smc", scan, node))
 		return;
 	scan->host->psci_cpu_on = dt_u32(scan->fdt, node, "cpu_on", 0);
@@ -100,7 +96,6 @@ void sysreg_probe(struct scan *scan, const struct dt_node *node, const struct ho
 {
 	struct host_range reg;
 
-	(void)driver;
 	if (dt_reg(node, 0, &reg))
 		scan->host->vexpress_sysreg = reg.base;
 }

@@ -19,7 +19,6 @@ static void start_exynos_counter(struct host *host)
 {
 	volatile uint8_t *control = hyp_map_device(EXYNOS_MCT_G_TCON, sizeof(uint32_t));
 
-	(void)host;
 	if (control)
 		io_write32(control, io_read32(control) | G_TCON_START);
 }

@@ -14,30 +14,25 @@ void _free_r(struct _reent *reent, void *memory);
 
 void *_sbrk(ptrdiff_t increment)
 {
-	(void)increment;
 	errno = ENOMEM;
 	return (void *)-1;
 }
 
 void *_malloc_r(struct _reent *reent, size_t size)
 {
-	(void)reent, (void)size;
 	return NULL;
 }
 
 void *_calloc_r(struct _reent *reent, size_t count, size_t size)
 {
-	(void)reent, (void)count, (void)size;
 	return NULL;
 }
 
 void *_realloc_r(struct _reent *reent, void *old, size_t size)
 {
-	(void)reent, (void)old, (void)size;
 	return NULL;
 }
 
 void _free_r(struct _reent *reent, void *memory)
 {
-	(void)reent, (void)memory;
 }

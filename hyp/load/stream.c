@@ -29,8 +29,6 @@ static voidpf arena_alloc(voidpf opaque, uInt items, uInt size)
 /* The arena goes away as a whole. */
 static void arena_free(voidpf opaque, voidpf address)
 {
-	(void)opaque;
-	(void)address;
 }
 
 static void rewind_gzip(struct image_stream *s)

@@ -296,7 +296,6 @@ static bool slice_irq(uint32_t id, void *arg)
 {
 	struct percpu *cpu = this_cpu();
 
-	(void)arg;
 	write_cntp_ctl(0);
 	isb(); /* the line is down before the interrupt is deactivated */
 	gic_deactivate(id);

@@ -89,7 +89,6 @@ static bool timer_irq(uint32_t id, void *arg)
 	struct timer_heap *heap = &this_cpu()->timers;
 	struct timer *timer;
 
-	(void)id, (void)arg;
 	spin_lock(&heap->lock);
 	timer = take_due(heap, read_cntpct());
 	program(heap);

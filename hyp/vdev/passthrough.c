@@ -75,7 +75,6 @@ static uint64_t pass_read(struct vcpu *vcpu, void *device, uint32_t offset, uint
 	uint32_t value = 0;
 	int err = load_device_checked(&value, (uint8_t *)device + offset, size);
 
-	(void)vcpu;
 	give_fault_back(&fault, err);
 	return err ? MMIO_ABORT : value;
 }
@@ -85,7 +84,6 @@ static bool pass_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_
 	struct guest_fault fault = keep_fault();
 	int err = store_device_checked((uint8_t *)device + offset, value, size);
 
-	(void)vcpu;
 	give_fault_back(&fault, err);
 	return !err;
 }
@@ -181,7 +179,6 @@ static int map_regs(struct passthrough *p, struct pass_claim *claim, int node)
 {
 	int ret = 0;
 
-	(void)node;
 	for (uint32_t i = 0; !ret && i < claim->dev.reg_count; i++)
 		ret = map_reg(p, claim, i);
 	return ret;
@@ -189,7 +186,6 @@ static int map_regs(struct passthrough *p, struct pass_claim *claim, int node)
 
 static uint32_t next_number(struct passthrough *p, uint32_t id)
 {
-	(void)id;
 	return p->next_irq < VGIC_IRQS ? p->next_irq++ : 0;
 }
 

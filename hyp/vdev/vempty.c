@@ -16,20 +16,17 @@ extern const struct device_class vempty_class;
 /* As a PCI bus that nobody is on; QEMU's windows do the same. */
 static uint64_t read_ones(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
-	(void)vcpu, (void)device, (void)offset;
 	return UINT32_MAX >> (32U - 8U * size);
 }
 
 /* No signature of fw_cfg's. */
 static uint64_t read_zeroes(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
-	(void)vcpu, (void)device, (void)offset, (void)size;
 	return 0;
 }
 
 static bool ignore_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)
 {
-	(void)vcpu, (void)device, (void)offset, (void)value, (void)size;
 	return true;
 }
 

@@ -88,7 +88,6 @@ static uint64_t flash_read(struct vcpu *vcpu, void *p, uint32_t offset, uint32_t
 	uint32_t value = 0;
 	int ret = 0;
 
-	(void)vcpu;
 	spin_lock(&part->flash->lock);
 	if (cfi_is_array(cfi_of(part)))
 		ret = flash_bank_read(&part->bank, offset, &value, size);
@@ -104,7 +103,6 @@ static bool flash_write(struct vcpu *vcpu, void *p, uint32_t offset, uint32_t va
 {
 	struct flash_part *part = p;
 
-	(void)vcpu;
 	spin_lock(&part->flash->lock);
 	flash_bank_hide(&part->bank);
 	cfi_write(cfi_of(part), &memory, part, offset, value, size);
@@ -117,7 +115,6 @@ static bool flash_show(struct vcpu *vcpu, void *p, uint32_t offset)
 	struct flash_part *part = p;
 	bool shown;
 
-	(void)vcpu;
 	spin_lock(&part->flash->lock);
 	shown = cfi_is_array(cfi_of(part)) && !flash_bank_is_lost(&part->bank, offset) &&
 		!flash_bank_show(&part->bank, offset);
@@ -238,7 +235,6 @@ static void flash_restore(struct device *device)
 /* As QEMU has it. */
 static void flash_describe(const struct device *device, struct tree *tree)
 {
-	(void)device;
 	tree_begin_numbered(tree, "flash@", MACHINE_FLASH_BASE);
 	tree_string(tree, "compatible", "cfi-flash");
 	tree_list(tree, "reg", 0, MACHINE_FLASH_BASE, 0, CFI_BANK_SIZE, 0, MACHINE_FLASH_BASE + CFI_BANK_SIZE, 0,

@@ -36,7 +36,6 @@ static uint64_t vgicv2m_read(struct vcpu *vcpu, void *device, uint32_t offset, u
 {
 	uint32_t value = offset == MSI_TYPER ? TYPER : offset == MSI_IIDR ? IIDR : 0;
 
-	(void)vcpu, (void)device;
 	return size == sizeof(value) ? value : 0; /* half words are for MSI_SETSPI_NS */
 }
 
@@ -45,7 +44,6 @@ static bool vgicv2m_write(struct vcpu *vcpu, void *device, uint32_t offset, uint
 	struct vgicv2m *frame = device;
 	uint32_t n = (value & 0x3ffU) - MACHINE_SPI_MSI;
 
-	(void)size;
 	if (offset != MSI_SETSPI_NS || n >= MACHINE_SPI_MSI_COUNT)
 		return true;
 	spin_lock(&frame->lock);

@@ -87,7 +87,6 @@ static void vmemerr_reset(struct device *device)
 
 static int vmemerr_create(struct device *device)
 {
-	(void)device;
 	return 0;
 }
 

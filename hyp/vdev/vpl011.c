@@ -386,7 +386,6 @@ static uint64_t vpl011_read(struct vcpu *vcpu, void *device, uint32_t offset, ui
 	struct vpl011 *u = device;
 	uint32_t value;
 
-	(void)vcpu;
 	value = likely(offset == FR) ? __atomic_load_n(&u->fr, __ATOMIC_RELAXED) : read_locked(u, offset);
 	return size == 1U ? value & 0xffU : value;
 }
@@ -395,7 +394,6 @@ static bool vpl011_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 {
 	struct vpl011 *u = device;
 
-	(void)vcpu, (void)size;
 	spin_lock(&u->lock);
 	write_register(u, offset, value);
 	settle(u);
@@ -468,7 +466,6 @@ static int vpl011_create(struct device *device)
 
 static void vpl011_describe(const struct device *device, struct tree *t)
 {
-	(void)device;
 	tree_begin_numbered(t, "pl011@", MACHINE_UART_BASE);
 	tree_strings(t, "compatible", "arm,pl011\0arm,primecell");
 	tree_reg_spi(t, MACHINE_UART_BASE, MACHINE_UART_SIZE, MACHINE_SPI_UART, TREE_GIC_LEVEL_HI);

@@ -153,7 +153,6 @@ static uint64_t vpl031_read(struct vcpu *vcpu, void *device, uint32_t offset, ui
 	struct vpl031 *rtc = device;
 	uint32_t value;
 
-	(void)vcpu;
 	spin_lock(&rtc->lock);
 	value = read_register(rtc, offset & ~3U) >> 8U * (offset & 3U);
 	spin_unlock(&rtc->lock);
@@ -164,7 +163,6 @@ static bool vpl031_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 {
 	struct vpl031 *rtc = device;
 
-	(void)vcpu, (void)size;
 	spin_lock(&rtc->lock);
 	write_register(rtc, offset, value);
 	settle(rtc);
@@ -211,7 +209,6 @@ static void vpl031_destroy(struct device *device)
 
 static void vpl031_describe(const struct device *device, struct tree *t)
 {
-	(void)device;
 	tree_begin_numbered(t, "pl031@", MACHINE_RTC_BASE);
 	tree_strings(t, "compatible", "arm,pl031\0arm,primecell");
 	tree_reg_spi(t, MACHINE_RTC_BASE, MACHINE_RTC_SIZE, MACHINE_SPI_RTC, TREE_GIC_LEVEL_HI);

@@ -145,7 +145,6 @@ static uint64_t vpl061_read(struct vcpu *vcpu, void *device, uint32_t offset, ui
 	struct vpl061 *g = device;
 	uint32_t value;
 
-	(void)vcpu, (void)size;
 	if (offset & 3U)
 		return 0;
 	spin_lock(&g->lock);
@@ -158,7 +157,6 @@ static bool vpl061_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 {
 	struct vpl061 *g = device;
 
-	(void)vcpu, (void)size;
 	if (offset & 3U)
 		return true;
 	spin_lock(&g->lock);
@@ -244,7 +242,6 @@ static void vpl061_destroy(struct device *device)
 /* The GPIO, and the key that is connected to it. */
 static void vpl061_describe(const struct device *device, struct tree *t)
 {
-	(void)device;
 	tree_begin_numbered(t, "pl061@", MACHINE_GPIO_BASE);
 	tree_strings(t, "compatible", "arm,pl061\0arm,primecell");
 	tree_reg_spi(t, MACHINE_GPIO_BASE, MACHINE_GPIO_SIZE, MACHINE_SPI_GPIO, TREE_GIC_LEVEL_HI);

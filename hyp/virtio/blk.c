@@ -303,7 +303,6 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 {
 	struct vblk *b = vblk_of(v);
 
-	(void)queue;
 	if (chain->phase == VIRTQ_NO_REQUEST) {
 		if (likely(!b->host) && serve_shown(b, chain, step, written))
 			return VIRTIO_DONE;
@@ -329,7 +328,6 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 
 static void blk_forget(struct virtio_device *v, uint32_t queue)
 {
-	(void)queue;
 	vblk_drop_host(vblk_of(v));
 }
 

@@ -129,7 +129,6 @@ static void console_write_config(struct virtio_device *v, uint32_t offset, uint3
 {
 	uint8_t c = (uint8_t)value;
 
-	(void)size;
 	if (offset != CONFIG_EMERG_WR)
 		return;
 	if (console_put(&vconsole_of(v)->stream, &c, 1))

@@ -237,7 +237,6 @@ static void look_at_disks(struct timer *timer)
 {
 	bool busy = false;
 
-	(void)timer;
 	for (struct hostdisk *disk = hostdisks; disk; disk = disk->next)
 		for (uint32_t i = 0; i < HOSTDISK_SLOTS; i++)
 			busy |= look_at_request(disk, &disk->slot[i]);
@@ -249,7 +248,6 @@ static bool hostdisk_irq(uint32_t id, void *arg)
 {
 	struct hostdisk *disk = arg;
 
-	(void)id;
 	hostvirtio_acknowledge(&disk->v);
 	if (collect_locked(disk))
 		log_info("host disk %s: it answers again", disk->path);
@@ -342,7 +340,6 @@ bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, boo
 
 static void wake_nobody(struct hostdisk_user *user)
 {
-	(void)user;
 }
 
 /* Interrupts are masked here, so the queue is looked at. */

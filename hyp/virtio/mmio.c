@@ -52,7 +52,6 @@ static uint64_t bus_read(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 {
 	const struct virtio_bus *bus = device;
 
-	(void)vcpu;
 	if (unlikely(size != MMIO_WORD))
 		return read_narrow(bus, offset, size);
 	return *(const volatile uint32_t *)&bus->page[slot_of(offset)]->word[reg_of(offset) / 4U];

@@ -21,7 +21,6 @@ static enum virtio_served rng_serve(struct virtio_device *v, uint32_t queue, str
 	uint8_t bytes[RNG_BYTES];
 	uint32_t len = 0;
 
-	(void)queue;
 	if (chain->out.left > 0) {
 		len = virtq_share(step, &chain->out, MIN(chain->out.left, sizeof(bytes)));
 		if (len == 0)

@@ -50,7 +50,6 @@ static struct uplink *uplink_of(struct switch_port *port)
 /* The card takes frames as they go over the wire. */
 static bool uplink_takes(const struct switch_port *port, uint32_t gso_type)
 {
-	(void)port, (void)gso_type;
 	return false;
 }
 
@@ -215,7 +214,6 @@ static bool uplink_irq(uint32_t id, void *arg)
 {
 	struct uplink *u = arg;
 
-	(void)id;
 	u->looks |= nic_acknowledge(&u->nic);
 	sched_wake(u->thread);
 	return true;

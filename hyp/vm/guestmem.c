@@ -47,7 +47,6 @@ static inline struct guest_view *view_of(uint32_t window)
 
 static bool forget_views(uint32_t id, void *arg)
 {
-	(void)id, (void)arg;
 	for (enum hyp_window window = HYP_WINDOW; window < HYP_WINDOWS; window++)
 		hyp_window_close_at(window);
 	view_of(HYP_WINDOW_VIEW)->generation = view_of(HYP_WINDOW_VIEW_2)->generation = 0;

@@ -36,7 +36,6 @@ static void found_wake(void)
 
 static void found_wake_again(struct timer *timer)
 {
-	(void)timer;
 	found_wake();
 }
 
@@ -109,7 +108,6 @@ static void found_take_all(void)
 
 static void found_serve(void *arg)
 {
-	(void)arg;
 	for (;;) {
 		found_take_all();
 		sched_block();

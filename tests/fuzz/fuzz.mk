@@ -13,7 +13,7 @@ FUZZ_SRCS    := $(addprefix tests/fuzz/,virtio.c driver.c net.c world.c) tests/u
 # Little RAM, for it is cleared for each input.
 FUZZ_MACHINE := -DFAKE_GUEST_RAM='KIB(80)'
 FUZZED       := $(addprefix hyp/virtio/,mmio.c device.c queue.c blk.c disk.c rng.c console.c capture.c net.c net_control.c net_receive.c net_send.c offload.c switch.c) hyp/vm/guestlist.c
-FUZZ_CFLAGS  := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra \
+FUZZ_CFLAGS  := -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Wall -Wextra -Wno-unused-parameter \
 	-Wconversion -Wshadow -Wmissing-prototypes -Wno-initializer-overrides -Werror $(FUZZ_MACHINE)
 FUZZ_LINES   := -std=gnu11 -O0 -g --coverage -fsanitize=address,undefined -fno-sanitize-recover=all $(FUZZ_MACHINE)
 # What is freed is kept from reuse for a while: for a long one the memory of many inputs is mapped and given back all the time.

@@ -6,7 +6,7 @@ BUILD       ?= build
 HOSTCC      ?= gcc
 UNIT_BUILD  := $(BUILD)/unit
 UNIT_CFLAGS ?= -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wno-override-init -Werror
+	-Wall -Wextra -Wno-unused-parameter -Wconversion -Wshadow -Wmissing-prototypes -Wno-override-init -Werror
 UNIT_CPPFLAGS := -I. -Itests/unit -Itests/unit/fake
 UNIT_LIBS   ?= -lcmocka -lfdt -lz -lmd
 
