@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # virt7. `make help` lists the targets; everything that is built goes to build/.
 
 # What is typed goes to tools/run as it is: neither make nor the host's shell looks into it. Before
@@ -228,10 +229,11 @@ dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; th
 	$(Q)tools/dist $(DIST)
 
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench tests/fuzz -name '*.[ch]')
-check: deps ## format, include direction, names in documents, who writes live tables, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
+check: deps ## format, include direction, licenses, names in documents, who writes live tables, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)
 	tools/check-includes
+	$(Q)echo "  SPDX"; ! grep -L 'SPDX-License-Identifier: BSD-2-Clause' Makefile $(LICENSED) | grep .
 	tools/check-docs
 	tools/registers --check
 	$(Q)echo "  TABLES"; ! grep -rnE '(pte_write|write_tlbi[a-z]*)\(' --include='*.c' --include='*.h' $(ROOMS) | grep -vE '^(mm/tlb|hyp/arm/include/arm/pte)\.h'
@@ -241,6 +243,10 @@ check: deps ## format, include direction, names in documents, who writes live ta
 	$(ROOMS)
 	shellcheck -S warning -e SC1007,SC2054 $(SHELL_SCRIPTS)
 	pyflakes3 $(PYTHON_SCRIPTS)
+
+# Sources of each kind; each says its license.
+LICENSED := $(shell find $(ROOMS) dts tests -name '*.[chS]' -o -name '*.def' -o -name '*.mk' -o -name '*.py' -o -name '*.lds' -o -name '*.dts' -o -name '*.its' -o -name '*.pml') \
+	$(shell find tools .ci -type f ! -name '*.txt' ! -name '*.pyc')
 
 # By their first line, wherever they are.
 SHELL_SCRIPTS  = $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/run tests/linux/mkkernels .ci/run)

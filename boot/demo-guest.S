@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The demo guest: a raw image that greets over its PL011, tells how to give virt7 real work, and switches off by PSCI. */
 	.arch	armv7ve
 	.arm

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Configuration of the built-in demo guest. */
 #include <string.h>
 

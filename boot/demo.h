@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The demo guest: what runs where there is no bundle, so that the first boot on a new board shows something. */
 #ifndef BOOT_DEMO_H
 #define BOOT_DEMO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The first page tables, written with the MMU off: this file runs at the load address, not at the link address, and
  * must therefore touch no global but through here(). It is built without the stack protector, whose guard is a global.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables that boot/early.c lays out before the MMU is on, and mm/hypmap.c takes over. */
 #ifndef BOOT_EARLY_H
 #define BOOT_EARLY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The first page of a flash image (tools/mkflash): the reset vector. Checks virt7, and where there are any a device
  * tree and a bundle, brings them to RAM and enters virt7 there; it is linked alone, runs wherever the flash is, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The flash image: the header that boot/flash.S finds behind its vectors, with a table that says where the rest is.
  * tools/mkflash writes it; a public contract, docs/boot.md. Read by assembly and tools: plain numbers only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The stack protector's guard: what it is made of, and when it may change. */
 #include "boot/guard.h"
 #include "hyp/host/random.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The stack protector's guard, which an attacker must not know: set once, early in the boot. */
 #ifndef BOOT_GUARD_H
 #define BOOT_GUARD_H

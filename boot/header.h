@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a loader can tell virt7 inside the image, behind the zImage header (boot/head.S). tools/image-header writes it.
  * A public contract: docs/boot.md.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Composition root: brings the hypervisor up step by step, makes the VMs of the bundle and becomes CPU 0's idle thread.
  */

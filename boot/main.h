@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Where boot/head.S goes once the MMU is on. */
 #ifndef BOOT_MAIN_H
 #define BOOT_MAIN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The secure side, where virt7 was entered there: takes a CPU from secure SVC to HYP, and from then on serves PSCI to HYP.
  * It does nothing else. A guest cannot reach it: its SMCs trap to HYP (HCR.TSC), and its stage 2 does not map virt7.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The secure side that virt7 installs where it was entered in secure state: what boot/monitor.S and boot/secure.c agree
  * on. Also read by assembly: plain numbers first.

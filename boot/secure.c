@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HYP's view of virt7's own monitor (boot/monitor.S): it is the host's PSCI, and does the writes that switch the
  * machine off or restart it where only the secure side reaches the registers. Nothing here runs where virt7 was entered

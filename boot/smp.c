@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Bringing up CPUs: each examines itself as it arrives, and reports in its struct percpu. */
 #include <errno.h>
 

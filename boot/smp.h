@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's other CPUs. */
 #ifndef BOOT_SMP_H
 #define BOOT_SMP_H

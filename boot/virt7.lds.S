@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The image: code, constants, data, each on pages of its own, so that boot/early.c can map them W^X. */
 #include "mm/layout.h"
 

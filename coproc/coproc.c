@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Trap dispatch: syndrome to key, key to row, row to access. Deny by default. Compiled for speed. */
 #include <errno.h>
 

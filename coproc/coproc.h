@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Coprocessor traps: cp15, cp14 and cp10. What a guest may do is a row in a table; what has no row is UNDEF, and one
  * rate-limited line shows the access as a row ready to paste.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Errata of cores for which virt7 does something, by MIDR and REVIDR or because the option errata asks for it.
  * docs/errata.md has what they are, and those for which nothing has to be done here.

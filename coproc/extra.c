@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See extra.h: which of these registers does this CPU have? */
 #include <assert.h>
 

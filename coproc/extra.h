@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Registers that a guest can write on some cores only, and that nothing traps at a price a guest would pay: the world
  * switch moves each where a look at boot has found it. The rows of coproc/registers.def that say EXTRA(name) are

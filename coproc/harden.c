@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See harden.h. The vectors are in hyp/arm/vectors.S. */
 #include <arm/barrier.h>
 #include <arm/sysreg.h>

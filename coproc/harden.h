@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What guests teach the branch predictor (branch target injection, CVE-2017-5715): a core that can be attacked so
  * empties it between two VMs, and with the option harden=exit at each exit too, before HYP's first branch.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* CPU models: what virt7 knows of cores, what it finds on this host, and which a VM gets. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CPU models. A host's CPUs are of one or more kinds of core; a VM has the model of one kind, its vCPUs run on CPUs of
  * that kind only, and all of them see the same identification registers.

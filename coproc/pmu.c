@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * See pmu.h. PMUSERENR, PMSELR and the interrupt enables are kept here only; the rest is in the hardware from the first
  * access on, and here while the vCPU is not loaded.

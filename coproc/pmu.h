@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's performance monitors (PMUv2, DDI 0406C C12): the hardware's counters, lent to the vCPU that runs. Every
  * access traps (HDCR.TPM), so that a vCPU that never touches them costs nothing. Counting stops while the vCPU is not

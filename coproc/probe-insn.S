@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Instructions that probe.c runs at PL1, and the way there and back. ARM state, position-independent. */
 	.arch	armv7ve
 	.arm

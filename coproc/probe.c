@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See probe.h. The instructions are in coproc/probe-insn.S. */
 #include <arm/barrier.h>
 #include <arm/hypregs.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which traps does this core or emulator take? Real Cortex-A7 and A15 take all that DDI 0406C B1.14 promises; emulators
  * do not, and a substitute is set where one is cheap.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What an access to each register does, and the trap table made of coproc/registers.def. Compiled for speed. */
 #include <arm/barrier.h>
 #include <arm/hypregs.h>

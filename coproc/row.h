@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The trap table. A row is one register as a guest sees it (coproc/registers.def); the table is found by the encoding
  * as the syndrome of its trap holds it (DDI 0406C B3.13.6), so that a trap needs one AND to have its key.

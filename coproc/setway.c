@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Set/way maintenance cannot be virtualised line by line: it is not broadcast, lines migrate, system caches ignore it
  * (DDI 0406C B2.2.6). So it means "this VM's memory, clean and gone from the caches", by VA, over the touched blocks:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Set/way cache maintenance: the policy of docs/setway.md. */
 #ifndef COPROC_SETWAY_H
 #define COPROC_SETWAY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the coprocessor traps keep for a vCPU. */
 #ifndef COPROC_STATE_H
 #define COPROC_STATE_H

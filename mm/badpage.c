@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Records in pages of the heap, linked: they are added and never moved, so that who reads them needs no lock. */
 #include <errno.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Cache maintenance by VA (DDI 0406C B2.2.6, B4.2.1). Compiled for speed. */
 #include <stdint.h>
 

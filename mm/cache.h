@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Cache maintenance by VA on HYP's own mappings. Every function ends with the DSB that completes it. Set/way operations
  * have no place here: they are not broadcast (DDI 0406C B2.2.6).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* HYP stage 1 (DDI 0406C B3.6, B3.10): long descriptors, one address space for all CPUs. */
 #include <errno.h>
 

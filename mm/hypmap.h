@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HYP's own address space after boot/early.c: maps devices, heap, bundle and stacks into their windows (mm/layout.h)
  * and gives each CPU a few 2 MiB windows onto any physical block.

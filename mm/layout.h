@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HYP's virtual address space. Everything virt7 sees lies in these windows; of guest RAM virtio's rings are mapped, and
  * of the rest what a CPU's windows show, which are for copies. Also read by assembly and the linker script: plain

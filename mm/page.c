@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The heap: a bitmap of pages, first fit from where the last search ended. Allocation happens when a VM is made, when a
  * guest touches memory for the first time, and at boot: never on a path that is measured in instructions.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virt7's own heap: 4 KiB pages out of one physically contiguous region, mapped linearly. Tables, VMs and vCPUs live
  * here; guest RAM does not (mm/ram.h).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Free RAM as a short sorted list of ranges: VMs come and go in pieces of hundreds of MiB, so it stays short. */
 #include <stdbool.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The host's RAM that guests may get: what the device tree gives, less what is reserved, virt7 and the bundle. Handed
  * out in 2 MiB blocks, whole VMs at a time.

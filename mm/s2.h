@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stage 2: a VM's IPA space (DDI 0406C B3.6.2, VTCR: 40-bit input, level 1 of two concatenated tables). Memory is
  * mapped 2 MiB at a time, by one block or, where s2_pages, by 512 pages; devices in 4 KiB pages. What is not mapped

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* HYP's stage-1 tables: static, in the image's .bss, so that they exist before any allocator. */
 #ifndef MM_TABLES_H
 #define MM_TABLES_H

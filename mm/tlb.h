@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TLB maintenance: every operation of virt7's is one of these functions. Each begins with the DSB that lets walks see
  * the table entries written before, and those that are broadcast end when all CPUs have done it (DDI 0406C B3.10.1).

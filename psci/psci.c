@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guest PSCI (DEN 0022): one row a function. The caller's r1-r3 are untouched, as SMCCC 1.1 has it.
  * Compiled for speed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's PSCI and SMCCC, over HVC and SMC alike. */
 #ifndef PSCI_PSCI_H
 #define PSCI_PSCI_H

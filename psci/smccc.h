@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* SMC Calling Convention (DEN 0028) and PSCI (DEN 0022) function ids and results. */
 #ifndef PSCI_SMCCC_H
 #define PSCI_SMCCC_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What virt7 would refuse of a bundle, in virt7's words, from the descriptions that virt7 itself is compiled from: rows of
 properties (hyp/load/vm.def; hyp/load/property.h says how they read), hyp/load/foreign.def, hyp/load/words.h.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The devices that --vm of tools/mkbundle gives to a VM: the words of users, made to nodes (hyp/virtio/*.def).
 
 What virt7 says of a node (tools/bundlecheck.py) is left to it: a size of 0, or a disk that is read-only and copy-on-write.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Where virt7 puts a VM's kernel and ramdisk, and what it refuses there: hyp/load/image.c again, in its words (hyp/load/words.h)
 and with the numbers of its headers. What the header of a file says is believed only where it is checked.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A device tree that the user brings for a VM: hyp/load/usertree.c again, in its words (hyp/load/words.h), and without what a
 file of it has to spare.
 """

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """What a misspelt word may have meant: prints `; did you mean X?`, or an empty line."""
 import argparse
 import difflib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # The target's libraries: what virt7 links of libfdt, zlib and libmd, from the sources that tools/deps fetches. Included by the
 # top Makefile, whose flags they are compiled with. LIBFDT=, LIBZ=, LIBMD= and DEPINC= bring others, and nothing here is made.
 LIB_SRC := $(DEPS)/src

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The UARTs that virt7 drives (hyp/host/drivers.c), as tools/mkflash and tools/image-header need them."""
 
 # Offsets of the data and the status register, mask, its value when there is room.

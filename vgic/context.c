@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The vGIC's beginnings: creation, reset, and the world switch. Compiled for speed. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The distributor's registers (IHI 0048B 4.3), one row each: where it is, which widths it takes, what a read and a
  * write do. As a GICv2 without the Security Extensions: two interrupt groups that software may use, as on QEMU's virt.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the vGIC's files share. Everything here is called with vgic.lock held. */
 #ifndef VGIC_INTERNAL_H
 #define VGIC_INTERNAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What raises an interrupt: its device's line, the guest's GICD_ISPENDR, the virtual timer, and SGIs. One that another
  * vCPU sends comes by the mailbox. All of them end in vgic_update(), or take the short way of what was ended in a list

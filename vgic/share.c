@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SPIs with several targets. The distributor forwards such an SPI to each of them and every CPU interface decides for
  * itself whether it signals it; the first CPU that reads GICC_IAR has it (IHI 0048B 3.2, 3.1.1). Here one target at a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Pending and active state as the guest sees it, wherever it is. What sits in a list register of another vCPU is given
  * back first: that vCPU's CPU is interrupted, takes the interrupt out of its list register, and goes on; the interrupt

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The vGIC's data, embedded in struct vm and struct vcpu. vgic/moves.def has the table of where an interrupt is, and
  * who may take it from there; all of it under the VM's vgic.lock. Two things do without: a mailbox, and put_again(),

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SPIs of a VM that are the host's: those of a device that the VM has been given.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Routing, queueing and list registers. An interrupt that may be delivered goes into a list register at once where its
  * vCPU is the one that runs here and there is room; else it is a bit in its target's `queued` set, and vgic_flush()

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtual GICv2 (IHI 0048B): distributor emulated, CPU interface the hardware's GICV, in between the list
  * registers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The timers' data, embedded in struct vm and struct vcpu. */
 #ifndef VTIMER_STATE_H
 #define VTIMER_STATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Guest timers. CNTP is a deadline on HYP's own timer; CNTV belongs to whoever is loaded. Compiled for speed. */
 #include <arm/atomic.h>
 #include <arm/barrier.h>

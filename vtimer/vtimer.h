@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's architected timers (DDI 0406C B8.1). The virtual timer is the hardware's, with CNTVOFF so that a VM's
  * time starts at 0, or without where that is dangerous (vtimer_choose_offset()); the physical timer and counter are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # U-Boot boots an SD card with this: mkimage -A arm -T script -d boot.cmd boot.scr, and boot.scr, virt7.bin, bundle.uimg
 # and the board's device tree on its first partition (FAT or ext4). docs/boot.md has the steps.
 if test -z "${devtype}"; then setenv devtype mmc; setenv devnum 0; fi

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * struct vcpu_context between the hardware and memory, twelve words at a time: half the instructions that C needs.
  * hyp/vm/switch.c asserts that the order here is the structure's. SCTLR is not here: it goes first one way and last the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Copies to, from and zeroing of memory that may answer with an external abort: a guest's RAM, whatever the firmware said
  * of it. Every range in here stands in the exception table with the place where a fault inside of it goes on

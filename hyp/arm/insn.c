@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Load/store decode, one row an encoding class (DDI 0406C A5.3, A5.5, A6.2, A6.3). Everything is refused that no row
  * takes and that the manual calls UNPREDICTABLE: the guest gets an abort, as from a bus without a device.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the hardware leaves to software when it traps an instruction: the decode of loads and stores whose abort has no
  * syndrome (HSR.ISV = 0, DDI 0406C B3.13.6), an instruction's length, its condition, and ITSTATE.

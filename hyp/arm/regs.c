@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's registers by number and mode: which copy of a banked register an instruction names (DDI 0406C B1.3.2). */
 #include <arm/nospec.h>
 #include <arm/psr.h>

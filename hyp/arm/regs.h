@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest's general registers as the vectors push them. The rest of its state (banked registers, cp15, PC and PSR in
  * ELR_hyp and SPSR_hyp) stays in the hardware while the vCPU has the CPU.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HYP's vectors (DDI 0406C B1.8.1) and the thread switch. A guest's exit pushes r0-r12 and LR_usr, nothing else, and
  * calls C; the rest of its state is in the hardware. HYP's own faults go to a stack of their own, because the stack may

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* VFP register file (DDI 0406C A2.6, B6.1). */
 #include <arm/barrier.h>
 #include <arm/vfp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See blackbox.h. What is found in it may be anything: RAM after power-on, or another version's. */
 #include <stdbool.h>
 #include <string.h>

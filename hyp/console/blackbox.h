@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virt7's own lines in memory that a start leaves as it is, behind the image (boot/virt7.lds.S), so that the next run
  * can tell how this one ended, if the machine was reset and not switched off: RAM keeps its contents then. Each line is

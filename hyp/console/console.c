@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Console multiplexer. Output waits in a ring for each source, which is its log as well, and leaves by
  * hyp/console/output.c. Here is what fills the rings, what is typed, and who has screen and keyboard.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console multiplexer: one host UART, a stream of output and a log for each console of a VM, one for the shell and
  * one for virt7's own lines. A VM has one console, its UART, or several. What is shown depends on who has the screen

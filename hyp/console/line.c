@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Line editor. At the end of a line a character costs just itself on the terminal; anything else shows the line anew.
  */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A line editor for a VT100-like terminal: cursor, history, completion. Plain C: characters in, what the terminal needs
  * to show the result out.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Messages: formatted by newlib, prefixed, written as one line. */
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virt7's own messages: one line a call, no newline in the format. Lines about a VM start "vm NAME: ". Never called on
  * behalf of a guest without a rate limit (log_ratelimit()).

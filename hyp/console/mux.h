@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the parts of the multiplexer share, for hyp/console/ only: its state, under its lock. hyp/console/output.c
  * decides who has the line and sends; hyp/console/console.c is the rest, and what others call.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The one way out: output_drain() is called with every character and by the UART's interrupt, and asks who has the line
  * whenever one is over or something may have changed; what goes on as it is leaves in one piece. virt7's own lines go

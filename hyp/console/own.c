@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virt7's own lines: each goes into their log whole or not at all, and from there as all output does (output.c). Who
  * writes one does not wait for the UART, but where nobody else would send it: before the UART is served, and after a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guest's output as plain text. UTF-8 is decoded as the Unicode Standard's table of well-formed sequences has it (3.9,
  * table 3-7), so that there is one way to write a character, and none to write a control character in two or more

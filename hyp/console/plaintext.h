@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a guest prints, as text that cannot steer a terminal: printable ASCII, tabs and printable UTF-8 pass, line ends
  * become CR LF, every other byte is shown as \xNN. Bytes in, text out; no state beside struct plaintext.

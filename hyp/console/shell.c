@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The shell: its thread, the table of commands, completion. It runs on the CPU that takes the UART's interrupt, before
  * any vCPU there, so that no guest can lock the operator out; it blocks for every key and whenever the UART is behind,

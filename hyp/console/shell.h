@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The operator's shell on the console: a HYP thread that sleeps until the escape key is pressed. */
 #ifndef HYP_CONSOLE_SHELL_H
 #define HYP_CONSOLE_SHELL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the shell's commands share. They run in the shell's thread and may block it. */
 #ifndef HYP_CONSOLE_SHELL_CMD_H
 #define HYP_CONSOLE_SHELL_CMD_H

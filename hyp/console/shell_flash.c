@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The shell's command for flash: what a VM's variables are, as lines that tools/flashvars makes a file of, which a
  * bundle can begin with. Only what differs from the bank's fill byte is printed; numbers are hexadecimal:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The shell's commands about memory, and its errors (hyp/vm/memerr.h). */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The shell's command for networks: what is plugged into which switch, and what became of the frames. */
 #include <string.h>
 

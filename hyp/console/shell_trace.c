@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The shell's trace command. tools/trace2json reads what `trace dump` prints. */
 #include <arm/hypregs.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The shell's commands that act on VMs. */
 #include <errno.h>
 #include <string.h>

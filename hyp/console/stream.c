@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A console's memory, and the consoles of a VM as a list; what goes through them is the multiplexer's. */
 #include <errno.h>
 

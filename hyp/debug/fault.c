@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Which of HYP's own aborts are survived (hyp/debug/fault.h). */
 #include <stdbool.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* HYP's own exceptions: those that a table foresees go on elsewhere, the rest is a bug of virt7's. */
 #ifndef HYP_DEBUG_FAULT_H
 #define HYP_DEBUG_FAULT_H

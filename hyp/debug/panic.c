@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The end: what virt7 says of its own bugs. The backtrace follows the image's exception tables
  * (hyp/debug/unwind.c), with names from hyp/debug/symtab.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* virt7's own faults: registers and a symbolised backtrace, then stop. Never for anything a guest did. */
 #ifndef HYP_DEBUG_PANIC_H
 #define HYP_DEBUG_PANIC_H

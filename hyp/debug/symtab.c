@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The reader of tools/symtab's table, which has no pointers and no limit on the size of the text. */
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Names of virt7's own functions, from the table that tools/symtab puts into the image. */
 #ifndef HYP_DEBUG_SYMTAB_H
 #define HYP_DEBUG_SYMTAB_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The trace: vectors of its own, around the exit path proper, and a ring for each CPU. */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The trace: what each CPU did last, in a ring of its own that nobody else writes. While it is off it costs nothing: it
  * is a second table of vectors.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* EHABI frame unwinding: index table, then the byte code of section 9.3. Every stack word is read with care. */
 #include <arm/sysreg.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stack unwinding for backtraces, by the image's exception tables (ARM IHI 0038, EHABI). libgcc's unwinder faults on a
  * damaged stack, which is when it is wanted, and takes four times the room.

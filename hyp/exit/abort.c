@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stage-2 faults, but for the plain device access that hyp/exit/exit.c has done already. RAM is touched and the
  * instruction runs again; a device is emulated from the syndrome, or from the instruction where there is none; anything

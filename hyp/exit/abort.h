@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Stage-2 faults: first touch of RAM, MMIO, and accesses to nothing. */
 #ifndef HYP_EXIT_ABORT_H
 #define HYP_EXIT_ABORT_H

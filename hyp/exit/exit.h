@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* From a guest into HYP and back: what the vectors call. */
 #ifndef HYP_EXIT_EXIT_H
 #define HYP_EXIT_EXIT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Instruction fetch, and what else HYP looks up, through the guest's own stage 1: ATS1CPR/ATS1CUR give the IPA (DDI
  * 0406C B4.2.4). */
 #include <string.h>

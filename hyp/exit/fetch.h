@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading the instruction that trapped, at the guest's virtual address. */
 #ifndef HYP_EXIT_FETCH_H
 #define HYP_EXIT_FETCH_H

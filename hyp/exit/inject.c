@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Exceptions into the current vCPU, as the hardware takes them to PL1 (DDI 0406C B1.9): the mode's LR and SPSR, the new
  * CPSR from SCTLR, PC from the vector base.

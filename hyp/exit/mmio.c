@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The MMIO bus. A driver goes from device to device, so each is found as fast as the last one was: the page by a hash
  * without collisions, the region by the block in it. hyp/exit/exit.c does the plain accesses by itself. Compiled for

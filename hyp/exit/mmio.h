@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The MMIO bus of a VM: regions of IPA, two functions each, found in one step by page and block. The functions get
  * offsets relative to their region and naturally aligned accesses that lie wholly inside it; they run on the vCPU that

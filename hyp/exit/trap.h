@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a trap handler is, whichever part of virt7 it belongs to. */
 #ifndef HYP_EXIT_TRAP_H
 #define HYP_EXIT_TRAP_H

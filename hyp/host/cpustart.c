@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starting CPUs. What is proven on QEMU: PSCI, Versatile Express, the spin table, AST2600. The Allwinner and Exynos
  * rows follow the chips' manuals and have never run; CPUs started by them arrive in secure SVC mode, as after a reset.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* How the host's other CPUs are started: one table of enable-methods, one of boards. */
 #ifndef HYP_HOST_CPUSTART_H
 #define HYP_HOST_CPUSTART_H

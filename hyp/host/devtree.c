@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The walk, and what needs the ancestors of a node: addresses (devicetree specification 2.3) and interrupts (2.4). The
  * tree is the firmware's and trusted to describe the machine, yet it is parsed with libfdt's checks throughout.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One walk over a flattened device tree with the ancestors of the current node at hand. libfdt starts at the root
  * whenever it is asked for a parent or for the next compatible node; the walk reads each tag once, which is what makes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Drivers of the host's devices, by the compatible strings of the device tree's nodes: one row a string in
  * hyp/host/drivers.c, and what the row names lies in the driver's own file. A driver says what it has found in struct

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The drivers of the host's devices (hyp/host/driver.h): every compatible string that virt7 knows of them. */
 #include <string.h>
 

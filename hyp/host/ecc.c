@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Calxeda's: the memory controllers of ECX-1000 (Highbank) and ECX-2000 (Midway), and the L2 cache's registers, as
  * their device tree bindings and Linux' driver describe them. A model of the board may lack them: each access may

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory controllers and caches that report errors which their error correcting code has found, by compatible strings:
  * rows of hyp/host/drivers.c. What is done about an error is hyp/vm/memsource.c's.

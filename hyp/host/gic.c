@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* GICv2 driver, IHI 0048B chapter 4. HYP takes every physical interrupt of the non-secure side. Compiled for speed. */
 #include <errno.h>
 

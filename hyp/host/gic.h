@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The host's GICv2 as HYP uses it (IHI 0048B): acknowledge, priority drop and deactivation apart (EOImode 1), so that
  * an interrupt handed to a guest stays active until the guest ends it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the host's device tree says of the machine that virt7 runs on. Filled once by hyp/host/scan.c, read-only
  * afterwards. Addresses are physical, interrupt IDs as the GIC numbers them.

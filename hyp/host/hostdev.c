@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See hyp/host/hostdev.h. */
 #include <errno.h>
 #include <libfdt.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Devices of the host that are given away whole, as its device tree has them: where one is, which interrupts it has,
  * what speaks against giving it to a VM, and who has it. The claims are made and given up on the boot CPU only, in boot

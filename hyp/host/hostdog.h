@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Watchdogs of the host's that firmware has left on, by compatible strings: rows of hyp/host/drivers.c. Most cannot be
  * switched off again, so virt7 pets them (hyp/run/heartbeat.h). A watchdog that is off stays off and is a device like

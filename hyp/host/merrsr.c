@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See hyp/host/merrsr.h. */
 #include <arm/copy.h>
 #include <arm/sysreg.h>

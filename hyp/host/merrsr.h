@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Cortex-A15's CPUMERRSR, of this CPU's caches and TLB, and L2MERRSR, of its cluster's L2: where in these RAMs an error
  * was, fatal or corrected (ARM DDI 0438 4.3.61, 4.3.62). They have no address. Cortex-A7 has none of them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See nic.h. */
 #include "hyp/host/nic.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A network card of the host's, virtio-net (virtio 1.2, 5.1), driven by virt7: frames to and from buffers of virt7's
  * own. The card is promiscuous, as it is after its reset (5.1.6.5.1), and leaves no work to others.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What nodes say of the GIC, the timers, PSCI, the clock and Versatile Express' registers: where, and which numbers. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Nodes of the host's device tree that tell where a device is, for code that needs no more than that
  * (hyp/host/nodes.c). */
 #ifndef HYP_HOST_NODES_H

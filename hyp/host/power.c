@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Power-off and reset of the host (hyp/host/power.h). The registers were worked out by hyp/host/power_regs.c. */
 #include <stdbool.h>
 

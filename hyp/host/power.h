@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Switching the host off and resetting it: by its firmware's PSCI, else by the means that its device tree names. */
 #ifndef HYP_HOST_POWER_H
 #define HYP_HOST_POWER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Power-off and reset by registers, as device tree nodes describe them: syscon-poweroff and -reboot, gpio-poweroff and
  * -restart, and the functions of Versatile Express' system controller. Each becomes a few writes (struct host_power).

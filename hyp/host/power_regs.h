@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Which registers switch the host off, or reset it, where its firmware has no PSCI for that. */
 #ifndef HYP_HOST_POWER_REGS_H
 #define HYP_HOST_POWER_REGS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* PSCI towards the firmware (DEN 0022, DEN 0028). */
 #include <errno.h>
 

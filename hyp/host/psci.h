@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's own PSCI: secondaries, power. The calling side of DEN 0022. */
 #ifndef HYP_HOST_PSCI_H
 #define HYP_HOST_PSCI_H

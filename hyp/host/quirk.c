@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Quirks by the root node's compatible string. A row says why it is there; one that a better device tree would make
  * superfluous goes when the tree is better. docs/porting.md explains how to add one.

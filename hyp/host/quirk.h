@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What particular chips need beyond what their device trees say. */
 #ifndef HYP_HOST_QUIRK_H
 #define HYP_HOST_QUIRK_H

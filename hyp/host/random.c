@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Where the key of virt7's random numbers comes from, and how it is used and replaced. */
 #include <libfdt.h>
 #include <sha2.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random numbers: ChaCha20 (RFC 8439) over a key that is mixed, with SHA-256, from what the host has of chance. Who
  * asks gets bytes that tell nothing of those given before, because each call replaces the key.

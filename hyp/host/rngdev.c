@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See rngdev.h. */
 #include "hyp/host/rngdev.h"
 

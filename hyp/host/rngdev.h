@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's virtio-rng (virtio 1.2, 5.4): random numbers of who emulates the machine, asked for once, at boot. */
 #ifndef HYP_HOST_RNGDEV_H
 #define HYP_HOST_RNGDEV_H

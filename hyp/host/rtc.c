@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* PL031 (ARM DDI 0224), the clocks in Allwinner's A20, A31 and H3 (their user manuals), and SNVS in i.MX6 and i.MX7. */
 #include <arm/copy.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Real-time clocks of hosts, by compatible strings: rows of hyp/host/drivers.c. virt7 reads one, once, at boot. */
 #ifndef HYP_HOST_RTC_H
 #define HYP_HOST_RTC_H

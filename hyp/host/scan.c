@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Host discovery: one walk over the device tree, which gives each node to its driver (hyp/host/driver.h). The walk
  * collects and says nothing, because the UART is only found on the way; host_check() then says what is missing.

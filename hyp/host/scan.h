@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Host discovery: reads the host's device tree into struct host. */
 #ifndef HYP_HOST_SCAN_H
 #define HYP_HOST_SCAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Three kinds of TRNG on boards with Cortex-A7 or A15, as their drivers' bindings and manuals describe them. */
 #include <arm/io.h>
 #include <arm/sysreg.h>

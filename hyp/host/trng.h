@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* True random number generators of hosts, by compatible strings: rows of hyp/host/drivers.c. */
 #ifndef HYP_HOST_TRNG_H
 #define HYP_HOST_TRNG_H

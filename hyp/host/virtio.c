@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See virtio.h. Section numbers are those of virtio 1.2. */
 #include <errno.h>
 #include <libfdt.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The host's virtio devices on virtio-mmio as virt7 drives them (virtio 1.2, 4.2): the driver's side of a transport, of
  * register version 1 or 2, and of split queues (2.7). The device writes to virt7's memory as it likes, but what it says

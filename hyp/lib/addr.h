@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Physical and intermediate physical addresses as types of their own, so that one passed for the other does not
  * compile. Both are 40 bits wide (DDI 0406C B3.6); the upper bits are zero.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Bit and field helpers. Pure macros and inlines, no state. */
 #ifndef HYP_LIB_BITS_H
 #define HYP_LIB_BITS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* ChaCha20's block function: twenty rounds of additions, exclusive ors and rotations over sixteen words. */
 #include <string.h>
 

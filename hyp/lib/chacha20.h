@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The ChaCha20 block function, RFC 8439 section 2.3. */
 #ifndef HYP_LIB_CHACHA20_H
 #define HYP_LIB_CHACHA20_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The number of the CPU that runs this, for layers below hyp/run/percpu.h. */
 #ifndef HYP_LIB_CPU_H
 #define HYP_LIB_CPU_H

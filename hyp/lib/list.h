@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Doubly linked circular list with a head; the node lives in its owner. */
 #ifndef HYP_LIB_LIST_H
 #define HYP_LIB_LIST_H

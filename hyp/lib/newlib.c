@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What newlib wants of a system, as far as virt7 links it: nothing is allocated and no file is written. vsniprintf() is
  * its only customer, and that one takes no memory for the formats virt7 uses.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Registers of virtio-mmio, as virtio 1.2 has them (4.2.2 and, of version 1, 4.2.4): offsets, status, features of every
  * device. Plain data, for the transport and for tests.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The bundle: finds images in a FIT and checks their hashes. The blob comes from outside: its structure is checked
  * once, as a whole, against the size that the boot loader stated, and whatever it says after that is checked where it

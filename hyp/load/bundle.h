@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The bundle: one FIT image (.itb) that carries images with their hashes and, under /vms, the virtual machines. Reading
  * only; the blob is untrusted: any damage ends in one logged line and an error, never in a fault.

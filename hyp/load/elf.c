@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * ELF files as kernels: the ELF specification for 32-bit ARM. Segments go to their physical addresses,
  * position-independent or not, and where the guest finds its device tree depends on the lowest of them, as with QEMU

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The table of hyp/load/foreign.def. */
 #include <stdbool.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Files that are given as what they are not, known by their first bytes. */
 #ifndef HYP_LOAD_FOREIGN_H
 #define HYP_LOAD_FOREIGN_H

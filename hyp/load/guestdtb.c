@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's device tree: the nodes, names, compatible strings, phandles and interrupt cells that QEMU's virt board
  * (hw/arm/virt.c) gives. One function a group of nodes, listed in `groups`; a device writes its own (describe() of its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The device tree a guest gets: mach-virt as QEMU describes it, limited to what the VM has. */
 #ifndef HYP_LOAD_GUESTDTB_H
 #define HYP_LOAD_GUESTDTB_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Puts a VM's kernel, ramdisk and device tree into its RAM. Whatever is to be placed first claims its range, so that
  * nothing overlaps and nothing leaves RAM; a VM that does not fit is refused with the sizes. All headers are read from

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Guest images, loaded the way QEMU's -kernel loads them: zImage, raw, ELF32 and legacy uImage, each of them as it is
  * or gzip-compressed by the bundle.

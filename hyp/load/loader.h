@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the loaders of hyp/load/image.c and hyp/load/elf.c share: the VM's RAM while its images are placed. For these
  * two only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Properties read as their rows say (hyp/load/property.h). */
 #include <stddef.h>
 #include <string.h>

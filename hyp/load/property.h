@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Properties of a node in the bundle, described by rows: what each may be, where its value goes, and the words for one
  * that is something else. hyp/load/vm.def has those of a VM; a class of devices may have such a file too.

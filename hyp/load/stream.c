@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reading an image, plain or gzip (RFC 1952), front to back. zlib does the inflating in a fixed arena. Plain bytes go
  * to guest RAM in one copy, which guest_load() makes in steps; everything else goes through a chunk, and before each

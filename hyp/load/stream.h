@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An image as a run of bytes that can be read at any position, whether the bundle holds it as it is or gzip-compressed.
  * So the loaders need only one path. For hyp/load/ only. All but image_stream_open() let others take the CPU

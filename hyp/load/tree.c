@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A device tree in the making: libfdt's functions with an error that stays. */
 #include <string.h>
 

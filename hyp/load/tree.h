@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A device tree in the making, node after node (libfdt's sequential writing): what the guest's own nodes in
  * hyp/load/guestdtb.c and the devices' describe() are written with. The first error stays in the tree, and everything

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Unpacked images are never given back: they are the bundle's, in another form (hyp/load/unpack.h). */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Images of the bundle as they are used for as long as virt7 runs: what the bundle holds compressed is unpacked once,
  * into the host's RAM, mapped behind the bundle, and shared by all who ask for it. On the boot CPU only.

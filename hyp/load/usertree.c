@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * See hyp/load/usertree.h. One walk over the nodes, whatever they say: what a hostile tree can cost is bounded by its
  * size. How addresses are stated: Devicetree Specification 0.4, 2.3.5 to 2.3.8.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A device tree that the user brings for a VM (`fdt` in its node), for guests that know another one than virt7's own.
  * It is checked against the VM's machine, and gets what only virt7 knows, all of it in /chosen. The blob is untrusted.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Virtual machines as the bundle describes them, one at a time: a bad one is refused with one line and the next is
  * looked at. Every property has one row in hyp/load/vm.def; a name without a row is a warning.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A VM's configuration as /vms/NAME of the bundle states it (docs/configuration.md). Parsing only: nothing is allocated
  * and no machine state changes, so that a bad VM can be refused while the others start.

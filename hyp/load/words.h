@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is wrong with a bundle and what to do, in words that virt7 and tools/mkbundle share: mkbundle reads this file.
  * (The words for a property's value are in its row, those for images of another kind in hyp/load/foreign.def.)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See balance.h. Loads of other CPUs are read without their locks: a choice by numbers of a moment ago does no harm. */
 #include "hyp/run/balance.h"
 #include "hyp/lib/bits.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which thread should leave a CPU for another one, and for which. The scheduler (hyp/run/sched.c) asks and
  * does it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The host's watchdogs that are on (hyp/host/hostdog.h) are petted as long as every CPU takes its interrupts: each has
  * a timer, four times a second, and the boot CPU pets when it has heard of all. Where a CPU hangs in virt7, or virt7

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Physical interrupt dispatch. Compiled for speed. */
 #include <errno.h>
 #include <stddef.h>

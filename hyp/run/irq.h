@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Physical interrupts: who handles which. All are taken in HYP, on exits from guests or polled by the idle loop. */
 #ifndef HYP_RUN_IRQ_H
 #define HYP_RUN_IRQ_H

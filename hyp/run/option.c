@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Boot options: one table of them, and a parser of NAME=VALUE words. */
 #include <errno.h>
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virt7's own boot options: the words NAME=VALUE in `bootargs` of the host's /chosen (QEMU: -append, U-Boot: the
  * variable bootargs). For experiments and tests; none is needed on any board. docs/boot.md lists them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See place.h. */
 #include <arm/spinlock.h>
 

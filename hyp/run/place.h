@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Which vCPUs live on which physical CPU: how many, and whether it is dedicated to one. The numbers are `assigned` of
  * struct percpu, and they change here only.

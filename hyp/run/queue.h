@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A CPU's run queues: a list for each priority, in the order in which its threads began to wait (hyp/run/sched.c). For
  * the holder of its rq_lock.

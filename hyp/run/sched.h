@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The scheduler: per-CPU run queues, fixed priorities, round robin inside one. A thread lives on one CPU at a time. The
  * CPU's idle thread runs when nothing else can; it leaves the last vCPU's state in the hardware.

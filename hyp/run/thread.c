@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Stacks of HYP's threads, and threads that virt7 has for itself. */
 #include <assert.h>
 #include <errno.h>

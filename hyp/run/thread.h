@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A thread of HYP: a stack and what the scheduler (hyp/run/sched.h) knows of it. Each vCPU begins with one
  * (hyp/vm/vcpu.h); others are virt7's own.

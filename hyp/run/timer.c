@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* HYP timer: a binary heap of deadlines in front of CNTHP (DDI 0406C B8.1.5). Compiled for speed. */
 #include <arm/barrier.h>
 #include <arm/hypregs.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Deadlines in CNTPCT ticks on the HYP physical timer (CNTHP), per CPU, in a binary heap. A timer is armed on the CPU
  * that asks, whatever heap it was in before, and can be cancelled from any CPU. Callbacks run in HYP with interrupts

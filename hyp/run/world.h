@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the scheduler asks of the world switch (hyp/vm/switch.c), which alone knows what a thread's guest has in the
  * hardware. There is one, so the linker binds these and no pointer does.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Flash commands (hyp/vdev/cfi.h). */
 #include <assert.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The command set of a bank of NOR flash, Intel's (CFI, JEDEC JESD68; the status bits are those of Intel's StrataFlash
  * data sheets): two chips of 16 bits side by side, which software may drive in words, half words or bytes. It behaves

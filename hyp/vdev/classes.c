@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The table of device classes. DEVICE_ROWS: a build for tests names a file with more rows (tests/device/). */
 #include <stddef.h>
 

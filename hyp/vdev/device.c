@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The devices of a VM as a list, whatever they are. */
 #include <assert.h>
 #include <errno.h>

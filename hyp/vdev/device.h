@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Emulated devices. A kind of device is one constant struct device_class in its own file and one row in
  * hyp/vdev/classes.def; nobody else knows it by name. A VM has a list of devices: one of each class without a

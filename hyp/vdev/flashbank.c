@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The storage of hyp/vdev/flashbank.h: which page is where is said by the tables of stage 2 alone. Compiled for speed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a bank of flash holds: 64 MiB, of which only pages that differ from a fill byte and from erased flash cost RAM.
  * Guests read it as memory: tables of stage 2 that belong to the bank, read-only, are put into the VM's IPA space and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `passthrough-dtb`: devices of the host as Xen's users describe them, in a partial device tree of their own, for what
  * virt7 cannot write by itself. /passthrough of it becomes the guest's, /aliases too. A node with `xen,path` has that

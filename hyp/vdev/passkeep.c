@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * RAM in quarantine: of a VM that is gone, with bus masters that virt7 could not make quiet, which may still write
  * where their driver has told them to. It comes back when that has ended, or when it can only hurt who has the device:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Bus masters of the host made quiet: a device that has been reset by its own register begins no access to RAM any
  * more, and when the register says that the reset is over, none is under way. One row a kind of device.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * `passthrough = "rest"`: a VM gets every device of the host's that nobody else has, with its real clocks, pins and
  * regulators, at the host's addresses and with the host's interrupt numbers. This file claims it; hyp/vdev/resttree.c

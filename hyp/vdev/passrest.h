@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What hyp/vdev/passrest.c and hyp/vdev/resttree.c share: the rest of the host's devices, of the VM that has it. */
 #ifndef HYP_VDEV_PASSREST_H
 #define HYP_VDEV_PASSREST_H

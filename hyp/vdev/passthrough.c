@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See hyp/vdev/passthrough.h. */
 #include <errno.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Devices of the host in a VM, by the VM's property `passthrough`. This is the class of devices that claims them, shows
  * their registers and forwards their interrupts; every VM has one of it, mostly without anything. Whole pages of

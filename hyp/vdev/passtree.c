@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the guest's device tree says of devices of the host (hyp/vdev/passthrough.h): each one's node as the host's tree
  * has it, under /passthrough, with addresses and interrupts of the guest's and the closure of its phandles that is safe

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The host's tree in that of the VM that has the rest of its devices (hyp/vdev/passrest.h): its nodes beside
  * mach-virt's, below the root, as they are. What differs:

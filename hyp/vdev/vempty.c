@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Places where QEMU's board has something and virt7 nothing, and where a guest that brings that board's own device tree
  * looks: they answer as something empty does, so that its driver goes on without. The guest's tree of virt7's has no

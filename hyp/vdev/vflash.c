@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CFI flash as QEMU's virt board has it: bank 0 for code, which no command changes where an image is in it, bank 1 for
  * variables. A bank that is read as an array is memory to the guest (hyp/vdev/flashbank.h); it is taken away with the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The flash of a VM that has some: two banks of 64 MiB at address 0, of which the second one keeps what is written. */
 #ifndef HYP_VDEV_VFLASH_H
 #define HYP_VDEV_VFLASH_H

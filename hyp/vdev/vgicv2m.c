@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * GICv2m: a page through which a device raises SPIs by a store (Arm Server Base System Architecture, DEN 0029, appendix
  * "GICv2m"; QEMU, hw/intc/arm_gicv2m.c). No device of virt7's has message interrupts and the guest's tree has no node

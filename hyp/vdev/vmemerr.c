@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See hyp/vdev/vmemerr.h. Without the property the device does nothing, and is not in the guest's device tree. */
 #include <assert.h>
 #include <stddef.h>

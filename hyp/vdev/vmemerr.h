@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Early word of memory errors (`memory-errors = "early"`): a page of the VM's RAM, its last one, in which virt7 writes
  * a record for each bad page, and an interrupt behind it. A public contract: docs/memory-errors.md.

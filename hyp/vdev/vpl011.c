@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * PL011 (ARM DDI 0183, chapters 2 and 3). The line has no speed: a character leaves as soon as the console takes it,
  * and the receive timeout (2.8) has passed as soon as no more input is there. As QEMU's, it sends and receives whatever

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's PL011 UART (ARM DDI 0183, revision r1p1 by its ID: FIFOs of 16) between MMIO and the console multiplexer.
  * Every VM has one. Its lock is taken before those of the vGIC and of the console.

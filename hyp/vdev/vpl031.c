@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* PL031 (ARM DDI 0224, chapters 2 and 3). The 1 Hz of its counter is CNTPCT's, counted from virt7's own clock. */
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's PL031 real-time clock (ARM DDI 0224), as a board's firmware leaves it: set and running. Every VM has one.
  * The time is the host's own PL031's as virt7 found it at boot, or, without one, seconds since then; a reset brings

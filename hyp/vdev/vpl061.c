@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* PL061 (ARM DDI 0190, chapters 2 and 3). Eight lines, of which all but the power key's are open inputs that read as 0.
  */
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's PL061 GPIO (ARM DDI 0190). Every VM has one. Nothing is connected but line 3, an input: the power key of
  * mach-virt. Its lock is taken before the vGIC's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The block device (virtio 1.2, 5.2) on a disk in RAM or in the bundle (hyp/virtio/disk.h). A request is header, data
  * and status in whatever pieces the driver makes. One that is malformed gets IOERR, or, where there is no place for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Requests of a block device whose sectors are on a disk of the host's (hyp/virtio/vblk.h). */
 #include <errno.h>
 

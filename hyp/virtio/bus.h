@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the two halves of the transport share (hyp/virtio/mmio.c, hyp/virtio/device.c). */
 #ifndef HYP_VIRTIO_BUS_H
 #define HYP_VIRTIO_BUS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See capture.h. A ring of frames, filled under the switch's lock, emptied by one who takes none. */
 #include "hyp/virtio/capture.h"
 

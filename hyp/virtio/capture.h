@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The mirror port of a virtual switch: a copy of the first bytes of each frame that a card sends, for people. It is
  * kept here until it is taken, in a ring that its memory's owner gives; what comes when that is full is counted.

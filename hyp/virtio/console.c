@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Console device (virtio 1.2, 5.3), of one port: a console of the multiplexer beside the VM's UART, called VM.NODE.
  * What the driver sends stays in its ring while the multiplexer has no room, what is typed waits in the multiplexer

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A virtio device's life and what its driver does once: features, status, setting up queues (virtio 1.2, 3.1, 4.2.2,
  * 4.2.4). Slots and notifications are in hyp/virtio/mmio.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Disks in RAM and in the bundle (hyp/virtio/disk.h). Compiled for speed. */
 #include <errno.h>
 

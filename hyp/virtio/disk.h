@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a block device reads and writes: an image of the bundle, an image under pages of RAM that have been written
  * since (copy-on-write), or zeroes under such pages (a blank disk). RAM is taken when the disk is made, so that a write

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See hostdisk.h. */
 #include "hyp/virtio/hostdisk.h"
 

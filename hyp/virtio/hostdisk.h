@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Disks of the host's, virtio-blk on virtio-mmio (virtio 1.2, 5.2), which virt7 drives for several VMs at a time.
  *

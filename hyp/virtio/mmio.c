@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The transports of a VM: 32 slots in one region, and what drivers do all the time: read a register, notify,
  * acknowledge, have a queue served. What they do once is in hyp/virtio/device.c. Compiled for speed.

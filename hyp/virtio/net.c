@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Network card (virtio 1.2, 5.1), plugged into a virtual switch (hyp/virtio/switch.h): its life, what its node says,
  * what people see of it. What is inside is in hyp/virtio/vnet.h.

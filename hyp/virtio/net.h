@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a network card of a VM counts, for people (hyp/virtio/net.c). */
 #ifndef HYP_VIRTIO_NET_H
 #define HYP_VIRTIO_NET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The control queue of a network card (virtio 1.2, 5.1.6.5; hyp/virtio/vnet.h): which frames its driver wants, and the
  * address that it goes by. Compiled for speed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What others put into a network card (hyp/virtio/vnet.h). A frame is put into a buffer whole, or it is lost and
  * counted. Compiled for speed.

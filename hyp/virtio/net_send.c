@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a network card's driver sends (hyp/virtio/vnet.h). The vCPU that sends copies a frame from its VM's RAM into a
  * buffer that the other VM has ready, at once, or it is lost and counted: nothing is kept here, and one who does not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Checksums and segments (hyp/virtio/offload.h): RFC 1071, RFC 791, RFC 8200, RFC 9293. Compiled for speed. */
 #include <assert.h>
 #include <errno.h>

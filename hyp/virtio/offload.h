@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a network card's driver leaves to who receives (virtio 1.2, 5.1.6.2), where that one does not do it either: a
  * checksum that was left out is computed, TCP's data in a large frame is sent in segments. Between drivers that know

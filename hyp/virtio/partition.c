@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See partition.h. Whatever is on the disk is no more than numbers, which are checked against the disk's size. */
 #include "hyp/virtio/partition.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Where a partition of a disk lies: MBR with its extended partitions, or GPT (UEFI 2.10, chapter 5). */
 #ifndef HYP_VIRTIO_PARTITION_H
 #define HYP_VIRTIO_PARTITION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Split queues (virtio 1.2, 2.7; hyp/virtio/queue.h). Whatever the driver writes meanwhile, every field is read once,
  * and nothing that it says is believed a second time. Compiled for speed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A split queue (virtio 1.2, 2.7), as the device sees it. The guest's copies of indices are only read once or written;
  * what counts is here. Called under the device's lock.

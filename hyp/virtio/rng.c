@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Entropy device (virtio 1.2, 5.4): fills what its driver offers with numbers of hyp/host/random.h. A request gets at
  * most RNG_BYTES, which 5.4.6.2 allows, and is a step of its own: numbers cost far more than a copy.

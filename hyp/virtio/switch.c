@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Virtual switches: ports, addresses (hyp/virtio/switch.h). Compiled for speed. */
 #include <errno.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Virtual switches, which network cards (hyp/virtio/net.c) are plugged into by a switch's name: the first one makes it,
  * with the last one it goes. A switch knows who is where and keeps no frame: who sends copies into who receives.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See uplink.h. */
 #include "hyp/virtio/uplink.h"
 

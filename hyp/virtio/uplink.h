@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Uplinks: network cards of the host's, each behind a port of a virtual switch (hyp/virtio/switch.h), as /switches of
  * the bundle has them. VMs on the switch reach what is outside, and are reached, with their own addresses.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A block device's insides: blk.c has its life and its requests, blk_host.c what becomes of them where its sectors are
  * on a disk of the host's (hyp/virtio/hostdisk.h).

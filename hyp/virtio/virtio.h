@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virtio devices of a guest: what the specification (virtio 1.2) has in common for all of them is here, what each kind
  * does is its backend's.

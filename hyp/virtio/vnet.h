@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A network card's insides, for hyp/virtio/net*.c: net.c has its life, net_send.c what it sends, net_receive.c what
  * others put into it, net_control.c what its driver asks it for.

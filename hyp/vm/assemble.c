@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Putting VMs together. What has been made is found in struct vm itself, so that one function, release(), undoes all of
  * it or any part.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A VM is put together and taken apart again here, at boot or later, in any order: RAM, tables, vCPUs and their
  * threads, the model of their CPUs, devices, log, console, places on physical CPUs. On the boot CPU only: in boot, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Crashes: what is known of one and said of it, in one line, and when the VM may start again. The first restart is at
  * once, the next ones wait for 1, 2, 4 ... seconds, a minute at most, and after restart-limit of them in a row the VM

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Lists of pieces of guest RAM: any layout that a driver may choose, a byte at a time if it likes (hyp/vm/guestmem.h).
  * Compiled for speed.

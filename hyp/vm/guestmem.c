@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Guest memory through this CPU's windows, one 2 MiB block at a time (hyp/vm/guestmem.h). Compiled for speed. */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Checked access to a guest's memory by IPA: the only way in. A range that is not wholly inside the VM's RAM is refused
  * before the first byte of it moves. Blocks that the guest has not touched yet are scrubbed and mapped on the way

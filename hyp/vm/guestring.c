@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Guest RAM that devices keep in sight: rings (hyp/vm/guestmem.h). */
 #include <errno.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's machine: the addresses and interrupt IDs of QEMU's `virt` board. A public contract
  * (docs/guest-machine.md): a change here breaks guests.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory errors: a page of the host's RAM is bad, as something has found or an operator says. It goes into quarantine
  * (mm/badpage.h), whoever has it loses it, and nobody else: a VM's page becomes a hole, where the guest takes an

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See hyp/vm/memfound.h. */
 #include <errno.h>
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory errors that the hardware reports by itself (docs/memory-errors.md): an external abort of HYP's own access, a
  * guest's that comes to HYP, a memory controller's interrupt. Whoever meets one may hold locks, or be on the stack for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Whoever tells of memory errors without an access of ours: memory controllers' interrupts (hyp/host/ecc.h). */
 #ifndef HYP_VM_MEMSOURCE_H
 #define HYP_VM_MEMSOURCE_H

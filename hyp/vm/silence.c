@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See silence.h. */
 #include "hyp/console/log.h"
 #include "hyp/lib/bits.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A word about a guest that says nothing. A raw image that was made for another address, firmware above all, runs into
  * nowhere without a character; QEMU's own board says nothing of it either. A VM may rightly print nothing, so this is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * World switch. The only place where a vCPU's state moves between the hardware and memory, and it runs only when a CPU
  * goes to another vCPU: an exit that returns to the same one never comes here. Compiled for speed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A vCPU: a HYP thread with a stack of its own, at whose top the vectors push the guest's registers. It leaves the
  * guest's world only through hyp/exit/exit.c and may block inside HYP; its state may be thrown away only at the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The table of VMs; a VM's RAM, and the first touch of it. */
 #include <errno.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A virtual machine: its memory, bus, vCPUs and life. There is no "the" VM: everything hangs off this. */
 #ifndef HYP_VM_VM_H
 #define HYP_VM_VM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VM states. Who changes what, all of it under vm->lock:
  *

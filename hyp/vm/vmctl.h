@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The life of a VM: who may change its state, and the checkpoint, the one place where a vCPU's state may be thrown
  * away.

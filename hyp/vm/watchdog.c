@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See watchdog.h. Timer callbacks look at a VM from whatever CPU they are on; they only ever ask for a crash. */
 #include <arm/sysreg.h>
 

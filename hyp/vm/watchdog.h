@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Who watches the guests: a VM with watchdog-ms that makes no progress is treated as crashed.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # The bench guest and `make bench`. Included by the top Makefile, after tests/guests/guests.mk; also works alone:
 # make -f tests/guests/guests.mk -f tests/bench/bench.mk build/bench/bench.bin
 BENCH_OBJS := $(patsubst %,$(BUILD)/bench/obj/%.o,bench blk fdt net rows virtio)

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """`make bench`: the same work natively, under virt7 and under Xen, in instructions.
 
   tests/bench/bench.py [--quick] [--update] [--build build] [--fresh]

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The block driver of the bench guest (virtio 1.2, 4.2 and 5.2). Interrupts stay masked and are read at the GIC. */
 #include "tests/bench/blk.h"
 

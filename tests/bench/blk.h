@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* virtio's rows of the bench guest: a disk in slot 0, other devices in the others. */
 #ifndef BENCH_BLK_H
 #define BENCH_BLK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See fdt.h. The format is the Devicetree Specification's, chapter 5. */
 #include "tests/bench/fdt.h"
 #include "tests/guests/lib/guest.h"

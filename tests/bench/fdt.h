@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* As much of a device tree as the bench guest needs: no tree is built, one pass finds what was asked for. */
 #ifndef BENCH_FDT_H
 #define BENCH_FDT_H

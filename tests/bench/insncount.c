@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A QEMU TCG plugin that counts the instructions which the emulated CPUs execute and writes the total to the file named
  * by its argument `out=FILE` when QEMU exits. Idle time costs nothing; an instruction that faults counts again when it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What virt7's MMIO bus takes to find a device among 32: its own object code (hyp/exit/mmio.c), linked with the library
  * of the test guests, runs natively on a bus that no VM has. tests/bench/bench.py counts the instructions.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The network driver of the bench guest (virtio 1.2, 5.1), as Linux' works. Interrupts stay masked, read at the GIC. */
 #include "tests/bench/net.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Network rows of the bench guest: two cards, in slots 0 and 1, on one switch, of which the first sends to the second.
  */
 #ifndef BENCH_NET_H

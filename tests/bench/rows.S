@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The measured loops, in assembly so that the count a round is the same whatever the compiler: only what lies between
  * two rounds of the hypervisor may differ. Each is void row(uint32_t rounds).

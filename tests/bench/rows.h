@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Numbers that rows.S and bench.c share; bench.c checks those that hyp/vm/machine.h has too. */
 #ifndef BENCH_ROWS_H
 #define BENCH_ROWS_H

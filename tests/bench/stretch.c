@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A QEMU TCG plugin that finds the longest stretches for which HYP keeps interrupts masked: instructions from where a
  * CPU enters virt7's image from outside, or has looked for an interrupt, to where it leaves, looks again, or waits.

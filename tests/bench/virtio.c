@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Setting up a virtio device (tests/bench/virtio.h). */
 #include "tests/bench/virtio.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the bench guest's virtio drivers have in common (virtio 1.2, 2.7 and 4.2): version 2, queues of 256 entries. */
 #ifndef BENCH_VIRTIO_H
 #define BENCH_VIRTIO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A device for tests of the device class (hyp/vdev/device.h), in build/virt7-testdev.bin only: registers, an
  * interrupt, a timer, a property, a node, reset, save and restore, and what devices do in a guest's RAM

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The registers and requests of the device for tests, for its emulation and its guests. */
 #ifndef TESTS_DEVICE_TESTDEV_H
 #define TESTS_DEVICE_TESTDEV_H

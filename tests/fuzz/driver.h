@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What a driver of any device does, in the fuzz target (tests/fuzz/virtio.c): operations, and what they are made of. */
 #ifndef FUZZ_DRIVER_H
 #define FUZZ_DRIVER_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # The fuzz target of hyp/virtio/ (tests/fuzz/virtio.c and others): clang's libFuzzer with ASan and UBSan over the sources of the unit tests.
 #   make fuzz [FUZZ_SECONDS=60]   from the corpus on; what is found new is kept in build/fuzz/corpus
 #   make fuzz-runs                the same runs each time: of `make test`

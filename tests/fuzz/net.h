@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the driver of two network cards on one switch does, in the fuzz target (tests/fuzz/virtio.c). */
 #ifndef FUZZ_NET_H
 #define FUZZ_NET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Runs a fuzz target on files, without libFuzzer: any compiler will do, such as one that counts lines. */
 #include <stddef.h>
 #include <stdint.h>

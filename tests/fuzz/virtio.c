@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Fuzz target of hyp/virtio/: a hostile driver of a block device (read-only image, copy-on-write, RAM disk) and of an
  * entropy device or a console, or of two network cards on one switch, by registers of version 1 or 2, with two vCPUs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The world of the fuzz target (tests/fuzz/virtio.c): a VM of two vCPUs with two virtio devices, guest RAM with a
  * shadow of what may be there, what is known of the queues by what the driver has done, and what must hold after each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What QEMU's board has beside the devices that virt7's device tree names, and what a guest with QEMU's own tree meets:
  * the GICv2m, a PCI bus with nobody on it, fw_cfg.

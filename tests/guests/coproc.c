@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Every encoding of MRC, MCR, MRRC and MCRR on cp15 and cp14, and of VMRS, executed at PL1 and at PL0: each ends as its
  * row in coproc/registers.def says, and what has no row is UNDEFINED. A test of virt7's promise, not of the

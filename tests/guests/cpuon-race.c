@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CPU_ON of one CPU by all others at once (DEN 0022D 5.6): exactly one SUCCESS in each round, ALREADY_ON or ON_PENDING
  * for the rest, and the target starts once, with the winner's context id. Then the same against the target's own

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random deadlines on both timers of every CPU at once, by CVAL and by TVAL, slept for by WFI or waited for, some of
  * them past already: each comes, once, and not before its time (DDI 0406C B8.1.5). How late is said, not judged: that

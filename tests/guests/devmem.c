@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What devices do in a guest's RAM, by requests to the device for tests (tests/device/testdev.c): lists of pieces,
  * copies from place to place, rings; and copies that meet memory which aborts, at each of their bytes. With the caches

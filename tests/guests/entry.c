@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* How the machine starts this image: the registers, and where a device tree lies. tests/qemu/test_entry.py compares. */
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/param.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The instructions that take an exception, each with a label that exceptions.c compares with the link register. All are
  * called as uint32_t f(uint32_t r0, uint32_t r1) and return r0.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Exceptions taken to PL1 (DDI 0406C B1.8, B1.9): link register, SPSR, handler state, fault registers, the return, in
  * ARM and Thumb state and in IT blocks; and external aborts from addresses where the machine has nothing.

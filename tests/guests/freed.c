@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is in its RAM at its start: its image, its device tree, and zeroes; then it fills all of the rest, for the next
  * one to find. "mib=N" in the boot arguments is the size of its RAM. Under virt7 only: other loaders leave things

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The interrupt controller as one CPU sees it: the distributor's registers, and the CPU interface's acknowledge,
  * priorities, preemption, end of interrupt (IHI 0048B chapters 3 and 4). Everything here is architectural: no

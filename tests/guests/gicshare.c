@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SPIs with several targets: the distributor forwards one to each of them, every CPU interface decides for itself, and
  * who acknowledges first has it (IHI 0048B 3.1.1, 3.2). CPU 0 is a target in every case and does not take it, for each

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The interrupt controller between CPUs: what one CPU's distributor accesses do to interrupts that another has pending,
  * active, or both (IHI 0048B 3.2, 4.3). The other CPU is told step by step what to do with its CPU interface. Then all

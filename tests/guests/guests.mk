@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Bare-metal test guests: one image per source file here, all with the library in lib/. Included by the top Makefile;
 # also works alone: make -f tests/guests/guests.mk guests
 CROSS ?= arm-none-eabi-

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest that misbehaves, for ever, in the way that "mode=N" in its boot arguments says; and two that measure what
  * that does to others. Each start prints "hostile: mode N" first. Only for tests in tests/qemu, which judge from

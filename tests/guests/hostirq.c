@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A level-sensitive SPI of a real device, the PL031 of QEMU's virt board: natively at its own address, and where a VM
  * finds the host's (docs/passthrough.md). Its alarm is set once; from then on RTCIMSC is the line. Each way

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a guest can reach: a word in each 2 MiB of the IPA space ("step=N" in the boot arguments: above 4 GiB of each
  * N-th; "gib=N": of the first N GiB, for qemu-system-arm's HPFAR loses the bits above 31, docs/platform.md), and single

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Bad pages of this machine's RAM, made by the device for tests: what an access finds, in both table formats, by every
  * kind of instruction, on table walks, and later, where the error is asynchronous (DDI 0406C B1.9.8, B1.9.9, B3.13).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Every load and store form that can reach a device, one each. mmio_run(code, regs) loads r0-r7 and the flags from
  * regs, calls the form, and stores them back. r0 is the address, r1, r2, r4, r5 data, r3 an index; Z is set unless a

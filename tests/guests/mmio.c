@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Device accesses by every load and store form of ARM and Thumb state, of VFP's registers too. A hypervisor gets a
  * syndrome for a few of them and must decode the others itself (DDI 0406C B3.13.6, HSR.ISV); what counts here is only

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The memory system as an operating system uses it: the virtual memory registers, MMU and caches on and off in short
  * and in long descriptors, faults and their registers (DDI 0406C B3.13), address translation operations, instruction

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The CPU model: all CPUs of the machine have the same identification registers (DDI 0406C B3.18.1), and each prints
  * those that tell the model, for the test to compare with what it asked for. As many CPUs as the machine has take turns

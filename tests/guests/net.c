@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Network cards under load and in need of an answer. role=N in the boot arguments:
  *

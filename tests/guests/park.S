@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A boot loader for tests, started as QEMU's -kernel in HYP mode: makes a machine without PSCI of one with it, and hands
  * virt7 a device tree that QEMU has not touched. Position-independent; everything lies at a fixed distance behind it:

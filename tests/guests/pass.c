@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Devices of the host, as a VM has them by its property `passthrough`: what its own registers read, in each width; that
  * what lies beside them in the same page is not there; its interrupt. The parameters say where: `at` and `size` of the

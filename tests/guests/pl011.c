@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The UART (PL011 TRM, DDI 0183G). It is also the console, so each test reads what it needs before it prints. Input is
  * not tested here: nothing types.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The real-time clock (PL031 TRM, DDI 0224), as a firmware leaves it: running. */
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The GPIO (PL061 TRM, DDI 0190). Nobody presses the power key here: inputs read as 0, and levels and outputs are what
  * moves interrupts.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* uint32_t hvc_with_registers(uint32_t regs[13], uint32_t flags): HVC between known r0-r12; returns the CPSR. */
 	.syntax unified
 	.arch_extension virt

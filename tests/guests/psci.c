@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* PSCI as a guest sees it, by HVC (DEN 0022D 5.1) and the calling convention under it (DEN 0028). */
 #include "tests/guests/lib/guest.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SYSTEM_RESET with work in flight (DEN 0022D 5.11). At each boot the guest looks whether registers, devices and memory
  * are as at the first boot, says "boot: clean" or what is not, and waits for a key:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Real-time work as small as it can be: a timer of 1 kHz, and how late each of its interrupts reached the handler, by
  * the counter. It prints a line every `report` milliseconds, and after `seconds` the last one, and powers off.

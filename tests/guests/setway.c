@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One CPU asks for a flush of all its memory by set/way without end (DDI 0406C B2.2.6, docs/setway.md); another
  * measures the longest time for which it does not run, and then switches the machine off in the middle. Both share one

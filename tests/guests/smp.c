@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Several CPUs (DEN 0022D 5.4-5.7; DDI 0406C B1.9.1, B2.2, B3.10; IHI 0048B 3.2): CPU_ON and what a CPU finds when it
  * comes up, CPU_OFF and on again, AFFINITY_INFO, SGIs between all pairs, TLB and instruction cache maintenance that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * All CPUs send each other SGIs of four priorities and take both timers' interrupts, handlers preempting each other. An
  * SGI that is sent again while it is pending is one (IHI 0048B 3.2.3), so a sender waits until the handler of its last

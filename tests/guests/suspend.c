@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CPU_SUSPEND and SYSTEM_SUSPEND (DEN 0022D 5.4, 5.20): standby and power-down, woken by the timer, by an SGI from
  * another CPU and by a key. A machine may treat a power-down as a standby and return (5.4.3); QEMU's does, and has no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest to talk to, for tests of the console: it prints a prompt, echoes what is typed, and obeys
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The device for tests (tests/device/testdev.c), of an image with it: registers, interrupt, save and restore, reset.
  * Then the guest accesses the device without end.

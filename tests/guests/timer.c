@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The generic timer at PL1: counters, and the virtual and the physical timer by the same tests (DDI 0406C B8.1), their
  * interrupts by the GIC (level-sensitive PPIs 27 and 30), and what User mode may do.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* VFP and Advanced SIMD for vfp.c. Arguments and results by pointer: the C side is soft-float. */
 	.syntax unified
 	.arch_extension virt

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VFP and Advanced SIMD: access control (DDI 0406C B1.11), D0-D31 and FPSCR, arithmetic, and that a hypervisor's exits
  * leave them alone. With several CPUs it then goes on until a key is pressed: whoever moves them from one physical CPU

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virtio-mmio (virtio 1.2, 4.2.2) by a block device of version 2 in any slot: what the registers read as, a device's
  * life, a queue, requests. Sector n of the disk is full of words n + 1. MMU and caches are off.

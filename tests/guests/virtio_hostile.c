@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A hostile driver of virtio: every rule of the queue and of the registers that can be broken, descriptors that another
  * vCPU rewrites meanwhile, resets with requests in flight. Whatever it does, the device is one that works after a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A hostile driver of network cards: every rule of their queues, frames and commands that can be broken, descriptors
  * that other vCPUs rewrite meanwhile. Whatever it does, its cards work after a reset, and nothing is written but what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * void hold(uint32_t loops, const uint32_t values[15]): r1-r12, SP, LR and the flags have those values for so many
  * loops; what they are then is in hold_seen[]. In Thumb, whose CBZ needs no flags. Interrupts are masked.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A world of its own: fills every register that it can write with a pattern ("seed=N" in the boot arguments), runs for
  * a while in which others of its kind have the CPU with theirs, and looks whether it has its own; then it resets its VM

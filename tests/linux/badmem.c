@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * badmem DISK FILE: a page of the file, which is in memory, and whose address in the machine's RAM it says. When that
  * has become bad, and a line has come on standard input, it has a disk read into the page, and says what came of that;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * byteorder: as /init of a kernel that has nothing else, built for that kernel's byte order. It says which order it
  * finds in memory, sleeps a little, for which the kernel needs its timer, and switches the machine off.

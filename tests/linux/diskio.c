@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * diskio read|random|verify DISK BLOCK COUNT: COUNT reads of BLOCK bytes past the page cache, one behind the other or
  * all over the disk's first BLOCK * COUNT bytes, a power of two; "verify" writes them all over, each with what its

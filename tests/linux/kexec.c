@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Boot another kernel from the running one: kexec KERNEL RAMDISK. The device tree is the one that this kernel was
  * given, its ramdisk's end moved; the ramdisk goes where the first one was, the kernel to the zImage's usual place. The

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a freestanding program in Debian's userspace needs: system calls by number (arm EABI), memory functions, a line
  * on standard output. There is no armhf C library here to link with.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Freestanding programs for Debian's userspace on ARM: each source file here is one, static and without a C library. Included
 # by the top Makefile; works alone: make -f tests/linux/linux.mk linux
 CROSS ?= arm-none-eabi-

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * memrecords REG: the records of memory errors that the host has written for this machine (docs/memory-errors.md). REG
  * is the file of the node's property, /proc/device-tree/memory-errors@ADDRESS/reg: a 64-bit address, big-endian.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VFP and NEON on every CPU: neon SEED ROUNDS. Goes from CPU to CPU and on each mixes double and single precision,
  * integer lanes, saturation and FPSCR's modes in 32 registers' worth of state; prints a sum of all bits, which must be

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * netio serve PORT: gives datagrams back to who has sent them, and takes what comes by TCP at the port behind it.
  * netio udp|tcp ADDRESS PORT BYTES COUNT: COUNT datagrams there and back, one after the other, or COUNT times BYTES to

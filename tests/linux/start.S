@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Entry of a program: argc at the stack, argv above it (arm ELF ABI). */
 	.syntax unified
 	.arm

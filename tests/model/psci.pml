@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The life of vCPUs and their VM: CPU_ON, CPU_OFF, CPU_SUSPEND, WFI, interrupts, SYSTEM_RESET and an operator's pause
  * and resume against each other, step by step as hyp/vm/vmctl.c and hyp/run/sched.c do it. Each step says which C function it

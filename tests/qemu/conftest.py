@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What the system tests share: QEMU under pexpect, the native and the virt7 machine, bundles.
 
 Every fixture here is a function to call. Each QEMU's console goes to BUILD/test-logs/NAME.log; when a test fails its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The same virt7.bin on seven boards, and boards that lack something: what is missing has its line.
 
 A board's arguments are in tools/run, which these tests start as a user would. Device trees come from Debian's kernel package;

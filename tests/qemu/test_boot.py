@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Starting virt7: Debian to its shell and off again, every size of memory, no bundle, and entered in the wrong mode."""
 import os
 import re

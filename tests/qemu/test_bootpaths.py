@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Every way into virt7: secure SVC, the reset vector in flash, U-Boot; and each of them entered wrongly."""
 import os
 import re

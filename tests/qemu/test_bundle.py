@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Bad bundles on the real binary: each gives its one line (docs/configuration.md), and virt7 then stops where it says it
 does or runs the VMs that are good. Never a panic, never silence. Bad VMs go many into one bundle, and tools/mkbundle refuses
 them in the same words.

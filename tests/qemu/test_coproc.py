@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Coprocessor registers, CPU models, big.LITTLE, set/way: docs/registers.md, docs/setway.md, docs/configuration.md."""
 import re
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The examples of README.md and docs/ as they stand. A comment above a block says what it is:
 
   <!-- example: file NAME -->  the text of a file

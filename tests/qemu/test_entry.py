@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """How each format of a kernel starts: the same image on QEMU's virt board and under virt7 finds the same."""
 import re
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Firmware that nobody here wrote, unmodified: EDK2 and U-Boot of Debian's packages, in flash and as a kernel, natively and under
 virt7. Variables survive a reset, and a VM that is made anew from what `flash save` printed.
 """

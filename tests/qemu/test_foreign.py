@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Software that nobody here wrote, as it comes, natively and under virt7: kernels, and trees that are not virt7's."""
 import re
 import shutil

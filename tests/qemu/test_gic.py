@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Interrupts and timers: the conformance guests of the GIC (gic, gicsmp, gicshare) with every number of CPUs and with few list
 registers (boot option gic.lrs), the storm of SGIs and timer interrupts, and random deadlines.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The bare-metal test guests of tests/guests: each must pass on QEMU's virt board, and the same image under virt7.
 
 A guest prints PASS:, FAIL: or QUIRK: lines and one summary, then powers off. A QUIRK is a rule of the manuals that QEMU

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A disk of the host's for several VMs: partitions of each kind, nothing beside them written, errors, restarts, wrong words."""
 import hashlib
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """make and tools/run as somebody types them: what they pass on, what they refuse, and with which status they end. QEMU is
 mostly a script here, which says what QEMU would.
 """

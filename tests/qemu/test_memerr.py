@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Memory errors: bad pages of guests' RAM, of disks, and of virt7's own; by an operator, and by a device for tests."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """tools/mkbundle, without QEMU: what it refuses, each with its line and status. That virt7 says the same is test_bundle.py's."""
 import gzip
 import os

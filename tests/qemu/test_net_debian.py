@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Two and eight Debians on a switch with what people use there: DHCP, ping, IPv6's neighbours, iperf3 both ways by TCP and UDP,
 ssh (dropbear) from one to another, and a third that listens. Of `make soak`: SOAK=1, and `tools/deps net`.
 """

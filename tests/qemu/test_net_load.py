@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Network cards under full load, of bare-metal guests (tests/guests/net.c): who receives is paused, reset, stopped, crashes,
 resets its card; a flood to all beside others that talk, or compute. SOAK=1: 1,000 of each.
 """

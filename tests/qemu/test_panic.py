@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """virt7's own bugs: what it says of them, and that it then stops. Each test breaks a copy of the real image: code that
 boot_main() calls on CPU 0, directly (make_vms) or not (vm_assemble), is overwritten with something that goes wrong.
 """

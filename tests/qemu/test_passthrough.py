@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Devices of the host in VMs: registers and interrupts without DMA, virtio by DMA into a Debian, what is refused, and what
 becomes of the RAM that a device may write to when its VM is reset, stopped or crashes (docs/passthrough.md).
 """

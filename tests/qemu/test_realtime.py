@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A real-time guest beside others: how late its timer's interrupts are, in instructions, and the demo of tools/run."""
 import hashlib
 import re

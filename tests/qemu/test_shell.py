@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The console with several VMs, and the shell. The VMs are the bare-metal guest `talk`: it prompts, echoes, and floods."""
 import json
 import re

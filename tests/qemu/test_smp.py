@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """SMP, PSCI and the life of a VM: the bare-metal guests smp, cpuon-race, reset and suspend on QEMU's virt board and under
 virt7, with as many physical CPUs as vCPUs and with fewer; Debian's hotplug, reboot and suspend.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The tools, without QEMU: what they say to somebody who made a mistake, and that nothing missing means no network."""
 import os
 import re

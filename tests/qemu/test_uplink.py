@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A network card of the host's in a switch of VMs: addresses, files and connections through it, its cable, and what cannot be."""
 import contextlib
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """virtio devices of Debian in a VM: disks of each kind, by registers of both versions."""
 import gzip
 import hashlib

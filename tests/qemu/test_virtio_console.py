@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A second console of Debian in a VM, byte by byte: the host's UART is a socket here, because a terminal would translate."""
 import hashlib
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A hostile driver of virtio (tests/guests/virtio_hostile.c) beside a VM that must not notice, while the shell answers.
 
 SOAK=1: a million rounds of descriptors that another vCPU rewrites, 1,000 resets of each kind.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Networks between Debians: addresses, pings, files by TCP, by registers of both versions; what a switch keeps apart."""
 import os
 import re

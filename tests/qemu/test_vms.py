@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Several VMs: shares of CPU time, latency, hostile guests, watchdog and restarts, isolation, freed memory, registers.
 
 Guests: tests/guests/hostile.c (which misbehaves as "mode=N" says, or measures), isolation.c, freed.c, world.c. Nothing

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The table of device classes of tests that have block devices and nothing else. */
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Device trees of unit tests, written as text and compiled with dtc. */
 #ifndef TESTS_UNIT_DTS_H
 #define TESTS_UNIT_DTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* FIT images for tests: see fit.h. */
 #include <setjmp.h>
 #include <stdarg.h>

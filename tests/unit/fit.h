@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Builds FIT images for tests with libfdt, byte by byte as mkimage would, and also as it never would. */
 #ifndef FIT_H
 #define FIT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A virtio device of the host's as its driver sees it: registers of either version, and the queues in the heap, for the
  * tests of hyp/host/virtio.c and of the drivers on it. The device does nothing by itself: a test plays it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Network cards in a VM of virtio_rig.h, each with its rings and buffers in guest RAM, for the tests of
  * hyp/virtio/net.c, switch.c and offload.c. A program has one of all this.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Stage-2 data aborts without a syndrome: the instruction is fetched, and judged by what is known of the fault. */
 #include <errno.h>
 #include <setjmp.h>

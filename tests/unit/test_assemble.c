@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Putting VMs together and taking them apart (hyp/vm/assemble.c, and the table of VMs and their RAM in hyp/vm/vm.c)
  * over counted resources: heap pages, RAM, VMIDs, stacks, console, places. Each is refused in turn, and nothing is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The quarantine over the real heap and RAM ranges: a page is in it once and for ever, and spare pages come and go. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the last run has left in memory, and what this one tells of it. */
 #include <setjmp.h>
 #include <stdarg.h>

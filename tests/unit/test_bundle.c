@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The bundle's reader: good images of every kind, each error with its one line, and blobs damaged in every place. */
 #include <errno.h>
 #include <setjmp.h>

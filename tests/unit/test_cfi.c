@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Flash commands: the sequences of real drivers, in bytes, half words and words, and those that no driver should make.
  * What a bank holds is here an array.

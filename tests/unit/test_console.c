@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console multiplexer between VMs that print and a UART that is slow: who gets the line, what waits, what is lost
  * and said to be. The state of hyp/console/console.c is static, so each test is a process's first user of it: main()

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Coprocessor traps: the tables' order, what each row allows, deny by default with its line, VFP ownership, and the
  * set/way states (coproc/setway.c) transition by transition.

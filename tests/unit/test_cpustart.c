@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Starting CPUs by every method, power-off by registers, and quirks: the writes and their order, on fake registers. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Crashes: the line that is said of one, word for word, and how restarts are held back. */
 #include <setjmp.h>
 #include <stdarg.h>

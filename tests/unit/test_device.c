@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The devices of a VM as a list (hyp/vdev/device.c), with classes of this test: who is made of what node, in which
  * order, what keeps a VM off, and that everything comes back.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Errors that memory controllers report: registers as the bindings have them, and what virt7 makes of an interrupt. */
 #include <setjmp.h>
 #include <stdarg.h>

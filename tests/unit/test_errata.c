@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Errata: which revisions have them, what is done on which CPU, what is said, and what the option forces. */
 #include <setjmp.h>
 #include <stdarg.h>

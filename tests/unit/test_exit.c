@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The way through HYP of a trapped instruction: condition check, dispatch, PC and ITSTATE (hyp/exit/exit.c), and the
  * exceptions that HYP takes to PL1 in the hardware's stead (hyp/exit/inject.c, DDI 0406C B1.9).

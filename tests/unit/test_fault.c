@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Which of HYP's own aborts go on at a fixup, and which end virt7. */
 #include <setjmp.h>
 #include <stdarg.h>

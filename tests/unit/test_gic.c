@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The driver of the host's GIC, on as much of one as it needs: a CPU interface that signals nothing more while an
  * interrupt has not been dropped (all have one priority), SGIs pending by source, one level-sensitive PPI, and a

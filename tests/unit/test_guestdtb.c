@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The generated device tree against what QEMU 7.2 says of `-M virt,gic-version=2 -cpu cortex-a15` (dumpdtb): whole
  * properties, byte by byte, and nothing that the VM does not have.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Copies into and out of a guest's RAM: bounds, block by block, and nothing of it in a data cache afterwards. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Discovery of the host from device trees, written here as text and compiled with dtc. With a file's name as argument
  * it prints what virt7 makes of that tree instead (tests/qemu/test_boards.py reads it for real boards).

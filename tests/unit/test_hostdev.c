@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Devices of the host that are given away: where they are, their interrupts, what speaks against it, whose they are. */
 #include <setjmp.h>
 #include <stdarg.h>

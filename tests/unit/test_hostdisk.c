@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's virtio-blk disk as virt7 drives it for several users (hyp/virtio/hostdisk.c). */
 #include <errno.h>
 

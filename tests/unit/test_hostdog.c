@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Watchdogs that firmware has left on: which, what pets them, and who must have been heard of before. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HYP's own map over the real heap, with break before make watched (fake_tables.h). Of the watcher itself, that it
  * finds each wrong order.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The image loader: each format plain and gzip, where things land, what is refused, and headers damaged at random. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The decoder of loads and stores against the assembler: each row's opcode is what arm-none-eabi-as makes of its text,
  * what is expected was computed from the text alone. And: what must be refused, random opcodes, ITSTATE, conditions.

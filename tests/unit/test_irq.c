@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Dispatch of the host's interrupts (hyp/run/irq.c) on a CPU interface that hands out one IAR at a time: who is called,
  * with what, and who ends the interrupt (IHI 0048B 4.4, EOImode 1).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The line editor: keys in, the text and what a terminal would show out. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Whose a bad page was, what that one loses, and the line that says so; nobody else notices. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Pages that the hardware says are bad: written down wherever that is, and put into quarantine by a thread. */
 #include <errno.h>
 #include <setjmp.h>

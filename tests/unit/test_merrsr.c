@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What Cortex-A15's error records say, once, on that core only, and with the exit's registers as they were. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The MMIO bus: overlap of regions, the look-up against a linear model, what is indexed, alignment, widths. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's virtio-net card as virt7 drives it, of both register versions (hyp/host/virtio.c, hyp/host/nic.c). */
 #include "hyp/host/nic.h"
 #include "host_rig.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Boot options: numbers, bounds, words that are not ours. */
 #include <setjmp.h>
 #include <stdarg.h>

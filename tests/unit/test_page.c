@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The heap: alignment, zeroes, exhaustion, reuse, addresses. Its memory is guarded by ASan on both sides. */
 #include <errno.h>
 #include <setjmp.h>

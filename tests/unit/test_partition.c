@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Partitions of a disk of the host's (hyp/virtio/partition.c): MBR, extended ones, GPT; and what is none of them. */
 #include <errno.h>
 #include <setjmp.h>

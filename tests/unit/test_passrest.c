@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * All of the host's devices that nobody else has, in one VM: what is given and what is not, pages that others have
  * something in, interrupts, and the host's tree in the guest's. The board has the ways of real ones: a root of one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Devices of the host in a VM: claims and refusals, pages that are mapped and parts of pages that are not, interrupts,
  * and what the guest's device tree says of them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Guests' output as plain text: every kind of byte, each of Unicode's characters, and random streams. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's calls (DEN 0022 5, DEN 0028): ids, arguments, results, and that both conduits are one. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Free RAM for guests: rounding, holes, joining, what is handed out and where, and device trees that say strange
  * things. */
 #include <setjmp.h>

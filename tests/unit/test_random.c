@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Random numbers: ChaCha20 by the vectors of RFC 8439, each thing that is mixed into the key, TRNGs by their registers,
  * and the stack protector's guard.

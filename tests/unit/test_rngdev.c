@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's virtio-rng, which is asked once (hyp/host/rngdev.c). */
 #include "host_rig.h"
 #include "hyp/host/rngdev.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Clocks of hosts: what their registers say, as seconds since 1970. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stage 2 over the real heap: descriptors bit by bit (DDI 0406C B3.6.2, figure B3-17 ff.), the concatenated root of a
  * 40-bit IPA space, lookups, and the order of table writes, barriers and TLB maintenance.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The scheduler's decisions: who runs next, who is kicked, which time slice. The thread switch itself is a note here:
  * after it the code goes on as if that thread had just been picked again, so each test looks at percpu.thread.

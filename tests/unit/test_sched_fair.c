@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The scheduler's promises over simulated time: hyp/run/sched.c and hyp/run/balance.c on 1 to 4 CPUs whose slice timers
  * fire, under vCPUs of several VMs that spin, wait in WFE, sleep and wake each other at random. Looked at after every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The word about a guest that says nothing (hyp/vm/silence.c). */
 #include <setjmp.h>
 #include <stdarg.h>

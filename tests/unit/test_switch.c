@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The world switch: what is written to the CPU, and in which order. */
 #include <setjmp.h>
 #include <stdarg.h>

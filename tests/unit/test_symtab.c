@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Names of functions: the table of tools/symtab, made of tests/unit/symtab-nm, whose text is 8 MiB. */
 #include <setjmp.h>
 #include <stdarg.h>

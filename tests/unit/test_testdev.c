@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The device for tests in two VMs: its row beside the product's, its property, registers, interrupt, node, saving; its
  * requests. */
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Stacks of threads, and threads of virt7's own: made, run to their end, and given back. */
 #include <errno.h>
 #include <setjmp.h>

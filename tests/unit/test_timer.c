@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The deadline heap (hyp/run/timer.c) with hundreds of random timers, and the guest's timers on top of it (vtimer/):
  * the emulated physical timer (DDI 0406C B8.1.5), and the virtual timer of a vCPU that is not loaded.

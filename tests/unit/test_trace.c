@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The trace: which CPUs have rings, what exits write into them and when not, and what `trace dump` makes of it. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Host UART drivers on a fake register file: which registers, how wide, how far apart, and the interrupts' conditions.
  */
 #include <setjmp.h>

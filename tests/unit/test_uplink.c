@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A card of the host's in a switch (hyp/virtio/uplink.c): what comes from outside goes to VMs, and the reverse. */
 #include "hyp/host/nic.h"
 #include "hyp/run/irq.h"

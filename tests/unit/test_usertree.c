@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A device tree of the user's: what of it is looked for in the VM's machine, what is said, and what is added. */
 #include <errno.h>
 #include <setjmp.h>

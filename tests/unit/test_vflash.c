@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The flash of a VM (hyp/vdev/vflash.c, flashbank.c): what its banks hold, in memory that is shown and by registers;
  * what commands change; what it costs; its node. The commands themselves are in test_cfi.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The distributor's registers row by row (IHI 0048B 4.3). */
 #include <setjmp.h>
 #include <stdarg.h>

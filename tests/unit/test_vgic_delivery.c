@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What becomes of an interrupt that is raised: routing, list registers by priority, overflow, levels, SGIs,
  * hardware-backed interrupts, more active ones than list registers (IHI 0048B chapters 3 and 5). test_vgic_model.c does

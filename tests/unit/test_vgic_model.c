@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The vGIC against a model of IHI 0048B: random guest and device activity on several vCPUs, some of which are loaded
  * nowhere now and then. After every step each CPU's list registers must offer what the model says that CPU may take

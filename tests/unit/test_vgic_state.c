@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * State that follows the vCPU: world switch, reset, CPUs that go off, and what is in list registers of other CPUs.
  */

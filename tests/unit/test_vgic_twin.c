@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* SPIs of a VM that are the host's (vgic/twin.c): each way from the host's interrupt to the guest's and back. */
 #include <errno.h>
 #include <string.h>

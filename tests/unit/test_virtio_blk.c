@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The block device (hyp/virtio/blk.c, disk.c): each request in each layout that a driver may choose, malformed ones,
  * disks of each kind, their nodes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A block device whose sectors are on a disk of the host's (hyp/virtio/blk_host.c). */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The mirror port of a switch (hyp/virtio/capture.c): what is sent is kept, as far as there is room, and nothing else.
  */
 #include "hyp/virtio/capture.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console device (hyp/virtio/console.c): what is sent arrives once and in order, whatever the chains and however
  * little the console takes; what is typed waits for a buffer; chains that its driver must not make harm nobody.

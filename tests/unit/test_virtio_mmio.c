@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The transport (hyp/virtio/mmio.c, device.c) with a backend of this test: registers of both versions, the life of a
  * device, who serves a queue in which steps, what the driver hears.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The control queue of a network card (hyp/virtio/net_control.c): what its driver wants arrives, and what it does not
  * want stays away; commands in any layout, and wrong ones, end in an answer.

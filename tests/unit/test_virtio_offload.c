@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What network cards leave to others (hyp/virtio/offload.c): checksums, large frames, many buffers a frame, for
  * receivers that know of it and that do not; and drivers that do anything.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Split queues (hyp/virtio/queue.c): chains of every layout that a driver may make, and of those that it must not. */
 #include <setjmp.h>
 #include <stdarg.h>

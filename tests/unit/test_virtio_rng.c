@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The entropy device (hyp/virtio/rng.c): whatever layout its driver offers is filled with numbers, and nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* An uplink of a switch (hyp/virtio/switch.h): what nobody here has goes there, and what it has taught comes from
  * there. */
 #include "hyp/virtio/offload.h"

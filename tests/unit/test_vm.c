@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * First touches of a VM's RAM (hyp/vm/vm.c): a block is zeroed as a whole before anybody has it, in turns with others
  * where a vCPU does it for itself, and never once it is somebody's.

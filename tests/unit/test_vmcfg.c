@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* /vms of the bundle: values and defaults, each error with its one line, one bad VM among good ones, random damage. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The life of a VM: races of an operator's commands with vCPUs at the checkpoint. vCPUs run one after the other here.
  * What others do meanwhile is a script: its next line runs whenever a vCPU blocks or takes its state out of the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's PL011, driven through the MMIO bus as a guest does it, between a console of this test and a vGIC that
  * keeps the line's level. Register values and rules are those of ARM DDI 0183, by section.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's PL031, driven through the MMIO bus, with a counter of 1000 Hz that this test moves. Register values and
  * rules are those of ARM DDI 0224, chapter 3.

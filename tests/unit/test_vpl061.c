@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The guest's PL061, driven through the MMIO bus, with a vGIC that keeps the line's level and a timer that this test
  * fires. Register values and rules are those of ARM DDI 0190, chapter 3.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Which vCPU the watchdog takes for one that hangs (hyp/vm/watchdog.c). */
 #include <setjmp.h>
 #include <stdarg.h>

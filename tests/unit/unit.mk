@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Host unit tests: each is one executable from tests/unit/NAME.c and the sources in NAME_SRCS, under ASan and UBSan.
 # To add one: a line "NAME_SRCS := ..." below, nothing else. Included by the top Makefile; works alone as well:
 #   make -f tests/unit/unit.mk unit [UNIT=test_image]

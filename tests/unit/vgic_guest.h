@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Short words for what a guest on the rig does. A TEST() starts with four vCPUs and four list registers. */
 #ifndef VGIC_GUEST_H
 #define VGIC_GUEST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One VM on the vGIC for the tests: vCPU i is loaded on CPU i of fake_gich.h. Guest accesses go through the bus;
  * rig_settle() does what the way back into the guest does on every CPU.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See virtio_rig.h. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver of one virtio device under the host build: registers through the bus of the VM, one queue in the fake guest
  * RAM. Addresses are IPA.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* i.MX UART (i.MX 7Dual reference manual, chapter 15.2; the same since i.MX21). */
 #include <arm/io.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Amlogic Meson UART (S905 datasheet, chapter UART; unchanged since Meson6). */
 #include <arm/io.h>
 

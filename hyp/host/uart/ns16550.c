@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * 8250 family (National Semiconductor PC16550D) and Synopsys DesignWare's (DW_apb_uart databook): Allwinner, Rockchip,
  * Tegra, OMAP, MediaTek. Registers lie 1 << reg-shift apart.

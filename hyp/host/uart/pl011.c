@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* PL011 (ARM DDI 0183): the UART of virt, vexpress and midway. */
 #include <arm/io.h>
 

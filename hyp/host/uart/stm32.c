@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* STM32 USART as in STM32H7 and STM32MP1 (RM0436, chapter USART). */
 #include <arm/io.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's console UART: its node, and the open device. */
 #include <errno.h>
 

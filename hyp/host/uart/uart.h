@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Host UARTs: one ops struct each, chosen by the device tree's compatible string. Set up by firmware: no baud rates. */
 #ifndef HYP_HOST_UART_UART_H
 #define HYP_HOST_UART_UART_H

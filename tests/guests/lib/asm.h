@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Numbers that assembly and C share. */
 #ifndef GUEST_ASM_H
 #define GUEST_ASM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Whole-cache maintenance by set/way, as operating systems do it around turning caches off (DDI 0406C B2.2.7). */
 #include "tests/guests/lib/asm.h"
 

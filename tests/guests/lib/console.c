@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console (a polled PL011), printf, report() and the guest's end. Output is one writer at a time, so that SMP
  * guests' lines stay whole.

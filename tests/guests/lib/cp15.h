@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The system registers that test guests use, by the manual's names (DDI 0406C B4). */
 #ifndef GUEST_CP15_H
 #define GUEST_CP15_H

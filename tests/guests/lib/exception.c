@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Exceptions in C: the record of an expected one and the way past it, interrupts, the end by a surprise. */
 #include "tests/guests/lib/guest.h"
 

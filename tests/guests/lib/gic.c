@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See gic.h. */
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"

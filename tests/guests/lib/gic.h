@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* GICv2 (IHI 0048B chapter 4): registers and the few steps every guest repeats. */
 #ifndef GUEST_GIC_H
 #define GUEST_GIC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What every test guest includes: the machine, the console, report(), exceptions, PSCI.
  *

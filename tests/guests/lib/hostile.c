@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See hostile.h. */
 #include "tests/guests/lib/hostile.h"
 

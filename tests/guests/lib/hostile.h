@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What hostile drivers of virtio have in common: chains that no device may follow, addresses where there is no RAM,
  * guards beside what a device may write, other vCPUs that are at it meanwhile. For a VM of 64 MiB.

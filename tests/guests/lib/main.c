@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* From start.S to the guest's own code; and the functions the compiler may call. */
 #include "tests/guests/lib/guest.h"
 

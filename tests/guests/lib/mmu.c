@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See mmu.h. */
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/mmu.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Stage 1 of a test guest: identity map of the devices and of RAM, in short descriptors (DDI 0406C B3.5) or long
  * (B3.6), into which a test puts its own sections, blocks and pages at addresses from MMU_WINDOW on.

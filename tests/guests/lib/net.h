@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A driver of a network card of version 2 (virtio 1.2, 5.1) for tests: its three queues, frames in one piece. */
 #ifndef GUEST_NET_H
 #define GUEST_NET_H

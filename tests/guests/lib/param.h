@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Parameters of a test guest: "name=number" in /chosen/bootargs, which a scan of the device tree for the text finds. */
 #ifndef GUEST_PARAM_H
 #define GUEST_PARAM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* PL011 UART registers (ARM DDI 0183G, table 3-1). */
 #ifndef GUEST_PL011_H
 #define GUEST_PL011_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A CPU that does with its CPU interface what another one tells it, step by step: what the GIC does between CPUs is
  * then in one CPU's hands.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Several CPUs: starting them, a spinlock, a barrier.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Entry of a test guest, its secondary CPUs' entry, and the exception vectors. The same image is entered by QEMU's
  * -kernel on `-M virt` and by virt7: SVC, MMU and caches off, r0 = 0, r1 = ~0, r2 = device tree.

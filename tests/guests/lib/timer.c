@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See timer.h. */
 #include "hyp/vm/machine.h"
 #include "tests/guests/lib/timer.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Generic timer (DDI 0406C B8), both timers by one interface. */
 #ifndef GUEST_TIMER_H
 #define GUEST_TIMER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A driver of virtio-mmio (virtio 1.2, 4.2.2) for tests: registers of a slot, a queue of VQ_SIZE entries, block
  * requests. Everything is where the test can spoil it.

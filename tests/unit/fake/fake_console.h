@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The console multiplexer as devices see it, for host unit tests: one console is typed on and looked at. */
 #ifndef FAKE_CONSOLE_H
 #define FAKE_CONSOLE_H

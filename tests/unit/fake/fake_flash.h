@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What flash needs of virt7's memory beside fake_virtio.h: tables of stage 2 that are only kept, promised pages. */
 #ifndef FAKE_FLASH_H
 #define FAKE_FLASH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See fake_gich.h. Sections are IHI 0048B's. */
 #include <setjmp.h>
 #include <stdarg.h>

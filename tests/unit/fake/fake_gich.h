@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The virtual interface of a GICv2 under the host build (IHI 0048B chapter 5): GICH registers behind gic_gich, one bank
  * a CPU, and as much of GICV as a guest needs: acknowledge, EOI, deactivate. Also the physical active state that

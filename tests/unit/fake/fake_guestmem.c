@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* hyp/vm/guestmem.h over an array. RAM starts as 0xa5, so that what a loader leaves unwritten shows. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Guest memory of unit tests: an array at MACHINE_RAM_BASE, and nothing else is RAM. */
 #ifndef FAKE_GUESTMEM_H
 #define FAKE_GUESTMEM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See fake_hostdisk.h. */
 #include "fake_hostdisk.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A disk of the host's (hyp/virtio/hostdisk.h) in memory, whose requests end when a test says so. */
 #ifndef FAKE_HOSTDISK_H
 #define FAKE_HOSTDISK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The log of unit tests: the last line of each level, and how many there were. Shown as well where V7_LOG is set. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The log, kept for the test to look at. fake_log_reset() forgets it; counts are by level. */
 #ifndef FAKE_LOG_H
 #define FAKE_LOG_H

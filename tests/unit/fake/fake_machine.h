@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The machine under the host build: registers by number (enum fake_sysreg of arm/sysreg.h), and a log of everything
  * that has an order on the real one. Zero everything with fake_machine_reset() at the start of a test.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* mm/page.h over the C library, so that ASan sees a byte too many. */
 #include <stdlib.h>
 #include <string.h>

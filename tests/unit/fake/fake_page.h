@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The page allocator of unit tests. */
 #ifndef FAKE_PAGE_H
 #define FAKE_PAGE_H

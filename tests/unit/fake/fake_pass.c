@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See fake_pass.h. */
 #include <errno.h>
 #include <string.h>

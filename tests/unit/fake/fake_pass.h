@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What passthrough does to the machine, in unit tests: the calls, and registers of the host's that are an array. */
 #ifndef FAKE_PASS_H
 #define FAKE_PASS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Random numbers that are the same every time: bytes 1, 2, 3, ... of every call. */
 #include <stdint.h>
 

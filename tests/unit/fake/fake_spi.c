@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See fake_spi.h. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SPIs of the host's GIC under the host build (IHI 0048B 3.2.4, 4.3): enabled, pending, active, edge or level, for one
  * CPU each; and the handlers that irq_claim() gives them. What the architecture calls UNPREDICTABLE fails the test.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See fake_tables.h. An entry that is not in the list is valid or invalid, as it reads. */
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Break before make, watched (DDI 0406C B3.10.1). Each entry of a live table is valid, invalid but not yet invalidated
  * everywhere, or invalid, and goes through these in turn:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What virtio devices need of the machine, in unit tests: a guest's RAM, which is an array at MACHINE_RAM_BASE, the
  * same for every VM; this CPU's windows onto the host's RAM, which is another one; work that a vCPU is asked for.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Atomic read-modify-write on words, with full ordering. */
 #ifndef ARM_ATOMIC_H
 #define ARM_ATOMIC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Barriers and hints. The host build has its own, empty ones. */
 #ifndef ARM_BARRIER_H
 #define ARM_BARRIER_H

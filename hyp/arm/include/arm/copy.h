@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory that may answer with a synchronous external abort (DDI 0406C B3.12.4). The caller gets an error then, and HYP
  * lives; any other fault is a bug of virt7's and ends it. Both ranges are mapped as Normal memory. An error leaves

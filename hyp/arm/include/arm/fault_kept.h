@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Of the exit that HYP serves, what an exception in HYP overwrites and the way back into the guest needs (DDI 0406C
  * B1.8.3): kept around code that may take one. HSR is lost.

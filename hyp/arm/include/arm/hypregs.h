@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Fields of the HYP system registers, as far as virt7 uses them (DDI 0406C B4.1). */
 #ifndef ARM_HYPREGS_H
 #define ARM_HYPREGS_H

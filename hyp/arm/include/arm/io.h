@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Device register access: one load or store of exactly the width that the name says. */
 #ifndef ARM_IO_H
 #define ARM_IO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Indices from a guest. A CPU that mispredicts the check of an index goes on with one beyond its table, and what it
  * loads there it may tell by which cache lines it loads next (bounds check bypass, CVE-2017-5753). So behind every such

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Program status register fields and processor modes (DDI 0406C B1.3.3). */
 #ifndef ARM_PSR_H
 #define ARM_PSR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page table entries are 64-bit single-copy atomic (DDI 0406C A3.5.3, with LPAE): written by one STRD, never in halves.
  * Tables that no walk can reach yet are plain memory; an entry that one may reach, even a speculative one, is written

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Calls to firmware by the SMC Calling Convention (DEN 0028): r0-r3 are the call's, the rest is kept. */
 #ifndef ARM_SMC_H
 #define ARM_SMC_H

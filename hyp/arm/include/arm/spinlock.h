@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Ticket spin lock: fair, and it waits in WFE so that a waiter costs no bus traffic. HYP runs with interrupts masked,
  * so no lock needs an interrupt-saving form. The lock order is written in hyp/run/percpu.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Coprocessor and special registers: one typed accessor each way, named by the register. The host build replaces this
  * file by tests/unit/fake/arm/sysreg.h. Encodings: DDI 0406C B3.17, B4.1, B8.1.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* VFP and NEON registers: whole-file save and restore, and the ID registers. HYP itself uses none of them. */
 #ifndef ARM_VFP_H
 #define ARM_VFP_H

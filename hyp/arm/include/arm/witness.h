@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Unit tests watch `step` of what `object` goes through (tests/unit/fake/arm/witness.h). Here nobody does. */
 #ifndef ARM_WITNESS_H
 #define ARM_WITNESS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Barriers and hints of the host build: they only leave an event in the log (fake_machine.h). */
 #ifndef ARM_BARRIER_H
 #define ARM_BARRIER_H

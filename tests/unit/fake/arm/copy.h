@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Copies of the host build: fake_machine.bad is the memory that aborts. */
 #ifndef ARM_COPY_H
 #define ARM_COPY_H

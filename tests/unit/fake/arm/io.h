@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Device registers of the host build: plain memory, or the test's io_read and io_write (fake_machine.h). */
 #ifndef ARM_IO_H
 #define ARM_IO_H

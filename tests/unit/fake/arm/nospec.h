@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The host build speculates as it likes; it checks instead that the index is in its table. */
 #ifndef ARM_NOSPEC_H
 #define ARM_NOSPEC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Page table entries of the host build: a plain load or store; stores leave an event in the log, and whoever watches
  * the order of tables and TLBs (fake_tables.h) sees them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Locks of the host build, which has one thread: taking one that is held, or giving back one that is not, is a bug. */
 #ifndef ARM_SPINLOCK_H
 #define ARM_SPINLOCK_H

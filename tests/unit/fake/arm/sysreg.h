@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The system registers of the host build: the accessors of hyp/arm/include/arm/sysreg.h over an array, one name each.
  * Every write and barrier goes into a log, so that a test can ask for their order; a register may have a callback.
