@@ -304,6 +304,16 @@ bool run_step(uint32_t vcpu)
 	return true;
 }
 
+/* A queue that others fill, and that was just made ready without EVENT_IDX, has NO_NOTIFY in its used ring's flags. */
+static void shadow_flags(uint32_t slot)
+{
+	for (uint32_t q = first_queue(slot); q <= last_queue(slot); q++)
+		if (is_filled(q) && queue_of(q)->ready && !queue_of(q)->event_idx)
+			shadow_range(queue_of(q)->used, sizeof(uint16_t));
+	for (uint32_t q = 0; q < queues; q++)
+		see_available(q);
+}
+
 /* Without a step that is under way a notification is one. */
 void access_slot(uint32_t vcpu, uint32_t slot, uint32_t reg, uint32_t size, bool write, uint32_t value)
 {
@@ -319,6 +329,8 @@ void access_slot(uint32_t vcpu, uint32_t slot, uint32_t reg, uint32_t size, bool
 	      "an access to a slot was refused");
 	if (is_step)
 		end_step(&before);
+	if (write && slot < DEVICES && (offset == VIRTIO_QUEUE_READY || offset == VIRTIO_QUEUE_PFN))
+		shadow_flags(slot);
 	check_lines();
 	check(write || size == MMIO_WORD || mmio.value >> 8U * size == 0, "a read is wider than its access");
 }
