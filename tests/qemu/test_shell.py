@@ -347,7 +347,7 @@ SECONDS = "-t takes SECONDS, a number from 1 on, and then the VM"
     ("trace", "no such command; there are trace on, trace off, trace dump"),
     ("help nonsense", "no such command; `help` lists them"),
     ("help vm stop", "vm stop    [-f] [-t SECONDS] VM ask the guest to switch off; -f: do not ask"),
-    ("help log", "log        [CONSOLE]            the last output of a VM, of one of its consoles, or of virt7"),
+    ("help log", "log        [-l|CONSOLE]         the last output of a VM, of one of its consoles, or of virt7; -l: of virt7's last run"),
     ("help a b c", "usage: help [COMMAND]"),
     ("vm start", "usage: vm start VM"),
     ("vm start x y", "usage: vm start VM"),
