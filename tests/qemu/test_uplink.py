@@ -136,8 +136,8 @@ def test_cable(virt7, mkbundle, tmp_path):
     (f"{PLACE} --uplink wan={PLACE}", "another switch has this card"),
 ))
 def test_no_uplink(virt7, mkbundle, place, why):
-    """One line, and the VMs reach each other all the same."""
-    a, b = (debian(name, f"ifconfig eth0 10.0.0.{n} up; until ping -c 1 -W 1 10.0.0.{3 - n}; do :; done; echo fin''ished", "net=lan")
+    """One line, and the VMs reach each other all the same: who has had an answer stays until the other has had one, too."""
+    a, b = (debian(name, f"ifconfig eth0 10.0.0.{n} up; until ping -c 1 -W 1 10.0.0.{3 - n}; do :; done; echo fin''ished; sleep 3", "net=lan")
             for n, name in enumerate("ab", 1))
     run = virt7(mkbundle(f"--uplink lan={place}", a, b), *card(1), "-device", "virtio-rng-device", timeout=120)
     run.expect_said("a", "finished")
