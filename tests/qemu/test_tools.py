@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,42 @@ def test_all_programs_are_tested():
                                          (["RUM", "RUN", "MEM"], "; did you mean RUN?"), (["xyz", "kernel"], ""), (["kernal"], "")])
 def test_hint(words, hint):
     assert run("tools/hint.py", *words) == (0, f"{hint}\n", "")
+
+
+# tools/check-layers
+
+def check_layers(folder, **more):
+    """What it says of virt7's objects, in `folder`, and of some more: each C text is compiled as if it lay there in the tree."""
+    listed = run("make", "-s", "--eval=objects: ; @echo $(OBJS)", "objects")[1].split()
+    names = [Path(name).relative_to(BUILD.relative_to(ROOT) / "obj") for name in listed]
+    shutil.copytree(BUILD / "obj", folder, copy_function=os.link)
+    for name, text in more.items():
+        names.append(Path(name.replace("_in_", "/")).with_suffix(".o"))
+        (folder / "text.c").write_text(text)
+        subprocess.run(["arm-none-eabi-gcc", "-c", folder / "text.c", "-o", folder / names[-1]], check=True)
+    return run("tools/check-layers", folder, *(folder / name for name in names))
+
+
+def test_check_layers_passes_what_is_linked(tmp_path):
+    assert check_layers(tmp_path / "obj") == (0, "", "")
+
+
+def test_check_layers_sees_a_call_upwards(tmp_path):
+    assert check_layers(tmp_path / "obj", mm_in_extra="void boot_main(void); void f(void) { boot_main(); }") == (
+        1, "mm/extra.c: layer 'memory and host devices' may not take boot_main of boot/main.c, layer 'top'\n", "")
+
+
+def test_check_layers_passes_two_files(tmp_path):
+    assert check_layers(tmp_path / "obj", mm_in_one="void two(void); void one(void) { two(); }",
+                        mm_in_two="void one(void); void two(void) { one(); }") == (0, "", "")
+
+
+def test_check_layers_sees_a_circle(tmp_path):
+    assert check_layers(tmp_path / "obj", mm_in_one="void two(void); void one(void) { two(); }",
+                        mm_in_two="void three(void); void two(void) { three(); }",
+                        mm_in_three="void one(void); void three(void) { one(); }") == (
+        1, "a circle of 3 files: mm/one.c mm/three.c mm/two.c\n  mm/one.c takes two of mm/two.c\n"
+        "  mm/three.c takes one of mm/one.c\n  mm/two.c takes three of mm/three.c\n", "")
 
 
 # tools/mkbundle; what it refuses is in test_mkbundle.py
