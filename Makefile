@@ -229,12 +229,13 @@ dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; th
 	$(Q)tools/dist $(DIST)
 
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench tests/fuzz -name '*.[ch]')
-check: deps ## format, direction of includes and of calls, licenses, names in documents, who writes live tables, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
+check: deps ## format, direction of includes and of calls, names of functions, licenses, names in documents, who writes live tables, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)
 	tools/check-includes
 	tools/check-layers $(BUILD)/obj $(OBJS)
 	$(Q)echo "  SPDX"; ! grep -L 'SPDX-License-Identifier: BSD-2-Clause' Makefile $(LICENSED) | grep .
+	tools/check-names
 	tools/check-docs
 	tools/registers --check
 	$(Q)echo "  TABLES"; ! grep -rnE '(pte_write|write_tlbi[a-z]*)\(' --include='*.c' --include='*.h' $(ROOMS) | grep -vE '^(mm/tlb|hyp/arm/include/arm/pte)\.h'

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The first page tables, written with the MMU off: this file runs at the load address, not at the link address, and
- * must therefore touch no global but through here(). It is built without the stack protector, whose guard is a global.
+ * must therefore touch no global but through place_loaded(). It is built without the stack protector, whose guard is a
+ * global.
  */
 #include <arm/hypregs.h>
 
@@ -27,7 +28,7 @@ uint64_t device_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pa
 #define TOP 3U /* the GiB of image and DTB */
 
 /* Where a symbol is now, before the MMU is on. */
-static uint32_t here(const void *symbol, uint32_t load)
+static uint32_t place_loaded(const void *symbol, uint32_t load)
 {
 	return (uint32_t)symbol - LAYOUT_IMAGE + load;
 }
@@ -35,7 +36,8 @@ static uint32_t here(const void *symbol, uint32_t load)
 static void map_pages(uint64_t *l3, uint32_t load, const char *start, const char *end, uint64_t attr)
 {
 	for (uint32_t va = (uint32_t)start; va < (uint32_t)end; va += PAGE_SIZE)
-		l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES] = here((const void *)va, load) | attr | DESC_TABLE | DESC_VALID;
+		l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES] =
+			place_loaded((const void *)va, load) | attr | DESC_TABLE | DESC_VALID;
 }
 
 static void map_image(uint64_t *l3, uint32_t load)
@@ -56,7 +58,7 @@ uint32_t early_find_tree(uint32_t load, uint32_t dtb)
 
 	if (dtb != 0 || load != LAYOUT_ELF_LOAD || *start != FDT_MAGIC_LE)
 		return dtb;
-	*(bool *)here(&early_tree_found, load) = true;
+	*(bool *)place_loaded(&early_tree_found, load) = true;
 	return LAYOUT_ELF_RAM;
 }
 
@@ -74,16 +76,16 @@ uint32_t early_find_tree(uint32_t load, uint32_t dtb)
 /* Behind the boot CPU's stack, in those of CPUs that will not come. */
 uint32_t early_short_table(uint32_t load, uint32_t dtb)
 {
-	uint32_t *table = (uint32_t *)(uint32_t)align_up(here(boot_stack_top, load), 4U * SHORT_ENTRIES);
+	uint32_t *table = (uint32_t *)(uint32_t)align_up(place_loaded(boot_stack_top, load), 4U * SHORT_ENTRIES);
 	uint32_t *pages = table + SHORT_ENTRIES;
 
-	*(bool *)here(&hyp_is_flat, load) = true;
+	*(bool *)place_loaded(&hyp_is_flat, load) = true;
 	for (uint32_t i = 0; i < SHORT_ENTRIES; i++)
 		table[i] = i * SHORT_MIB | SHORT_SECTION;
 	for (uint32_t va = LAYOUT_IMAGE; va < (uint32_t)_image_end; va += PAGE_SIZE) {
 		uint32_t page = (va - LAYOUT_IMAGE) >> PAGE_SHIFT;
 
-		pages[page] = here((const void *)va, load) | SHORT_PAGE | SHORT_NORMAL_P;
+		pages[page] = place_loaded((const void *)va, load) | SHORT_PAGE | SHORT_NORMAL_P;
 		table[va / SHORT_MIB] = (uint32_t)(pages + page / SHORT_PAGES * SHORT_PAGES) | SHORT_TABLE;
 	}
 	for (uint32_t i = 0; i < LAYOUT_DTB_SIZE; i += SHORT_MIB)
@@ -93,15 +95,15 @@ uint32_t early_short_table(uint32_t load, uint32_t dtb)
 
 uint32_t early_tables(uint32_t load, uint32_t dtb)
 {
-	uint64_t *top = (uint64_t *)here(hyp_l2[TOP], load);
-	uint64_t *boot_top = (uint64_t *)here(boot_l2[0], load);
-	uint64_t *identity = (uint64_t *)here(boot_l2[1], load);
-	uint64_t *l1 = (uint64_t *)here(hyp_l1, load);
-	uint64_t *boot = (uint64_t *)here(boot_l1, load);
+	uint64_t *top = (uint64_t *)place_loaded(hyp_l2[TOP], load);
+	uint64_t *boot_top = (uint64_t *)place_loaded(boot_l2[0], load);
+	uint64_t *identity = (uint64_t *)place_loaded(boot_l2[1], load);
+	uint64_t *l1 = (uint64_t *)place_loaded(hyp_l1, load);
+	uint64_t *boot = (uint64_t *)place_loaded(boot_l1, load);
 	uint32_t index = (LAYOUT_IMAGE >> BLOCK_SHIFT) % TABLE_ENTRIES;
 
-	map_image((uint64_t *)here(image_l3, load), load);
-	top[index] = boot_top[index] = here(image_l3, load) | DESC_TABLE | DESC_VALID;
+	map_image((uint64_t *)place_loaded(image_l3, load), load);
+	top[index] = boot_top[index] = place_loaded(image_l3, load) | DESC_TABLE | DESC_VALID;
 
 	index = (LAYOUT_DTB >> BLOCK_SHIFT) % TABLE_ENTRIES;
 	for (uint32_t i = 0; i < LAYOUT_DTB_SIZE / BLOCK_SIZE; i++)
@@ -109,10 +111,10 @@ uint32_t early_tables(uint32_t load, uint32_t dtb)
 			((dtb & ~(BLOCK_SIZE - 1U)) + i * BLOCK_SIZE) | NORMAL | DESC_S1_RO | DESC_XN;
 
 	index = (LAYOUT_DEVICES >> BLOCK_SHIFT) % TABLE_ENTRIES;
-	top[index] = here(device_l3, load) | DESC_TABLE | DESC_VALID;
+	top[index] = place_loaded(device_l3, load) | DESC_TABLE | DESC_VALID;
 
 	for (uint32_t i = 0; i < 4; i++)
-		l1[i] = here(hyp_l2[i], load) | DESC_TABLE | DESC_VALID;
+		l1[i] = place_loaded(hyp_l2[i], load) | DESC_TABLE | DESC_VALID;
 	boot[TOP] = (uint32_t)boot_top | DESC_TABLE | DESC_VALID;
 	if (load >> 30 != TOP) {
 		boot[load >> 30] = (uint32_t)identity | DESC_TABLE | DESC_VALID;

@@ -62,7 +62,7 @@ static struct host host;
 static struct bundle bundle;
 static uint32_t load_address;
 
-static void __attribute__((noreturn)) halt(const char *why)
+static void __attribute__((noreturn)) halt_boot(const char *why)
 {
 	log_err("%s", why);
 	log_err("stopped");
@@ -204,7 +204,7 @@ static int open_devices(void)
 }
 
 /* A VM that cannot be made has said why, and the others go on. */
-static void make_vm(const struct vm_config *cfg, struct vm_config *rest)
+static void boot_make_vm(const struct vm_config *cfg, struct vm_config *rest)
 {
 	struct vm *vm;
 
@@ -231,7 +231,7 @@ static int make_vms(void)
 	}
 	while (bundle.fdt && (ret = vmcfg_next(&bundle, &node, &cfg)) != 0)
 		if (ret > 0)
-			make_vm(&cfg, &rest);
+			boot_make_vm(&cfg, &rest);
 	if (rest.ram_size)
 		vm_assemble(&rest, &vm);
 	return 0;
@@ -380,11 +380,11 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 	if (!speaks)
 		power_end();
 	if (mode != PSR_MODE_HYP)
-		halt(wrong_mode());
+		halt_boot(wrong_mode());
 	random_init(host.fdt, host.chosen);
 	guard_set();
 	if (host_check(&host))
-		halt("this board's device tree lacks what virt7 needs");
+		halt_boot("this board's device tree lacks what virt7 needs");
 	take_header_bundle();
 	quirk_apply(&host);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {

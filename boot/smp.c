@@ -70,7 +70,7 @@ static bool counter_counts(void)
 }
 
 /* What virt7 needs of a CPU beyond having arrived in HYP mode. NULL: fit. */
-static const char *examine(struct percpu *cpu)
+static const char *examine_cpu(struct percpu *cpu)
 {
 	if (FIELD(read_id_pfr1(), 12, 4) == 0)
 		return "it has no Virtualization Extensions";
@@ -104,7 +104,7 @@ int cpu_init(const struct host *host)
 	cpu->mpidr = read_mpidr() & MPIDR_AFFINITY;
 	cpu->midr = read_midr();
 	cpu->timer_hz = timer_hz();
-	cpu->unfit = examine(cpu);
+	cpu->unfit = examine_cpu(cpu);
 	if (cpu->unfit) {
 		log_err("host: CPU %u (MIDR 0x%08x) is left out: %s", (unsigned)cpu->head.id, (unsigned)cpu->midr,
 			cpu->unfit);
@@ -175,7 +175,7 @@ static void expect_mpidr(uint32_t id, uint32_t mpidr)
 	sev();
 }
 
-static void start(uint32_t id, const struct host_cpu *host_cpu, uint32_t entry)
+static void start_secondary(uint32_t id, const struct host_cpu *host_cpu, uint32_t entry)
 {
 	uint64_t patience = (uint64_t)timer_hz() / 1000U * ARRIVAL_MS, deadline = 0;
 	volatile struct percpu *cpu = &percpu[id];
@@ -205,7 +205,7 @@ int smp_start(const struct host *host, uint32_t load)
 		smp_mpidr[id] = MPIDR_NOBODY;
 	for (uint32_t i = 0, id = 1; i < host->cpu_count && id < CPU_MAX; i++)
 		if (host->cpu[i].mpidr != percpu[0].mpidr)
-			start(id++, &host->cpu[i], entry);
+			start_secondary(id++, &host->cpu[i], entry);
 	for (uint32_t id = 0; id < CPU_MAX; id++)
 		online += percpu[id].online;
 	log_info("host: %u of %u CPUs online", (unsigned)online, host->cpu_count);

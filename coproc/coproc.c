@@ -80,7 +80,7 @@ void coproc_reset(struct vcpu *vcpu)
 
 /* What no row knows: UNDEF, and a line from which the row can be written. What a row denies is UNDEF without one. */
 static enum exit_action __attribute__((noinline))
-deny(struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
+deny_access(struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
 {
 	static const char *const space[] = {"CP15", "CP15_64", "CP14", "CP14_64"};
 
@@ -100,12 +100,12 @@ deny(struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
 	return EXIT_AGAIN;
 }
 
-static uint32_t get(const struct regs *regs, unsigned int n)
+static uint32_t get_guest_reg(const struct regs *regs, unsigned int n)
 {
 	return likely(n < 8) ? regs->r[n] : regs_read(regs, read_spsr_hyp(), n);
 }
 
-static void put(struct regs *regs, unsigned int n, uint32_t value)
+static void put_guest_reg(struct regs *regs, unsigned int n, uint32_t value)
 {
 	if (likely(n < 8))
 		regs->r[n] = value;
@@ -145,41 +145,41 @@ static bool user_may(const struct vcpu *vcpu, uint32_t key, bool read)
 	}
 }
 
-static bool allowed(const struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
+static bool may_access(const struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
 {
 	return row && (read ? row->read != NULL : row->write != NULL) &&
 	       (!coproc_from_user() || user_may(vcpu, key, read));
 }
 
-static enum exit_action access32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
+static enum exit_action access_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
 {
 	const struct cp_row *row = cp_find(key);
 	bool read = hsr & ISS_READ;
 
-	if (!allowed(vcpu, row, key, read))
-		return deny(vcpu, row, key, read);
+	if (!may_access(vcpu, row, key, read))
+		return deny_access(vcpu, row, key, read);
 	if (read)
-		put(regs, ISS_RT(hsr), (uint32_t)row->read(vcpu));
+		put_guest_reg(regs, ISS_RT(hsr), (uint32_t)row->read(vcpu));
 	else
-		row->write(vcpu, get(regs, ISS_RT(hsr)));
+		row->write(vcpu, get_guest_reg(regs, ISS_RT(hsr)));
 	return EXIT_NEXT;
 }
 
 static enum exit_action __attribute__((noinline))
-access64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
+access_64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
 {
 	const struct cp_row *row = cp_find(key);
 	bool read = hsr & ISS_READ;
 	uint64_t value;
 
-	if (!allowed(vcpu, row, key, read))
-		return deny(vcpu, row, key, read);
+	if (!may_access(vcpu, row, key, read))
+		return deny_access(vcpu, row, key, read);
 	if (read) {
 		value = row->read(vcpu);
-		put(regs, ISS_RT(hsr), (uint32_t)value);
-		put(regs, ISS_RT2(hsr), (uint32_t)(value >> 32));
+		put_guest_reg(regs, ISS_RT(hsr), (uint32_t)value);
+		put_guest_reg(regs, ISS_RT2(hsr), (uint32_t)(value >> 32));
 	} else {
-		value = (uint64_t)get(regs, ISS_RT2(hsr)) << 32 | get(regs, ISS_RT(hsr));
+		value = (uint64_t)get_guest_reg(regs, ISS_RT2(hsr)) << 32 | get_guest_reg(regs, ISS_RT(hsr));
 		row->write(vcpu, value);
 	}
 	return EXIT_NEXT;
@@ -187,22 +187,22 @@ access64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
 
 enum exit_action coproc_cp15_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	return access32(vcpu, regs, hsr, hsr & CP_KEY_MASK);
+	return access_32(vcpu, regs, hsr, hsr & CP_KEY_MASK);
 }
 
 enum exit_action coproc_cp14_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	return access32(vcpu, regs, hsr, (hsr & CP_KEY_MASK) | CP_SPACE_CP14);
+	return access_32(vcpu, regs, hsr, (hsr & CP_KEY_MASK) | CP_SPACE_CP14);
 }
 
 enum exit_action coproc_cp15_64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	return access64(vcpu, regs, hsr, (hsr & CP_KEY64_MASK) | CP_SPACE_CP15_64);
+	return access_64(vcpu, regs, hsr, (hsr & CP_KEY64_MASK) | CP_SPACE_CP15_64);
 }
 
 enum exit_action coproc_cp14_64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	return access64(vcpu, regs, hsr, (hsr & CP_KEY64_MASK) | CP_SPACE_CP14_64);
+	return access_64(vcpu, regs, hsr, (hsr & CP_KEY64_MASK) | CP_SPACE_CP14_64);
 }
 
 /* First VFP or NEON instruction since another vCPU had the registers: swap them, and let it run again. */
@@ -260,6 +260,6 @@ enum exit_action coproc_cp10_id(struct vcpu *vcpu, struct regs *regs, uint32_t h
 		inject_undef(vcpu);
 		return EXIT_AGAIN;
 	}
-	put(regs, ISS_RT(hsr), vfp_id(&vcpu->coproc.model->ids, ISS_CRN(hsr)));
+	put_guest_reg(regs, ISS_RT(hsr), vfp_id(&vcpu->coproc.model->ids, ISS_CRN(hsr)));
 	return EXIT_NEXT;
 }

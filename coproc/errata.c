@@ -59,7 +59,7 @@ static uint32_t loop_buffer_on;          /* CPUs of 773022 where nothing helped 
 /* A bus on which nobody is; the boot CPU makes it, and from then on it is only read. */
 static struct mmio_bus nobody;
 
-static bool matches(const struct row *row, uint32_t midr, uint32_t revidr)
+static bool erratum_matches(const struct row *row, uint32_t midr, uint32_t revidr)
 {
 	uint32_t revision = MIDR_REVISION(midr);
 
@@ -77,7 +77,7 @@ uint32_t errata_of(uint32_t midr, uint32_t revidr, uint32_t forced)
 	uint32_t errata = 0;
 
 	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (matches(&rows[i], midr, revidr) || is_forced(&rows[i], midr, forced))
+		if (erratum_matches(&rows[i], midr, revidr) || is_forced(&rows[i], midr, forced))
 			errata |= BIT(rows[i].erratum);
 	return errata;
 }

@@ -135,7 +135,7 @@ static void read_ids(struct cpu_ids *ids)
 }
 
 /* No TrustZone, no HYP mode, no ThumbEE, no RAS, no debug for a guest; of performance monitors what is PMUv2. */
-static void hide(struct cpu_ids *ids)
+static void hide_features(struct cpu_ids *ids)
 {
 	uint32_t perfmon = FIELD(ids->id_dfr0, 24, 4);
 
@@ -203,7 +203,7 @@ const char *model_examine(struct percpu *cpu)
 	read_ids(&own);
 	if (model->cpus == 0) {
 		model->ids = fake ? fakes[fake].ids : own;
-		hide(&model->ids);
+		hide_features(&model->ids);
 		model->midr = cpu->midr;
 		model->harden_works = true;
 	}

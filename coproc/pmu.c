@@ -28,7 +28,7 @@ static uint32_t event_counters(void)
 	return MIN(PMCR_N(read_pmcr()), PMU_EVENTS_MAX);
 }
 
-static uint32_t implemented(void)
+static uint32_t implemented_counters(void)
 {
 	return PMCNT_CYCLES | (BIT(event_counters()) - 1U);
 }
@@ -126,16 +126,16 @@ void pmcr_write(struct vcpu *vcpu, uint64_t value)
 }
 
 /* Registers of one bit a counter; those that do not exist are RAZ/WI. */
-#define BITS(name)                                            \
-	uint64_t name##_read(struct vcpu *vcpu)               \
-	{                                                     \
-		in_hardware(vcpu);                            \
-		return read_##name() & implemented();         \
-	}                                                     \
-	void name##_write(struct vcpu *vcpu, uint64_t value)  \
-	{                                                     \
-		in_hardware(vcpu);                            \
-		write_##name((uint32_t)value &implemented()); \
+#define BITS(name)                                                     \
+	uint64_t name##_read(struct vcpu *vcpu)                        \
+	{                                                              \
+		in_hardware(vcpu);                                     \
+		return read_##name() & implemented_counters();         \
+	}                                                              \
+	void name##_write(struct vcpu *vcpu, uint64_t value)           \
+	{                                                              \
+		in_hardware(vcpu);                                     \
+		write_##name((uint32_t)value &implemented_counters()); \
 	}
 
 BITS(pmcntenset)
@@ -146,7 +146,7 @@ BITS(pmovsset)
 void pmswinc_write(struct vcpu *vcpu, uint64_t value)
 {
 	in_hardware(vcpu);
-	write_pmswinc((uint32_t)value & implemented());
+	write_pmswinc((uint32_t)value & implemented_counters());
 }
 
 uint64_t pmselr_read(struct vcpu *vcpu)
@@ -182,7 +182,7 @@ void pmccntr_write(struct vcpu *vcpu, uint64_t value)
 }
 
 /* Select the guest's counter in the hardware; false: it has no such counter. */
-static bool selected(struct vcpu *vcpu, bool cycles)
+static bool is_selected(struct vcpu *vcpu, bool cycles)
 {
 	uint32_t n = in_hardware(vcpu)->select;
 
@@ -194,23 +194,23 @@ static bool selected(struct vcpu *vcpu, bool cycles)
 
 uint64_t pmxevtyper_read(struct vcpu *vcpu)
 {
-	return selected(vcpu, true) ? read_pmxevtyper() : 0;
+	return is_selected(vcpu, true) ? read_pmxevtyper() : 0;
 }
 
 void pmxevtyper_write(struct vcpu *vcpu, uint64_t value)
 {
-	if (selected(vcpu, true))
+	if (is_selected(vcpu, true))
 		write_pmxevtyper((uint32_t)value & PMXEVTYPER_ALL);
 }
 
 uint64_t pmxevcntr_read(struct vcpu *vcpu)
 {
-	return selected(vcpu, false) ? read_pmxevcntr() : 0;
+	return is_selected(vcpu, false) ? read_pmxevcntr() : 0;
 }
 
 void pmxevcntr_write(struct vcpu *vcpu, uint64_t value)
 {
-	if (selected(vcpu, false))
+	if (is_selected(vcpu, false))
 		write_pmxevcntr((uint32_t)value);
 }
 
@@ -232,7 +232,7 @@ uint64_t pmintenset_read(struct vcpu *vcpu)
 
 void pmintenset_write(struct vcpu *vcpu, uint64_t value)
 {
-	vcpu->coproc.pmu.interrupts |= (uint32_t)value & implemented();
+	vcpu->coproc.pmu.interrupts |= (uint32_t)value & implemented_counters();
 }
 
 uint64_t pmintenclr_read(struct vcpu *vcpu)
@@ -242,5 +242,5 @@ uint64_t pmintenclr_read(struct vcpu *vcpu)
 
 void pmintenclr_write(struct vcpu *vcpu, uint64_t value)
 {
-	vcpu->coproc.pmu.interrupts &= ~((uint32_t)value & implemented());
+	vcpu->coproc.pmu.interrupts &= ~((uint32_t)value & implemented_counters());
 }

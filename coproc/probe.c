@@ -25,7 +25,7 @@ static const struct {
 	{probe_l2ctlr, HSTR_T(9)},
 };
 
-static uint32_t physical(const char *va)
+static uint32_t physical_address(const char *va)
 {
 	write_ats1hr((uint32_t)(uintptr_t)va);
 	isb();
@@ -45,10 +45,10 @@ uint32_t probe_hstr(void)
 	write_hstr(0);
 	write_hcr(PROBED);
 	write_sctlr(SCTLR_RESET);
-	write_vbar(physical(probe_vectors_pl1));
+	write_vbar(physical_address(probe_vectors_pl1));
 	isb();
 	for (uint32_t i = 0; i < ARRAY_SIZE(probes); i++)
-		if (was_executed(probe_run(physical(probes[i].instruction))))
+		if (was_executed(probe_run(physical_address(probes[i].instruction))))
 			hstr |= probes[i].hstr;
 	write_hcr(0);
 	write_vbar(0);

@@ -13,12 +13,12 @@
 #include "mm/hypmap.h"
 #include "vtimer/vtimer.h"
 
-static uint64_t raz(struct vcpu *vcpu)
+static uint64_t raz_read(struct vcpu *vcpu)
 {
 	return 0;
 }
 
-static void wi(struct vcpu *vcpu, uint64_t value)
+static void wi_write(struct vcpu *vcpu, uint64_t value)
 {
 }
 
@@ -289,10 +289,10 @@ static uint64_t dbgoslsr_read(struct vcpu *vcpu)
 #define CORE              NULL
 #define EXTRA(name)       NULL
 #define UNDEF             NULL
-#define RAZ               raz
-#define WI                wi
-#define RAZ_CORE          raz
-#define WI_CORE           wi
+#define RAZ               raz_read
+#define WI                wi_write
+#define RAZ_CORE          raz_read
+#define WI_CORE           wi_write
 #define EM(function)      function
 #define MODEL(function)   function
 #define EM_CORE(function) function

@@ -35,7 +35,7 @@ static void set_tvm(struct vcpu *vcpu, bool on)
 		vcpu->coproc.setway.tvm_off++;
 }
 
-static void enter(struct vcpu *vcpu, enum setway_state state)
+static void setway_enter(struct vcpu *vcpu, enum setway_state state)
 {
 	static const char *const name[] = {[SETWAY_WAIT] = "WAIT", [SETWAY_OFF] = "OFF", [SETWAY_ON] = "ON"};
 	struct setway_cpu *sw = &vcpu->coproc.setway;
@@ -52,7 +52,7 @@ static void enter(struct vcpu *vcpu, enum setway_state state)
 }
 
 /* Begin a flush, before the guest runs its next instruction; one under way begins again. */
-static void flush(struct vcpu *vcpu)
+static void flush_guest(struct vcpu *vcpu)
 {
 	vcpu->coproc.setway.flushing = true;
 	vcpu->coproc.setway.flush_at = 0;
@@ -96,9 +96,9 @@ void setway_operation(struct vcpu *vcpu)
 		sw->deferred = true;
 	if (sw->state != SETWAY_OFF)
 		return;
-	flush(vcpu);
+	flush_guest(vcpu);
 	set_tvm(vcpu, true);
-	enter(vcpu, SETWAY_ON);
+	setway_enter(vcpu, SETWAY_ON);
 }
 
 void setway_write_sctlr(struct vcpu *vcpu, uint32_t value)
@@ -111,7 +111,7 @@ void setway_write_sctlr(struct vcpu *vcpu, uint32_t value)
 		return;
 	sw->changes++;
 	if (sw->state == SETWAY_ON || sw->deferred)
-		flush(vcpu);
+		flush_guest(vcpu);
 }
 
 void setway_after_write(struct vcpu *vcpu)
@@ -122,7 +122,7 @@ void setway_after_write(struct vcpu *vcpu)
 		return;
 	sw->deferred = false;
 	set_tvm(vcpu, false);
-	enter(vcpu, SETWAY_OFF);
+	setway_enter(vcpu, SETWAY_OFF);
 }
 
 void setway_reset(struct vcpu *vcpu)

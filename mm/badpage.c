@@ -30,7 +30,7 @@ static struct {
 	} spare[SPARE_BLOCKS_MAX];
 } bad;
 
-static struct bad_page *record(uint32_t i)
+static struct bad_page *bad_page_record(uint32_t i)
 {
 	return &chunk[i / CHUNK_RECORDS][i % CHUNK_RECORDS];
 }
@@ -46,7 +46,7 @@ struct bad_page *badpage_next(pa_t base, uint64_t size, uint32_t *next)
 
 	dmb_ish(); /* the records before their number */
 	while (*next < count) {
-		struct bad_page *b = record((*next)++);
+		struct bad_page *b = bad_page_record((*next)++);
 
 		if (b->pa - base.v < size)
 			return b;
@@ -79,7 +79,7 @@ struct bad_page *badpage_add(pa_t page)
 			chunk[i / CHUNK_RECORDS] = fresh;
 			fresh = NULL;
 		}
-		b = chunk[i / CHUNK_RECORDS] ? record(i) : NULL;
+		b = chunk[i / CHUNK_RECORDS] ? bad_page_record(i) : NULL;
 	}
 	if (b) {
 		*b = (struct bad_page){.pa = page.v};
@@ -183,8 +183,8 @@ void badpage_give_back(pa_t base, uint64_t size)
 struct bad_page *badpage_of_spare(pa_t page)
 {
 	for (uint32_t i = 0; i < bad.count; i++)
-		if (record(i)->instead == page.v && page.v)
-			return record(i);
+		if (bad_page_record(i)->instead == page.v && page.v)
+			return bad_page_record(i);
 	return NULL;
 }
 

@@ -18,7 +18,7 @@
 
 static struct spinlock map_lock;
 
-static uint64_t attributes(enum hyp_mem kind)
+static uint64_t attributes_of(enum hyp_mem kind)
 {
 	uint64_t attr = DESC_VALID | DESC_AF | DESC_S1_AP1 | DESC_SH_INNER | DESC_XN;
 
@@ -33,7 +33,7 @@ static uint64_t attributes(enum hyp_mem kind)
 	}
 }
 
-static uint64_t *l2_entry(uint32_t va)
+static uint64_t *hyp_l2_entry(uint32_t va)
 {
 	return &hyp_l2[va >> 30][(va >> BLOCK_SHIFT) % TABLE_ENTRIES];
 }
@@ -41,7 +41,7 @@ static uint64_t *l2_entry(uint32_t va)
 /* The level-3 entry of `va`, with a new table where there is none; NULL when the heap is empty. */
 static uint64_t *l3_entry(uint32_t va)
 {
-	uint64_t *l2 = l2_entry(va), *l3;
+	uint64_t *l2 = hyp_l2_entry(va), *l3;
 
 	if (va >> BLOCK_SHIFT == (uint32_t)LAYOUT_DEVICES >> BLOCK_SHIFT)
 		return &device_l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES];
@@ -58,7 +58,7 @@ static uint64_t *l3_entry(uint32_t va)
 
 int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)
 {
-	uint64_t attr = attributes(kind);
+	uint64_t attr = attributes_of(kind);
 	int ret = 0;
 
 	spin_lock(&map_lock);
@@ -67,7 +67,7 @@ int hyp_map(uint32_t va, pa_t base, size_t size, enum hyp_mem kind)
 
 		if (((va | base.v) & (BLOCK_SIZE - 1U)) == 0 && size >= BLOCK_SIZE) {
 			step = BLOCK_SIZE;
-			pte_make(l2_entry(va), base.v | attr);
+			pte_make(hyp_l2_entry(va), base.v | attr);
 		} else {
 			uint64_t *entry = l3_entry(va);
 
@@ -154,8 +154,8 @@ void hyp_unmap_ring_page(pa_t page)
 {
 	spin_lock(&map_lock);
 	for (uint32_t va = LAYOUT_RINGS; va < LAYOUT_RINGS_END; va += BLOCK_SIZE)
-		if (*l2_entry(va) & DESC_VALID)
-			unmap_in(page_va(pa(*l2_entry(va) & DESC_ADDR_MASK)), va, page);
+		if (*hyp_l2_entry(va) & DESC_VALID)
+			unmap_in(page_va(pa(*hyp_l2_entry(va) & DESC_ADDR_MASK)), va, page);
 	spin_unlock(&map_lock);
 }
 
@@ -166,21 +166,21 @@ static uint32_t window_va(enum hyp_window window)
 
 uint64_t hyp_window_page(pa_t page)
 {
-	return page.v | attributes(HYP_MEM_RW) | DESC_TABLE;
+	return page.v | attributes_of(HYP_MEM_RW) | DESC_TABLE;
 }
 
 static uint64_t window_entry(pa_t address)
 {
 	if (unlikely(address.v & HYP_WINDOW_TABLE))
 		return (address.v & DESC_ADDR_MASK) | DESC_TABLE | DESC_VALID;
-	return align_down(address.v, BLOCK_SIZE) | attributes(HYP_MEM_RW);
+	return align_down(address.v, BLOCK_SIZE) | attributes_of(HYP_MEM_RW);
 }
 
 uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
 {
 	uint32_t va = window_va(window);
 
-	pte_make(l2_entry(va), window_entry(address));
+	pte_make(hyp_l2_entry(va), window_entry(address));
 	dsb_ish();
 	isb();
 	return (uint8_t *)(uintptr_t)va;
@@ -190,7 +190,7 @@ uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
 void hyp_window_close_at(enum hyp_window window)
 {
 	uint32_t va = window_va(window);
-	uint64_t *entry = l2_entry(va);
+	uint64_t *entry = hyp_l2_entry(va);
 	bool table = *entry & DESC_TABLE;
 
 	if (!*entry)
@@ -207,7 +207,7 @@ uint8_t *hyp_window_show(enum hyp_window window, pa_t address)
 {
 	uint32_t va = window_va(window);
 
-	if (*l2_entry(va) == window_entry(address))
+	if (*hyp_l2_entry(va) == window_entry(address))
 		return (uint8_t *)(uintptr_t)va;
 	hyp_window_close_at(window);
 	return hyp_window_open_at(window, address);

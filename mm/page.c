@@ -48,7 +48,7 @@ static bool is_used(size_t page)
 	return heap.used[page / 32] & BIT(page % 32);
 }
 
-static void mark(size_t page, size_t count, bool used)
+static void mark_pages(size_t page, size_t count, bool used)
 {
 	for (; count--; page++)
 		if (used)
@@ -58,7 +58,7 @@ static void mark(size_t page, size_t count, bool used)
 }
 
 /* The first free run of `count` pages aligned to `count` in [from, to); heap.pages: none. */
-static size_t find(size_t from, size_t to, size_t count)
+static size_t find_free(size_t from, size_t to, size_t count)
 {
 	for (size_t page = (from + count - 1) & ~(count - 1); page + count <= to; page += count) {
 		size_t n = 0;
@@ -72,15 +72,15 @@ static size_t find(size_t from, size_t to, size_t count)
 }
 
 /* Holder of heap.lock. NULL: there is no such run. */
-static void *take(size_t count)
+static void *take_pages(size_t count)
 {
-	size_t page = find(heap.next, heap.pages, count);
+	size_t page = find_free(heap.next, heap.pages, count);
 
 	if (page == heap.pages)
-		page = find(0, heap.pages, count);
+		page = find_free(0, heap.pages, count);
 	if (page == heap.pages)
 		return NULL;
-	mark(page, count, true);
+	mark_pages(page, count, true);
 	heap.next = page + count;
 	heap.free -= count;
 	return heap.va + page * PAGE_SIZE;
@@ -93,7 +93,7 @@ void *page_alloc(unsigned int order)
 
 	spin_lock(&heap.lock);
 	if (heap.free - heap.reserved >= count)
-		va = take(count);
+		va = take_pages(count);
 	spin_unlock(&heap.lock);
 	if (va)
 		memset(va, 0, count * PAGE_SIZE);
@@ -126,7 +126,7 @@ void *page_alloc_reserved(void)
 
 	spin_lock(&heap.lock);
 	heap.reserved--;
-	page = take(1);
+	page = take_pages(1);
 	spin_unlock(&heap.lock);
 	return page;
 }
@@ -136,7 +136,7 @@ static void keep_retired(size_t first, size_t count)
 {
 	for (size_t page = first; heap.any_bad && page < first + count; page++)
 		if (heap.bad[page / 32] & BIT(page % 32)) {
-			mark(page, 1, true);
+			mark_pages(page, 1, true);
 			heap.free--;
 		}
 }
@@ -149,7 +149,7 @@ void page_free(void *page, unsigned int order)
 		return;
 	first = (size_t)((uint8_t *)page - heap.va) / PAGE_SIZE;
 	spin_lock(&heap.lock);
-	mark(first, count, false);
+	mark_pages(first, count, false);
 	heap.free += count;
 	keep_retired(first, count);
 	spin_unlock(&heap.lock);

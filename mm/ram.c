@@ -35,7 +35,7 @@ static void delete_at(unsigned int i)
 }
 
 /* Insert at its place and join it to its neighbours. Returns the bytes that were lost because the list is full. */
-static uint64_t insert(uint64_t base, uint64_t size)
+static uint64_t insert_bank(uint64_t base, uint64_t size)
 {
 	unsigned int i = 0;
 
@@ -80,7 +80,7 @@ bool ram_is(pa_t at)
 	return false;
 }
 
-static void note(uint64_t base, uint64_t size)
+static void note_bank(uint64_t base, uint64_t size)
 {
 	if (all.count < RANGES_MAX) {
 		all.range[all.count].base = base;
@@ -92,14 +92,14 @@ void ram_add(uint64_t base, uint64_t size)
 {
 	uint64_t end = align_down(end_of(base, size), BLOCK_SIZE);
 
-	note(base, size);
+	note_bank(base, size);
 	if (base >= BIT64(ADDR_BITS))
 		return;
 	base = align_up(base, BLOCK_SIZE);
 	if (end <= base)
 		return;
 	ram_remove(base, end - base); /* what is stated twice is there once */
-	report_lost(insert(base, end - base));
+	report_lost(insert_bank(base, end - base));
 }
 
 void ram_remove(uint64_t base, uint64_t size)
@@ -118,9 +118,9 @@ void ram_remove(uint64_t base, uint64_t size)
 		}
 		delete_at(i);
 		if (r_base < base)
-			report_lost(insert(r_base, base - r_base));
+			report_lost(insert_bank(r_base, base - r_base));
 		if (end < r_end)
-			report_lost(insert(end, r_end - end));
+			report_lost(insert_bank(end, r_end - end));
 		i = 0;
 	}
 }
@@ -182,7 +182,7 @@ bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t
 		if (ram.range[i].size == 0)
 			delete_at(i);
 		if (end > at + size)
-			lost = insert(at + size, end - (at + size));
+			lost = insert_bank(at + size, end - (at + size));
 	}
 	spin_unlock(&ram.lock);
 	report_lost(lost);
@@ -194,7 +194,7 @@ void ram_release(pa_t base, uint64_t size)
 	uint64_t lost;
 
 	spin_lock(&ram.lock);
-	lost = insert(base.v, size);
+	lost = insert_bank(base.v, size);
 	spin_unlock(&ram.lock);
 	report_lost(lost);
 }

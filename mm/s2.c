@@ -99,14 +99,14 @@ static inline bool is_table(uint64_t entry)
 	return (entry & (DESC_VALID | DESC_TABLE)) == (DESC_VALID | DESC_TABLE);
 }
 
-static inline uint64_t *table_of(uint64_t entry)
+static inline uint64_t *s2_table_of(uint64_t entry)
 {
 	return page_va(pa(entry & DESC_ADDR_MASK));
 }
 
 static void free_table(uint64_t entry)
 {
-	page_free(table_of(entry), entry & S2_SPLIT ? 1 : 0);
+	page_free(s2_table_of(entry), entry & S2_SPLIT ? 1 : 0);
 }
 
 static void free_tables(uint64_t *l2)
@@ -126,7 +126,7 @@ void s2_destroy(struct s2 *s2)
 	tlb_forget_guest(s2->vttbr);
 	for (uint32_t i = 0; i < ROOT_ENTRIES; i++)
 		if (s2->root[i])
-			free_tables(table_of(s2->root[i]));
+			free_tables(s2_table_of(s2->root[i]));
 	page_free(s2->root, ROOT_ORDER);
 	page_unreserve(s2->reserved);
 	vmid_release((uint32_t)(s2->vttbr >> 48));
@@ -163,7 +163,7 @@ static uint64_t *next_table(struct s2 *s2, uint64_t *entry, bool ram)
 	uint64_t *table;
 
 	if (is_table(*entry))
-		return table_of(*entry);
+		return s2_table_of(*entry);
 	table = zero_table(s2, ram);
 	if (!table)
 		return NULL;
@@ -172,7 +172,7 @@ static uint64_t *next_table(struct s2 *s2, uint64_t *entry, bool ram)
 	return table;
 }
 
-static uint64_t *l2_entry(struct s2 *s2, ipa_t at, bool ram)
+static uint64_t *s2_l2_entry(struct s2 *s2, ipa_t at, bool ram)
 {
 	uint64_t *l2 = next_table(s2, &s2->root[at.v >> 30], ram);
 
@@ -203,7 +203,7 @@ static uint64_t ram_pages(struct s2 *s2, uint64_t old, pa_t to)
 
 int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
 {
-	uint64_t *entry = l2_entry(s2, at, true), value;
+	uint64_t *entry = s2_l2_entry(s2, at, true), value;
 
 	if (!entry)
 		return -ENOMEM;
@@ -255,12 +255,12 @@ static pa_t hyp_table(uint64_t entry)
 /* What the entry has pointed to is out of all TLBs already: it has been invalid since s2_clear(). */
 int s2_prepare(struct s2 *s2, ipa_t at, pa_t to, pa_t *show)
 {
-	uint64_t *entry = l2_entry(s2, at, true), *table, old;
+	uint64_t *entry = s2_l2_entry(s2, at, true), *table, old;
 
 	if (!entry)
 		return -ENOMEM;
 	old = *entry;
-	table = old & S2_SPLIT ? table_of(old) : page_alloc(1);
+	table = old & S2_SPLIT ? s2_table_of(old) : page_alloc(1);
 	if (!table)
 		return -ENOMEM;
 	fill_split(table, to);
@@ -272,8 +272,8 @@ int s2_prepare(struct s2 *s2, ipa_t at, pa_t to, pa_t *show)
 }
 
 /*
- * Who looks without s2->lock may have had an entry of level 2 whose table split() has given away meanwhile: what was
- * read there is worth nothing then, and is read again. An entry that was split is never again what it was before.
+ * Who looks without s2->lock may have had an entry of level 2 whose table split_block() has given away meanwhile: what
+ * was read there is worth nothing then, and is read again. An entry that was split is never again what it was before.
  */
 static bool has_changed(const uint64_t *block, uint64_t entry)
 {
@@ -284,22 +284,22 @@ static bool has_changed(const uint64_t *block, uint64_t entry)
 }
 
 /* A level-2 entry of RAM; NULL: there is none, or no RAM. */
-static uint64_t *find_block(const struct s2 *s2, ipa_t at)
+static uint64_t *s2_find_block(const struct s2 *s2, ipa_t at)
 {
 	uint64_t l1 = at.v < BIT64(ADDR_BITS) ? pte_read(&s2->root[at.v >> 30]) : 0, *entry;
 
 	if (!is_table(l1))
 		return NULL;
-	entry = &table_of(l1)[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES];
+	entry = &s2_table_of(l1)[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES];
 	return (pte_read(entry) & (DESC_TABLE | S2_RAM_TABLE)) == DESC_TABLE ? NULL : entry;
 }
 
 /* From a block, or from pages without HYP's table. What the guest does meanwhile comes to HYP and waits for s2->lock.
  */
-static int split(struct s2 *s2, uint64_t *entry)
+static int split_block(struct s2 *s2, uint64_t *entry)
 {
 	uint64_t old = *entry, *table = page_alloc(1);
-	uint64_t to = old & S2_RAM_TABLE ? table_of(old)[0] : old;
+	uint64_t to = old & S2_RAM_TABLE ? s2_table_of(old)[0] : old;
 
 	if (!table)
 		return -ENOMEM;
@@ -325,14 +325,14 @@ static const struct bad_page *record_of(uint64_t page)
 
 int s2_take_page(struct s2 *s2, ipa_t at)
 {
-	uint64_t *entry = find_block(s2, at), *page;
+	uint64_t *entry = s2_find_block(s2, at), *page;
 	const struct bad_page *bad;
 
 	if (!entry || !(*entry & DESC_VALID))
 		return -ENOENT;
 	if (!(*entry & S2_SPLIT))
-		return split(s2, entry);
-	page = &table_of(*entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES];
+		return split_block(s2, entry);
+	page = &s2_table_of(*entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES];
 	bad = record_of(*page);
 	if (!bad || !(*page & DESC_VALID))
 		return 0;
@@ -345,11 +345,11 @@ int s2_take_page(struct s2 *s2, ipa_t at)
 
 bool s2_is_hole(const struct s2 *s2, ipa_t at, bool *async)
 {
-	uint64_t *block = find_block(s2, at), entry = block ? pte_read(block) : 0;
+	uint64_t *block = s2_find_block(s2, at), entry = block ? pte_read(block) : 0;
 
 	if ((entry & (DESC_VALID | S2_SPLIT)) != (DESC_VALID | S2_SPLIT))
 		return false;
-	entry = pte_read(&table_of(entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES]);
+	entry = pte_read(&s2_table_of(entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES]);
 	*async = entry & S2_HOLE_ASYNC;
 	return (entry & (DESC_VALID | S2_HOLE)) == S2_HOLE;
 }
@@ -366,7 +366,7 @@ bool s2_owns_table(const struct s2 *s2, pa_t page)
 		if ((l1 & DESC_ADDR_MASK) == page.v)
 			return true;
 		for (uint32_t j = 0; j < TABLE_ENTRIES; j++) {
-			uint64_t l2 = pte_read(&table_of(l1)[j]);
+			uint64_t l2 = pte_read(&s2_table_of(l1)[j]);
 			uint64_t size = l2 & S2_SPLIT ? 2U * PAGE_SIZE : PAGE_SIZE;
 
 			if ((is_table(l2) || l2 & S2_RAM_TABLE) && page.v - (l2 & DESC_ADDR_MASK) < size)
@@ -379,7 +379,7 @@ bool s2_owns_table(const struct s2 *s2, pa_t page)
 int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
 {
 	for (size_t i = 0; i < size; i += PAGE_SIZE) {
-		uint64_t *entry = l2_entry(s2, ipa_add(at, i), false);
+		uint64_t *entry = s2_l2_entry(s2, ipa_add(at, i), false);
 		uint64_t *l3 = entry ? next_table(s2, entry, false) : NULL;
 
 		if (!l3)
@@ -412,7 +412,7 @@ pa_t s2_entry_pa(uint64_t entry)
 
 int s2_show_table(struct s2 *s2, ipa_t at, const uint64_t *table)
 {
-	uint64_t *entry = l2_entry(s2, at, false);
+	uint64_t *entry = s2_l2_entry(s2, at, false);
 
 	if (!entry)
 		return -ENOMEM;
@@ -425,7 +425,7 @@ int s2_show_table(struct s2 *s2, ipa_t at, const uint64_t *table)
 void s2_hide_tables(struct s2 *s2, ipa_t at, size_t size)
 {
 	for (size_t i = 0; i < size; i += BLOCK_SIZE) {
-		uint64_t *entry = l2_entry(s2, ipa_add(at, i), false);
+		uint64_t *entry = s2_l2_entry(s2, ipa_add(at, i), false);
 
 		if (entry)
 			pte_break(entry, 0, s2->vttbr);
@@ -443,12 +443,12 @@ bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 	entry = pte_read(&s2->root[at.v >> 30]);
 	if (!is_table(entry))
 		return false;
-	block = &table_of(entry)[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES];
+	block = &s2_table_of(entry)[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES];
 	do {
 		entry = above = pte_read(block);
 		mask = BLOCK_SIZE - 1U;
 		if (is_table(entry)) {
-			entry = pte_read(&table_of(entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES]);
+			entry = pte_read(&s2_table_of(entry)[(at.v >> PAGE_SHIFT) % TABLE_ENTRIES]);
 			mask = PAGE_SIZE - 1U;
 		}
 	} while (has_changed(block, above));
@@ -459,14 +459,14 @@ bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 }
 
 /* A level-2 entry of RAM, valid or not; in *to what shows it in a window. */
-static bool is_ram(uint64_t entry, pa_t *to)
+static bool entry_is_ram(uint64_t entry, pa_t *to)
 {
 	if (entry & S2_SPLIT) {
 		*to = hyp_table(entry);
 		return true;
 	}
 	if (entry & S2_RAM_TABLE)
-		entry = table_of(entry)[0];
+		entry = s2_table_of(entry)[0];
 	else if (entry & DESC_TABLE)
 		return false;
 	*to = pa(entry & DESC_ADDR_MASK & ~(uint64_t)(BLOCK_SIZE - 1U));
@@ -475,7 +475,7 @@ static bool is_ram(uint64_t entry, pa_t *to)
 
 bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
 {
-	const uint64_t *block = find_block(s2, at);
+	const uint64_t *block = s2_find_block(s2, at);
 	uint64_t entry;
 	bool shows;
 
@@ -483,7 +483,7 @@ bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
 		return false;
 	do {
 		entry = pte_read(block);
-		shows = (entry & DESC_VALID) && is_ram(entry, show);
+		shows = (entry & DESC_VALID) && entry_is_ram(entry, show);
 	} while (has_changed(block, entry));
 	return shows;
 }
@@ -505,10 +505,10 @@ static bool next_block(const struct s2 *s2, ipa_t *at, pa_t *to, uint64_t mask)
 			v = align_down(v, BIT64(30)) + BIT64(30);
 			continue;
 		}
-		block = &table_of(entry)[(v >> BLOCK_SHIFT) % TABLE_ENTRIES];
+		block = &s2_table_of(entry)[(v >> BLOCK_SHIFT) % TABLE_ENTRIES];
 		do {
 			entry = pte_read(block);
-			found = (entry & mask) && is_ram(entry, to);
+			found = (entry & mask) && entry_is_ram(entry, to);
 		} while (has_changed(block, entry));
 		if (found) {
 			*at = ipa(v);
@@ -529,12 +529,12 @@ bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to)
 	return next_block(s2, at, to, ~UINT64_C(0));
 }
 
-static void clear(struct s2 *s2, uint64_t which, uint64_t keep)
+static void clear_entries(struct s2 *s2, uint64_t which, uint64_t keep)
 {
 	pa_t to;
 
 	for (ipa_t at = ipa(0); next_block(s2, &at, &to, which); at = ipa_add(at, BLOCK_SIZE)) {
-		uint64_t *entry = l2_entry(s2, at, true);
+		uint64_t *entry = s2_l2_entry(s2, at, true);
 
 		pte_break(entry, *entry & keep, s2->vttbr);
 	}
@@ -545,7 +545,7 @@ static void clear(struct s2 *s2, uint64_t which, uint64_t keep)
 
 void s2_clear(struct s2 *s2)
 {
-	clear(s2, DESC_VALID, ~DESC_VALID);
+	clear_entries(s2, DESC_VALID, ~DESC_VALID);
 }
 
 /* The tables of pages go once no TLB knows them. */
@@ -554,7 +554,7 @@ static void free_pages(struct s2 *s2)
 	pa_t to;
 
 	for (ipa_t at = ipa(0); next_block(s2, &at, &to, S2_RAM_TABLE); at = ipa_add(at, BLOCK_SIZE)) {
-		uint64_t *entry = l2_entry(s2, at, true);
+		uint64_t *entry = s2_l2_entry(s2, at, true);
 
 		free_table(*entry);
 		*entry = 0;
@@ -563,9 +563,9 @@ static void free_pages(struct s2 *s2)
 
 void s2_forget(struct s2 *s2)
 {
-	clear(s2, ~UINT64_C(0), ~DESC_VALID);
+	clear_entries(s2, ~UINT64_C(0), ~DESC_VALID);
 	free_pages(s2);
-	clear(s2, ~UINT64_C(0), 0);
+	clear_entries(s2, ~UINT64_C(0), 0);
 	page_unreserve(s2->reserved);
 	s2->reserved = 0;
 }

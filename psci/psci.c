@@ -15,7 +15,7 @@ struct row {
 	uint32_t (*call)(struct vcpu *vcpu, const struct regs *regs);
 };
 
-static uint32_t version(struct vcpu *vcpu, const struct regs *regs)
+static uint32_t psci_version(struct vcpu *vcpu, const struct regs *regs)
 {
 	return PSCI_VERSION_1_1;
 }
@@ -85,10 +85,10 @@ static uint32_t migrate_info_type(struct vcpu *vcpu, const struct regs *regs)
 	return PSCI_MIGRATE_NOT_PRESENT;
 }
 
-static uint32_t features(struct vcpu *vcpu, const struct regs *regs);
+static uint32_t psci_features(struct vcpu *vcpu, const struct regs *regs);
 
 /* WORKAROUND_1 and 3 are what virt7 does itself between two VMs; the guest may ask for it too (DEN 0070A). */
-static uint32_t workaround(struct vcpu *vcpu, const struct regs *regs)
+static uint32_t apply_workaround(struct vcpu *vcpu, const struct regs *regs)
 {
 	if (this_cpu()->harden)
 		this_cpu()->harden();
@@ -113,9 +113,9 @@ static uint32_t arch_features(struct vcpu *vcpu, const struct regs *regs)
 static const struct row rows[] = {
 	{SMCCC_VERSION, smccc_version},
 	{SMCCC_ARCH_FEATURES, arch_features},
-	{SMCCC_ARCH_WORKAROUND_1, workaround},
-	{SMCCC_ARCH_WORKAROUND_3, workaround},
-	{PSCI_VERSION, version},
+	{SMCCC_ARCH_WORKAROUND_1, apply_workaround},
+	{SMCCC_ARCH_WORKAROUND_3, apply_workaround},
+	{PSCI_VERSION, psci_version},
 	{PSCI_CPU_SUSPEND, cpu_suspend},
 	{PSCI_CPU_OFF, cpu_off},
 	{PSCI_CPU_ON, cpu_on},
@@ -123,12 +123,12 @@ static const struct row rows[] = {
 	{PSCI_MIGRATE_INFO_TYPE, migrate_info_type},
 	{PSCI_SYSTEM_OFF, system_off},
 	{PSCI_SYSTEM_RESET, system_reset},
-	{PSCI_FEATURES, features},
+	{PSCI_FEATURES, psci_features},
 	{PSCI_SYSTEM_SUSPEND, system_suspend},
 	{PSCI_SYSTEM_RESET2, system_reset2},
 };
 
-static const struct row *find(uint32_t id)
+static const struct row *find_call(uint32_t id)
 {
 	for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].id == id)
@@ -137,16 +137,16 @@ static const struct row *find(uint32_t id)
 }
 
 /* PSCI_FEATURES is asked about PSCI's own functions and SMCCC_VERSION (DEN 0022, 5.15). */
-static uint32_t features(struct vcpu *vcpu, const struct regs *regs)
+static uint32_t psci_features(struct vcpu *vcpu, const struct regs *regs)
 {
 	uint32_t id = regs->r[1];
 
-	return find(id) && (id == SMCCC_VERSION || id >= PSCI_VERSION) ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
+	return find_call(id) && (id == SMCCC_VERSION || id >= PSCI_VERSION) ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
 }
 
-static void __attribute__((noinline)) call(struct vcpu *vcpu, struct regs *regs)
+static void __attribute__((noinline)) call_by_id(struct vcpu *vcpu, struct regs *regs)
 {
-	const struct row *row = find(regs->r[0]);
+	const struct row *row = find_call(regs->r[0]);
 
 	regs->r[0] = row ? row->call(vcpu, regs) : PSCI_NOT_SUPPORTED;
 }
@@ -156,12 +156,12 @@ enum exit_action psci_hvc(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 	if (likely(regs->r[0] == PSCI_VERSION))
 		regs->r[0] = PSCI_VERSION_1_1; /* the call that benchmarks count */
 	else
-		call(vcpu, regs);
+		call_by_id(vcpu, regs);
 	return EXIT_AGAIN; /* ELR_hyp is behind an HVC already (B1.9.3) */
 }
 
 enum exit_action psci_smc(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
-	call(vcpu, regs);
+	call_by_id(vcpu, regs);
 	return EXIT_NEXT; /* a trapped SMC is still to be skipped */
 }

@@ -140,7 +140,7 @@ static void forget_acked(struct vcpu *vcpu)
 }
 
 /* The vCPU has come or gone: SPIs that have other targets, too. */
-static void retarget(struct vcpu *vcpu)
+static void retarget_spis(struct vcpu *vcpu)
 {
 	uint32_t self = BIT(vcpu->index);
 
@@ -181,7 +181,7 @@ void vgic_reset_cpu(struct vcpu *vcpu, bool online)
 	cpu->hw_left = false;
 	if (cpu->on)
 		io_write32(gic_gich + GICH_HCR, cpu->hcr);
-	retarget(vcpu);
+	retarget_spis(vcpu);
 	cpu->flushing = false;
 	if (cpu->queued_levels)
 		vcpu_request(vcpu, WORK_VGIC);

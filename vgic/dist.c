@@ -53,12 +53,12 @@ static bool ctlr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t v
 	return true;
 }
 
-static uint64_t raz(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
+static uint64_t dist_raz(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
 	return 0;
 }
 
-static bool wi(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
+static bool dist_wi(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t value, uint32_t size)
 {
 	return true;
 }
@@ -482,7 +482,7 @@ static const struct row rows[] = {
 	{0x400, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), priority_read, priority_write, 0},
 	{0x800, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), target_read, target_write, 0},
 	{0xc00, 0x100, {config_read, config_write, MMIO_WORD}, NULL, NULL, 0},
-	{0xd00, 0x200, {raz, wi, MMIO_WORD}, NULL, NULL, 0}, /* reserved */
+	{0xd00, 0x200, {dist_raz, dist_wi, MMIO_WORD}, NULL, NULL, 0}, /* reserved */
 	{0xf00, 0x100, {high_read, high_write, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0},
 };
 
@@ -505,7 +505,7 @@ static bool dir_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t
 	return true;
 }
 
-static const struct mmio_ops dir_ops = {raz, dir_write, MMIO_WORD};
+static const struct mmio_ops dir_ops = {dist_raz, dir_write, MMIO_WORD};
 
 /* Only VMs that have one pay for it. */
 void vgic_dist_have_twins(struct vm *vm)

@@ -54,7 +54,7 @@ static inline bool pend_again(struct vm *vm, const struct vgic_irq *irq, uint32_
 	return true;
 }
 
-static inline void rise(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
+static inline void level_rise(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 {
 	if (pend_again(vcpu->vm, irq, id, irq->edge ? GICH_LR_PENDING : GICH_LR_PENDING | GICH_LR_EOI)) {
 		irq->soft = false;
@@ -65,7 +65,7 @@ static inline void rise(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 }
 
 /* Of a level. While the guest serves the interrupt nothing else is to be done: nothing comes after its end. */
-static inline void fall(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id)
+static inline void level_fall(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id)
 {
 	struct vcpu *owner = vcpu->vm->vcpu[irq->owner];
 	uint32_t lr = irq->lr, value;
@@ -99,9 +99,9 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 	spin_lock(&vm->vgic.lock);
 	irq->line = level;
 	if (level)
-		rise(vcpu, irq, id);
+		level_rise(vcpu, irq, id);
 	else if (!irq->edge)
-		fall(vcpu, irq, id);
+		level_fall(vcpu, irq, id);
 	spin_unlock(&vm->vgic.lock);
 }
 
@@ -142,7 +142,7 @@ void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
 }
 
 /* SGIs of these sources are pending for `vcpu`, the current one. */
-static void receive(struct vcpu *vcpu, uint32_t id, uint32_t sources)
+static void take_sgi(struct vcpu *vcpu, uint32_t id, uint32_t sources)
 {
 	vcpu->vgic.irq[id].sources |= (uint8_t)sources;
 	vgic_update(vcpu, id);
@@ -151,7 +151,7 @@ static void receive(struct vcpu *vcpu, uint32_t id, uint32_t sources)
 static void __attribute__((noinline)) receive_locked(struct vcpu *vcpu, uint32_t id, uint32_t source)
 {
 	spin_lock(&vcpu->vm->vgic.lock);
-	receive(vcpu, id, BIT(source));
+	take_sgi(vcpu, id, BIT(source));
 	spin_unlock(&vcpu->vm->vgic.lock);
 }
 
@@ -186,7 +186,7 @@ void vgic_open_mail(struct vcpu *vcpu)
 		for (uint32_t mail = take_mail(&vcpu->vgic, w); mail; mail &= mail - 1U) {
 			uint32_t bit = lowest_bit(mail);
 
-			receive(vcpu, w * 4U + bit / 8U, BIT(bit % 8U));
+			take_sgi(vcpu, w * 4U + bit / 8U, BIT(bit % 8U));
 		}
 }
 

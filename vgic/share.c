@@ -36,7 +36,7 @@ static bool interface_signals(const struct vcpu *vcpu, const struct vgic_irq *ir
 enum readiness { NOT_SIGNALLED, NOT_LOADED, BUSY, READY };
 
 /* Busy: interrupts are masked, or there is something more urgent. */
-static enum readiness readiness(const struct vcpu *vcpu, const struct vgic_irq *irq)
+static enum readiness readiness_of(const struct vcpu *vcpu, const struct vgic_irq *irq)
 {
 	bool fiq = !irq->group1 && (vmcr_of(vcpu) & GICH_VMCR_FIQEN);
 
@@ -48,14 +48,14 @@ static enum readiness readiness(const struct vcpu *vcpu, const struct vgic_irq *
 }
 
 /* `vcpu` is asked, and is loaded here or nowhere. */
-static void answer(struct vcpu *vcpu, uint32_t id)
+static void answer_asked(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 	enum readiness ready;
 
 	if (!irq->asked || irq->owner == vcpu->index || !(irq->targets & BIT(vcpu->index)))
 		return;
-	ready = readiness(vcpu, irq);
+	ready = readiness_of(vcpu, irq);
 	if (ready <= irq->ready || (ready != READY && irq->ready != NOT_SIGNALLED))
 		return; /* it stays where a guest that polls may be about to find it */
 	irq->ready = (uint8_t)ready;
@@ -75,7 +75,7 @@ static void ask_others(struct vcpu *vcpu, uint32_t id)
 		struct vcpu *v = vm->vcpu[lowest_bit(others)];
 
 		if (!vgic_where(v)) {
-			answer(v, id);
+			answer_asked(v, id);
 		} else if (!v->vgic.asked) { /* else it is about to look at all of them */
 			v->vgic.asked = true;
 			vcpu_request(v, WORK_VGIC);
@@ -94,7 +94,7 @@ static uint32_t state_here(const struct vcpu *vcpu, const struct vgic_irq *irq)
 }
 
 /* `late`: the vCPU has had the SPI for a millisecond. */
-static void look_at(struct vcpu *vcpu, uint32_t id, bool late)
+static void look_at_irq(struct vcpu *vcpu, uint32_t id, bool late)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 	uint32_t state = state_here(vcpu, irq);
@@ -106,7 +106,7 @@ static void look_at(struct vcpu *vcpu, uint32_t id, bool late)
 	vcpu->vgic.share_groups |= irq->group1 ? 2U : 1U;
 	if (state & GICH_LR_ACTIVE)
 		return;
-	ready = readiness(vcpu, irq);
+	ready = readiness_of(vcpu, irq);
 	if (ready == READY && late && irq->queued)
 		ready = BUSY;
 	irq->ready = (uint8_t)ready;
@@ -119,7 +119,7 @@ static void answer_all(struct vcpu *vcpu)
 {
 	for (uint32_t w = 1; w < VGIC_WORDS; w++)
 		for (uint32_t bits = vcpu->vm->vgic.several[w]; bits; bits &= bits - 1U)
-			answer(vcpu, w * 32U + lowest_bit(bits));
+			answer_asked(vcpu, w * 32U + lowest_bit(bits));
 }
 
 void vgic_share(struct vcpu *vcpu)
@@ -136,12 +136,12 @@ void vgic_share(struct vcpu *vcpu)
 		uint32_t id = cpu->lr_irq[lowest_bit(used)];
 
 		if (several[id / 32] >> id % 32 & 1U)
-			look_at(vcpu, id, late);
+			look_at_irq(vcpu, id, late);
 	}
 	for (uint32_t levels = cpu->queued_levels; levels; levels &= levels - 1U)
 		for (uint32_t w = 1; w < VGIC_WORDS; w++)
 			for (uint32_t bits = cpu->queued[lowest_bit(levels)][w] & several[w]; bits; bits &= bits - 1U)
-				look_at(vcpu, w * 32U + lowest_bit(bits), late);
+				look_at_irq(vcpu, w * 32U + lowest_bit(bits), late);
 	if (cpu->shares)
 		vgic_look_later(vcpu->vm);
 }

@@ -27,7 +27,7 @@ bool vgic_is_taken(const struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t
 }
 
 /* Active without a list register, and no longer so. */
-static void deactivate(struct vcpu *vcpu, uint32_t id)
+static void deactivate_irq(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
@@ -58,7 +58,7 @@ static void end_one(struct vcpu *vcpu, uint32_t gone)
 		const struct vgic_irq *irq = vgic_irq(vcpu, id);
 
 		if (irq->acked && irq->owner == vcpu->index && (gone >> irq->apr_bit & 1U)) {
-			deactivate(vcpu, id);
+			deactivate_irq(vcpu, id);
 			return;
 		}
 		if (irq->active && !irq->acked && irq->priority < best_priority &&
@@ -68,7 +68,7 @@ static void end_one(struct vcpu *vcpu, uint32_t gone)
 		}
 	}
 	if (best < VGIC_IRQS)
-		deactivate(vcpu, best);
+		deactivate_irq(vcpu, best);
 }
 
 /*
@@ -146,7 +146,7 @@ void vgic_init_cpu(void)
 	irq_register(GIC_SGI_RECALL, recall_irq, NULL);
 }
 
-static void ask(const struct vcpu *asker, struct vcpu *v)
+static void ask_vcpu(const struct vcpu *asker, struct vcpu *v)
 {
 	const struct percpu *on;
 
@@ -159,7 +159,7 @@ static void ask(const struct vcpu *asker, struct vcpu *v)
 		vgic_serve_recall(v);
 }
 
-static bool answered(const struct vcpu *asker, uint32_t asked)
+static bool has_answered(const struct vcpu *asker, uint32_t asked)
 {
 	for (; asked; asked &= asked - 1U)
 		if (asker->vm->vcpu[lowest_bit(asked)]->vgic.recall & BIT(asker->index))
@@ -171,11 +171,11 @@ static bool answered(const struct vcpu *asker, uint32_t asked)
  * Wait until all of `asked` have answered. HYP runs with interrupts masked; here they are taken meanwhile, which is
  * also how another CPU's recall is answered, and a time slice ends here as it would in the guest.
  */
-static void await(struct vcpu *vcpu, uint32_t asked)
+static void await_answers(struct vcpu *vcpu, uint32_t asked)
 {
 	struct spinlock *lock = &vcpu->vm->vgic.lock;
 
-	while (!answered(vcpu, asked)) {
+	while (!has_answered(vcpu, asked)) {
 		spin_unlock(lock);
 		if (!irq_handle_one())
 			wfi(); /* the answer comes with an SGI, which is pending now or wakes it */
@@ -200,7 +200,7 @@ static uint32_t owners_of(struct vcpu *vcpu, uint32_t first, uint32_t mask)
 }
 
 /* Each of them stays out of list registers, also one that only waits to go into one: the lock is let go of later. */
-static void hold(struct vcpu *vcpu, uint32_t first, uint32_t mask)
+static void hold_irqs(struct vcpu *vcpu, uint32_t first, uint32_t mask)
 {
 	for (; mask; mask &= mask - 1U) {
 		uint32_t id = first + lowest_bit(mask);
@@ -226,10 +226,10 @@ uint32_t vgic_collect(struct vcpu *vcpu, uint32_t first, uint32_t mask, bool wri
 	if (!owners)
 		return 0;
 	if (write)
-		hold(vcpu, first, mask);
+		hold_irqs(vcpu, first, mask);
 	for (uint32_t rest = owners; rest; rest &= rest - 1U)
-		ask(vcpu, vcpu->vm->vcpu[lowest_bit(rest)]);
-	await(vcpu, owners);
+		ask_vcpu(vcpu, vcpu->vm->vcpu[lowest_bit(rest)]);
+	await_answers(vcpu, owners);
 	return write ? mask : 0;
 }
 
@@ -336,7 +336,7 @@ void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active)
 	} else if (irq->active) {
 		if (irq->acked)
 			vcpu->vm->vcpu[irq->owner]->vgic.orphans |= BIT(irq->apr_bit);
-		deactivate(vcpu, id);
+		deactivate_irq(vcpu, id);
 	}
 }
 

@@ -101,7 +101,7 @@ void vgic_twin_update_forward(struct vcpu *vcpu, uint32_t id)
 	vgic_update(vcpu, id);
 }
 
-static void configure(struct twin *twin, const struct vgic_irq *irq)
+static void configure_twin(struct twin *twin, const struct vgic_irq *irq)
 {
 	gic_disable_spi(twin->host);
 	twin->edge = gic_set_edge(twin->host, irq->edge);
@@ -111,7 +111,7 @@ static void configure(struct twin *twin, const struct vgic_irq *irq)
 
 void vgic_twin_configure(struct vgic_irq *irq)
 {
-	configure(twin_of(irq), irq);
+	configure_twin(twin_of(irq), irq);
 	settle_outside(irq);
 }
 
@@ -160,7 +160,7 @@ static bool twin_irq(uint32_t host, void *arg)
 }
 
 /* Nothing is left of it but its device's line. Holder of vgic.lock. */
-static void silence(struct twin *twin)
+static void silence_twin(struct twin *twin)
 {
 	struct vgic_irq *irq = irq_of(twin);
 
@@ -172,15 +172,15 @@ static void silence(struct twin *twin)
 }
 
 /* The guest's as after a reset. Holder of vgic.lock. */
-static void reset(struct twin *twin)
+static void reset_twin(struct twin *twin)
 {
 	struct vgic_irq *irq = irq_of(twin);
 
-	silence(twin);
+	silence_twin(twin);
 	irq->edge = twin->reset_edge;
 	if (irq->edge)
 		twin->vm->vgic.edge[twin->id / 16] |= BIT(twin->id % 16 * 2 + 1);
-	configure(twin, irq);
+	configure_twin(twin, irq);
 }
 
 static void for_twins_of(struct vm *vm, void (*apply)(struct twin *twin))
@@ -192,18 +192,18 @@ static void for_twins_of(struct vm *vm, void (*apply)(struct twin *twin))
 
 void vgic_reset_twins(struct vm *vm)
 {
-	for_twins_of(vm, reset);
+	for_twins_of(vm, reset_twin);
 }
 
 void vgic_silence(struct vm *vm)
 {
 	spin_lock(&vm->vgic.lock);
-	for_twins_of(vm, silence);
+	for_twins_of(vm, silence_twin);
 	spin_unlock(&vm->vgic.lock);
 }
 
 /* Holder of `claims`. */
-static int claim(struct twin *twin, struct vm *vm, uint32_t id, uint32_t host, bool edge)
+static int claim_twin(struct twin *twin, struct vm *vm, uint32_t id, uint32_t host, bool edge)
 {
 	int ret = irq_claim(host, twin_irq, twin);
 
@@ -221,7 +221,7 @@ static int claim(struct twin *twin, struct vm *vm, uint32_t id, uint32_t host, b
 	irq_of(twin)->twin = (uint8_t)(twin - twins + 1);
 	*vgic_busy(vm->vcpu[0], id / 32) |= BIT(id % 32);
 	gic_set_target(host, twin->cpu);
-	reset(twin);
+	reset_twin(twin);
 	spin_unlock(&vm->vgic.lock);
 	spin_unlock(&twin->lock);
 	return 0;
@@ -240,19 +240,19 @@ int vgic_forward(struct vm *vm, uint32_t id, uint32_t host_id, enum vgic_trigger
 	while (i < VGIC_TWINS && twins[i].vm)
 		i++;
 	if (i < VGIC_TWINS)
-		ret = claim(&twins[i], vm, id, host_id, trigger == VGIC_EDGE);
+		ret = claim_twin(&twins[i], vm, id, host_id, trigger == VGIC_EDGE);
 	spin_unlock(&claims);
 	return ret;
 }
 
 /* Holder of `claims`. A CPU that has just taken it finds no VM and ends it. */
-static void release(struct twin *twin)
+static void release_twin(struct twin *twin)
 {
 	struct vm *vm = twin->vm;
 
 	spin_lock(&twin->lock);
 	spin_lock(&vm->vgic.lock);
-	silence(twin);
+	silence_twin(twin);
 	irq_of(twin)->twin = 0;
 	vm->vgic.twins--;
 	spin_unlock(&vm->vgic.lock);
@@ -268,7 +268,7 @@ int vgic_unforward(struct vm *vm, uint32_t id)
 	if (!twin)
 		return -ENOENT;
 	spin_lock(&claims);
-	release(&twins[twin - 1U]);
+	release_twin(&twins[twin - 1U]);
 	spin_unlock(&claims);
 	return 0;
 }

@@ -52,7 +52,7 @@ static void set_queued(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 	witness(irq, __func__);
 }
 
-static void unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
+static void unqueue_irq(struct vm *vm, struct vgic_irq *irq, uint32_t id)
 {
 	struct vgic_cpu *cpu = &vm->vcpu[irq->owner]->vgic;
 
@@ -70,7 +70,7 @@ static void unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
 }
 
 /* The list register is the interrupt's from now on. */
-static inline void occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
+static inline void lr_occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
 {
 	irq->lr = (uint8_t)lr;
 	irq->owner = (uint8_t)vcpu->index;
@@ -81,7 +81,7 @@ static inline void occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, 
 }
 
 /* Into a list register of this CPU that is empty. */
-static void put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
+static void lr_put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
 {
 	uint32_t value = GICH_LR_PENDING | irq->rank | id;
 
@@ -104,7 +104,7 @@ static void put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t l
 		value |= GICH_LR_EOI; /* its twin may come again then */
 	}
 	irq->latch = false;
-	occupy(vcpu, irq, id, lr);
+	lr_occupy(vcpu, irq, id, lr);
 	if ((value & (GICH_LR_EOI | GICH_LR_HW)) == GICH_LR_EOI)
 		vcpu->vgic.lr_eoi |= BIT(lr);
 	else
@@ -121,7 +121,7 @@ void vgic_put_active(struct vcpu *vcpu, uint32_t id)
 		return;
 	irq->active = irq->acked = false;
 	irq->manual = true;
-	occupy(vcpu, irq, id, lowest_bit(space));
+	lr_occupy(vcpu, irq, id, lowest_bit(space));
 	vgic_lr_note(vcpu, irq->lr, GICH_LR_ACTIVE | irq->rank | id | (irq->hw ? GICH_LR_HW | GICH_LR_PHYS(id) : 0));
 }
 
@@ -148,13 +148,13 @@ static inline bool waits_behind(const struct vgic_cpu *cpu, const struct vgic_ir
 }
 
 /* It may be signalled to `vcpu` now, and is in none of its list registers. */
-static void deliver(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
+static void deliver_irq(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
 	uint32_t space = vgic_lr_mask & ~cpu->lr_used;
 
 	if (irq->queued && (irq->owner != vcpu->index || irq->level != irq->priority >> 3))
-		unqueue(vcpu->vm, irq, id);
+		unqueue_irq(vcpu->vm, irq, id);
 	if (unlikely(vgic_has_several_targets(irq))) {
 		vgic_shares(vcpu, irq); /* vgic_flush() sees whether the CPU interface signals it */
 		set_queued(vcpu, irq, id);
@@ -168,7 +168,7 @@ static void deliver(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 		if (!cpu->flushing && !waits_behind(cpu, irq))
 			vcpu_request(vcpu, WORK_VGIC);
 	} else if (!irq->hw || !vgic_drop_fallen(vcpu, id)) {
-		put(vcpu, irq, id, lowest_bit(space));
+		lr_put(vcpu, irq, id, lowest_bit(space));
 	}
 }
 
@@ -177,13 +177,13 @@ static inline bool may_deliver(const struct vm *vm, const struct vgic_irq *irq)
 	return vgic_is_forwarded(vm, irq) && !irq->active && !irq->held && vgic_irq_pending(irq);
 }
 
-static void resample(struct vcpu *vcpu, uint32_t lr);
+static void lr_resample(struct vcpu *vcpu, uint32_t lr);
 
 /* An interrupt in a list register has changed. */
 static void changed_in_lr(struct vcpu *owner, uint32_t lr)
 {
 	if (vgic_is_here(owner)) {
-		resample(owner, lr);
+		lr_resample(owner, lr);
 		if (owner->vgic.queued_levels && !owner->vgic.flushing)
 			vcpu_request(owner, WORK_VGIC); /* may be the more urgent now, or have room */
 	} else if (!vgic_where(owner) && !(owner->vgic.lr[lr] & GICH_LR_ACTIVE)) {
@@ -206,11 +206,11 @@ void vgic_update(struct vcpu *vcpu, uint32_t id)
 	*vgic_busy(vcpu, id / 32) |= BIT(id % 32);
 	target = target_of(vcpu, irq, id);
 	if (target && may_deliver(vcpu->vm, irq)) {
-		deliver(target, irq, id);
+		deliver_irq(target, irq, id);
 	} else {
 		irq->asked = false;
 		irq->claimant = VGIC_NO_CPU;
-		unqueue(vcpu->vm, irq, id);
+		unqueue_irq(vcpu->vm, irq, id);
 	}
 }
 
@@ -296,7 +296,7 @@ static void ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 }
 
 /* What is pending in a list register becomes the latch's again. */
-static void unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+static void lr_unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
@@ -312,7 +312,7 @@ void vgic_withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
-	unpend(vcpu, lr, value);
+	lr_unpend(vcpu, lr, value);
 	if (irq->taken)
 		vgic_twin_settle(irq);
 	vgic_lr_set(vcpu, lr, 0);
@@ -326,7 +326,7 @@ void vgic_give_back(struct vcpu *vcpu, uint32_t lr)
 	uint32_t value = vgic_lr_get(vcpu, lr);
 
 	if (value & GICH_LR_PENDING)
-		unpend(vcpu, lr, value);
+		lr_unpend(vcpu, lr, value);
 	if (value & GICH_LR_ACTIVE) {
 		irq->active = true;
 		irq->acked = vgic_is_taken(vcpu, irq, value, &irq->apr_bit);
@@ -377,7 +377,7 @@ static void resample_active(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t lr
 
 	deliver_it = deliver_it && vgic_same_rank(irq, value);
 	if (!deliver_it && (value & GICH_LR_PENDING)) {
-		unpend(vcpu, lr, value);
+		lr_unpend(vcpu, lr, value);
 		value &= ~GICH_LR_PENDING;
 	} else if (deliver_it && !irq->manual &&
 		   (sgi ? irq->sources & BIT(LR_SOURCE(value)) : irq->edge && irq->latch)) {
@@ -397,7 +397,7 @@ static void resample_active(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t lr
 }
 
 /* An interrupt in a list register has changed (enabled, line, target, another edge): bring the register in line. */
-static void resample(struct vcpu *vcpu, uint32_t lr)
+static void lr_resample(struct vcpu *vcpu, uint32_t lr)
 {
 	uint32_t id = vcpu->vgic.lr_irq[lr], value = vgic_lr_read(lr);
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
@@ -415,7 +415,7 @@ static void resample(struct vcpu *vcpu, uint32_t lr)
 void vgic_resample(struct vcpu *vcpu)
 {
 	for (uint32_t lrs = vcpu->vgic.resample; lrs; lrs &= lrs - 1U)
-		resample(vcpu, lowest_bit(lrs));
+		lr_resample(vcpu, lowest_bit(lrs));
 }
 
 bool vgic_drop_fallen(struct vcpu *vcpu, uint32_t id)
@@ -444,7 +444,7 @@ static void split_pending_active(struct vcpu *vcpu, uint32_t lr)
 {
 	uint32_t value = vgic_lr_read(lr);
 
-	unpend(vcpu, lr, value);
+	lr_unpend(vcpu, lr, value);
 	value &= ~GICH_LR_PENDING;
 	vgic_lr_write(lr, value);
 	ask_eoi(vcpu, lr, value);
@@ -490,7 +490,7 @@ static bool __attribute__((noinline)) evict_for(struct vcpu *vcpu, uint32_t prio
 }
 
 /* In vgic_flush(), so that nothing goes into a list register meanwhile. */
-static void reclaim(struct vcpu *vcpu)
+static void reclaim_lrs(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
 	uint32_t empty, plain;
@@ -520,7 +520,7 @@ void vgic_flush(struct vcpu *vcpu)
 	cpu->flushing = true;
 	if (unlikely(vgic_eoi_count(vcpu) || cpu->orphans))
 		vgic_count_eois(vcpu);
-	reclaim(vcpu);
+	reclaim_lrs(vcpu);
 	if (cpu->resample)
 		vgic_resample(vcpu);
 	if (unlikely(vcpu->vm->vgic.shared || cpu->shares || cpu->asked)) /* the last such SPI may just be gone */
@@ -536,10 +536,10 @@ void vgic_flush(struct vcpu *vcpu)
 			cpu->queue_floor = irq->priority;
 			break;
 		}
-		unqueue(vcpu->vm, irq, id);
+		unqueue_irq(vcpu->vm, irq, id);
 		lr = lowest_bit(vgic_lr_mask & ~cpu->lr_used);
 		best |= BIT(lr);
-		put(vcpu, irq, id, lr);
+		lr_put(vcpu, irq, id, lr);
 	}
 	if (unlikely(cpu->shares))
 		hcr |= vgic_share_hcr(vcpu);
@@ -552,7 +552,7 @@ void vgic_flush(struct vcpu *vcpu)
 }
 
 /* List registers that are not empty, ask for a look at their EOI, or whose interrupt has changed since. */
-static inline uint32_t occupied(const struct vgic_cpu *cpu)
+static inline uint32_t occupied_lrs(const struct vgic_cpu *cpu)
 {
 	return cpu->lr_used ? cpu->lr_used & (~io_read32(gic_gich + GICH_ELRSR0) | cpu->resample) : 0;
 }
@@ -562,7 +562,7 @@ static inline bool any_pending(struct vcpu *vcpu)
 {
 	if (vcpu->vgic.queued_levels || io_read32(gic_gich + GICH_HCR) >> GICH_HCR_EOI_COUNT_SHIFT)
 		return true;
-	for (uint32_t lrs = occupied(&vcpu->vgic); lrs; lrs &= lrs - 1U) {
+	for (uint32_t lrs = occupied_lrs(&vcpu->vgic); lrs; lrs &= lrs - 1U) {
 		uint32_t lr = lowest_bit(lrs), state = vgic_lr_read(lr) & GICH_LR_STATE;
 		const struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 

@@ -47,24 +47,24 @@ const uint16_t insn_condition_flags[INSN_COND_AL] = {
 	0xf5fa, /* LE */
 };
 
-static bool bit(uint32_t value, unsigned int n)
+static bool bit_of(uint32_t value, unsigned int n)
 {
 	return value >> n & 1U;
 }
 
-static uint32_t read_reg(const struct decoder *d, uint32_t n)
+static uint32_t decoder_read_reg(const struct decoder *d, uint32_t n)
 {
 	return d->read_reg(d->arg, n);
 }
 
 /* The address, and the base's new value. The PC as a base is a literal's: word-aligned, never written (A4.2.1). */
-static int set_address(const struct decoder *d, const struct index *x)
+static int decode_address(const struct decoder *d, const struct index *x)
 {
 	uint32_t base, moved;
 
 	if (x->write_back && x->base == REG_PC)
 		return -ENOTSUP;
-	base = read_reg(d, x->base);
+	base = decoder_read_reg(d, x->base);
 	if (x->base == REG_PC)
 		base &= ~3U;
 	moved = x->add ? base + x->offset : base - x->offset;
@@ -85,7 +85,7 @@ static int set_single(const struct decoder *d, const struct index *x, uint32_t r
 	d->out->size = size;
 	d->out->write = !load;
 	d->out->reg[0] = (uint8_t)rt;
-	return set_address(d, x);
+	return decode_address(d, x);
 }
 
 static int set_double(const struct decoder *d, const struct index *x, uint32_t rt, uint32_t rt2, bool load)
@@ -97,7 +97,7 @@ static int set_double(const struct decoder *d, const struct index *x, uint32_t r
 	d->out->write = !load;
 	d->out->reg[0] = (uint8_t)rt;
 	d->out->reg[1] = (uint8_t)rt2;
-	return set_address(d, x);
+	return decode_address(d, x);
 }
 
 /*
@@ -110,13 +110,13 @@ static int set_multiple(const struct decoder *d, const struct index *mode, uint3
 	struct index x = *mode;
 	int err;
 
-	if (list == 0 || x.base == REG_PC || (load && bit(list, REG_PC)))
+	if (list == 0 || x.base == REG_PC || (load && bit_of(list, REG_PC)))
 		return -ENOTSUP;
 	x.offset = bytes;
-	err = set_address(d, &x);
+	err = decode_address(d, &x);
 	if (err)
 		return err;
-	d->out->va = read_reg(d, x.base) - (x.add ? 0 : bytes) + (x.add == x.before ? 4U : 0);
+	d->out->va = decoder_read_reg(d, x.base) - (x.add ? 0 : bytes) + (x.add == x.before ? 4U : 0);
 	d->out->size = 4;
 	d->out->write = !load;
 	for (; list; list &= list - 1U)
@@ -130,9 +130,9 @@ static struct index arm_index(uint32_t op, uint32_t offset)
 	return (struct index){
 		.base = FIELD(op, 16, 4),
 		.offset = offset,
-		.before = bit(op, 24),
-		.add = bit(op, 23),
-		.write_back = !bit(op, 24) || bit(op, 21),
+		.before = bit_of(op, 24),
+		.add = bit_of(op, 23),
+		.write_back = !bit_of(op, 24) || bit_of(op, 21),
 	};
 }
 
@@ -140,7 +140,7 @@ static int arm_single(const struct decoder *d, uint32_t offset)
 {
 	struct index x = arm_index(d->op, offset);
 
-	return set_single(d, &x, FIELD(d->op, 12, 4), bit(d->op, 22) ? 1U : 4U, bit(d->op, 20));
+	return set_single(d, &x, FIELD(d->op, 12, 4), bit_of(d->op, 22) ? 1U : 4U, bit_of(d->op, 20));
 }
 
 static int arm_immediate(const struct decoder *d)
@@ -155,7 +155,7 @@ static int arm_register(const struct decoder *d)
 
 	if (rm == REG_PC || (type == 3U && n == 0))
 		return -ENOTSUP;
-	value = read_reg(d, rm);
+	value = decoder_read_reg(d, rm);
 	if (type == 0)
 		value <<= n;
 	else if (type == 1U)
@@ -171,9 +171,9 @@ static int arm_register(const struct decoder *d)
 static int arm_double(const struct decoder *d, const struct index *x, bool load)
 {
 	uint32_t rt = FIELD(d->op, 12, 4), rm = FIELD(d->op, 0, 4);
-	bool unprivileged = !bit(d->op, 24) && bit(d->op, 21);
+	bool unprivileged = !bit_of(d->op, 24) && bit_of(d->op, 21);
 
-	if (bit(rt, 0) || unprivileged || (load && !bit(d->op, 22) && (rm == rt || rm == rt + 1U)))
+	if (bit_of(rt, 0) || unprivileged || (load && !bit_of(d->op, 22) && (rm == rt || rm == rt + 1U)))
 		return -ENOTSUP;
 	return set_double(d, x, rt, rt + 1U, load);
 }
@@ -182,12 +182,12 @@ static int arm_double(const struct decoder *d, const struct index *x, bool load)
 static int arm_extra(const struct decoder *d)
 {
 	uint32_t kind = FIELD(d->op, 5, 2), rm = FIELD(d->op, 0, 4);
-	bool load = bit(d->op, 20), immediate = bit(d->op, 22);
+	bool load = bit_of(d->op, 20), immediate = bit_of(d->op, 22);
 	struct index x;
 
 	if (kind == 0 || (!immediate && rm == REG_PC))
 		return -ENOTSUP;
-	x = arm_index(d->op, immediate ? FIELD(d->op, 8, 4) << 4 | rm : read_reg(d, rm));
+	x = arm_index(d->op, immediate ? FIELD(d->op, 8, 4) << 4 | rm : decoder_read_reg(d, rm));
 	if (!load && kind != 1U)
 		return arm_double(d, &x, kind == 2U);
 	d->out->sign_extend = kind != 1U;
@@ -200,18 +200,18 @@ static int arm_multiple(const struct decoder *d)
 	uint32_t list = FIELD(d->op, 0, 16);
 	struct index x = {
 		.base = FIELD(d->op, 16, 4),
-		.before = bit(d->op, 24),
-		.add = bit(d->op, 23),
-		.write_back = bit(d->op, 21),
+		.before = bit_of(d->op, 24),
+		.add = bit_of(d->op, 23),
+		.write_back = bit_of(d->op, 21),
 	};
-	bool load = bit(d->op, 20), user = bit(d->op, 22);
+	bool load = bit_of(d->op, 20), user = bit_of(d->op, 22);
 
-	if (user || (load && x.write_back && bit(list, x.base)))
+	if (user || (load && x.write_back && bit_of(list, x.base)))
 		return -ENOTSUP;
 	return set_multiple(d, &x, list, load);
 }
 
-static struct index plus(uint32_t base, uint32_t offset)
+static struct index index_plus(uint32_t base, uint32_t offset)
 {
 	return (struct index){.base = base, .offset = offset, .before = true, .add = true};
 }
@@ -221,7 +221,7 @@ static int thumb_register(const struct decoder *d)
 	/* A6.2.4: STR, STRH, STRB, LDRSB, LDR, LDRH, LDRB, LDRSH */
 	static const uint8_t sizes[8] = {4, 2, 1, 1, 4, 2, 1, 2};
 	uint32_t kind = FIELD(d->op, 9, 3);
-	struct index x = plus(FIELD(d->op, 3, 3), read_reg(d, FIELD(d->op, 6, 3)));
+	struct index x = index_plus(FIELD(d->op, 3, 3), decoder_read_reg(d, FIELD(d->op, 6, 3)));
 
 	d->out->sign_extend = kind == 3U || kind == 7U;
 	return set_single(d, &x, FIELD(d->op, 0, 3), sizes[kind], kind >= 3U);
@@ -232,21 +232,21 @@ static int thumb_immediate(const struct decoder *d)
 {
 	static const uint8_t sizes[3] = {4, 1, 2};
 	uint32_t size = sizes[FIELD(d->op, 12, 4) - 6U];
-	struct index x = plus(FIELD(d->op, 3, 3), FIELD(d->op, 6, 5) * size);
+	struct index x = index_plus(FIELD(d->op, 3, 3), FIELD(d->op, 6, 5) * size);
 
-	return set_single(d, &x, FIELD(d->op, 0, 3), size, bit(d->op, 11));
+	return set_single(d, &x, FIELD(d->op, 0, 3), size, bit_of(d->op, 11));
 }
 
 static int thumb_sp_relative(const struct decoder *d)
 {
-	struct index x = plus(REG_SP, FIELD(d->op, 0, 8) * 4U);
+	struct index x = index_plus(REG_SP, FIELD(d->op, 0, 8) * 4U);
 
-	return set_single(d, &x, FIELD(d->op, 8, 3), 4, bit(d->op, 11));
+	return set_single(d, &x, FIELD(d->op, 8, 3), 4, bit_of(d->op, 11));
 }
 
 static int thumb_literal(const struct decoder *d)
 {
-	struct index x = plus(REG_PC, FIELD(d->op, 0, 8) * 4U);
+	struct index x = index_plus(REG_PC, FIELD(d->op, 0, 8) * 4U);
 
 	return set_single(d, &x, FIELD(d->op, 8, 3), 4, true);
 }
@@ -255,10 +255,10 @@ static int thumb_literal(const struct decoder *d)
 static int thumb_multiple(const struct decoder *d)
 {
 	uint32_t list = FIELD(d->op, 0, 8);
-	bool load = bit(d->op, 11);
+	bool load = bit_of(d->op, 11);
 	struct index x = {.base = FIELD(d->op, 8, 3), .add = true};
 
-	x.write_back = !load || !bit(list, x.base);
+	x.write_back = !load || !bit_of(list, x.base);
 	return set_multiple(d, &x, list, load);
 }
 
@@ -282,16 +282,16 @@ static int thumb2_multiple(const struct decoder *d)
 	uint32_t list = FIELD(d->op, 0, 16);
 	struct index x = {
 		.base = FIELD(d->op, 16, 4),
-		.before = bit(d->op, 24),
-		.add = bit(d->op, 23),
-		.write_back = bit(d->op, 21),
+		.before = bit_of(d->op, 24),
+		.add = bit_of(d->op, 23),
+		.write_back = bit_of(d->op, 21),
 	};
 
-	if (x.before == x.add || bit(list, REG_SP) || bit(list, REG_PC) || (list & (list - 1U)) == 0)
+	if (x.before == x.add || bit_of(list, REG_SP) || bit_of(list, REG_PC) || (list & (list - 1U)) == 0)
 		return -ENOTSUP;
-	if (x.write_back && bit(list, x.base))
+	if (x.write_back && bit_of(list, x.base))
 		return -ENOTSUP;
-	return set_multiple(d, &x, list, bit(d->op, 20));
+	return set_multiple(d, &x, list, bit_of(d->op, 20));
 }
 
 /* A6.3.6: P = W = 0 are the exclusives and table branches. */
@@ -299,9 +299,9 @@ static int thumb2_double(const struct decoder *d)
 {
 	uint32_t rt = FIELD(d->op, 12, 4), rt2 = FIELD(d->op, 8, 4);
 	struct index x = arm_index(d->op, FIELD(d->op, 0, 8) * 4U);
-	bool load = bit(d->op, 20);
+	bool load = bit_of(d->op, 20);
 
-	if (!bit(d->op, 24) && !bit(d->op, 21))
+	if (!bit_of(d->op, 24) && !bit_of(d->op, 21))
 		return -ENOTSUP;
 	if (rt == REG_SP || rt2 == REG_SP || (load ? rt == rt2 : x.base == REG_PC))
 		return -ENOTSUP;
@@ -313,21 +313,21 @@ static int thumb2_index(const struct decoder *d, struct index *x)
 {
 	uint32_t base = FIELD(d->op, 16, 4), rm = FIELD(d->op, 0, 4);
 
-	*x = plus(base, FIELD(d->op, 0, 12));
+	*x = index_plus(base, FIELD(d->op, 0, 12));
 	if (base == REG_PC) {
-		x->add = bit(d->op, 23);
-	} else if (bit(d->op, 23)) {
+		x->add = bit_of(d->op, 23);
+	} else if (bit_of(d->op, 23)) {
 		return 0;
-	} else if (bit(d->op, 11)) {
+	} else if (bit_of(d->op, 11)) {
 		x->offset = FIELD(d->op, 0, 8);
-		x->before = bit(d->op, 10);
-		x->add = bit(d->op, 9);
-		x->write_back = bit(d->op, 8);
+		x->before = bit_of(d->op, 10);
+		x->add = bit_of(d->op, 9);
+		x->write_back = bit_of(d->op, 8);
 		return x->before || x->write_back ? 0 : -ENOTSUP;
 	} else {
 		if (FIELD(d->op, 6, 5) != 0 || rm == REG_SP || rm == REG_PC)
 			return -ENOTSUP;
-		x->offset = read_reg(d, rm) << FIELD(d->op, 4, 2);
+		x->offset = decoder_read_reg(d, rm) << FIELD(d->op, 4, 2);
 	}
 	return 0;
 }
@@ -336,7 +336,7 @@ static int thumb2_index(const struct decoder *d, struct index *x)
 static int thumb2_single(const struct decoder *d)
 {
 	uint32_t rt = FIELD(d->op, 12, 4), log_size = FIELD(d->op, 21, 2);
-	bool load = bit(d->op, 20), sign_extend = bit(d->op, 24);
+	bool load = bit_of(d->op, 20), sign_extend = bit_of(d->op, 24);
 	struct index x;
 
 	if (log_size == 3U || (sign_extend && (!load || log_size == 2U)))
@@ -357,13 +357,13 @@ static int thumb2_single(const struct decoder *d)
 static int vfp_transfer(const struct decoder *d)
 {
 	uint32_t vd = FIELD(d->op, 12, 4), extra = FIELD(d->op, 22, 1), words = FIELD(d->op, 0, 8);
-	bool load = bit(d->op, 20), wide = bit(d->op, 8), single = bit(d->op, 24) && !bit(d->op, 21);
+	bool load = bit_of(d->op, 20), wide = bit_of(d->op, 8), single = bit_of(d->op, 24) && !bit_of(d->op, 21);
 	struct index x = {
 		.base = FIELD(d->op, 16, 4),
 		.offset = words * 4U,
-		.before = bit(d->op, 24),
-		.add = bit(d->op, 23),
-		.write_back = bit(d->op, 21),
+		.before = bit_of(d->op, 24),
+		.add = bit_of(d->op, 23),
+		.write_back = bit_of(d->op, 21),
 	};
 
 	if (!single && x.before == x.add)
@@ -373,14 +373,14 @@ static int vfp_transfer(const struct decoder *d)
 	d->out->vfp = true;
 	d->out->vfp_double = wide;
 	d->out->vfp_first = wide ? (extra << 4 | vd) * 2U : vd << 1 | extra;
-	if (words == 0 || words > 32U || (wide && bit(words, 0)) || d->out->vfp_first + words > (wide ? 64U : 32U))
+	if (words == 0 || words > 32U || (wide && bit_of(words, 0)) || d->out->vfp_first + words > (wide ? 64U : 32U))
 		return -ENOTSUP;
 	if (x.base == REG_PC && (!single || !load))
 		return -ENOTSUP;
 	d->out->count = words;
 	d->out->size = 4;
 	d->out->write = !load;
-	return set_address(d, &x);
+	return decode_address(d, &x);
 }
 
 static const struct row arm_rows[] = {
@@ -410,7 +410,7 @@ static const struct row thumb2_rows[] = {
 	{0xfe000e00, 0xec000a00, vfp_transfer},    /* VLDR, VSTR, VLDM, VSTM, A7.6 */
 };
 
-static int decode(const struct decoder *d, const struct row *rows, size_t count)
+static int decode_by_rows(const struct decoder *d, const struct row *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if ((d->op & rows[i].mask) == rows[i].match)
@@ -425,10 +425,10 @@ int insn_decode(uint32_t opcode, bool thumb, insn_reg_fn read_reg_fn, void *arg,
 
 	*out = (struct insn_access){.write_back = -1, .length = halfword ? 2 : 4};
 	if (halfword)
-		return decode(&d, thumb_rows, ARRAY_SIZE(thumb_rows));
+		return decode_by_rows(&d, thumb_rows, ARRAY_SIZE(thumb_rows));
 	if (thumb)
-		return decode(&d, thumb2_rows, ARRAY_SIZE(thumb2_rows));
+		return decode_by_rows(&d, thumb2_rows, ARRAY_SIZE(thumb2_rows));
 	if (opcode >> 28 == 15U) /* no condition: preloads, RFE, SRS, NEON */
 		return -ENOTSUP;
-	return decode(&d, arm_rows, ARRAY_SIZE(arm_rows));
+	return decode_by_rows(&d, arm_rows, ARRAY_SIZE(arm_rows));
 }

@@ -45,7 +45,7 @@ void blackbox_start(void)
 	keep_header();
 }
 
-static void put(const char *text, size_t len)
+static void blackbox_put(const char *text, size_t len)
 {
 	uint32_t at = box.head % BLACKBOX_BYTES;
 	size_t first = MIN(len, (size_t)(BLACKBOX_BYTES - at));
@@ -61,7 +61,7 @@ void blackbox_line(const char *text, size_t len)
 {
 	if (len > BLACKBOX_BYTES)
 		return;
-	put(text, len);
+	blackbox_put(text, len);
 	box.head += (uint32_t)len;
 	keep_header();
 }

@@ -77,7 +77,7 @@ int console_getc(struct console_stream *stream)
 
 /* What was typed goes to the VM with the keyboard or to the shell; who does not read keeps the first CONSOLE_INPUT
  * characters. */
-static void take(uint8_t c)
+static void take_typed(uint8_t c)
 {
 	struct console_stream *to = console.shell_open ? console.shell : console.keyboard;
 
@@ -92,13 +92,13 @@ static void take(uint8_t c)
 }
 
 /* Returns whether anything came. */
-static bool receive(void)
+static bool receive_typed(void)
 {
 	uint32_t n = 0;
 	int c;
 
 	while (n < TYPED_BURST && (c = uart_receive()) >= 0) {
-		take((uint8_t)c);
+		take_typed((uint8_t)c);
 		n++;
 	}
 	return n > 0;
@@ -150,7 +150,7 @@ static bool uart_irq(uint32_t id, void *arg)
 	bool typed;
 
 	mux_lock();
-	typed = receive();
+	typed = receive_typed();
 	output_drain();
 	mux_unlock();
 	if (typed)
@@ -285,7 +285,7 @@ static void show_line_again(struct console_stream *s)
 static void take_what_shell_left(struct console_stream *shell)
 {
 	while (!console.shell_open && shell->input_tail != shell->input_head)
-		take(shell->input[shell->input_tail++ % CONSOLE_INPUT]);
+		take_typed(shell->input[shell->input_tail++ % CONSOLE_INPUT]);
 }
 
 void console_show(struct console_stream *stream)

@@ -23,7 +23,7 @@
 
 enum { ESCAPE_NONE, ESCAPE_SEEN, ESCAPE_BRACKET, ESCAPE_MODIFIER, ESCAPE_ANSWER, ESCAPE_STRING };
 
-static void out(struct line *line, const char *text)
+static void line_out(struct line *line, const char *text)
 {
 	line->out(text, strlen(text));
 }
@@ -31,19 +31,19 @@ static void out(struct line *line, const char *text)
 static void show_left(struct line *line, uint32_t columns)
 {
 	while (columns--)
-		out(line, "\b");
+		line_out(line, "\b");
 }
 
 void line_show(struct line *line)
 {
-	out(line, "\r");
-	out(line, line->prompt);
+	line_out(line, "\r");
+	line_out(line, line->prompt);
 	line->out(line->text, line->len);
-	out(line, "\033[K");
+	line_out(line, "\033[K");
 	show_left(line, line->len - line->cursor);
 }
 
-static void clear(struct line *line)
+static void line_clear(struct line *line)
 {
 	line->len = line->cursor = 0;
 	line->text[0] = '\0';
@@ -51,11 +51,11 @@ static void clear(struct line *line)
 
 void line_begin(struct line *line)
 {
-	clear(line);
+	line_clear(line);
 	line->escape = ESCAPE_NONE;
 	line->utf8_more = 0;
 	line->history_at = line->history_count;
-	out(line, line->prompt);
+	line_out(line, line->prompt);
 }
 
 static void set_text(struct line *line, const char *text)
@@ -65,7 +65,7 @@ static void set_text(struct line *line, const char *text)
 	line_show(line);
 }
 
-static void type(struct line *line, char c)
+static void line_type(struct line *line, char c)
 {
 	if (line->len >= LINE_MAX - 1U)
 		return;
@@ -79,7 +79,7 @@ static void type(struct line *line, char c)
 }
 
 /* Take away the characters [from, to). */
-static void cut(struct line *line, uint32_t from, uint32_t to)
+static void line_cut(struct line *line, uint32_t from, uint32_t to)
 {
 	if (from == to)
 		return;
@@ -100,14 +100,14 @@ static uint32_t word_before(const struct line *line)
 	return at;
 }
 
-static void move(struct line *line, uint32_t to)
+static void line_move(struct line *line, uint32_t to)
 {
 	line->cursor = MIN(to, line->len);
 	line_show(line);
 }
 
 /* Kept are the last LINE_HISTORY lines, without repetitions. */
-static void remember(struct line *line)
+static void line_remember(struct line *line)
 {
 	const char *last = line->history[(line->history_count - 1U) % LINE_HISTORY];
 
@@ -116,7 +116,7 @@ static void remember(struct line *line)
 	memcpy(line->history[line->history_count++ % LINE_HISTORY], line->text, line->len + 1U);
 }
 
-static void recall(struct line *line, bool older)
+static void line_recall(struct line *line, bool older)
 {
 	uint32_t oldest = line->history_count - MIN(line->history_count, LINE_HISTORY);
 
@@ -150,8 +150,8 @@ static void add_candidate(void *context, const char *word)
 	if (strncmp(word, c->word, c->len) != 0 || strlen(word) >= LINE_MAX)
 		return;
 	if (c->list) {
-		out(c->line, "  ");
-		out(c->line, word);
+		line_out(c->line, "  ");
+		line_out(c->line, word);
 		return;
 	}
 	if (c->count++ == 0) {
@@ -164,7 +164,7 @@ static void add_candidate(void *context, const char *word)
 }
 
 /* Only at the end of the line. What is certain is typed; where nothing is, the possibilities are listed. */
-static void complete(struct line *line)
+static void line_complete(struct line *line)
 {
 	const char *space = strrchr(line->text, ' ');
 	struct candidates c = {.line = line, .word = space ? space + 1 : line->text};
@@ -175,16 +175,16 @@ static void complete(struct line *line)
 	line->complete(line->text, add_candidate, &c);
 	if (c.count > 1 && c.common_len == c.len) {
 		c.list = true;
-		out(line, "\n");
+		line_out(line, "\n");
 		line->complete(line->text, add_candidate, &c);
-		out(line, "\n");
+		line_out(line, "\n");
 		line_show(line);
 		return;
 	}
 	for (size_t i = c.len; c.count && i < c.common_len; i++)
-		type(line, c.common[i]);
+		line_type(line, c.common[i]);
 	if (c.count == 1)
-		type(line, ' ');
+		line_type(line, ' ');
 }
 
 /* Behind ESC: what begins here. A string is an answer of the terminal's (ECMA-48 5.6: APC, DCS, OSC, PM, SOS). */
@@ -203,7 +203,7 @@ static void named_key(struct line *line, char c)
 	static const char numbered[] = "\0H\0\0F\0\0HF"; /* Home is 1 or 7, End 4 or 8 */
 
 	if (c == '~' && line->escape_number == 3 && line->cursor < line->len)
-		cut(line, line->cursor, line->cursor + 1U);
+		line_cut(line, line->cursor, line->cursor + 1U);
 	if (c == '~')
 		c = line->escape_number < sizeof(numbered) ? numbered[line->escape_number] : '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -241,72 +241,72 @@ static void escape_key(struct line *line, char c)
 }
 
 /* A key that changes the line or moves in it. */
-static void edit(struct line *line, char c)
+static void line_edit(struct line *line, char c)
 {
 	switch (c) {
 	case '\b':
 	case DEL:
 		if (line->cursor > 0)
-			cut(line, line->cursor - 1U, line->cursor);
+			line_cut(line, line->cursor - 1U, line->cursor);
 		break;
 	case CTRL('A'):
-		move(line, 0);
+		line_move(line, 0);
 		break;
 	case CTRL('E'):
-		move(line, line->len);
+		line_move(line, line->len);
 		break;
 	case CTRL('B'):
-		move(line, line->cursor ? line->cursor - 1U : 0);
+		line_move(line, line->cursor ? line->cursor - 1U : 0);
 		break;
 	case CTRL('F'):
-		move(line, line->cursor + 1U);
+		line_move(line, line->cursor + 1U);
 		break;
 	case CTRL('K'):
-		cut(line, line->cursor, line->len);
+		line_cut(line, line->cursor, line->len);
 		break;
 	case CTRL('U'):
-		cut(line, 0, line->cursor);
+		line_cut(line, 0, line->cursor);
 		break;
 	case CTRL('W'):
-		cut(line, word_before(line), line->cursor);
+		line_cut(line, word_before(line), line->cursor);
 		break;
 	default:
 		break;
 	}
 }
 
-static enum line_event control(struct line *line, char c)
+static enum line_event line_control(struct line *line, char c)
 {
 	switch (c) {
 	case '\r':
 	case '\n':
-		out(line, "\n");
-		remember(line);
+		line_out(line, "\n");
+		line_remember(line);
 		return LINE_DONE;
 	case CTRL('C'):
-		out(line, "^C\n");
+		line_out(line, "^C\n");
 		return LINE_ABORT;
 	case CTRL('D'):
 		if (line->len == 0)
 			return LINE_END;
 		if (line->cursor < line->len)
-			cut(line, line->cursor, line->cursor + 1U);
+			line_cut(line, line->cursor, line->cursor + 1U);
 		break;
 	case CTRL('P'):
 	case CTRL('N'):
-		recall(line, c == CTRL('P'));
+		line_recall(line, c == CTRL('P'));
 		break;
 	case CTRL('L'):
 		line_show(line);
 		break;
 	case '\t':
-		complete(line);
+		line_complete(line);
 		break;
 	case ESC:
 		line->escape = ESCAPE_SEEN;
 		break;
 	default:
-		edit(line, c);
+		line_edit(line, c);
 		break;
 	}
 	return LINE_MORE;
@@ -339,8 +339,8 @@ enum line_event line_key(struct line *line, char c)
 		return LINE_MORE;
 	}
 	if (c >= ' ' && c < DEL) {
-		type(line, c);
+		line_type(line, c);
 		return LINE_MORE;
 	}
-	return control(line, c);
+	return line_control(line, c);
 }

@@ -35,7 +35,7 @@ size_t log_format(char *text, size_t size, const char *fmt, ...)
 	return len;
 }
 
-static void write_line(enum log_level level, bool show, const char *fmt, va_list ap)
+static void log_write_line(enum log_level level, bool show, const char *fmt, va_list ap)
 {
 	static const char *const prefix[] = {"virt7: error: ", "virt7: warning: ", "virt7: ", "virt7: debug: "};
 	char line[LOG_LINE_MAX + 2];
@@ -58,7 +58,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	write_line(level, level < LOG_INFO || !options.quiet || !console_is_booting(), fmt, ap);
+	log_write_line(level, level < LOG_INFO || !options.quiet || !console_is_booting(), fmt, ap);
 	va_end(ap);
 }
 
@@ -67,7 +67,7 @@ void log_keep(enum log_level level, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	write_line(level, false, fmt, ap);
+	log_write_line(level, false, fmt, ap);
 	va_end(ap);
 }
 

@@ -105,7 +105,7 @@ static struct console_stream *next_in_turn(void)
 	return stream_has_output(s) ? s : NULL;
 }
 
-static struct console_stream *choose(void)
+static struct console_stream *choose_stream(void)
 {
 	if (own_has_output() || console.panicked)
 		return stream_has_output(&console_own) ? &console_own : NULL;
@@ -137,7 +137,7 @@ void output_restore_terminal(const struct console_stream *s)
 }
 
 /* `s` gets the line: end another's, say what was lost, put its name in front. */
-static void begin(struct console_stream *s)
+static void begin_stream(struct console_stream *s)
 {
 	char number[MUX_NUMBER_MAX];
 
@@ -166,7 +166,7 @@ static void begin(struct console_stream *s)
 }
 
 /* Is this more than text and the keys that move in it? Half a character in UTF-8 may be a control code (C1). */
-static bool steers(uint8_t c)
+static bool steers_terminal(uint8_t c)
 {
 	return c >= DEL || (c < ' ' && (c < BELL || c > '\r'));
 }
@@ -181,7 +181,7 @@ static void note_steering(struct console_stream *s)
 static void show_text(struct console_stream *s, const char *text, size_t len)
 {
 	if (s != console.current || !s->in_line)
-		begin(s);
+		begin_stream(s);
 	insert_bytes(text, len);
 	s->in_line = text[len - 1] != '\n';
 	console.line_chars += (uint32_t)len;
@@ -204,7 +204,7 @@ static void advance_stream(struct console_stream *s)
 		show_text(s, text, len);
 	else if (c < ' ') /* carriage returns without end are a turn as well; half a character is not */
 		console.turn = s;
-	if (is_raw(s) && s->vm && steers(c))
+	if (is_raw(s) && s->vm && steers_terminal(c))
 		note_steering(s);
 }
 
@@ -224,7 +224,7 @@ static uint32_t send_run(struct console_stream *s, uint32_t left)
 	do {
 		c = s->log[(s->shown + n) & (s->size - 1U)];
 		uart_send(c);
-		steered |= steers(c);
+		steered |= steers_terminal(c);
 	} while (++n < end && c != '\n' && uart_can_send());
 	s->shown += n;
 	s->in_line = console.in_line = c != '\n';
@@ -252,13 +252,13 @@ static uint32_t send_inserted(uint32_t left)
  * What the UART takes now of whoever is next, or a step towards it: at most `left` characters, of which one has room.
  * Returns how many steps that were; 0: nobody is next.
  */
-static uint32_t send_some(uint32_t left)
+static uint32_t send_bytes(uint32_t left)
 {
 	struct console_stream *s;
 
 	if (console.inserted == console.insert_len) {
 		console.inserted = console.insert_len = 0;
-		s = choose();
+		s = choose_stream();
 		if (!s)
 			return 0;
 		if (goes_on(s))
@@ -274,7 +274,7 @@ bool output_drain(void)
 	bool more, tx_irq;
 
 	while (left > 0 && steps > 0 && uart_can_send()) {
-		steps = send_some(left);
+		steps = send_bytes(left);
 		left -= steps;
 	}
 	console.steps += BURST - left;

@@ -38,7 +38,7 @@ static void put_byte(uint8_t c)
 }
 
 /* One line, with its line feed; false: there is no room. */
-static bool put_line(const char *text, size_t len, bool hidden)
+static bool own_put_line(const char *text, size_t len, bool hidden)
 {
 	if (own_room() < len + LINE_MORE)
 		return false;
@@ -60,7 +60,7 @@ bool own_tell_dropped(void)
 		return false;
 	strcat(mux_number(text + strlen(text), console.dropped), " lines dropped: more than the console takes\n");
 	console.dropped = 0;
-	return put_line(text, strlen(text), false);
+	return own_put_line(text, strlen(text), false);
 }
 
 /* Polled, until the log has room for so much, or the UART has taken nothing for a second. */
@@ -82,7 +82,7 @@ static bool waits_for_room(void)
 	return !console.served || (!console.booted && cpu_id() == 0);
 }
 
-static void write_line(const char *text, size_t len, bool hidden)
+static void own_write_line(const char *text, size_t len, bool hidden)
 {
 	struct console_stream *shell = NULL;
 
@@ -92,7 +92,7 @@ static void write_line(const char *text, size_t len, bool hidden)
 	blackbox_line(text, len);
 	if (waits_for_room())
 		wait_for_room(console.dropped > 0 ? OWN_LOG : (uint32_t)len + LINE_MORE);
-	if (console.dropped > 0 || !put_line(text, len, hidden))
+	if (console.dropped > 0 || !own_put_line(text, len, hidden))
 		console.dropped++;
 	output_drain();
 	if (!console.served)
@@ -106,12 +106,12 @@ static void write_line(const char *text, size_t len, bool hidden)
 
 void console_write(const char *text, size_t len)
 {
-	write_line(text, len, false);
+	own_write_line(text, len, false);
 }
 
 void console_keep(const char *text, size_t len)
 {
-	write_line(text, len, true);
+	own_write_line(text, len, true);
 }
 
 void console_start(void)

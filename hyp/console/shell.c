@@ -43,21 +43,21 @@ static struct line editor;
 static bool greeted;                  /* the shell is open and has said so */
 static const struct command *current; /* runs, or has run last */
 
-static void help(uint32_t count, char **args);
+static void shell_help(uint32_t count, char **args);
 
-static void leave(uint32_t count, char **args)
+static void leave_shell(uint32_t count, char **args)
 {
 	shell_leave(NULL);
 }
 
-static void off(uint32_t count, char **args)
+static void shell_off(uint32_t count, char **args)
 {
 	log_info("the operator: power off");
 	power_off();
 	shell_printf("this host cannot be switched off by software\n");
 }
 
-static void reboot(uint32_t count, char **args)
+static void shell_reboot(uint32_t count, char **args)
 {
 	power_reset();
 	shell_printf("this host cannot be restarted by software\n");
@@ -94,10 +94,10 @@ static const struct command commands[] = {
 	{"trace on", "", 0, 0, TAKES_NONE, shell_trace_on, "record exits, injections and switches on all CPUs"},
 	{"trace off", "", 0, 0, TAKES_NONE, shell_trace_off, "stop that"},
 	{"trace dump", "[N]", 0, 1, TAKES_NONE, shell_trace_dump, "the last N records of each CPU (256)"},
-	{"poweroff", "", 0, 0, TAKES_NONE, off, "switch the host off, whatever runs"},
-	{"reboot", "", 0, 0, TAKES_NONE, reboot, "restart the host, whatever runs"},
-	{"exit", "", 0, 0, TAKES_NONE, leave, "back to where the escape key was pressed"},
-	{"help", "[COMMAND]", 0, 2, TAKES_NONE, help, "this list, or the lines of it that begin so"},
+	{"poweroff", "", 0, 0, TAKES_NONE, shell_off, "switch the host off, whatever runs"},
+	{"reboot", "", 0, 0, TAKES_NONE, shell_reboot, "restart the host, whatever runs"},
+	{"exit", "", 0, 0, TAKES_NONE, leave_shell, "back to where the escape key was pressed"},
+	{"help", "[COMMAND]", 0, 2, TAKES_NONE, shell_help, "this list, or the lines of it that begin so"},
 };
 
 bool shell_interrupted(void)
@@ -134,7 +134,7 @@ void shell_printf(const char *fmt, ...)
 		write_lines(text, MIN((size_t)n, sizeof(text) - 1U));
 }
 
-static void wake(struct timer *timer)
+static void shell_wake(struct timer *timer)
 {
 	sched_wake(thread);
 }
@@ -249,7 +249,7 @@ static void show_next(void)
 }
 
 /* Is `name` (one or two words) what the words begin with? Returns how many words that is, 0: no. */
-static uint32_t match(const char *name, uint32_t count, char **words)
+static uint32_t match_word(const char *name, uint32_t count, char **words)
 {
 	const char *space = strchr(name, ' ');
 
@@ -268,10 +268,10 @@ static bool is_asked_for(const char *name, uint32_t count, char **words)
 
 	if (count == 1 && strlen(words[0]) == len && strncmp(words[0], name, len) == 0)
 		return true;
-	return count == 0 || match(name, count, words) == count;
+	return count == 0 || match_word(name, count, words) == count;
 }
 
-static void help(uint32_t count, char **args)
+static void shell_help(uint32_t count, char **args)
 {
 	bool any = false;
 
@@ -285,7 +285,7 @@ static void help(uint32_t count, char **args)
 		shell_printf("no such command; `help` lists them\n");
 }
 
-static uint32_t split(char *text, char **words)
+static uint32_t split_words(char *text, char **words)
 {
 	uint32_t count = 0;
 
@@ -326,15 +326,15 @@ static void say_unknown(uint32_t count, char **words)
 	shell_printf("%s\n", any ? "" : "no such command; `help` lists them");
 }
 
-static void run(char *text)
+static void run_line(char *text)
 {
 	char *words[SHELL_ARGS_MAX];
-	uint32_t count = split(text, words);
+	uint32_t count = split_words(text, words);
 
 	if (count == 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(commands) && count <= SHELL_ARGS_MAX; i++) {
-		uint32_t used = match(commands[i].name, count, words);
+		uint32_t used = match_word(commands[i].name, count, words);
 
 		if (!used)
 			continue;
@@ -357,7 +357,7 @@ static void add_names(enum takes takes, void (*add)(void *context, const char *w
 }
 
 /* `head`: the text up to its last word, a space included. Words of commands that begin so, or VMs where one is due. */
-static void complete(const char *text, void (*add)(void *context, const char *word), void *context)
+static void complete_word(const char *text, void (*add)(void *context, const char *word), void *context)
 {
 	const char *space = strrchr(text, ' ');
 	size_t head = space ? (size_t)(space - text) + 1U : 0;
@@ -380,7 +380,7 @@ static void complete(const char *text, void (*add)(void *context, const char *wo
 	}
 }
 
-static void key(char c)
+static void handle_key(char c)
 {
 	char text[LINE_MAX];
 
@@ -392,13 +392,13 @@ static void key(char c)
 	case LINE_DONE:
 		memcpy(text, editor.text, sizeof(text));
 		console_set_busy(true);
-		run(text);
+		run_line(text);
 		if (console_set_busy(false))
 			shell_printf("^C\n");
 		break;
 	case LINE_END:
 		shell_write("\r\n", 2);
-		leave(0, NULL);
+		leave_shell(0, NULL);
 		break;
 	case LINE_ABORT:
 		break;
@@ -409,7 +409,7 @@ static void key(char c)
 		line_begin(&editor);
 }
 
-static void __attribute__((noreturn)) body(void *arg)
+static void __attribute__((noreturn)) shell_body(void *arg)
 {
 	int c;
 
@@ -423,7 +423,7 @@ static void __attribute__((noreturn)) body(void *arg)
 			line_show(&editor);
 		c = greeted ? console_getc(&stream) : -1;
 		if (c >= 0)
-			key((char)c);
+			handle_key((char)c);
 		else
 			sched_block();
 	}
@@ -436,10 +436,10 @@ static void stream_event(struct console_stream *of)
 
 int shell_start(void)
 {
-	editor = (struct line){.prompt = "virt7> ", .out = write_lines, .complete = complete};
-	alarm.expired = wake;
+	editor = (struct line){.prompt = "virt7> ", .out = write_lines, .complete = complete_word};
+	alarm.expired = shell_wake;
 	stream.input_ready = stream.room = stream_event;
-	thread = thread_create(body, NULL, SCHED_PRIORITY_OWN);
+	thread = thread_create(shell_body, NULL, SCHED_PRIORITY_OWN);
 	if (!thread)
 		return -ENOMEM;
 	console_attach_shell(&stream, (uint8_t)options.console_escape);

@@ -27,7 +27,7 @@ struct dump {
 	uint8_t byte, fill;
 };
 
-static void put_line(struct dump *d, const char *text)
+static void dump_put_line(struct dump *d, const char *text)
 {
 	d->crc = (uint32_t)crc32_z(d->crc, (const uint8_t *)text, strlen(text));
 	d->crc = (uint32_t)crc32_z(d->crc, (const uint8_t *)"\n", 1);
@@ -40,7 +40,7 @@ static void end_run(struct dump *d)
 
 	if (d->run && d->byte != d->fill) {
 		log_format(text, sizeof(text), "%07x * %x %02x", (unsigned)d->run_at, (unsigned)d->run, d->byte);
-		put_line(d, text);
+		dump_put_line(d, text);
 	}
 	d->run = 0;
 }
@@ -70,7 +70,7 @@ static void put_bytes(struct dump *d, uint32_t at, const uint8_t *bytes)
 	end_run(d);
 	for (uint32_t i = 0; i < LINE_BYTES; i++)
 		n += log_format(text + n, sizeof(text) - n, "%02x", bytes[i]);
-	put_line(d, text);
+	dump_put_line(d, text);
 }
 
 static bool put_page(struct dump *d, uint32_t page)

@@ -40,7 +40,7 @@ static uint32_t exits_of(const struct vcpu *v, uint64_t classes)
 	return sum;
 }
 
-static unsigned int ms(uint64_t ticks)
+static unsigned int ticks_to_ms(uint64_t ticks)
 {
 	return (unsigned int)(ticks * 1000U / timer_hz());
 }
@@ -53,7 +53,7 @@ static void stat_line(struct vcpu *v)
 	sched_times(&v->thread, &ran, &waited);
 	shell_printf("%-14s %4u %4u %10u %10u %10u %10u %10u\n", v->vm->config.name, (unsigned)v->index,
 		     (unsigned)v->thread.cpu->head.id, (unsigned)v->irq_exits, (unsigned)traps,
-		     (unsigned)v->vgic.injected, ms(ran), ms(waited));
+		     (unsigned)v->vgic.injected, ticks_to_ms(ran), ticks_to_ms(waited));
 }
 
 static void stat_row(const struct vm *vm, const char *name, uint64_t classes)

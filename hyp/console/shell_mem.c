@@ -19,14 +19,14 @@
 
 typedef unsigned long long ull;
 
-static unsigned int mib(uint64_t bytes)
+static unsigned int bytes_to_mib(uint64_t bytes)
 {
 	return (unsigned int)(bytes >> 20);
 }
 
 static void mem_row(const char *what, uint64_t bytes)
 {
-	shell_printf("%-20s %8u MiB\n", what, mib(bytes));
+	shell_printf("%-20s %8u MiB\n", what, bytes_to_mib(bytes));
 }
 
 static void bad_row(const struct bad_page *bad)
@@ -63,7 +63,7 @@ static void mem_vm(const struct vm *vm)
 		shell_printf("%s has no RAM now\n", vm->config.name);
 	for (uint32_t i = 0; i < vm->extent_count; i++)
 		shell_printf("guest 0x%010llx  host 0x%010llx  %u MiB\n", (ull)vm->extent[i].ipa, (ull)vm->extent[i].pa,
-			     mib(vm->extent[i].size));
+			     bytes_to_mib(vm->extent[i].size));
 	for (const struct device *d = device_first(vm); d; d = d->next)
 		if (d->class->show_ram)
 			d->class->show_ram(d, shell_printf);
@@ -75,8 +75,8 @@ static void mem_all(void)
 	const struct vm *vm;
 
 	shell_printf("%-20s %12s %12s\n", "VM", "memory", "touched");
-	vm_for_each(vm) shell_printf("%-20s %8u MiB %8u MiB\n", vm->config.name, mib(vm_ram_reserved(vm)),
-				     mib(vm_ram_touched(vm)));
+	vm_for_each(vm) shell_printf("%-20s %8u MiB %8u MiB\n", vm->config.name, bytes_to_mib(vm_ram_reserved(vm)),
+				     bytes_to_mib(vm_ram_touched(vm)));
 	merrsr_say();
 	mem_row("firmware's", ram_use.reserved);
 	mem_row("virt7", ram_use.virt7);

@@ -11,7 +11,7 @@
 
 #define DUMP_DEFAULT 256U
 
-static void switch_to(bool on)
+static void switch_trace(bool on)
 {
 	if (trace_switch(on))
 		shell_printf("virt7's heap is too small for a trace (64 KiB a CPU)\n");
@@ -21,12 +21,12 @@ static void switch_to(bool on)
 
 void shell_trace_on(uint32_t count, char **args)
 {
-	switch_to(true);
+	switch_trace(true);
 }
 
 void shell_trace_off(uint32_t count, char **args)
 {
-	switch_to(false);
+	switch_trace(false);
 }
 
 /* By exception class of HSR, DDI 0406C B3.13.6. */
@@ -107,10 +107,10 @@ void shell_trace_dump(uint32_t count, char **args)
 		shell_printf("%s: expects how many records of each CPU, 1 to %u\n", args[0], TRACE_RECORDS);
 		return;
 	}
-	switch_to(false);
+	switch_trace(false);
 	shell_printf("trace: hz %u\n", (unsigned)timer_hz());
 	for (uint32_t cpu = 0; cpu < CPU_MAX; cpu++)
 		dump_cpu(cpu, most);
 	if (on)
-		switch_to(true);
+		switch_trace(true);
 }

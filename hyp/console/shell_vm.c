@@ -88,7 +88,7 @@ void shell_vm_console(uint32_t count, char **args)
 }
 
 /* The change that has been asked for is made by the VM's own vCPUs: wait for it, or for Ctrl-C. */
-static void settle(const struct vm *vm, int ret)
+static void print_outcome(const struct vm *vm, int ret)
 {
 	if (ret == -EBUSY && vm->request == VM_REQUEST_RESTART)
 		shell_printf("vm %s: it is restarting after a crash; `vm start` does so at once, `vm stop` ends it\n",
@@ -99,27 +99,27 @@ static void settle(const struct vm *vm, int ret)
 		;
 }
 
-static void command(const char *name, int (*act)(struct vm *vm))
+static void command_vm(const char *name, int (*act)(struct vm *vm))
 {
 	struct vm *vm = shell_find_vm(name);
 
 	if (vm)
-		settle(vm, act(vm));
+		print_outcome(vm, act(vm));
 }
 
 void shell_vm_start(uint32_t count, char **args)
 {
-	command(args[0], vmctl_start);
+	command_vm(args[0], vmctl_start);
 }
 
 void shell_vm_pause(uint32_t count, char **args)
 {
-	command(args[0], vmctl_pause);
+	command_vm(args[0], vmctl_pause);
 }
 
 void shell_vm_resume(uint32_t count, char **args)
 {
-	command(args[0], vmctl_resume);
+	command_vm(args[0], vmctl_resume);
 }
 
 /* "[-f] [-t SECONDS] VM" */
@@ -175,7 +175,7 @@ static bool parse_order(uint32_t count, char **args, struct order *order)
 }
 
 /* Press the power key and wait until the guest has switched itself off. False: it has not, which was said. */
-static bool ask(const struct order *order)
+static bool ask_operator(const struct order *order)
 {
 	struct vm *vm = order->vm;
 	uint32_t seconds = order->seconds ? order->seconds : ASK_SECONDS;
@@ -196,7 +196,7 @@ static bool ask(const struct order *order)
 }
 
 /* Whether `act` is to be done now: by force, or because the guest cannot be asked, or did not obey in time. */
-static bool agreed(const struct order *order)
+static bool operator_agreed(const struct order *order)
 {
 	struct vm *vm = order->vm;
 
@@ -206,15 +206,15 @@ static bool agreed(const struct order *order)
 		shell_printf("vm %s: the guest does not listen to its power key\n", vm->config.name);
 		return true;
 	}
-	return !ask(order) && order->seconds && !shell_interrupted();
+	return !ask_operator(order) && order->seconds && !shell_interrupted();
 }
 
 void shell_vm_stop(uint32_t count, char **args)
 {
 	struct order order;
 
-	if (parse_order(count, args, &order) && agreed(&order))
-		settle(order.vm, vmctl_stop(order.vm));
+	if (parse_order(count, args, &order) && operator_agreed(&order))
+		print_outcome(order.vm, vmctl_stop(order.vm));
 }
 
 /* A guest that has obeyed is off, and started again. */
@@ -224,10 +224,10 @@ void shell_vm_reset(uint32_t count, char **args)
 
 	if (!parse_order(count, args, &order))
 		return;
-	if (order.vm->state == VM_PAUSED || agreed(&order))
-		settle(order.vm, vmctl_reset(order.vm));
+	if (order.vm->state == VM_PAUSED || operator_agreed(&order))
+		print_outcome(order.vm, vmctl_reset(order.vm));
 	else if (order.vm->state == VM_OFF)
-		settle(order.vm, vmctl_start(order.vm));
+		print_outcome(order.vm, vmctl_start(order.vm));
 }
 
 void shell_vm_create(uint32_t count, char **args)
@@ -254,7 +254,7 @@ void shell_vm_destroy(uint32_t count, char **args)
 	if (!vm)
 		return;
 	if (force && (BIT(vm->state) & (BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_STOPPING))))
-		settle(vm, vmctl_stop(vm));
+		print_outcome(vm, vmctl_stop(vm));
 	if (vm_destroy(vm))
 		shell_printf("vm %s: it is %s; `vm stop` it first\n", vm->config.name, vmctl_state_name(vm));
 }

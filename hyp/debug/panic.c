@@ -28,8 +28,8 @@ extern const char image_start[], _text_end[];
 uintptr_t __stack_chk_guard = 0x7a3e1100U; /* until boot/guard.c has another */
 void __stack_chk_fail(void) __attribute__((noreturn));
 
-static void stop(void) __attribute__((noreturn));
-static void stop(void)
+static void stop_host(void) __attribute__((noreturn));
+static void stop_host(void)
 {
 	log_err("stopped; please report the lines above");
 	power_end();
@@ -45,7 +45,7 @@ const char *panic_symbol(uint32_t pc, uint32_t *offset)
 	return symtab_find(pc - start, offset);
 }
 
-static void backtrace(struct unwind_frame *frame)
+static void print_backtrace(struct unwind_frame *frame)
 {
 	for (unsigned int i = 0; i < BACKTRACE_MAX; i++) {
 		uint32_t offset, pc = frame->r[15],
@@ -81,8 +81,8 @@ void panic_exception(const struct panic_frame *f)
 	frame.r[14] = f->lr;
 	frame.r[15] = f->pc;
 	frame.exact = true;
-	backtrace(&frame);
-	stop();
+	print_backtrace(&frame);
+	stop_host();
 }
 
 void panic(const char *fmt, ...)
@@ -101,8 +101,8 @@ void panic(const char *fmt, ...)
 	__asm__ volatile("mov %0, sp\n\tmov %1, r7\n\tmov %2, r11"
 			 : "=r"(frame.r[13]), "=r"(frame.r[7]), "=r"(frame.r[11]));
 	__asm__ volatile("mov %0, pc" : "=r"(frame.r[15]));
-	backtrace(&frame);
-	stop();
+	print_backtrace(&frame);
+	stop_host();
 }
 
 void __stack_chk_fail(void)

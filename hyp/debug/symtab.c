@@ -12,11 +12,11 @@ extern const uint32_t symtab_count;
 extern const uint8_t symtab_pairs[], symtab_functions[];
 
 /* Append what one byte of a compressed name stands for. Pairs nest at most as deep as there are pairs. */
-static char *expand(uint8_t byte, char *to, const char *end)
+static char *expand_byte(uint8_t byte, char *to, const char *end)
 {
 	if (byte >= PAIR) {
-		to = expand(symtab_pairs[2 * (byte - PAIR)], to, end);
-		return expand(symtab_pairs[2 * (byte - PAIR) + 1], to, end);
+		to = expand_byte(symtab_pairs[2 * (byte - PAIR)], to, end);
+		return expand_byte(symtab_pairs[2 * (byte - PAIR) + 1], to, end);
 	}
 	if (to < end)
 		*to++ = (char)byte;
@@ -56,7 +56,7 @@ const char *symtab_find(uint32_t place, uint32_t *offset)
 			;
 	}
 	while (*at)
-		end = expand(*at++, end, text + sizeof(text) - 1);
+		end = expand_byte(*at++, end, text + sizeof(text) - 1);
 	*end = '\0';
 	return text;
 }

@@ -32,7 +32,7 @@ static struct spinlock traced_lock; /* of each device's `traced`; nothing is tak
 void trace_exit_trap(struct regs *regs);
 void trace_exit_irq(void);
 
-static struct trace_record *put(struct ring *ring, const struct vcpu *vcpu, enum trace_what what, uint32_t data)
+static struct trace_record *put_record(struct ring *ring, const struct vcpu *vcpu, enum trace_what what, uint32_t data)
 {
 	struct trace_record *r = &ring->record[ring->count++ % TRACE_RECORDS];
 
@@ -48,7 +48,7 @@ static struct trace_record *put(struct ring *ring, const struct vcpu *vcpu, enum
 static void put_virtio(struct ring *ring, const struct vcpu *vcpu, uint32_t slot, enum trace_what what, uint32_t data)
 {
 	if (data || what <= TRACE_VIRTIO_RESET)
-		put(ring, vcpu, what, data)->device = (uint8_t)slot;
+		put_record(ring, vcpu, what, data)->device = (uint8_t)slot;
 }
 
 /* What a trap with a syndrome is about to write to a register of a virtio device. Kicks of other kinds are not seen. */
@@ -120,8 +120,8 @@ static void put_enter(struct vcpu *vcpu)
 	if (vcpu->vgic.injected - vcpu->vgic.traced > known)
 		vcpu->vgic.traced = vcpu->vgic.injected - known;
 	for (; vcpu->vgic.traced != vcpu->vgic.injected; vcpu->vgic.traced++)
-		put(ring, vcpu, TRACE_INJECT, vcpu->vgic.injected_id[vcpu->vgic.traced % known]);
-	put(ring, vcpu, TRACE_ENTER, 0);
+		put_record(ring, vcpu, TRACE_INJECT, vcpu->vgic.injected_id[vcpu->vgic.traced % known]);
+	put_record(ring, vcpu, TRACE_ENTER, 0);
 }
 
 void trace_exit_trap(struct regs *regs)
@@ -130,7 +130,7 @@ void trace_exit_trap(struct regs *regs)
 	struct vcpu *vcpu = current_vcpu();
 	uint32_t hsr = read_hsr();
 
-	put(ring, vcpu, TRACE_TRAP, hsr);
+	put_record(ring, vcpu, TRACE_TRAP, hsr);
 	if (HSR_EC(hsr) == EC_DABT_GUEST)
 		put_store(ring, vcpu, regs, hsr);
 	exit_trap(regs);
@@ -141,13 +141,13 @@ void trace_exit_irq(void)
 {
 	struct vcpu *vcpu = current_vcpu();
 
-	put(&rings[cpu_id()], vcpu, TRACE_IRQ, 0);
+	put_record(&rings[cpu_id()], vcpu, TRACE_IRQ, 0);
 	exit_irq();
 	put_enter(vcpu);
 }
 
 /* This CPU's vectors, as they are wanted. */
-static bool follow(uint32_t id, void *arg)
+static bool follow_wanted(uint32_t id, void *arg)
 {
 	const struct percpu *cpu = this_cpu();
 
@@ -170,7 +170,7 @@ static int make_rings(void)
 }
 
 /* What has been injected and done while there was no trace is no news. */
-static void begin(void)
+static void begin_rings(void)
 {
 	struct vcpu *v;
 	struct vm *vm;
@@ -191,17 +191,17 @@ int trace_switch(bool on)
 	if (on && make_rings())
 		return -ENOMEM;
 	if (!registered)
-		irq_register(GIC_SGI_TRACE, follow, NULL);
+		irq_register(GIC_SGI_TRACE, follow_wanted, NULL);
 	registered = true;
 	if (on && !wanted)
-		begin();
+		begin_rings();
 	wanted = on;
 	dsb();
 	for (uint32_t i = 0; i < CPU_MAX; i++)
 		if (rings[i].record && i != cpu_id())
 			gic_send_sgi(i, GIC_SGI_TRACE);
 	if (rings[cpu_id()].record)
-		follow(0, NULL);
+		follow_wanted(0, NULL);
 	return 0;
 }
 

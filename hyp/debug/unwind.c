@@ -24,7 +24,7 @@ struct code {
 	uint32_t left, shift;
 };
 
-static uint32_t prel31(const uint32_t *place)
+static uint32_t read_prel31(const uint32_t *place)
 {
 	return (uint32_t)(uintptr_t)place + (uint32_t)((int32_t)(*place << 1) >> 1);
 }
@@ -44,30 +44,30 @@ static uint8_t next_byte(struct code *code)
 }
 
 /* The last entry at or below `pc`; entries are sorted by function. */
-static const struct index_entry *find(uint32_t pc)
+static const struct index_entry *find_entry(uint32_t pc)
 {
 	const struct index_entry *low = __exidx_start, *high = __exidx_end;
 
 	while (high - low > 1) {
 		const struct index_entry *mid = low + (high - low) / 2;
 
-		if (prel31(&mid->function) <= pc)
+		if (read_prel31(&mid->function) <= pc)
 			low = mid;
 		else
 			high = mid;
 	}
-	return low != __exidx_end && prel31(&low->function) <= pc ? low : NULL;
+	return low != __exidx_end && read_prel31(&low->function) <= pc ? low : NULL;
 }
 
 /* EHABI 6.3: short form in the index, or a table entry of personality routine 0 or 1. */
 static bool find_code(uint32_t pc, struct code *code)
 {
-	const struct index_entry *entry = find(pc);
+	const struct index_entry *entry = find_entry(pc);
 	const uint32_t *word;
 
 	if (!entry || entry->action == CANT_UNWIND)
 		return false;
-	word = entry->action & BIT(31) ? &entry->action : (const uint32_t *)(uintptr_t)prel31(&entry->action);
+	word = entry->action & BIT(31) ? &entry->action : (const uint32_t *)(uintptr_t)read_prel31(&entry->action);
 	switch (*word >> 24) {
 	case 0x80:
 		*code = (struct code){word, 3, 16};
@@ -81,7 +81,7 @@ static bool find_code(uint32_t pc, struct code *code)
 }
 
 /* Pop one register; false where the stack is not there. */
-static bool pop(struct unwind_frame *frame, uint32_t *sp, unsigned int reg)
+static bool pop_reg(struct unwind_frame *frame, uint32_t *sp, unsigned int reg)
 {
 	if (*sp % 4 || !hyp_readable(*sp))
 		return false;
@@ -95,14 +95,14 @@ static bool pop_mask(struct unwind_frame *frame, uint32_t mask)
 	uint32_t sp = frame->r[SP];
 
 	for (uint32_t m = mask; m; m &= m - 1U)
-		if (!pop(frame, &sp, lowest_bit(m)))
+		if (!pop_reg(frame, &sp, lowest_bit(m)))
 			return false;
 	if (!(mask & BIT(SP)))
 		frame->r[SP] = sp;
 	return true;
 }
 
-static bool execute(struct unwind_frame *frame, struct code *code)
+static bool execute_code(struct unwind_frame *frame, struct code *code)
 {
 	for (uint8_t op; (op = next_byte(code)) != CODE_FINISH;) {
 		uint32_t mask = 0;
@@ -140,7 +140,7 @@ bool unwind_step(struct unwind_frame *frame)
 	uint32_t pc = frame->r[PC], sp = frame->r[SP];
 	struct code code;
 
-	if (!find_code(frame->exact ? pc : pc - 1, &code) || !execute(frame, &code))
+	if (!find_code(frame->exact ? pc : pc - 1, &code) || !execute_code(frame, &code))
 		return false;
 	frame->exact = false;
 	frame->r[PC] &= ~1U; /* the Thumb bit */

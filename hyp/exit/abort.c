@@ -29,7 +29,7 @@ static uint64_t fault_ipa(uint32_t va)
 
 /* First touch. False: not this VM's RAM, or RAM that does not answer, of which the guest is told by its own syndrome.
  */
-static bool touch(struct vcpu *vcpu, uint32_t hsr, uint64_t at)
+static bool touch_ram(struct vcpu *vcpu, uint32_t hsr, uint64_t at)
 {
 	int ret = vm_touch_in_turns(vcpu->vm, ipa(at));
 	char why[64];
@@ -44,7 +44,7 @@ static bool touch(struct vcpu *vcpu, uint32_t hsr, uint64_t at)
 	return ret == 0 || ret == -ENOMEM;
 }
 
-static uint32_t swap(uint32_t value, uint32_t size)
+static uint32_t swap_bytes(uint32_t value, uint32_t size)
 {
 	return size == 4 ? __builtin_bswap32(value) : size == 2 ? __builtin_bswap16((uint16_t)value) : value;
 }
@@ -62,13 +62,13 @@ static uint32_t value_out(const struct regs *regs, uint32_t spsr, const struct e
 {
 	uint32_t value = e->word ? *e->word : regs_read(regs, spsr, e->reg);
 
-	return spsr & PSR_E ? swap(value, e->size) : value;
+	return spsr & PSR_E ? swap_bytes(value, e->size) : value;
 }
 
 static void value_in(struct regs *regs, uint32_t spsr, const struct element *e, uint32_t value)
 {
 	if (spsr & PSR_E)
-		value = swap(value, e->size);
+		value = swap_bytes(value, e->size);
 	if (e->sign)
 		value = e->size == 1 ? (uint32_t)(int8_t)value : (uint32_t)(int16_t)value;
 	if (e->word)
@@ -78,7 +78,7 @@ static void value_in(struct regs *regs, uint32_t spsr, const struct element *e, 
 }
 
 /* False: nobody answers. */
-static bool transfer(struct vcpu *vcpu, struct regs *regs, const struct element *e)
+static bool transfer_element(struct vcpu *vcpu, struct regs *regs, const struct element *e)
 {
 	struct mmio_access access = {.size = e->size, .write = e->write};
 	uint32_t spsr = read_spsr_hyp();
@@ -97,7 +97,7 @@ struct insn_context {
 	uint32_t spsr;
 };
 
-static uint32_t read_reg(void *arg, unsigned int n)
+static uint32_t trapped_read_reg(void *arg, unsigned int n)
 {
 	const struct insn_context *context = arg;
 
@@ -150,7 +150,7 @@ static bool transfer_all(struct vcpu *vcpu, struct regs *regs, const struct insn
 
 		if (i)
 			sched_preempt();
-		if ((e.at ^ at) & ~(PAGE_SIZE - 1ULL) || !transfer(vcpu, regs, &e))
+		if ((e.at ^ at) & ~(PAGE_SIZE - 1ULL) || !transfer_element(vcpu, regs, &e))
 			return false;
 	}
 	if (!insn->write)
@@ -160,9 +160,9 @@ static bool transfer_all(struct vcpu *vcpu, struct regs *regs, const struct insn
 
 /*
  * Without a syndrome: fetch and decode. Elements go in order; one that faults leaves the base register as it was. `va`
- * is the guest's, which HDFAR has no more where touch() met memory that aborts.
+ * is the guest's, which HDFAR has no more where touch_ram() met memory that aborts.
  */
-static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t va, uint64_t at)
+static enum exit_action emulate_insn(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t va, uint64_t at)
 {
 	uint32_t spsr = read_spsr_hyp(), opcode;
 	struct insn_access insn;
@@ -177,7 +177,7 @@ static enum exit_action emulate(struct vcpu *vcpu, struct regs *regs, uint32_t h
 	default:
 		goto abort;
 	}
-	if (insn_decode(opcode, spsr & PSR_T, read_reg, &context, &insn))
+	if (insn_decode(opcode, spsr & PSR_T, trapped_read_reg, &context, &insn))
 		goto abort;
 	/* Another vCPU has put a store where a load was, which the guest's own tables may not allow: let it run. */
 	if (insn.write != !!(hsr & ISS_DABT_WNR))
@@ -207,7 +207,7 @@ static bool transfer_one(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uin
 			    .write = hsr & ISS_DABT_WNR,
 			    .sign = hsr & ISS_DABT_SSE};
 
-	return transfer(vcpu, regs, &e);
+	return transfer_element(vcpu, regs, &e);
 }
 
 /* Cortex-A15 erratum 766422. */
@@ -234,7 +234,7 @@ static bool make_present(struct vcpu *vcpu, uint32_t hsr, uint64_t at)
 	if (FSC_TYPE(hsr) != FSC_TRANSLATION)
 		return false;
 	if (at - vmcfg_ram_base(&vcpu->vm->config) < vcpu->vm->config.ram_size)
-		return touch(vcpu, hsr, at);
+		return touch_ram(vcpu, hsr, at);
 	return (!(hsr & ISS_DABT_WNR) || (hsr & ISS_S1PTW)) && mmio_show(vcpu, at);
 }
 
@@ -296,7 +296,7 @@ enum exit_action abort_data(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 			return EXIT_NEXT;
 		/* Cache maintenance of an address without memory does nothing. */
 		if (!(hsr & ISS_DABT_ISV) || is_misreported(vcpu, hsr))
-			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate(vcpu, regs, hsr, va, at);
+			return hsr & ISS_DABT_CM ? EXIT_NEXT : emulate_insn(vcpu, regs, hsr, va, at);
 		if (transfer_one(vcpu, regs, hsr, at))
 			return EXIT_NEXT;
 	} else if ((ISS_FSC(hsr) & ~FSC_PARITY) == FSC_ASYNC) {
@@ -317,7 +317,7 @@ enum exit_action abort_prefetch(struct vcpu *vcpu, struct regs *regs, uint32_t h
 	uint32_t va = read_hifar();
 	uint64_t at = fault_ipa(va);
 
-	if (FSC_TYPE(hsr) == FSC_TRANSLATION && (touch(vcpu, hsr, at) || mmio_show(vcpu, at)))
+	if (FSC_TYPE(hsr) == FSC_TRANSLATION && (touch_ram(vcpu, hsr, at) || mmio_show(vcpu, at)))
 		return EXIT_AGAIN;
 	if (is_table_lost(hsr))
 		return table_lost(vcpu);

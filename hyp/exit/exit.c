@@ -181,14 +181,14 @@ static void __attribute__((noinline)) take_sgis_first(struct vcpu *vcpu)
 		do_work(vcpu);
 }
 
-static inline void leave(struct vcpu *vcpu)
+static inline void leave_to_guest(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->thread.work))
 		take_sgis_first(vcpu);
 }
 
 /* All that mmio_fast() does not do. */
-static inline enum exit_action dispatch(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+static inline enum exit_action dispatch_trap(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	if (hsr < HSR_UNCONDITIONAL) {
 		if ((hsr & ISS_ALWAYS_MASK) != ISS_ALWAYS && !condition_passed(hsr))
@@ -200,7 +200,7 @@ static inline enum exit_action dispatch(struct vcpu *vcpu, struct regs *regs, ui
 }
 
 /* A read of less than a word may extend the sign. */
-static inline uint32_t extend(uint32_t hsr, uint32_t value)
+static inline uint32_t extend_loaded(uint32_t hsr, uint32_t value)
 {
 	if (likely(!(hsr & ISS_DABT_SSE)))
 		return value;
@@ -251,7 +251,7 @@ static __attribute__((noinline)) bool mmio_odd(struct vcpu *vcpu, struct regs *r
 	value = region->ops.read(vcpu, region->device, region_offset(region, number, va), size);
 	if (value & MMIO_ABORT)
 		return false;
-	regs_write(regs, spsr, reg, extend(hsr, (uint32_t)value));
+	regs_write(regs, spsr, reg, extend_loaded(hsr, (uint32_t)value));
 	return true;
 }
 
@@ -314,15 +314,15 @@ void exit_trap(struct regs *regs)
 		vcpu->exits[EC_DABT_GUEST]++;
 		if (likely(mmio_fast(vcpu, regs, hsr))) {
 			advance_pc(hsr);
-			leave(vcpu);
+			leave_to_guest(vcpu);
 			return;
 		}
 	} else {
 		vcpu->exits[ec]++;
 	}
-	if (dispatch(vcpu, regs, hsr) == EXIT_NEXT)
+	if (dispatch_trap(vcpu, regs, hsr) == EXIT_NEXT)
 		next_instruction(hsr);
-	leave(vcpu);
+	leave_to_guest(vcpu);
 }
 
 void exit_irq(void)
@@ -331,7 +331,7 @@ void exit_irq(void)
 
 	vcpu->irq_exits++;
 	irq_handle_one();
-	leave(vcpu);
+	leave_to_guest(vcpu);
 }
 
 void exit_first(void)

@@ -28,7 +28,7 @@
 #define FSR_WALK_LONG      0x214U /* plus the level */
 #define FSR_WNR            BIT(11)
 
-static void enter(uint32_t mode, uint32_t vector, uint32_t psr_set)
+static void enter_exception(uint32_t mode, uint32_t vector, uint32_t psr_set)
 {
 	uint32_t sctlr = read_sctlr(), psr = read_spsr_hyp();
 
@@ -49,7 +49,7 @@ void inject_undef(struct vcpu *vcpu)
 
 	write_spsr_und(spsr);
 	write_lr_und(read_elr_hyp() + (spsr & PSR_T ? 2U : 4U));
-	enter(PSR_MODE_UND, VECTOR_UNDEF, 0);
+	enter_exception(PSR_MODE_UND, VECTOR_UNDEF, 0);
 }
 
 static uint32_t external_fsr(void)
@@ -74,7 +74,7 @@ static void data_abort(struct vcpu *vcpu, uint32_t va, uint32_t fsr)
 	write_dfsr(fsr | (read_hsr() & ISS_DABT_WNR ? FSR_WNR : 0));
 	write_spsr_abt(read_spsr_hyp());
 	write_lr_abt(read_elr_hyp() + 8U);
-	enter(PSR_MODE_ABT, VECTOR_DATA, PSR_A);
+	enter_exception(PSR_MODE_ABT, VECTOR_DATA, PSR_A);
 }
 
 static void prefetch_abort(struct vcpu *vcpu, uint32_t va, uint32_t fsr)
@@ -84,7 +84,7 @@ static void prefetch_abort(struct vcpu *vcpu, uint32_t va, uint32_t fsr)
 	write_ifsr(fsr);
 	write_spsr_abt(read_spsr_hyp());
 	write_lr_abt(read_elr_hyp() + 4U);
-	enter(PSR_MODE_ABT, VECTOR_PREFETCH, PSR_A);
+	enter_exception(PSR_MODE_ABT, VECTOR_PREFETCH, PSR_A);
 }
 
 void inject_data_abort(struct vcpu *vcpu, uint32_t va)

@@ -157,7 +157,7 @@ void mmio_replace(struct mmio_bus *bus, uint64_t base, const struct mmio_ops *op
 			bus->region[i].ops = *ops;
 }
 
-static const struct mmio_region *search(const struct mmio_bus *bus, uint64_t at)
+static const struct mmio_region *search_region(const struct mmio_bus *bus, uint64_t at)
 {
 	for (uint32_t i = 1; i <= bus->count; i++)
 		if (at - bus->region[i].base < bus->region[i].size)
@@ -176,11 +176,11 @@ const struct mmio_region *mmio_find(const struct mmio_bus *bus, uint64_t at)
 	region = mmio_block(bus, page, (uint32_t)at);
 	if (page->number == page_number(at) && region != &bus->region[0])
 		return region;
-	return bus->searched ? search(bus, at) : NULL;
+	return bus->searched ? search_region(bus, at) : NULL;
 }
 
-static enum mmio_result call(struct vcpu *vcpu, const struct mmio_region *region, uint32_t offset,
-			     struct mmio_access *access)
+static enum mmio_result call_region(struct vcpu *vcpu, const struct mmio_region *region, uint32_t offset,
+				    struct mmio_access *access)
 {
 	uint32_t unused = 32U - 8U * access->size; /* bits of the value */
 	uint64_t value;
@@ -201,7 +201,7 @@ enum mmio_result mmio_access(struct vcpu *vcpu, uint64_t at, struct mmio_access 
 
 	if (!region || !(region->ops.widths & access->size) || (at & (access->size - 1U)))
 		return MMIO_UNHANDLED;
-	return call(vcpu, region, index_nospec((uint32_t)(at - region->base), region->size), access);
+	return call_region(vcpu, region, index_nospec((uint32_t)(at - region->base), region->size), access);
 }
 
 bool mmio_show(struct vcpu *vcpu, uint64_t at)

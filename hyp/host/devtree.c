@@ -154,7 +154,7 @@ static bool bus_cells(const struct dt_node *bus, uint32_t *address, uint32_t *si
  * One step up, from the children of `bus` to `bus` itself, by its ranges; an empty ranges is 1:1. What lies beyond the
  * range in which the region begins is cut off: it may be anywhere.
  */
-static bool translate(const struct dt_node *bus, struct host_range *region)
+static bool translate_region(const struct dt_node *bus, struct host_range *region)
 {
 	const struct dt_prop *ranges = &bus->prop[DT_RANGES];
 	uint32_t child, parent, size, ignored, row;
@@ -190,7 +190,7 @@ bool dt_reg(const struct dt_node *node, uint32_t index, struct host_range *out)
 	out->base = dt_number(cells, address);
 	out->size = dt_number(cells + 4 * address, size);
 	for (const struct dt_node *bus = node->parent; bus->parent; bus = bus->parent)
-		if (!translate(bus, out))
+		if (!translate_region(bus, out))
 			return false;
 	return true;
 }

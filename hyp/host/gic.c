@@ -99,7 +99,7 @@ void gic_look_again(void)
 }
 
 /* What is acknowledged and not dropped would keep this CPU from all others: they have one priority. */
-static void end(uint32_t iar)
+static void end_irq(uint32_t iar)
 {
 	if ((iar & 0x3ffU) >= GIC_SPURIOUS)
 		return;
@@ -112,7 +112,7 @@ void gic_probe_level(uint32_t id)
 	uint32_t iar = gic_acknowledge();
 
 	if ((iar & 0x3ffU) != id) {
-		end(iar); /* the line is not up, or behind another interrupt: nothing to learn */
+		end_irq(iar); /* the line is not up, or behind another interrupt: nothing to learn */
 		return;
 	}
 	gic_drop(iar);
@@ -124,7 +124,7 @@ void gic_probe_level(uint32_t id)
 	dsb();
 	iar = gic_acknowledge();
 	gic_forgets_level = (iar & 0x3ffU) != id;
-	end(iar);
+	end_irq(iar);
 	io_write32(gicv + GICC_CTLR, 0);
 	io_write32(gic_gich + GICH_HCR, 0);
 }

@@ -91,7 +91,7 @@ static bool is_one_of(const struct dt_node *node, const char *const *names, size
 	return false;
 }
 
-static bool covers(const struct hostdev *dev, uint64_t base, uint64_t size)
+static bool hostdev_covers(const struct hostdev *dev, uint64_t base, uint64_t size)
 {
 	for (uint32_t i = 0; i < dev->reg_count; i++)
 		if (size && ranges_overlap(dev->reg[i].base, dev->reg[i].size, base, size))
@@ -102,7 +102,7 @@ static bool covers(const struct hostdev *dev, uint64_t base, uint64_t size)
 static bool covers_any(const struct hostdev *dev, const struct host_ranges *ranges)
 {
 	for (unsigned int i = 0; i < ranges->count; i++)
-		if (covers(dev, ranges->range[i].base, ranges->range[i].size))
+		if (hostdev_covers(dev, ranges->range[i].base, ranges->range[i].size))
 			return true;
 	return false;
 }
@@ -110,7 +110,7 @@ static bool covers_any(const struct hostdev *dev, const struct host_ranges *rang
 static bool covers_power(const struct hostdev *dev, const struct host_power *power)
 {
 	for (unsigned int i = 0; i < power->count; i++)
-		if (covers(dev, power->poke[i].address, 4))
+		if (hostdev_covers(dev, power->poke[i].address, 4))
 			return true;
 	return false;
 }
@@ -121,7 +121,7 @@ static bool has_type(const struct dt_node *node, const char *type)
 }
 
 /* Of the node itself or of a bus above. */
-static bool inherits(const struct dt_node *node, const char *property)
+static bool inherits_property(const struct dt_node *node, const char *property)
 {
 	for (; node; node = node->parent)
 		if (fdt_getprop(host->fdt, node->offset, property, NULL))
@@ -133,7 +133,7 @@ static bool inherits(const struct dt_node *node, const char *property)
 static bool covers_ecc(const struct hostdev *dev)
 {
 	for (unsigned int i = 0; i < MIN(host->ecc_count, HOST_ECC_MAX); i++)
-		if (covers(dev, host->ecc[i].base, sizeof(uint32_t)))
+		if (hostdev_covers(dev, host->ecc[i].base, sizeof(uint32_t)))
 			return true;
 	return false;
 }
@@ -146,16 +146,17 @@ static const char *find_owner(const struct dt_node *node, const struct hostdev *
 		return "a CPU, which virt7 has";
 	if (has_type(node, "memory") || covers_any(dev, &h->memory) || covers_any(dev, &h->reserved))
 		return "it overlaps the host's RAM";
-	if (node->offset == h->gic_node || covers(dev, h->gicd, PAGE_SIZE) || covers(dev, h->gicc, GIC_REGION) ||
-	    covers(dev, h->gich, GIC_REGION) || covers(dev, h->gicv, GIC_REGION))
+	if (node->offset == h->gic_node || hostdev_covers(dev, h->gicd, PAGE_SIZE) ||
+	    hostdev_covers(dev, h->gicc, GIC_REGION) || hostdev_covers(dev, h->gich, GIC_REGION) ||
+	    hostdev_covers(dev, h->gicv, GIC_REGION))
 		return "the GIC, which is virt7's own";
-	if (covers(dev, h->uart.base, 4))
+	if (hostdev_covers(dev, h->uart.base, 4))
 		return "the UART of virt7's own console";
 	if (covers_ecc(dev))
 		return "a memory controller, which is virt7's own";
 	if (is_one_of(node, virt7s_own, ARRAY_SIZE(virt7s_own)))
 		return "virt7's own";
-	if ((h->vexpress_sysreg && covers(dev, h->vexpress_sysreg, 4)) || covers_power(dev, &h->off) ||
+	if ((h->vexpress_sysreg && hostdev_covers(dev, h->vexpress_sysreg, 4)) || covers_power(dev, &h->off) ||
 	    covers_power(dev, &h->reset))
 		return "virt7's own: it starts CPUs or switches the machine off by it";
 	return NULL;
@@ -253,8 +254,8 @@ static const char *read_node(const struct dt_node *node, struct hostdev *dev)
 	if (dev->reg_count == 0 || has_type(node, "pci"))
 		return "a bus: name the devices below it";
 	dev->master = !is_one_of(node, no_masters, ARRAY_SIZE(no_masters));
-	dev->iommu = inherits(node, "iommus") || inherits(node, "iommu-map");
-	dev->coherent = inherits(node, "dma-coherent");
+	dev->iommu = inherits_property(node, "iommus") || inherits_property(node, "iommu-map");
+	dev->coherent = inherits_property(node, "dma-coherent");
 	if (dev->master && !dt_dma_is_1to1(host->fdt, node))
 		return "it sees RAM at other addresses than the CPU (dma-ranges of a bus above it)";
 	return read_irqs(node, dev);
@@ -262,10 +263,10 @@ static const char *read_node(const struct dt_node *node, struct hostdev *dev)
 
 /* --- the rest */
 
-static bool collides(const struct hostdev *a, const struct hostdev *b)
+static bool hostdev_collides(const struct hostdev *a, const struct hostdev *b)
 {
 	for (uint32_t i = 0; i < a->reg_count; i++)
-		if (covers(b, a->reg[i].base, a->reg[i].size))
+		if (hostdev_covers(b, a->reg[i].base, a->reg[i].size))
 			return true;
 	for (uint32_t i = 0; i < a->irq_count; i++)
 		for (uint32_t j = 0; j < b->irq_count; j++)
@@ -298,11 +299,11 @@ static bool is_machine(const struct dt_node *node)
 }
 
 /* Whose claim is in the way; not of the node itself, which says enough. */
-static const char *find_claim(const struct hostdev *dev, bool *same)
+static const char *find_driver_claim(const struct hostdev *dev, bool *same)
 {
 	for (const struct hostdev *other = claims; other; other = other->next) {
 		*same = other->node == dev->node;
-		if (*same || collides(dev, other))
+		if (*same || hostdev_collides(dev, other))
 			return other->owner;
 	}
 	return NULL;
@@ -323,16 +324,16 @@ enum hostdev_fate hostdev_judge(const struct dt_node *node, struct hostdev *dev,
 	if (*why)
 		return HOSTDEV_KEPT;
 	drop_windows(node, dev);
-	if (find_claim(dev, &same)) {
+	if (find_driver_claim(dev, &same)) {
 		*why = same ? NULL : "a part of it is taken";
 		return HOSTDEV_KEPT;
 	}
 	*why = has_type(node, "pci") ? "a PCI bus" : find_owner(node, dev);
-	if (covers(dev, host->uart.base, 4))
+	if (hostdev_covers(dev, host->uart.base, 4))
 		*why = NULL;
 	else if (!*why)
 		dev->master = dev->reg_count && !is_one_of(node, no_masters, ARRAY_SIZE(no_masters));
-	return *why || covers(dev, host->uart.base, 4) ? HOSTDEV_KEPT : HOSTDEV_GIVEN;
+	return *why || hostdev_covers(dev, host->uart.base, 4) ? HOSTDEV_KEPT : HOSTDEV_GIVEN;
 }
 
 /* --- by name */
@@ -399,7 +400,7 @@ const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner)
 	if (dev->reg_count == 0)
 		dt_walk(host->fdt, visit_own, dev);
 	for (const struct hostdev *other = claims; other; other = other->next)
-		if (collides(dev, other))
+		if (hostdev_collides(dev, other))
 			return other;
 	if (rest)
 		return rest;

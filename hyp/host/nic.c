@@ -23,12 +23,12 @@
 #define HEADER_BYTES_LEGACY 10U
 #define BUFFER_BYTES        2048U
 
-static uint8_t *buffer(uint8_t *buffers, uint32_t index)
+static uint8_t *nic_buffer(uint8_t *buffers, uint32_t index)
 {
 	return buffers + (size_t)index * BUFFER_BYTES;
 }
 
-static void describe(const struct hostq *q, uint32_t index, const uint8_t *at, uint16_t flags)
+static void describe_buffer(const struct hostq *q, uint32_t index, const uint8_t *at, uint16_t flags)
 {
 	q->desc[index] = (struct hostq_desc){.addr = page_pa(at).v, .len = BUFFER_BYTES, .flags = flags};
 }
@@ -42,16 +42,16 @@ static const char *make_buffers(struct nic *nic)
 	if (!nic->in || !nic->out)
 		return "virt7's heap is too small for its buffers";
 	for (uint32_t i = 0; i < nic->receive.size; i++) {
-		describe(&nic->receive, i, buffer(nic->in, i), VIRTQ_DESC_WRITE);
+		describe_buffer(&nic->receive, i, nic_buffer(nic->in, i), VIRTQ_DESC_WRITE);
 		hostq_put(&nic->receive, i);
 	}
 	for (uint32_t i = 0; i < nic->transmit.size; i++)
-		describe(&nic->transmit, i, buffer(nic->out, i), 0);
+		describe_buffer(&nic->transmit, i, nic_buffer(nic->out, i), 0);
 	nic->free = nic->transmit.size == 64U ? UINT64_MAX : BIT64(nic->transmit.size) - 1U;
 	return NULL;
 }
 
-static const char *make_queues(struct nic *nic)
+static const char *nic_make_queues(struct nic *nic)
 {
 	const char *wrong = hostq_open(&nic->v, &nic->receive, QUEUE_RECEIVE, NIC_BUFFERS);
 
@@ -72,7 +72,7 @@ const char *nic_open(struct nic *nic)
 		return "a card of an older kind than virt7 drives"; /* header and frame in pieces of their own */
 	nic->header_len = nic->v.legacy ? HEADER_BYTES_LEGACY : HEADER_BYTES;
 	hostvirtio_config(&nic->v, 0, nic->mac, NIC_MAC_BYTES);
-	wrong = make_queues(nic);
+	wrong = nic_make_queues(nic);
 	if (wrong) {
 		nic_close(nic);
 		return wrong;
@@ -96,7 +96,7 @@ uint8_t *nic_room(struct nic *nic)
 		nic->free |= BIT64(index);
 	if (!nic->free)
 		return NULL;
-	return buffer(nic->out, lowest_bit64(nic->free)) + nic->header_len;
+	return nic_buffer(nic->out, lowest_bit64(nic->free)) + nic->header_len;
 }
 
 void nic_send(struct nic *nic, const uint8_t *room, uint32_t len)
@@ -114,7 +114,7 @@ const uint8_t *nic_received(struct nic *nic, uint32_t *len)
 	if (!hostq_take(&nic->receive, &nic->taken, len))
 		return NULL;
 	*len = *len > nic->header_len && *len <= BUFFER_BYTES ? *len - nic->header_len : 0;
-	return buffer(nic->in, nic->taken) + nic->header_len;
+	return nic_buffer(nic->in, nic->taken) + nic->header_len;
 }
 
 void nic_drop(struct nic *nic)

@@ -20,7 +20,7 @@ static struct means {
 	volatile uint8_t *reg[HOST_POKES_MAX];
 } off, reset;
 
-static void map(struct means *means, const struct host_power *power)
+static void map_power(struct means *means, const struct host_power *power)
 {
 	for (unsigned int i = 0; i < power->count; i++) {
 		means->reg[i] = hyp_map_device(power->poke[i].address, sizeof(uint32_t));
@@ -34,8 +34,8 @@ static void map(struct means *means, const struct host_power *power)
 
 void power_init(const struct host *host)
 {
-	map(&off, &host->off);
-	map(&reset, &host->reset);
+	map_power(&off, &host->off);
+	map_power(&reset, &host->reset);
 }
 
 /* A second or so. A CPU without the architected timers is switched off too, and its counter says nothing. */
@@ -49,7 +49,7 @@ static void wait_for_effect(void)
 		;
 }
 
-static void use(const struct means *means)
+static void use_power(const struct means *means)
 {
 	if (!means->power || means->power->count == 0)
 		return;
@@ -68,7 +68,7 @@ void power_off(void)
 	console_flush();
 	blackbox_end();
 	psci_host_system_off();
-	use(&off);
+	use_power(&off);
 }
 
 void power_reset(void)
@@ -76,7 +76,7 @@ void power_reset(void)
 	console_flush();
 	blackbox_end();
 	psci_host_system_reset();
-	use(&reset);
+	use_power(&reset);
 }
 
 /* Where the attempt itself ends in a panic there is no second one. */

@@ -24,7 +24,7 @@ static void add_poke(struct host_power *power, uint64_t address, uint32_t clear,
 	power->poke[power->count++] = (struct host_poke){address, clear, set};
 }
 
-static bool cell(const void *fdt, int node, const char *name, uint32_t index, uint32_t *value)
+static bool read_cell(const void *fdt, int node, const char *name, uint32_t index, uint32_t *value)
 {
 	int length;
 	const uint8_t *data = fdt_getprop(fdt, node, name, &length);
@@ -36,11 +36,11 @@ static bool cell(const void *fdt, int node, const char *name, uint32_t index, ui
 }
 
 /* The node that the first cell of property `name` points to; negative: none. */
-static int target(const void *fdt, int node, const char *name)
+static int power_target(const void *fdt, int node, const char *name)
 {
 	uint32_t phandle;
 
-	return cell(fdt, node, name, 0, &phandle) ? fdt_node_offset_by_phandle(fdt, phandle) : -FDT_ERR_NOTFOUND;
+	return read_cell(fdt, node, name, 0, &phandle) ? fdt_node_offset_by_phandle(fdt, phandle) : -FDT_ERR_NOTFOUND;
 }
 
 /*
@@ -49,16 +49,16 @@ static int target(const void *fdt, int node, const char *name)
  */
 static void from_syscon(const struct host *host, int node, struct host_power *power)
 {
-	int map = target(host->fdt, node, "regmap");
+	int map = power_target(host->fdt, node, "regmap");
 	uint32_t offset, value, mask = ~0U;
 	struct host_range reg = {0};
-	bool masked = cell(host->fdt, node, "mask", 0, &mask);
+	bool masked = read_cell(host->fdt, node, "mask", 0, &mask);
 
 	if (map < 0)
 		map = fdt_parent_offset(host->fdt, node);
-	if (!cell(host->fdt, node, "offset", 0, &offset) || !dt_reg_at(host->fdt, map, 0, &reg))
+	if (!read_cell(host->fdt, node, "offset", 0, &offset) || !dt_reg_at(host->fdt, map, 0, &reg))
 		return;
-	if (!cell(host->fdt, node, "value", 0, &value)) {
+	if (!read_cell(host->fdt, node, "value", 0, &value)) {
 		if (!masked)
 			return;
 		value = mask;
@@ -73,11 +73,11 @@ static void from_syscon(const struct host *host, int node, struct host_power *po
 
 void power_from_gpio(const struct host *host, int node, struct host_power *power)
 {
-	int controller = target(host->fdt, node, "gpios");
+	int controller = power_target(host->fdt, node, "gpios");
 	uint32_t pin, flags, level;
 	struct host_range reg = {0};
 
-	if (!cell(host->fdt, node, "gpios", 1, &pin) || !cell(host->fdt, node, "gpios", 2, &flags) ||
+	if (!read_cell(host->fdt, node, "gpios", 1, &pin) || !read_cell(host->fdt, node, "gpios", 2, &flags) ||
 	    !dt_reg_at(host->fdt, controller, 0, &reg))
 		return;
 	level = flags & 1U ? 0 : 1;
@@ -94,7 +94,7 @@ static void from_vexpress(const struct host *host, int node, struct host_power *
 {
 	uint32_t function;
 
-	if (!host->vexpress_sysreg || !cell(host->fdt, node, "arm,vexpress-sysreg,func", 0, &function))
+	if (!host->vexpress_sysreg || !read_cell(host->fdt, node, "arm,vexpress-sysreg,func", 0, &function))
 		return;
 	add_poke(power, host->vexpress_sysreg + VEXPRESS_CFGDATA, ~0U, 0);
 	add_poke(power, host->vexpress_sysreg + VEXPRESS_CFGCTRL, ~0U, CFGCTRL_WRITE | function << CFGCTRL_FUNCTION);
@@ -104,7 +104,7 @@ const struct power_means power_by_syscon = {from_syscon}, power_by_gpio = {power
 			 power_by_vexpress = {from_vexpress};
 
 /* The nodes that one points to may come later in the tree. */
-static void note(struct scan *scan, const struct dt_node *node, const struct host_driver *driver, bool reset)
+static void note_register(struct scan *scan, const struct dt_node *node, const struct host_driver *driver, bool reset)
 {
 	if (scan->power_count < SCAN_POWERS_MAX)
 		scan->power[scan->power_count++] = (struct power_found){driver, reset, node->offset};
@@ -112,12 +112,12 @@ static void note(struct scan *scan, const struct dt_node *node, const struct hos
 
 void power_off_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
 {
-	note(scan, node, driver, false);
+	note_register(scan, node, driver, false);
 }
 
 void power_reset_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
 {
-	note(scan, node, driver, true);
+	note_register(scan, node, driver, true);
 }
 
 void power_resolve(struct host *host, const struct power_found *found)

@@ -14,7 +14,7 @@
 #define READY_POLLS 1000000U
 
 /* The first transport with such a device in it; it is in *arg. */
-static int visit_transport(const struct dt_node *node, void *arg)
+static int visit_rng(const struct dt_node *node, void *arg)
 {
 	struct host_range reg;
 
@@ -34,7 +34,7 @@ static uint32_t poll_answer(struct hostq *q, uint32_t size)
 }
 
 /* One buffer; a device that is silent is reset before its memory is another's. */
-static uint32_t ask(struct hostvirtio *v, uint32_t *words, uint32_t size)
+static uint32_t ask_random(struct hostvirtio *v, uint32_t *words, uint32_t size)
 {
 	uint8_t *buffer = page_alloc(0);
 	uint32_t len = 0;
@@ -63,7 +63,7 @@ uint32_t rngdev_read(const struct host *host, uint32_t *words, uint32_t count)
 {
 	struct hostvirtio v = {0};
 
-	if (dt_walk(host->fdt, visit_transport, &v) != 1 || hostvirtio_open(&v, HOSTVIRTIO_RNG, 0))
+	if (dt_walk(host->fdt, visit_rng, &v) != 1 || hostvirtio_open(&v, HOSTVIRTIO_RNG, 0))
 		return 0;
-	return ask(&v, words, count * (uint32_t)sizeof(*words)) / (uint32_t)sizeof(*words);
+	return ask_random(&v, words, count * (uint32_t)sizeof(*words)) / (uint32_t)sizeof(*words);
 }

@@ -27,14 +27,14 @@
 #define AGAIN    4U /* reads of two registers between which the clock has gone on */
 #define YEAR_MAX 2105U
 
-static bool get(volatile uint8_t *reg, uint32_t *value)
+static bool load_rtc_word(volatile uint8_t *reg, uint32_t *value)
 {
 	return load_device_checked(value, reg, sizeof(*value)) == 0;
 }
 
 static bool pl031_read(volatile uint8_t *regs, uint32_t *seconds)
 {
-	return get(regs + PL031_DR, seconds);
+	return load_rtc_word(regs + PL031_DR, seconds);
 }
 
 static bool is_leap(uint32_t year)
@@ -65,7 +65,7 @@ static bool read_twice(volatile uint8_t *first, volatile uint8_t *second, uint32
 	uint32_t again;
 
 	for (uint32_t n = 0; n < AGAIN; n++) {
-		if (!get(first, one) || !get(second, two) || !get(first, &again))
+		if (!load_rtc_word(first, one) || !load_rtc_word(second, two) || !load_rtc_word(first, &again))
 			return false;
 		if (*one == again)
 			return true;
@@ -98,7 +98,7 @@ static bool snvs_read(volatile uint8_t *regs, uint32_t *seconds)
 {
 	uint32_t control, high, low;
 
-	if (!get(regs + SNVS_LPCR, &control) || !(control & LPCR_ENABLE) ||
+	if (!load_rtc_word(regs + SNVS_LPCR, &control) || !(control & LPCR_ENABLE) ||
 	    !read_twice(regs + SNVS_HIGH, regs + SNVS_LOW, &high, &low))
 		return false;
 	*seconds = high << (32U - SNVS_SHIFT) | low >> SNVS_SHIFT;

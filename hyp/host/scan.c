@@ -37,7 +37,7 @@ static void add_reg(struct host_ranges *ranges, const struct dt_node *node)
 }
 
 /* The first of the node's compatible strings that is known, the most specific first. */
-static void match(struct scan *scan, const struct dt_node *node)
+static void match_driver(struct scan *scan, const struct dt_node *node)
 {
 	const char *text = node->prop[DT_COMPATIBLE].data, *end = text + node->prop[DT_COMPATIBLE].length;
 	const struct host_driver *driver = NULL;
@@ -81,7 +81,7 @@ static void cpu_found(struct scan *scan, const struct dt_node *node)
 		cpu->release = release_address(scan->fdt, node);
 }
 
-static int visit(const struct dt_node *node, void *arg)
+static int scan_node(const struct dt_node *node, void *arg)
 {
 	struct scan *scan = arg;
 	const struct dt_prop *type = &node->prop[DT_DEVICE_TYPE];
@@ -97,7 +97,7 @@ static int visit(const struct dt_node *node, void *arg)
 	else if (type->data && dt_has_string(type, "cpu"))
 		cpu_found(scan, node);
 	else if (node->prop[DT_COMPATIBLE].data)
-		match(scan, node);
+		match_driver(scan, node);
 	return 0;
 }
 
@@ -169,7 +169,7 @@ int host_scan(const void *fdt, struct host *host)
 	uint64_t base, size;
 
 	host->fdt = fdt;
-	host->tree_error = dt_walk(fdt, visit, &scan);
+	host->tree_error = dt_walk(fdt, scan_node, &scan);
 	host->chosen = scan.chosen;
 	for (int i = 0; i < fdt_num_mem_rsv(fdt); i++)
 		if (!fdt_get_mem_rsv(fdt, i, &base, &size))

@@ -31,7 +31,7 @@ struct transport {
 	bool enabled;
 };
 
-static int visit_transport(const struct dt_node *node, void *arg)
+static int visit_virtio(const struct dt_node *node, void *arg)
 {
 	struct transport *t = arg;
 
@@ -42,26 +42,26 @@ static int visit_transport(const struct dt_node *node, void *arg)
 	return dt_reg(node, 0, &t->reg) ? 1 : 2;
 }
 
-static uint32_t reg_read(const struct hostvirtio *v, uint32_t reg)
+static uint32_t transport_read(const struct hostvirtio *v, uint32_t reg)
 {
 	return io_read32(v->regs + reg);
 }
 
-static void reg_write(struct hostvirtio *v, uint32_t reg, uint32_t value)
+static void transport_write(struct hostvirtio *v, uint32_t reg, uint32_t value)
 {
 	io_write32(v->regs + reg, value);
 }
 
 static void add_status(struct hostvirtio *v, uint32_t bit)
 {
-	reg_write(v, VIRTIO_STATUS, reg_read(v, VIRTIO_STATUS) | bit);
+	transport_write(v, VIRTIO_STATUS, transport_read(v, VIRTIO_STATUS) | bit);
 }
 
 bool hostvirtio_reset(struct hostvirtio *v)
 {
-	reg_write(v, VIRTIO_STATUS, 0);
+	transport_write(v, VIRTIO_STATUS, 0);
 	for (uint32_t looks = 0; looks < RESET_LOOKS; looks++)
-		if (reg_read(v, VIRTIO_STATUS) == 0)
+		if (transport_read(v, VIRTIO_STATUS) == 0)
 			return true;
 	return false;
 }
@@ -72,7 +72,7 @@ const char *hostvirtio_find(struct hostvirtio *v, const struct host *host, const
 
 	if (t.node < 0)
 		return "no such node in the host's device tree";
-	if (fdt_node_check_compatible(host->fdt, t.node, "virtio,mmio") || dt_walk(host->fdt, visit_transport, &t) != 1)
+	if (fdt_node_check_compatible(host->fdt, t.node, "virtio,mmio") || dt_walk(host->fdt, visit_virtio, &t) != 1)
 		return FOREIGN;
 	if (!t.enabled)
 		return "disabled in the host's device tree";
@@ -86,14 +86,14 @@ const char *hostvirtio_find(struct hostvirtio *v, const struct host *host, const
 
 static const char *check_device(struct hostvirtio *v, uint32_t id)
 {
-	if (reg_read(v, VIRTIO_MAGIC_VALUE) != VIRTIO_MAGIC)
+	if (transport_read(v, VIRTIO_MAGIC_VALUE) != VIRTIO_MAGIC)
 		return FOREIGN;
-	if (reg_read(v, VIRTIO_DEVICE_ID) == 0)
+	if (transport_read(v, VIRTIO_DEVICE_ID) == 0)
 		return "no device is in this place (QEMU fills them from the last one down)";
-	if (reg_read(v, VIRTIO_DEVICE_ID) != id)
+	if (transport_read(v, VIRTIO_DEVICE_ID) != id)
 		return "a virtio device of another kind";
-	v->legacy = reg_read(v, VIRTIO_VERSION) == 1;
-	return v->legacy || reg_read(v, VIRTIO_VERSION) == 2 ? NULL : "neither register version 1 nor 2";
+	v->legacy = transport_read(v, VIRTIO_VERSION) == 1;
+	return v->legacy || transport_read(v, VIRTIO_VERSION) == 2 ? NULL : "neither register version 1 nor 2";
 }
 
 bool hostvirtio_is_at(struct hostvirtio *v, uint64_t base, uint32_t id)
@@ -102,35 +102,36 @@ bool hostvirtio_is_at(struct hostvirtio *v, uint64_t base, uint32_t id)
 	return v->regs && !check_device(v, id);
 }
 
-static uint32_t offered(struct hostvirtio *v, uint32_t word)
+static uint32_t device_offers(struct hostvirtio *v, uint32_t word)
 {
-	reg_write(v, VIRTIO_DEVICE_FEATURES_SEL, word);
-	return reg_read(v, VIRTIO_DEVICE_FEATURES);
+	transport_write(v, VIRTIO_DEVICE_FEATURES_SEL, word);
+	return transport_read(v, VIRTIO_DEVICE_FEATURES);
 }
 
-static void accept(struct hostvirtio *v, uint32_t word)
+static void accept_features(struct hostvirtio *v, uint32_t word)
 {
-	reg_write(v, VIRTIO_DRIVER_FEATURES_SEL, word);
-	reg_write(v, VIRTIO_DRIVER_FEATURES, (uint32_t)(v->features >> 32U * word));
+	transport_write(v, VIRTIO_DRIVER_FEATURES_SEL, word);
+	transport_write(v, VIRTIO_DRIVER_FEATURES, (uint32_t)(v->features >> 32U * word));
 }
 
 /* 3.1.1; a version 1 device has neither the upper features nor FEATURES_OK (3.1.2). */
-static const char *negotiate(struct hostvirtio *v, uint64_t features)
+static const char *negotiate_features(struct hostvirtio *v, uint64_t features)
 {
-	v->features = offered(v, 0);
+	v->features = device_offers(v, 0);
 	if (!v->legacy)
-		v->features |= (uint64_t)offered(v, 1) << 32;
+		v->features |= (uint64_t)device_offers(v, 1) << 32;
 	v->features &= features | BIT64(VIRTIO_F_ANY_LAYOUT) | BIT64(VIRTIO_F_VERSION_1);
 	if (!v->legacy && !(v->features & BIT64(VIRTIO_F_VERSION_1)))
 		return "a device of version 2 that does not know version 1 of virtio";
-	accept(v, 0);
+	accept_features(v, 0);
 	if (v->legacy) {
-		reg_write(v, VIRTIO_GUEST_PAGE_SIZE, PAGE_SIZE);
+		transport_write(v, VIRTIO_GUEST_PAGE_SIZE, PAGE_SIZE);
 		return NULL;
 	}
-	accept(v, 1);
+	accept_features(v, 1);
 	add_status(v, VIRTIO_STATUS_FEATURES_OK);
-	return reg_read(v, VIRTIO_STATUS) & VIRTIO_STATUS_FEATURES_OK ? NULL : "the device refuses its own features";
+	return transport_read(v, VIRTIO_STATUS) & VIRTIO_STATUS_FEATURES_OK ? NULL
+									    : "the device refuses its own features";
 }
 
 const char *hostvirtio_open(struct hostvirtio *v, uint32_t id, uint64_t features)
@@ -143,15 +144,15 @@ const char *hostvirtio_open(struct hostvirtio *v, uint32_t id, uint64_t features
 		return "the device does not end its reset";
 	add_status(v, VIRTIO_STATUS_ACKNOWLEDGE);
 	add_status(v, VIRTIO_STATUS_DRIVER);
-	return negotiate(v, features);
+	return negotiate_features(v, features);
 }
 
 static void write_address(struct hostvirtio *v, uint32_t low, const volatile void *at)
 {
 	uint64_t address = page_pa((const void *)at).v;
 
-	reg_write(v, low, (uint32_t)address);
-	reg_write(v, low + 4U, (uint32_t)(address >> 32));
+	transport_write(v, low, (uint32_t)address);
+	transport_write(v, low + 4U, (uint32_t)(address >> 32));
 }
 
 /* 4.2.3.2, 4.2.4.4 */
@@ -159,16 +160,16 @@ static void place_queue(struct hostq *q)
 {
 	struct hostvirtio *v = q->v;
 
-	reg_write(v, VIRTIO_QUEUE_NUM, q->size);
+	transport_write(v, VIRTIO_QUEUE_NUM, q->size);
 	if (v->legacy) {
-		reg_write(v, VIRTIO_QUEUE_ALIGN, PAGE_SIZE);
-		reg_write(v, VIRTIO_QUEUE_PFN, (uint32_t)(page_pa(q->desc).v / PAGE_SIZE));
+		transport_write(v, VIRTIO_QUEUE_ALIGN, PAGE_SIZE);
+		transport_write(v, VIRTIO_QUEUE_PFN, (uint32_t)(page_pa(q->desc).v / PAGE_SIZE));
 		return;
 	}
 	write_address(v, VIRTIO_QUEUE_DESC_LOW, q->desc);
 	write_address(v, VIRTIO_QUEUE_DRIVER_LOW, q->avail);
 	write_address(v, VIRTIO_QUEUE_DEVICE_LOW, q->used);
-	reg_write(v, VIRTIO_QUEUE_READY, 1);
+	transport_write(v, VIRTIO_QUEUE_READY, 1);
 }
 
 /* In the layout of version 1 (2.7.2), which version 2 takes as well: where the used ring is, and the whole. */
@@ -206,8 +207,8 @@ const char *hostq_open(struct hostvirtio *v, struct hostq *q, uint32_t index, ui
 	uint32_t max;
 	const char *wrong;
 
-	reg_write(v, VIRTIO_QUEUE_SEL, index);
-	max = reg_read(v, VIRTIO_QUEUE_NUM_MAX);
+	transport_write(v, VIRTIO_QUEUE_SEL, index);
+	max = transport_read(v, VIRTIO_QUEUE_NUM_MAX);
 	if (max == 0)
 		return "the device lacks a queue";
 	*q = (struct hostq){.v = v, .index = index, .size = size};
@@ -226,10 +227,10 @@ void hostvirtio_start(struct hostvirtio *v)
 
 uint32_t hostvirtio_acknowledge(struct hostvirtio *v)
 {
-	uint32_t status = reg_read(v, VIRTIO_INTERRUPT_STATUS);
+	uint32_t status = transport_read(v, VIRTIO_INTERRUPT_STATUS);
 
 	if (status)
-		reg_write(v, VIRTIO_INTERRUPT_ACK, status);
+		transport_write(v, VIRTIO_INTERRUPT_ACK, status);
 	return status;
 }
 
@@ -261,11 +262,11 @@ void hostq_notify(struct hostq *q)
 {
 	dsb_ish(); /* the index before a look at what the device wants (2.7.13.4.1), and before its register */
 	if (!(q->used->flags & VIRTQ_NO_NOTIFY))
-		reg_write(q->v, VIRTIO_QUEUE_NOTIFY, q->index);
+		transport_write(q->v, VIRTIO_QUEUE_NOTIFY, q->index);
 }
 
 /* More than the device had cannot be: a queue of which it says that is at rest. */
-static bool has_ended(const struct hostq *q)
+static bool chain_has_ended(const struct hostq *q)
 {
 	uint16_t count = (uint16_t)(q->used->index - q->used_next);
 
@@ -276,7 +277,7 @@ bool hostq_take(struct hostq *q, uint32_t *desc, uint32_t *len)
 {
 	uint32_t entry = q->used_next & (q->size - 1U);
 
-	if (!has_ended(q))
+	if (!chain_has_ended(q))
 		return false;
 	dmb_ish();
 	*desc = q->used->entry[entry].id & (q->size - 1U);
@@ -289,5 +290,5 @@ bool hostq_interrupt(struct hostq *q, bool on)
 {
 	q->avail->flags = (uint16_t)(on ? 0 : VIRTQ_NO_INTERRUPT);
 	dmb_ish(); /* 2.7.14: the flag before a look at what came before the device saw it */
-	return on && has_ended(q);
+	return on && chain_has_ended(q);
 }

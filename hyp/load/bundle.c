@@ -95,7 +95,7 @@ static const struct hash_algo hash_algos[] = {
 };
 
 /* The one error line of a lookup. `sub` is a subnode of the image, or NULL. */
-static int refuse(const struct lookup *l, const char *sub, const char *property, const char *what)
+static int refuse_property(const struct lookup *l, const char *sub, const char *property, const char *what)
 {
 	log_err("vm %s: %s: /images/%.40s%s%.31s: %s: %s", l->vm, l->property, l->name, sub ? "/" : "", sub ? sub : "",
 		property, what);
@@ -133,7 +133,7 @@ int bundle_get_number(const struct bundle *b, int node, const char *name, uint64
 }
 
 /* What was handed over instead, such as a kernel or an initramfs. */
-static void refuse_foreign(const void *blob, size_t size)
+static void refuse_foreign_bundle(const void *blob, size_t size)
 {
 	const struct foreign *foreign = foreign_name(blob, size);
 
@@ -158,7 +158,7 @@ static int check_blob(const void *blob, size_t size)
 	if (!err)
 		return 0;
 	if (err == -FDT_ERR_BADMAGIC)
-		refuse_foreign(blob, size);
+		refuse_foreign_bundle(blob, size);
 	else if (err == -FDT_ERR_TRUNCATED)
 		log_err("bundle: truncated: %u bytes were handed over; load the whole file", (unsigned int)size);
 	else if (err == -FDT_ERR_ALIGNMENT)
@@ -219,14 +219,15 @@ static int find_external_data(const struct lookup *l, struct bundle_image *image
 		err = bundle_get_number(b, l->node, "data-offset", &offset);
 	}
 	if (err == -ENOENT)
-		return refuse(l, NULL, "data",
-			      "missing, and so are data-offset and data-position; make the bundle with mkimage");
+		return refuse_property(
+			l, NULL, "data",
+			"missing, and so are data-offset and data-position; make the bundle with mkimage");
 	if (err)
-		return refuse(l, NULL, base ? "data-offset" : "data-position", WORDS_ADDRESS);
+		return refuse_property(l, NULL, base ? "data-offset" : "data-position", WORDS_ADDRESS);
 	if (bundle_get_number(b, l->node, "data-size", &size))
-		return refuse(l, NULL, "data-size", "missing or malformed; make the bundle with mkimage");
+		return refuse_property(l, NULL, "data-size", "missing or malformed; make the bundle with mkimage");
 	if (base > b->size || offset > b->size - base || size > b->size - base - offset)
-		return refuse(l, NULL, "data-size", "the data ends beyond the bundle; load the whole file");
+		return refuse_property(l, NULL, "data-size", "the data ends beyond the bundle; load the whole file");
 	image->data = (const uint8_t *)b->fdt + base + offset;
 	image->size = (size_t)size;
 	return 0;
@@ -242,7 +243,7 @@ static int find_data(const struct lookup *l, struct bundle_image *image)
 	else
 		err = find_external_data(l, image);
 	if (!err && !image->size)
-		return refuse(l, NULL, "data", WORDS_DATA_EMPTY);
+		return refuse_property(l, NULL, "data", WORDS_DATA_EMPTY);
 	return err;
 }
 
@@ -252,7 +253,7 @@ static int find_arch(const struct lookup *l)
 	int err = bundle_get_string(l->b, l->node, "arch", &arch);
 
 	if (err == -EINVAL || (!err && strcmp(arch, "arm") != 0))
-		return refuse(l, NULL, "arch", WORDS_ARCH);
+		return refuse_property(l, NULL, "arch", WORDS_ARCH);
 	return 0;
 }
 
@@ -262,11 +263,11 @@ static int find_compression(const struct lookup *l, struct bundle_image *image)
 	int err = bundle_get_string(l->b, l->node, "compression", &compression);
 
 	if (err == -EINVAL)
-		return refuse(l, NULL, "compression", WORDS_COMPRESSION_TYPE);
+		return refuse_property(l, NULL, "compression", WORDS_COMPRESSION_TYPE);
 	if (!strcmp(compression, "gzip"))
 		image->compression = IMAGE_GZIP;
 	else if (strcmp(compression, "none") != 0)
-		return refuse(l, NULL, "compression", WORDS_COMPRESSION);
+		return refuse_property(l, NULL, "compression", WORDS_COMPRESSION);
 	return 0;
 }
 
@@ -276,7 +277,7 @@ static int find_address(const struct lookup *l, const char *property, bool *has,
 
 	*has = !err;
 	if (err == -EINVAL)
-		return refuse(l, NULL, property, WORDS_ADDRESS);
+		return refuse_property(l, NULL, property, WORDS_ADDRESS);
 	return 0;
 }
 
@@ -308,21 +309,21 @@ static int check_hash(const struct lookup *l, const struct bundle_image *image, 
 	int len;
 
 	if (bundle_get_string(l->b, node, "algo", &name))
-		return refuse(l, sub, "algo", "missing or malformed; use \"crc32\" or \"sha256\"");
+		return refuse_property(l, sub, "algo", "missing or malformed; use \"crc32\" or \"sha256\"");
 	algo = find_algo(name);
 	if (!algo)
 		return -ENOENT;
 	value = fdt_getprop(l->b->fdt, node, "value", &len);
 	if (!value)
-		return refuse(l, sub, "value", "missing; mkimage computes it, dtc does not");
+		return refuse_property(l, sub, "value", "missing; mkimage computes it, dtc does not");
 	if (len != algo->size)
-		return refuse(l, sub, "value", "of the wrong size for its algo");
+		return refuse_property(l, sub, "value", "of the wrong size for its algo");
 	if (image->size >= HASH_ANNOUNCE)
 		log_info("vm %s: checking %s, %u KiB %s", l->vm, l->name, (unsigned int)((image->size + 1023U) / 1024U),
 			 algo->name);
 	algo->digest(image, digest);
 	if (memcmp(digest, value, (size_t)len) != 0) {
-		refuse(l, sub, "value", "does not match, the image is damaged; make or load the bundle again");
+		refuse_property(l, sub, "value", "does not match, the image is damaged; make or load the bundle again");
 		return -EBADMSG;
 	}
 	return 0;
@@ -349,7 +350,7 @@ static int check_hashes(const struct lookup *l, const struct bundle_image *image
 			any = true;
 	}
 	if (unknown && !any)
-		return refuse(l, unknown, "algo", WORDS_ALGO);
+		return refuse_property(l, unknown, "algo", WORDS_ALGO);
 	if (unknown)
 		log_warn("vm %s: %s: /images/%.40s/%.31s: algo: " WORDS_ALGO_PASSED, l->vm, l->property, l->name,
 			 unknown);

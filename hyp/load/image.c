@@ -352,7 +352,7 @@ static int uimage_open(struct loader *l, const uint8_t *header, size_t *len)
 }
 
 /* Copy the first bytes of what the stream stands at (zeroes behind them where it is shorter) and leave it there. */
-static int read_header(struct loader *l, uint8_t *header, size_t len)
+static int read_image_header(struct loader *l, uint8_t *header, size_t len)
 {
 	size_t pos = l->stream.pos, count = MIN(len, FOREIGN_HEAD);
 	int err;
@@ -366,8 +366,8 @@ static int read_header(struct loader *l, uint8_t *header, size_t len)
 	return image_stream_seek(&l->stream, pos);
 }
 
-/* A kernel of another kind than virt7 can start; read_header() has been called. */
-static int refuse_foreign(const struct loader *l)
+/* A kernel of another kind than virt7 can start; read_image_header() has been called. */
+static int refuse_foreign_image(const struct loader *l)
 {
 	if (!l->foreign)
 		return 0;
@@ -402,10 +402,10 @@ static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
 	err = uimage_open(l, header, &len);
 	if (err)
 		return err;
-	err = read_header(l, inner, len);
+	err = read_image_header(l, inner, len);
 	if (err)
 		return loader_fail(l, err);
-	err = refuse_foreign(l);
+	err = refuse_foreign_image(l);
 	if (err)
 		return err;
 	*pc = entry;
@@ -415,7 +415,7 @@ static int load_uimage(struct loader *l, const uint8_t *header, uint64_t *pc)
 }
 
 /* Start on an image: its stream, and a copy of its first bytes. */
-static int open_image(struct loader *l, const char *what, const struct bundle_image *image, uint8_t *header)
+static int open_loaded_image(struct loader *l, const char *what, const struct bundle_image *image, uint8_t *header)
 {
 	int err;
 
@@ -423,7 +423,7 @@ static int open_image(struct loader *l, const char *what, const struct bundle_im
 	l->image = image;
 	err = image_stream_open(&l->stream, l->work, image->data, image->size, image->compression);
 	if (!err)
-		err = read_header(l, header, l->stream.length);
+		err = read_image_header(l, header, l->stream.length);
 	if (err)
 		return loader_fail(l, err);
 	err = refuse_empty(l, l->stream.length);
@@ -437,10 +437,10 @@ static int open_image(struct loader *l, const char *what, const struct bundle_im
 static int load_kernel(struct loader *l, struct image_entry *entry)
 {
 	uint8_t header[LOADER_HEADER];
-	int err = open_image(l, "kernel", &l->cfg->kernel, header);
+	int err = open_loaded_image(l, "kernel", &l->cfg->kernel, header);
 
 	if (!err)
-		err = refuse_foreign(l);
+		err = refuse_foreign_image(l);
 	if (err)
 		return err;
 	if (elf_is(header, l->stream.length))
@@ -499,7 +499,7 @@ static int load_ramdisk(struct loader *l, struct guestdtb_params *params)
 	uint8_t header[LOADER_HEADER];
 	uint64_t start;
 	size_t len;
-	int err = open_image(l, "ramdisk", &l->cfg->ramdisk, header);
+	int err = open_loaded_image(l, "ramdisk", &l->cfg->ramdisk, header);
 
 	if (err)
 		return err;
@@ -526,7 +526,7 @@ static int read_usertree(struct loader *l)
 	uint8_t header[LOADER_HEADER];
 	char why[USERTREE_WHY];
 	size_t len;
-	int err = open_image(l, "fdt", &l->cfg->fdt, header);
+	int err = open_loaded_image(l, "fdt", &l->cfg->fdt, header);
 
 	if (err)
 		return err;
@@ -601,7 +601,7 @@ static int load_all(struct loader *l, struct image_entry *entry)
 	return err;
 }
 
-static uint64_t tree_room(const struct vm_config *cfg)
+static uint64_t size_of_tree(const struct vm_config *cfg)
 {
 	return cfg->fdt.name ? USERTREE_MAX : guestdtb_room(cfg);
 }
@@ -614,7 +614,7 @@ static int refuse_memory(const struct vm_config *cfg)
 
 int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry *entry)
 {
-	struct loader l = {.vm = vm, .cfg = cfg, .ram_base = vmcfg_ram_base(cfg), .dtb_room = tree_room(cfg)};
+	struct loader l = {.vm = vm, .cfg = cfg, .ram_base = vmcfg_ram_base(cfg), .dtb_room = size_of_tree(cfg)};
 	int err = 0;
 
 	l.ram_end = l.ram_base + cfg->ram_size;

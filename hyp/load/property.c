@@ -13,7 +13,7 @@ static void store_field(const struct property *p, void *object, const void *valu
 	memcpy((uint8_t *)object + p->offset, value, p->size);
 }
 
-static const char *check_range(const struct property *p, uint64_t value)
+static const char *check_value_range(const struct property *p, uint64_t value)
 {
 	if (value < p->low)
 		return p->too_low ? p->too_low : p->wrong;
@@ -27,7 +27,7 @@ static const char *check_range(const struct property *p, uint64_t value)
 static const char *read_number(const struct property *p, const struct bundle *b, int node, void *object)
 {
 	uint64_t value;
-	const char *wrong = bundle_get_number(b, node, p->name, &value) ? p->wrong : check_range(p, value);
+	const char *wrong = bundle_get_number(b, node, p->name, &value) ? p->wrong : check_value_range(p, value);
 
 	if (wrong)
 		return wrong;
@@ -58,7 +58,7 @@ static const char *read_string(const struct property *p, const struct bundle *b,
 
 	if (bundle_get_string(b, node, p->name, &text))
 		return p->wrong;
-	wrong = check_range(p, strlen(text));
+	wrong = check_value_range(p, strlen(text));
 	if (!wrong)
 		store_field(p, object, &text);
 	return wrong;

@@ -88,7 +88,7 @@ static int64_t take_piece(struct unpacking *u, uint64_t size, uint64_t *bad)
 }
 
 /* Blocks with bad pages are somebody's who can live with holes. */
-static int take_pieces(struct unpacking *u, uint64_t size)
+static int take_unpack_pieces(struct unpacking *u, uint64_t size)
 {
 	uint64_t bad[PIECES_MAX];
 	uint32_t bad_count = 0;
@@ -145,7 +145,7 @@ static int map_pieces(const struct unpacking *u, uint32_t va)
 	return ret;
 }
 
-static uint32_t place_of(const struct bundle *b, uint64_t size)
+static uint32_t unpack_place(const struct bundle *b, uint64_t size)
 {
 	uint64_t va = next_va ? next_va : align_up((uintptr_t)b->fdt + b->size, BLOCK_SIZE);
 
@@ -166,12 +166,12 @@ static void use_place(struct bundle_image *image, uint32_t va, size_t length, ui
 static const char *unpack_to(struct unpacking *u, const struct bundle *b, struct bundle_image *image)
 {
 	uint64_t size = align_up(u->stream.length, BLOCK_SIZE);
-	uint32_t va = place_of(b, size);
+	uint32_t va = unpack_place(b, size);
 	int ret;
 
 	if (!va)
 		return "more than fits beside the bundle in 1 GiB; use compression = \"none\"";
-	if (take_pieces(u, size))
+	if (take_unpack_pieces(u, size))
 		return "the host has not enough RAM free to unpack it; give it more, or leave compression out";
 	ret = write_pieces(u);
 	if (!ret)

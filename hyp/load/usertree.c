@@ -60,14 +60,14 @@ static uint64_t read_cells(const fdt32_t *cell, int count)
 	return value;
 }
 
-static bool inside(const struct range *r, uint64_t base, uint64_t size)
+static bool is_inside(const struct range *r, uint64_t base, uint64_t size)
 {
 	return r->start >= base && r->size <= size && r->start - base <= size - r->size;
 }
 
-static bool is_ram(const struct vm *vm, const struct range *r)
+static bool is_vm_ram(const struct vm *vm, const struct range *r)
 {
-	return inside(r, vmcfg_ram_base(&vm->config), vm->config.ram_size);
+	return is_inside(r, vmcfg_ram_base(&vm->config), vm->config.ram_size);
 }
 
 /* The GIC's windows are larger than what is behind them (docs/guest-machine.md). */
@@ -75,8 +75,8 @@ static bool is_there(const struct vm *vm, const struct range *r)
 {
 	const struct mmio_region *region = mmio_find(&vm->bus, r->start);
 
-	return is_ram(vm, r) || inside(r, MACHINE_GICD_BASE, MACHINE_GICD_WINDOW + MACHINE_GICC_WINDOW) ||
-	       (region && inside(r, region->base, region->size));
+	return is_vm_ram(vm, r) || is_inside(r, MACHINE_GICD_BASE, MACHINE_GICD_WINDOW + MACHINE_GICC_WINDOW) ||
+	       (region && is_inside(r, region->base, region->size));
 }
 
 /* Addresses of one or two cells; a PCI bus, an I2C bus and the CPUs have others, or none that the CPU knows. */
@@ -108,7 +108,7 @@ static bool translate_once(const struct walk *w, int k, uint64_t *at)
 	return false;
 }
 
-static bool translate(const struct walk *w, uint64_t *at)
+static bool translate_to_cpu(const struct walk *w, uint64_t *at)
 {
 	for (int k = w->depth - 1; k > 0; k--)
 		if (!translate_once(w, k, at))
@@ -130,16 +130,16 @@ static bool is_off(const struct walk *w)
 	       !has_string(w, "status", "ok");
 }
 
-static int check_range(const struct walk *w, const struct range *r)
+static int check_tree_range(const struct walk *w, const struct range *r)
 {
 	const struct vm *vm = w->vm;
 	uint64_t last = r->start + r->size - 1U, ram = vmcfg_ram_base(&vm->config);
 	char path[PATH_SIZE];
 
 	if (has_string(w, "device_type", "memory"))
-		return is_ram(vm, r) ? 0
-				     : refuse(w, WORDS_TREE_MEMORY, path_of(w, path), (ull)r->start, (ull)last,
-					      (ull)ram, (ull)(ram + vm->config.ram_size - 1U));
+		return is_vm_ram(vm, r) ? 0
+					: refuse(w, WORDS_TREE_MEMORY, path_of(w, path), (ull)r->start, (ull)last,
+						 (ull)ram, (ull)(ram + vm->config.ram_size - 1U));
 	return is_there(vm, r) ? 0 : refuse(w, WORDS_TREE_DEVICE, path_of(w, path), (ull)r->start, (ull)last);
 }
 
@@ -159,8 +159,8 @@ static int check_addresses(const struct walk *w, const fdt32_t *reg, int len)
 		struct range r = {read_cells(reg, bus->address_cells), size ? size : 1U};
 
 		sched_preempt();
-		if (translate(w, &r.start))
-			err = check_range(w, &r);
+		if (translate_to_cpu(w, &r.start))
+			err = check_tree_range(w, &r);
 	}
 	return err;
 }

@@ -8,7 +8,7 @@
 #define SHARE_MARGIN 32U /* 1/1024, by which a share has to be larger: more than what a slice adds */
 
 /* threads on `cpu` that `thread` has to share it with, or to wait for. */
-static uint32_t rivals(const struct percpu *cpu, const struct thread *thread)
+static uint32_t count_rivals(const struct percpu *cpu, const struct thread *thread)
 {
 	uint32_t n = 0;
 
@@ -23,7 +23,7 @@ static uint32_t rivals(const struct percpu *cpu, const struct thread *thread)
  */
 static struct percpu *better_cpu(const struct thread *thread, bool as_well)
 {
-	uint32_t limit = rivals(thread->cpu, thread) + (as_well ? 1U : 0U), here = thread->cpu->head.id;
+	uint32_t limit = count_rivals(thread->cpu, thread) + (as_well ? 1U : 0U), here = thread->cpu->head.id;
 	uint32_t allowed = thread->affinity & ~dedicated_cpus;
 	struct percpu *best = NULL;
 
@@ -33,7 +33,7 @@ static struct percpu *better_cpu(const struct thread *thread, bool as_well)
 
 		if (!(allowed & BIT((here + i) % CPU_MAX)))
 			continue;
-		n = rivals(cpu, thread);
+		n = count_rivals(cpu, thread);
 		if (n < limit) {
 			limit = n;
 			best = cpu;
@@ -66,7 +66,7 @@ struct candidate {
 };
 
 /* Who has had the largest share goes: those who stay gain. */
-static void consider(struct candidate *best, struct thread *thread, bool as_well, uint64_t now)
+static void consider_thread(struct candidate *best, struct thread *thread, bool as_well, uint64_t now)
 {
 	uint32_t share = share_of(thread, now);
 	struct percpu *to;
@@ -91,7 +91,7 @@ static struct candidate best_to_give(struct percpu *cpu, bool as_well)
 
 		ready &= ~BIT(p);
 		for (struct list *node = cpu->queue[p].next; node != &cpu->queue[p]; node = node->next)
-			consider(&best, queue_thread(node), as_well, now);
+			consider_thread(&best, queue_thread(node), as_well, now);
 	}
 	return best;
 }

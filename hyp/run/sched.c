@@ -68,7 +68,7 @@ void sched_check_slice(void)
 		world_set_wait_traps(cpu->thread);
 }
 
-/* The running thread has had its time. It is still cpu->thread, until choose() or rotate(). */
+/* The running thread has had its time. It is still cpu->thread, until choose_thread() or rotate_thread(). */
 static inline void stop_running(struct thread *thread, bool queued, uint64_t now)
 {
 	thread->queued = queued;
@@ -85,7 +85,7 @@ static inline void begin_running(struct percpu *cpu, struct thread *thread, uint
 }
 
 /* The next to run here, as everybody sees it from now on; NULL: none. Holder of rq_lock; the switch follows at once. */
-static struct thread *choose(struct percpu *cpu, uint64_t now)
+static struct thread *choose_thread(struct percpu *cpu, uint64_t now)
 {
 	struct thread *next = queue_take_best(cpu);
 
@@ -99,7 +99,7 @@ static struct thread *choose(struct percpu *cpu, uint64_t now)
  * Somebody of `thread`'s priority waits, and nobody of a higher one: it goes behind, the first of them comes. That one
  * has a whole turn before it: one with the rest of a turn goes on before any other of its priority runs.
  */
-static struct thread *rotate(struct percpu *cpu, struct thread *thread, uint64_t now)
+static struct thread *rotate_thread(struct percpu *cpu, struct thread *thread, uint64_t now)
 {
 	struct list *queue = &cpu->queue[thread->priority];
 	struct thread *next = queue_thread(list_take_first(queue));
@@ -111,7 +111,7 @@ static struct thread *rotate(struct percpu *cpu, struct thread *thread, uint64_t
 }
 
 /* Go from this thread, whose SP goes to *from, to that of `next`. Comes back when this thread is picked again. */
-static inline void switch_to(struct percpu *cpu, uint32_t **from, struct thread *next)
+static inline void switch_thread(struct percpu *cpu, uint32_t **from, struct thread *next)
 {
 	world_switch(cpu, next);
 	thread_switch(from, next->sp);
@@ -137,7 +137,7 @@ static void __attribute__((noinline)) leave_to(struct percpu *cpu, uint32_t **fr
 {
 	if (next) {
 		begin_turn(cpu, next, now);
-		switch_to(cpu, from, next);
+		switch_thread(cpu, from, next);
 	} else {
 		if (cpu->slice_end)
 			end_slice(cpu);
@@ -188,7 +188,7 @@ void sched_block(void)
 	thread->wanted += now;
 	thread->sleeps++;
 	cpu->load[thread->priority]--;
-	next = choose(cpu, now);
+	next = choose_thread(cpu, now);
 	if (unlikely(must_balance(thread)) && next)
 		atomic_or(&next->work, WORK_BALANCE);
 	spin_unlock(&cpu->rq_lock);
@@ -241,11 +241,11 @@ static inline void hand_over(struct percpu *cpu, struct thread *thread, struct t
 /* `thread` is queued again, and a more urgent one is ready. Holder of rq_lock, which is given back. */
 static void __attribute__((noinline)) leave_to_best(struct percpu *cpu, struct thread *thread, uint64_t now)
 {
-	struct thread *next = choose(cpu, now);
+	struct thread *next = choose_thread(cpu, now);
 
 	hand_over(cpu, thread, next);
 	begin_turn(cpu, next, now);
-	switch_to(cpu, &thread->sp, next);
+	switch_thread(cpu, &thread->sp, next);
 }
 
 /* The running thread's turn is over: the next one's begins. False: nobody of at least its priority waits, it goes on.
@@ -269,10 +269,10 @@ static bool end_turn(struct percpu *cpu)
 		leave_to_best(cpu, thread, now);
 		return true;
 	}
-	next = rotate(cpu, thread, now);
+	next = rotate_thread(cpu, thread, now);
 	hand_over(cpu, thread, next);
 	begin_slice(cpu, now); /* `thread` waits */
-	switch_to(cpu, &thread->sp, next);
+	switch_thread(cpu, &thread->sp, next);
 	return true;
 }
 
@@ -410,7 +410,7 @@ void sched_yield_spin(void)
 	if (sibling) {
 		change_places(cpu, thread, sibling, now);
 		hand_over(cpu, thread, sibling);
-		switch_to(cpu, &thread->sp, sibling);
+		switch_thread(cpu, &thread->sp, sibling);
 	} else {
 		spin_unlock(&cpu->rq_lock);
 		end_turn(cpu);
@@ -418,7 +418,7 @@ void sched_yield_spin(void)
 }
 
 /* Tell the CPU that a thread has become ready there. Holder of its rq_lock; returns whether it has to be kicked. */
-static bool announce(struct percpu *cpu, const struct thread *thread)
+static bool announce_thread(struct percpu *cpu, const struct thread *thread)
 {
 	struct thread *current = cpu->thread;
 	uint32_t work = WORK_SLICE;
@@ -436,7 +436,7 @@ static bool announce(struct percpu *cpu, const struct thread *thread)
 	return true;
 }
 
-static inline void kick(const struct percpu *cpu)
+static inline void kick_cpu(const struct percpu *cpu)
 {
 	if (cpu != this_cpu())
 		gic_send_sgi(cpu->head.id, GIC_SGI_KICK);
@@ -450,7 +450,7 @@ static void lose_place(struct thread *thread)
 }
 
 /* `thread` is queued nowhere and says so to nobody; its state leaves this CPU and it joins the queue of `to`. */
-static void give(struct thread *thread, struct percpu *to)
+static void give_thread(struct thread *thread, struct percpu *to)
 {
 	bool must_kick;
 
@@ -460,12 +460,12 @@ static void give(struct thread *thread, struct percpu *to)
 	to->slices = 0;
 	to->load[thread->priority]++;
 	queue_insert(to, thread);
-	must_kick = announce(to, thread);
+	must_kick = announce_thread(to, thread);
 	if (to->thread && to->thread->priority == thread->priority && queue_is_before(thread, to->thread))
 		atomic_or(&to->thread->work, WORK_RESCHED); /* it is kicked already */
 	spin_unlock(&to->rq_lock);
 	if (must_kick)
-		kick(to);
+		kick_cpu(to);
 }
 
 void sched_balance(void)
@@ -487,7 +487,7 @@ void sched_balance(void)
 		return;
 	if (best.had_more)
 		lose_place(best.thread);
-	give(best.thread, best.to);
+	give_thread(best.thread, best.to);
 	if (!cpu->ready && cpu->slice_end)
 		end_slice(cpu);
 	if (cpu->ready && idle_cpus)
@@ -544,11 +544,11 @@ void sched_wake(struct thread *thread)
 		queue_append(cpu, thread, now);
 		cpu->load[thread->priority]++;
 		thread->wanted -= now;
-		must_kick = announce(cpu, thread);
+		must_kick = announce_thread(cpu, thread);
 	}
 	spin_unlock(&cpu->rq_lock);
 	if (must_kick)
-		kick(cpu);
+		kick_cpu(cpu);
 }
 
 /* `queued` alone does not tell: one that has ended, or is on its way to another CPU, is in no queue. */
@@ -567,7 +567,7 @@ static bool change_queue(struct percpu *cpu, struct thread *thread, uint32_t pri
 	thread->priority = priority;
 	if (!thread->running) {
 		queue_append(cpu, thread, timer_now());
-		return announce(cpu, thread);
+		return announce_thread(cpu, thread);
 	}
 	if (!must_give_way(cpu, thread))
 		return false;
@@ -587,7 +587,7 @@ void sched_set_priority(struct thread *thread, uint32_t priority)
 		thread->priority = priority;
 	spin_unlock(&cpu->rq_lock);
 	if (must_kick)
-		kick(cpu);
+		kick_cpu(cpu);
 }
 
 bool sched_forget(struct thread *thread)
@@ -654,7 +654,7 @@ static void ask_for_work(const struct percpu *idle)
 			atomic_or(&current->work, WORK_BALANCE);
 		spin_unlock(&cpu->rq_lock);
 		if (current)
-			kick(cpu);
+			kick_cpu(cpu);
 	}
 }
 
@@ -670,7 +670,7 @@ void sched_idle(void)
 		spin_lock(&cpu->rq_lock);
 		if (cpu->ready) {
 			now = timer_now();
-			next = choose(cpu, now);
+			next = choose_thread(cpu, now);
 			if (cpu->ready && (idle_cpus & ~BIT(cpu->head.id)))
 				atomic_or(&next->work, WORK_BALANCE); /* nobody was here to be asked */
 		}

@@ -9,7 +9,7 @@
 #include "hyp/run/percpu.h"
 #include "hyp/run/timer.h"
 
-static void place(struct timer_heap *heap, uint32_t index, struct timer *timer)
+static void place_in_heap(struct timer_heap *heap, uint32_t index, struct timer *timer)
 {
 	heap->slot[index] = timer;
 	timer->index = index;
@@ -21,9 +21,9 @@ static void sift_up(struct timer_heap *heap, uint32_t i, struct timer *timer)
 		parent = (i - 1) / 2;
 		if (timer->deadline >= heap->slot[parent]->deadline)
 			break;
-		place(heap, i, heap->slot[parent]);
+		place_in_heap(heap, i, heap->slot[parent]);
 	}
-	place(heap, i, timer);
+	place_in_heap(heap, i, timer);
 }
 
 static void sift_down(struct timer_heap *heap, uint32_t i, struct timer *timer)
@@ -33,13 +33,13 @@ static void sift_down(struct timer_heap *heap, uint32_t i, struct timer *timer)
 			child++;
 		if (timer->deadline <= heap->slot[child]->deadline)
 			break;
-		place(heap, i, heap->slot[child]);
+		place_in_heap(heap, i, heap->slot[child]);
 	}
-	place(heap, i, timer);
+	place_in_heap(heap, i, timer);
 }
 
 /* `timer` takes the place that is free, or goes up or down from it. */
-static void __attribute__((noinline)) settle(struct timer_heap *heap, uint32_t hole, struct timer *timer)
+static void __attribute__((noinline)) settle_in_heap(struct timer_heap *heap, uint32_t hole, struct timer *timer)
 {
 	sift_down(heap, hole, timer);
 	sift_up(heap, timer->index, timer);
@@ -50,12 +50,12 @@ static inline void heap_remove(struct timer_heap *heap, struct timer *timer)
 	struct timer *last = heap->slot[--heap->count];
 
 	if (last != timer)
-		settle(heap, timer->index, last);
+		settle_in_heap(heap, timer->index, last);
 	__atomic_store_n(&timer->cpu, NULL, __ATOMIC_RELEASE); /* from now on another CPU may arm it */
 }
 
 /* Point CNTHP at the earliest deadline of this CPU. */
-static inline void program(struct timer_heap *heap)
+static inline void program_deadline(struct timer_heap *heap)
 {
 	if (heap->count == 0) {
 		write_cnthp_ctl(0);
@@ -92,7 +92,7 @@ static bool timer_irq(uint32_t id, void *arg)
 
 	spin_lock(&heap->lock);
 	timer = take_due(heap, read_cntpct());
-	program(heap);
+	program_deadline(heap);
 	spin_unlock(&heap->lock);
 	if (likely(timer)) {
 		timer->expired(timer);
@@ -116,7 +116,7 @@ static bool place_anew(struct percpu *cpu, struct timer *timer, uint64_t deadlin
 
 	if (timer->cpu == cpu) {
 		timer->deadline = deadline;
-		settle(heap, timer->index, timer);
+		settle_in_heap(heap, timer->index, timer);
 		return true;
 	}
 	/* Relaxed: what follows depends on it, and the lock is held. */
@@ -143,7 +143,7 @@ void timer_arm(struct timer *timer, uint64_t deadline)
 		first = heap->count > 0 ? heap->slot[0] : NULL;
 		placed = place_anew(cpu, timer, deadline);
 		if (placed && (timer == first || timer == heap->slot[0]))
-			program(heap);
+			program_deadline(heap);
 		spin_unlock(&heap->lock);
 	} while (unlikely(!placed));
 }
@@ -156,7 +156,7 @@ static void take_from(struct percpu *cpu, struct timer *timer)
 
 	heap_remove(heap, timer);
 	if (first && cpu == this_cpu())
-		program(heap);
+		program_deadline(heap);
 }
 
 void timer_take_out(struct timer *timer)
@@ -174,7 +174,7 @@ void timer_take_out(struct timer *timer)
 }
 
 /* True: it is neither in the CPU's heap nor in a callback there, and only a callback there could change that. */
-static bool leave(struct percpu *cpu, struct timer *timer)
+static bool leave_heap(struct percpu *cpu, struct timer *timer)
 {
 	struct timer_heap *heap = &cpu->timers;
 	bool runs;
@@ -190,7 +190,7 @@ static bool leave(struct percpu *cpu, struct timer *timer)
 void timer_drain(struct timer *timer)
 {
 	for (uint32_t i = 0; i < CPU_MAX; i++)
-		while (!leave(&percpu[i], timer))
+		while (!leave_heap(&percpu[i], timer))
 			yield();
 }
 

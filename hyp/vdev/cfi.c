@@ -109,14 +109,14 @@ static void end_command(struct cfi *cfi, enum cfi_mode mode, uint32_t errors)
 	cfi->status |= errors;
 }
 
-static void begin(struct cfi *cfi, enum cfi_step step)
+static void begin_step(struct cfi *cfi, enum cfi_step step)
 {
 	cfi->step = step;
 	cfi->mode = CFI_STATUS;
 }
 
 /* Neither what was begun nor another command. */
-static void refuse(struct cfi *cfi, uint32_t command)
+static void refuse_command(struct cfi *cfi, uint32_t command)
 {
 	end_command(cfi, command == CMD_ARRAY ? CFI_ARRAY : CFI_STATUS, BAD_SEQUENCE);
 }
@@ -126,16 +126,16 @@ static void write_command(struct cfi *cfi, uint32_t command)
 	switch (command) {
 	case CMD_WORD:
 	case CMD_WORD_OLD:
-		begin(cfi, CFI_WORD);
+		begin_step(cfi, CFI_WORD);
 		break;
 	case CMD_ERASE:
-		begin(cfi, CFI_ERASE);
+		begin_step(cfi, CFI_ERASE);
 		break;
 	case CMD_LOCK:
-		begin(cfi, CFI_LOCK);
+		begin_step(cfi, CFI_LOCK);
 		break;
 	case CMD_BUFFER:
-		begin(cfi, CFI_COUNT);
+		begin_step(cfi, CFI_COUNT);
 		break;
 	case CMD_READ_STATUS:
 		cfi->mode = CFI_STATUS;
@@ -173,7 +173,7 @@ static void write_count(struct cfi *cfi, uint32_t value)
 }
 
 /* Little-endian, as the bank's bytes are. */
-static void store(uint64_t *buffer, uint32_t at, uint32_t value, uint32_t size)
+static void store_word(uint64_t *buffer, uint32_t at, uint32_t value, uint32_t size)
 {
 	uint8_t *to = (uint8_t *)buffer + at;
 
@@ -187,7 +187,7 @@ static void write_data(struct cfi *cfi, uint32_t offset, uint32_t value, uint32_
 		cfi->window = offset & ~(CFI_BUFFER - 1U);
 	cfi->begun = true;
 	if (offset - cfi->window < CFI_BUFFER)
-		store(cfi->buffer, index_nospec(offset - cfi->window, CFI_BUFFER), value, size);
+		store_word(cfi->buffer, index_nospec(offset - cfi->window, CFI_BUFFER), value, size);
 	else
 		cfi->bad = true;
 	if (cfi->left-- == 0)
@@ -199,14 +199,14 @@ static void write_word(struct cfi *cfi, const struct cfi_memory *memory, void *b
 {
 	uint64_t data = UINT64_MAX;
 
-	store(&data, 0, value, size);
+	store_word(&data, 0, value, size);
 	end_command(cfi, CFI_STATUS, memory->program(bank, offset, &data, size));
 }
 
 static void write_confirm(struct cfi *cfi, const struct cfi_memory *memory, void *bank, uint32_t command)
 {
 	if (command != CMD_CONFIRM || cfi->bad)
-		refuse(cfi, command);
+		refuse_command(cfi, command);
 	else
 		end_command(cfi, CFI_STATUS, memory->program(bank, cfi->window, cfi->buffer, CFI_BUFFER));
 }
@@ -227,13 +227,13 @@ void cfi_write(struct cfi *cfi, const struct cfi_memory *memory, void *bank, uin
 		if (command == CMD_CONFIRM)
 			end_command(cfi, CFI_STATUS, memory->erase(bank, offset & ~(CFI_SECTOR - 1U)));
 		else
-			refuse(cfi, command);
+			refuse_command(cfi, command);
 		break;
 	case CFI_LOCK: /* no sector can be locked */
 		if (command == CMD_CONFIRM || command == CMD_LOCK_SET || command == CMD_LOCK_DOWN)
 			end_command(cfi, CFI_STATUS, 0);
 		else
-			refuse(cfi, command);
+			refuse_command(cfi, command);
 		break;
 	case CFI_COUNT:
 		write_count(cfi, value);

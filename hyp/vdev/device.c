@@ -93,7 +93,7 @@ int device_create(struct vm *vm, const struct device_class *class)
 	return device ? create_device(device) : -ENOMEM;
 }
 
-static int refuse_node(const struct device *device, const char *property, const char *wrong)
+static int refuse_device_node(const struct device *device, const char *property, const char *wrong)
 {
 	const char *vm = device->vm->config.name;
 
@@ -116,10 +116,10 @@ static int check_node(const struct device *device, const struct bundle *b, int n
 	fdt_for_each_property_offset(item, b->fdt, node)
 		if (fdt_getprop_by_offset(b->fdt, item, &name, NULL) && !is_common_property(name) &&
 		    !property_find(device->class->properties, name))
-			return refuse_node(device, name, WORDS_UNKNOWN_DEVICE_PROPERTY);
+			return refuse_device_node(device, name, WORDS_UNKNOWN_DEVICE_PROPERTY);
 	fdt_for_each_subnode(item, b->fdt, node) {
 		name = fdt_get_name(b->fdt, item, NULL);
-		return refuse_node(device, name ? name : "?", WORDS_UNKNOWN_DEVICE_NODE);
+		return refuse_device_node(device, name ? name : "?", WORDS_UNKNOWN_DEVICE_NODE);
 	}
 	return 0;
 }
@@ -132,7 +132,7 @@ static int parse_node(struct device *device, const struct bundle *b, int node)
 		const char *wrong = property_read(p, b, node, device);
 
 		if (wrong)
-			ret = refuse_node(device, p->name, wrong);
+			ret = refuse_device_node(device, p->name, wrong);
 	}
 	return ret;
 }

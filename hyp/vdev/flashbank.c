@@ -18,7 +18,7 @@
 
 #define ERASED 0xffU
 
-static uint32_t table_of(uint32_t offset)
+static uint32_t flash_table_of(uint32_t offset)
 {
 	return offset / BLOCK_SIZE % FLASH_TABLES;
 }
@@ -30,19 +30,19 @@ static uint32_t entry_of(uint32_t offset)
 
 static uint64_t entry_at(const struct flash_bank *bank, uint32_t offset)
 {
-	const uint64_t *table = bank->table[table_of(offset)];
+	const uint64_t *table = bank->table[flash_table_of(offset)];
 
 	return table ? table[entry_of(offset)] : bank->blank[entry_of(offset)];
 }
 
-static pa_t page_at(const struct flash_bank *bank, uint32_t offset)
+static pa_t flash_page_at(const struct flash_bank *bank, uint32_t offset)
 {
 	return s2_entry_pa(entry_at(bank, offset));
 }
 
 static void set_page(struct flash_bank *bank, uint32_t offset, pa_t page)
 {
-	bank->table[table_of(offset)][entry_of(offset)] = s2_memory_entry(page, bank->exec);
+	bank->table[flash_table_of(offset)][entry_of(offset)] = s2_memory_entry(page, bank->exec);
 }
 
 static bool is_page(pa_t page, const uint8_t *shared)
@@ -50,7 +50,7 @@ static bool is_page(pa_t page, const uint8_t *shared)
 	return page.v == page_pa(shared).v;
 }
 
-static bool is_ram(const struct flash_bank *bank, pa_t page)
+static bool is_flash_ram(const struct flash_bank *bank, pa_t page)
 {
 	return !is_page(page, bank->fill) && !is_page(page, bank->erased);
 }
@@ -106,7 +106,7 @@ static void give_page(struct flash_bank *bank, pa_t page)
 /* Its own table for the 2 MiB that `offset` is in: what was promised to a bank that can be written, or another page. */
 static int own_table(struct flash_bank *bank, uint32_t offset)
 {
-	uint64_t **where = &bank->table[table_of(offset)], *table;
+	uint64_t **where = &bank->table[flash_table_of(offset)], *table;
 
 	if (*where)
 		return 0;
@@ -126,14 +126,14 @@ static int own_table(struct flash_bank *bank, uint32_t offset)
 /* A page of RAM for `offset`, which it has already or gets with what the guest saw there. */
 static int own_page(struct flash_bank *bank, uint32_t offset, pa_t *page)
 {
-	pa_t old = page_at(bank, offset);
+	pa_t old = flash_page_at(bank, offset);
 	uint8_t *to;
 	int ret;
 
 	*page = old;
 	if (flash_bank_is_lost(bank, offset))
 		return -EIO;
-	if (is_ram(bank, old))
+	if (is_flash_ram(bank, old))
 		return 0;
 	ret = own_table(bank, offset);
 	if (!ret)
@@ -166,13 +166,13 @@ int flash_bank_write(struct flash_bank *bank, uint32_t offset, const void *from,
 
 int flash_bank_read(const struct flash_bank *bank, uint32_t offset, void *to, uint32_t len)
 {
-	pa_t page = page_at(bank, offset);
+	pa_t page = flash_page_at(bank, offset);
 	uint32_t at = offset & (PAGE_SIZE - 1U);
 	int ret;
 
 	if (flash_bank_is_lost(bank, offset))
 		return -EIO;
-	if (!is_ram(bank, page)) {
+	if (!is_flash_ram(bank, page)) {
 		memcpy(to, (is_page(page, bank->fill) ? bank->fill : bank->erased) + at, len);
 		return 0;
 	}
@@ -183,9 +183,9 @@ int flash_bank_read(const struct flash_bank *bank, uint32_t offset, void *to, ui
 
 int flash_bank_same(const struct flash_bank *bank, uint32_t offset)
 {
-	pa_t page = page_at(bank, offset);
+	pa_t page = flash_page_at(bank, offset);
 
-	return is_ram(bank, page) ? -1 : is_page(page, bank->fill) ? bank->fill[0] : (int)ERASED;
+	return is_flash_ram(bank, page) ? -1 : is_page(page, bank->fill) ? bank->fill[0] : (int)ERASED;
 }
 
 #define CLEAR_WORDS 128U /* of 8 bytes */
@@ -234,11 +234,11 @@ void flash_bank_erase(struct flash_bank *bank, uint32_t sector)
 
 	if (own_table(bank, sector))
 		return; /* it was promised to whoever can be erased */
-	entry = &bank->table[table_of(sector)][entry_of(sector)];
+	entry = &bank->table[flash_table_of(sector)][entry_of(sector)];
 	for (uint32_t i = 0; i < CFI_SECTOR / PAGE_SIZE; i++) {
 		pa_t page = s2_entry_pa(entry[i]);
 
-		if (is_ram(bank, page) && !s2_entry_is_lost(entry[i]))
+		if (is_flash_ram(bank, page) && !s2_entry_is_lost(entry[i]))
 			give_page(bank, page); /* one that is bad stays in use */
 		entry[i] = erased;
 	}
@@ -262,9 +262,9 @@ void flash_bank_lose(struct flash_bank *bank, pa_t page)
 {
 	flash_bank_hide(bank);
 	for (uint32_t at = 0; at < CFI_BANK_SIZE; at += PAGE_SIZE) {
-		uint64_t *table = bank->table[table_of(at)];
+		uint64_t *table = bank->table[flash_table_of(at)];
 
-		if (table && page_at(bank, at).v == page.v)
+		if (table && flash_page_at(bank, at).v == page.v)
 			table[entry_of(at)] = s2_lost_entry(table[entry_of(at)]);
 	}
 }
@@ -277,7 +277,7 @@ void flash_bank_renew(struct flash_bank *bank, uint32_t offset)
 
 int flash_bank_show(struct flash_bank *bank, uint32_t offset)
 {
-	uint64_t *table = bank->table[table_of(offset)];
+	uint64_t *table = bank->table[flash_table_of(offset)];
 	struct s2 *s2 = &bank->vm->s2;
 	int ret;
 
@@ -300,7 +300,7 @@ void flash_bank_hide(struct flash_bank *bank)
 	bank->shown = false;
 }
 
-static int take_ram(struct flash_bank *bank, uint64_t size)
+static int flash_take_ram(struct flash_bank *bank, uint64_t size)
 {
 	while (size > 0) {
 		pa_t base = pa(0);
@@ -355,7 +355,7 @@ int flash_bank_make(struct flash_bank *bank, const uint8_t *image, uint32_t size
 	int ret = make_blank(bank, fill);
 
 	if (!ret)
-		ret = take_ram(bank, align_up(MAX(size, 1U), BLOCK_SIZE));
+		ret = flash_take_ram(bank, align_up(MAX(size, 1U), BLOCK_SIZE));
 	if (!ret)
 		ret = fill_in(bank, image, size);
 	if (ret)

@@ -28,13 +28,13 @@ static uint32_t dtb_order(void)
 	return page_order(DTB_MAX);
 }
 
-static int refuse(const struct passthrough *p, const char *what)
+static int refuse_tree(const struct passthrough *p, const char *what)
 {
 	return passthrough_refuse(p, p->device.vm->config.passthrough_dtb.name, what, "");
 }
 
 /* Of a node of the image. */
-static int refuse_node(const struct passthrough *p, int node, const char *what)
+static int refuse_tree_node(const struct passthrough *p, int node, const char *what)
 {
 	char path[PATH_SIZE];
 
@@ -49,11 +49,11 @@ static int read_with(struct passthrough *p, struct image_work *work)
 	int ret = image_stream_open(&stream, work, image->data, image->size, image->compression);
 
 	if (!ret && stream.length > DTB_MAX)
-		return refuse(p, "larger than 48 KiB");
+		return refuse_tree(p, "larger than 48 KiB");
 	if (!ret)
 		ret = image_stream_read(&stream, p->dtb, stream.length);
 	if (ret || fdt_check_full(p->dtb, stream.length))
-		return refuse(p, "not a device tree, or damaged");
+		return refuse_tree(p, "not a device tree, or damaged");
 	return 0;
 }
 
@@ -70,7 +70,7 @@ static int read_image(struct passthrough *p)
 	return ret;
 }
 
-static uint64_t cells(const fdt32_t *at, int count)
+static uint64_t number_of_cells(const fdt32_t *at, int count)
 {
 	uint64_t value = 0;
 
@@ -104,16 +104,17 @@ static void note_place(struct pass_claim *claim, const struct host_range *part, 
 			claim->ipa[i] = at + (claim->dev.reg[i].base - part->base);
 }
 
-static int map_row(struct passthrough *p, struct pass_claim *claim, int node, const struct host_range *row, uint64_t to)
+static int map_reg_row(struct passthrough *p, struct pass_claim *claim, int node, const struct host_range *row,
+		       uint64_t to)
 {
 	struct host_range part = find_part(&claim->dev, row), there = {to, row->size};
 
 	if (row->base % PAGE_SIZE != to % PAGE_SIZE)
-		return refuse_node(p, node, "xen,reg: the guest's address is not alike in its page");
+		return refuse_tree_node(p, node, "xen,reg: the guest's address is not alike in its page");
 	if (part.size == 0)
-		return refuse_node(p, node, "xen,reg: not registers of that device");
+		return refuse_tree_node(p, node, "xen,reg: not registers of that device");
 	if (to > BIT64(32) || passrest_is_taken(p->device.vm, &there))
-		return refuse_node(p, node, "xen,reg: the guest's machine has something else there");
+		return refuse_tree_node(p, node, "xen,reg: the guest's machine has something else there");
 	to += part.base - row->base;
 	note_place(claim, &part, to);
 	return passthrough_map(p, claim, to, &part);
@@ -126,11 +127,11 @@ static int map_rows(struct passthrough *p, struct pass_claim *claim, int node)
 	const fdt32_t *at = fdt_getprop(p->dtb, node, "xen,reg", &len);
 
 	if (at && (address < 1 || address > 2 || size < 1 || size > 2 || len % ((2 * address + size) * 4)))
-		return refuse_node(p, node, "xen,reg: not rows of address, size and the guest's address");
+		return refuse_tree_node(p, node, "xen,reg: not rows of address, size and the guest's address");
 	for (; !ret && at && len > 0; len -= (2 * address + size) * 4, at += 2 * address + size) {
-		struct host_range row = {cells(at, address), cells(at + address, size)};
+		struct host_range row = {number_of_cells(at, address), number_of_cells(at + address, size)};
 
-		ret = map_row(p, claim, node, &row, cells(at + address + size, address));
+		ret = map_reg_row(p, claim, node, &row, number_of_cells(at + address + size, address));
 	}
 	return ret;
 }
@@ -148,11 +149,11 @@ static int claim_node(struct passthrough *p, int node)
 	struct hostdev dev;
 
 	if (!path)
-		return refuse_node(p, node, "xen,path: not a path");
+		return refuse_tree_node(p, node, "xen,path: not a path");
 	if (!hostdev_find(path, &dev) && dev.master &&
 	    !fdt_getprop(p->dtb, node, "xen,force-assign-without-iommu", NULL))
-		return refuse_node(p, node,
-				   "it may write to any RAM by itself: only with xen,force-assign-without-iommu");
+		return refuse_tree_node(p, node,
+					"it may write to any RAM by itself: only with xen,force-assign-without-iommu");
 	return passthrough_claim(p, path, &way, node);
 }
 
@@ -166,9 +167,9 @@ static int walk_nodes(struct passthrough *p, int top, bool claims, uint32_t *cou
 		bool asks = fdt_getprop(p->dtb, node, "xen,path", NULL);
 
 		if (depth > DEPTH_MAX)
-			return refuse_node(p, node, "deeper than 8 levels");
+			return refuse_tree_node(p, node, "deeper than 8 levels");
 		if (!asks && fdt_getprop(p->dtb, node, "xen,reg", NULL))
-			return refuse_node(p, node, "xen,reg without xen,path");
+			return refuse_tree_node(p, node, "xen,reg without xen,path");
 		*count += asks;
 		if (asks && claims)
 			ret = claim_node(p, node);
@@ -179,8 +180,8 @@ static int walk_nodes(struct passthrough *p, int top, bool claims, uint32_t *cou
 int passdtb_create(struct passthrough *p)
 {
 	struct vm_config *cfg = &p->device.vm->config;
-	int ret = cfg->passthrough.size ? refuse(p, "beside passthrough: name the devices in one of them") : 0, top,
-	    gic;
+	int ret = cfg->passthrough.size ? refuse_tree(p, "beside passthrough: name the devices in one of them") : 0,
+	    top, gic;
 	uint32_t count = 0;
 
 	if (!ret)
@@ -189,7 +190,7 @@ int passdtb_create(struct passthrough *p)
 		return ret;
 	top = fdt_path_offset(p->dtb, "/passthrough");
 	if (top < 0)
-		return refuse(p, "no /passthrough in it");
+		return refuse_tree(p, "no /passthrough in it");
 	ret = walk_nodes(p, top, false, &count);
 	if (!ret)
 		ret = passthrough_make_room(p, count, cfg->passthrough_dtb.name);

@@ -39,7 +39,7 @@ void passkeep_put(const struct passthrough *p)
 	all_kept = kept;
 }
 
-static const struct pass_claim *find_claim(const struct passthrough *p, int node)
+static const struct pass_claim *find_claim_of_node(const struct passthrough *p, int node)
 {
 	for (uint32_t i = 0; i < p->count; i++)
 		if (p->claim[i].dev.node == node)
@@ -53,7 +53,7 @@ static void reset_some(struct kept *kept, const struct passthrough *p)
 	uint32_t left = 0;
 
 	for (uint32_t i = 0; i < kept->count; i++) {
-		const struct pass_claim *claim = find_claim(p, kept->node[i]);
+		const struct pass_claim *claim = find_claim_of_node(p, kept->node[i]);
 
 		if (!claim || !passquiet_reset(claim->quiet, claim->quiet_at))
 			kept->node[left++] = kept->node[i];
@@ -66,13 +66,13 @@ static bool has_all(const struct kept *kept, const struct passthrough *p)
 	if (kept->rest && !p->rest)
 		return false;
 	for (uint32_t i = 0; i < kept->count; i++)
-		if (!find_claim(p, kept->node[i]) && !(p->rest && passrest_has(p->rest, kept->node[i])))
+		if (!find_claim_of_node(p, kept->node[i]) && !(p->rest && passrest_has(p->rest, kept->node[i])))
 			return false;
 	return true;
 }
 
 /* Whether the RAM is out of quarantine. */
-static bool settle(struct kept *kept, const struct passthrough *p)
+static bool settle_kept(struct kept *kept, const struct passthrough *p)
 {
 	struct vm *vm = p->device.vm;
 
@@ -91,7 +91,7 @@ void passkeep_take(const struct passthrough *p)
 	while (*at) {
 		struct kept *kept = *at;
 
-		if (settle(kept, p)) {
+		if (settle_kept(kept, p)) {
 			*at = kept->next;
 			page_free(kept, KEPT_ORDER);
 		} else {

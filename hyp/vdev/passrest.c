@@ -30,7 +30,7 @@ struct rest_walk {
 	uint32_t regs, marks;
 };
 
-static void say(const struct passthrough *p, const char *path, const char *why)
+static void say_withheld(const struct passthrough *p, const char *path, const char *why)
 {
 	log_warn("vm %s: passthrough rest: %.95s: left out: %s", p->device.vm->config.name, path, why);
 }
@@ -50,8 +50,8 @@ bool passrest_is_taken(const struct vm *vm, const struct host_range *reg)
 	       ranges_overlap(reg->base, reg->size, vmcfg_ram_base(&vm->config), vm->config.ram_size);
 }
 
-static enum hostdev_fate judge(const struct passthrough *p, const struct dt_node *node, struct hostdev *dev,
-			       const char **why)
+static enum hostdev_fate judge_device(const struct passthrough *p, const struct dt_node *node, struct hostdev *dev,
+				      const char **why)
 {
 	enum hostdev_fate fate = hostdev_judge(node, dev, why);
 
@@ -92,7 +92,7 @@ static int visit_foreign(const struct dt_node *node, void *arg)
 	bool below = is_below_cut(walk, node);
 
 	if (!below) {
-		if (node->depth == 0 || judge(walk->p, node, &dev, &why) == HOSTDEV_GIVEN)
+		if (node->depth == 0 || judge_device(walk->p, node, &dev, &why) == HOSTDEV_GIVEN)
 			return 0;
 		walk->marks++;
 		walk->cut = node->depth;
@@ -119,7 +119,7 @@ static int show_part(struct passthrough *p, uint64_t base, uint64_t size)
 	return ret == -EEXIST ? 0 : ret;
 }
 
-static int show_page(struct passthrough *p, const struct host_range *reg, uint64_t page)
+static int show_register_page(struct passthrough *p, const struct host_range *reg, uint64_t page)
 {
 	uint64_t from = MAX(page, reg->base), to = MIN(page + PAGE_SIZE, reg->base + reg->size);
 	struct s2 *s2 = &p->device.vm->s2;
@@ -144,7 +144,7 @@ static const char *show_regs(struct passthrough *p, const struct hostdev *dev)
 
 		for (uint64_t page = align_down(reg->base, PAGE_SIZE); !ret && page < reg->base + reg->size;
 		     page += PAGE_SIZE)
-			ret = show_page(p, reg, page);
+			ret = show_register_page(p, reg, page);
 		sched_preempt();
 	}
 	return !ret             ? NULL
@@ -174,13 +174,13 @@ static int visit_given(const struct dt_node *node, void *arg)
 
 	if (node->depth == 0 || is_below_cut(walk, node))
 		return 0;
-	fate = judge(walk->p, node, &dev, &why);
+	fate = judge_device(walk->p, node, &dev, &why);
 	if (fate == HOSTDEV_GIVEN) {
 		why = show_regs(walk->p, &dev);
 		fate = why ? HOSTDEV_KEPT : fate;
 	}
 	if (why)
-		say(walk->p, dev.path, why);
+		say_withheld(walk->p, dev.path, why);
 	if (fate == HOSTDEV_GIVEN) {
 		walk->rest->devices += dev.reg_count != 0;
 		note_master(walk->rest, &dev);
@@ -225,7 +225,7 @@ static int forward_elsewhere(struct passthrough *p, uint32_t id)
  * Every SPI that nobody has, whether the tree names it or not: drivers of controllers that pass interrupts on unchanged
  * know some of them by heart. How each signals is the guest's to say.
  */
-static void forward_irqs(struct passthrough *p)
+static void forward_rest_irqs(struct passthrough *p)
 {
 	uint32_t end = MIN(gic_lines(), (uint32_t)VGIC_IRQS);
 
@@ -246,7 +246,7 @@ static void forward_irqs(struct passthrough *p)
 
 /* --- life */
 
-static void announce(const struct passthrough *p)
+static void announce_rest(const struct passthrough *p)
 {
 	const struct vm_config *cfg = &p->device.vm->config;
 
@@ -261,7 +261,7 @@ static void announce(const struct passthrough *p)
 			cfg->name);
 }
 
-static int allocate(struct passthrough *p, const struct rest_walk *count)
+static int allocate_rest(struct passthrough *p, const struct rest_walk *count)
 {
 	size_t marks = (count->marks + REST_MARKS_MORE) * sizeof(struct rest_mark),
 	       foreign = count->regs * sizeof(struct host_range);
@@ -286,7 +286,7 @@ int passrest_create(struct passthrough *p)
 	int ret;
 
 	dt_walk(hostdev_tree(), visit_foreign, &walk);
-	ret = allocate(p, &walk);
+	ret = allocate_rest(p, &walk);
 	if (ret)
 		return ret;
 	walk = (struct rest_walk){.p = p, .rest = p->rest};
@@ -297,10 +297,10 @@ int passrest_create(struct passthrough *p)
 		return passthrough_refuse(p, VMCFG_REST, "taken already by ", other->owner);
 	walk.cut = 0;
 	dt_walk(hostdev_tree(), visit_given, &walk);
-	forward_irqs(p);
+	forward_rest_irqs(p);
 	cfg->host_tree = cfg->alias_tree = hostdev_tree();
 	cfg->gic_phandle = fdt_get_phandle(hostdev_tree(), hostdev_gic());
-	announce(p);
+	announce_rest(p);
 	return 0;
 }
 

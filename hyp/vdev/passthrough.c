@@ -37,14 +37,14 @@ uint8_t *passthrough_show(uint64_t page)
 	return NULL;
 }
 
-static struct passthrough *passthrough(struct device *device)
+static struct passthrough *device_passthrough(struct device *device)
 {
 	return container_of(device, struct passthrough, device);
 }
 
 const struct passthrough *passthrough_of(const struct vm *vm)
 {
-	return passthrough(device_find(vm, &passthrough_class));
+	return device_passthrough(device_find(vm, &passthrough_class));
 }
 
 /*
@@ -201,7 +201,7 @@ static uint32_t find_irq(const struct pass_claim *claim, uint32_t count, uint32_
 	return 0;
 }
 
-static int forward_irqs(struct passthrough *p, struct pass_claim *claim, const struct pass_way *way)
+static int forward_claim_irqs(struct passthrough *p, struct pass_claim *claim, const struct pass_way *way)
 {
 	int ret;
 
@@ -241,7 +241,7 @@ static int find_quiet(struct passthrough *p, struct pass_claim *claim)
 }
 
 /* The boot line: what it is, where it was and where the guest has it. */
-static void announce(const struct passthrough *p, const struct pass_claim *claim)
+static void announce_claim(const struct passthrough *p, const struct pass_claim *claim)
 {
 	const struct hostdev *dev = &claim->dev;
 
@@ -278,9 +278,9 @@ int passthrough_claim(struct passthrough *p, const char *name, const struct pass
 	if (!ret)
 		ret = find_quiet(p, claim);
 	if (!ret)
-		ret = forward_irqs(p, claim, way);
+		ret = forward_claim_irqs(p, claim, way);
 	if (!ret)
-		announce(p, claim);
+		announce_claim(p, claim);
 	return ret;
 }
 
@@ -313,7 +313,7 @@ static uint32_t count_strings(const struct property_strings *list)
 
 static void passthrough_destroy(struct device *device)
 {
-	struct passthrough *p = passthrough(device);
+	struct passthrough *p = device_passthrough(device);
 
 	if (device->vm->keeps_ram)
 		passkeep_put(p);
@@ -329,7 +329,7 @@ static void passthrough_destroy(struct device *device)
 
 static int passthrough_create(struct device *device)
 {
-	struct passthrough *p = passthrough(device);
+	struct passthrough *p = device_passthrough(device);
 	const struct property_strings *list = &device->vm->config.passthrough;
 	uint32_t count = count_strings(list) - vmcfg_wants_rest(&device->vm->config);
 	int ret = 0;
@@ -348,7 +348,7 @@ static int passthrough_create(struct device *device)
 
 static int passthrough_finish(struct device *device)
 {
-	struct passthrough *p = passthrough(device);
+	struct passthrough *p = device_passthrough(device);
 	const struct vm_config *cfg = &device->vm->config;
 	int ret = 0;
 
@@ -367,7 +367,7 @@ static int passthrough_finish(struct device *device)
 /* What cannot be made quiet may go on writing where its driver has told it to: that RAM stays the VM's. */
 static void passthrough_quiesce(struct device *device)
 {
-	struct passthrough *p = passthrough(device);
+	struct passthrough *p = device_passthrough(device);
 
 	device->vm->keeps_ram = false;
 	for (uint32_t i = 0; i < p->count; i++) {

@@ -110,7 +110,7 @@ static enum fate fate_of(const char *name)
 	return FATE_COPY;
 }
 
-static uint32_t cell(const void *fdt, int node, const char *name, uint32_t missing)
+static uint32_t cell_or(const void *fdt, int node, const char *name, uint32_t missing)
 {
 	int len;
 	const fdt32_t *value = fdt_getprop(fdt, node, name, &len);
@@ -143,23 +143,23 @@ static int find_regulator(const void *fdt, const void *value, int len)
 /* The frequencies of the node's clocks, 0 where unknown; how many there are. 0: none, or not to be understood. */
 static uint32_t find_clocks(const struct passthrough *p, const void *fdt, int node, uint32_t hz[CLOCKS_MAX])
 {
-	uint32_t own = cell(fdt, node, "clock-frequency", p->device.vm->config.passthrough_hz), count = 0;
+	uint32_t own = cell_or(fdt, node, "clock-frequency", p->device.vm->config.passthrough_hz), count = 0;
 	int len;
 	const fdt32_t *at = fdt_getprop(fdt, node, "clocks", &len), *end = at + (at ? len / 4 : 0);
 
 	for (; at < end && count < CLOCKS_MAX; count++) {
 		int provider = fdt_node_offset_by_phandle(fdt, fdt32_ld(at));
-		uint32_t cells = provider < 0 ? UINT32_MAX : cell(fdt, provider, "#clock-cells", UINT32_MAX);
+		uint32_t cells = provider < 0 ? UINT32_MAX : cell_or(fdt, provider, "#clock-cells", UINT32_MAX);
 
 		if (cells > (uint32_t)(end - at) - 1U)
 			return 0;
 		at += 1U + cells;
-		hz[count] = cell(fdt, provider, "clock-frequency", own);
+		hz[count] = cell_or(fdt, provider, "clock-frequency", own);
 	}
 	return at == end ? count : 0;
 }
 
-static void say(const struct passthrough *p, const struct pass_claim *claim, const char *name, const char *what)
+static void say_of_node(const struct passthrough *p, const struct pass_claim *claim, const char *name, const char *what)
 {
 	log_warn("vm %s: passthrough %s: %.40s: %s", p->device.vm->config.name, claim->dev.path, name, what);
 }
@@ -171,12 +171,13 @@ static void report_clocks(const struct passthrough *p, const struct pass_claim *
 	uint32_t hz[CLOCKS_MAX], count = find_clocks(p, fdt, node, hz);
 
 	if (count == 0)
-		say(p, claim, "clocks", LEFT_OUT);
+		say_of_node(p, claim, "clocks", LEFT_OUT);
 	for (uint32_t i = 0; i < count; i++)
 		if (hz[i] == 0) {
-			say(p, claim, "clocks",
-			    "the host's tree does not say how fast: 24 MHz is assumed, clock-frequency of the VM says "
-			    "another");
+			say_of_node(p, claim, "clocks",
+				    "the host's tree does not say how fast: 24 MHz is assumed, clock-frequency of the "
+				    "VM says "
+				    "another");
 			return;
 		}
 }
@@ -208,7 +209,7 @@ static void report_node(const struct passthrough *p, const struct pass_claim *cl
 		if (!value)
 			continue;
 		if (is_left_out(fdt, claim->dev.node, node, name, value, len))
-			say(p, claim, name, LEFT_OUT);
+			say_of_node(p, claim, name, LEFT_OUT);
 		else if (fate_of(name) == FATE_CLOCKS)
 			report_clocks(p, claim, fdt, node);
 	}
@@ -219,7 +220,8 @@ static void report_node(const struct passthrough *p, const struct pass_claim *cl
 void passtree_report(const struct passthrough *p, const struct pass_claim *claim)
 {
 	if (claim->dev.irq_lost)
-		say(p, claim, "interrupts", "one does not arrive at the GIC by a way that virt7 knows: " LEFT_OUT);
+		say_of_node(p, claim, "interrupts",
+			    "one does not arrive at the GIC by a way that virt7 knows: " LEFT_OUT);
 	report_node(p, claim, claim->dev.node);
 }
 

@@ -162,8 +162,8 @@ static void write_irqs(const struct rest_copy *c, const struct dt_node *node)
  * A row of an interrupt-map at `from` (devicetree specification 2.4.3): its length in bytes, 0: there is no more, or no
  * sense in it. `*wider`: the bytes by which it is longer in the guest, whose GIC has unit addresses of two cells.
  */
-static uint32_t map_row(const struct rest_copy *c, uint32_t before, const uint8_t *from, const uint8_t *end,
-			uint32_t *wider, bool *to_gic)
+static uint32_t map_interrupt_row(const struct rest_copy *c, uint32_t before, const uint8_t *from, const uint8_t *end,
+				  uint32_t *wider, bool *to_gic)
 {
 	uint32_t unit, own;
 	int parent;
@@ -207,10 +207,11 @@ static void write_map(const struct rest_copy *c, const struct dt_node *node, con
 	bool to_gic = false;
 	uint8_t *to;
 
-	for (; before < 8U && (row = map_row(c, before, at, end, &wider, &to_gic)) > 0; at += row)
+	for (; before < 8U && (row = map_interrupt_row(c, before, at, end, &wider, &to_gic)) > 0; at += row)
 		total += row + wider;
 	to = tree_room(c->t, "interrupt-map", total);
-	for (at = from; to && total > 0 && (row = map_row(c, before, at, end, &wider, &to_gic)) > 0; at += row)
+	for (at = from; to && total > 0 && (row = map_interrupt_row(c, before, at, end, &wider, &to_gic)) > 0;
+	     at += row)
 		if (to_gic) {
 			to = put_map_row(c, to, at, before, row, wider);
 		} else {

@@ -45,7 +45,7 @@ static struct cfi *cfi_of(struct flash_part *part)
 }
 
 /* Once until the VM's reset: a guest may fill and erase for ever. */
-static void say_full(struct vflash *flash)
+static void say_flash_full(struct vflash *flash)
 {
 	const char *vm = flash->device.vm->config.name;
 
@@ -57,7 +57,7 @@ static void say_full(struct vflash *flash)
 }
 
 /* A command's bytes end at the end of its buffer, which is a page. */
-static uint32_t program(void *p, uint32_t offset, const uint64_t *data, uint32_t len)
+static uint32_t program_flash(void *p, uint32_t offset, const uint64_t *data, uint32_t len)
 {
 	struct flash_part *part = p;
 	int ret;
@@ -66,11 +66,11 @@ static uint32_t program(void *p, uint32_t offset, const uint64_t *data, uint32_t
 		return CFI_WRITE_BAD | CFI_LOCKED;
 	ret = flash_bank_clear(&part->bank, offset, data, len);
 	if (ret == -ENOSPC)
-		say_full(part->flash);
+		say_flash_full(part->flash);
 	return ret ? CFI_WRITE_BAD : 0;
 }
 
-static uint32_t erase(void *p, uint32_t sector)
+static uint32_t erase_sector(void *p, uint32_t sector)
 {
 	struct flash_part *part = p;
 
@@ -80,7 +80,7 @@ static uint32_t erase(void *p, uint32_t sector)
 	return 0;
 }
 
-static const struct cfi_memory memory = {program, erase};
+static const struct cfi_memory memory = {program_flash, erase_sector};
 
 /* It may refuse after a copy: a bank is too large for the bus' index, so that nobody asks twice (hyp/exit/mmio.h). */
 static uint64_t flash_read(struct vcpu *vcpu, void *p, uint32_t offset, uint32_t size)
@@ -128,7 +128,7 @@ static struct vflash *flash_of(const struct device *device)
 	return (struct vflash *)(uintptr_t)device;
 }
 
-static int refuse(const struct vflash *flash, const char *property, const char *wrong)
+static int refuse_flash(const struct vflash *flash, const char *property, const char *wrong)
 {
 	const char *vm = flash->device.vm->config.name;
 
@@ -137,7 +137,7 @@ static int refuse(const struct vflash *flash, const char *property, const char *
 	return -EINVAL;
 }
 
-static const char *check_config(const struct vflash *flash)
+static const char *check_flash_config(const struct vflash *flash)
 {
 	if (flash->device.number)
 		return WORDS_FLASH_TWICE;
@@ -146,7 +146,7 @@ static const char *check_config(const struct vflash *flash)
 	return NULL;
 }
 
-static int open_image(const struct vflash *flash, uint32_t n, struct bundle_image *image)
+static int open_flash_image(const struct vflash *flash, uint32_t n, struct bundle_image *image)
 {
 	static const char *const names[FLASH_BANKS] = {"code", "vars"};
 	const struct device *device = &flash->device;
@@ -158,14 +158,14 @@ static int open_image(const struct vflash *flash, uint32_t n, struct bundle_imag
 	if (bundle_find_image(device->bundle, vm, device->name, flash->part[n].image, image) ||
 	    unpack_image(device->bundle, vm, image))
 		return -EINVAL;
-	return image->size > CFI_BANK_SIZE ? refuse(flash, names[n], WORDS_FLASH_LARGE) : 0;
+	return image->size > CFI_BANK_SIZE ? refuse_flash(flash, names[n], WORDS_FLASH_LARGE) : 0;
 }
 
 static int make_bank(struct vflash *flash, uint32_t n)
 {
 	struct flash_part *part = &flash->part[n];
 	struct bundle_image image;
-	int ret = open_image(flash, n, &image);
+	int ret = open_flash_image(flash, n, &image);
 
 	if (ret)
 		return ret;
@@ -176,9 +176,9 @@ static int make_bank(struct vflash *flash, uint32_t n)
 	part->bank.exec = n == FLASH_CODE;
 	ret = flash_bank_make(&part->bank, image.data, (uint32_t)image.size, (uint8_t)part->fill);
 	if (ret == -ENOSPC)
-		return refuse(flash, NULL, "the host has not so much RAM free; give the host more memory");
+		return refuse_flash(flash, NULL, "the host has not so much RAM free; give the host more memory");
 	if (ret == -EIO)
-		return refuse(flash, NULL, "the host's memory does not answer; is its device tree right?");
+		return refuse_flash(flash, NULL, "the host's memory does not answer; is its device tree right?");
 	return ret;
 }
 
@@ -196,11 +196,11 @@ static int add_regions(struct vflash *flash)
 static int flash_create(struct device *device)
 {
 	struct vflash *flash = flash_of(device);
-	const char *wrong = check_config(flash);
+	const char *wrong = check_flash_config(flash);
 	int ret;
 
 	if (wrong)
-		return refuse(flash, NULL, wrong);
+		return refuse_flash(flash, NULL, wrong);
 	ret = make_bank(flash, FLASH_CODE);
 	if (ret)
 		return ret;

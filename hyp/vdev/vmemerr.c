@@ -34,7 +34,7 @@ static bool is_wanted(const struct device *device)
 }
 
 /* The guest may map the page as it likes: nothing of it stays in a cache. */
-static void put(const struct vmemerr *m, uint32_t offset, const void *from, size_t len)
+static void put_in_table(const struct vmemerr *m, uint32_t offset, const void *from, size_t len)
 {
 	struct vm *vm = m->device.vm;
 	struct guest_view *view;
@@ -50,7 +50,7 @@ static void put_header(const struct vmemerr *m)
 	const struct vmemerr_header header = {
 		VMEMERR_VERSION, sizeof(struct vmemerr_record), VMEMERR_CAPACITY, m->written, {0}};
 
-	put(m, 0, &header, sizeof(header));
+	put_in_table(m, 0, &header, sizeof(header));
 }
 
 /* The record before its number, the number before the interrupt. */
@@ -64,8 +64,8 @@ static void vmemerr_tell(struct device *device, ipa_t page, bool async)
 		return;
 	spin_lock(&m->lock);
 	record.count = m->written + 1U;
-	put(m, (uint32_t)(sizeof(struct vmemerr_header) + m->written % VMEMERR_CAPACITY * sizeof(record)), &record,
-	    sizeof(record));
+	put_in_table(m, (uint32_t)(sizeof(struct vmemerr_header) + m->written % VMEMERR_CAPACITY * sizeof(record)),
+		     &record, sizeof(record));
 	dmb_ish();
 	m->written++;
 	put_header(m);

@@ -82,7 +82,7 @@ struct fifo {
 
 struct vpl011 {
 	struct device device;
-	uint32_t fr; /* made anew by settle(), read without the lock */
+	uint32_t fr; /* made anew by vpl011_settle(), read without the lock */
 	struct spinlock lock;
 	bool line; /* as the vGIC was last told */
 	/* saved, from here on */
@@ -112,13 +112,13 @@ static uint32_t fifo_pop(struct fifo *fifo)
 }
 
 /* With the FIFOs off each is a holding register (3.3.7, FEN). */
-static uint32_t depth(const struct vpl011 *u)
+static uint32_t fifo_depth(const struct vpl011 *u)
 {
 	return u->lcr_h & LCR_H_FEN ? FIFO_MAX : 1U;
 }
 
 /* 3.3.9: 1/8, 1/4, 1/2, 3/4, 7/8 of the FIFO; reserved values as the last. */
-static uint32_t level(uint32_t select)
+static uint32_t fifo_level(uint32_t select)
 {
 	static const uint8_t levels[] = {2, 4, 8, 12, 14};
 
@@ -127,18 +127,18 @@ static uint32_t level(uint32_t select)
 
 static uint32_t rx_trigger(const struct vpl011 *u)
 {
-	return u->lcr_h & LCR_H_FEN ? level(FIELD(u->ifls, 3, 3)) : 1U;
+	return u->lcr_h & LCR_H_FEN ? fifo_level(FIELD(u->ifls, 3, 3)) : 1U;
 }
 
 static uint32_t tx_trigger(const struct vpl011 *u)
 {
-	return u->lcr_h & LCR_H_FEN ? level(FIELD(u->ifls, 0, 3)) : 0;
+	return u->lcr_h & LCR_H_FEN ? fifo_level(FIELD(u->ifls, 0, 3)) : 0;
 }
 
 /* A character, with its error bits, from the console or from our own transmitter in loopback (2.4.3). */
-static void receive(struct vpl011 *u, uint32_t value)
+static void vpl011_receive(struct vpl011 *u, uint32_t value)
 {
-	if (u->rx.count >= depth(u)) {
+	if (u->rx.count >= fifo_depth(u)) {
 		u->overrun = true;
 		u->rsr |= RSR_OE;
 		u->ris |= INT_OE;
@@ -173,18 +173,18 @@ static void rx_pull(struct vpl011 *u)
 	int c;
 
 	if ((u->cr & (CR_RXE | CR_LBE)) == CR_RXE)
-		while (u->rx.count < depth(u) && (c = console_getc(&u->device.vm->console)) >= 0)
-			receive(u, (uint32_t)c);
+		while (u->rx.count < fifo_depth(u) && (c = console_getc(&u->device.vm->console)) >= 0)
+			vpl011_receive(u, (uint32_t)c);
 	rx_update(u);
 }
 
 /* One character onto the line. False: the console is full, keep it. */
-static bool transmit(struct vpl011 *u, uint32_t value)
+static bool vpl011_transmit(struct vpl011 *u, uint32_t value)
 {
 	if (!console_putc(&u->device.vm->console, (uint8_t)value))
 		return false;
 	if (u->cr & CR_LBE) {
-		receive(u, value);
+		vpl011_receive(u, value);
 		rx_update(u);
 	}
 	return true;
@@ -196,7 +196,7 @@ static bool transmit(struct vpl011 *u, uint32_t value)
  */
 static void tx_drain(struct vpl011 *u)
 {
-	while (u->tx.count && transmit(u, u->tx.entry[u->tx.head % FIFO_MAX])) {
+	while (u->tx.count && vpl011_transmit(u, u->tx.entry[u->tx.head % FIFO_MAX])) {
 		fifo_pop(&u->tx);
 		if (u->tx.count <= tx_trigger(u))
 			u->ris |= INT_TX;
@@ -206,7 +206,7 @@ static void tx_drain(struct vpl011 *u)
 /* A write to a full FIFO is lost. */
 static void tx_write(struct vpl011 *u, uint32_t value)
 {
-	if (u->tx.count >= depth(u))
+	if (u->tx.count >= fifo_depth(u))
 		return;
 	fifo_push(&u->tx, value & 0xffU);
 	if (u->tx.count > tx_trigger(u))
@@ -215,15 +215,15 @@ static void tx_write(struct vpl011 *u, uint32_t value)
 }
 
 /* What is seen from outside follows the state: flags and interrupt line. Ends every change, under the lock. */
-static void settle(struct vpl011 *u)
+static void vpl011_settle(struct vpl011 *u)
 {
 	uint32_t fr = u->modem;
 	bool line = u->ris & u->imsc;
 
 	fr |= u->rx.count == 0 ? FR_RXFE : 0;
-	fr |= u->rx.count >= depth(u) ? FR_RXFF : 0;
+	fr |= u->rx.count >= fifo_depth(u) ? FR_RXFF : 0;
 	fr |= u->tx.count == 0 ? FR_TXFE : FR_BUSY;
-	fr |= u->tx.count >= depth(u) ? FR_TXFF : 0;
+	fr |= u->tx.count >= fifo_depth(u) ? FR_TXFF : 0;
 	__atomic_store_n(&u->fr, fr, __ATOMIC_RELAXED);
 	if (line != u->line) {
 		u->line = line;
@@ -251,7 +251,7 @@ static void lcr_h_write(struct vpl011 *u, uint32_t value)
 		rx_update(u);
 	}
 	if ((changed & value & LCR_H_BRK) && (u->cr & CR_LBE))
-		receive(u, DR_BE);
+		vpl011_receive(u, DR_BE);
 	rx_pull(u);
 }
 
@@ -290,7 +290,7 @@ static uint32_t read_id(uint32_t offset)
 }
 
 /* `offset` of a word */
-static uint32_t read_register(struct vpl011 *u, uint32_t offset)
+static uint32_t vpl011_read_register(struct vpl011 *u, uint32_t offset)
 {
 	switch (offset) {
 	case DR:
@@ -324,7 +324,7 @@ static uint32_t read_register(struct vpl011 *u, uint32_t offset)
 	}
 }
 
-static void write_register(struct vpl011 *u, uint32_t offset, uint32_t value)
+static void vpl011_write_register(struct vpl011 *u, uint32_t offset, uint32_t value)
 {
 	switch (offset) {
 	case DR:
@@ -375,8 +375,8 @@ static __attribute__((noinline)) uint32_t read_locked(struct vpl011 *u, uint32_t
 	uint32_t value;
 
 	spin_lock(&u->lock);
-	value = read_register(u, offset & ~3U) >> 8U * (offset & 3U);
-	settle(u);
+	value = vpl011_read_register(u, offset & ~3U) >> 8U * (offset & 3U);
+	vpl011_settle(u);
 	spin_unlock(&u->lock);
 	return value;
 }
@@ -396,8 +396,8 @@ static bool vpl011_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 	struct vpl011 *u = device;
 
 	spin_lock(&u->lock);
-	write_register(u, offset, value);
-	settle(u);
+	vpl011_write_register(u, offset, value);
+	vpl011_settle(u);
 	spin_unlock(&u->lock);
 	return true;
 }
@@ -409,7 +409,7 @@ static void vpl011_input_ready(struct console_stream *stream)
 
 	spin_lock(&u->lock);
 	rx_pull(u);
-	settle(u);
+	vpl011_settle(u);
 	spin_unlock(&u->lock);
 }
 
@@ -420,7 +420,7 @@ static void vpl011_tx_room(struct console_stream *stream)
 
 	spin_lock(&u->lock);
 	tx_drain(u);
-	settle(u);
+	vpl011_settle(u);
 	spin_unlock(&u->lock);
 }
 
@@ -437,7 +437,7 @@ static void vpl011_reset(struct device *device)
 	u->overrun = false;
 	u->rx = u->tx = (struct fifo){0};
 	rx_pull(u);
-	settle(u);
+	vpl011_settle(u);
 	spin_unlock(&u->lock);
 }
 
@@ -448,7 +448,7 @@ static void vpl011_restore(struct device *device)
 
 	spin_lock(&u->lock);
 	tx_drain(u);
-	settle(u);
+	vpl011_settle(u);
 	spin_unlock(&u->lock);
 }
 

@@ -41,28 +41,28 @@ struct vpl031 {
 static uint32_t clock_offset; /* seconds of 1970 at CNTPCT 0 */
 
 /* CNTPCT in seconds. */
-static uint64_t uptime(void)
+static uint64_t uptime_seconds(void)
 {
 	return timer_now() / timer_hz();
 }
 
 void vpl031_set_clock(uint32_t seconds)
 {
-	clock_offset = seconds - (uint32_t)uptime();
+	clock_offset = seconds - (uint32_t)uptime_seconds();
 }
 
 uint32_t vpl031_clock(void)
 {
-	return clock_offset + (uint32_t)uptime();
+	return clock_offset + (uint32_t)uptime_seconds();
 }
 
-static uint32_t counter(const struct vpl031 *rtc)
+static uint32_t clock_counter(const struct vpl031 *rtc)
 {
 	return vpl031_clock() + rtc->offset;
 }
 
 /* The interrupt line follows the state. Ends every change, under the lock. */
-static void settle(struct vpl031 *rtc)
+static void vpl031_settle(struct vpl031 *rtc)
 {
 	bool line = rtc->raw & rtc->mask;
 
@@ -81,7 +81,7 @@ static void alarm_expired(struct timer *timer)
 	if (rtc->waiting && timer_now() >= rtc->deadline) {
 		rtc->waiting = false;
 		rtc->raw = 1;
-		settle(rtc);
+		vpl031_settle(rtc);
 	}
 	spin_unlock(&rtc->lock);
 }
@@ -89,25 +89,25 @@ static void alarm_expired(struct timer *timer)
 /* After the match or the counter has changed: they are equal now, or will be in up to 2^32 - 1 seconds (2.1.1). */
 static void set_alarm(struct vpl031 *rtc)
 {
-	uint32_t left = rtc->match - counter(rtc);
+	uint32_t left = rtc->match - clock_counter(rtc);
 
 	rtc->waiting = left != 0;
 	if (left == 0) {
 		rtc->raw = 1;
 		return;
 	}
-	rtc->deadline = (uptime() + left) * timer_hz();
+	rtc->deadline = (uptime_seconds() + left) * timer_hz();
 	rtc->alarm.expired = alarm_expired;
 	timer_arm(&rtc->alarm, rtc->deadline);
 }
 
-static uint32_t read_register(const struct vpl031 *rtc, uint32_t offset)
+static uint32_t vpl031_read_register(const struct vpl031 *rtc, uint32_t offset)
 {
 	static const uint8_t id[8] = {0x31, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
 
 	switch (offset) {
 	case DR:
-		return counter(rtc);
+		return clock_counter(rtc);
 	case MR:
 		return rtc->match;
 	case LR:
@@ -125,7 +125,7 @@ static uint32_t read_register(const struct vpl031 *rtc, uint32_t offset)
 	}
 }
 
-static void write_register(struct vpl031 *rtc, uint32_t offset, uint32_t value)
+static void vpl031_write_register(struct vpl031 *rtc, uint32_t offset, uint32_t value)
 {
 	switch (offset) {
 	case MR:
@@ -134,7 +134,7 @@ static void write_register(struct vpl031 *rtc, uint32_t offset, uint32_t value)
 		break;
 	case LR:
 		rtc->load = value;
-		rtc->offset += value - counter(rtc);
+		rtc->offset += value - clock_counter(rtc);
 		set_alarm(rtc);
 		break;
 	case IMSC:
@@ -155,7 +155,7 @@ static uint64_t vpl031_read(struct vcpu *vcpu, void *device, uint32_t offset, ui
 	uint32_t value;
 
 	spin_lock(&rtc->lock);
-	value = read_register(rtc, offset & ~3U) >> 8U * (offset & 3U);
+	value = vpl031_read_register(rtc, offset & ~3U) >> 8U * (offset & 3U);
 	spin_unlock(&rtc->lock);
 	return size == 4U ? value : value & (BIT(8U * size) - 1U);
 }
@@ -165,8 +165,8 @@ static bool vpl031_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 	struct vpl031 *rtc = device;
 
 	spin_lock(&rtc->lock);
-	write_register(rtc, offset, value);
-	settle(rtc);
+	vpl031_write_register(rtc, offset, value);
+	vpl031_settle(rtc);
 	spin_unlock(&rtc->lock);
 	return true;
 }
@@ -179,7 +179,7 @@ static void vpl031_reset(struct device *device)
 	rtc->offset = rtc->match = rtc->load = rtc->mask = rtc->raw = 0;
 	rtc->waiting = false;
 	timer_cancel(&rtc->alarm);
-	settle(rtc);
+	vpl031_settle(rtc);
 	spin_unlock(&rtc->lock);
 }
 
@@ -189,9 +189,9 @@ static void vpl031_restore(struct device *device)
 	struct vpl031 *rtc = container_of(device, struct vpl031, device);
 
 	spin_lock(&rtc->lock);
-	if (rtc->match != counter(rtc))
+	if (rtc->match != clock_counter(rtc))
 		set_alarm(rtc);
-	settle(rtc);
+	vpl031_settle(rtc);
 	spin_unlock(&rtc->lock);
 }
 

@@ -50,7 +50,7 @@ static struct vpl061 *vpl061_of(const struct vm *vm)
 }
 
 /* 3.3.7: a level shows as long as it stands, an edge until it is cleared. */
-static uint32_t raw(const struct vpl061 *g)
+static uint32_t raw_interrupts(const struct vpl061 *g)
 {
 	uint32_t level = g->sense & ~(uint32_t)(g->in ^ g->event) & ~(uint32_t)g->dir;
 
@@ -58,9 +58,9 @@ static uint32_t raw(const struct vpl061 *g)
 }
 
 /* The interrupt line follows the state. Ends every change, under the lock. */
-static void settle(struct vpl061 *g)
+static void vpl061_settle(struct vpl061 *g)
 {
-	bool line = raw(g) & g->enable;
+	bool line = raw_interrupts(g) & g->enable;
 
 	if (line != g->line) {
 		g->line = line;
@@ -75,10 +75,10 @@ static void set_input(struct vpl061 *g, uint8_t in)
 
 	g->edges |= (uint8_t)(changed & (g->both | ~(uint32_t)(in ^ g->event)));
 	g->in = in;
-	settle(g);
+	vpl061_settle(g);
 }
 
-static uint32_t read_register(const struct vpl061 *g, uint32_t offset)
+static uint32_t vpl061_read_register(const struct vpl061 *g, uint32_t offset)
 {
 	static const uint8_t id[8] = {0x61, 0x10, 0x04, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
 
@@ -96,9 +96,9 @@ static uint32_t read_register(const struct vpl061 *g, uint32_t offset)
 	case IE:
 		return g->enable;
 	case RIS:
-		return raw(g);
+		return raw_interrupts(g);
 	case MIS:
-		return raw(g) & g->enable;
+		return raw_interrupts(g) & g->enable;
 	case AFSEL:
 		return g->afsel;
 	default:
@@ -106,7 +106,7 @@ static uint32_t read_register(const struct vpl061 *g, uint32_t offset)
 	}
 }
 
-static void write_register(struct vpl061 *g, uint32_t offset, uint8_t value)
+static void vpl061_write_register(struct vpl061 *g, uint32_t offset, uint8_t value)
 {
 	if (offset < DATA_END) {
 		g->out = (uint8_t)((g->out & ~(offset >> 2)) | (value & offset >> 2));
@@ -149,7 +149,7 @@ static uint64_t vpl061_read(struct vcpu *vcpu, void *device, uint32_t offset, ui
 	if (offset & 3U)
 		return 0;
 	spin_lock(&g->lock);
-	value = read_register(g, offset);
+	value = vpl061_read_register(g, offset);
 	spin_unlock(&g->lock);
 	return value;
 }
@@ -161,8 +161,8 @@ static bool vpl061_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 	if (offset & 3U)
 		return true;
 	spin_lock(&g->lock);
-	write_register(g, offset, (uint8_t)value);
-	settle(g);
+	vpl061_write_register(g, offset, (uint8_t)value);
+	vpl061_settle(g);
 	spin_unlock(&g->lock);
 	return true;
 }
@@ -211,7 +211,7 @@ static void vpl061_reset(struct device *device)
 
 	spin_lock(&g->lock);
 	g->out = g->in = g->dir = g->sense = g->both = g->event = g->enable = g->afsel = g->edges = 0;
-	settle(g);
+	vpl061_settle(g);
 	spin_unlock(&g->lock);
 }
 
@@ -223,7 +223,7 @@ static void vpl061_restore(struct device *device)
 	spin_lock(&g->lock);
 	if (g->in)
 		hold_key(g);
-	settle(g);
+	vpl061_settle(g);
 	spin_unlock(&g->lock);
 }
 

@@ -62,7 +62,7 @@ struct blk_segment {
 #define FRONT_BYTES (sizeof(struct blk_header) + sizeof(struct blk_segment))
 static_assert(FRONT_BYTES <= VIRTQ_STEP_PIECES, "virtq_reserve()");
 
-static uint8_t check_range(const struct vblk *b, uint64_t sector, uint64_t bytes)
+static uint8_t check_sectors(const struct vblk *b, uint64_t sector, uint64_t bytes)
 {
 	uint64_t sectors = b->disk.size / DISK_SECTOR;
 
@@ -76,7 +76,7 @@ static void set_range(struct vblk *b, uint64_t sector, uint64_t bytes)
 {
 	struct blk_request *r = &b->request;
 
-	r->status = check_range(b, sector, bytes);
+	r->status = check_sectors(b, sector, bytes);
 	r->at = sector * DISK_SECTOR;
 	r->left = r->status == S_OK ? bytes : 0;
 }
@@ -150,7 +150,7 @@ static bool begin_request(struct vblk *b, struct virtq_chain *chain, struct virt
 }
 
 /* Once, until the VM is reset: a driver that goes on writing must not fill the console. */
-static void say_full(struct vblk *b)
+static void say_disk_full(struct vblk *b)
 {
 	struct vm *vm = b->virtio.device.vm;
 
@@ -211,7 +211,7 @@ static void move_data(struct vblk *b, struct virtq_chain *chain, struct virtq_st
 
 	if (unlikely(ret != 0)) {
 		if (ret == -ENOSPC)
-			say_full(b);
+			say_disk_full(b);
 		vblk_fail(r);
 		return;
 	}
@@ -224,8 +224,8 @@ static void move_data(struct vblk *b, struct virtq_chain *chain, struct virtq_st
 
 /* The status is the last byte that the device may write. What is in front of it and was not written counts for nothing.
  */
-static enum virtio_served end_request(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step,
-				      uint32_t *written)
+static enum virtio_served blk_end_request(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step,
+					  uint32_t *written)
 {
 	struct blk_request *r = &b->request;
 	uint32_t skipped = chain->out.left - 1U;
@@ -273,7 +273,7 @@ static bool move_shown(struct vblk *b, const struct blk_shown *shown, bool in)
 	if (load_words_checked(word, shown->header) || word[0] != (in ? T_IN : T_OUT))
 		return false;
 	sector = word[2] | (uint64_t)word[3] << 32;
-	if (check_range(b, sector, n) != S_OK)
+	if (check_sectors(b, sector, n) != S_OK)
 		return false;
 	if (in) {
 		const uint8_t *from = disk_shown(&b->disk, sector * DISK_SECTOR, n);
@@ -324,7 +324,7 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 	} else if (b->request.left > 0) {
 		move_data(b, chain, step);
 	}
-	return b->request.left > 0 ? VIRTIO_MORE : end_request(b, chain, step, written);
+	return b->request.left > 0 ? VIRTIO_MORE : blk_end_request(b, chain, step, written);
 }
 
 static void blk_forget(struct virtio_device *v, uint32_t queue)
@@ -351,7 +351,7 @@ static int refuse_disk(const struct vblk *b, const char *wrong)
 }
 
 /* NULL, or what does not go together. */
-static const char *check_config(const struct vblk *b)
+static const char *check_disk_config(const struct vblk *b)
 {
 	if (b->host_path || b->partition > 0 || b->claim.count > 0)
 		return vblk_check_host(b);
@@ -383,7 +383,7 @@ static int make_disk(struct vblk *b, const struct bundle_image *image)
 static int open_disk(struct vblk *b)
 {
 	const struct device *device = &b->virtio.device;
-	const char *wrong = check_config(b), *vm = device->vm->config.name;
+	const char *wrong = check_disk_config(b), *vm = device->vm->config.name;
 	struct bundle_image image = {0};
 
 	if (wrong)

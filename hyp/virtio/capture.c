@@ -30,14 +30,14 @@ void capture_end(struct capture *c)
 	page_free(c->ring, page_order(RING_SIZE));
 }
 
-static struct captured *slot(const struct capture *c, uint32_t number)
+static struct captured *capture_slot(const struct capture *c, uint32_t number)
 {
 	return (struct captured *)(void *)(c->ring + (size_t)(number % c->slots) * c->slot_size);
 }
 
 const struct captured *capture_first(struct capture *c)
 {
-	return __atomic_load_n(&c->put, __ATOMIC_ACQUIRE) == c->taken ? NULL : slot(c, c->taken);
+	return __atomic_load_n(&c->put, __ATOMIC_ACQUIRE) == c->taken ? NULL : capture_slot(c, c->taken);
 }
 
 void capture_drop(struct capture *c)
@@ -46,9 +46,9 @@ void capture_drop(struct capture *c)
 }
 
 /* RAM that aborts, or is gone, since the frame was looked at leaves a part of it out. */
-static void keep(struct capture *c, struct guest_view *view, const struct net_frame *frame)
+static void capture_keep(struct capture *c, struct guest_view *view, const struct net_frame *frame)
 {
-	struct captured *to = slot(c, c->put);
+	struct captured *to = capture_slot(c, c->put);
 	struct guest_cursor rest = frame->rest;
 	uint32_t head = MIN(frame->head_len, c->bytes), more = MIN(frame->rest_len, c->bytes - head);
 
@@ -66,7 +66,7 @@ void capture_frame(const struct switch_port *from, struct guest_view *view, cons
 	if (!c)
 		return;
 	if (c->put - __atomic_load_n(&c->taken, __ATOMIC_ACQUIRE) < c->slots)
-		keep(c, view, frame);
+		capture_keep(c, view, frame);
 	else
 		c->lost++;
 	switch_unlock_mirror(from);

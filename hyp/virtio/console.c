@@ -48,7 +48,7 @@ static struct vconsole *vconsole_of_stream(struct console_stream *stream)
 }
 
 /* A new chain, but for the one that was half sent when the device was saved: its first c->sent bytes are. */
-static void begin_chain(struct vconsole *c, struct virtq_chain *chain)
+static void vconsole_begin_chain(struct vconsole *c, struct virtq_chain *chain)
 {
 	chain->phase++;
 	if (!c->restored)
@@ -65,14 +65,14 @@ static enum virtio_served end_chain(struct vconsole *c)
 }
 
 /* What the console does not take stays where it is, to be read again. */
-static enum virtio_served transmit(struct vconsole *c, struct virtq_chain *chain, struct virtq_step *step)
+static enum virtio_served vconsole_transmit(struct vconsole *c, struct virtq_chain *chain, struct virtq_step *step)
 {
 	struct guest_cursor from;
 	uint8_t bytes[CONSOLE_STEP];
 	uint32_t n, taken;
 
 	if (chain->phase == VIRTQ_NO_REQUEST)
-		begin_chain(c, chain);
+		vconsole_begin_chain(c, chain);
 	if (chain->in.left == 0)
 		return end_chain(c);
 	n = virtq_share(step, &chain->in, chain->in.left);
@@ -93,8 +93,8 @@ static enum virtio_served transmit(struct vconsole *c, struct virtq_chain *chain
 }
 
 /* As much as has been typed, and a buffer may stay half empty. */
-static enum virtio_served receive(struct vconsole *c, struct virtq_chain *chain, struct virtq_step *step,
-				  uint32_t *written)
+static enum virtio_served vconsole_receive(struct vconsole *c, struct virtq_chain *chain, struct virtq_step *step,
+					   uint32_t *written)
 {
 	uint8_t bytes[CONSOLE_STEP];
 	uint32_t n = 0;
@@ -122,7 +122,7 @@ static enum virtio_served console_serve(struct virtio_device *v, uint32_t queue,
 	struct vconsole *c = vconsole_of(v);
 
 	step->bytes = MIN(step->bytes, CONSOLE_STEP);
-	return queue == QUEUE_TRANSMIT ? transmit(c, chain, step) : receive(c, chain, step, written);
+	return queue == QUEUE_TRANSMIT ? vconsole_transmit(c, chain, step) : vconsole_receive(c, chain, step, written);
 }
 
 /* A character without a queue, at any time (5.3.4). There is nobody who could wait for room. */
@@ -160,7 +160,7 @@ static void input_ready(struct console_stream *stream)
 	virtio_wake(&vconsole_of_stream(stream)->virtio, QUEUE_RECEIVE);
 }
 
-static void room(struct console_stream *stream)
+static void vconsole_room(struct console_stream *stream)
 {
 	virtio_wake(&vconsole_of_stream(stream)->virtio, QUEUE_TRANSMIT);
 }
@@ -196,7 +196,7 @@ static int vconsole_create(struct device *device)
 	if (ret)
 		return ret;
 	c->stream.input_ready = input_ready;
-	c->stream.room = room;
+	c->stream.room = vconsole_room;
 	ret = console_make(&c->stream, device->vm, c->name, &device->vm->console);
 	if (!ret)
 		ret = virtio_create(&c->virtio, &console_backend, &c->state, 0);

@@ -309,7 +309,7 @@ static void write_queue(struct virtio_device *v, uint32_t reg, uint32_t value)
 	show_queue(v);
 }
 
-static void write_register(struct vcpu *vcpu, struct virtio_device *v, uint32_t reg, uint32_t value)
+static void virtio_write_register(struct vcpu *vcpu, struct virtio_device *v, uint32_t reg, uint32_t value)
 {
 	switch (reg) {
 	case VIRTIO_DEVICE_FEATURES_SEL:
@@ -343,7 +343,7 @@ void virtio_write(struct vcpu *vcpu, struct virtio_device *v, uint32_t reg, uint
 	if (reg >= VIRTIO_CONFIG && v->backend->write_config)
 		v->backend->write_config(v, reg - VIRTIO_CONFIG, value, size);
 	else if (reg < VIRTIO_CONFIG && size == MMIO_WORD)
-		write_register(vcpu, v, reg, value);
+		virtio_write_register(vcpu, v, reg, value);
 	settle_runs(v);
 	unlock_all(v);
 }
@@ -362,7 +362,7 @@ void virtio_config_change(struct virtio_device *v, uint32_t offset, const void *
 		virtio_irq_set(v, VIRTIO_INT_CONFIG, 0);
 }
 
-static uint64_t offered(const struct virtio_device *v, uint64_t own)
+static uint64_t offered_features(const struct virtio_device *v, uint64_t own)
 {
 	if (v->legacy)
 		return (own & UINT32_MAX) | COMMON_FEATURES | BIT64(VIRTIO_F_ANY_LAYOUT);
@@ -386,7 +386,7 @@ static size_t pieces_size(const struct virtio_device *v)
 	return (size_t)v->backend->queues * v->backend->queue_size * sizeof(*v->pieces);
 }
 
-static int make_queues(struct virtio_device *v)
+static int virtio_make_queues(struct virtio_device *v)
 {
 	v->pieces = page_alloc(page_order(pieces_size(v)));
 	if (!v->pieces)
@@ -415,8 +415,8 @@ int virtio_create(struct virtio_device *v, const struct virtio_backend *backend,
 	v->backend = backend;
 	v->state = state;
 	v->legacy |= vm->config.virtio_legacy;
-	v->features = offered(v, backend->features | more_features);
-	ret = make_queues(v);
+	v->features = offered_features(v, backend->features | more_features);
+	ret = virtio_make_queues(v);
 	if (ret)
 		return ret;
 	make_page(v);

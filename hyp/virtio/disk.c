@@ -20,7 +20,7 @@ static size_t table_size(const struct disk *disk)
 	return disk->pages * sizeof(*disk->page);
 }
 
-static int take_ram(struct disk *disk, uint64_t size)
+static int disk_take_ram(struct disk *disk, uint64_t size)
 {
 	while (size > 0) {
 		pa_t base = pa(0);
@@ -48,7 +48,7 @@ int disk_make(struct disk *disk, const uint8_t *image, uint64_t size, uint64_t r
 	disk->page = page_alloc(page_order(table_size(disk)));
 	if (!disk->page)
 		return -ENOMEM;
-	ret = take_ram(disk, align_up(ram, BLOCK_SIZE));
+	ret = disk_take_ram(disk, align_up(ram, BLOCK_SIZE));
 	if (ret)
 		disk_free(disk);
 	return ret;
@@ -116,7 +116,7 @@ static bool is_bad(struct disk *disk, uint64_t at)
 }
 
 /* Show it. NULL: it is bad. */
-static uint8_t *show_page(struct disk *disk, uint32_t page)
+static uint8_t *disk_show_page(struct disk *disk, uint32_t page)
 {
 	uint64_t at = page_address(disk, page);
 
@@ -126,15 +126,16 @@ static uint8_t *show_page(struct disk *disk, uint32_t page)
 }
 
 /* The number, from 1, of the page of RAM that stands for the disk's page with `at`; 0: none does. */
-static inline uint32_t page_at(const struct disk *disk, uint64_t at)
+static inline uint32_t disk_page_at(const struct disk *disk, uint64_t at)
 {
 	return disk->page ? disk->page[index_nospec((uint32_t)(at / PAGE_SIZE), disk->pages)] : 0;
 }
 
-/* Byte `at` of the disk, in the page of RAM that stands for its page, page_at(), and is shown now. NULL: it is bad. */
+/* Byte `at` of the disk, in the page of RAM that stands for its page, disk_page_at(), and is shown now. NULL: it is
+ * bad. */
 static uint8_t *show_written(struct disk *disk, uint64_t at, uint32_t page)
 {
-	uint8_t *shown = show_page(disk, page - 1U);
+	uint8_t *shown = disk_show_page(disk, page - 1U);
 
 	return shown ? shown + (at & (PAGE_SIZE - 1U)) : NULL;
 }
@@ -159,7 +160,7 @@ static uint32_t in_page(uint64_t at, uint32_t len)
 /* Byte `at` of the disk, and how many of *len are in one place there. NULL: the page is bad. */
 static const uint8_t *data_at(struct disk *disk, uint64_t at, uint32_t *len)
 {
-	uint32_t page = page_at(disk, at);
+	uint32_t page = disk_page_at(disk, at);
 
 	if (disk->page)
 		*len = in_page(at, *len);
@@ -176,7 +177,7 @@ const uint8_t *disk_shown(struct disk *disk, uint64_t at, uint32_t len)
 
 uint8_t *disk_place(struct disk *disk, uint64_t at, uint32_t len)
 {
-	uint32_t page = page_at(disk, at);
+	uint32_t page = disk_page_at(disk, at);
 
 	return page && in_page(at, len) == len ? show_written(disk, at, page) : NULL;
 }
@@ -218,7 +219,7 @@ static int write_new(struct disk *disk, uint64_t at, struct guest_view *view, st
 	uint8_t *to = NULL;
 	int ret = 0;
 
-	while (disk->used < disk->limit && (to = show_page(disk, disk->used)) == NULL)
+	while (disk->used < disk->limit && (to = disk_show_page(disk, disk->used)) == NULL)
 		disk->used++; /* a bad one is nobody's */
 	if (!to)
 		return -ENOSPC;
@@ -234,7 +235,7 @@ static int write_new(struct disk *disk, uint64_t at, struct guest_view *view, st
 /* What is lost is written anew by who writes all of the page, into another one, as a drive would do it. */
 static int write_old(struct disk *disk, uint64_t at, struct guest_view *view, struct guest_cursor *from, uint32_t len)
 {
-	uint8_t *to = show_written(disk, at, page_at(disk, at));
+	uint8_t *to = show_written(disk, at, disk_page_at(disk, at));
 
 	if (!to)
 		return len == PAGE_SIZE ? write_new(disk, at, view, from, len) : -EIO;
@@ -248,7 +249,7 @@ int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct g
 	while (!ret && len > 0) {
 		uint32_t n = in_page(at, len);
 
-		if (page_at(disk, at))
+		if (disk_page_at(disk, at))
 			ret = write_old(disk, at, view, from, n);
 		else
 			ret = write_new(disk, at, view, from, n);
@@ -260,7 +261,7 @@ int disk_write(struct disk *disk, uint64_t at, struct guest_view *view, struct g
 
 static int zero_page(struct disk *disk, uint64_t at, uint32_t len)
 {
-	uint8_t *to = show_written(disk, at, page_at(disk, at));
+	uint8_t *to = show_written(disk, at, disk_page_at(disk, at));
 
 	if (!to && len < PAGE_SIZE)
 		return -EIO;
@@ -278,7 +279,7 @@ int disk_zero(struct disk *disk, uint64_t at, uint32_t len)
 	while (!ret && len > 0) {
 		uint32_t n = in_page(at, len);
 
-		if (page_at(disk, at))
+		if (disk_page_at(disk, at))
 			ret = zero_page(disk, at, n);
 		at += n;
 		len -= n;

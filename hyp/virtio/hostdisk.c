@@ -144,7 +144,7 @@ static bool is_short(const struct hostdisk *disk, const struct slot *slot, uint3
 	return !disk->v.legacy && written < slot->writes;
 }
 
-static void end_request(struct hostdisk *disk, uint32_t index, uint32_t written)
+static void hostdisk_end_request(struct hostdisk *disk, uint32_t index, uint32_t written)
 {
 	struct slot *slot = &disk->slot[index];
 
@@ -167,7 +167,7 @@ static bool is_any_late(const struct hostdisk *disk)
 }
 
 /* No more than there can be: whatever the device says, this ends. True: the last late one has ended. */
-static bool collect(struct hostdisk *disk)
+static bool collect_ended(struct hostdisk *disk)
 {
 	uint32_t desc, len;
 	bool late = false;
@@ -175,7 +175,7 @@ static bool collect(struct hostdisk *disk)
 	for (uint32_t n = 0; n < QUEUE_SIZE && hostq_take(&disk->q, &desc, &len); n++)
 		if (desc / DESCRIPTORS < HOSTDISK_SLOTS && disk->slot[desc / DESCRIPTORS].busy) {
 			late |= disk->slot[desc / DESCRIPTORS].late;
-			end_request(disk, desc / DESCRIPTORS, len);
+			hostdisk_end_request(disk, desc / DESCRIPTORS, len);
 		}
 	return unlikely(late) && !is_any_late(disk);
 }
@@ -185,7 +185,7 @@ static bool collect_locked(struct hostdisk *disk)
 	bool late;
 
 	spin_lock(&disk->lock);
-	late = collect(disk);
+	late = collect_ended(disk);
 	spin_unlock(&disk->lock);
 	return late;
 }
@@ -344,7 +344,7 @@ static void wake_nobody(struct hostdisk_user *user)
 }
 
 /* Interrupts are masked here, so the queue is looked at. */
-static bool has_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
+static bool request_has_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
 {
 	(void)collect_locked(disk);
 	return hostdisk_ended(disk, user, failed);
@@ -363,7 +363,7 @@ static int read_now(struct hostdisk *disk, struct hostdisk_user *user, uint64_t 
 			hostdisk_begin(disk, user, HOSTDISK_READ, sector, HOSTDISK_SECTOR);
 			begun = true;
 		}
-		if (has_ended(disk, user, &failed)) {
+		if (request_has_ended(disk, user, &failed)) {
 			memcpy(to, data, HOSTDISK_SECTOR);
 			return failed ? -EIO : 0;
 		}

@@ -79,7 +79,7 @@ void virtio_irq_set(struct virtio_device *v, uint32_t set, uint32_t clear)
  * The interrupt is an edge: what has come since the driver looked, or what it leaves for later, is a new one, or a
  * driver that acknowledges one bit would wait for ever for the other.
  */
-static void acknowledge(struct virtio_device *v, uint32_t bits)
+static void acknowledge_irq(struct virtio_device *v, uint32_t bits)
 {
 	uint32_t status;
 
@@ -212,7 +212,7 @@ static bool serve_device(struct virtio_device *v)
 }
 
 /* guest_is_uncached(), of the VM whose vCPU is loaded here. */
-static inline bool is_uncached(const struct vcpu *vcpu)
+static inline bool vcpu_is_uncached(const struct vcpu *vcpu)
 {
 	return vcpu->vm->uncached || (read_sctlr() & SCTLR_CACHES_ON) != SCTLR_CACHES_ON;
 }
@@ -225,7 +225,7 @@ static void serve_now(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue
 {
 	struct fault_kept kept = fault_keep();
 
-	if (is_uncached(vcpu) || !virtq_is_idle(&v->queue[queue])) {
+	if (vcpu_is_uncached(vcpu) || !virtq_is_idle(&v->queue[queue])) {
 		uint64_t began = timer_now();
 
 		v->last = queue;
@@ -238,7 +238,7 @@ static void serve_now(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue
 }
 
 /* Whoever else serves the device, or must wait for its driver, finds the mark. */
-static void notify(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
+static void notify_queue(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
 {
 	if (unlikely(queue >= v->backend->queues))
 		return;
@@ -268,9 +268,9 @@ static bool bus_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t
 	if (unlikely(!v))
 		return true;
 	if (likely(size == MMIO_WORD) && reg == VIRTIO_QUEUE_NOTIFY)
-		notify(vcpu, v, value);
+		notify_queue(vcpu, v, value);
 	else if (likely(size == MMIO_WORD) && reg == VIRTIO_INTERRUPT_ACK)
-		acknowledge(v, value);
+		acknowledge_irq(v, value);
 	else
 		virtio_write(vcpu, v, reg, value, size);
 	return true;

@@ -68,7 +68,7 @@ bool vnet_wants(const struct vnet *n, const uint8_t *mac)
 }
 
 /* The next bytes of the command, a few that are wanted together. */
-static enum found take(struct virtq_chain *chain, struct virtq_step *step, void *to, uint32_t len)
+static enum found take_bytes(struct virtq_chain *chain, struct virtq_step *step, void *to, uint32_t len)
 {
 	if (chain->in.left < len)
 		return WRONG;
@@ -93,7 +93,7 @@ static enum found set_mode(struct vnet *n, uint32_t mode, struct virtq_chain *ch
 
 	if (mode >= RX_COMMANDS || !virtio_has(&n->virtio, mode > RX_ALLMULTI ? F_CTRL_EXTRA : F_CTRL_RX))
 		return WRONG;
-	found = take(chain, step, &on, sizeof(on));
+	found = take_bytes(chain, step, &on, sizeof(on));
 	if (found != FINE)
 		return found;
 	filter.modes = (filter.modes & ~BIT(mode)) | (on ? BIT(mode) : 0);
@@ -102,10 +102,10 @@ static enum found set_mode(struct vnet *n, uint32_t mode, struct virtq_chain *ch
 }
 
 /* Its driver may go by another address where the switch lets it send from one; the port's own stays as it is. */
-static enum found set_address(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
+static enum found set_mac_address(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
 {
 	uint8_t mac[MAC_BYTES];
-	enum found found = virtio_has(&n->virtio, F_CTRL_MAC) ? take(chain, step, mac, sizeof(mac)) : WRONG;
+	enum found found = virtio_has(&n->virtio, F_CTRL_MAC) ? take_bytes(chain, step, mac, sizeof(mac)) : WRONG;
 
 	if (found != FINE)
 		return found;
@@ -126,7 +126,7 @@ static uint64_t *list_of(struct net_command *c)
 static enum found begin_list(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
 {
 	struct net_command *c = &n->command;
-	enum found found = take(chain, step, &c->left, sizeof(c->left));
+	enum found found = take_bytes(chain, step, &c->left, sizeof(c->left));
 
 	if (found != FINE)
 		return found;
@@ -146,7 +146,7 @@ static enum found read_list(struct vnet *n, struct virtq_chain *chain, struct vi
 
 	for (; c->left > 0; c->left--) {
 		uint8_t mac[MAC_BYTES];
-		enum found found = take(chain, step, mac, sizeof(mac));
+		enum found found = take_bytes(chain, step, mac, sizeof(mac));
 
 		if (found != FINE)
 			return found;
@@ -182,7 +182,7 @@ static enum found set_table(struct vnet *n, struct virtq_chain *chain, struct vi
 static enum found begin_command(struct vnet *n, struct virtq_chain *chain, struct virtq_step *step)
 {
 	uint8_t what[2]; /* class, command */
-	enum found found = take(chain, step, what, sizeof(what));
+	enum found found = take_bytes(chain, step, what, sizeof(what));
 
 	if (found != FINE)
 		return found;
@@ -191,7 +191,7 @@ static enum found begin_command(struct vnet *n, struct virtq_chain *chain, struc
 	if (what[0] != CLASS_MAC)
 		return WRONG;
 	if (what[1] == MAC_ADDR_SET)
-		return set_address(n, chain, step);
+		return set_mac_address(n, chain, step);
 	if (what[1] != MAC_TABLE_SET || !virtio_has(&n->virtio, F_CTRL_RX))
 		return WRONG;
 	n->command = (struct net_command){0};

@@ -55,7 +55,7 @@ static void take_back(const struct putting *p)
 		virtq_rewind(p->q, p->avail_next, p->used_next);
 }
 
-static enum switch_put lose(const struct putting *p, enum net_drop why)
+static enum switch_put lose_frame(const struct putting *p, enum net_drop why)
 {
 	take_back(p);
 	vnet_drop(p->n, why);
@@ -63,7 +63,7 @@ static enum switch_put lose(const struct putting *p, enum net_drop why)
 }
 
 /* A buffer that is not in RAM goes back empty; of several it is the first. `len` bytes at `rest` were to be copied. */
-static enum switch_put fail(const struct putting *p, struct guest_cursor rest, uint32_t len)
+static enum switch_put fail_frame(const struct putting *p, struct guest_cursor rest, uint32_t len)
 {
 	take_back(p);
 	if (!is_readable(p, rest, len))
@@ -75,7 +75,7 @@ static enum switch_put fail(const struct putting *p, struct guest_cursor rest, u
 }
 
 /* How much of it the buffer gets; 0: it is too small. What virt7 has of a frame stays together. */
-static uint32_t room(const struct putting *p, const struct guest_cursor *out)
+static uint32_t room_in_chain(const struct putting *p, const struct guest_cursor *out)
 {
 	uint32_t needed = virtio_has(&p->n->virtio, F_MRG_RXBUF) ? 1U : p->left;
 
@@ -85,7 +85,7 @@ static uint32_t room(const struct putting *p, const struct guest_cursor *out)
 }
 
 /* A byte of the first buffer, which has as many. */
-static ipa_t place_of(const struct guest_cursor *out, uint32_t offset)
+static ipa_t byte_place(const struct guest_cursor *out, uint32_t offset)
 {
 	const struct guest_piece *piece = out->piece;
 
@@ -98,7 +98,7 @@ static ipa_t place_of(const struct guest_cursor *out, uint32_t offset)
 static void note_count(struct putting *p, const struct guest_cursor *out)
 {
 	for (uint32_t i = 0; i < ARRAY_SIZE(p->count_at); i++)
-		p->count_at[i] = place_of(out, offsetof(struct net_header, buffers) + i);
+		p->count_at[i] = byte_place(out, offsetof(struct net_header, buffers) + i);
 }
 
 /* Header and head, into the first buffer. */
@@ -138,21 +138,21 @@ static enum switch_put put_part(struct putting *p, struct guest_cursor out, uint
 	ret = front > 0 ? put_head(p, &out) : 0;
 	if (!ret)
 		ret = put_rest(p, &out, len - front);
-	return unlikely(ret != 0) ? fail(p, rest, len - front) : PUT_PART;
+	return unlikely(ret != 0) ? fail_frame(p, rest, len - front) : PUT_PART;
 }
 
 /* Into the next buffer, which has been read. One that is too small stays for the next frame. */
 static enum switch_put fill_buffer(struct putting *p)
 {
 	const struct guest_cursor *out = &p->q->chain.out;
-	uint32_t len = room(p, out), fits;
+	uint32_t len = room_in_chain(p, out), fits;
 	enum switch_put outcome;
 
 	if (len == 0)
-		return lose(p, NET_SMALL);
+		return lose_frame(p, NET_SMALL);
 	fits = guest_share(p->to->view, out, len, &p->pieces);
 	if (fits < len && (fits > 0 || p->pieces == 0))
-		return lose(p, NET_SMALL);
+		return lose_frame(p, NET_SMALL);
 	if (fits == 0) {
 		take_back(p);
 		return PUT_AGAIN;
@@ -172,11 +172,11 @@ static enum switch_put next_buffer(struct putting *p)
 	case VIRTQ_CHAIN:
 		return fill_buffer(p);
 	case VIRTQ_PART:
-		return lose(p, NET_SMALL);
+		return lose_frame(p, NET_SMALL);
 	case VIRTQ_EMPTY:
-		return lose(p, NET_NO_BUFFER);
+		return lose_frame(p, NET_NO_BUFFER);
 	default: /* broken: virtio_publish() sees it */
-		return lose(p, NET_DOWN);
+		return lose_frame(p, NET_DOWN);
 	}
 }
 
@@ -193,10 +193,10 @@ static int put_count(struct putting *p)
 }
 
 /* All of it is there. */
-static enum switch_put finish(struct putting *p)
+static enum switch_put finish_frame(struct putting *p)
 {
 	if (p->buffers > 1 && put_count(p))
-		return fail(p, p->rest, 0);
+		return fail_frame(p, p->rest, 0);
 	p->n->count.received++;
 	p->n->virtio.device.count.requests++;
 	p->n->virtio.device.count.bytes += p->frame->head_len + p->frame->rest_len;
@@ -219,7 +219,7 @@ static enum switch_put put_frame(struct vnet *n, struct virtq_step *to, struct v
 		outcome = next_buffer(&p);
 	while (outcome == PUT_PART && p.left > 0);
 	use_pieces(from, NET_BUFFERS + NET_PIECES - p.pieces);
-	return outcome == PUT_PART ? finish(&p) : outcome;
+	return outcome == PUT_PART ? finish_frame(&p) : outcome;
 }
 
 static enum switch_put port_put(struct switch_port *port, struct virtq_step *from, const struct net_frame *frame)

@@ -25,8 +25,8 @@
  * A block of the receiver's RAM that has to be zeroed first is a step of the sender's. Who offers more of them loses
  * the frame.
  */
-static enum switch_put give(struct vnet *n, struct switch_port *to, struct virtq_step *step,
-			    const struct net_frame *frame)
+static enum switch_put give_frame(struct vnet *n, struct switch_port *to, struct virtq_step *step,
+				  const struct net_frame *frame)
 {
 	enum switch_put outcome = to->ops->put(to, step, frame);
 
@@ -45,11 +45,11 @@ static enum switch_put give(struct vnet *n, struct switch_port *to, struct virtq
 static enum switch_put send_whole(struct vnet *n, struct switch_port *to, struct virtq_step *step)
 {
 	if (!(n->frame.header.flags & NET_NEEDS_CSUM) || to->ops->takes(to, NET_GSO_NONE))
-		return give(n, to, step, &n->frame);
+		return give_frame(n, to, step, &n->frame);
 	use_pieces(step, MADE_PIECES);
 	if (offload_checksum(&n->frame, &n->made, step->view))
 		return PUT_FAULTY;
-	return give(n, to, step, &n->made);
+	return give_frame(n, to, step, &n->made);
 }
 
 /* The segment of number *index, which counts up. PUT_PART: there may be more. */
@@ -61,12 +61,12 @@ static enum switch_put send_segment(struct vnet *n, struct switch_port *to, stru
 	if (ret)
 		return ret == -ENODATA ? PUT_DONE : PUT_FAULTY;
 	use_pieces(step, MADE_PIECES);
-	outcome = give(n, to, step, &n->made);
+	outcome = give_frame(n, to, step, &n->made);
 	*index += outcome == PUT_DONE;
 	return outcome == PUT_DONE ? PUT_PART : outcome;
 }
 
-static enum switch_put send_some(struct vnet *n, struct switch_port *to, struct virtq_step *step, uint32_t *index)
+static enum switch_put send_frames(struct vnet *n, struct switch_port *to, struct virtq_step *step, uint32_t *index)
 {
 	uint32_t gso_type = n->frame.header.gso_type;
 
@@ -108,7 +108,7 @@ static enum virtio_served send_to_one(struct vnet *n, struct virtq_chain *chain,
 			capture_frame(&n->port, step->view, &n->frame);
 			return VIRTIO_DONE;
 		}
-		outcome = send_some(n, port, step, &index);
+		outcome = send_frames(n, port, step, &index);
 		spin_unlock(port->lock);
 	} while (outcome == PUT_PART && !is_used_up(step));
 	chain->phase = PHASE_SEND + index;
@@ -133,7 +133,7 @@ static enum virtio_served send_to_all(struct vnet *n, struct virtq_chain *chain,
 }
 
 /* Where nothing is left to others, and of one who has not said that it does, the header says nothing. */
-static void read_header(struct vnet *n)
+static void read_net_header(struct vnet *n)
 {
 	struct net_header *h = &n->frame.header;
 
@@ -182,7 +182,7 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 	f->head_len = ETHER_HEADER;
 	f->rest = chain->in;
 	f->rest_len = chain->in.left;
-	read_header(n);
+	read_net_header(n);
 	n->touches = 0;
 	if (f->head_len + f->rest_len > frame_max(n) || !offload_is_sound(f))
 		return NET_MALFORMED;
@@ -195,7 +195,7 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 }
 
 /* Is all of it there, in no more pieces than it may have? PUT_AGAIN: a block of the sender's RAM has been touched. */
-static enum switch_put look_at(struct vnet *n, struct virtq_step *step)
+static enum switch_put look_at_frame(struct vnet *n, struct virtq_step *step)
 {
 	uint32_t pieces = NET_PIECES, fits;
 
@@ -214,7 +214,7 @@ static enum virtio_served go_on(struct vnet *n, struct virtq_chain *chain, struc
 		step->bytes = 0;
 		return VIRTIO_MORE;
 	}
-	found = look_at(n, step);
+	found = look_at_frame(n, step);
 	if (unlikely(found != PUT_PART)) {
 		step->pieces = 0;
 		return found == PUT_AGAIN ? VIRTIO_MORE : end_frame(n, found, step);

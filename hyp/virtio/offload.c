@@ -36,12 +36,12 @@
 
 static_assert(ETHER_HEADER + VLAN_TAG + 15U * 4U + 15U * 4U <= NET_HEAD_MAX, "the longest headers");
 
-static uint16_t get16(const uint8_t *at)
+static uint16_t get_be16(const uint8_t *at)
 {
 	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-static void put16(uint8_t *at, uint32_t value)
+static void put_be16(uint8_t *at, uint32_t value)
 {
 	at[0] = (uint8_t)(value >> 8);
 	at[1] = (uint8_t)value;
@@ -146,7 +146,7 @@ static uint32_t ip_bytes(const struct net_frame *f, const struct headers *h)
 
 	if (h->v6)
 		return ip[0] >> 4 == 6U && ip[IPV6_NEXT] == PROTOCOL_TCP ? IPV6_BYTES : 0;
-	if (ip[0] >> 4 != 4U || ip[IPV4_PROTOCOL] != PROTOCOL_TCP || get16(ip + IPV4_FRAGMENT) & 0x3fffU)
+	if (ip[0] >> 4 != 4U || ip[IPV4_PROTOCOL] != PROTOCOL_TCP || get_be16(ip + IPV4_FRAGMENT) & 0x3fffU)
 		return 0;
 	return MAX((ip[0] & 0xfU) * 4U, IPV4_MIN);
 }
@@ -158,11 +158,11 @@ static int find_headers(const struct net_frame *f, uint32_t gso_type, struct hea
 
 	if (f->head_len < ETHER_HEADER + VLAN_TAG + IPV6_BYTES)
 		return -EINVAL;
-	if (get16(f->head + type) == TYPE_VLAN)
+	if (get_be16(f->head + type) == TYPE_VLAN)
 		type += VLAN_TAG;
 	h->v6 = gso_type == NET_GSO_TCPV6;
 	h->ip = type + 2U;
-	ip = get16(f->head + type) == (h->v6 ? TYPE_IPV6 : TYPE_IPV4) ? ip_bytes(f, h) : 0;
+	ip = get_be16(f->head + type) == (h->v6 ? TYPE_IPV6 : TYPE_IPV4) ? ip_bytes(f, h) : 0;
 	h->tcp = h->ip + ip;
 	if (ip == 0 || h->tcp + TCP_MIN > f->head_len)
 		return -EINVAL;
@@ -176,22 +176,22 @@ static void set_ip(struct net_frame *made, const struct headers *h, uint32_t ind
 	uint32_t len = h->data - h->tcp + made->rest_len;
 
 	if (h->v6) {
-		put16(ip + IPV6_LENGTH, len);
+		put_be16(ip + IPV6_LENGTH, len);
 		return;
 	}
-	put16(ip + IPV4_LENGTH, h->tcp - h->ip + len);
-	put16(ip + IPV4_ID, get16(ip + IPV4_ID) + index);
-	put16(ip + IPV4_CSUM, 0);
+	put_be16(ip + IPV4_LENGTH, h->tcp - h->ip + len);
+	put_be16(ip + IPV4_ID, get_be16(ip + IPV4_ID) + index);
+	put_be16(ip + IPV4_CSUM, 0);
 	put_sum(ip + IPV4_CSUM, sum_bytes(0, ip, h->tcp - h->ip));
 }
 
 static void set_tcp(struct net_frame *made, const struct headers *h, uint32_t offset, bool last)
 {
 	uint8_t *tcp = made->head + h->tcp;
-	uint32_t sequence = ((uint32_t)get16(tcp + TCP_SEQUENCE) << 16 | get16(tcp + TCP_SEQUENCE + 2)) + offset;
+	uint32_t sequence = ((uint32_t)get_be16(tcp + TCP_SEQUENCE) << 16 | get_be16(tcp + TCP_SEQUENCE + 2)) + offset;
 
-	put16(tcp + TCP_SEQUENCE, sequence >> 16);
-	put16(tcp + TCP_SEQUENCE + 2, sequence);
+	put_be16(tcp + TCP_SEQUENCE, sequence >> 16);
+	put_be16(tcp + TCP_SEQUENCE + 2, sequence);
 	if (!last)
 		tcp[TCP_FLAGS] &= (uint8_t)~TCP_LAST;
 }
@@ -204,7 +204,7 @@ static int set_tcp_csum(struct net_frame *made, const struct headers *h, struct 
 	uint32_t sum = sum_bytes(0, pseudo, sizeof(pseudo));
 	int ret;
 
-	put16(made->head + h->tcp + TCP_CSUM, 0);
+	put_be16(made->head + h->tcp + TCP_CSUM, 0);
 	sum = sum_bytes(sum, made->head + addresses, h->v6 ? 32U : 8U);
 	sum = sum_bytes(sum, made->head + h->tcp, h->data - h->tcp);
 	ret = sum_rest(&sum, view, made->rest, made->rest_len);

@@ -33,14 +33,14 @@
 #define GPT_LAST        40U
 #define GPT_HEADER_MIN  92U
 
-static uint32_t load32(const uint8_t *at)
+static uint32_t load_le32(const uint8_t *at)
 {
 	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-static uint64_t load64(const uint8_t *at)
+static uint64_t load_le64(const uint8_t *at)
 {
-	return load32(at) | (uint64_t)load32(at + 4) << 32;
+	return load_le32(at) | (uint64_t)load_le32(at + 4) << 32;
 }
 
 static bool is_extended(uint8_t type)
@@ -73,13 +73,13 @@ static const char *find_logical(struct hostdisk *disk, uint64_t start, uint32_t 
 		if (!has_signature(sector))
 			return DAMAGED;
 		if (n == number) {
-			*first = at + load32(mbr_entry(sector, 0) + MBR_FIRST);
-			*count = load32(mbr_entry(sector, 0) + MBR_COUNT);
+			*first = at + load_le32(mbr_entry(sector, 0) + MBR_FIRST);
+			*count = load_le32(mbr_entry(sector, 0) + MBR_COUNT);
 			return mbr_entry(sector, 0)[MBR_TYPE] ? NULL : ABSENT;
 		}
 		if (!is_extended(mbr_entry(sector, 1)[MBR_TYPE]))
 			return ABSENT;
-		at = start + load32(mbr_entry(sector, 1) + MBR_FIRST);
+		at = start + load_le32(mbr_entry(sector, 1) + MBR_FIRST);
 	}
 	return ABSENT;
 }
@@ -92,13 +92,13 @@ static const char *find_in_mbr(struct hostdisk *disk, const uint8_t *sector, uin
 	if (number > MBR_PRIMARY) {
 		for (uint32_t i = 0; i < MBR_PRIMARY; i++)
 			if (is_extended(mbr_entry(sector, i)[MBR_TYPE]))
-				return find_logical(disk, load32(mbr_entry(sector, i) + MBR_FIRST),
+				return find_logical(disk, load_le32(mbr_entry(sector, i) + MBR_FIRST),
 						    number - MBR_PRIMARY - 1U, first, count);
 		return ABSENT;
 	}
 	entry = mbr_entry(sector, number - 1U);
-	*first = load32(entry + MBR_FIRST);
-	*count = load32(entry + MBR_COUNT);
+	*first = load_le32(entry + MBR_FIRST);
+	*count = load_le32(entry + MBR_COUNT);
 	if (is_extended(entry[MBR_TYPE]))
 		return "an extended partition, which holds others: those from 5 on";
 	return entry[MBR_TYPE] ? NULL : ABSENT;
@@ -108,7 +108,7 @@ static const char *find_in_mbr(struct hostdisk *disk, const uint8_t *sector, uin
 static bool is_gpt_header(const uint8_t *header)
 {
 	static const uint8_t none[4];
-	uint32_t size = load32(header + GPT_HEADER_SIZE);
+	uint32_t size = load_le32(header + GPT_HEADER_SIZE);
 	uLong crc;
 
 	if (memcmp(header, "EFI PART", 8) != 0 || size < GPT_HEADER_MIN || size > HOSTDISK_SECTOR)
@@ -116,7 +116,7 @@ static bool is_gpt_header(const uint8_t *header)
 	crc = crc32_z(0, header, GPT_HEADER_CRC);
 	crc = crc32_z(crc, none, sizeof(none));
 	crc = crc32_z(crc, header + GPT_HEADER_CRC + 4U, size - GPT_HEADER_CRC - 4U);
-	return crc == load32(header + GPT_HEADER_CRC);
+	return crc == load_le32(header + GPT_HEADER_CRC);
 }
 
 static const char *find_in_gpt(struct hostdisk *disk, uint32_t number, uint64_t *first, uint64_t *count)
@@ -128,14 +128,14 @@ static const char *find_in_gpt(struct hostdisk *disk, uint32_t number, uint64_t 
 
 	if (hostdisk_read_sector(disk, GPT_SECTOR, sector))
 		return UNREADABLE;
-	entry_size = load32(sector + GPT_ENTRY_SIZE);
+	entry_size = load_le32(sector + GPT_ENTRY_SIZE);
 	/* 128 bytes times a power of two (5.3.2). No more than a sector, so that an entry lies in one. */
 	if (!is_gpt_header(sector) || entry_size < 128U || entry_size > HOSTDISK_SECTOR ||
 	    entry_size & (entry_size - 1U))
 		return DAMAGED;
-	if (number > load32(sector + GPT_COUNT))
+	if (number > load_le32(sector + GPT_COUNT))
 		return ABSENT;
-	table = load64(sector + GPT_TABLE) + (uint64_t)(number - 1U) * entry_size / HOSTDISK_SECTOR;
+	table = load_le64(sector + GPT_TABLE) + (uint64_t)(number - 1U) * entry_size / HOSTDISK_SECTOR;
 	offset = (number - 1U) * entry_size % HOSTDISK_SECTOR;
 	if (table >= hostdisk_sectors(disk))
 		return DAMAGED;
@@ -143,8 +143,8 @@ static const char *find_in_gpt(struct hostdisk *disk, uint32_t number, uint64_t 
 		return UNREADABLE;
 	if (!memcmp(sector + offset, unused, sizeof(unused)))
 		return ABSENT;
-	*first = load64(sector + offset + GPT_FIRST);
-	*count = load64(sector + offset + GPT_LAST) - *first + 1U;
+	*first = load_le64(sector + offset + GPT_FIRST);
+	*count = load_le64(sector + offset + GPT_LAST) - *first + 1U;
 	return NULL;
 }
 

@@ -151,14 +151,14 @@ void virtq_unmap(struct virtq *q)
 	forget_chain(q);
 }
 
-static enum virtq_result broken(struct virtq *q, const char *why)
+static enum virtq_result virtq_broken(struct virtq *q, const char *why)
 {
 	q->wrong = why;
 	return VIRTQ_BROKEN;
 }
 
 /* How many entries the driver has made that are not taken; -EIO. Looks into the ring only where it knows of none. */
-static inline int available(struct virtq *q, const struct virtq_step *step)
+static inline int virtq_available(struct virtq *q, const struct virtq_step *step)
 {
 	uint16_t next = q->s->avail_next;
 
@@ -183,7 +183,7 @@ bool virtq_is_idle(const struct virtq *q)
 /* The first descriptor of the next chain. VIRTQ_PART: it is in *head. */
 static enum virtq_result next_head(struct virtq *q, const struct virtq_step *step, uint32_t *head)
 {
-	int pending = available(q, step), entry;
+	int pending = virtq_available(q, step), entry;
 	uint32_t size = q->s->size;
 
 	if (pending == 0)
@@ -191,16 +191,16 @@ static enum virtq_result next_head(struct virtq *q, const struct virtq_step *ste
 	if (unlikely(pending < 0))
 		return VIRTQ_BROKEN;
 	if ((uint32_t)pending > size)
-		return broken(q, "the available index is further ahead than the queue is long");
+		return virtq_broken(q, "the available index is further ahead than the queue is long");
 	dmb_ish(); /* what the index says is there is read behind it (2.7.13.3) */
 	entry = ring_read16(q, &q->avail, avail_entry(q->s->avail_next & (size - 1U)), step);
 	if (unlikely(entry < 0))
 		return VIRTQ_BROKEN;
 	*head = (uint32_t)entry;
-	return *head < size ? VIRTQ_PART : broken(q, "an entry of the available ring is no descriptor");
+	return *head < size ? VIRTQ_PART : virtq_broken(q, "an entry of the available ring is no descriptor");
 }
 
-static enum virtq_result begin_chain(struct virtq *q, const struct virtq_step *step)
+static enum virtq_result virtq_begin_chain(struct virtq *q, const struct virtq_step *step)
 {
 	struct virtq_chain *c = &q->chain;
 	uint32_t head;
@@ -389,7 +389,7 @@ enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
 	if (c->whole)
 		return VIRTQ_CHAIN;
 	if (!c->begun) {
-		enum virtq_result begun = begin_chain(q, step);
+		enum virtq_result begun = virtq_begin_chain(q, step);
 
 		if (begun != VIRTQ_PART)
 			return begun;
@@ -403,7 +403,7 @@ enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step)
 		table = shown_table(q, step);
 		wrong = likely(table != NULL) ? walk_shown(q, step, table) : walk_apart(q, step);
 		if (unlikely(wrong != NULL))
-			return broken(q, wrong);
+			return virtq_broken(q, wrong);
 	}
 	begin_cursor(&c->in, q->piece, c->walk.in);
 	begin_cursor(&c->out, q->piece + c->walk.readable, c->walk.out);
@@ -481,5 +481,5 @@ bool virtq_rearm(struct virtq *q, const struct virtq_step *step)
 	if (ring_write16(q, AVAIL_EVENT(q), step, s->armed))
 		return false;
 	dmb_ish(); /* the driver makes an entry and then looks at this (2.7.10.1) */
-	return available(q, step) != 0;
+	return virtq_available(q, step) != 0;
 }

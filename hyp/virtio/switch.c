@@ -69,7 +69,7 @@ static struct switch_port *find_learned(struct net_switch *net, const uint8_t *m
 }
 
 /* In the place of the same address, or of the one that was heard of the longest ago. */
-static void learn(struct net_switch *net, struct switch_port *port, const uint8_t *mac)
+static void learn_mac(struct net_switch *net, struct switch_port *port, const uint8_t *mac)
 {
 	struct learned *set = learned_set(net, mac), *place = set;
 
@@ -87,7 +87,7 @@ static void learn(struct net_switch *net, struct switch_port *port, const uint8_
 }
 
 /* What comes from outside needs no place in the table: there is where all goes that has none. */
-static void unlearn(struct net_switch *net, const uint8_t *mac)
+static void unlearn_mac(struct net_switch *net, const uint8_t *mac)
 {
 	struct learned *set = learned_set(net, mac);
 
@@ -108,9 +108,9 @@ bool switch_accept(struct switch_port *from, const uint8_t *mac)
 	spin_lock(&net->lock);
 	fine = !find_port(net, mac);
 	if (fine && from->uplink)
-		unlearn(net, mac);
+		unlearn_mac(net, mac);
 	else if (fine)
-		learn(net, from, mac);
+		learn_mac(net, from, mac);
 	spin_unlock(&net->lock);
 	return fine;
 }

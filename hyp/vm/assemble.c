@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Putting VMs together. What has been made is found in struct vm itself, so that one function, release(), undoes all of
- * it or any part.
+ * Putting VMs together. What has been made is found in struct vm itself, so that one function, release_vm(), undoes all
+ * of it or any part.
  */
 #include <errno.h>
 
@@ -108,7 +108,7 @@ static int make_parts(struct vm *vm, const struct cpu_model *model)
 }
 
 /* The parts that there are. None of its threads runs, and nobody knows of it. */
-static void release(struct vm *vm)
+static void release_vm(struct vm *vm)
 {
 	device_destroy_all(vm);
 	vgic_end(vm); /* only now: a device's timer can have raised an interrupt until then */
@@ -124,7 +124,7 @@ static void release(struct vm *vm)
 	page_free(vm, page_order(sizeof(*vm)));
 }
 
-static int make_vm(const struct vm_config *cfg, const struct cpu_model *model, struct vm **out)
+static int assemble_vm(const struct vm_config *cfg, const struct cpu_model *model, struct vm **out)
 {
 	struct vm *vm = page_alloc(page_order(sizeof(*vm)));
 	int ret = -ENOMEM;
@@ -138,7 +138,7 @@ static int make_vm(const struct vm_config *cfg, const struct cpu_model *model, s
 		log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left", cfg->name, -ret,
 			(unsigned)(page_available() / 1024U));
 	if (ret && vm)
-		release(vm);
+		release_vm(vm);
 	*out = vm;
 	return ret;
 }
@@ -159,7 +159,7 @@ int vm_assemble(const struct vm_config *cfg, struct vm **out)
 		log_err("vm %s: too many: virt7 runs at most %u VMs with %u vCPUs in all", cfg->name, VM_MAX, VCPU_MAX);
 		return -ENOSPC;
 	}
-	ret = make_vm(cfg, model, out);
+	ret = assemble_vm(cfg, model, out);
 	if (ret)
 		return ret;
 	vms_made++;
@@ -237,6 +237,6 @@ int vm_destroy(struct vm *vm)
 	vms_made--;
 	vcpus_made -= vm->vcpu_count;
 	log_info("vm %s: destroyed", vm->config.name);
-	release(vm);
+	release_vm(vm);
 	return 0;
 }

@@ -87,7 +87,7 @@ bool crash_describe(const struct vm *vm, char text[CRASH_TEXT_MAX])
 }
 
 /* A VM that goes round in circles does not write over an open shell: `vm list` has it, and the log. */
-static void say(const struct vm *vm, bool restarts)
+static void say_crashed(const struct vm *vm, bool restarts)
 {
 	char text[CRASH_TEXT_MAX];
 
@@ -102,7 +102,7 @@ static void say(const struct vm *vm, bool restarts)
 void crash_end(struct vm *vm)
 {
 	vm->crash.open = false;
-	say(vm, false);
+	say_crashed(vm, false);
 }
 
 /* How long before the next restart, after so many in a row. */
@@ -122,7 +122,7 @@ static void say_restart(struct vm *vm, uint32_t seconds)
 				   (unsigned)vm->config.restart_limit);
 	if (seconds)
 		log_format(next + used, sizeof(vm->crash.next) - used, " in %u s", (unsigned)seconds);
-	say(vm, true);
+	say_crashed(vm, true);
 }
 
 /* Whatever ends the VM's run at `now`: after a calm one its restarts are counted anew. */

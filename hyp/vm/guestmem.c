@@ -26,7 +26,7 @@ static int guest_check(const struct vm *vm, uint64_t at, size_t len)
 
 /* TVM traps until a vCPU's caches go on, so that coproc/setway.c knows of each that they did; its own SCTLR says the
  * rest. */
-static inline bool is_uncached(const struct vm *vm)
+static inline bool vm_is_uncached(const struct vm *vm)
 {
 	const struct vcpu *loaded = this_cpu()->loaded;
 
@@ -35,7 +35,7 @@ static inline bool is_uncached(const struct vm *vm)
 
 bool guest_is_uncached(const struct vm *vm)
 {
-	return is_uncached(vm);
+	return vm_is_uncached(vm);
 }
 
 /* Each CPU's two; over their end they keep what the windows show. Generation 0 is nobody's. */
@@ -72,7 +72,7 @@ struct guest_view *guest_view_open(struct vm *vm, uint32_t window)
 	uint64_t generation = vm->s2.generation;
 
 	view->vm = vm;
-	view->uncached = is_uncached(vm);
+	view->uncached = vm_is_uncached(vm);
 	dmb_ish(); /* what is looked up from here on is of that generation, or of a later one */
 	if (unlikely(view->generation != generation)) {
 		view->generation = generation;
@@ -143,7 +143,7 @@ static inline int view_show(struct guest_view *view, uint64_t at, size_t *len, u
 	return 0;
 }
 
-static bool is_touched(const struct guest_view *view, uint32_t block)
+static bool view_is_touched(const struct guest_view *view, uint32_t block)
 {
 	pa_t to;
 
@@ -155,7 +155,7 @@ bool guest_present(struct guest_view *view, ipa_t at, size_t len)
 	if (len == 0 || guest_check(view->vm, at.v, len))
 		return true;
 	for (uint32_t block = guest_block(at.v); block <= guest_block(at.v + len - 1U); block++)
-		if (!is_touched(view, block))
+		if (!view_is_touched(view, block))
 			return vm_touch(view->vm, ipa((uint64_t)block << BLOCK_SHIFT)) != 0;
 	return true;
 }

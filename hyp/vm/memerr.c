@@ -143,7 +143,7 @@ int memerr_leave_out(struct vm *vm, ipa_t block, pa_t to)
 #define NO_TABLE "no table in virt7's heap for the rest of a block"
 
 /* It cannot go on with what it would need. The page stays mapped where there is no table to leave it out with. */
-static void stop(struct vm *vm, const char *what, pa_t page)
+static void stop_for_page(struct vm *vm, const char *what, pa_t page)
 {
 	char why[80];
 
@@ -185,7 +185,7 @@ static int lose_page_at(struct vm *vm, ipa_t at, const pa_t *wanted, bool async)
 		ret = wanted && wanted->v != page.v ? -EBUSY : lose_guest_page(vm, at, page, async);
 	spin_unlock(&vm->lock);
 	if (ret == -ENOMEM && badpage_is(page))
-		stop(vm, NO_TABLE, page);
+		stop_for_page(vm, NO_TABLE, page);
 	return ret;
 }
 
@@ -230,7 +230,7 @@ static struct vm *find_guest(pa_t page, ipa_t *at)
 	return NULL;
 }
 
-static bool covers(const void *object, size_t size, pa_t page)
+static bool page_covers(const void *object, size_t size, pa_t page)
 {
 	return object && page.v - page_pa(object).v < align_up(size, PAGE_SIZE);
 }
@@ -240,13 +240,13 @@ static bool lies_in(const struct vm *vm, pa_t page)
 {
 	const struct vcpu *v;
 
-	if (covers(vm, sizeof(*vm), page) || s2_owns_table(&vm->s2, page))
+	if (page_covers(vm, sizeof(*vm), page) || s2_owns_table(&vm->s2, page))
 		return true;
 	vm_for_each_vcpu(v, vm)
-		if (covers(v, sizeof(*v), page))
+		if (page_covers(v, sizeof(*v), page))
 			return true;
 	for (const struct device *d = vm->devices; d; d = d->next)
-		if (covers(d, d->class->size, page))
+		if (page_covers(d, d->class->size, page))
 			return true;
 	return false;
 }
@@ -270,7 +270,7 @@ static void lose_heap_page(pa_t page, bool in_use, bool say)
 			: in_use ? "what it holds may be wrong; it is not used again once it is free"
 				 : "it was free, and is not used any more");
 	if (vm)
-		stop(vm, "virt7 has tables, vCPUs or devices of this VM", page);
+		stop_for_page(vm, "virt7 has tables, vCPUs or devices of this VM", page);
 }
 
 /* A device that has the page as RAM of its own. Holder of vms_lock. */
@@ -328,7 +328,7 @@ static void take_late(pa_t page)
 	hyp_unmap_ring_page(page);
 	guest_views_forget();
 	if (ret == -ENOMEM)
-		stop(vm, NO_TABLE, page);
+		stop_for_page(vm, NO_TABLE, page);
 }
 
 int memerr_page(pa_t at, bool async)

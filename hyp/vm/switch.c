@@ -71,7 +71,7 @@ void world_set_wait_traps(struct thread *running)
 		update_wait_traps(cpu, cpu->loaded);
 }
 
-static inline void save(struct vcpu *vcpu)
+static inline void save_world(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->hcr & HCR_VA))
 		vcpu->hcr &= read_hcr() | ~HCR_VA; /* it may have taken the abort */
@@ -101,7 +101,7 @@ static inline void take_tlb(const struct percpu *cpu, struct vcpu *vcpu)
  * With the old VMID no walk may start from the new tables, nor the other way round (B3.10.5): the stage-1 MMU is off
  * until all of it is new. At reset it is the vCPU's own that is replaced.
  */
-static inline void restore(struct percpu *cpu, struct vcpu *vcpu)
+static inline void restore_world(struct percpu *cpu, struct vcpu *vcpu)
 {
 	uint32_t hcr = with_wait_traps(vcpu->hcr, cpu, vcpu);
 
@@ -153,17 +153,17 @@ static void switch_vcpu(struct percpu *cpu, struct vcpu *next)
 	if (unlikely(read_isr() & ISR_A))
 		world_take_abort(cpu);
 	if (likely(cpu->loaded))
-		save(cpu->loaded);
+		save_world(cpu->loaded);
 	cpu->loaded = next;
 	if (likely(next)) {
 		coproc_switch_vm(cpu, next->vm);
-		restore(cpu, next);
+		restore_world(cpu, next);
 		return;
 	}
 	/*
 	 * It may go on elsewhere, and change its tables, or those of stage 2 may go: no walk may start here from the
-	 * old ones. Nor when restore() sets HCR.VM, because VTTBR follows without an ISB in between: until then it has
-	 * VMID 0, which is nobody's, so that nobody finds in a TLB what such a walk has read.
+	 * old ones. Nor when restore_world() sets HCR.VM, because VTTBR follows without an ISB in between: until then
+	 * it has VMID 0, which is nobody's, so that nobody finds in a TLB what such a walk has read.
 	 */
 	write_sctlr(SCTLR_RESET);
 	write_hcr(read_hcr() & ~HCR_VM);
@@ -221,5 +221,5 @@ void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1
 		cpu->vfp_owner = NULL;
 	memset(vcpu->vm->tlb_vcpu, UINT8_MAX, sizeof(vcpu->vm->tlb_vcpu)); /* nor does a translation outlive a reset */
 	if (cpu->loaded == vcpu)
-		restore(cpu, vcpu);
+		restore_world(cpu, vcpu);
 }

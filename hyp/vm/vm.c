@@ -79,7 +79,7 @@ void vm_mend_ram(struct vm *vm)
 }
 
 /* In pieces, wherever there are some. Bytes that it got. */
-static uint64_t take_pieces(struct vm *vm, uint64_t size)
+static uint64_t take_ram_pieces(struct vm *vm, uint64_t size)
 {
 	uint64_t done = 0;
 
@@ -135,7 +135,7 @@ int vm_take_ram(struct vm *vm)
 
 	if (vm->extent_count > 0)
 		return 0;
-	done = vm_is_direct(vm) ? take_direct(vm, size) : take_pieces(vm, size);
+	done = vm_is_direct(vm) ? take_direct(vm, size) : take_ram_pieces(vm, size);
 	if (done == size && s2_reserve(&vm->s2, ipa(vmcfg_ram_base(&vm->config)), size) == 0)
 		return 0;
 	release_ram(vm);
@@ -264,14 +264,14 @@ bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out)
 }
 
 /* A look without a lock: it may be touched at any time. */
-static bool is_touched(const struct vm *vm, ipa_t at)
+static bool block_is_touched(const struct vm *vm, ipa_t at)
 {
 	pa_t unused;
 
 	return s2_lookup(&vm->s2, at, &unused) || s2_show(&vm->s2, at, &unused);
 }
 
-static int scrub(pa_t show)
+static int scrub_block(pa_t show)
 {
 	int ret = cache_scrub_block(hyp_window_open(show));
 
@@ -303,7 +303,7 @@ static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to, bool zeroed)
 		ret = has_holes(to) ? s2_prepare(&vm->s2, block, to, &show) : 0;
 		if (ret)
 			return ret;
-		ret = scrub(show);
+		ret = scrub_block(show);
 		again = ret && !again && !memerr_leave_out(vm, block, to);
 	} while (again);
 	return ret && !has_holes(to) ? ret : s2_map_block(&vm->s2, block, to);
@@ -314,13 +314,13 @@ static int touch_block(struct vm *vm, ipa_t block, pa_t to, bool zeroed)
 	int ret = 0;
 
 	spin_lock(&vm->s2.lock);
-	if (!is_touched(vm, block))
+	if (!block_is_touched(vm, block))
 		ret = scrub_and_map(vm, block, to, zeroed);
 	spin_unlock(&vm->s2.lock);
 	return ret;
 }
 
-static int touch(struct vm *vm, ipa_t at, pa_t to, bool zeroed)
+static int map_touched(struct vm *vm, ipa_t at, pa_t to, bool zeroed)
 {
 	ipa_t block = ipa(align_down(at.v, BLOCK_SIZE));
 	int ret = touch_block(vm, block, to, zeroed);
@@ -366,14 +366,14 @@ static bool scrub_in_turns(struct vm *vm, ipa_t block, pa_t to)
 }
 
 /* False: the block with `at` is to be touched, and is at *to. True: nothing is to be done, and *ret comes of it. */
-static bool find_block(const struct vm *vm, ipa_t at, pa_t *to, int *ret)
+static bool find_ram_block(const struct vm *vm, ipa_t at, pa_t *to, int *ret)
 {
 	bool async;
 
 	*ret = -EFAULT;
 	if (!vm_ram_pa(vm, ipa(align_down(at.v, BLOCK_SIZE)), to))
 		return true;
-	if (unlikely(!is_touched(vm, at)))
+	if (unlikely(!block_is_touched(vm, at)))
 		return false;
 	dmb_ish(); /* its zeroes are there: touch_block() writes them before the entry */
 	*ret = s2_is_hole(&vm->s2, at, &async) ? -EIO : 0;
@@ -385,7 +385,7 @@ int vm_touch(struct vm *vm, ipa_t at)
 	pa_t to;
 	int ret;
 
-	return find_block(vm, at, &to, &ret) ? ret : touch(vm, at, to, false);
+	return find_ram_block(vm, at, &to, &ret) ? ret : map_touched(vm, at, to, false);
 }
 
 int vm_touch_in_turns(struct vm *vm, ipa_t at)
@@ -393,9 +393,9 @@ int vm_touch_in_turns(struct vm *vm, ipa_t at)
 	pa_t to;
 	int ret;
 
-	if (find_block(vm, at, &to, &ret))
+	if (find_ram_block(vm, at, &to, &ret))
 		return ret;
-	return touch(vm, at, to, scrub_in_turns(vm, ipa(align_down(at.v, BLOCK_SIZE)), to));
+	return map_touched(vm, at, to, scrub_in_turns(vm, ipa(align_down(at.v, BLOCK_SIZE)), to));
 }
 
 /* What does not answer has had its line, and stays away from the guest; a device that is told to write there is not. */

@@ -61,7 +61,7 @@ static void set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, 
 }
 
 /* Devices as at power-on, memory as loaded, vCPU 0 about to start. No vCPU runs. */
-static int prepare(struct vm *vm)
+static int prepare_vm(struct vm *vm)
 {
 	struct image_entry entry;
 	struct vcpu *v;
@@ -103,7 +103,7 @@ int vmctl_boot(struct vm *vm)
 	int ret = vm_take_ram(vm);
 
 	if (!ret)
-		ret = prepare(vm);
+		ret = prepare_vm(vm);
 	if (ret)
 		vm_give_ram(vm);
 	else
@@ -206,7 +206,7 @@ static void stop_overdue(struct timer *timer)
 }
 
 /* Holder of vm->lock; call_vcpus() follows when that is given back. */
-static void begin(struct vm *vm, enum vm_request request)
+static void begin_stopping(struct vm *vm, enum vm_request request)
 {
 	if (vm->state != VM_STOPPING)
 		vm->stop_began = timer_now();
@@ -233,13 +233,13 @@ void vmctl_request(struct vm *vm, enum vm_request request)
 		request = VM_REQUEST_RESTART; /* of less weight: what else is wanted of the VM happens */
 	spin_lock(&vm->lock);
 	if (vm->state == VM_RUNNING || (vm->state == VM_STOPPING && vm->request < request))
-		begin(vm, request);
+		begin_stopping(vm, request);
 	spin_unlock(&vm->lock);
 	call_vcpus(vm);
 }
 
 /* An operator's request, from the states in mask `from`; STOPPING among them: instead of what is under way. */
-static int command(struct vm *vm, uint32_t from, enum vm_request request)
+static int command_request(struct vm *vm, uint32_t from, enum vm_request request)
 {
 	int ret = -EINVAL;
 
@@ -249,7 +249,7 @@ static int command(struct vm *vm, uint32_t from, enum vm_request request)
 	else if (from & BIT(vm->state))
 		ret = request == VM_REQUEST_START ? vm_take_ram(vm) : 0;
 	if (!ret) {
-		begin(vm, request);
+		begin_stopping(vm, request);
 		vm->host_stays_on = request == VM_REQUEST_OFF || request == VM_REQUEST_START;
 	}
 	spin_unlock(&vm->lock);
@@ -269,7 +269,7 @@ static bool start_instead(struct vm *vm)
 	spin_lock(&vm->lock);
 	done = vm->state == VM_STOPPING && vm->request == VM_REQUEST_RESTART;
 	if (done) {
-		begin(vm, VM_REQUEST_START);
+		begin_stopping(vm, VM_REQUEST_START);
 		vm->host_stays_on = true;
 	}
 	spin_unlock(&vm->lock);
@@ -282,24 +282,24 @@ int vmctl_start(struct vm *vm)
 {
 	if (start_instead(vm))
 		return 0;
-	return command(vm, BIT(VM_CREATED) | BIT(VM_OFF) | BIT(VM_CRASHED), VM_REQUEST_START);
+	return command_request(vm, BIT(VM_CREATED) | BIT(VM_OFF) | BIT(VM_CRASHED), VM_REQUEST_START);
 }
 
 int vmctl_stop(struct vm *vm)
 {
-	return command(vm, BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_STOPPING), VM_REQUEST_OFF);
+	return command_request(vm, BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_STOPPING), VM_REQUEST_OFF);
 }
 
 int vmctl_reset(struct vm *vm)
 {
 	if (start_instead(vm))
 		return 0;
-	return command(vm, BIT(VM_RUNNING) | BIT(VM_PAUSED), VM_REQUEST_RESET);
+	return command_request(vm, BIT(VM_RUNNING) | BIT(VM_PAUSED), VM_REQUEST_RESET);
 }
 
 int vmctl_pause(struct vm *vm)
 {
-	return command(vm, BIT(VM_RUNNING), VM_REQUEST_PAUSE);
+	return command_request(vm, BIT(VM_RUNNING), VM_REQUEST_PAUSE);
 }
 
 /*
@@ -399,7 +399,7 @@ static enum vm_state bring_up(struct vm *vm, const char *what)
 	vm->config.quiet = !what || !log_ratelimit(&vm->log_budget);
 	if (!vm->config.quiet)
 		log_info("vm %s: %s", vm->config.name, what);
-	if (!prepare(vm))
+	if (!prepare_vm(vm))
 		return VM_RUNNING;
 	vm_give_ram(vm);
 	return VM_OFF;
@@ -407,9 +407,9 @@ static enum vm_state bring_up(struct vm *vm, const char *what)
 
 /*
  * An operator's start. The VM has its RAM, unless the request took the place of a restart that had just been given up
- * (restart(): it crashes too often), and with it the RAM.
+ * (restart_vm(): it crashes too often), and with it the RAM.
  */
-static enum vm_state start(struct vm *vm)
+static enum vm_state start_vm(struct vm *vm)
 {
 	enum vm_state state;
 	int ret;
@@ -432,7 +432,7 @@ static enum vm_state shut_down(struct vm *vm, enum vm_state state)
 	return state;
 }
 
-static enum vm_state restart(struct vm *vm)
+static enum vm_state restart_vm(struct vm *vm)
 {
 	uint32_t seconds;
 
@@ -449,11 +449,11 @@ static enum vm_state perform_request(struct vm *vm, enum vm_request request)
 {
 	switch (request) {
 	case VM_REQUEST_START:
-		return start(vm);
+		return start_vm(vm);
 	case VM_REQUEST_RESET:
 		return bring_up(vm, "reset");
 	case VM_REQUEST_RESTART:
-		return restart(vm);
+		return restart_vm(vm);
 	case VM_REQUEST_OFF:
 		if (vm->crash.open) /* it was stopped meanwhile */
 			crash_forget(vm);
@@ -469,7 +469,7 @@ static enum vm_state perform_request(struct vm *vm, enum vm_request request)
  * Every vCPU is at the checkpoint. Called without the lock by the one that came last; nobody else can change anything
  * but the request. It may be preempted meanwhile.
  */
-static void perform(struct vm *vm)
+static void perform_all(struct vm *vm)
 {
 	enum vm_request request;
 	enum vm_state state;
@@ -542,7 +542,7 @@ static bool may_run(struct vcpu *vcpu)
 }
 
 /* Its state out of the hardware, so that nothing of it can fire, or back, with the VM's time as it is now. */
-static void detach(struct vcpu *vcpu, bool detached)
+static void detach_vcpu(struct vcpu *vcpu, bool detached)
 {
 	vcpu->thread.detached = detached;
 	vcpu_load(detached ? NULL : vcpu);
@@ -559,7 +559,7 @@ static void wait_parked(struct vcpu *vcpu)
 	bool live = vcpu->power == VCPU_SUSPENDED && vcpu->vm->state == VM_RUNNING;
 
 	if (vcpu->thread.detached == live) {
-		detach(vcpu, !live);
+		detach_vcpu(vcpu, !live);
 		return;
 	}
 	sched_block();
@@ -571,7 +571,8 @@ static void wait_parked(struct vcpu *vcpu)
 		vtimer_sample(vcpu); /* its deadline may be what wakes it */
 	if (vcpu->thread.work & WORK_STOP) {
 		atomic_clear(&vcpu->thread.work, WORK_STOP);
-		detach(vcpu, true); /* a pause may have come and gone, and with it the time that it was loaded with */
+		detach_vcpu(vcpu,
+			    true); /* a pause may have come and gone, and with it the time that it was loaded with */
 	}
 }
 
@@ -628,8 +629,8 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 			vm->parked_count = 0; /* nobody else performs */
 		spin_unlock(&vm->lock);
 		if (last) {
-			detach(vcpu, true);
-			perform(vm);
+			detach_vcpu(vcpu, true);
+			perform_all(vm);
 		} else {
 			wait_parked(vcpu);
 		}
@@ -642,7 +643,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	start = vcpu->start;
 	vcpu->start = START_NONE;
 	spin_unlock(&vm->lock);
-	detach(vcpu, false);
+	detach_vcpu(vcpu, false);
 	if (start != START_NONE)
 		start_over(vcpu, start);
 }

@@ -46,7 +46,7 @@ static bool all_off(struct vm *vm, uint64_t now, uint64_t limit)
 	return off && now - vm->off_since >= limit;
 }
 
-static void look(struct timer *timer)
+static void look_for_hanging(struct timer *timer)
 {
 	struct vm *vm = container_of(timer, struct vm, watchdog);
 	uint64_t now = timer_now(), limit = ticks_of(vm->config.watchdog_ms);
@@ -73,7 +73,7 @@ void watchdog_start(struct vm *vm)
 {
 	if (vm->config.watchdog_ms == 0)
 		return;
-	vm->watchdog.expired = look;
+	vm->watchdog.expired = look_for_hanging;
 	vm->fresh = true;
 	timer_arm(&vm->watchdog, timer_now() + ticks_of(vm->config.watchdog_ms) / LOOKS);
 }

@@ -18,7 +18,7 @@ from test_vms import SPIN
 CROSS = os.environ.get("CROSS", "arm-none-eabi-")
 IMAGE_BASE = 0xfe000000  # LAYOUT_IMAGE of mm/layout.h: where virt7.bin is linked and its first byte is
 VICTIM = "make_vms"
-CHAIN = ("boot_main", "make_vms", "vm_assemble", "make_vm", "make_parts", "s2_init")  # who calls whom; the compiler may have inlined some
+CHAIN = ("boot_main", "make_vms", "vm_assemble", "assemble_vm", "make_parts", "s2_init")  # who calls whom; the compiler may have inlined some
 
 UDF = b"\x00\xde"  # Thumb instructions, little-endian
 
@@ -29,7 +29,7 @@ def run_tool(tool, *args):
 
 @pytest.fixture(scope="module")
 def symbols():
-    """The addresses of virt7.elf's symbols, without what the compiler appends (make_vm.isra.0)."""
+    """The addresses of virt7.elf's symbols, without what the compiler appends (assemble_vm.isra.0)."""
     rows = [line.split() for line in run_tool("nm", BUILD / "virt7.elf").splitlines()]
     return {row[2].split(".")[0]: int(row[0], 16) for row in rows if len(row) == 3}
 

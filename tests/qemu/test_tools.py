@@ -47,6 +47,36 @@ def test_hint(words, hint):
     assert run("tools/hint.py", *words) == (0, f"{hint}\n", "")
 
 
+# tools/check-names
+
+def check_names(tree, **files):
+    for name, text in files.items():
+        path = tree / name.replace("_in_", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".c").write_text(text)
+    return run("tools/check-names", tree)
+
+
+def test_check_names_passes_these_sources():
+    assert run("tools/check-names") == (0, "", "")
+
+
+def test_check_names_sees_a_name_twice(tmp_path):
+    text = "static inline void\nput_it(void)\n{\n}\n"
+    assert check_names(tmp_path, mm_in_one=text, psci_in_two=text)[:2] == (
+        1, "mm/one.c:2: put_it() is also in psci/two.c:2\npsci/two.c:2: put_it() is also in mm/one.c:2\n")
+
+
+def test_check_names_sees_a_name_that_another_file_shows(tmp_path):
+    assert check_names(tmp_path, mm_in_one="int put_it(int a)\n{\n}\n", mm_in_two='static __attribute__((section("x"))) int put_it(int a)\n{\n}\n') == (
+        1, "mm/two.c:1: put_it() is also in mm/one.c:1\n", "")
+
+
+def test_check_names_sees_one_word(tmp_path):
+    assert check_names(tmp_path, hyp_in_one="/*\nstatic void comment(void)\n{\n} */\nstatic void put(void)\n{\n}\nvoid get(void)\n{\n}\n") == (
+        1, "hyp/one.c:5: put() does not say what it acts on: give it a second word\n", "")
+
+
 # tools/check-layers
 
 def check_layers(folder, **more):

@@ -28,14 +28,14 @@
 #define LSR_DR      BIT(0)
 #define LSR_THRE    BIT(5)
 
-static uint32_t reg_read(const struct uart *uart, uint32_t reg)
+static uint32_t ns16550_read(const struct uart *uart, uint32_t reg)
 {
 	volatile uint8_t *at = uart->base + (reg << uart->shift);
 
 	return uart->wide ? io_read32(at) : io_read8(at);
 }
 
-static void reg_write(const struct uart *uart, uint32_t reg, uint32_t value)
+static void ns16550_write(const struct uart *uart, uint32_t reg, uint32_t value)
 {
 	volatile uint8_t *at = uart->base + (reg << uart->shift);
 
@@ -47,24 +47,24 @@ static void reg_write(const struct uart *uart, uint32_t reg, uint32_t value)
 
 static void ns16550_init(const struct uart *uart)
 {
-	uint32_t lcr = reg_read(uart, LCR);
+	uint32_t lcr = ns16550_read(uart, LCR);
 
 	/* A DesignWare that is still sending ignores a write here, and raises an interrupt: only where it must be. */
 	if ((lcr & LCR_DLAB) || (lcr & LCR_8BIT) != LCR_8BIT)
-		reg_write(uart, LCR, (lcr & ~LCR_DLAB) | LCR_8BIT);
-	reg_write(uart, IER, 0);
-	reg_write(uart, IIR, FCR_ENABLE);
-	reg_write(uart, MCR, MCR_ON);
+		ns16550_write(uart, LCR, (lcr & ~LCR_DLAB) | LCR_8BIT);
+	ns16550_write(uart, IER, 0);
+	ns16550_write(uart, IIR, FCR_ENABLE);
+	ns16550_write(uart, MCR, MCR_ON);
 }
 
 static bool ns16550_can_send(const struct uart *uart)
 {
-	return reg_read(uart, LSR) & LSR_THRE;
+	return ns16550_read(uart, LSR) & LSR_THRE;
 }
 
 static void ns16550_send(const struct uart *uart, uint8_t c)
 {
-	reg_write(uart, RBR, c);
+	ns16550_write(uart, RBR, c);
 }
 
 /* Without a character DesignWare can still signal a timeout, which only reading RBR ends, or "busy", which USR ends. */
@@ -72,19 +72,19 @@ static int ns16550_receive(const struct uart *uart)
 {
 	uint32_t cause;
 
-	if (reg_read(uart, LSR) & LSR_DR)
-		return (int)(reg_read(uart, RBR) & 0xffU);
-	cause = reg_read(uart, IIR) & IIR_ID;
+	if (ns16550_read(uart, LSR) & LSR_DR)
+		return (int)(ns16550_read(uart, RBR) & 0xffU);
+	cause = ns16550_read(uart, IIR) & IIR_ID;
 	if (cause == IIR_TIMEOUT)
-		reg_read(uart, RBR);
+		ns16550_read(uart, RBR);
 	else if (cause == IIR_BUSY)
-		reg_read(uart, USR);
+		ns16550_read(uart, USR);
 	return -1;
 }
 
 static void ns16550_irq_enable(const struct uart *uart, bool tx)
 {
-	reg_write(uart, IER, IER_RX | (tx ? IER_TX : 0));
+	ns16550_write(uart, IER, IER_RX | (tx ? IER_TX : 0));
 }
 
 const struct uart_ops uart_8250 = {
