@@ -14,13 +14,10 @@
 
 extern char image_start[], _text_end[], _rodata_end[], _image_end[], boot_stacks[], boot_stack_top[], boot_stacks_end[];
 
-uint64_t hyp_l1[4] __attribute__((aligned(32)));
 uint64_t boot_l1[4] __attribute__((aligned(32)));
-uint64_t hyp_l2[4][TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
-uint64_t boot_l2[2][TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
-uint64_t image_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
-
-uint64_t device_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
+/* [0]: the top GiB; [1]: the identity map where it is elsewhere. */
+static uint64_t boot_l2[2][TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
+static uint64_t image_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages"))); /* the image's pages */
 
 #define NORMAL       (DESC_VALID | DESC_AF | DESC_SH_INNER | DESC_S1_AP1 | DESC_S1_ATTR(MAIR_WB))
 #define FDT_MAGIC_LE UINT32_C(0xedfe0dd0) /* as a little-endian word */

@@ -13,6 +13,8 @@
  */
 uint32_t early_tables(uint32_t load, uint32_t dtb);
 
+extern uint64_t boot_l1[4]; /* as hyp_l1, and the identity map */
+
 /*
  * Before them. `dtb` as the loader has passed it; 0: whoever starts virt7.elf passes none, but QEMU has put it at the
  * start of RAM. Returns where it is, 0: nowhere; early_tree_found is set where it was not passed.

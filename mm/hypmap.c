@@ -16,6 +16,10 @@
 #include "mm/tables.h"
 #include "mm/tlb.h"
 
+uint64_t hyp_l1[4] __attribute__((aligned(32)));
+uint64_t hyp_l2[4][TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
+uint64_t device_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".bss.pages")));
+
 static struct spinlock map_lock;
 
 static uint64_t attributes_of(enum hyp_mem kind)

@@ -34,8 +34,6 @@ void page_init_at(void *va, pa_t base, size_t size);
 void __wrap_page_free(void *page, unsigned int order);
 void __real_page_free(void *page, unsigned int order);
 
-uint64_t hyp_l2[4][TABLE_ENTRIES];
-uint64_t device_l3[TABLE_ENTRIES];
 bool tlb_repeat;
 
 static struct cpu_head head;
