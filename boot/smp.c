@@ -35,7 +35,6 @@
 
 extern char image_start[], boot_stack_top[], secondary_entry[];
 
-struct percpu percpu[CPU_MAX];
 static uint8_t panic_stack[CPU_MAX][KIB(2)] __attribute__((aligned(8)));
 static const struct host *machine;
 
