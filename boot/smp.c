@@ -13,6 +13,7 @@
 #include "coproc/model.h"
 #include "coproc/pmu.h"
 #include "coproc/probe.h"
+#include "hyp/exit/hvbar.h"
 #include "hyp/host/gic.h"
 #include "hyp/run/heartbeat.h"
 #include "hyp/run/irq.h"
@@ -109,6 +110,7 @@ int cpu_init(const struct host *host)
 			cpu->unfit);
 		return -ENODEV;
 	}
+	hvbar_init_cpu(cpu);
 	errata_init_cpu(cpu, host->own_monitor ? monitor_set_actlr : NULL);
 	cache_init();
 	init_traps();

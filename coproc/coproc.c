@@ -14,6 +14,7 @@
 #include "coproc/row.h"
 #include "coproc/setway.h"
 #include "hyp/console/log.h"
+#include "hyp/exit/inject.h"
 #include "hyp/vm/vm.h"
 
 /* ISS of an MCR/MRC trap (DDI 0406C B3.13.6) */

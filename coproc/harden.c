@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See harden.h. The vectors are in hyp/arm/vectors.S. */
+/* See harden.h. The vectors are in hyp/exit/vectors.S. */
 #include <arm/barrier.h>
 #include <arm/sysreg.h>
 
@@ -9,10 +9,6 @@
 #include "hyp/run/percpu.h"
 
 #define ACTLR_IBE BIT(0) /* Cortex-A15: ICIALLU empties the branch target buffer too */
-
-extern const uint32_t hyp_vectors[], hyp_vectors_traced[];
-extern const uint32_t hyp_vectors_bpiall[], hyp_vectors_bpiall_traced[];
-extern const uint32_t hyp_vectors_iciallu[], hyp_vectors_iciallu_traced[];
 
 /* Only Secure software can set IBE; a try costs nothing. */
 static bool harden_works(enum harden_kind kind)
@@ -36,16 +32,12 @@ static void harden_iciallu(void)
 	isb();
 }
 
-static void choose_vectors(struct percpu *cpu, enum harden_kind kind, bool at_exit)
+/* Where it does not help on this core, `force` asks for it nevertheless. */
+static enum harden_kind choose_at_exit(enum harden_kind kind, bool works)
 {
-	cpu->vectors = hyp_vectors;
-	cpu->vectors_traced = hyp_vectors_traced;
-	if (!at_exit)
-		return;
-	cpu->vectors = kind == HARDEN_ICIALLU ? hyp_vectors_iciallu : hyp_vectors_bpiall;
-	cpu->vectors_traced = kind == HARDEN_ICIALLU ? hyp_vectors_iciallu_traced : hyp_vectors_bpiall_traced;
-	write_hvbar((uint32_t)(uintptr_t)cpu->vectors);
-	isb();
+	if (options.harden != OPTION_HARDEN_FORCE && (!works || options.harden != OPTION_HARDEN_EXIT))
+		return HARDEN_NONE;
+	return kind == HARDEN_ICIALLU ? HARDEN_ICIALLU : HARDEN_BPIALL;
 }
 
 bool harden_init_cpu(struct percpu *cpu, enum harden_kind kind)
@@ -54,16 +46,15 @@ bool harden_init_cpu(struct percpu *cpu, enum harden_kind kind)
 
 	if (works)
 		cpu->harden = kind == HARDEN_ICIALLU ? harden_iciallu : harden_bpiall;
-	choose_vectors(cpu, kind,
-		       options.harden == OPTION_HARDEN_FORCE || (works && options.harden == OPTION_HARDEN_EXIT));
+	cpu->at_exit = choose_at_exit(kind, works);
 	return works;
 }
 
 const char *harden_at_exit(const struct percpu *cpu)
 {
-	if (cpu->vectors == hyp_vectors_bpiall)
+	if (cpu->at_exit == HARDEN_BPIALL)
 		return ", BPIALL at each exit";
-	if (cpu->vectors == hyp_vectors_iciallu)
+	if (cpu->at_exit == HARDEN_ICIALLU)
 		return ", ICIALLU at each exit";
 	return NULL;
 }

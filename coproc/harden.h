@@ -19,10 +19,7 @@ enum harden_kind {
 	HARDEN_UNKNOWN, /* up to the host's firmware: virt7 does nothing */
 };
 
-/*
- * This CPU's cpu->harden, and its vectors, without and with the trace, as the option asks. True: between two VMs, what
- * can be done is done.
- */
+/* This CPU's cpu->harden, and its cpu->at_exit, as the option asks. True: between two VMs, what can be done is done. */
 bool harden_init_cpu(struct percpu *cpu, enum harden_kind kind);
 
 /* What this CPU does at each exit, for a line of the log; NULL: nothing. */

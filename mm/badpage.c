@@ -2,6 +2,7 @@
 /* Records in pages of the heap, linked: they are added and never moved, so that who reads them needs no lock. */
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <arm/barrier.h>
 #include <arm/spinlock.h>
@@ -67,7 +68,7 @@ static struct bad_page *next_chunk(void)
 	return bad.count % CHUNK_RECORDS == 0 ? page_alloc(0) : NULL;
 }
 
-struct bad_page *badpage_add(pa_t page)
+struct bad_page *badpage_add(pa_t page, bool async, const char *owner)
 {
 	struct bad_page *fresh = next_chunk(), *b = NULL;
 	uint32_t next = 0, i;
@@ -82,7 +83,8 @@ struct bad_page *badpage_add(pa_t page)
 		b = chunk[i / CHUNK_RECORDS] ? bad_page_record(i) : NULL;
 	}
 	if (b) {
-		*b = (struct bad_page){.pa = page.v};
+		*b = (struct bad_page){.pa = page.v, .async = async};
+		strncpy(b->owner, owner, sizeof(b->owner) - 1U);
 		dmb_ish();
 		bad.count = i + 1U;
 	}

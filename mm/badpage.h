@@ -23,9 +23,15 @@ struct bad_page {
 	char owner[BADPAGE_OWNER_MAX]; /* whose it was, for people; cut */
 };
 
-/* Put a page into quarantine: its record, to be filled by the caller; NULL: it is there already, or the heap is empty.
+/* What has become of a page of a VM's, for people. */
+#define BADPAGE_TAKEN     "4 KiB taken away"
+#define BADPAGE_STANDS_IN "another page stands in for it"
+
+/*
+ * Put a page into quarantine, with what its record says of `async` and `owner`. Returns the record, where the caller
+ * adds the rest; NULL: it is there already, or the heap is empty.
  */
-struct bad_page *badpage_add(pa_t page);
+struct bad_page *badpage_add(pa_t page, bool async, const char *owner);
 
 uint32_t badpage_count(void);
 

@@ -21,7 +21,7 @@ struct fault_range {
 };
 
 /*
- * Called by hyp/arm/vectors.S on the CPU's panic stack, interrupts masked. Returns where the table has a row for
+ * Called by hyp/exit/vectors.S on the CPU's panic stack, interrupts masked. Returns where the table has a row for
  * what has happened at frame->pc, with frame->pc changed to its fixup; otherwise it panics.
  */
 void fault_handle(struct panic_frame *frame);

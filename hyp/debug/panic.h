@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* As hyp/arm/vectors.S pushes it. */
+/* As hyp/exit/vectors.S pushes it. */
 struct panic_frame {
 	uint32_t r[13];
 	uint32_t sp, lr, pc, psr, vector;

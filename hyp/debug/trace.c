@@ -28,7 +28,7 @@ static struct ring rings[CPU_MAX];
 static bool wanted;
 static struct spinlock traced_lock; /* of each device's `traced`; nothing is taken inside */
 
-/* hyp/arm/vectors.S */
+/* hyp/exit/vectors.S */
 void trace_exit_trap(struct regs *regs);
 void trace_exit_irq(void);
 

@@ -15,6 +15,7 @@
 #include "hyp/exit/fetch.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/arm/insn.h"
+#include "hyp/exit/inject.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/run/sched.h"
 #include "hyp/vm/memfound.h"

@@ -17,6 +17,7 @@
 #include "hyp/arm/insn.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
+#include "hyp/exit/inject.h"
 #include "hyp/exit/trap.h"
 #include "hyp/virtio/virtio.h"
 #include "hyp/vm/vcpu.h"

@@ -13,4 +13,7 @@ void exit_irq(void);
 /* First entry of a new vCPU thread. */
 void exit_first(void);
 
+/* Where a vCPU's thread begins: exit_first(), and into the guest (hyp/exit/vectors.S). */
+void thread_start(void);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "hyp/vm/crash.h"
 #include "hyp/vm/guestmem.h"
+#include "hyp/exit/inject.h"
 #include "hyp/vm/vm.h"
 
 #define ABORTS_HINT 1000U /* at one PC, none elsewhere in between: what a guest without vectors does */

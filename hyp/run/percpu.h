@@ -56,8 +56,9 @@ struct percpu {
 	struct list queue[SCHED_PRIORITIES];
 	uint32_t load[SCHED_PRIORITIES]; /* threads that are ready or running, by priority */
 	uint32_t slices;                 /* that have ended here since the last look at other CPUs */
-	/* HVBAR, without and with the trace; constant (coproc/harden.c) */
-	const uint32_t *vectors, *vectors_traced;
+	/* constant */
+	uint32_t at_exit; /* how an exit empties the branch predictor: enum harden_kind (coproc/harden.h) */
+	const uint32_t *vectors, *vectors_traced; /* HVBAR, without and with the trace */
 	/* this CPU's only, and large: the rest is within reach of short offsets */
 	struct timer_heap timers;
 };

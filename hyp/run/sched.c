@@ -17,6 +17,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
+#include "hyp/arm/switch.h"
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/balance.h"
@@ -32,12 +33,6 @@
 
 static volatile uint32_t idle_cpus; /* bit n: CPU n has nothing to run */
 static uint32_t online_cpus;
-
-/* hyp/arm/vectors.S: save the callee-saved registers and SP there, go on with those of `to`. */
-void thread_switch(uint32_t **from, uint32_t *to);
-
-/* The same for a thread that does not come back: *gone = true once its stack is not used any more. */
-void thread_leave(uint32_t *to, bool *gone) __attribute__((noreturn));
 
 /* Slices have the non-secure PL1 physical timer, CNTP, which guests do not reach: theirs is emulated. */
 static inline void set_slice_end(struct percpu *cpu, uint64_t end)

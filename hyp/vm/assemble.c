@@ -11,6 +11,7 @@
 #include "coproc/errata.h"
 #include "coproc/model.h"
 #include "hyp/console/console.h"
+#include "hyp/exit/exit.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/place.h"
 #include "hyp/run/sched.h"
@@ -31,9 +32,6 @@
 static const struct bundle *source;
 static uint64_t gicv_base;
 static uint32_t vms_made, vcpus_made;
-
-/* hyp/arm/vectors.S: where a vCPU's thread begins. */
-void thread_start(void);
 
 void vm_assemble_init(const struct bundle *b, uint64_t gicv)
 {

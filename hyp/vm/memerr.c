@@ -2,8 +2,6 @@
 /* See hyp/vm/memerr.h. What a page was is found by asking everybody: this is rare, and no record is kept for it. */
 #include <errno.h>
 
-#include <arm/copy.h>
-
 #include "hyp/console/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vdev/device.h"
@@ -20,23 +18,8 @@ typedef unsigned long long ull;
 
 static struct log_budget budget; /* bad pages may come by hundreds; `mem` has all */
 
-/* What has become of a page of a VM's. */
-#define TAKEN_AWAY "4 KiB taken away"
-#define STANDS_IN  "another page stands in for it"
-
 /* States in which nobody else changes what the VM has of its RAM, which may be kept over its end (keeps_ram). */
 #define SETTLED (BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_CREATED) | BIT(VM_OFF) | BIT(VM_CRASHED))
-
-static struct bad_page *add_record(pa_t page, bool async, const char *owner)
-{
-	struct bad_page *bad = badpage_add(page);
-
-	if (!bad)
-		return NULL;
-	bad->async = async;
-	log_format(bad->owner, sizeof(bad->owner), "%s", owner);
-	return bad;
-}
 
 /* Why there is no record of it. */
 static int record_error(pa_t page)
@@ -72,7 +55,7 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 	int ret = 0;
 
 	spin_lock(&vm->s2.lock);
-	bad = add_record(page, async, vm->config.name);
+	bad = badpage_add(page, async, vm->config.name);
 	if (bad) {
 		bad->guest = true;
 		bad->ipa = at.v;
@@ -90,54 +73,11 @@ static int lose_guest_page(struct vm *vm, ipa_t at, pa_t page, bool async)
 		tell_guest(vm, at, async);
 	if (log_ratelimit(&budget))
 		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: %s%s", vm->config.name,
-			(ull)page.v, (ull)at.v, lost ? TAKEN_AWAY : STANDS_IN,
+			(ull)page.v, (ull)at.v, lost ? BADPAGE_TAKEN : BADPAGE_STANDS_IN,
 			vm_is_direct(vm)
 				? " from its vCPUs; its devices have it still, and the error cannot be contained"
 				: "");
 	return ret;
-}
-
-#define LEFT_OUT_MAX 16U /* pages of a block */
-
-/* The pages of the block that do not answer, and are not known to; more than LEFT_OUT_MAX: there are too many. */
-static uint32_t find_silent(pa_t block, pa_t page[LEFT_OUT_MAX])
-{
-	uint8_t *at = hyp_window_open(block);
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < BLOCK_SIZE && count <= LEFT_OUT_MAX; i += PAGE_SIZE)
-		if (zero_lines_checked(at + i, at + i + PAGE_SIZE) && !badpage_is(pa_add(block, i)) &&
-		    count++ < LEFT_OUT_MAX)
-			page[count - 1U] = pa_add(block, i);
-	hyp_window_close();
-	return count;
-}
-
-static void leave_out(struct vm *vm, ipa_t at, pa_t page)
-{
-	struct bad_page *bad = add_record(page, false, vm->config.name);
-	bool stands_in;
-
-	if (!bad)
-		return;
-	bad->guest = true;
-	bad->ipa = at.v;
-	stands_in = !vm_is_direct(vm) && badpage_replace(bad) == 0;
-	if (log_ratelimit(&budget))
-		log_err("vm %s: the host's RAM at 0x%llx, the guest's at 0x%llx, is bad: %s", vm->config.name,
-			(ull)page.v, (ull)at.v, stands_in ? STANDS_IN : TAKEN_AWAY);
-}
-
-int memerr_leave_out(struct vm *vm, ipa_t block, pa_t to)
-{
-	pa_t page[LEFT_OUT_MAX];
-	uint32_t count = find_silent(to, page);
-
-	if (count == 0 || count > LEFT_OUT_MAX)
-		return -EIO;
-	for (uint32_t i = 0; i < count; i++)
-		leave_out(vm, ipa_add(block, page[i].v - to.v), page[i]);
-	return 0;
 }
 
 #define NO_TABLE "no table in virt7's heap for the rest of a block"
@@ -292,7 +232,7 @@ static int lose_other_page(pa_t page, bool async)
 
 	if (!ram_is(page))
 		return -EFAULT;
-	if (!add_record(page, async, name))
+	if (!badpage_add(page, async, name))
 		return record_error(page);
 	guest_views_forget();
 	if (device && device->class->lose)

@@ -29,11 +29,4 @@ int memerr_page(pa_t at, bool async);
  */
 int memerr_guest_page(struct vm *vm, ipa_t at, bool async);
 
-/*
- * Of a block of 2 MiB that the VM is about to see for the first time some has not answered: those pages are bad, other
- * ones stand in for them, and the VM misses nothing. -EIO, and nothing done: it is more than a few, as where the device
- * tree tells of RAM that is not there. Holder of s2.lock; no window is open.
- */
-int memerr_leave_out(struct vm *vm, ipa_t block, pa_t to);
-
 #endif

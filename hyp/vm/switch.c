@@ -14,20 +14,15 @@
 
 #include "coproc/coproc.h"
 #include "coproc/extra.h"
+#include "hyp/arm/switch.h"
 #include "hyp/console/log.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/run/world.h"
+#include "hyp/vm/switch.h"
 #include "hyp/vm/vm.h"
 #include "mm/tlb.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
-
-/* hyp/arm/context.S: all of the structure but SCTLR. */
-void context_save(struct vcpu_context *context);
-void context_restore(const struct vcpu_context *context);
-
-/* hyp/arm/vectors.S: let HYP take the asynchronous abort that is pending. False: it has not come. */
-bool abort_window(void);
 
 #define CHECK(member, word) static_assert(offsetof(struct vcpu_context, member) == 4U * (word), "hyp/arm/context.S")
 CHECK(elr, 0);

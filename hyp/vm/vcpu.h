@@ -117,9 +117,6 @@ static inline void vcpu_request(struct vcpu *vcpu, uint32_t work)
 	sched_request(&vcpu->thread, work);
 }
 
-/* hyp/vm/switch.c: put `next`'s state into the hardware, saving that of whoever was there; NULL saves only. */
-void vcpu_load(struct vcpu *next);
-
 /* It has served devices for so many ticks of CNTPCT. Others read the sum. */
 static inline void vcpu_served_devices(struct vcpu *vcpu, uint64_t ticks)
 {
@@ -132,18 +129,5 @@ static inline void vcpu_pend_abort(struct vcpu *vcpu)
 	vcpu->hcr |= HCR_VA;
 	write_hcr(read_hcr() | HCR_VA);
 }
-
-/* Make the guest's registers those of an architectural reset, entered at `pc` (bit 0: Thumb). The vCPU is not running.
- */
-void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2);
-
-/* Inject exceptions as the hardware would take them (hyp/exit/inject.c); the vCPU is the current one. */
-void inject_undef(struct vcpu *vcpu);
-void inject_data_abort(struct vcpu *vcpu, uint32_t va);
-void inject_prefetch_abort(struct vcpu *vcpu, uint32_t va);
-
-/* The same for an external abort on the guest's own table walk for `va`, whose descriptor lies in the page at `table`.
- */
-void inject_walk_abort(struct vcpu *vcpu, uint32_t va, ipa_t table, bool prefetch);
 
 #endif

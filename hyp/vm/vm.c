@@ -11,7 +11,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/vdev/device.h"
-#include "hyp/vm/memerr.h"
+#include "hyp/vm/leaveout.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"
 #include "mm/cache.h"
@@ -304,7 +304,7 @@ static int scrub_and_map(struct vm *vm, ipa_t block, pa_t to, bool zeroed)
 		if (ret)
 			return ret;
 		ret = scrub_block(show);
-		again = ret && !again && !memerr_leave_out(vm, block, to);
+		again = ret && !again && !leaveout_silent(vm, block, to);
 	} while (again);
 	return ret && !has_holes(to) ? ret : s2_map_block(&vm->s2, block, to);
 }

@@ -37,6 +37,7 @@
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/world.h"
+#include "hyp/vm/switch.h"
 #include "hyp/vdev/device.h"
 #include "hyp/virtio/virtio.h"
 #include "hyp/vm/crash.h"

@@ -16,6 +16,7 @@
 
 #include "hyp/exit/abort.h"
 #include "hyp/exit/fetch.h"
+#include "hyp/exit/inject.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/vm/memfound.h"

@@ -29,7 +29,7 @@
 #include "hyp/run/thread.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/assemble.h"
-#include "hyp/vm/memerr.h"
+#include "hyp/vm/leaveout.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/vm/watchdog.h"
@@ -181,7 +181,7 @@ void badpage_give_back(pa_t base, uint64_t size)
 	(void)base, (void)size;
 }
 
-int memerr_leave_out(struct vm *vm, ipa_t block, pa_t to)
+int leaveout_silent(struct vm *vm, ipa_t block, pa_t to)
 {
 	(void)vm, (void)block, (void)to;
 	return -EIO;

@@ -43,7 +43,7 @@ static void assert_totals(void)
 
 static struct bad_page *add(uint64_t page)
 {
-	struct bad_page *bad = badpage_add(pa(page));
+	struct bad_page *bad = badpage_add(pa(page), false, "");
 
 	assert_non_null(bad);
 	return bad;
@@ -57,7 +57,7 @@ static void test_once(void **state)
 	(void)state;
 	assert_false(badpage_is(pa(VM_BASE)));
 	add(VM_BASE)->ipa = 0x1234;
-	assert_null(badpage_add(pa(VM_BASE)));
+	assert_null(badpage_add(pa(VM_BASE), false, ""));
 	assert_true(badpage_is(pa(VM_BASE + 0xfff)));
 	assert_false(badpage_is(pa(VM_BASE + PAGE_SIZE)));
 	assert_int_equal(badpage_count(), 1);
@@ -184,7 +184,7 @@ static void test_no_heap(void **state)
 	(void)state;
 	while (page_alloc(0))
 		;
-	while (n < 200 && badpage_add(pa(VM_BASE + BIT64(32) + n * PAGE_SIZE)))
+	while (n < 200 && badpage_add(pa(VM_BASE + BIT64(32) + n * PAGE_SIZE), false, ""))
 		n++;
 	assert_in_range(n, 0, 199);
 	assert_false(badpage_is(pa(VM_BASE + BIT64(32) + n * PAGE_SIZE)));

@@ -21,6 +21,7 @@
 #include "coproc/setway.h"
 #include "hyp/exit/abort.h"
 #include "hyp/exit/exit.h"
+#include "hyp/exit/inject.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"

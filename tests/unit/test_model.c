@@ -17,6 +17,7 @@
 
 #include "coproc/extra.h"
 #include "coproc/model.h"
+#include "hyp/exit/hvbar.h"
 #include "coproc/pmu.h"
 #include "fake_log.h"
 #include "hyp/run/option.h"
@@ -217,10 +218,10 @@ static void test_harden_without_firmware(void **state)
 	assert_null(percpu[5].harden);
 	assert_false(find("cortex-a15", 0)->harden_works);
 	assert_int_equal(model_workaround(find("cortex-a15", 0), SMCCC_ARCH_WORKAROUND_1), PSCI_NOT_SUPPORTED);
-	percpu[0].vectors = hyp_vectors_iciallu; /* as with harden=exit; on that one only */
+	percpu[0].at_exit = HARDEN_ICIALLU; /* as with harden=exit; on that one only */
 	model_log();
 	assert_non_null(strstr(fake_log_last(LOG_INFO), ", branch predictor stays as it is between VMs: "));
-	percpu[0].vectors = hyp_vectors;
+	percpu[0].at_exit = HARDEN_NONE;
 	assert_null(arrive(6, 0x410fc0d1)); /* A12: BPIALL, which needs nothing */
 	fake_machine.events = 0;
 	percpu[6].harden();
@@ -228,15 +229,16 @@ static void test_harden_without_firmware(void **state)
 	assert_int_equal(model_workaround(find("cortex-a12", 0), SMCCC_ARCH_WORKAROUND_1), SMCCC_SUCCESS);
 }
 
-/* A CPU of this kind arrives under the option: its vectors, and HVBAR where they are not those of boot/head.S. */
+/* A CPU of this kind arrives under the option: its vectors, and HVBAR. */
 static void expect_vectors(uint32_t midr, uint32_t option, const uint32_t *vectors, const uint32_t *traced)
 {
 	options.harden = option;
 	fake_machine.reg[SYSREG_hvbar] = 0;
 	assert_null(arrive(7, midr));
+	hvbar_init_cpu(&percpu[7]);
 	assert_ptr_equal(percpu[7].vectors, vectors);
 	assert_ptr_equal(percpu[7].vectors_traced, traced);
-	assert_int_equal(fake_machine.reg[SYSREG_hvbar], vectors == hyp_vectors ? 0 : (uint32_t)(uintptr_t)vectors);
+	assert_int_equal(fake_machine.reg[SYSREG_hvbar], (uint32_t)(uintptr_t)vectors);
 	options.harden = OPTION_HARDEN_SWITCH;
 }
 

@@ -18,6 +18,7 @@
 #include "hyp/console/log.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/run/world.h"
+#include "hyp/vm/switch.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -80,7 +81,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	lines++;
 }
 
-/* Of hyp/arm/vectors.S: the abort that waits comes, unless the test says that it takes longer. */
+/* Of hyp/arm/switch.S: the abort that waits comes, unless the test says that it takes longer. */
 static uint32_t errors_said;
 
 void merrsr_say(void)

@@ -28,6 +28,7 @@
 #include "hyp/vdev/device.h"
 #include "hyp/virtio/virtio.h"
 #include "hyp/vm/silence.h"
+#include "hyp/vm/switch.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "mm/s2.h"

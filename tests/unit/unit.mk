@@ -57,7 +57,7 @@ test_virtio_offload_SRCS := $(test_virtio_net_SRCS)
 test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
 test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_badpage_SRCS  := mm/badpage.c mm/page.c mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-test_memerr_SRCS   := hyp/vm/memerr.c mm/badpage.c mm/page.c mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_memerr_SRCS   := hyp/vm/memerr.c hyp/vm/leaveout.c mm/badpage.c mm/page.c mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_memfound_SRCS := hyp/vm/memfound.c $(FAKE)/fake_machine.c
 test_s2_SRCS       := mm/s2.c mm/page.c $(FAKE)/fake_tables.c $(FAKE)/fake_machine.c
 test_s2_LDFLAGS    := -Wl,--wrap=page_free
@@ -72,7 +72,7 @@ test_vgic_twin_SRCS := $(test_vgic_SRCS)
 test_vgic_model_SRCS := $(test_vgic_SRCS)
 test_coproc_SRCS   := coproc/coproc.c coproc/registers.c coproc/setway.c coproc/pmu.c hyp/exit/inject.c hyp/arm/regs.c $(FAKE)/fake_machine.c
 test_errata_SRCS   := coproc/errata.c hyp/exit/mmio.c hyp/run/option.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-test_model_SRCS    := coproc/model.c coproc/harden.c coproc/extra.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_model_SRCS    := coproc/model.c coproc/harden.c hyp/exit/hvbar.c coproc/extra.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_exit_SRCS     := hyp/exit/exit.c hyp/exit/mmio.c hyp/exit/inject.c hyp/arm/insn.c hyp/arm/regs.c $(FAKE)/fake_machine.c
 test_abort_SRCS    := hyp/exit/abort.c hyp/arm/insn.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_timer_SRCS    := hyp/run/timer.c vtimer/vtimer.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
