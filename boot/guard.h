@@ -5,9 +5,6 @@
 
 #include <stdint.h>
 
-/* What GCC's code copies into a frame at a function's entry and compares at its exit (hyp/debug/panic.c). */
-extern uintptr_t __stack_chk_guard;
-
 /* A guard as good as random_init() has made hyp/host/random.h's numbers: without a seed, as the counter is. */
 uintptr_t guard_make(void);
 

@@ -33,7 +33,6 @@
 #include "hyp/host/uart/uart.h"
 #include "hyp/console/log.h"
 #include "hyp/run/option.h"
-#include "hyp/debug/panic.h"
 #include "hyp/run/sched.h"
 #include "hyp/console/shell.h"
 #include "hyp/vdev/vpl031.h"

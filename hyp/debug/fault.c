@@ -11,9 +11,6 @@
 #include "hyp/vm/memfound.h"
 #include "mm/layout.h"
 
-#define VECTOR_UNDEF 1U
-#define VECTOR_DATA  4U
-
 #define PAR_F    BIT64(0)
 #define PAR_PAGE 0xfffffff000ULL
 
@@ -64,8 +61,8 @@ static bool is_survived(const struct fault_range *row, const struct panic_frame 
 	if (frame->pc < row->from || frame->pc >= row->to)
 		return false;
 	if (row->kind == FAULT_UNDEFINED)
-		return frame->vector == VECTOR_UNDEF;
-	return frame->vector == VECTOR_DATA && (fault_is_external(hsr) || fault_is_hole(hsr));
+		return frame->vector == PANIC_UNDEF;
+	return frame->vector == PANIC_DATA && (fault_is_external(hsr) || fault_is_hole(hsr));
 }
 
 void fault_handle(struct panic_frame *frame)

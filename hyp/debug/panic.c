@@ -3,15 +3,13 @@
  * The end: what virt7 says of its own bugs. The backtrace follows the image's exception tables
  * (hyp/debug/unwind.c), with names from hyp/debug/symtab.c.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <arm/hypregs.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
+#include "hyp/arm/runtime.h"
 #include "hyp/console/blackbox.h"
 #include "hyp/console/console.h"
 #include "hyp/lib/cpu.h"
@@ -22,11 +20,9 @@
 #include "hyp/debug/unwind.h"
 
 #define BACKTRACE_MAX 16U
+#define UDF_T1        0xde00U
 
 extern const char image_start[], _text_end[];
-
-uintptr_t __stack_chk_guard = 0x7a3e1100U; /* until boot/guard.c has another */
-void __stack_chk_fail(void) __attribute__((noreturn));
 
 static void stop_host(void) __attribute__((noreturn));
 static void stop_host(void)
@@ -58,18 +54,28 @@ static void print_backtrace(struct unwind_frame *frame)
 	}
 }
 
-void panic_exception(const struct panic_frame *f)
+/* A UDF of hyp/arm/runtime.c (DDI 0406C A8.8.247, encoding T1) says what it stands for. */
+static const char *panic_reason(const struct panic_frame *f)
 {
 	static const char *const vector[] = {"reset", "undefined instruction", "hypervisor call", "prefetch abort",
 					     "data abort"};
+	uint32_t insn = f->vector == PANIC_UNDEF && f->psr & PSR_T ? *(const uint16_t *)(uintptr_t)f->pc : 0;
+
+	if (insn == (UDF_T1 | RUNTIME_STACK_OVERWRITTEN))
+		return "stack overwritten";
+	return insn == (UDF_T1 | RUNTIME_ABORT) ? "abort() called" : vector[f->vector];
+}
+
+void panic_exception(const struct panic_frame *f)
+{
 	struct unwind_frame frame;
 	uint32_t offset;
 	const char *name = panic_symbol(f->pc, &offset);
 
 	console_panic();
 	blackbox_panic();
-	log_err("PANIC: %s in virt7 on CPU %u at 0x%08x %s+0x%x", vector[f->vector], (unsigned)cpu_id(),
-		(unsigned)f->pc, name, (unsigned)offset);
+	log_err("PANIC: %s in virt7 on CPU %u at 0x%08x %s+0x%x", panic_reason(f), (unsigned)cpu_id(), (unsigned)f->pc,
+		name, (unsigned)offset);
 	log_err("  HSR 0x%08x HDFAR 0x%08x HIFAR 0x%08x PSR 0x%08x", (unsigned)read_hsr(), (unsigned)read_hdfar(),
 		(unsigned)read_hifar(), (unsigned)f->psr);
 	for (uint32_t i = 0; i < 12; i += 4)
@@ -83,35 +89,4 @@ void panic_exception(const struct panic_frame *f)
 	frame.exact = true;
 	print_backtrace(&frame);
 	stop_host();
-}
-
-void panic(const char *fmt, ...)
-{
-	char text[LOG_LINE_MAX];
-	struct unwind_frame frame = {.r = {0}};
-	va_list ap;
-
-	console_panic();
-	blackbox_panic();
-	va_start(ap, fmt);
-	vsniprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	log_err("PANIC: %s", text);
-	/* From our own caller on: its frame is what GCC says, ours starts here. */
-	__asm__ volatile("mov %0, sp\n\tmov %1, r7\n\tmov %2, r11"
-			 : "=r"(frame.r[13]), "=r"(frame.r[7]), "=r"(frame.r[11]));
-	__asm__ volatile("mov %0, pc" : "=r"(frame.r[15]));
-	print_backtrace(&frame);
-	stop_host();
-}
-
-void __stack_chk_fail(void)
-{
-	panic("stack overwritten");
-}
-
-/* newlib and libgcc call these where they cannot go on. */
-void abort(void)
-{
-	panic("abort() called");
 }

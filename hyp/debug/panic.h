@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+#define PANIC_UNDEF 1U /* values of .vector */
+#define PANIC_DATA  4U
+
 /* As hyp/exit/vectors.S pushes it. */
 struct panic_frame {
 	uint32_t r[13];
@@ -13,9 +16,6 @@ struct panic_frame {
 
 /* An exception of HYP's own that nothing foresees: all of it, then stop. */
 void panic_exception(const struct panic_frame *frame) __attribute__((noreturn));
-
-/* One line, a backtrace, stop. */
-void panic(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* The function that holds `pc` and the offset into it; "?" where there is none. */
 const char *panic_symbol(uint32_t pc, uint32_t *offset);

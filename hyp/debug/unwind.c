@@ -146,15 +146,3 @@ bool unwind_step(struct unwind_frame *frame)
 	frame->r[PC] &= ~1U; /* the Thumb bit */
 	return frame->r[PC] != pc || frame->r[SP] != sp;
 }
-
-/* The personality routines that GCC's tables name; nobody calls them, unwind_step() does their work. */
-void __aeabi_unwind_cpp_pr0(void);
-void __aeabi_unwind_cpp_pr1(void);
-
-void __aeabi_unwind_cpp_pr0(void)
-{
-}
-
-void __aeabi_unwind_cpp_pr1(void)
-{
-}
