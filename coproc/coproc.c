@@ -13,7 +13,7 @@
 #include "coproc/pmu.h"
 #include "coproc/row.h"
 #include "coproc/setway.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/exit/inject.h"
 #include "hyp/vm/vm.h"
 

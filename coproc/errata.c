@@ -6,9 +6,9 @@
 #include <arm/sysreg.h>
 
 #include "coproc/errata.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/exit/mmio.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/run/percpu.h"
 #include "hyp/vm/vm.h"
 #include "mm/tlb.h"

@@ -5,7 +5,7 @@
 
 #include "coproc/harden.h"
 #include "hyp/lib/bits.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/run/percpu.h"
 
 #define ACTLR_IBE BIT(0) /* Cortex-A15: ICIALLU empties the branch target buffer too */

@@ -9,9 +9,9 @@
 
 #include "coproc/extra.h"
 #include "coproc/model.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/load/words.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/vm/vm.h"
 #include "psci/smccc.h"
 

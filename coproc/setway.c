@@ -19,8 +19,8 @@
 
 #include "coproc/setway.h"
 #include "hyp/run/irq.h"
-#include "hyp/console/log.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/log.h"
+#include "hyp/lib/option.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"

@@ -5,7 +5,7 @@
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "mm/ram.h"
 
 #define RANGES_MAX 128U

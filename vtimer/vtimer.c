@@ -7,8 +7,8 @@
 
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
-#include "hyp/console/log.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/log.h"
+#include "hyp/lib/option.h"
 #include "hyp/run/world.h"
 #include "hyp/vm/machine.h"
 #include "vgic/vgic.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "hyp/console/blackbox.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
 #include "mm/cache.h"
 

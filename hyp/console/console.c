@@ -13,8 +13,6 @@
 #define INTERRUPT   0x03 /* Ctrl-C */
 #define POLL_HZ     200U /* where the UART has no interrupt */
 
-struct console_mux console;
-
 /* Holder of the lock, who has what waits sent. */
 static inline bool put_char(struct console_stream *stream, uint8_t c)
 {

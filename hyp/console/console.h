@@ -114,7 +114,6 @@ void console_start(void);
 
 /* Boot is over: from here on its CPU does not wait for room either. */
 void console_end_boot(void);
-bool console_is_booting(void);
 
 /* Before the power goes: wait until what can be seen has been sent, or the UART takes nothing for a second. */
 void console_flush(void);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the parts of the multiplexer share, for hyp/console/ only: its state, under its lock. hyp/console/output.c
- * decides who has the line and sends; hyp/console/console.c is the rest, and what others call.
+ * decides who has the line and sends; hyp/console/own.c has virt7's own lines; hyp/console/console.c is the rest, and
+ * what others call.
  */
 #ifndef HYP_CONSOLE_MUX_H
 #define HYP_CONSOLE_MUX_H
@@ -43,6 +44,8 @@ struct console_mux {
 	char insert[MUX_INSERT_MAX]; /* ours, to be sent before all else: names, ends of lines, remarks */
 	uint32_t insert_len, inserted;
 };
+
+#define OWN_LOG 8192U /* bytes, a power of two */
 
 extern struct console_mux console;
 extern struct console_stream console_own; /* virt7's own lines */

@@ -63,17 +63,6 @@ void output_insert(const char *text)
 	insert_bytes(text, strlen(text));
 }
 
-char *mux_number(char text[MUX_NUMBER_MAX], uint32_t value)
-{
-	char digits[MUX_NUMBER_MAX], *p = digits + sizeof(digits) - 1;
-
-	*p = '\0';
-	do
-		*--p = (char)('0' + value % 10U);
-	while (value /= 10U);
-	return strcpy(text, p);
-}
-
 /* May `s`, whose line stands unfinished, keep it while others wait? A timer looks again where the answer is yes. */
 static bool holds_line(const struct console_stream *s)
 {

@@ -10,13 +10,11 @@
 #include "hyp/console/mux.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
+#include "hyp/lib/log.h"
+#include "hyp/lib/option.h"
 
-#define OWN_LOG     8192U /* bytes, a power of two */
-#define LINE_MORE   2U    /* bytes of a line in the log beside its text: OWN_HIDDEN, carriage return */
-#define FLUSH_MAX_S 5U    /* console_flush(), while others go on printing */
-
-static uint8_t own_log[OWN_LOG];
-struct console_stream console_own = {.log = own_log, .size = OWN_LOG};
+#define LINE_MORE   2U /* bytes of a line in the log beside its text: OWN_HIDDEN, carriage return */
+#define FLUSH_MAX_S 5U /* console_flush(), while others go on printing */
 
 static uint32_t own_room(void)
 {
@@ -126,9 +124,12 @@ void console_end_boot(void)
 	console.booted = true;
 }
 
-bool console_is_booting(void)
+void log_sink(enum log_level level, bool show, const char *line, size_t len)
 {
-	return !console.booted;
+	if (show && (level < LOG_INFO || !options.quiet || console.booted))
+		console_write(line, len);
+	else
+		console_keep(line, len);
 }
 
 /* With the lock given back now and then: others may print as well, and wait for it. */

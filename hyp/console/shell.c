@@ -12,7 +12,7 @@
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
 #include "hyp/console/line.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/run/sched.h"
 #include "hyp/console/shell.h"
 #include "hyp/console/shell_cmd.h"

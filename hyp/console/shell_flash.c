@@ -12,7 +12,7 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/console/shell_cmd.h"
 #include "hyp/lib/addr.h"
 #include "hyp/lib/bits.h"

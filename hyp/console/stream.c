@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "hyp/console/console.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "mm/page.h"
 
 #define LOG_SHARE 64U /* a log may take this part of what is left of the heap */

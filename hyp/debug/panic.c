@@ -13,7 +13,7 @@
 #include "hyp/console/blackbox.h"
 #include "hyp/console/console.h"
 #include "hyp/lib/cpu.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/debug/panic.h"
 #include "hyp/host/power.h"
 #include "hyp/debug/symtab.h"

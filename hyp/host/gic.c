@@ -9,8 +9,8 @@
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
-#include "hyp/console/log.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/log.h"
+#include "hyp/lib/option.h"
 #include "mm/hypmap.h"
 
 #define GICD_CTLR       0x000U

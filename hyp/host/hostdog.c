@@ -5,7 +5,7 @@
 #include <arm/copy.h>
 #include <arm/io.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/host/hostdev.h"
 #include "hyp/host/hostdog.h"
 #include "hyp/lib/bits.h"

@@ -3,7 +3,7 @@
 #include <arm/copy.h>
 #include <arm/sysreg.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"

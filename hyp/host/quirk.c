@@ -9,7 +9,7 @@
 
 #include "hyp/host/quirk.h"
 #include "hyp/lib/bits.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "mm/hypmap.h"
 
 #define EXYNOS_MCT_G_TCON 0x101c0240U

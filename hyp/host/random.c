@@ -7,7 +7,7 @@
 #include <arm/spinlock.h>
 #include <arm/sysreg.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/host/host.h"
 #include "hyp/host/random.h"
 #include "hyp/host/rngdev.h"

@@ -14,7 +14,7 @@
 #include "hyp/host/power_regs.h"
 #include "hyp/host/scan.h"
 #include "hyp/lib/bits.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 
 #define PPI_FIRST 16U
 #define SPI_FIRST 32U

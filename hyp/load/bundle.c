@@ -17,7 +17,7 @@
 #include "hyp/load/foreign.h"
 #include "hyp/load/words.h"
 #include "hyp/lib/bits.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/run/sched.h"
 
 /* From this size on the hash check takes long enough to be announced. */

@@ -23,7 +23,7 @@
 #include "hyp/load/words.h"
 #include "hyp/vdev/device.h"
 #include "hyp/lib/bits.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "mm/page.h"
 
 /* Linux, Documentation/arch/arm/booting.rst 4, and arch/arm/boot/compressed/head.S. */

@@ -6,7 +6,7 @@
 #ifndef HYP_LOAD_LOADER_H
 #define HYP_LOAD_LOADER_H
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/stream.h"
 #include "hyp/load/vmcfg.h"

@@ -4,7 +4,7 @@
 
 #include <arm/copy.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/stream.h"
 #include "hyp/load/unpack.h"

@@ -8,7 +8,7 @@
 
 #include <libfdt.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/host/random.h"
 #include "hyp/load/usertree.h"

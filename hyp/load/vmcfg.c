@@ -12,7 +12,7 @@
 
 #include "hyp/lib/addr.h"
 #include "hyp/lib/bits.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/load/property.h"
 #include "hyp/load/vmcfg.h"
 #include "hyp/load/words.h"

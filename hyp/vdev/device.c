@@ -6,7 +6,7 @@
 
 #include <libfdt.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/load/words.h"
 #include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"

@@ -5,7 +5,7 @@
  * each of them has been reset, or a VM of the same size has them all again, whose RAM it becomes. On the boot CPU only,
  * as are all claims.
  */
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/vdev/passrest.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"

@@ -10,7 +10,7 @@
 
 #include <libfdt.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/sched.h"

@@ -7,7 +7,7 @@
 #include <arm/copy.h>
 #include <arm/sysreg.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vdev/passthrough.h"
 #include "hyp/vm/machine.h"

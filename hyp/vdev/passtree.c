@@ -9,7 +9,7 @@
 
 #include <libfdt.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/tree.h"
 #include "hyp/vdev/passthrough.h"

@@ -10,7 +10,7 @@
 
 #include <arm/spinlock.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/load/tree.h"
 #include "hyp/load/unpack.h"

@@ -12,7 +12,7 @@
 #include <arm/copy.h>
 #include <libfdt.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/property.h"
 #include "hyp/load/unpack.h"

@@ -2,7 +2,7 @@
 /* Requests of a block device whose sectors are on a disk of the host's (hyp/virtio/vblk.h). */
 #include <errno.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/virtio/partition.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/words.h"

@@ -11,7 +11,7 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/tree.h"

@@ -8,7 +8,7 @@
 #include <libfdt.h>
 #include <string.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/host/hostdev.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/virtio_regs.h"

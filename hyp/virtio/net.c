@@ -8,7 +8,7 @@
 
 #include <libfdt.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/load/words.h"
 #include "hyp/virtio/vnet.h"
 #include "hyp/vm/vm.h"

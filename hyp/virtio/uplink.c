@@ -7,7 +7,7 @@
 #include <libfdt.h>
 #include <string.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/host/hostdev.h"
 #include "hyp/host/nic.h"
 #include "hyp/lib/bits.h"

@@ -4,7 +4,7 @@
 
 #include <arm/copy.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/vm/leaveout.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"

@@ -2,7 +2,7 @@
 /* See hyp/vm/memerr.h. What a page was is found by asking everybody: this is rare, and no record is kept for it. */
 #include <errno.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/guestmem.h"

@@ -2,7 +2,7 @@
 /* See hyp/vm/memsource.h. */
 #include <errno.h>
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/host/ecc.h"
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "hyp/console/console.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/vm/vcpu.h"
 #include "hyp/load/vmcfg.h"

@@ -12,7 +12,7 @@
 
 #include "hyp/exit/mmio.h"
 #include "hyp/lib/bits.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/load/tree.h"
 #include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"

@@ -23,7 +23,7 @@
 #include "fit.h"
 #include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/run/place.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"

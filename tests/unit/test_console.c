@@ -21,10 +21,13 @@
 #include "fake_machine.h"
 #include "hyp/console/blackbox.h"
 #include "hyp/console/console.h"
+#include "hyp/console/mux.h"
 #include "hyp/host/uart/uart.h"
 #include "hyp/run/irq.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
+#include "hyp/lib/log.h"
+#include "hyp/lib/option.h"
 #include "hyp/run/timer.h"
 #include "hyp/vm/vm.h"
 
@@ -41,6 +44,7 @@ static bool clock_runs;
 static const char *typed = "";
 static bool tx_wanted;
 static irq_fn handler;
+struct options options;
 #define now fake_machine.reg[SYSREG_cntpct]
 static struct timer *armed;
 
@@ -418,6 +422,28 @@ static void test_kept_lines(void **state)
 	n = console_log_read(NULL, &at, console_log_end(NULL), log, sizeof(log));
 	log[n] = '\0';
 	assert_string_equal(log, "virt7: a\r\nvirt7: b\r\nvirt7: c\r\nvirt7: d\r\nvirt7: e\r\n");
+}
+
+/* Under the option quiet, until boot is over. */
+static void test_quiet_boot(void **state)
+{
+	struct cpu_head cpu = {.id = 0};
+
+	(void)state;
+	write_htpidr((uintptr_t)&cpu);
+	start(1);
+	options.quiet = true;
+	console.booted = false;
+	log_sink(LOG_INFO, true, "virt7: a\n", 9);
+	log_sink(LOG_WARN, true, "virt7: b\n", 9);
+	log_sink(LOG_ERR, false, "virt7: c\n", 9);
+	console.booted = true;
+	log_sink(LOG_INFO, true, "virt7: d\n", 9);
+	options.quiet = false;
+	console.booted = false;
+	log_sink(LOG_DEBUG, true, "virt7: e\n", 9);
+	flow_all();
+	expect("virt7: b\r\nvirt7: d\r\nvirt7: e\r\n");
 }
 
 /* --- several ------------------------------------------------------------------------------------------------------ */
@@ -1081,6 +1107,7 @@ int main(void)
 		cmocka_unit_test(test_panic_behind_a_full_log),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_kept_lines),
+		cmocka_unit_test(test_quiet_boot),
 		cmocka_unit_test(test_whole_lines),
 		cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_trickle),

@@ -25,7 +25,7 @@
 #include "coproc/setway.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/run/irq.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/vm/crash.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"

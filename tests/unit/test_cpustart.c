@@ -18,7 +18,7 @@
 #include "fake_log.h"
 #include "fake_machine.h"
 #include "hyp/host/gic.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/run/timer.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"

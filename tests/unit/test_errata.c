@@ -12,7 +12,7 @@
 
 #include "coproc/errata.h"
 #include "fake_log.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/vm/vm.h"
 #include "mm/tlb.h"
 

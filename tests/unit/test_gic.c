@@ -16,7 +16,7 @@
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "mm/hypmap.h"
 
 #define PPI       27U

@@ -20,7 +20,7 @@
 #include "hyp/exit/hvbar.h"
 #include "coproc/pmu.h"
 #include "fake_log.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/vm/vm.h"
 #include "psci/smccc.h"
 

@@ -10,7 +10,7 @@
 
 #include "fake_log.h"
 #include "hyp/lib/bits.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 
 static int setup(void **state)
 {

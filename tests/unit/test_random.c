@@ -29,7 +29,7 @@
 #define SEED_SIZE   32
 #define NUMBER_SIZE 16
 
-
+uintptr_t __stack_chk_guard;
 
 static uint8_t tree[TREE_SIZE] __attribute__((aligned(8)));
 static uint32_t regs[TRNG_SIZE / 4], reads;

@@ -15,7 +15,7 @@
 #include "coproc/coproc.h"
 #include "coproc/extra.h"
 #include "coproc/pmu.h"
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/run/world.h"
 #include "hyp/vm/switch.h"

@@ -17,7 +17,7 @@
 
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/option.h"
 #include "hyp/run/world.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"

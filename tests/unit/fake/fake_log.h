@@ -3,7 +3,7 @@
 #ifndef FAKE_LOG_H
 #define FAKE_LOG_H
 
-#include "hyp/console/log.h"
+#include "hyp/lib/log.h"
 
 void fake_log_reset(void);
 unsigned int fake_log_count(enum log_level level);

@@ -3,8 +3,8 @@
  * virt7's own boot options: the words NAME=VALUE in `bootargs` of the host's /chosen (QEMU: -append, U-Boot: the
  * variable bootargs). For experiments and tests; none is needed on any board. docs/boot.md lists them.
  */
-#ifndef HYP_RUN_OPTION_H
-#define HYP_RUN_OPTION_H
+#ifndef HYP_LIB_OPTION_H
+#define HYP_LIB_OPTION_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "hyp/lib/bits.h"
-#include "hyp/console/log.h"
-#include "hyp/run/option.h"
+#include "hyp/lib/log.h"
+#include "hyp/lib/option.h"
 
 struct options options = {.hstr = 1, .console_escape = 0x1d, .console_log = 16};
 
@@ -202,7 +202,7 @@ static int error_parse(const char *text, size_t length, uint32_t *value)
 
 #define OPTION(option_name, parser, field, text) {option_name, parser, &options.field, text},
 static const struct option_row rows[] = {
-#include "hyp/run/option.def"
+#include "hyp/lib/option.def"
 };
 
 /* Is one made of the other by a character too many, too few or wrong, or by two that have changed places? */

@@ -5,12 +5,10 @@
 #include <string.h>
 
 #include <arm/spinlock.h>
+#include <arm/sysreg.h>
 
-#include "hyp/console/console.h"
 #include "hyp/lib/bits.h"
-#include "hyp/console/log.h"
-#include "hyp/run/option.h"
-#include "hyp/run/timer.h"
+#include "hyp/lib/log.h"
 
 #define BUDGET_LINES      16U /* a VM may cause this many lines at once */
 #define BUDGET_PER_SECOND 2U
@@ -47,10 +45,7 @@ static void log_write_line(enum log_level level, bool show, const char *fmt, va_
 		if ((uint8_t)line[i] < ' ' || (uint8_t)line[i] > '~')
 			line[i] = '?';
 	line[len++] = '\n';
-	if (show)
-		console_write(line, len);
-	else
-		console_keep(line, len);
+	log_sink(level, show, line, len);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -58,7 +53,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_write_line(level, level < LOG_INFO || !options.quiet || !console_is_booting(), fmt, ap);
+	log_write_line(level, true, fmt, ap);
 	va_end(ap);
 }
 
@@ -74,7 +69,7 @@ void log_keep(enum log_level level, const char *fmt, ...)
 /* Under budgets_lock. */
 static bool take_line(struct log_budget *budget)
 {
-	uint64_t now = timer_now(), refill = (now - budget->refilled) * BUDGET_PER_SECOND / timer_hz();
+	uint64_t now = read_cntpct(), refill = (now - budget->refilled) * BUDGET_PER_SECOND / read_cntfrq();
 
 	if (budget->refilled == 0) {
 		budget->refilled = now;

@@ -3,8 +3,8 @@
  * virt7's own messages: one line a call, no newline in the format. Lines about a VM start "vm NAME: ". Never called on
  * behalf of a guest without a rate limit (log_ratelimit()).
  */
-#ifndef HYP_CONSOLE_LOG_H
-#define HYP_CONSOLE_LOG_H
+#ifndef HYP_LIB_LOG_H
+#define HYP_LIB_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,5 +36,11 @@ struct log_budget {
 };
 
 bool log_ratelimit(struct log_budget *budget);
+
+/*
+ * A hook, which the console fills in (hyp/console/own.c): a line of virt7's, `len` bytes with its line feed, goes into
+ * the log and, if `show`, on the console. From any context.
+ */
+void log_sink(enum log_level level, bool show, const char *line, size_t len);
 
 #endif
