@@ -161,12 +161,14 @@ static bool same_caches(const struct cpu_ids *a, const struct cpu_ids *b)
 /*
  * virt7 reads the VFP's ID registers and moves D0-D15, and D16-D31 where there are such: UNDEFINED in HYP mode where
  * there are none, or where Secure software keeps them (NSACR, B4.1.111). CPACR tells both: access stays denied, D32DIS
- * stays set (B4.1.40). A vCPU may run on any of the CPUs, so all have as many as the first.
+ * stays set (B4.1.40). A vCPU may run on any of the CPUs, so all have as many as the first. ASEDIS stays set where
+ * Secure software keeps Advanced SIMD (NSASEDIS); virt7 does without.
  */
 static const char *open_vfp(void)
 {
 	static uint32_t registers;
-	uint32_t mvfr0, own;
+	uint32_t mvfr0, mvfr1, own;
+	bool simd;
 
 	write_cpacr(CPACR_VFP);
 	if ((read_cpacr() & CPACR_VFP) != CPACR_VFP)
@@ -174,13 +176,15 @@ static const char *open_vfp(void)
 	write_hcptr(HCPTR_OPEN);
 	isb();
 	vfp_read_id(7, &mvfr0);
+	vfp_read_id(6, &mvfr1);
 	own = FIELD(mvfr0, 0, 4);
 	if (own == MVFR0_D32 && (read_cpacr() & CPACR_D32DIS))
 		return "its firmware keeps the VFP's registers D16 to D31 from the non-secure side (NSACR)";
-	if (registers == 0)
-		vfp_has_d32 = own == MVFR0_D32;
-	else if (own != registers)
+	if (registers != 0 && own != registers)
 		return "its VFP has not as many registers as the boot CPU's";
+	simd = MVFR1_A_SIMD_LS(mvfr1) != 0 && !(read_cpacr() & CPACR_ASEDIS);
+	vfp_has_d32 = own == MVFR0_D32;
+	vfp_has_simd = simd && (registers == 0 || vfp_has_simd);
 	registers = own;
 	return NULL;
 }

@@ -6,10 +6,17 @@
  * they wait on the stack. <arm/copy.h> has what the functions promise.
  */
 	.arch	armv7ve
+	.fpu	neon-vfpv4
 	.arm
 	.syntax unified
 
 #define EIO 5
+
+#define HCPTR_VFP (3 << 10)		/* TCP10, TCP11: B4.1.64 */
+#define FPEXC_EN  (1 << 30)		/* B4.1.58 */
+
+/* From so many bytes on a copy goes by D0-D15, a quarter of the instructions, which first have to be a guest's no more. */
+#define WIDE 1024
 
 /* What is survived: enum fault_kind of hyp/debug/fault.h. */
 #define MEMORY       0
@@ -32,7 +39,82 @@
 	push	{r3-r5}
 	.endm
 
+/*
+ * D0-D15 are some vCPU's, whether this CPU's vCPU may use them or not (HCPTR, FPEXC): they wait on the stack with both
+ * registers. HYP never uses them elsewhere, and no copy is interrupted by another. FPEXC's write is seen by what follows;
+ * of HCPTR's that has let them in, none has to be seen before the guest's return.
+ */
+	.macro	take_vfp
+	mrc	p15, 4, r3, c1, c1, 2		@ HCPTR
+	tst	r3, #HCPTR_VFP
+	beq	1f
+	bic	r4, r3, #HCPTR_VFP
+	mcr	p15, 4, r4, c1, c1, 2
+	isb
+1:	vmrs	r4, fpexc
+	orr	r5, r4, #FPEXC_EN
+	vmsr	fpexc, r5
+	push	{r3, r4}
+	vpush	{d0-d15}
+	.endm
+
+	.macro	give_vfp_back
+	vpop	{d0-d15}
+	pop	{r3, r4}
+	vmsr	fpexc, r4
+	mcr	p15, 4, r3, c1, c1, 2
+	.endm
+
 	.section .text.copy, "ax"
+
+/* copy_checked() of many bytes: all of them but the last, which copy_checked() goes on with. */
+	.type	copy_wide, %function
+copy_wide:
+	.fnstart
+	.save	{r4-r10, lr}
+	.pad	#12 + 8 + 128
+	save_exit
+	take_vfp
+copy_wide_begin:
+1:	tst	r0, #3				@ VSTM and VLDM want words
+	beq	2f
+	ldrb	r3, [r1], #1
+	strb	r3, [r0], #1
+	sub	r2, r2, #1
+	b	1b
+2:	tst	r1, #3
+	bne	4f
+	sub	r2, r2, #512
+3:	.rept	4
+	vldm	r1!, {d0-d15}
+	vstm	r0!, {d0-d15}
+	.endr
+	subs	r2, r2, #512
+	bhs	3b
+	b	6f
+4:	ldr	r3, =vfp_has_simd		@ VLD1 loads from any byte: HSCTLR.A is clear (A3.2.1)
+	ldrb	r3, [r3]
+	tst	r3, r3
+	beq	copy_wide_end
+	sub	r2, r2, #512
+5:	.rept	4
+	vld1.8	{d0-d3}, [r1]!
+	vld1.8	{d4-d7}, [r1]!
+	vld1.8	{d8-d11}, [r1]!
+	vld1.8	{d12-d15}, [r1]!
+	vstm	r0!, {d0-d15}
+	.endr
+	subs	r2, r2, #512
+	bhs	5b
+6:	add	r2, r2, #512
+copy_wide_end:
+	give_vfp_back
+	b	copy_begin			@ with the stack as it is there
+wide_fault:
+	give_vfp_back
+	b	fault_exit
+	.fnend
+	may_fault copy_wide_begin, copy_wide_end, wide_fault, MEMORY_FOUND
 
 /* int copy_checked(void *to, const void *from, size_t len): 256 bytes a round where both are aligned to each other. */
 	.global	copy_checked
@@ -41,6 +123,8 @@ copy_checked:
 	.fnstart
 	.save	{r4-r10, lr}
 	.pad	#12
+	cmp	r2, #WIDE
+	bhs	copy_wide
 	save_exit
 copy_begin:
 	tst	r0, #3
@@ -125,38 +209,37 @@ clean_next_page:
 	.fnend
 	may_fault clean_begin, clean_end, clean_next_page, MEMORY
 
-/* int zero_lines_checked(void *at, const void *end): each line of 64 bytes goes out behind its stores (DCCIMVAC). */
+/* int zero_lines_checked(void *at, const void *end): each line of 64 bytes goes out behind its store (DCCIMVAC). */
 	.global	zero_lines_checked
 	.type	zero_lines_checked, %function
 zero_lines_checked:
 	.fnstart
 	.save	{r4-r10, lr}
-	.pad	#12
+	.pad	#12 + 8 + 128
 	save_exit
+	take_vfp
 	mov	r3, #0
-	mov	r4, #0
-	mov	r5, #0
-	mov	r6, #0
-	mov	r7, #0
-	mov	r8, #0
-	mov	r9, #0
-	mov	r10, #0
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
+	vmov	d\n, r3, r3
+	.endr
 zero_begin:
-	.rept	4
-	mov	r2, r0
-	stm	r0!, {r3-r10}
-	stm	r0!, {r3-r10}
-	mcr	p15, 0, r2, c7, c14, 1
+	.rept	8
+	vstm	r0, {d0-d7}
+	mcr	p15, 0, r0, c7, c14, 1
+	add	r0, r0, #64
 	.endr
 	cmp	r0, r1
 	blo	zero_begin
 zero_end:
-	mov	r0, #0
-	add	sp, sp, #12
-	pop	{r4-r10, pc}
-	may_fault zero_begin, zero_end, fault_exit, MEMORY
+	give_vfp_back
+	b	copy_done
+	.fnend
+	may_fault zero_begin, zero_end, wide_fault, MEMORY
 
 /* Where a fault goes on: give the exit its registers back. */
+	.fnstart
+	.save	{r4-r10, lr}
+	.pad	#12
 fault_exit:
 	pop	{r3-r5}
 	msr	elr_hyp, r3

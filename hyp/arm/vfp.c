@@ -23,6 +23,7 @@ static void write_fpexc(uint32_t v)
 }
 
 bool vfp_has_d32 = true;
+bool vfp_has_simd;
 
 void vfp_save(struct vfp_context *vfp)
 {

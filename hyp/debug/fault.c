@@ -31,7 +31,7 @@ static bool fault_is_hole(uint32_t hsr)
 	       ((va >= LAYOUT_RINGS && va < LAYOUT_RINGS_END) || (va >= LAYOUT_WINDOWS && va < LAYOUT_WINDOWS_END));
 }
 
-#define NEAR 64U /* more than an instruction moves */
+#define NEAR 128U /* as much as an instruction moves */
 
 /* The address of an external abort may be missing: one that is not near the access's pointers is not believed. */
 static bool is_operand(const struct panic_frame *frame, uint32_t va, uint32_t kind)

@@ -99,3 +99,28 @@ def test_virtio_virt7(virt7, mkbundle, tmp_path, disk):
     its = tmp_path / "virtio.its"
     its.write_text(DISK_ITS.format(guest=image("virtio").resolve(), disk=disk))
     check(virt7(mkbundle(its)), VIRT7_QUIRKS)
+
+
+# Long copies of virt7's go by VFP registers, which are a guest's.
+
+WORDS = b"".join((n * 2654435761 % (1 << 32)).to_bytes(4, "little") for n in range(64 * 1024 // 4))
+
+
+@pytest.fixture
+def words(tmp_path):
+    path = tmp_path / "words.img"
+    path.write_bytes(WORDS)
+    return path
+
+
+def test_vfpdisk_native(native, words):
+    run = native(image("vfpdisk"), "-global", "virtio-mmio.force-legacy=false",
+                 "-drive", f"if=none,id=d,format=raw,readonly=on,file={words}", "-device", "virtio-blk-device,drive=d", smp=2)
+    check(run, QEMU_QUIRKS)
+
+
+@pytest.mark.parametrize("cpu", (*CPUS, "cortex-a15,neon=off"))
+def test_vfpdisk_virt7(virt7, mkbundle, words, cpu):
+    """Two vCPUs on one CPU. Without Advanced SIMD there is no VLD1, and D0 to D31 are still there."""
+    bundle = mkbundle(f"name=test,cpus=2,memory=64M,kernel={image('vfpdisk')},disk={words}:ro")
+    check(virt7(bundle, cpu=cpu), VIRT7_QUIRKS)

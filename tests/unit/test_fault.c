@@ -125,14 +125,14 @@ static void test_found(void **state)
 	par_of_va = UINT64_C(0xff87654000) | 0x380U; /* attributes below the address */
 	go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL);
 	assert_int_equal(finds, 0); /* an address that is nobody's */
-	to = fault_va + 64U;
+	to = fault_va + 128U;
 	assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x2000);
 	assert_int_equal(finds, 1);
 	to = 0;
-	from = fault_va + 65U;
+	from = fault_va + 129U;
 	go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL);
 	assert_int_equal(finds, 0);
-	from = fault_va - 63U;
+	from = fault_va - 127U;
 	assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x2000);
 	assert_true(finds == 1 && found_at == UINT64_C(0x87654000) + UINT64_C(0xff00000000));
 	assert_int_equal(fake_read(SYSREG_par_64), GUESTS_PAR);

@@ -36,14 +36,14 @@ extern const uint32_t hyp_vectors[], hyp_vectors_traced[], hyp_vectors_bpiall[],
 const uint32_t hyp_vectors[1], hyp_vectors_traced[1], hyp_vectors_bpiall[1], hyp_vectors_bpiall_traced[1],
 	hyp_vectors_iciallu[1], hyp_vectors_iciallu_traced[1];
 
-static uint32_t mvfr0 = 0x10110222;
+static uint32_t mvfr0 = 0x10110222, mvfr1 = 0x11111111;
 static uint32_t vfp_reads;
-bool vfp_has_d32 = true;
+bool vfp_has_d32 = true, vfp_has_simd;
 
 bool vfp_read_id(uint32_t number, uint32_t *value)
 {
 	vfp_reads++;
-	*value = number == 7 ? mvfr0 : 0x1000U + number;
+	*value = number == 7 ? mvfr0 : number == 6 ? mvfr1 : 0x1000U + number;
 	return true;
 }
 
@@ -130,7 +130,7 @@ static void test_what_guests_see(void **state)
 	assert_int_equal(read_csselr(), 0);
 	assert_int_equal(m->ids.fpsid, 0x1000);
 	assert_int_equal(m->ids.mvfr0, 0x10110222);
-	assert_int_equal(m->ids.mvfr1, 0x1006);
+	assert_int_equal(m->ids.mvfr1, 0x11111111);
 	assert_int_equal(m->ids.mvfr2, 0); /* not an ARMv8 core */
 }
 
@@ -329,6 +329,25 @@ static void test_vfp(void **state)
 	assert_int_equal(find("cortex-a7", 0)->cpus, cpus);
 	assert_null(arrive_with_cpacr(0, 0));
 	assert_int_equal(find("cortex-a7", 0)->cpus, cpus | BIT(3));
+	assert_true(vfp_has_simd);
+}
+
+/* Advanced SIMD is lost with the first CPU that has none, or whose firmware keeps it (NSACR.NSASEDIS), and none is
+ * refused. */
+static void test_simd(void **state)
+{
+	(void)state;
+	fake_machine.on_write[SYSREG_cpacr] = write_cpacr_masked;
+	assert_null(arrive_with_cpacr(0, 0));
+	assert_true(vfp_has_simd);
+	assert_null(arrive_with_cpacr(0, CPACR_ASEDIS));
+	assert_false(vfp_has_simd);
+	assert_null(arrive_with_cpacr(0, 0));
+	assert_false(vfp_has_simd);
+	vfp_has_simd = true;
+	mvfr1 = 0x11111011;
+	assert_null(arrive_with_cpacr(0, 0));
+	assert_false(vfp_has_simd);
 }
 
 /* FCSEIDR as on hardware and as on an emulator, VDISR with RAS only: found, left as at reset, and hidden. */
@@ -388,6 +407,7 @@ int main(void)
 		cmocka_unit_test_setup(test_other_caches, setup),
 		cmocka_unit_test_setup(test_fake, setup),
 		cmocka_unit_test_setup(test_vfp, setup),
+		cmocka_unit_test_setup(test_simd, setup),
 		cmocka_unit_test_setup(test_extra, setup),
 		cmocka_unit_test_setup(test_extra_thumbee, setup),
 	};

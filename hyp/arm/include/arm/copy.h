@@ -16,7 +16,7 @@
 int copy_checked(void *to, const void *from, size_t len);
 
 /*
- * Zero [at, end), aligned to and a multiple of 256 bytes, not empty, and clean and invalidate it to the point of
+ * Zero [at, end), aligned to and a multiple of 512 bytes, not empty, and clean and invalidate it to the point of
  * coherency in lines of 64 bytes. 0 or -EIO.
  */
 int zero_lines_checked(void *at, const void *end);

@@ -87,10 +87,12 @@
 /* ISR, B4.1: what is pending for HYP, where it is read there */
 #define ISR_A BIT(8)
 
-/* CPACR, B4.1.40, and MVFR0's A_SIMD field, B4.1.108 */
-#define CPACR_VFP    (0xfU << 20) /* full access to cp10 and cp11 */
-#define CPACR_D32DIS BIT(30)
-#define MVFR0_D32    2U
+/* CPACR, B4.1.40, MVFR0's A_SIMD field, B4.1.108, and that of MVFR1 for loads and stores, B4.1.109 */
+#define CPACR_VFP              (0xfU << 20) /* full access to cp10 and cp11 */
+#define CPACR_D32DIS           BIT(30)
+#define CPACR_ASEDIS           BIT(31)
+#define MVFR0_D32              2U
+#define MVFR1_A_SIMD_LS(mvfr1) ((mvfr1) >> 8 & 0xfU)
 
 /* HCPTR, B4.1.64 */
 #define HCPTR_TCP(n) BIT(n)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VFP and NEON registers: whole-file save and restore, and the ID registers. HYP itself uses none of them. */
+/*
+ * VFP and NEON registers: whole-file save and restore, and the ID registers. HYP itself uses D0-D15 for long copies
+ * only, and leaves them as they were (hyp/arm/copy.S).
+ */
 #ifndef ARM_VFP_H
 #define ARM_VFP_H
 
@@ -16,6 +19,9 @@ struct vfp_context {
 
 /* Whether this host's cores have D16-D31 (DDI 0406C A2.6.2). */
 extern bool vfp_has_d32;
+
+/* Whether all of them have VLD1 (A2.6.3), and the firmware leaves it to the non-secure side. */
+extern bool vfp_has_simd;
 
 /* The coprocessors are open (HCPTR); FPEXC.EN is handled here. */
 void vfp_save(struct vfp_context *vfp);
