@@ -53,6 +53,7 @@ static const struct host_driver drivers[] = {
 	{"st,stm32-rng", trng_probe, &trng_stm32, false},
 	{"mediatek,mt7623-rng", trng_probe, &trng_mediatek, false},
 	{"timeriomem_rng", trng_probe, &trng_register, false},
+	{"virtio,mmio", virtio_probe, NULL, false},
 
 	{"calxeda,hb-ddr-ctrl", ecc_probe, &ecc_highbank, false},
 	{"calxeda,ecx-2000-ddr-ctrl", ecc_probe, &ecc_midway, false},

@@ -16,6 +16,7 @@
 #define HOST_ECC_MAX    4U
 #define HOST_ECC_IRQS   2U
 #define HOST_DOGS_MAX   4U
+#define HOST_VIRTIO_MAX 32U /* as many as QEMU's virt board has */
 
 struct host_range {
 	uint64_t base, size;
@@ -119,6 +120,8 @@ struct host {
 	unsigned int dog_count;
 	struct host_dog dog[HOST_DOGS_MAX];
 	struct host_trng trng;
+	unsigned int virtio_count;
+	uint64_t virtio[HOST_VIRTIO_MAX]; /* register bases of virtio-mmio transports, the first so many of them */
 	unsigned int ecc_count;
 	struct host_ecc ecc[HOST_ECC_MAX];
 	uint64_t vexpress_sysreg;     /* Versatile Express' system registers; 0: another board */

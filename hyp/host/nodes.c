@@ -100,3 +100,13 @@ void sysreg_probe(struct scan *scan, const struct dt_node *node, const struct ho
 	if (dt_reg(node, 0, &reg))
 		scan->host->vexpress_sysreg = reg.base;
 }
+
+/* Which device is in a transport its registers say, and they are not mapped yet. */
+void virtio_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver)
+{
+	struct host *host = scan->host;
+	struct host_range reg;
+
+	if (host->virtio_count < HOST_VIRTIO_MAX && dt_reg(node, 0, &reg))
+		host->virtio[host->virtio_count++] = reg.base;
+}

@@ -15,5 +15,6 @@ void timer_probe(struct scan *scan, const struct dt_node *node, const struct hos
 void psci_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
 void psci_first_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver); /* 0.1 */
 void sysreg_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver);
+void virtio_probe(struct scan *scan, const struct dt_node *node, const struct host_driver *driver); /* as many as fit */
 
 #endif

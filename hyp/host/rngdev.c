@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "hyp/host/devtree.h"
 #include "hyp/host/virtio.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/virtio_regs.h"
@@ -13,14 +12,13 @@
 #define QUEUE_SIZE  8U
 #define READY_POLLS 1000000U
 
-/* The first transport with such a device in it; it is in *arg. */
-static int visit_rng(const struct dt_node *node, void *arg)
+/* The first transport with such a device in it. */
+static bool find_rng(const struct host *host, struct hostvirtio *v)
 {
-	struct host_range reg;
-
-	if (!dt_has_string(&node->prop[DT_COMPATIBLE], "virtio,mmio") || !dt_enabled(node) || !dt_reg(node, 0, &reg))
-		return 0;
-	return hostvirtio_is_at(arg, reg.base, HOSTVIRTIO_RNG);
+	for (unsigned int i = 0; i < host->virtio_count; i++)
+		if (hostvirtio_is_at(v, host->virtio[i], HOSTVIRTIO_RNG))
+			return true;
+	return false;
 }
 
 static uint32_t poll_answer(struct hostq *q, uint32_t size)
@@ -63,7 +61,7 @@ uint32_t rngdev_read(const struct host *host, uint32_t *words, uint32_t count)
 {
 	struct hostvirtio v = {0};
 
-	if (dt_walk(host->fdt, visit_rng, &v) != 1 || hostvirtio_open(&v, HOSTVIRTIO_RNG, 0))
+	if (!find_rng(host, &v) || hostvirtio_open(&v, HOSTVIRTIO_RNG, 0))
 		return 0;
 	return ask_random(&v, words, count * (uint32_t)sizeof(*words)) / (uint32_t)sizeof(*words);
 }

@@ -491,6 +491,23 @@ static void test_too_many(void **state)
 	fake_log_expect_error("the device tree reserves 17 ranges of memory, virt7 can keep away from 16");
 }
 
+/* Those that are there, as many as fit. */
+static void test_virtio(void **state)
+{
+	static char text[8192];
+	char *end = text + sprintf(text, HEAD ROOT REST UART);
+
+	(void)state;
+	for (unsigned int i = 0; i < HOST_VIRTIO_MAX + 2U; i++)
+		end += sprintf(end, "v%u { compatible = \"virtio,mmio\"; reg = <0x%x 0x200>;%s };\n", i,
+			       0xa000000U + i * 0x200U, i == 1 ? " status = \"disabled\";" : "");
+	strcpy(end, "};");
+	scan(text);
+	assert_int_equal(host.virtio_count, HOST_VIRTIO_MAX);
+	assert_int_equal(host.virtio[0], 0xa000000);
+	assert_int_equal(host.virtio[1], 0xa000400);
+}
+
 /* Absurd numbers of cells, values that end early, trees that are too deep or cut off: nothing is read that is not
  * there. */
 static void test_malformed(void **state)
@@ -615,6 +632,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_interrupt_numbers),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_virtio),
 	};
 
 	return argc > 1 ? show(argv[1]) : cmocka_run_group_tests(tests, NULL, NULL);
