@@ -92,8 +92,13 @@ entry:
 	add	r0, r0, r6
 	add	r1, r1, r6
 	mov	r3, #0
-1:	cmp	r0, r1
-	strlo	r3, [r0], #4
+	mov	r7, #0
+	mov	r8, #0
+	mov	r9, #0
+1:	.rept	4				@ pages (boot/virt7.lds.S)
+	stm	r0!, {r3, r7-r9}
+	.endr
+	cmp	r0, r1
 	blo	1b
 
 	ldr	r0, =boot_stack_top

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <arm/copy.h>
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
@@ -96,7 +97,7 @@ void *page_alloc(unsigned int order)
 		va = take_pages(count);
 	spin_unlock(&heap.lock);
 	if (va)
-		memset(va, 0, count * PAGE_SIZE);
+		zero_pages(va, count * PAGE_SIZE);
 	return va;
 }
 

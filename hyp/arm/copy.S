@@ -249,6 +249,24 @@ fault_exit:
 	pop	{r4-r10, pc}
 	.fnend
 
+/* void zero_pages(void *at, size_t size) */
+	.global	zero_pages
+	.type	zero_pages, %function
+zero_pages:
+	.fnstart
+	.save	{r4-r9, lr}
+	push	{r4-r9, lr}
+	.irp	n, 2, 3, 4, 5, 6, 7, 8, 9
+	mov	r\n, #0
+	.endr
+1:	.rept	8
+	stm	r0!, {r2-r9}
+	.endr
+	subs	r1, r1, #256
+	bhi	1b
+	pop	{r4-r9, pc}
+	.fnend
+
 /* Accesses to devices: the caller keeps the exit's registers (struct fault_kept). */
 	.macro	may_fault_leaf name
 	.global	\name

@@ -21,6 +21,9 @@ int copy_checked(void *to, const void *from, size_t len);
  */
 int zero_lines_checked(void *at, const void *end);
 
+/* Zero `size` bytes of pages that are virt7's own, and do not abort. */
+void zero_pages(void *at, size_t size);
+
 /*
  * Clean and invalidate the data cache lines of [at, end) to the point of coherency, `line` bytes each, `at` at the
  * beginning of one. Pages that abort are left out. The DSB is the caller's.

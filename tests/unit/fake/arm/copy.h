@@ -41,6 +41,11 @@ static inline int zero_lines_checked(void *at, const void *end)
 	return 0;
 }
 
+static inline void zero_pages(void *at, size_t size)
+{
+	memset(at, 0, size);
+}
+
 static inline void clean_invalidate_checked(const void *at, const void *end, uint32_t line)
 {
 	for (uintptr_t va = (uintptr_t)at; va < (uintptr_t)end; va += line)
