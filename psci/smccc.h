@@ -41,6 +41,9 @@
 
 #define PSCI_POWER_DOWN BIT(16) /* of power_state, DEN 0022 5.4.2 */
 
+#define PSCI_AFFINITY_ON  0U
+#define PSCI_AFFINITY_OFF 1U
+
 #define PSCI_MIGRATE_NOT_PRESENT 2U /* no trusted OS to migrate */
 
 #endif

@@ -131,9 +131,12 @@ void trace_exit_trap(struct regs *regs)
 	uint32_t hsr = read_hsr();
 
 	put_record(ring, vcpu, TRACE_TRAP, hsr);
-	if (HSR_EC(hsr) == EC_DABT_GUEST)
+	if (HSR_EC(hsr) == EC_DABT_GUEST) {
 		put_store(ring, vcpu, regs, hsr);
-	exit_trap(regs);
+		exit_data(regs);
+	} else {
+		exit_trap(regs);
+	}
 	put_enter(vcpu);
 }
 

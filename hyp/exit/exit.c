@@ -4,6 +4,8 @@
  * and ITSTATE happen here and nowhere else. A guest's exit ends in exactly one of: handled, UNDEF injected, abort
  * injected, that VM stopped. Compiled for speed.
  */
+#include <assert.h>
+
 #include <arm/atomic.h>
 #include <arm/hypregs.h>
 #include <arm/nospec.h>
@@ -14,6 +16,7 @@
 #include "coproc/setway.h"
 #include "hyp/exit/abort.h"
 #include "hyp/exit/exit.h"
+#include "hyp/exit/offsets.h"
 #include "hyp/arm/insn.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
@@ -23,6 +26,7 @@
 #include "hyp/vm/vcpu.h"
 #include "hyp/vm/vmctl.h"
 #include "psci/psci.h"
+#include "psci/vcpu.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
@@ -30,8 +34,22 @@
 #define ISS_ALWAYS_MASK (ISS_CV | 0xfU << 20)
 #define ISS_ALWAYS      (ISS_CV | 0xeU << 20)
 
+/* HSR[31:20] of an MRC or MCR that is always executed; such an instruction has 32 bits. */
+#define CP15_32_ALWAYS ((EC_CP15_32 << 26 | HSR_IL | ISS_ALWAYS) >> 20)
+
 /* Above this the exception classes have no condition; below, all but EC_UNKNOWN may have one (DDI 0406C B3.13.6). */
 #define HSR_UNCONDITIONAL (EC_SVC_HYP << 26)
+
+/* The unit tests' pointers may have another size. */
+#define VECTORS_FIND(type, member, offset)                                       \
+	static_assert(offsetof(type, member) == (offset) || sizeof(void *) != 4, \
+		      "hyp/exit/vectors.S looks for it there")
+VECTORS_FIND(struct percpu, head.panic_sp, PERCPU_PANIC_SP);
+VECTORS_FIND(struct percpu, head.fault_r1, PERCPU_FAULT_R1);
+VECTORS_FIND(struct percpu, head.fault_sp, PERCPU_FAULT_SP);
+VECTORS_FIND(struct percpu, thread, PERCPU_THREAD);
+VECTORS_FIND(struct vcpu, thread.work, VCPU_WORK);
+VECTORS_FIND(struct vcpu, exits[EC_HVC], VCPU_EXITS_HVC);
 
 static enum exit_action unknown_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
@@ -44,7 +62,7 @@ static enum exit_action wfx_exit(struct vcpu *vcpu, struct regs *regs, uint32_t 
 	if (hsr & 1U)
 		sched_yield_spin(); /* WFE: waits for somebody, who may need this CPU */
 	else
-		vmctl_standby(vcpu);
+		psci_standby(vcpu);
 	return EXIT_NEXT;
 }
 
@@ -68,7 +86,7 @@ static bool condition_passed(uint32_t hsr)
 {
 	uint32_t spsr = read_spsr_hyp(), cond = ISS_COND(hsr);
 
-	if (HSR_EC(hsr) == EC_UNKNOWN)
+	if (hsr >= HSR_UNCONDITIONAL || HSR_EC(hsr) == EC_UNKNOWN)
 		return true;
 	if (!(hsr & ISS_CV)) {
 		uint32_t it = FIELD(spsr, 10, 6) << 2 | FIELD(spsr, 25, 2);
@@ -182,22 +200,15 @@ static void __attribute__((noinline)) take_sgis_first(struct vcpu *vcpu)
 		do_work(vcpu);
 }
 
+void exit_work(struct vcpu *vcpu)
+{
+	take_sgis_first(vcpu);
+}
+
 static inline void leave_to_guest(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->thread.work))
 		take_sgis_first(vcpu);
-}
-
-/* All that mmio_fast() does not do. */
-static inline enum exit_action dispatch_trap(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
-{
-	if (hsr < HSR_UNCONDITIONAL) {
-		if ((hsr & ISS_ALWAYS_MASK) != ISS_ALWAYS && !condition_passed(hsr))
-			return EXIT_NEXT;
-		if (HSR_EC(hsr) == EC_CP15_32 && coproc_read_fast(vcpu, regs, hsr))
-			return EXIT_NEXT;
-	}
-	return handlers[HSR_EC(hsr)](vcpu, regs, hsr);
 }
 
 /* A read of less than a word may extend the sign. */
@@ -306,24 +317,46 @@ static inline bool mmio_fast(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 	return true;
 }
 
+/* To the handler of the class, and behind the instruction where it says so. */
+static inline void handle_trap(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
+{
+	if (handlers[HSR_EC(hsr)](vcpu, regs, hsr) == EXIT_NEXT)
+		next_instruction(hsr);
+	leave_to_guest(vcpu);
+}
+
+void exit_data(struct regs *regs)
+{
+	struct vcpu *vcpu = current_vcpu();
+	uint32_t hsr = read_hsr();
+
+	vcpu->exits[EC_DABT_GUEST]++;
+	if (likely(mmio_fast(vcpu, regs, hsr))) {
+		advance_pc(hsr);
+		leave_to_guest(vcpu);
+		return;
+	}
+	handle_trap(vcpu, regs, hsr);
+}
+
 void exit_trap(struct regs *regs)
 {
 	struct vcpu *vcpu = current_vcpu();
-	uint32_t hsr = read_hsr(), ec = HSR_EC(hsr);
+	uint32_t hsr = read_hsr();
 
-	if (ec == EC_DABT_GUEST) {
-		vcpu->exits[EC_DABT_GUEST]++;
-		if (likely(mmio_fast(vcpu, regs, hsr))) {
-			advance_pc(hsr);
+	vcpu->exits[HSR_EC(hsr)]++;
+	if (hsr >> 20 == CP15_32_ALWAYS) {
+		if (coproc_read_fast(vcpu, regs, hsr)) {
+			next_instruction(hsr);
 			leave_to_guest(vcpu);
 			return;
 		}
-	} else {
-		vcpu->exits[ec]++;
-	}
-	if (dispatch_trap(vcpu, regs, hsr) == EXIT_NEXT)
+	} else if ((hsr & ISS_ALWAYS_MASK) != ISS_ALWAYS && !condition_passed(hsr)) {
 		next_instruction(hsr);
-	leave_to_guest(vcpu);
+		leave_to_guest(vcpu);
+		return;
+	}
+	handle_trap(vcpu, regs, hsr);
 }
 
 void exit_irq(void)

@@ -7,8 +7,18 @@
 
 #include "hyp/arm/regs.h"
 
+struct vcpu;
+
+/* A data abort of the guest's. */
+void exit_data(struct regs *regs);
+
+/* Any other trap; HVCs come here while the trace is on only. */
 void exit_trap(struct regs *regs);
+
 void exit_irq(void);
+
+/* What the vectors have found to be done before the guest goes on. */
+void exit_work(struct vcpu *vcpu);
 
 /* First entry of a new vCPU thread. */
 void exit_first(void);

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * HYP's vectors (DDI 0406C B1.8.1). A guest's exit pushes r0-r12 and LR_usr, nothing else, and
- * calls C; the rest of its state is in the hardware. HYP's own faults go to a stack of their own, because the stack may
+ * calls C; the rest of its state is in the hardware. What guests do most is told apart here: accesses to devices, and calls,
+ * whose function is found here as well (psci/calls.h). HYP's own faults go to a stack of their own, because the stack may
  * be what failed.
  */
+#include <arm/hypregs.h>
+
+#include "hyp/exit/offsets.h"
+#include "psci/calls.h"
+
 #define PSR_A_BIT 8
 
 	.arch	armv7ve
@@ -61,8 +67,46 @@
 
 vector_trap:
 	push	{r0-r12, lr}
+	mrc	p15, 4, r4, c5, c2, 0		@ HSR
+	cmp	r4, #EC_DABT_GUEST << 26	@ the last class that comes here
+	blo	1f
+	mov	r0, sp
+	bl	exit_data
+	pop	{r0-r12, lr}
+	eret
+1:	lsr	r4, r4, #26
+	cmp	r4, #EC_HVC
+	beq	2f
 	mov	r0, sp
 	bl	exit_trap
+	pop	{r0-r12, lr}
+	eret
+
+	@ A call: r0 is its id, r1-r3 its arguments; r4 is the vCPU. Where no row has the id, -1 is NOT_SUPPORTED.
+2:	movw	r5, #:lower16:psci_calls
+	movt	r5, #:upper16:psci_calls
+	mrc	p15, 4, r4, c13, c0, 2		@ HTPIDR
+	eor	r6, r0, r0, lsr #PSCI_SHIFT_1
+	ldr	r4, [r4, #PERCPU_THREAD]
+	eor	r6, r6, r0, lsr #PSCI_SHIFT_2
+	bfi	r5, r6, #PSCI_CALL_BITS, #PSCI_PLACE_BITS
+	ldr	r7, [r4, #VCPU_EXITS_HVC]
+	ldm	r5, {r5, r6}
+	add	r7, r7, #1
+	str	r7, [r4, #VCPU_EXITS_HVC]
+	cmp	r5, r0
+	mvn	r0, #0
+	bne	3f
+	mov	r0, r4
+	blx	r6
+3:	ldr	r1, [r4, #VCPU_WORK]
+	str	r0, [sp]
+	cmp	r1, #0
+	bne	4f
+	pop	{r0-r12, lr}
+	eret
+4:	mov	r0, r4
+	bl	exit_work
 	pop	{r0-r12, lr}
 	eret
 
@@ -104,7 +148,7 @@ thread_start:
 \name:
 	mcr	p15, 4, r0, c10, c2, 1		@ HMAIR1: no table uses attributes 4-7
 	mrc	p15, 4, r0, c13, c0, 2		@ HTPIDR: struct cpu_head
-	str	r1, [r0, #8]			@ .fault_r1
+	str	r1, [r0, #PERCPU_FAULT_R1]
 	mov	r1, #\number
 	b	fault_common
 	.endm
@@ -135,16 +179,16 @@ vector_data:
 	eret
 
 fault_common:
-	str	sp, [r0, #12]			@ .fault_sp
-	ldr	sp, [r0, #4]			@ .panic_sp
+	str	sp, [r0, #PERCPU_FAULT_SP]
+	ldr	sp, [r0, #PERCPU_PANIC_SP]
 	push	{r1}				@ vector
 	mrs	r1, spsr
 	push	{r1}
 	mrs	r1, elr_hyp
 	push	{r1}
-	ldr	r1, [r0, #12]
+	ldr	r1, [r0, #PERCPU_FAULT_SP]
 	push	{r1, lr}			@ SP, LR
-	ldr	r1, [r0, #8]
+	ldr	r1, [r0, #PERCPU_FAULT_R1]
 	mrc	p15, 4, r0, c10, c2, 1
 	push	{r0-r12}
 	mov	r0, sp

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bit and field helpers. Pure macros and inlines, no state. */
+/* Bit and field helpers. Pure macros and inlines, no state. Headers of plain numbers use BIT() for assembly as well. */
 #ifndef HYP_LIB_BITS_H
 #define HYP_LIB_BITS_H
 
+#ifdef __ASSEMBLER__
+#define BIT(n) (1 << (n))
+#else
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define BIT(n)   (UINT32_C(1) << (n))
-#define BIT64(n) (UINT64_C(1) << (n))
+#define BIT(n)                     (UINT32_C(1) << (n))
+#define BIT64(n)                   (UINT64_C(1) << (n))
 
 /* The field of `width` bits that starts at bit `shift` of `value`. */
 #define FIELD(value, shift, width) (((value) >> (shift)) & (BIT(width) - 1U))
@@ -54,5 +57,7 @@ static inline bool ranges_overlap(uint64_t a, uint64_t a_size, uint64_t b, uint6
 {
 	return a < b + b_size && b < a + a_size;
 }
+
+#endif /* __ASSEMBLER__ */
 
 #endif

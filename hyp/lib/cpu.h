@@ -7,7 +7,7 @@
 
 #include <arm/sysreg.h>
 
-/* How every struct percpu begins; HTPIDR points to it. hyp/exit/vectors.S knows the offsets. */
+/* How every struct percpu begins; HTPIDR points to it. hyp/exit/vectors.S knows the offsets (hyp/exit/offsets.h). */
 struct cpu_head {
 	uint32_t id;                 /* 0 ... CPU_MAX - 1 */
 	uint32_t panic_sp;           /* top of the stack for HYP's own faults */

@@ -27,8 +27,6 @@
 
 #include <arm/atomic.h>
 #include <arm/hypregs.h>
-#include <arm/nospec.h>
-#include <arm/psr.h>
 #include <arm/sysreg.h>
 
 #include "coproc/coproc.h"
@@ -44,13 +42,12 @@
 #include "hyp/vm/silence.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/host/power.h"
-#include "psci/smccc.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
 #define STOP_SECONDS 5U
 
-static void set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
+void vmctl_set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
 {
 	vcpu->entry = pc;
 	vcpu->entry_args[0] = r0;
@@ -86,7 +83,7 @@ static int prepare_vm(struct vm *vm)
 	vm_for_each_vcpu(v, vm)
 		v->power = VCPU_OFF;
 	vm->uncached = 0;
-	set_entry(vm->vcpu[0], (uint32_t)entry.pc, 0, entry.r1, entry.r2);
+	vmctl_set_entry(vm->vcpu[0], (uint32_t)entry.pc, 0, entry.r1, entry.r2);
 	vm->raw_entry = entry.raw ? (uint32_t)entry.pc : 0;
 	return 0;
 }
@@ -647,96 +644,4 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	detach_vcpu(vcpu, false);
 	if (start != START_NONE)
 		start_over(vcpu, start);
-}
-
-/* The vCPU whose MPIDR affinity is `target`, NULL: none. */
-static struct vcpu *by_affinity(struct vm *vm, uint32_t target)
-{
-	return target < vm->vcpu_count ? vm->vcpu[index_nospec(target, MACHINE_MAX_CPUS)] : NULL;
-}
-
-static bool valid_entry(const struct vm *vm, uint32_t entry)
-{
-	pa_t unused;
-
-	return vm_ram_pa(vm, ipa(entry & ~1U), &unused);
-}
-
-uint32_t vmctl_cpu_on(struct vm *vm, uint32_t target, uint32_t entry, uint32_t context)
-{
-	struct vcpu *vcpu = by_affinity(vm, target);
-	uint32_t result = PSCI_ALREADY_ON;
-
-	if (!vcpu)
-		return PSCI_INVALID_PARAMETERS;
-	if (!valid_entry(vm, entry))
-		return PSCI_INVALID_ADDRESS;
-	spin_lock(&vm->lock);
-	if (vcpu->power == VCPU_OFF) {
-		set_entry(vcpu, entry, context, 0, 0);
-		vcpu->entry_psr_e = read_spsr_hyp() & PSR_E; /* the caller's, DEN 0022 6.4 */
-		result = PSCI_SUCCESS;
-	}
-	spin_unlock(&vm->lock);
-	if (result == PSCI_SUCCESS)
-		sched_wake(&vcpu->thread);
-	return result;
-}
-
-void vmctl_cpu_off(struct vcpu *vcpu)
-{
-	vtimer_reset_cpu(vcpu);
-	vgic_reset_cpu(vcpu, false);
-	spin_lock(&vcpu->vm->lock);
-	vcpu->power = VCPU_OFF;
-	spin_unlock(&vcpu->vm->lock);
-	atomic_clear(&vcpu->vm->uncached, BIT(vcpu->index));
-	vcpu_request(vcpu, WORK_STOP);
-}
-
-void vmctl_standby(struct vcpu *vcpu)
-{
-	/* Work is served at the boundary; a return without cause is allowed. An abort wakes, too. */
-	if (!vcpu->thread.work && !(read_hcr() & HCR_VA) && !vgic_has_pending(vcpu) && !vtimer_doze(vcpu))
-		sched_block();
-}
-
-/* Power down with a wake-up: the checkpoint holds the vCPU until an interrupt is pending, then starts it at `entry`. */
-static uint32_t power_down(struct vcpu *vcpu, uint32_t entry, uint32_t context, bool system)
-{
-	if (!valid_entry(vcpu->vm, entry))
-		return PSCI_INVALID_ADDRESS;
-	spin_lock(&vcpu->vm->lock);
-	set_entry(vcpu, entry, context, 0, 0);
-	vcpu->entry_psr_e = read_spsr_hyp() & PSR_E;
-	vcpu->power = VCPU_SUSPENDED;
-	vcpu->start = START_RESUME;
-	vcpu->vm->suspended = system;
-	spin_unlock(&vcpu->vm->lock);
-	vcpu_request(vcpu, WORK_STOP);
-	return PSCI_SUCCESS; /* seen by nobody */
-}
-
-uint32_t vmctl_cpu_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t context)
-{
-	return power_down(vcpu, entry, context, false);
-}
-
-uint32_t vmctl_system_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t context)
-{
-	struct vcpu *v;
-
-	vm_for_each_vcpu(v, vcpu->vm)
-		if (v != vcpu && v->power != VCPU_OFF)
-			return PSCI_DENIED;
-	return power_down(vcpu, entry, context, true);
-}
-
-uint32_t vmctl_affinity_info(struct vm *vm, uint32_t target, uint32_t level)
-{
-	struct vcpu *vcpu = by_affinity(vm, target);
-
-	if (level != 0 || !vcpu)
-		return PSCI_INVALID_PARAMETERS;
-	return vcpu->power == VCPU_OFF ? 1 : 0;
 }

@@ -71,15 +71,8 @@ void vmctl_crash(struct vm *vm, const struct vcpu *vcpu, const char *why);
 /* Where a vCPU waits while it is off or its VM is not running. Returns when it shall run guest code. */
 void vmctl_checkpoint(struct vcpu *vcpu);
 
-/* PSCI (DEN 0022): results are PSCI's. */
-uint32_t vmctl_cpu_on(struct vm *vm, uint32_t target, uint32_t entry, uint32_t context);
-void vmctl_cpu_off(struct vcpu *vcpu);
-/* WFI (DDI 0406C B1.8.14), and PSCI's standby. */
-void vmctl_standby(struct vcpu *vcpu);
-/* The same, then start over at `entry` with `context` in r0; interrupt state and timers live on. */
-uint32_t vmctl_cpu_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t context);
-/* The same for the last vCPU that is on; PSCI_DENIED while another one is. */
-uint32_t vmctl_system_suspend(struct vcpu *vcpu, uint32_t entry, uint32_t context);
-uint32_t vmctl_affinity_info(struct vm *vm, uint32_t target, uint32_t level);
+/* It is on, and starts anew at `pc` (bit 0: Thumb) with r0-r2, in the default endianness, when the checkpoint lets it
+ * go. Holder of vm->lock. */
+void vmctl_set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2);
 
 #endif

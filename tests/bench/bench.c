@@ -46,6 +46,9 @@ struct result {
 
 extern const char bench_vectors[];
 void row_psci_version(uint32_t rounds);
+void row_psci_features(uint32_t rounds);
+void row_psci_affinity(uint32_t rounds);
+void row_psci_unknown(uint32_t rounds);
 void row_gicd_typer(uint32_t rounds);
 void row_gicd_isenabler(uint32_t rounds);
 void row_uart_fr(uint32_t rounds);
@@ -193,6 +196,9 @@ static void slice(uint32_t rounds)
 
 static const struct row rows[] = {
 	{"psci_version", MICRO, 4096, row_psci_version},
+	{"psci_features", MICRO, 4096, row_psci_features},
+	{"psci_affinity", MICRO, 4096, row_psci_affinity},
+	{"psci_unknown", MICRO, 4096, row_psci_unknown},
 	{"gicd_typer", MICRO, 4096, row_gicd_typer},
 	{"gicd_isenabler", MICRO, 4096, row_gicd_isenabler},
 	{"uart_fr", MICRO, 4096, row_uart_fr},

@@ -38,8 +38,11 @@ UP = "userspace up"
 
 # key: (operation, target). The order is the table's.
 ROWS = {
-    "psci_version": ("PSCI_VERSION by HVC", 50),
-    "psci_hardened": ("the same with harden=exit", None),
+    "psci_version": ("PSCI_VERSION by HVC", 42),
+    "psci_features": ("PSCI_FEATURES by HVC", 42),
+    "psci_affinity": ("AFFINITY_INFO by HVC", 42),
+    "psci_unknown": ("a call that there is not, by HVC", 42),
+    "psci_hardened": ("PSCI_VERSION with harden=exit", None),
     "gicd_typer": ("GICD_TYPER read", 100),
     "gicd_isenabler": ("GICD_ISENABLER write", 140),
     "uart_fr": ("UART FR read", 100),

@@ -56,8 +56,33 @@
 	cpsid	i
 	.endm
 
-row row_psci_version
-1:	movw	r0, #0x0000
+	.macro	psci_row name, id
+row \name
+1:	movw	r0, #\id
+	movt	r0, #0x8400
+	hvc	#0
+	subs	r4, r4, #1
+	bne	1b
+	row_end
+	.endm
+
+	psci_row row_psci_version, 0
+	psci_row row_psci_unknown, 0x20
+
+row row_psci_features
+	movw	r1, #0x0003			@ of CPU_ON
+	movt	r1, #0x8400
+1:	movw	r0, #0x000a
+	movt	r0, #0x8400
+	hvc	#0
+	subs	r4, r4, #1
+	bne	1b
+	row_end
+
+row row_psci_affinity
+	mov	r1, #0				@ of its own
+	mov	r2, #0
+1:	movw	r0, #0x0004
 	movt	r0, #0x8400
 	hvc	#0
 	subs	r4, r4, #1

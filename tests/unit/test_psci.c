@@ -12,24 +12,31 @@
 
 #include "coproc/model.h"
 #include "hyp/lib/bits.h"
+#include "hyp/run/sched.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "psci/psci.h"
 #include "psci/smccc.h"
+#include "vgic/vgic.h"
+#include "vtimer/vtimer.h"
 
 struct percpu percpu[CPU_MAX];
 
-static struct vm vm;
-static struct vcpu vcpu = {.vm = &vm};
+static struct vcpu vcpu, other;
+static struct vm vm = {.vcpu = {&vcpu, &other}, .vcpu_count = 2};
+
+#define RAM  0x40000000U
+#define OUT  0x3ffffffeU
+#define PC_T 0x40000001U
 
 /* What was asked of the VM: a function, its arguments. */
-enum asked { NOTHING, REQUEST, CPU_ON, CPU_OFF, STANDBY, POWER_DOWN, SYSTEM_SUSPEND, AFFINITY };
+enum asked { NOTHING, REQUEST, ENTRY, STANDBY };
 static struct {
 	enum asked what;
-	uint32_t a, b, c;
+	uint32_t a, b;
+	struct vcpu *of;
+	uint32_t woken, stopped, timers_off, interrupts_off;
 } asked;
-
-#define RESULT 0x1234U /* of those that have one */
 
 void vmctl_request(struct vm *of, enum vm_request request)
 {
@@ -38,53 +45,58 @@ void vmctl_request(struct vm *of, enum vm_request request)
 	asked.a = request;
 }
 
-uint32_t vmctl_cpu_on(struct vm *of, uint32_t target, uint32_t entry, uint32_t context)
+void vmctl_set_entry(struct vcpu *v, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
+{
+	assert_int_equal(vm.lock.held, 1);
+	assert_int_equal(r1 | r2, 0);
+	asked.what = ENTRY;
+	asked.of = v;
+	asked.a = pc;
+	asked.b = r0;
+}
+
+bool vm_ram_pa(const struct vm *of, ipa_t at, pa_t *to)
 {
 	assert_ptr_equal(of, &vm);
-	asked.what = CPU_ON;
-	asked.a = target;
-	asked.b = entry;
-	asked.c = context;
-	return RESULT;
+	*to = pa(at.v);
+	return at.v >= RAM;
 }
 
-void vmctl_cpu_off(struct vcpu *v)
+void vtimer_reset_cpu(struct vcpu *v)
 {
-	assert_ptr_equal(v, &vcpu);
-	asked.what = CPU_OFF;
+	asked.timers_off |= BIT(v == &other);
 }
 
-void vmctl_standby(struct vcpu *v)
+void vgic_reset_cpu(struct vcpu *v, bool private_too)
 {
-	assert_ptr_equal(v, &vcpu);
+	assert_false(private_too);
+	asked.interrupts_off |= BIT(v == &other);
+}
+
+bool vgic_has_pending(struct vcpu *v)
+{
+	return false;
+}
+
+bool vtimer_doze(struct vcpu *v)
+{
+	return false;
+}
+
+void sched_wake(struct thread *thread)
+{
+	asked.woken |= BIT(thread == &other.thread);
+}
+
+void sched_request(struct thread *thread, uint32_t work)
+{
+	assert_int_equal(work, WORK_STOP);
+	asked.stopped |= BIT(thread == &other.thread);
+}
+
+void sched_block(void)
+{
 	asked.what = STANDBY;
-}
-
-uint32_t vmctl_cpu_suspend(struct vcpu *v, uint32_t entry, uint32_t context)
-{
-	assert_ptr_equal(v, &vcpu);
-	asked.what = POWER_DOWN;
-	asked.a = entry;
-	asked.b = context;
-	return RESULT;
-}
-
-uint32_t vmctl_system_suspend(struct vcpu *v, uint32_t entry, uint32_t context)
-{
-	assert_ptr_equal(v, &vcpu);
-	asked.what = SYSTEM_SUSPEND;
-	asked.a = entry;
-	asked.b = context;
-	return RESULT;
-}
-
-uint32_t vmctl_affinity_info(struct vm *of, uint32_t target, uint32_t level)
-{
-	assert_ptr_equal(of, &vm);
-	asked.what = AFFINITY;
-	asked.a = target;
-	asked.b = level;
-	return RESULT;
 }
 
 uint32_t model_workaround(const struct cpu_model *model, uint32_t id)
@@ -98,6 +110,8 @@ static int setup(void **state)
 	(void)state;
 	fake_machine_reset();
 	write_htpidr((uintptr_t)&percpu[0]);
+	vcpu = (struct vcpu){.vm = &vm, .power = VCPU_ON};
+	other = (struct vcpu){.vm = &vm, .index = 1};
 	return 0;
 }
 
@@ -126,12 +140,11 @@ static uint32_t call(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
 	return result;
 }
 
-static void assert_asked(enum asked what, uint32_t a, uint32_t b, uint32_t c)
+static void assert_asked(enum asked what, uint32_t a, uint32_t b)
 {
 	assert_int_equal(asked.what, what);
 	assert_int_equal(asked.a, a);
 	assert_int_equal(asked.b, b);
-	assert_int_equal(asked.c, c);
 }
 
 /* Every id of PSCI and its 64-bit twin, the SMCCC's own, and what is near: there, or NOT_SUPPORTED and nothing happens.
@@ -170,46 +183,67 @@ static void ids(void **state)
 static void cpus(void **state)
 {
 	(void)state;
-	assert_int_equal(call(PSCI_CPU_ON, 1, 0x40000001, 3), RESULT);
-	assert_asked(CPU_ON, 1, 0x40000001, 3);
-	assert_int_equal(call(PSCI_AFFINITY_INFO, 1, 2, 3), RESULT);
-	assert_asked(AFFINITY, 1, 2, 0);
+	assert_int_equal(call(PSCI_AFFINITY_INFO, 1, 0, 3), 1);
+	assert_int_equal(call(PSCI_AFFINITY_INFO, 0, 0, 3), 0);
+	assert_int_equal(call(PSCI_AFFINITY_INFO, 0, 1, 3), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(call(PSCI_AFFINITY_INFO, 2, 0, 3), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(call(PSCI_AFFINITY_INFO, MACHINE_MAX_CPUS, 0, 3), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(call(PSCI_CPU_ON, 1, PC_T, 3), PSCI_SUCCESS);
+	assert_asked(ENTRY, PC_T, 3);
+	assert_ptr_equal(asked.of, &other);
+	assert_int_equal(asked.woken, 2);
+	assert_int_equal(call(PSCI_CPU_ON, 1, OUT, 3), PSCI_INVALID_ADDRESS);
+	assert_int_equal(call(PSCI_CPU_ON, 2, PC_T, 3), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(call(PSCI_CPU_ON, 0, PC_T, 3), PSCI_ALREADY_ON);
+	assert_asked(NOTHING, 0, 0);
+	assert_int_equal(asked.woken, 0);
 	call(PSCI_CPU_OFF, 1, 2, 3);
-	assert_asked(CPU_OFF, 0, 0, 0);
+	assert_int_equal(vcpu.power, VCPU_OFF);
+	assert_true(asked.stopped == 1 && asked.timers_off == 1 && asked.interrupts_off == 1);
 }
 
 /* 5.4.2, the original format, as PSCI_FEATURES says: state id, type, power level; the rest must be 0. */
 static void suspend(void **state)
 {
 	(void)state;
-	assert_int_equal(call(PSCI_CPU_SUSPEND, 0, 2, 3), PSCI_SUCCESS);
-	assert_asked(STANDBY, 0, 0, 0);
-	assert_int_equal(call(PSCI_CPU_SUSPEND, 0x0200ffff, 2, 3), PSCI_SUCCESS);
-	assert_asked(STANDBY, 0, 0, 0);
-	assert_int_equal(call(PSCI_CPU_SUSPEND, 0x03010000, 2, 3), RESULT);
-	assert_asked(POWER_DOWN, 2, 3, 0);
+	assert_int_equal(call(PSCI_CPU_SUSPEND, 0, OUT, 3), PSCI_SUCCESS);
+	assert_asked(STANDBY, 0, 0);
+	assert_int_equal(call(PSCI_CPU_SUSPEND, 0x0200ffff, OUT, 3), PSCI_SUCCESS);
+	assert_asked(STANDBY, 0, 0);
 	for (uint32_t bit = 0; bit < 32; bit++)
 		if (BIT(bit) & ~0x0301ffffU) {
-			assert_int_equal(call(PSCI_CPU_SUSPEND, BIT(bit), 2, 3), PSCI_INVALID_PARAMETERS);
-			assert_asked(NOTHING, 0, 0, 0);
+			assert_int_equal(call(PSCI_CPU_SUSPEND, BIT(bit), PC_T, 3), PSCI_INVALID_PARAMETERS);
+			assert_asked(NOTHING, 0, 0);
 		}
-	assert_int_equal(call(PSCI_SYSTEM_SUSPEND, 1, 2, 3), RESULT);
-	assert_asked(SYSTEM_SUSPEND, 1, 2, 0);
+	assert_int_equal(call(PSCI_CPU_SUSPEND, 0x03010000, OUT, 3), PSCI_INVALID_ADDRESS);
+	assert_asked(NOTHING, 0, 0);
+	assert_int_equal(call(PSCI_CPU_SUSPEND, 0x03010000, PC_T, 3), PSCI_SUCCESS);
+	assert_asked(ENTRY, PC_T, 3);
+	assert_ptr_equal(asked.of, &vcpu);
+	assert_int_equal(vcpu.power, VCPU_SUSPENDED);
+	assert_false(vm.suspended);
+	assert_int_equal(asked.stopped, 1);
+	assert_int_equal(call(PSCI_SYSTEM_SUSPEND, PC_T, 2, 3), PSCI_SUCCESS);
+	assert_asked(ENTRY, PC_T, 2);
+	assert_true(vm.suspended);
+	other.power = VCPU_SUSPENDED;
+	assert_int_equal(call(PSCI_SYSTEM_SUSPEND, PC_T, 2, 3), PSCI_DENIED);
+	assert_asked(NOTHING, 0, 0);
 }
 
 static void system_calls(void **state)
 {
 	(void)state;
 	call(PSCI_SYSTEM_OFF, 1, 2, 3);
-	assert_asked(REQUEST, VM_REQUEST_OFF, 0, 0);
+	assert_asked(REQUEST, VM_REQUEST_OFF, 0);
 	call(PSCI_SYSTEM_RESET, 1, 2, 3);
-	assert_asked(REQUEST, VM_REQUEST_RESET, 0, 0);
+	assert_asked(REQUEST, VM_REQUEST_RESET, 0);
 	call(PSCI_SYSTEM_RESET2, 0, 2, 3); /* warm; the cookie is a vendor's */
-	assert_asked(REQUEST, VM_REQUEST_RESET, 0, 0);
+	assert_asked(REQUEST, VM_REQUEST_RESET, 0);
 	assert_int_equal(call(PSCI_SYSTEM_RESET2, 1, 0, 0), PSCI_INVALID_PARAMETERS);
-	assert_asked(NOTHING, 0, 0, 0);
+	assert_asked(NOTHING, 0, 0);
 	assert_int_equal(call(PSCI_SYSTEM_RESET2, BIT(31), 0, 0), PSCI_NOT_SUPPORTED);
-	assert_asked(NOTHING, 0, 0, 0);
+	assert_asked(NOTHING, 0, 0);
 }
 
 static uint32_t hardened;

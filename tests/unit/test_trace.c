@@ -56,6 +56,11 @@ void exit_trap(struct regs *regs)
 		in_exit();
 }
 
+void exit_data(struct regs *regs)
+{
+	exit_trap(regs);
+}
+
 void exit_irq(void)
 {
 	exit_trap(NULL);

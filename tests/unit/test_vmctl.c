@@ -34,6 +34,7 @@
 #include "mm/s2.h"
 #include "hyp/host/power.h"
 #include "psci/smccc.h"
+#include "psci/vcpu.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
@@ -371,7 +372,7 @@ static void start(uint32_t count)
 	assert_int_equal(vmctl_boot(&vm), 0);
 	assert_true(runs(&vcpu[0]));
 	for (uint32_t i = 1; i < count; i++) {
-		assert_int_equal(vmctl_cpu_on(&vm, i, ENTRY, 0), PSCI_SUCCESS);
+		assert_int_equal(psci_cpu_on(&vcpu[0], i, ENTRY, 0), PSCI_SUCCESS);
 		assert_true(runs(&vcpu[i]));
 	}
 	vm.stop_watch.cpu = NULL;
@@ -443,7 +444,7 @@ static void powered_down_vcpu_hears_its_timer_after_a_pause(void **state)
 {
 	(void)state;
 	start(1);
-	assert_int_equal(vmctl_cpu_suspend(&vcpu[0], ENTRY, 0), PSCI_SUCCESS);
+	assert_int_equal(psci_cpu_suspend(&vcpu[0], PSCI_POWER_DOWN, ENTRY, 0), PSCI_SUCCESS);
 	script.at_block[0] = pause_vm;
 	script.at_block[1] = resume_a_second_later;
 	assert_false(runs(&vcpu[0])); /* asleep, powered down */
@@ -467,7 +468,7 @@ static void powered_down_vcpu_has_the_time_after_a_pause(void **state)
 {
 	(void)state;
 	start(2);
-	assert_int_equal(vmctl_cpu_suspend(&vcpu[1], ENTRY, 0), PSCI_SUCCESS);
+	assert_int_equal(psci_cpu_suspend(&vcpu[1], PSCI_POWER_DOWN, ENTRY, 0), PSCI_SUCCESS);
 	script.at_block[0] = pause_and_resume_at_once;
 	script.at_block[1] = resume_a_second_later;
 	script.at_block[2] = nothing;
@@ -480,7 +481,7 @@ static void power_down_holds_over_a_pause(void **state)
 	(void)state;
 	start(1);
 	pause_vm();
-	assert_int_equal(vmctl_system_suspend(&vcpu[0], ENTRY, 0), PSCI_SUCCESS);
+	assert_int_equal(psci_system_suspend(&vcpu[0], ENTRY, 0, 0), PSCI_SUCCESS);
 	script.at_block[0] = resume_a_second_later;
 	script.at_block[1] = wake;
 	assert_true(runs(&vcpu[0]));
@@ -492,9 +493,9 @@ static void off_serves_what_is_left(void **state)
 {
 	(void)state;
 	start(2);
-	assert_int_equal(vmctl_cpu_on(&vm, 1, ENTRY, 0), (uint32_t)PSCI_ALREADY_ON);
+	assert_int_equal(psci_cpu_on(&vcpu[0], 1, ENTRY, 0), (uint32_t)PSCI_ALREADY_ON);
 	vm.uncached = 3;
-	vmctl_cpu_off(&vcpu[1]);
+	psci_cpu_off(&vcpu[1], 0, 0, 0);
 	assert_int_equal(vm.uncached, 1);
 	device_steps = 3;
 	vcpu[1].virtio_slots = 1;
@@ -516,7 +517,7 @@ static void suspended_serves_and_wakes(void **state)
 {
 	(void)state;
 	start(1);
-	assert_int_equal(vmctl_system_suspend(&vcpu[0], ENTRY, 0), PSCI_SUCCESS);
+	assert_int_equal(psci_system_suspend(&vcpu[0], ENTRY, 0, 0), PSCI_SUCCESS);
 	script.at_block[0] = device_asks;
 	assert_true(runs(&vcpu[0]));
 	assert_int_equal(device_steps, 0);
@@ -531,7 +532,7 @@ static void paused_serves_nothing(void **state)
 	start(1);
 	device_steps = 1;
 	vcpu[0].virtio_slots = 1;
-	vmctl_cpu_off(&vcpu[0]);
+	psci_cpu_off(&vcpu[0], 0, 0, 0);
 	pause_vm();
 	script.at_block[0] = resume_a_second_later; /* virtio_work() looks at the state */
 	assert_false(runs(&vcpu[0]));
@@ -822,16 +823,16 @@ static void standby_ends(void **state)
 	(void)state;
 	start(1);
 	script.at_block[0] = nothing;
-	vmctl_standby(&vcpu[0]);
+	psci_standby(&vcpu[0]);
 	assert_int_equal(script.next, 1);
 	pending[0] = true;
-	vmctl_standby(&vcpu[0]);
+	psci_standby(&vcpu[0]);
 	pending[0] = false;
 	vcpu[0].thread.work = WORK_TIMER;
-	vmctl_standby(&vcpu[0]);
+	psci_standby(&vcpu[0]);
 	vcpu[0].thread.work = 0;
 	write_hcr(HCR_VA); /* an asynchronous abort, also where the guest masks it */
-	vmctl_standby(&vcpu[0]);
+	psci_standby(&vcpu[0]);
 	assert_int_equal(script.next, 1);
 }
 
