@@ -17,18 +17,8 @@
 	(BIT64(F_CSUM) | BIT64(F_GUEST_CSUM) | BIT64(F_GUEST_TSO4) | BIT64(F_GUEST_TSO6) | BIT64(F_HOST_TSO4) | \
 	 BIT64(F_HOST_TSO6) | BIT64(F_MRG_RXBUF))
 
-#define S_LINK_UP 1U
-
 #define QUEUES     3U
 #define QUEUE_SIZE 256U
-
-/* Configuration space (5.1.4), as far as it is used. */
-struct net_config {
-	uint8_t mac[MAC_BYTES];
-	uint16_t status, pairs, mtu;
-};
-
-static_assert(sizeof(struct net_config) == 12 && offsetof(struct net_config, mtu) == 10, "5.1.4");
 
 static enum virtio_served net_serve(struct virtio_device *v, uint32_t queue, struct virtq_chain *chain,
 				    struct virtq_step *step, uint32_t *written)
@@ -107,13 +97,6 @@ static int refuse_port(struct vnet *n, int ret, struct switch_port *other)
 		log_err("vm %s: /vms/%s/%.40s: %s", vm, vm, n->virtio.device.name, WORDS_SWITCH_FULL);
 	}
 	return ret == -ENOMEM ? ret : -EINVAL;
-}
-
-void vnet_set_link(struct vnet *n, bool up)
-{
-	const uint16_t status = up ? S_LINK_UP : 0;
-
-	virtio_config_change(&n->virtio, offsetof(struct net_config, status), &status, sizeof(status));
 }
 
 static int plug_in(struct vnet *n)

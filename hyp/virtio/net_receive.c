@@ -9,12 +9,6 @@
 #include "hyp/vm/vm.h"
 #include "mm/hypmap.h"
 
-void vnet_drop(struct vnet *n, enum net_drop why)
-{
-	n->count.dropped[why]++;
-	n->virtio.device.count.errors += why == NET_MALFORMED || why == NET_SPOOFED || why == NET_FAULT;
-}
-
 /* Who is paused gets nothing: what a snapshot would show does not change. */
 static bool is_up(const struct vnet *n)
 {
@@ -262,9 +256,13 @@ static void port_lose(struct switch_port *port)
 	vnet_drop(vnet_of_port(port), NET_NO_BUFFER);
 }
 
+/* What its driver sees of the cable (5.1.4.2). Under its receive_lock. */
 static void port_link(struct switch_port *port, bool up)
 {
-	vnet_set_link(vnet_of_port(port), up);
+	struct vnet *n = vnet_of_port(port);
+	const uint16_t status = up ? S_LINK_UP : 0;
+
+	virtio_config_change(&n->virtio, offsetof(struct net_config, status), &status, sizeof(status));
 }
 
 const struct switch_port_ops vnet_port_ops = {port_takes, port_put, port_lose, port_link};

@@ -47,6 +47,16 @@
 static_assert(HEADER_BYTES == 12 && HEADER_BYTES + ETHER_HEADER <= VIRTQ_STEP_PIECES, "5.1.6; virtq_reserve()");
 static_assert(offsetof(struct net_frame, head) == HEADER_BYTES, "both are read and written at once");
 
+/* Configuration space (5.1.4), as far as it is used. */
+struct net_config {
+	uint8_t mac[MAC_BYTES];
+	uint16_t status, pairs, mtu;
+};
+
+static_assert(sizeof(struct net_config) == 12 && offsetof(struct net_config, mtu) == 10, "5.1.4");
+
+#define S_LINK_UP 1U /* in .status */
+
 /*
  * What its driver wants of what comes (5.1.6.5): the modes that are on, and addresses by hash, so that there is room
  * for any number of them. A driver gets more than it asks for, where it is told that it may (best effort).
@@ -97,10 +107,12 @@ static inline void use_pieces(struct virtq_step *step, uint32_t pieces)
 	step->pieces -= MIN(step->pieces, pieces);
 }
 
-void vnet_drop(struct vnet *n, enum net_drop why);
-
-/* What its driver sees of the cable (5.1.4.2). Under its receive_lock. */
-void vnet_set_link(struct vnet *n, bool up);
+/* A frame is lost. */
+static inline void vnet_drop(struct vnet *n, enum net_drop why)
+{
+	n->count.dropped[why]++;
+	n->virtio.device.count.errors += why == NET_MALFORMED || why == NET_SPOOFED || why == NET_FAULT;
+}
 
 /* What others put into it, as a port of its switch. */
 extern const struct switch_port_ops vnet_port_ops;

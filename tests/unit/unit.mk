@@ -22,7 +22,7 @@ VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c blk_host.c
 	$(FAKE)/fake_console.c $(FAKE)/fake_hostdisk.c hyp/virtio/partition.c
 DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 FLASH := $(addprefix hyp/vdev/,vflash.c flashbank.c cfi.c) $(FAKE)/fake_flash.c
-PASS := $(addprefix hyp/vdev/,passthrough.c passkeep.c passdtb.c passtree.c passquiet.c passrest.c resttree.c) hyp/load/vmcfg.c hyp/host/hostdev.c hyp/host/devtree.c $(FAKE)/fake_pass.c
+PASS := $(addprefix hyp/vdev/,passthrough.c passclaim.c passkeep.c passdtb.c passtree.c passquiet.c passrest.c resttree.c) hyp/load/vmcfg.c hyp/host/hostdev.c hyp/host/devtree.c $(FAKE)/fake_pass.c
 EVERY_VM := $(addprefix hyp/vdev/,vpl011.c vpl031.c vpl061.c vmemerr.c vgicv2m.c vempty.c) $(PASS)
 test_guestdtb_SRCS := hyp/load/guestdtb.c $(EVERY_VM) $(FLASH) hyp/vdev/classes.c $(VIRTIO) $(DEVICE)
 test_usertree_SRCS := hyp/load/usertree.c hyp/exit/mmio.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c
