@@ -18,24 +18,23 @@
 	.syntax unified
 
 	.section .text.head, "ax"
-	.global	image_start
-image_start:
+.Limage_start:					@ image_start of the linker script
 	.fnstart				@ where every backtrace ends
 	.cantunwind
 	b	entry				@ in A64 an ANDS of X25 to X31: harmless, and the next word counts
-	.word	0x14000000 + (aarch64_entry - image_start - 4) / 4	@ A64: B aarch64_entry
+	.word	0x14000000 + (aarch64_entry - .Limage_start - 4) / 4	@ A64: B aarch64_entry
 	.rept	6
 	nop
 	.endr
 	b	entry				@ some loaders of zImages jump here
 	.word	0x016f2818			@ zImage magic
 	.word	0				@ start: anywhere
-	.word	_image_end - image_start	@ end: .bss included, so that loaders keep clear of it
+	.word	_image_end - .Limage_start	@ end: .bss included, so that loaders keep clear of it
 	.word	0x04030201			@ little-endian
 	.global	image_header
 image_header:					@ struct image_header (boot/header.h), docs/boot.md
 	.word	0x37545256			@ "VRT7"
-	.word	secondary_entry - image_start
+	.word	secondary_entry - .Limage_start
 	.word	0, 0				@ a bundle's PA and size, where the device tree names none
 	.word	0, 0				@ a UART's PA and reg-shift, where there is no device tree, and
 	.space	32				@ its compatible string
@@ -48,14 +47,13 @@ entry:
 	mrs	r4, cpsr
 	and	r4, r4, #MODE_MASK
 	mov	r5, r2
-	adr	r6, image_start
+	adr	r6, .Limage_start
 	cpsid	aif
 	lsls	r0, r6, #20			@ not on a 4 KiB boundary: nothing would be where it is mapped
 	bne	early_park
 
 	@ Vectors before anything can fault, and no stale instruction from before the image was loaded.
-	adrl	r0, early_vectors
-	bl	set_vectors
+	bl	set_early_vectors
 	mov	r0, #0
 	mcr	p15, 0, r0, c7, c5, 0		@ ICIALLU
 	mcr	p15, 0, r0, c7, c5, 6		@ BPIALL
@@ -81,8 +79,7 @@ entry:
 	blne	monitor_install
 	cmp	r10, #0
 	movne	r4, #MODE_HYP
-	adrl	r0, early_vectors		@ the probe has changed them
-	bl	set_vectors
+	bl	set_early_vectors		@ the probe has changed them
 
 1:	ldr	r2, =image_start
 	ldr	r0, =__bss_start
@@ -191,9 +188,8 @@ secondary_entry:
 	cpsid	aif
 	mrs	r4, cpsr
 	and	r4, r4, #MODE_MASK
-	adr	r6, image_start
-	adrl	r0, early_vectors
-	bl	set_vectors
+	adr	r6, .Limage_start
+	bl	set_early_vectors
 	mov	r0, #0
 	mcr	p15, 0, r0, c7, c5, 0		@ ICIALLU
 	mcr	p15, 0, r0, c7, c5, 6		@ BPIALL
@@ -246,6 +242,14 @@ secondary_virtual:
 	bl	secondary_main
 1:	wfi
 	b	1b
+
+/* As set_vectors, with those of boot/park.S. Clobbers r0, r1. */
+set_early_vectors:
+	adr	r0, 1f
+	ldr	r1, [r0]
+	add	r0, r0, r1
+	b	set_vectors
+1:	.word	early_vectors - 1b
 
 /* r0 = vectors, r4 = mode. Clobbers nothing else. */
 set_vectors:
@@ -348,26 +352,4 @@ aarch64_entry:
 cortex-a7\r\nvirt7: error: stopped\r\n"
 	.balign	4
 
-/* Before the MMU is on there is no console: nothing can be said. */
-	.balign	32
-	.global	early_vectors
-early_vectors:
-	.rept	8
-	b	early_park
-	.endr
-	.global	early_park
-early_park:
-	wfi
-	b	early_park
 	.fnend
-
-	.section .bss.stacks, "aw", %nobits
-	.balign	4096
-	.global	boot_stacks
-boot_stacks:					@ CPU_MAX times a guard page and a stack; CPU 0's first
-	.space	4096 + HYP_STACK_SIZE
-	.global	boot_stack_top
-boot_stack_top:
-	.space	(CPU_MAX - 1) * (4096 + HYP_STACK_SIZE)
-	.global	boot_stacks_end
-boot_stacks_end:

@@ -135,7 +135,7 @@ static int init_cpu(void)
 
 static int start_cpus(void)
 {
-	return smp_start(&host, load_address);
+	return smp_start(&host, load_address + image_header.secondary);
 }
 
 static int init_console_irq(void)

@@ -34,7 +34,7 @@
 #define MPIDR_AFFINITY 0x00ffffffU
 #define MPIDR_NOBODY   0xffffffffU
 
-extern char image_start[], boot_stack_top[], secondary_entry[];
+extern char boot_stack_top[];
 
 static uint8_t panic_stack[CPU_MAX][KIB(2)] __attribute__((aligned(8)));
 static const struct host *machine;
@@ -197,9 +197,9 @@ static void start_secondary(uint32_t id, const struct host_cpu *host_cpu, uint32
 	}
 }
 
-int smp_start(const struct host *host, uint32_t load)
+int smp_start(const struct host *host, uint32_t entry)
 {
-	uint32_t entry = load + (uint32_t)(secondary_entry - image_start), online = 0;
+	uint32_t online = 0;
 
 	machine = host;
 	for (uint32_t id = 0; id < CPU_MAX; id++)

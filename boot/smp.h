@@ -12,9 +12,9 @@ int cpu_init(const struct host *host);
 
 /*
  * Start the others. One that does not come, or that fails its examination, is left out with a line that names it; that
- * is not an error. `load`: PA of the image.
+ * is not an error. `entry`: PA of secondary_entry (boot/head.S).
  */
-int smp_start(const struct host *host, uint32_t load);
+int smp_start(const struct host *host, uint32_t entry);
 
 /* Where a secondary arrives (boot/head.S), on its own stack whose top is `stack`. */
 void secondary_main(uint32_t stack) __attribute__((noreturn));

@@ -9,7 +9,8 @@ SECTIONS
 {
 	. = LAYOUT_IMAGE;
 	.text : AT(LAYOUT_ELF_LOAD) {
-		*(.text.head)
+		image_start = .;
+		KEEP(*(.text.head))
 		*(.text.vectors)
 		*(.text .text.*)
 	}

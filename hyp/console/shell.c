@@ -5,8 +5,6 @@
  * so that it takes no time from guests to speak of.
  */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "hyp/console/console.h"
@@ -15,14 +13,12 @@
 #include "hyp/lib/option.h"
 #include "hyp/run/sched.h"
 #include "hyp/console/shell.h"
+#include "hyp/console/shell_base.h"
 #include "hyp/console/shell_cmd.h"
 #include "hyp/run/thread.h"
-#include "hyp/run/timer.h"
 #include "hyp/debug/trace.h"
 #include "hyp/vm/vm.h"
 #include "hyp/host/power.h"
-
-#define OUTPUT_SIZE 1024U /* a power of two */
 
 enum takes { TAKES_NONE, TAKES_VM, TAKES_CONSOLE };
 
@@ -35,13 +31,7 @@ struct command {
 	const char *help;
 };
 
-static struct thread *thread;
-static uint8_t output[OUTPUT_SIZE];
-static struct console_stream stream = {.log = output, .size = OUTPUT_SIZE};
-static struct timer alarm;
 static struct line editor;
-static bool greeted;                  /* the shell is open and has said so */
-static const struct command *current; /* runs, or has run last */
 
 static void shell_help(uint32_t count, char **args);
 
@@ -99,129 +89,6 @@ static const struct command commands[] = {
 	{"exit", "", 0, 0, TAKES_NONE, leave_shell, "back to where the escape key was pressed"},
 	{"help", "[COMMAND]", 0, 2, TAKES_NONE, shell_help, "this list, or the lines of it that begin so"},
 };
-
-bool shell_interrupted(void)
-{
-	return console_interrupted();
-}
-
-void shell_write(const char *text, uint32_t len)
-{
-	for (uint32_t i = 0; i < len && !shell_interrupted(); i++)
-		while (!console_putc(&stream, (uint8_t)text[i]) && !shell_interrupted())
-			sched_block();
-}
-
-static void write_lines(const char *text, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\n')
-			shell_write("\r", 1);
-		shell_write(&text[i], 1);
-	}
-}
-
-void shell_printf(const char *fmt, ...)
-{
-	char text[192];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsniprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		write_lines(text, MIN((size_t)n, sizeof(text) - 1U));
-}
-
-static void shell_wake(struct timer *timer)
-{
-	sched_wake(thread);
-}
-
-bool shell_sleep_ms(uint32_t ms)
-{
-	uint64_t end = timer_now() + (uint64_t)timer_hz() * ms / 1000U;
-
-	while (timer_now() < end && !shell_interrupted()) {
-		timer_arm(&alarm, end);
-		sched_block();
-	}
-	timer_cancel(&alarm);
-	return !shell_interrupted();
-}
-
-struct vm *shell_look_up_vm(const char *name)
-{
-	struct vm *vm;
-
-	vm_for_each(vm) if (strcmp(vm->config.name, name) == 0) return vm;
-	return NULL;
-}
-
-static void say_no_vm(const char *name)
-{
-	shell_printf("no VM is called %s; `vm list` shows their names\n", name);
-}
-
-struct vm *shell_find_vm(const char *name)
-{
-	struct vm *vm = shell_look_up_vm(name);
-
-	if (!vm)
-		say_no_vm(name);
-	return vm;
-}
-
-static struct console_stream *look_up_console(const char *name)
-{
-	struct console_stream *s;
-	struct vm *vm;
-
-	vm_for_each(vm) for (s = &vm->console; s; s = s->more) if (strcmp(s->name, name) == 0) return s;
-	return NULL;
-}
-
-struct console_stream *shell_find_console(const char *name)
-{
-	struct console_stream *found = look_up_console(name);
-
-	if (!found)
-		say_no_vm(name);
-	return found;
-}
-
-/* Who leaves when nothing runs has nowhere to go. */
-void shell_leave(struct console_stream *target)
-{
-	struct console_stream *to = target ? target : console_screen();
-	bool running = false;
-	struct vm *other;
-
-	vm_for_each(other) running |= BIT(other->state) & (BIT(VM_RUNNING) | BIT(VM_STOPPING) | BIT(VM_PAUSED));
-	if (!running) {
-		shell_printf("no VM is running: `vm start` one, or `poweroff`\n");
-		return;
-	}
-	if (to) {
-		shell_printf("[%s]\n", to->name);
-		greeted = false;
-		console_show(to);
-	} else {
-		shell_share();
-	}
-}
-
-void shell_share(void)
-{
-	if (!console_keyboard()) {
-		shell_printf("there is no VM: `vm create` one, or `poweroff`\n");
-		return;
-	}
-	shell_printf("[all VMs; keyboard: %s]\n", console_keyboard()->name);
-	greeted = false;
-	console_show(NULL);
-}
 
 /* Of the VMs that run, from number `id` on; NULL: none of them does. */
 static struct console_stream *first_from(uint32_t id)
@@ -302,16 +169,6 @@ static uint32_t split_words(char *text, char **words)
 	return count;
 }
 
-const char *shell_command_name(void)
-{
-	return current->name;
-}
-
-void shell_usage(void)
-{
-	shell_printf("usage: %s %s\n", current->name, current->args);
-}
-
 /* A word that begins commands of two, alone or with another: those are what was meant. */
 static void say_unknown(uint32_t count, char **words)
 {
@@ -338,7 +195,8 @@ static void run_line(char *text)
 
 		if (!used)
 			continue;
-		current = &commands[i];
+		shell.name = commands[i].name;
+		shell.args = commands[i].args;
 		if (count - used < commands[i].min || count - used > commands[i].max)
 			shell_usage();
 		else
@@ -405,7 +263,7 @@ static void handle_key(char c)
 	default:
 		return;
 	}
-	if (greeted)
+	if (shell.greeted)
 		line_begin(&editor);
 }
 
@@ -414,14 +272,14 @@ static void __attribute__((noreturn)) shell_body(void *arg)
 	int c;
 
 	for (;;) {
-		if (console_shell_is_open() && !greeted) {
-			greeted = true;
+		if (console_shell_is_open() && !shell.greeted) {
+			shell.greeted = true;
 			shell_printf("virt7 shell: `help` lists the commands, Ctrl-D goes back\n");
 			line_begin(&editor);
 		}
-		if (console_take_disturbed() && greeted)
+		if (console_take_disturbed() && shell.greeted)
 			line_show(&editor);
-		c = greeted ? console_getc(&stream) : -1;
+		c = shell.greeted ? console_getc(&shell.stream) : -1;
 		if (c >= 0)
 			handle_key((char)c);
 		else
@@ -429,19 +287,12 @@ static void __attribute__((noreturn)) shell_body(void *arg)
 	}
 }
 
-static void stream_event(struct console_stream *of)
-{
-	sched_wake(thread);
-}
-
 int shell_start(void)
 {
-	editor = (struct line){.prompt = "virt7> ", .out = write_lines, .complete = complete_word};
-	alarm.expired = shell_wake;
-	stream.input_ready = stream.room = stream_event;
-	thread = thread_create(shell_body, NULL, SCHED_PRIORITY_OWN);
-	if (!thread)
+	editor = (struct line){.prompt = "virt7> ", .out = shell_write_lines, .complete = complete_word};
+	shell.thread = thread_create(shell_body, NULL, SCHED_PRIORITY_OWN);
+	if (!shell.thread)
 		return -ENOMEM;
-	console_attach_shell(&stream, (uint8_t)options.console_escape);
+	shell_attach();
 	return options.trace ? trace_switch(true) : 0;
 }
