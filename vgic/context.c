@@ -205,3 +205,12 @@ void vgic_end(struct vm *vm)
 	timer_drain(&vm->vgic.look);
 	vgic_end_twins(vm);
 }
+
+int vgic_forward(struct vm *vm, uint32_t id, uint32_t host_id, enum vgic_trigger trigger)
+{
+	int ret = vgic_twin_claim(vm, id, host_id, trigger);
+
+	if (!ret)
+		vgic_dist_have_twins(vm);
+	return ret;
+}

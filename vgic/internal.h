@@ -178,11 +178,42 @@ void vgic_put_active(struct vcpu *vcpu, uint32_t id);
 void vgic_retire(struct vcpu *vcpu, uint32_t lr);
 /* Bring list registers in line with what has changed (vgic_cpu.resample). */
 void vgic_resample(struct vcpu *vcpu);
+/* It waits for no list register any more. */
+void vgic_unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id);
+/* Into a list register of this CPU that is empty. */
+void vgic_lr_put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr);
+/* What is pending in a list register, which has this value, becomes the latch's again. */
+void vgic_lr_unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value);
+/* Have the list register, which has this value, ask for an interrupt at its EOI. */
+void vgic_ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value);
+/*
+ * Has the guest taken the interrupt, which is active in a list register with this value, and will its EOI deactivate
+ * it? Then *bit is what stands for it in GICH_APR.
+ */
+bool vgic_is_taken(const struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t value, uint8_t *bit);
+/* An interrupt that the vCPU has waits, or will: see that it is looked at if it is such an SPI. */
+void vgic_shares(struct vcpu *vcpu, const struct vgic_irq *irq);
+/* Such an SPI waits: look in a while. */
+void vgic_look_later(struct vm *vm);
 /*
  * A hardware interrupt waits with its physical twin active, so nobody says when its line falls again: look. True when
  * it has fallen; the physical interrupt is ready to fire anew.
  */
 bool vgic_drop_fallen(struct vcpu *vcpu, uint32_t id);
+
+/* It is in no list register any more: to where it belongs now. */
+static inline void vgic_leave_lr(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
+{
+	irq->lr = VGIC_NO_LR;
+	irq->soft = irq->manual = false;
+	witness(irq, __func__);
+	if (vgic_irq_pending(irq)) {
+		vgic_update(vcpu, id);
+	} else { /* as that would */
+		irq->asked = false;
+		irq->claimant = VGIC_NO_CPU;
+	}
+}
 
 /*
  * vgic/raise.c. vgic_set_pending(): the guest has written to GICD_ISPENDR. vgic_open_mail(): before the vCPU, which is
@@ -193,11 +224,6 @@ void vgic_open_mail(struct vcpu *vcpu);
 
 /* vgic/state.c: interrupts that the guest has ended while they were in no list register (GICH_HCR.EOICount). */
 void vgic_count_eois(struct vcpu *vcpu);
-/*
- * Has the guest taken the interrupt, which is active in a list register with this value, and will its EOI deactivate
- * it? Then *bit is what stands for it in GICH_APR.
- */
-bool vgic_is_taken(const struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t value, uint8_t *bit);
 /*
  * Before pending or active state of interrupts `first` + the bits in `mask` is looked at by `vcpu`, the current one:
  * other vCPUs write down what is in their list registers. Before a `write`: what they hold of it is given back, and
@@ -230,10 +256,7 @@ void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active);
 void vgic_share(struct vcpu *vcpu);
 /* GICH_HCR bits by which the current vCPU's guest says that it disables a group that one of these is in. */
 uint32_t vgic_share_hcr(const struct vcpu *vcpu);
-/* An interrupt that the vCPU has waits, or will: see that it is looked at if it is such an SPI. */
-void vgic_shares(struct vcpu *vcpu, const struct vgic_irq *irq);
-/* Such an SPI waits: look in a while; and that look. */
-void vgic_look_later(struct vm *vm);
+/* The look that vgic_look_later() has asked for. */
 void vgic_look(struct timer *timer);
 
 /*
@@ -250,13 +273,15 @@ void vgic_twin_clear(struct vgic_irq *irq);
 bool vgic_twin_pending(struct vcpu *vcpu, uint32_t id);
 /* vgic_update_forward() in a VM that has twins, of whatever interrupt. */
 void vgic_twin_update_forward(struct vcpu *vcpu, uint32_t id);
+/* As vgic_forward(), but for the distributor's registers. */
+int vgic_twin_claim(struct vm *vm, uint32_t id, uint32_t host_id, enum vgic_trigger trigger);
 /* Of the VM's, at a reset. */
 void vgic_reset_twins(struct vm *vm);
 void vgic_end_twins(struct vm *vm);
 
 /* vgic/dist.c: put the distributor's registers and GICC_DIR on the bus. 0 or -Exxx. */
 int vgic_dist_create(struct vm *vm);
-/* The VM has SPIs of the host's from now on. */
+/* The VM, of which no vCPU runs, has SPIs of the host's from now on. */
 void vgic_dist_have_twins(struct vm *vm);
 
 #endif

@@ -15,8 +15,6 @@
 
 #include "vgic/internal.h"
 
-#define LOOKS_A_SECOND 1000U
-
 static uint32_t vmcr_of(const struct vcpu *vcpu)
 {
 	return vcpu->vgic.on ? io_read32(gic_gich + GICH_VMCR) : vcpu->vgic.vmcr;
@@ -151,20 +149,6 @@ uint32_t vgic_share_hcr(const struct vcpu *vcpu)
 	uint32_t groups = vcpu->vgic.share_groups & vmcr_of(vcpu);
 
 	return (groups & 1U ? GICH_HCR_VGRP0DIE : 0) | (groups & 2U ? GICH_HCR_VGRP1DIE : 0);
-}
-
-void vgic_shares(struct vcpu *vcpu, const struct vgic_irq *irq)
-{
-	if (likely(!vgic_has_several_targets(irq)))
-		return;
-	vcpu->vgic.shares = true;
-	vgic_look_later(vcpu->vm);
-}
-
-void vgic_look_later(struct vm *vm)
-{
-	if (!timer_armed(&vm->vgic.look))
-		timer_arm(&vm->vgic.look, timer_now() + timer_hz() / LOOKS_A_SECOND);
 }
 
 /* Of a VM of which no vCPU is loaded nobody takes an interrupt: it looks again when one is. */

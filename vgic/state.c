@@ -16,16 +16,6 @@ static bool in_lr_of(const struct vcpu *vcpu, const struct vgic_irq *irq)
 	return irq->lr != VGIC_NO_LR && irq->owner == vcpu->index;
 }
 
-bool vgic_is_taken(const struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t value, uint8_t *bit)
-{
-	const struct vgic_cpu *cpu = &vcpu->vgic;
-	uint32_t vmcr = cpu->on ? io_read32(gic_gich + GICH_VMCR) : cpu->vmcr;
-	uint32_t apr = cpu->on ? io_read32(gic_gich + GICH_APR) : cpu->apr;
-
-	*bit = (uint8_t)vgic_apr_bit(vmcr, value & GICH_LR_GROUP1, FIELD(value, 23, 5));
-	return !irq->manual && !(vmcr & GICH_VMCR_EOIMODE) && (apr >> *bit & 1U);
-}
-
 /* Active without a list register, and no longer so. */
 static void deactivate_irq(struct vcpu *vcpu, uint32_t id)
 {

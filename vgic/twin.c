@@ -217,7 +217,6 @@ static int claim_twin(struct twin *twin, struct vm *vm, uint32_t id, uint32_t ho
 	twin->cpu = (uint8_t)cpu_id();
 	spin_lock(&vm->vgic.lock);
 	vm->vgic.twins++;
-	vgic_dist_have_twins(vm);
 	irq_of(twin)->twin = (uint8_t)(twin - twins + 1);
 	*vgic_busy(vm->vcpu[0], id / 32) |= BIT(id % 32);
 	gic_set_target(host, twin->cpu);
@@ -227,7 +226,7 @@ static int claim_twin(struct twin *twin, struct vm *vm, uint32_t id, uint32_t ho
 	return 0;
 }
 
-int vgic_forward(struct vm *vm, uint32_t id, uint32_t host_id, enum vgic_trigger trigger)
+int vgic_twin_claim(struct vm *vm, uint32_t id, uint32_t host_id, enum vgic_trigger trigger)
 {
 	uint32_t i = 0;
 	int ret = -ENOSPC;

@@ -2,12 +2,13 @@
 /*
  * Routing, queueing and list registers. An interrupt that may be delivered goes into a list register at once where its
  * vCPU is the one that runs here and there is room; else it is a bit in its target's `queued` set, and vgic_flush()
- * moves the best ones into list registers on the way into the guest. Compiled for speed.
+ * (vgic/flush.c) moves the best ones into list registers on the way into the guest. Compiled for speed.
  */
 #include "vgic/internal.h"
 
 #define NO_FLOOR         0x100U
 #define LR_SOURCE(value) FIELD(value, 10, 3)
+#define LOOKS_A_SECOND   1000U
 
 uint32_t vgic_lr_mask;
 
@@ -52,7 +53,7 @@ static void set_queued(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 	witness(irq, __func__);
 }
 
-static void unqueue_irq(struct vm *vm, struct vgic_irq *irq, uint32_t id)
+void vgic_unqueue(struct vm *vm, struct vgic_irq *irq, uint32_t id)
 {
 	struct vgic_cpu *cpu = &vm->vcpu[irq->owner]->vgic;
 
@@ -80,8 +81,7 @@ static inline void lr_occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t i
 	witness(irq, __func__);
 }
 
-/* Into a list register of this CPU that is empty. */
-static void lr_put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
+void vgic_lr_put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
 {
 	uint32_t value = GICH_LR_PENDING | irq->rank | id;
 
@@ -154,7 +154,7 @@ static void deliver_irq(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 	uint32_t space = vgic_lr_mask & ~cpu->lr_used;
 
 	if (irq->queued && (irq->owner != vcpu->index || irq->level != irq->priority >> 3))
-		unqueue_irq(vcpu->vm, irq, id);
+		vgic_unqueue(vcpu->vm, irq, id);
 	if (unlikely(vgic_has_several_targets(irq))) {
 		vgic_shares(vcpu, irq); /* vgic_flush() sees whether the CPU interface signals it */
 		set_queued(vcpu, irq, id);
@@ -168,7 +168,7 @@ static void deliver_irq(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 		if (!cpu->flushing && !waits_behind(cpu, irq))
 			vcpu_request(vcpu, WORK_VGIC);
 	} else if (!irq->hw || !vgic_drop_fallen(vcpu, id)) {
-		lr_put(vcpu, irq, id, lowest_bit(space));
+		vgic_lr_put(vcpu, irq, id, lowest_bit(space));
 	}
 }
 
@@ -210,7 +210,7 @@ void vgic_update(struct vcpu *vcpu, uint32_t id)
 	} else {
 		irq->asked = false;
 		irq->claimant = VGIC_NO_CPU;
-		unqueue_irq(vcpu->vm, irq, id);
+		vgic_unqueue(vcpu->vm, irq, id);
 	}
 }
 
@@ -251,20 +251,6 @@ void vgic_update_all(struct vm *vm)
 		update_busy(vm->vcpu[0], w);
 }
 
-/* It is in no list register any more: to where it belongs now. */
-static inline void leave_lr(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
-{
-	irq->lr = VGIC_NO_LR;
-	irq->soft = irq->manual = false;
-	witness(irq, __func__);
-	if (vgic_irq_pending(irq)) {
-		vgic_update(vcpu, id);
-	} else { /* as that would */
-		irq->asked = false;
-		irq->claimant = VGIC_NO_CPU;
-	}
-}
-
 void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;
@@ -281,11 +267,10 @@ void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 	cpu->lr_used &= ~BIT(lr);
 	cpu->lr_eoi &= ~BIT(lr);
 	cpu->resample &= ~BIT(lr);
-	leave_lr(vcpu, irq, id);
+	vgic_leave_lr(vcpu, irq, id);
 }
 
-/* Have the list register ask for an interrupt at its EOI. */
-static void ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+void vgic_ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
 	if (vcpu->vgic.lr_eoi & BIT(lr))
 		return;
@@ -295,8 +280,7 @@ static void ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 	vcpu->vgic.lr_eoi |= BIT(lr);
 }
 
-/* What is pending in a list register becomes the latch's again. */
-static void lr_unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+void vgic_lr_unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
@@ -312,7 +296,7 @@ void vgic_withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
 
-	lr_unpend(vcpu, lr, value);
+	vgic_lr_unpend(vcpu, lr, value);
 	if (irq->taken)
 		vgic_twin_settle(irq);
 	vgic_lr_set(vcpu, lr, 0);
@@ -326,7 +310,7 @@ void vgic_give_back(struct vcpu *vcpu, uint32_t lr)
 	uint32_t value = vgic_lr_get(vcpu, lr);
 
 	if (value & GICH_LR_PENDING)
-		lr_unpend(vcpu, lr, value);
+		vgic_lr_unpend(vcpu, lr, value);
 	if (value & GICH_LR_ACTIVE) {
 		irq->active = true;
 		irq->acked = vgic_is_taken(vcpu, irq, value, &irq->apr_bit);
@@ -365,7 +349,7 @@ static void resample_pending(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t l
 	if (id < 16)
 		irq->sources &= (uint8_t)~BIT(LR_SOURCE(value));
 	if (irq->sources || irq->taken || (irq->line && !irq->edge && !irq->hw))
-		ask_eoi(vcpu, lr, value);
+		vgic_ask_eoi(vcpu, lr, value);
 }
 
 /* What is pending besides an active one comes after its end: behind it in the list register, or by a look at the EOI.
@@ -377,7 +361,7 @@ static void resample_active(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t lr
 
 	deliver_it = deliver_it && vgic_same_rank(irq, value);
 	if (!deliver_it && (value & GICH_LR_PENDING)) {
-		lr_unpend(vcpu, lr, value);
+		vgic_lr_unpend(vcpu, lr, value);
 		value &= ~GICH_LR_PENDING;
 	} else if (deliver_it && !irq->manual &&
 		   (sgi ? irq->sources & BIT(LR_SOURCE(value)) : irq->edge && irq->latch)) {
@@ -389,7 +373,7 @@ static void resample_active(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t lr
 	if (value != before)
 		vgic_lr_note(vcpu, lr, value);
 	if (vgic_irq_pending(irq) || irq->taken) {
-		ask_eoi(vcpu, lr, value);
+		vgic_ask_eoi(vcpu, lr, value);
 	} else if (vcpu->vgic.lr_eoi & BIT(lr) && !irq->hw) {
 		vgic_lr_write(lr, value & ~GICH_LR_EOI);
 		vcpu->vgic.lr_eoi &= ~BIT(lr);
@@ -430,165 +414,26 @@ bool vgic_drop_fallen(struct vcpu *vcpu, uint32_t id)
 	return true;
 }
 
-/* The queued interrupt to deliver next: highest priority, then lowest ID (IHI 0048B 3.3). */
-static uint32_t best_queued(struct vcpu *vcpu)
+bool vgic_is_taken(const struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t value, uint8_t *bit)
 {
 	const struct vgic_cpu *cpu = &vcpu->vgic;
-	uint32_t level = lowest_bit(cpu->queued_levels), w = lowest_bit(cpu->queued_words[level]);
+	uint32_t vmcr = cpu->on ? io_read32(gic_gich + GICH_VMCR) : cpu->vmcr;
+	uint32_t apr = cpu->on ? io_read32(gic_gich + GICH_APR) : cpu->apr;
 
-	return w * 32U + lowest_bit(cpu->queued[level][w]);
+	*bit = (uint8_t)vgic_apr_bit(vmcr, value & GICH_LR_GROUP1, FIELD(value, 23, 5));
+	return !irq->manual && !(vmcr & GICH_VMCR_EOIMODE) && (apr >> *bit & 1U);
 }
 
-/* Pending behind its own active: nobody would hear when it comes up; so let it queue again at the EOI. */
-static void split_pending_active(struct vcpu *vcpu, uint32_t lr)
+void vgic_shares(struct vcpu *vcpu, const struct vgic_irq *irq)
 {
-	uint32_t value = vgic_lr_read(lr);
-
-	lr_unpend(vcpu, lr, value);
-	value &= ~GICH_LR_PENDING;
-	vgic_lr_write(lr, value);
-	ask_eoi(vcpu, lr, value);
-}
-
-/*
- * All list registers are taken. Something pending that is less urgent than this priority (five bits) goes out again. Or
- * all are taken by what the guest is busy with: then the outermost of these goes on without a list register, so that
- * something more urgent can preempt, and vgic_count_eois() hears of its end. False: what they hold is at least as
- * urgent, and is there to be taken. Come back when the guest has taken the last of it.
- */
-static bool __attribute__((noinline)) evict_for(struct vcpu *vcpu, uint32_t priority)
-{
-	uint32_t worst = VGIC_LR_MAX, worst_priority = priority, outermost = 0, outermost_priority = 0, again = 0;
-	bool any_pending = false;
-
-	for (uint32_t used = vcpu->vgic.lr_used; used; used &= used - 1U) {
-		uint32_t lr = lowest_bit(used), value = vgic_lr_read(lr), its_priority = FIELD(value, 23, 5);
-
-		if ((value & GICH_LR_STATE) == GICH_LR_PENDING) {
-			any_pending = true;
-			if (its_priority > worst_priority) {
-				worst = lr;
-				worst_priority = its_priority;
-			}
-			continue;
-		}
-		if ((value & GICH_LR_STATE) == GICH_LR_STATE)
-			again |= BIT(lr);
-		if (its_priority >= outermost_priority) {
-			outermost = lr;
-			outermost_priority = its_priority;
-		}
-	}
-	if (worst != VGIC_LR_MAX)
-		vgic_withdraw(vcpu, worst, vgic_lr_read(worst));
-	else if (!any_pending)
-		vgic_give_back(vcpu, outermost);
-	else
-		for (; again; again &= again - 1U)
-			split_pending_active(vcpu, lowest_bit(again));
-	return worst != VGIC_LR_MAX || !any_pending;
-}
-
-/* In vgic_flush(), so that nothing goes into a list register meanwhile. */
-static void reclaim_lrs(struct vcpu *vcpu)
-{
-	struct vgic_cpu *cpu = &vcpu->vgic;
-	uint32_t empty, plain;
-
-	if (!cpu->lr_used)
+	if (likely(!vgic_has_several_targets(irq)))
 		return;
-	empty = io_read32(gic_gich + GICH_ELRSR0) & cpu->lr_used;
-	plain = empty & ~(cpu->lr_eoi | cpu->resample);
-	cpu->lr_used &= ~plain;
-	for (uint32_t lrs = plain; lrs; lrs &= lrs - 1U) {
-		uint32_t id = cpu->lr_irq[lowest_bit(lrs)];
-
-		leave_lr(vcpu, vgic_irq(vcpu, id), id);
-	}
-	if (cpu->lr_eoi)
-		empty |= io_read32(gic_gich + GICH_EISR0) & cpu->lr_used;
-	for (empty &= cpu->lr_used; empty; empty &= empty - 1U)
-		vgic_retire(vcpu, lowest_bit(empty));
+	vcpu->vgic.shares = true;
+	vgic_look_later(vcpu->vm);
 }
 
-void vgic_flush(struct vcpu *vcpu)
+void vgic_look_later(struct vm *vm)
 {
-	struct vgic_cpu *cpu = &vcpu->vgic;
-	uint32_t hcr = VGIC_HCR, best = 0; /* list registers that have got what was the most urgent */
-
-	spin_lock(&vcpu->vm->vgic.lock);
-	cpu->flushing = true;
-	if (unlikely(vgic_eoi_count(vcpu) || cpu->orphans))
-		vgic_count_eois(vcpu);
-	reclaim_lrs(vcpu);
-	if (cpu->resample)
-		vgic_resample(vcpu);
-	if (unlikely(vcpu->vm->vgic.shared || cpu->shares || cpu->asked)) /* the last such SPI may just be gone */
-		vgic_share(vcpu);
-	while (cpu->queued_levels) {
-		uint32_t id = best_queued(vcpu), lr;
-		struct vgic_irq *irq = vgic_irq(vcpu, id);
-
-		if (irq->hw && vgic_drop_fallen(vcpu, id))
-			continue;
-		if (!(vgic_lr_mask & ~cpu->lr_used) && (best == vgic_lr_mask || !evict_for(vcpu, irq->priority >> 3))) {
-			hcr |= GICH_HCR_NPIE;
-			cpu->queue_floor = irq->priority;
-			break;
-		}
-		unqueue_irq(vcpu->vm, irq, id);
-		lr = lowest_bit(vgic_lr_mask & ~cpu->lr_used);
-		best |= BIT(lr);
-		lr_put(vcpu, irq, id, lr);
-	}
-	if (unlikely(cpu->shares))
-		hcr |= vgic_share_hcr(vcpu);
-	if (cpu->hcr != hcr) {
-		cpu->hcr = hcr;
-		io_write32(gic_gich + GICH_HCR, hcr);
-	}
-	cpu->flushing = false;
-	spin_unlock(&vcpu->vm->vgic.lock);
-}
-
-/* List registers that are not empty, ask for a look at their EOI, or whose interrupt has changed since. */
-static inline uint32_t occupied_lrs(const struct vgic_cpu *cpu)
-{
-	return cpu->lr_used ? cpu->lr_used & (~io_read32(gic_gich + GICH_ELRSR0) | cpu->resample) : 0;
-}
-
-/* Not only what is pending already: also what vgic_flush() will make so, after an EOI or since an interrupt came. */
-static inline bool any_pending(struct vcpu *vcpu)
-{
-	if (vcpu->vgic.queued_levels || io_read32(gic_gich + GICH_HCR) >> GICH_HCR_EOI_COUNT_SHIFT)
-		return true;
-	for (uint32_t lrs = occupied_lrs(&vcpu->vgic); lrs; lrs &= lrs - 1U) {
-		uint32_t lr = lowest_bit(lrs), state = vgic_lr_read(lr) & GICH_LR_STATE;
-		const struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
-
-		if (state & GICH_LR_PENDING ||
-		    (state == 0 && vgic_is_forwarded(vcpu->vm, irq) && (vgic_irq_pending(irq) || irq->taken)))
-			return true;
-	}
-	return false;
-}
-
-/* A timer that the guest has stopped since it fired keeps nobody awake. */
-bool vgic_has_pending(struct vcpu *vcpu)
-{
-	struct vgic_cpu *cpu = &vcpu->vgic;
-
-	if (unlikely(vgic_has_mail(cpu))) {
-		spin_lock(&vcpu->vm->vgic.lock);
-		vgic_open_mail(vcpu);
-		spin_unlock(&vcpu->vm->vgic.lock);
-	}
-	if (!any_pending(vcpu))
-		return false;
-	if (cpu->hw_irq->hw())
-		return true;
-	spin_lock(&vcpu->vm->vgic.lock);
-	vgic_look_at_line(vcpu, vgic_hw_id(cpu));
-	spin_unlock(&vcpu->vm->vgic.lock);
-	return any_pending(vcpu);
+	if (!timer_armed(&vm->vgic.look))
+		timer_arm(&vm->vgic.look, timer_now() + timer_hz() / LOOKS_A_SECOND);
 }

@@ -55,7 +55,8 @@ void passkeep_take(const struct passthrough *p);
 /* hyp/vdev/passtree.c: what of the device's node the guest does not get, a line each, at assembly. */
 void passtree_report(const struct passthrough *p, const struct pass_claim *claim);
 
-/* hyp/vdev/passclaim.c: a page of registers of the host's, mapped for virt7 and there to stay; NULL: there is no room. */
+/* hyp/vdev/passclaim.c: a page of registers of the host's, mapped for virt7 and there to stay; NULL: there is no room.
+ */
 uint8_t *passthrough_show(uint64_t page);
 
 /* Accesses of the guest's to [base, base + size) of its addresses are made at `at`, in their width. As mmio_add(). */

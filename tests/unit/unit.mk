@@ -64,7 +64,7 @@ test_s2_LDFLAGS    := -Wl,--wrap=page_free
 test_hypmap_SRCS   := mm/hypmap.c mm/page.c $(FAKE)/fake_tables.c $(FAKE)/fake_machine.c
 test_hypmap_LDFLAGS := -Wl,--wrap=page_free
 test_gic_SRCS      := hyp/host/gic.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-test_vgic_SRCS     := vgic/vgic.c vgic/raise.c vgic/state.c vgic/context.c vgic/share.c vgic/twin.c vgic/dist.c hyp/exit/mmio.c tests/unit/vgic_rig.c $(FAKE)/fake_gich.c $(FAKE)/fake_spi.c \
+test_vgic_SRCS     := vgic/vgic.c vgic/flush.c vgic/raise.c vgic/state.c vgic/context.c vgic/share.c vgic/twin.c vgic/dist.c hyp/exit/mmio.c tests/unit/vgic_rig.c $(FAKE)/fake_gich.c $(FAKE)/fake_spi.c \
 	$(FAKE)/fake_machine.c
 test_vgic_delivery_SRCS := $(test_vgic_SRCS)
 test_vgic_state_SRCS := $(test_vgic_SRCS)
