@@ -202,7 +202,7 @@ test: deps ## unit tests and system tests; K=expr runs the system tests that mat
 	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz-runs)
 	$(Q)$(if $(K),,tests/model/run)
 	$(Q)$(if $(K),,$(FETCH_FOREIGN))
-	$(PYTEST) tests/qemu $(if $(K),-k '$(K)')
+	$(PYTEST) tests/qemu $(if $(K),-k '$(K)',--durations=20)
 
 smp: deps ## of test: several vCPUs, hotplug, suspend and reset; K=expr
 	$(Q)$(MAKE) --no-print-directory -j2 all guests linux

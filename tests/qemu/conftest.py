@@ -205,3 +205,25 @@ def pytest_runtest_makereport(item):
         for run in item.stash.get(RUNS, []):
             if not run.log.closed:
                 report.sections.append(("console, last lines", run.tail()))
+
+
+# Seconds that a file's tests take together on a machine with two idle CPUs, which works on two files at a time.
+BUDGETS = {line.split()[0]: int(line.split()[1]) for line in (Path(__file__).parent / "budgets").read_text().splitlines()
+           if line and not line.startswith("#")}
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Of a run without -k: what each file has taken, beside its budget. Nothing fails for it: the machine may be busy."""
+    if config.option.keyword or os.environ.get("SOAK"):
+        return
+    taken = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration"):
+                name = report.nodeid.split("::")[0].rpartition("/")[2]
+                taken[name] = taken.get(name, 0) + report.duration
+    terminalreporter.section("seconds by file, of its budget")
+    for name, seconds in sorted(taken.items(), key=lambda item: -item[1]):
+        over = " OVER" if seconds > BUDGETS.get(name, 0) else ""
+        terminalreporter.write_line(f"{name:28} {seconds:6.0f} of {BUDGETS.get(name, 0):6}{over}")
+    terminalreporter.write_line(f"{'together':28} {sum(taken.values()):6.0f} of {sum(BUDGETS.values()):6}")
