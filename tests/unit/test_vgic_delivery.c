@@ -821,6 +821,57 @@ static void test_wakes_by_a_note(void **state)
 	assert_true(vgic_has_pending(&rig.vcpu[0]));
 }
 
+/* What comes again finds its list register empty, which one that is more urgent waits for. */
+static void test_again_behind_a_queue(void **state)
+{
+	(void)state;
+	rig_start(4, 2);
+	open_irq(0, SPI, 0x80);
+	open_irq(0, SPI + 1, 0x20);
+	open_irq(0, SPI + 2, 0x60);
+	make_edge(SPI);
+	vgic_pulse(&rig.vm, 0, SPI);
+	rig_settle();
+	assert_taken(0, SPI);
+	line(0, SPI + 1, true);
+	line(0, SPI + 2, true);
+	rig_on(0);
+	fake_gich_eoi(&fake_gich[0], SPI);
+	vgic_pulse(&rig.vm, 0, SPI);
+	rig_settle();
+	assert_taken(0, SPI + 1);
+	line(0, SPI + 1, false);
+	rig_eoi(0, SPI + 1);
+	assert_taken(0, SPI + 2);
+	line(0, SPI + 2, false);
+	rig_eoi(0, SPI + 2);
+	assert_taken(0, SPI);
+}
+
+static void pend_while_asked(void)
+{
+	if (rig_take_sgi(0))
+		vgic_pulse(&rig.vm, 0, SPI);
+	rig_on(1);
+}
+
+/* Its CPU has told of its list registers, and then it comes again there: who has asked sees it pending. */
+static void test_again_while_asked(void **state)
+{
+	(void)state;
+	open_irq(0, SPI, 0x80);
+	make_edge(SPI);
+	vgic_pulse(&rig.vm, 0, SPI);
+	rig_settle();
+	assert_taken(0, SPI);
+	rig_eoi(0, SPI);
+	rig.on_wait = pend_while_asked;
+	assert_true(get_bit(1, ISPENDR, SPI));
+	rig.on_wait = NULL;
+	rig_settle();
+	assert_taken(0, SPI);
+}
+
 /* It polls: acknowledge, EOI, WFI, and the last comes before the maintenance interrupt. Not to be slept through. */
 static void test_wakes_before_maintenance(void **state)
 {
@@ -898,6 +949,8 @@ int main(void)
 		TEST(test_wakes_behind_an_empty_lr),
 		TEST(test_sleeps_when_the_timer_is_stopped),
 		TEST(test_wakes_by_a_note),
+		TEST(test_again_behind_a_queue),
+		TEST(test_again_while_asked),
 		TEST(test_wakes_before_maintenance),
 	};
 
