@@ -24,7 +24,9 @@
 
 static struct {
 	struct guard before;
-	struct net_card from, to;
+	struct net_card from;
+	uint8_t apart[2U * PAGE_LEN]; /* what is written over queues must not reach where registers are */
+	struct net_card to;
 	struct vq_desc table[BAD_TABLE] __attribute__((aligned(16)));
 	volatile uint8_t ack;
 	uint8_t frame[KIB(68)] __attribute__((aligned(4096)));
@@ -546,7 +548,7 @@ static void test_filter(void)
 
 static void spoil(struct vq *q, uint32_t i, uint32_t *seed)
 {
-	uint64_t places[] = {address(m.frame),  address(m.data),      address(m.table), address(&m.from), 0,
+	uint64_t places[] = {address(m.frame),  address(m.data),      address(m.table), address(m.from.queue), 0,
 			     MACHINE_UART_BASE, HOSTILE_RAM_END - 8U, UINT64_MAX};
 	uint32_t what = next_random(seed);
 	struct vq_desc *desc = what & 64U ? &m.table[i] : &q->desc[i];
