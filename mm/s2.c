@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <arm/barrier.h>
+#include <arm/copy.h>
 #include <arm/hypregs.h>
 #include <arm/pte.h>
 #include <arm/sysreg.h>
@@ -17,9 +18,8 @@
 #include "mm/tables.h"
 #include "mm/tlb.h"
 
-#define ROOT_ORDER   1U /* two concatenated tables, aligned to their 8 KiB */
-#define ROOT_ENTRIES (2U * TABLE_ENTRIES)
-#define VMID_COUNT   256U
+#define ROOT_ORDER 1U /* two concatenated tables, aligned to their 8 KiB */
+#define VMID_COUNT 256U
 
 /* In a table descriptor a bit that the hardware ignores (B3.6.1): the table is one of 2 MiB of RAM. */
 #define S2_RAM_TABLE BIT64(55)
@@ -120,11 +120,11 @@ static void free_tables(uint64_t *l2)
 /* Invalid entries first, then the TLBs, then the pages: no walk, not even a speculative one, reads a freed page. */
 void s2_destroy(struct s2 *s2)
 {
-	for (uint32_t i = 0; i < ROOT_ENTRIES; i++)
+	for (uint32_t i = 0; i < s2->gibs; i++)
 		if (is_table(s2->root[i]))
 			pte_break(&s2->root[i], s2->root[i] & ~DESC_VALID, s2->vttbr);
 	tlb_forget_guest(s2->vttbr);
-	for (uint32_t i = 0; i < ROOT_ENTRIES; i++)
+	for (uint32_t i = 0; i < s2->gibs; i++)
 		if (s2->root[i])
 			free_tables(s2_table_of(s2->root[i]));
 	page_free(s2->root, ROOT_ORDER);
@@ -153,7 +153,7 @@ static uint64_t *zero_table(struct s2 *s2, bool ram)
 		return page_alloc(0);
 	s2->reserved--;
 	table = page_alloc_reserved();
-	memset(table, 0, PAGE_SIZE);
+	zero_pages(table, PAGE_SIZE);
 	return table;
 }
 
@@ -174,8 +174,11 @@ static uint64_t *next_table(struct s2 *s2, uint64_t *entry, bool ram)
 
 static uint64_t *s2_l2_entry(struct s2 *s2, ipa_t at, bool ram)
 {
-	uint64_t *l2 = next_table(s2, &s2->root[at.v >> 30], ram);
+	uint32_t gib = (uint32_t)(at.v >> 30);
+	uint64_t *l2 = next_table(s2, &s2->root[gib], ram);
 
+	if (gib >= s2->gibs)
+		s2->gibs = gib + 1U;
 	return l2 ? &l2[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES] : NULL;
 }
 
@@ -358,7 +361,7 @@ bool s2_owns_table(const struct s2 *s2, pa_t page)
 {
 	if (page.v - page_pa(s2->root).v < 2U * PAGE_SIZE)
 		return true;
-	for (uint32_t i = 0; i < ROOT_ENTRIES; i++) {
+	for (uint32_t i = 0; i < s2->gibs; i++) {
 		uint64_t l1 = pte_read(&s2->root[i]);
 
 		if (!is_table(l1))
@@ -488,33 +491,41 @@ bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
 	return shows;
 }
 
+/* As next_block(), in one table from entry `i` on: its number, or TABLE_ENTRIES. */
+static uint32_t find_in_table(const uint64_t *table, uint32_t i, pa_t *to, uint64_t mask)
+{
+	for (; i < TABLE_ENTRIES; i++) {
+		uint64_t entry = pte_read(&table[i]);
+		bool found;
+
+		if (!(entry & mask))
+			continue;
+		do {
+			entry = pte_read(&table[i]);
+			found = (entry & mask) && entry_is_ram(entry, to);
+		} while (has_changed(&table[i], entry));
+		if (found)
+			return i;
+	}
+	return TABLE_ENTRIES;
+}
+
 /*
  * The next level-2 entry for a block at or after *at with at least one bit of `mask`. An entry that s2_clear() has made
  * invalid keeps its address: it says what was touched.
  */
 static bool next_block(const struct s2 *s2, ipa_t *at, pa_t *to, uint64_t mask)
 {
-	uint64_t v = align_down(at->v, BLOCK_SIZE);
+	uint32_t first = (uint32_t)(at->v >> BLOCK_SHIFT) % TABLE_ENTRIES;
 
-	while (v < BIT64(ADDR_BITS)) {
-		uint64_t entry = pte_read(&s2->root[v >> 30]);
-		const uint64_t *block;
-		bool found;
+	for (uint32_t gib = (uint32_t)(at->v >> 30); gib < s2->gibs; gib++, first = 0) {
+		uint64_t entry = pte_read(&s2->root[gib]);
 
-		if (!is_table(entry)) {
-			v = align_down(v, BIT64(30)) + BIT64(30);
-			continue;
-		}
-		block = &s2_table_of(entry)[(v >> BLOCK_SHIFT) % TABLE_ENTRIES];
-		do {
-			entry = pte_read(block);
-			found = (entry & mask) && entry_is_ram(entry, to);
-		} while (has_changed(block, entry));
-		if (found) {
-			*at = ipa(v);
+		first = is_table(entry) ? find_in_table(s2_table_of(entry), first, to, mask) : TABLE_ENTRIES;
+		if (first < TABLE_ENTRIES) {
+			*at = ipa(((uint64_t)gib << 30) + ((uint64_t)first << BLOCK_SHIFT));
 			return true;
 		}
-		v += BLOCK_SIZE;
 	}
 	return false;
 }

@@ -17,7 +17,8 @@
 
 struct s2 {
 	struct spinlock lock; /* writers of the tables; the hardware walks without it */
-	uint64_t *root;       /* level 1, 1024 entries */
+	uint64_t *root;       /* level 1, 1024 entries, of which */
+	uint32_t gibs;        /* the first so many may have a table below */
 	uint64_t vttbr;       /* root and VMID */
 	uint32_t reserved;    /* pages of the heap promised for the tables of RAM */
 	uint32_t blocks;      /* 2 MiB blocks of RAM mapped so far: the touched set */
