@@ -114,42 +114,16 @@ static void put_guest_reg(struct regs *regs, unsigned int n, uint32_t value)
 		regs_write(regs, read_spsr_hyp(), n, value);
 }
 
-/*
- * What PL0 may do of what can trap: the barriers (HSTR.T7), performance monitors where PL1 lets it (C12.8), and the
- * physical timer: the core has looked at CNTKCTL before it trapped (B8.1.3).
- */
-static bool user_may(const struct vcpu *vcpu, uint32_t key, bool read)
+/* Where a trap comes from PL0, its row says whether the register is for PL0. */
+static bool user_may(const struct vcpu *vcpu, const struct cp_row *row, bool read)
 {
-	switch (key) {
-	case CP_SPACE_CP15_64 | CP_KEY64(0, 14):
-	case CP_SPACE_CP15_64 | CP_KEY64(2, 14):
-	case CP_KEY(14, 0, 2, 0):
-	case CP_KEY(14, 0, 2, 1):
-		return true;
-	case CP_KEY(7, 0, 5, 4):
-	case CP_KEY(7, 0, 10, 4):
-	case CP_KEY(7, 0, 10, 5):
-		return !read;
-	case CP_KEY(9, 0, 14, 0):                /* PMUSERENR */
-	case CP_SPACE_CP14 | CP_KEY(0, 0, 0, 0): /* DBGDIDR, */
-	case CP_SPACE_CP14 | CP_KEY(0, 0, 1, 0): /* DBGDSCRint, */
-	case CP_SPACE_CP14 | CP_KEY(1, 0, 0, 0): /* DBGDRAR, */
-	case CP_SPACE_CP14 | CP_KEY(2, 0, 0, 0): /* DBGDSAR: DBGDSCR.UDCCdis is 0 (C11.11) */
-	case CP_SPACE_CP14_64 | CP_KEY64(0, 1):
-	case CP_SPACE_CP14_64 | CP_KEY64(0, 2):
-		return read;
-	case CP_SPACE_CP14 | CP_KEY(0, 0, 5, 0): /* DBGDTRRXint, TXint */
-		return true;
-	default:
-		return (key & CP_SPACE_CP14_64) == 0 && ISS_CRN(key) == 9 &&
-		       (ISS_CRM(key) == 12 || ISS_CRM(key) == 13) && pmu_user_enabled(vcpu);
-	}
+	return row->pl0 & (read ? PL0_READS : PL0_WRITES) && (!(row->pl0 & PL0_PMU) || pmu_user_enabled(vcpu));
 }
 
-static bool may_access(const struct vcpu *vcpu, const struct cp_row *row, uint32_t key, bool read)
+static bool may_access(const struct vcpu *vcpu, const struct cp_row *row, bool read)
 {
 	return row && (read ? row->read != NULL : row->write != NULL) &&
-	       (!coproc_from_user() || user_may(vcpu, key, read));
+	       (!coproc_from_user() || user_may(vcpu, row, read));
 }
 
 static enum exit_action access_32(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
@@ -157,7 +131,7 @@ static enum exit_action access_32(struct vcpu *vcpu, struct regs *regs, uint32_t
 	const struct cp_row *row = cp_find(key);
 	bool read = hsr & ISS_READ;
 
-	if (!may_access(vcpu, row, key, read))
+	if (!may_access(vcpu, row, read))
 		return deny_access(vcpu, row, key, read);
 	if (read)
 		put_guest_reg(regs, ISS_RT(hsr), (uint32_t)row->read(vcpu));
@@ -173,7 +147,7 @@ access_64(struct vcpu *vcpu, struct regs *regs, uint32_t hsr, uint32_t key)
 	bool read = hsr & ISS_READ;
 	uint64_t value;
 
-	if (!may_access(vcpu, row, key, read))
+	if (!may_access(vcpu, row, read))
 		return deny_access(vcpu, row, key, read);
 	if (read) {
 		value = row->read(vcpu);

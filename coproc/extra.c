@@ -15,22 +15,22 @@
 static_assert(LAYOUT_BUNDLE >= FCSE_END, "a guest's FCSEIDR moves none of HYP's addresses");
 
 /* The registers that have a row. */
-#define PASS                                    0U
-#define CORE                                    0U
-#define UNDEF                                   0U
-#define RAZ                                     0U
-#define WI                                      0U
-#define RAZ_CORE                                0U
-#define WI_CORE                                 0U
-#define HW(function)                            0U
-#define EM(function)                            0U
-#define MODEL(function)                         0U
-#define EM_CORE(function)                       0U
-#define EXTRA(name)                             EXTRA_##name
-#define CP15(crn, op1, crm, op2, n, r, w, s, t) | (r)
-#define CP15_64(op1, crm, n, r, w, s, t)        | (r)
-#define CP14(crn, op1, crm, op2, n, r, w, s, t) | (r)
-#define CP14_64(op1, crm, n, r, w, s, t)        | (r)
+#define PASS                                0U
+#define CORE                                0U
+#define UNDEF                               0U
+#define RAZ                                 0U
+#define WI                                  0U
+#define RAZ_CORE                            0U
+#define WI_CORE                             0U
+#define HW(function)                        0U
+#define EM(function)                        0U
+#define MODEL(function)                     0U
+#define EM_CORE(function)                   0U
+#define EXTRA(name)                         EXTRA_##name
+#define CP15(crn, op1, crm, op2, n, r, ...) | (r)
+#define CP15_64(op1, crm, n, r, ...)        | (r)
+#define CP14(crn, op1, crm, op2, n, r, ...) | (r)
+#define CP14_64(op1, crm, n, r, ...)        | (r)
 
 static const uint32_t extra_rows = 0U
 #include "coproc/registers.def"

@@ -297,12 +297,21 @@ static uint64_t dbgoslsr_read(struct vcpu *vcpu)
 #define MODEL(function)   function
 #define EM_CORE(function) function
 #undef HW
-#define HW(function)                            function
-#define ROW(space, k, r, w)                     {.key = (space) | (k), .read = r, .write = w},
-#define CP15(crn, op1, crm, op2, n, r, w, s, t) ROW(CP_SPACE_CP15, CP_KEY(crn, op1, crm, op2), r, w)
-#define CP15_64(op1, crm, n, r, w, s, t)        ROW(CP_SPACE_CP15_64, CP_KEY64(op1, crm), r, w)
-#define CP14(crn, op1, crm, op2, n, r, w, s, t) ROW(CP_SPACE_CP14, CP_KEY(crn, op1, crm, op2), r, w)
-#define CP14_64(op1, crm, n, r, w, s, t)        ROW(CP_SPACE_CP14_64, CP_KEY64(op1, crm), r, w)
+#define HW(function)                              function
+#define NO                                        0U
+#define R                                         PL0_READS
+#define W                                         PL0_WRITES
+#define RW                                        (PL0_READS | PL0_WRITES)
+#define CNTKCTL_R                                 (R | PL0_CNTKCTL)
+#define CNTKCTL_RW                                (RW | PL0_CNTKCTL)
+#define PMUSERENR_R                               (R | PL0_PMU)
+#define PMUSERENR_W                               (W | PL0_PMU)
+#define PMUSERENR_RW                              (RW | PL0_PMU)
+#define ROW(space, k, r, w, u)                    {.key = (space) | (k), .read = r, .write = w, .pl0 = u},
+#define CP15(crn, op1, crm, op2, n, r, w, u, ...) ROW(CP_SPACE_CP15, CP_KEY(crn, op1, crm, op2), r, w, u)
+#define CP15_64(op1, crm, n, r, w, u, ...)        ROW(CP_SPACE_CP15_64, CP_KEY64(op1, crm), r, w, u)
+#define CP14(crn, op1, crm, op2, n, r, w, u, ...) ROW(CP_SPACE_CP14, CP_KEY(crn, op1, crm, op2), r, w, u)
+#define CP14_64(op1, crm, n, r, w, u, ...)        ROW(CP_SPACE_CP14_64, CP_KEY64(op1, crm), r, w, u)
 
 const struct cp_row cp_rows[] = {
 #include "coproc/registers.def"

@@ -29,7 +29,14 @@ struct cp_row {
 	/* NULL: that direction is UNDEF. 32-bit rows use the low word. The vCPU is the current one. */
 	uint64_t (*read)(struct vcpu *vcpu);
 	void (*write)(struct vcpu *vcpu, uint64_t value);
+	uint32_t pl0; /* PL0_ bits */
 };
+
+/* Who may at PL0, as coproc/registers.def says it. */
+#define PL0_READS   1U
+#define PL0_WRITES  2U
+#define PL0_CNTKCTL 4U /* where CNTKCTL lets it */
+#define PL0_PMU     8U /* where PMUSERENR lets it */
 
 #define CP_INDEX_BITS 10U
 #define CP_INDEX_SIZE (1U << CP_INDEX_BITS)

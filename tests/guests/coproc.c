@@ -17,8 +17,11 @@
 enum space { SPACE_CP15, SPACE_CP15_64, SPACE_CP14, SPACE_CP14_64, SPACES };
 enum outcome { NO_ROW, WORKS, ZERO, ZERO_IF_THERE, IF_THERE, UNDEFINED };
 
+/* What PL0 may do (DDI 0406C B3.15, C11.11, B8.1.3, C12.8): always, or where CNTKCTL and PMUSERENR let it. */
+enum user { USER_READS = 1, USER_WRITES = 2, USER_IF_LET = 4 };
+
 struct row {
-	uint8_t space, crn, op1, crm, op2, read, write;
+	uint8_t space, crn, op1, crm, op2, read, write, user;
 	const char *name;
 };
 
@@ -35,44 +38,23 @@ struct row {
 #define EM(f)      WORKS
 #define MODEL(f)   WORKS
 #define EM_CORE(f) IF_THERE
-#define CP15(crn, op1, crm, op2, n, r, w, s, t) {SPACE_CP15, crn, op1, crm, op2, r, w, n},
-#define CP14(crn, op1, crm, op2, n, r, w, s, t) {SPACE_CP14, crn, op1, crm, op2, r, w, n},
-#define CP15_64(op1, crm, n, r, w, s, t)        {SPACE_CP15_64, 0, op1, crm, 0, r, w, n},
-#define CP14_64(op1, crm, n, r, w, s, t)        {SPACE_CP14_64, 0, op1, crm, 0, r, w, n},
+#define NO           0
+#define R            USER_READS
+#define W            USER_WRITES
+#define RW           (USER_READS | USER_WRITES)
+#define CNTKCTL_R    (R | USER_IF_LET)
+#define CNTKCTL_RW   (RW | USER_IF_LET)
+#define PMUSERENR_R  (R | USER_IF_LET)
+#define PMUSERENR_W  (W | USER_IF_LET)
+#define PMUSERENR_RW (RW | USER_IF_LET)
+#define CP15(crn, op1, crm, op2, n, r, w, u, ...) {SPACE_CP15, crn, op1, crm, op2, r, w, u, n},
+#define CP14(crn, op1, crm, op2, n, r, w, u, ...) {SPACE_CP14, crn, op1, crm, op2, r, w, u, n},
+#define CP15_64(op1, crm, n, r, w, u, ...)        {SPACE_CP15_64, 0, op1, crm, 0, r, w, u, n},
+#define CP14_64(op1, crm, n, r, w, u, ...)        {SPACE_CP14_64, 0, op1, crm, 0, r, w, u, n},
 static const struct row rows[] = {
 #include "coproc/registers.def"
 };
 /* clang-format on */
-
-/* What PL0 may do (DDI 0406C B3.15, C11.11, B8.1.3, C12.8): always, or where CNTKCTL and PMUSERENR let it. */
-enum user { USER_READS = 1, USER_WRITES = 2, USER_IF_LET = 4 };
-
-static const struct {
-	uint8_t space, crn, op1, crm, op2, may;
-} user_rows[] = {
-	{SPACE_CP15, 7, 0, 5, 4, USER_WRITES}, /* CP15ISB, DSB, DMB */
-	{SPACE_CP15, 7, 0, 10, 4, USER_WRITES},
-	{SPACE_CP15, 7, 0, 10, 5, USER_WRITES},
-	{SPACE_CP15, 9, 0, 14, 0, USER_READS}, /* PMUSERENR */
-	{SPACE_CP15, 13, 0, 0, 2, USER_READS | USER_WRITES},
-	{SPACE_CP15, 13, 0, 0, 3, USER_READS},
-	{SPACE_CP14, 0, 0, 0, 0, USER_READS}, /* DBGDIDR, DSCRint, DTR, DRAR, DSAR: DBGDSCR.UDCCdis is 0 */
-	{SPACE_CP14, 0, 0, 1, 0, USER_READS},
-	{SPACE_CP14, 0, 0, 5, 0, USER_READS | USER_WRITES},
-	{SPACE_CP14, 1, 0, 0, 0, USER_READS},
-	{SPACE_CP14, 2, 0, 0, 0, USER_READS},
-	{SPACE_CP14_64, 0, 0, 1, 0, USER_READS},
-	{SPACE_CP14_64, 0, 0, 2, 0, USER_READS},
-	{SPACE_CP15, 14, 0, 0, 0, USER_READS | USER_IF_LET}, /* CNTFRQ */
-	{SPACE_CP15, 14, 0, 2, 0, USER_READS | USER_WRITES | USER_IF_LET},
-	{SPACE_CP15, 14, 0, 2, 1, USER_READS | USER_WRITES | USER_IF_LET},
-	{SPACE_CP15, 14, 0, 3, 0, USER_READS | USER_WRITES | USER_IF_LET},
-	{SPACE_CP15, 14, 0, 3, 1, USER_READS | USER_WRITES | USER_IF_LET},
-	{SPACE_CP15_64, 0, 0, 14, 0, USER_READS | USER_IF_LET},
-	{SPACE_CP15_64, 0, 1, 14, 0, USER_READS | USER_IF_LET},
-	{SPACE_CP15_64, 0, 2, 14, 0, USER_READS | USER_WRITES | USER_IF_LET},
-	{SPACE_CP15_64, 0, 3, 14, 0, USER_READS | USER_WRITES | USER_IF_LET},
-};
 
 #define CNTKCTL_PL0 UINT32_C(0x303) /* PL0PTEN, PL0VTEN, PL0VCTEN, PL0PCTEN */
 #define CPACR_FULL  (UINT32_C(0xf) << 20)
@@ -95,14 +77,9 @@ static const struct row *find(struct row key)
 
 static uint32_t user_rights(const struct row *key)
 {
-	for (uint32_t i = 0; i < ARRAY_SIZE(user_rows); i++)
-		if (user_rows[i].space == key->space && user_rows[i].crn == key->crn && user_rows[i].op1 == key->op1 &&
-		    user_rows[i].crm == key->crm && user_rows[i].op2 == key->op2)
-			return user_rows[i].may & USER_IF_LET && !let ? 0 : user_rows[i].may;
-	/* Performance monitors: what is not an interrupt enable. */
-	if (let && key->space == SPACE_CP15 && key->crn == 9 && key->op1 == 0 && (key->crm == 12 || key->crm == 13))
-		return USER_READS | USER_WRITES;
-	return 0;
+	const struct row *row = find(*key);
+
+	return !row || (row->user & USER_IF_LET && !let) ? 0 : row->user;
 }
 
 static bool is_64(const struct row *key)
