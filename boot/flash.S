@@ -4,22 +4,16 @@
  * tree and a bundle, brings them to RAM and enters virt7 there; it is linked alone, runs wherever the flash is, and
  * writes nothing but what it copies. All CPUs may come here at once. RAM, clocks and the UART are as reset or a boot ROM left them.
  */
+#include <arm/psr.h>
+
 #include "boot/flash.h"
 #include "boot/monitor.h"
+#include "hyp/host/gicregs.h"
 
-#define MODE_HYP     0x1a
 #define FDT_MAGIC    0xedfe0dd0			/* as a little-endian word */
 #define FLASH_MAGIC_WORD 0x6c663776		/* "v7fl" */
 #define IMAGE_SECONDARY 0x38			/* struct image_header, boot/header.h */
 #define IMAGE_BUNDLE    0x3c
-
-#define GICD_ISENABLER  0x100
-#define GICD_ICENABLER  0x180
-#define GICD_IPRIORITYR 0x400
-#define GICC_CTLR      0x00
-#define GICC_PMR       0x04
-#define GICC_IAR       0x0c
-#define GICC_EOIR      0x10
 
 	.arch	armv7ve
 	.arm
@@ -49,8 +43,8 @@ start:
 	adr	r9, reset
 	adr	r10, header
 	mrs	r0, cpsr
-	and	r0, r0, #0x1f
-	cmp	r0, #MODE_HYP
+	and	r0, r0, #PSR_MODE_MASK
+	cmp	r0, #PSR_MODE_HYP
 	mcreq	p15, 4, r9, c12, c0, 0		@ HVBAR
 	mcrne	p15, 0, r9, c12, c0, 0		@ VBAR
 	mov	r0, #0

@@ -4,12 +4,11 @@
  * 4 GiB, and from then on runs at its link address (mm/layout.h). The header is a zImage's, so that whatever starts a
  * Linux kernel (QEMU -kernel, bootz, bootm) starts virt7.
  */
+#include <arm/hypregs.h>
+#include <arm/psr.h>
+
 #include "boot/monitor.h"
 #include "mm/layout.h"
-
-#define MODE_MASK 0x1f
-#define MODE_HYP  0x1a
-#define MODE_SVC  0x13
 
 #define MMFR0_VMSA_LPAE 5	/* DDI 0406C B4.1.89 */
 
@@ -45,7 +44,7 @@ image_header:					@ struct image_header (boot/header.h), docs/boot.md
  */
 entry:
 	mrs	r4, cpsr
-	and	r4, r4, #MODE_MASK
+	and	r4, r4, #PSR_MODE_MASK
 	mov	r5, r2
 	adr	r6, .Limage_start
 	cpsid	aif
@@ -71,14 +70,14 @@ entry:
 
 	@ In secure SVC: leave the monitor behind, and go on in HYP as if entered there.
 	mov	r10, #0
-	cmp	r4, #MODE_HYP
+	cmp	r4, #PSR_MODE_HYP
 	beq	1f
 	bl	monitor_is_secure
 	mov	r10, r0
 	cmp	r10, #0
 	blne	monitor_install
 	cmp	r10, #0
-	movne	r4, #MODE_HYP
+	movne	r4, #PSR_MODE_HYP
 	bl	set_early_vectors		@ the probe has changed them
 
 1:	ldr	r2, =image_start
@@ -187,7 +186,7 @@ flat_undefined:
 secondary_entry:
 	cpsid	aif
 	mrs	r4, cpsr
-	and	r4, r4, #MODE_MASK
+	and	r4, r4, #PSR_MODE_MASK
 	adr	r6, .Limage_start
 	bl	set_early_vectors
 	mov	r0, #0
@@ -196,7 +195,7 @@ secondary_entry:
 	dsb
 	isb
 	ldr	r1, =image_start
-	cmp	r4, #MODE_HYP
+	cmp	r4, #PSR_MODE_HYP
 	beq	1f
 	ldr	r2, =monitor_data
 	sub	r2, r2, r1
@@ -253,7 +252,7 @@ set_early_vectors:
 
 /* r0 = vectors, r4 = mode. Clobbers nothing else. */
 set_vectors:
-	cmp	r4, #MODE_HYP
+	cmp	r4, #PSR_MODE_HYP
 	mcreq	p15, 4, r0, c12, c0, 0		@ HVBAR
 	mcrne	p15, 0, r0, c12, c0, 0		@ VBAR
 	isb
@@ -263,7 +262,7 @@ set_vectors:
 set_tables:
 	mov	r1, #0
 	dsb
-	cmp	r4, #MODE_HYP
+	cmp	r4, #PSR_MODE_HYP
 	mcrreq	p15, 4, r0, r1, c2		@ HTTBR
 	mcrrne	p15, 0, r0, r1, c2		@ TTBR0
 	isb
@@ -277,18 +276,18 @@ set_tables:
 /* r0 = PA of boot_l1, r4 = mode, lr = link address to go on at. DDI 0406C B3.10.2: tables and TLB first, then M. */
 mmu_on:
 	mov	r8, lr
-	ldr	r1, =0x0044ff04			@ MAIR0_VALUE
-	ldr	r2, =0x80003500			@ HTCR_VALUE
-	cmp	r4, #MODE_HYP
+	ldr	r1, =MAIR0_VALUE
+	ldr	r2, =HTCR_VALUE
+	cmp	r4, #PSR_MODE_HYP
 	mcreq	p15, 4, r1, c10, c2, 0		@ HMAIR0
 	mcrne	p15, 0, r1, c10, c2, 0		@ MAIR0
 	mcreq	p15, 4, r2, c2, c0, 2		@ HTCR
 	mcrne	p15, 0, r2, c2, c0, 2		@ TTBCR, EAE
 	isb
 	bl	set_tables
-	ldr	r1, =0x30cd187d			@ HSCTLR_RES1 | WXN | I | C | M
-	ldr	r2, =0x00cd187d			@ SCTLR likewise, U and nTWE/nTWI as at reset
-	cmp	r4, #MODE_HYP
+	ldr	r1, =HSCTLR_RES1 | HSCTLR_WXN | HSCTLR_I | HSCTLR_C | HSCTLR_M
+	ldr	r2, =SCTLR_RESET | SCTLR_Z | SCTLR_WXN | SCTLR_I | SCTLR_C | SCTLR_M
+	cmp	r4, #PSR_MODE_HYP
 	mcreq	p15, 4, r1, c1, c0, 0		@ HSCTLR
 	mcrne	p15, 0, r2, c1, c0, 0		@ SCTLR
 	isb

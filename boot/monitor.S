@@ -8,38 +8,22 @@
  * the point of coherency. Secure and non-secure lines of one address are different lines: none is ever shared.
  * References: DDI 0406C B1.8.1, B4.1.111 (NSACR), B4.1.129 (SCR); IHI 0048B 3.7, 4.3, 4.4; DEN 0022 5.
  */
-#include "boot/monitor.h"
-#include "mm/layout.h"
+#include <arm/cores.h>
+#include <arm/hypregs.h>
+#include <arm/psr.h>
 
-#define MODE_HYP     0x1a
-#define MODE_MONITOR 0x16
-#define HYP_MASKED   0x1da			/* HYP, A, I, F masked, ARM */
+#include "boot/monitor.h"
+#include "hyp/host/gicregs.h"
+#include "mm/layout.h"
+#include "psci/smccc.h"
+
+#define HYP_MASKED (PSR_A | PSR_I | PSR_F | PSR_MODE_HYP)	/* ARM */
 
 #define SCR_VALUE    0x131			/* NS | FW | AW | HCE: no exception comes to the monitor but SMC */
 #define NSACR_VALUE  0xc00			/* CP10, CP11 */
-#define SCTLR_SECURE 0x00c50878			/* as at reset: MMU, caches off, vectors by VBAR, ARM, little-endian */
-#define HSCTLR_RESET 0x30c50878
-#define ACTLR_SMP    0x40			/* A7, A15: coherency; has to be on before any cache is */
-#define ACTLR_IBE    0x01			/* A15: BPIALL does something; virt7 needs it between VMs */
+#define SCTLR_SECURE (SCTLR_RESET | SCTLR_Z)	/* branch prediction; MMU, caches off, vectors by VBAR, ARM, little-endian */
 
-#define GICD_CTLR      0x000
-#define GICD_TYPER     0x004
-#define GICD_IGROUPR   0x080
-#define GICD_ISENABLER 0x100
-#define GICD_ICENABLER 0x180
-#define GICD_IPRIORITYR 0x400
-#define GICD_SGIR      0xf00
-#define GICD_CPENDSGIR 0xf10
-#define GICC_CTLR      0x00
-#define GICC_PMR       0x04
-#define GICC_IAR       0x0c
-#define GICC_EOIR      0x10
 #define GICD_SGIR_OTHERS (1 << 24)		/* NSATT 0: only where it is Group 0 */
-
-#define PSCI_NOT_SUPPORTED  -1
-#define PSCI_INVALID        -2
-#define PSCI_ALREADY_ON     -4
-#define PSCI_ON_PENDING     -5
 
 	.arch	armv7ve
 	.arch_extension sec
@@ -67,9 +51,9 @@
 	.type	monitor_is_secure, %function
 monitor_is_secure:
 	mrc	p15, 0, r1, c1, c0, 0		@ SCTLR: exceptions by VBAR, in ARM, little-endian
-	bic	r1, r1, #1 << 13		@ V
-	bic	r1, r1, #1 << 30		@ TE
-	bic	r1, r1, #1 << 25		@ EE
+	bic	r1, r1, #SCTLR_V
+	bic	r1, r1, #SCTLR_TE
+	bic	r1, r1, #SCTLR_EE
 	mcr	p15, 0, r1, c1, c0, 0
 	adr	r0, probe_vectors
 	mcr	p15, 0, r0, c12, c0, 0		@ VBAR
@@ -122,7 +106,7 @@ monitor_arrive:
 	b	pen
 
 /*
- * In: secure SVC. Out: Monitor mode, secure registers as the monitor wants them, at lr_svc. Clobbers r0-r2.
+ * In: secure SVC. Out: Monitor mode, secure registers as the monitor wants them, at lr_svc. Clobbers r0-r3.
  * ICIALLU and BPIALL are done (boot/head.S). Secure translations were never on here; TLBIALL is for a loader's.
  */
 secure_setup:
@@ -138,24 +122,30 @@ secure_setup:
 	mcr	p15, 0, r0, c12, c0, 1		@ MVBAR
 	ldr	r0, =NSACR_VALUE
 	mcr	p15, 0, r0, c1, c1, 2		@ NSACR
-	mrc	p15, 0, r0, c0, c0, 0		@ MIDR: Arm's Cortex-A7 or A15
-	ldr	r1, =0xff00fff0
+	mrc	p15, 0, r0, c0, c0, 0		@ MIDR
+	ldr	r1, =MIDR_PART_MASK
 	and	r0, r0, r1
-	ldr	r1, =0x4100c070
-	cmp	r0, r1
-	moveq	r1, #ACTLR_SMP
-	beq	1f
-	ldr	r1, =0x4100c0f0
-	cmp	r0, r1
-	bne	2f
-	mov	r1, #ACTLR_SMP | ACTLR_IBE
-1:	mrc	p15, 0, r0, c1, c0, 1		@ ACTLR
+	adr	r3, cores
+1:	ldr	r1, [r3], #8
+	cmp	r1, #0				@ a core that nothing is known of
+	beq	2f
+	cmp	r1, r0
+	bne	1b
+	ldr	r1, [r3, #-4]
+	mrc	p15, 0, r0, c1, c0, 1		@ ACTLR
 	orr	r0, r0, r1
 	mcr	p15, 0, r0, c1, c0, 1
 2:	dsb
 	isb
-	cps	#MODE_MONITOR
+	cps	#PSR_MODE_MON
 	bx	r2
+
+/* Of each core: MIDR without variant and revision, bits of ACTLR. */
+#define MODEL(name, part, harden, actlr) .word part, actlr
+cores:
+#include "coproc/model.def"
+	.word	0
+#undef MODEL
 
 /*
  * In: Monitor mode, sp_mon = this CPU's slot, r1 = PA to go on at, r0 = what r0 shall be there. Clobbers r2, r3.
@@ -165,7 +155,7 @@ to_hyp:
 	ldr	r2, =SCR_VALUE
 	mcr	p15, 0, r2, c1, c1, 0		@ SCR
 	isb
-	ldr	r2, =HSCTLR_RESET
+	ldr	r2, =HSCTLR_RES1
 	mcr	p15, 4, r2, c1, c0, 0		@ HSCTLR
 	mov	r2, #0
 	mov	r3, #0
@@ -276,22 +266,22 @@ smc:
 	str	lr, [sp, #SLOT_SAVE + 8]
 	mrs	r4, spsr
 	and	r4, r4, #0x1f
-	cmp	r4, #MODE_HYP
+	cmp	r4, #PSR_MODE_HYP
 	bne	not_supported
-	mov	r5, #0x84000000			@ PSCI, DEN 0022 5.1
+	mov	r5, #PSCI_VERSION
 	sub	r5, r0, r5
-	cmp	r5, #3
+	cmp	r5, #PSCI_CPU_ON - PSCI_VERSION
 	beq	cpu_on
-	cmp	r5, #2
+	cmp	r5, #PSCI_CPU_OFF - PSCI_VERSION
 	beq	cpu_off
-	cmp	r5, #4
+	cmp	r5, #PSCI_AFFINITY_INFO - PSCI_VERSION
 	beq	affinity_info
 	here	r4, monitor_power
-	cmp	r5, #8
-	beq	power				@ SYSTEM_OFF
+	cmp	r5, #PSCI_SYSTEM_OFF - PSCI_VERSION
+	beq	power
 	add	r4, r4, #8 * MONITOR_POWER_WRITES
-	cmp	r5, #9
-	beq	power				@ SYSTEM_RESET
+	cmp	r5, #PSCI_SYSTEM_RESET - PSCI_VERSION
+	beq	power
 	ldr	r5, =MONITOR_OPEN
 	cmp	r0, r5
 	beq	open
@@ -317,7 +307,7 @@ cpu_on:
 	bl	find_slot
 	mov	r1, r12
 	cmp	r4, #0
-	moveq	r0, #PSCI_INVALID		@ more CPUs than CPU_MAX
+	moveq	r0, #PSCI_INVALID_PARAMETERS	@ more CPUs than CPU_MAX
 	beq	smc_return
 1:	ldr	r2, [r4, #SLOT_STATE]
 	cmp	r2, #SLOT_STATE_ON
@@ -350,7 +340,7 @@ affinity_info:
 	bl	find_slot
 	cmp	r4, #0
 	ldrne	r0, [r4, #SLOT_STATE]
-	moveq	r0, #PSCI_INVALID
+	moveq	r0, #PSCI_INVALID_PARAMETERS
 	b	smc_return
 
 /* r4 = pairs of address and value, up to an address of 0. An empty list: the board cannot. */

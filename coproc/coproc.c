@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include <arm/barrier.h>
+#include <arm/cores.h>
 #include <arm/hypregs.h>
 #include <arm/psr.h>
 #include <arm/sysreg.h>
@@ -24,10 +25,6 @@
 #define ISS_OP1(i)   FIELD(i, 14, 3)
 #define ISS_OP2(i)   FIELD(i, 17, 3)
 #define ISS64_OP1(i) FIELD(i, 16, 4)
-
-/* Of Cortex-A15 and A7; IBE (invalidate branch target buffer by ICIALLU) of A15 */
-#define ACTLR_SMP BIT(6)
-#define ACTLR_IBE BIT(0)
 
 /* What an empty slot holds: no syndrome has its key, so that a search needs no test for NULL. */
 static const struct cp_row nobody = {.key = ~0U};

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 
 #include <arm/barrier.h>
+#include <arm/cores.h>
 #include <arm/sysreg.h>
 
 #include "coproc/errata.h"
@@ -13,14 +14,10 @@
 #include "hyp/vm/vm.h"
 #include "mm/tlb.h"
 
-#define MIDR_PART_MASK  0xff0ffff0U
-#define MIDR_CORTEX_A15 0x410fc0f0U
-#define ANY_CORE        0U
+#define ANY_CORE 0U
 
 #define REVISION(variant, revision) ((variant) << 4 | (revision))
 #define MIDR_REVISION(midr)         (FIELD(midr, 20, 4) << 4 | FIELD(midr, 0, 4))
-
-#define ACTLR_NO_LOOP_BUFFER BIT(1) /* Cortex-A15 TRM, Auxiliary Control Register */
 
 /* Rows of one erratum stand together. */
 static const struct row {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* See harden.h. The vectors are in hyp/exit/vectors.S. */
 #include <arm/barrier.h>
+#include <arm/cores.h>
 #include <arm/sysreg.h>
 
 #include "coproc/harden.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/option.h"
 #include "hyp/run/percpu.h"
-
-#define ACTLR_IBE BIT(0) /* Cortex-A15: ICIALLU empties the branch target buffer too */
 
 /* Only Secure software can set IBE; a try costs nothing. */
 static bool harden_works(enum harden_kind kind)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <arm/barrier.h>
+#include <arm/cores.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 #include <arm/vfp.h>
@@ -15,8 +16,7 @@
 #include "hyp/vm/vm.h"
 #include "psci/smccc.h"
 
-#define MIDR_PART_MASK 0xff0ffff0U
-#define MODEL_HOST     "host"
+#define MODEL_HOST "host"
 
 /* ID_PFR0: State3 is ThumbEE, whose registers no guest has; RAS. ID_PFR1: Security, Virtualization. ID_DFR0.PerfMon. */
 #define PFR0_THUMBEE (0xfU << 12)
@@ -24,7 +24,7 @@
 #define PFR1_HIDDEN  0xf0f0U
 #define DFR0_PMUV2   (2U << 24)
 
-#define MODEL(model_name, model_part, model_harden) \
+#define MODEL(model_name, model_part, model_harden, actlr) \
 	{.name = model_name, .compatible = "arm," model_name, .part = model_part, .harden = model_harden},
 static struct cpu_model models[] = {
 #include "coproc/model.def"
@@ -32,7 +32,7 @@ static struct cpu_model models[] = {
 #undef MODEL
 
 /* For people. */
-#define MODEL(model_name, model_part, model_harden) ", " model_name
+#define MODEL(model_name, ...) ", " model_name
 static const char known[] = MODEL_HOST
 #include "coproc/model.def"
 	;

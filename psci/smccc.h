@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SMC Calling Convention (DEN 0028) and PSCI (DEN 0022) function ids and results. */
+/* SMC Calling Convention (DEN 0028) and PSCI (DEN 0022) function ids and results. Read by assembly, too: plain numbers
+ * only. */
 #ifndef PSCI_SMCCC_H
 #define PSCI_SMCCC_H
-
-#include <stdint.h>
 
 #include "hyp/lib/bits.h"
 
@@ -32,12 +31,12 @@
 #define PSCI_VERSION_1_1 0x00010001U
 
 #define PSCI_SUCCESS            0U
-#define PSCI_NOT_SUPPORTED      ((uint32_t)-1)
-#define PSCI_INVALID_PARAMETERS ((uint32_t)-2)
-#define PSCI_DENIED             ((uint32_t)-3)
-#define PSCI_ALREADY_ON         ((uint32_t)-4)
-#define PSCI_ON_PENDING         ((uint32_t)-5)
-#define PSCI_INVALID_ADDRESS    ((uint32_t)-9)
+#define PSCI_NOT_SUPPORTED      0xffffffffU
+#define PSCI_INVALID_PARAMETERS 0xfffffffeU
+#define PSCI_DENIED             0xfffffffdU
+#define PSCI_ALREADY_ON         0xfffffffcU
+#define PSCI_ON_PENDING         0xfffffffbU
+#define PSCI_INVALID_ADDRESS    0xfffffff7U
 
 #define PSCI_POWER_DOWN BIT(16) /* of power_state, DEN 0022 5.4.2 */
 

@@ -13,20 +13,6 @@
 #include "hyp/lib/option.h"
 #include "mm/hypmap.h"
 
-#define GICD_CTLR       0x000U
-#define GICD_TYPER      0x004U
-#define GICD_ISENABLER  0x100U
-#define GICD_ICENABLER  0x180U
-#define GICD_ISPENDR    0x200U
-#define GICD_ICPENDR    0x280U
-#define GICD_ISACTIVER  0x300U
-#define GICD_ICACTIVER  0x380U
-#define GICD_IPRIORITYR 0x400U
-#define GICD_ITARGETSR  0x800U
-#define GICD_ICFGR      0xc00U
-#define GICD_SGIR       0xf00U
-#define GICD_CPENDSGIR  0xf10U
-
 #define GICC_PMR_ALL      0xf0U
 #define GICC_CTLR_ENABLE  BIT(0)
 #define GICC_CTLR_EOIMODE BIT(9) /* the non-secure copy's */

@@ -11,6 +11,7 @@
 
 #include <arm/io.h>
 
+#include "hyp/host/gicregs.h"
 #include "hyp/host/host.h"
 
 #define GIC_SPURIOUS 1020U /* IDs from here on are no interrupts, IHI 0048B 3.2.5 */
@@ -22,24 +23,6 @@ enum gic_sgi {
 	GIC_SGI_RECALL, /* give list registers back (vgic/state.c) */
 	GIC_SGI_VIEWS,  /* show nothing of guests' RAM any more (hyp/vm/guestmem.c) */
 };
-
-/* GICC registers, offsets in bytes (IHI 0048B 4.4) */
-#define GICC_CTLR 0x0000U
-#define GICC_PMR  0x0004U
-#define GICC_BPR  0x0008U
-#define GICC_IAR  0x000cU
-#define GICC_EOIR 0x0010U
-#define GICC_DIR  0x1000U
-
-/* GICH registers, offsets in bytes (IHI 0048B 5.3) */
-#define GICH_HCR    0x000U
-#define GICH_VTR    0x004U
-#define GICH_VMCR   0x008U
-#define GICH_MISR   0x010U
-#define GICH_EISR0  0x020U
-#define GICH_ELRSR0 0x030U
-#define GICH_APR    0x0f0U
-#define GICH_LR0    0x100U
 
 #define GICH_HCR_EN       BIT(0)
 #define GICH_HCR_UIE      BIT(1)

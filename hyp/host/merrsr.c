@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* See hyp/host/merrsr.h. */
+#include <arm/cores.h>
 #include <arm/copy.h>
 #include <arm/sysreg.h>
 
@@ -7,9 +8,6 @@
 #include "hyp/host/merrsr.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
-
-#define MIDR_PART_MASK  0xff0ffff0U
-#define MIDR_CORTEX_A15 0x410fc0f0U
 
 /* Both have the same fields. */
 #define MERRSR_VALID     BIT64(31)

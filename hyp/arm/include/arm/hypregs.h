@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fields of the HYP system registers, as far as virt7 uses them (DDI 0406C B4.1). */
+/* Fields of the HYP system registers, as far as virt7 uses them (DDI 0406C B4.1). Assembly reads what are plain
+ * numbers. */
 #ifndef ARM_HYPREGS_H
 #define ARM_HYPREGS_H
 
@@ -132,8 +133,10 @@
 /* SCTLR bits that the hypervisor looks at */
 #define SCTLR_M     BIT(0)
 #define SCTLR_C     BIT(2)
+#define SCTLR_Z     BIT(11)
 #define SCTLR_I     BIT(12)
 #define SCTLR_V     BIT(13)
+#define SCTLR_WXN   BIT(19)
 #define SCTLR_EE    BIT(25)
 #define SCTLR_TE    BIT(30)
 #define SCTLR_RESET 0x00c50078U
