@@ -122,7 +122,7 @@ static int testdev_copy(struct testdev_end *from, struct testdev_end *to, uint32
 	uint32_t len = from->cursor.left;
 	int ret;
 
-	if (shift > TESTDEV_SHIFT_MAX)
+	if (shift > TESTDEV_SHIFT_MAX || len > TESTDEV_BUFFER)
 		return -EINVAL;
 	ret = guest_gather(from->view, &from->cursor, buffer + shift, len);
 	return ret ? ret : guest_scatter(to->view, &to->cursor, buffer + shift, len);
@@ -169,15 +169,11 @@ static int testdev_ring(const struct testdev_end *from)
 
 static int testdev_operate(struct testdev_end *from, struct testdev_end *to, const struct testdev_request *request)
 {
-	uint32_t len = from->cursor.left;
-
-	if (len > TESTDEV_BUFFER)
-		return -EINVAL;
 	switch (request->operation) {
 	case TESTDEV_COPY:
 		return testdev_copy(from, to, request->shift);
 	case TESTDEV_FORWARD:
-		return guest_forward(to->view, &to->cursor, from->view, &from->cursor, len);
+		return guest_forward(to->view, &to->cursor, from->view, &from->cursor, from->cursor.left);
 	case TESTDEV_INVERT:
 		return testdev_invert(from->view->vm, &from->piece[0]);
 	case TESTDEV_RING:

@@ -6,7 +6,7 @@ BUILD ?= build
 
 GUESTS := board coproc cpuon-race deadlines devmem entry exceptions freed gic gicshare gicsmp hostile hostirq isolation memerr mmio mmu model net pass pl011 pl031 pl061 psci reset rtos setway smp storm suspend talk testdev timer vfp vfpdisk virtio virtio_hostile virtio_net_hostile world
 
-# Soft float: only the guests vfp, vfpdisk and world touch the VFP registers, in assembly of its own. With the MMU off all memory is
+# Soft float: only the guests devmem, vfp, vfpdisk and world touch the VFP registers, in assembly of their own. With the MMU off all memory is
 # Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).
 GUEST_CFLAGS := -march=armv7ve -marm -mfloat-abi=soft -mno-unaligned-access -O2 -g -std=gnu11 -ffreestanding \
 	-fno-common -fno-tree-loop-distribute-patterns -fno-stack-protector -Wall -Wextra -Werror -Wshadow \
@@ -34,7 +34,7 @@ $(GUEST_ELFS): $(BUILD)/guests/%.elf: $(BUILD)/guests/obj/%.o $(GUEST_LIB_OBJS) 
 
 # The instructions under test of these are in a file of assembly.
 $(foreach g,exceptions mmio psci vfp world,$(eval $(BUILD)/guests/$(g).elf: $(BUILD)/guests/obj/$(g)-insn.o))
-$(BUILD)/guests/vfpdisk.elf $(BUILD)/guests/world.elf: $(BUILD)/guests/obj/vfp-insn.o
+$(foreach g,devmem vfpdisk world,$(BUILD)/guests/$(g).elf): $(BUILD)/guests/obj/vfp-insn.o
 
 # The same program 2 MiB above the start of RAM: as an ELF file it finds its device tree elsewhere.
 $(BUILD)/guests/high.lds: tests/guests/lib/guest.lds
