@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A disk's data comes to any address, and VFP registers are still whose they were: of the vCPU that asks, whether it
- * may use them or not, and of another one that shares its CPU. The disk's word n is n * FACTOR.
+ * A disk's data comes to any address, RAM is touched for the first time, and VFP registers are still whose they were:
+ * of the vCPU that asks, whether it may use them or not, and of another one that shares its CPU. The disk's word n is
+ * n * FACTOR.
  */
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/mmu.h"
@@ -11,13 +12,15 @@
 #define CPACR_FULL (UINT32_C(0xf) << 20) /* cp10 and cp11, PL1 and PL0 */
 #define FPEXC_EN   BIT(30)
 
-#define FACTOR UINT32_C(2654435761)
-#define LARGE  32768U
-#define GUARD  64U
-#define GUARDS 0xa5U
-#define FPSCR  UINT32_C(0xa3400010)
-#define READS  200U /* while another vCPU has the registers */
-#define USES   16U
+#define FACTOR  UINT32_C(2654435761)
+#define LARGE   32768U
+#define GUARD   64U
+#define GUARDS  0xa5U
+#define FPSCR   UINT32_C(0xa3400010)
+#define READS   200U /* while another vCPU has the registers */
+#define USES    16U
+#define TOUCHES 4U
+#define FRESH   UINT32_C(0x40800000) /* from here on nobody has touched RAM: virt7 zeroes it then */
 
 uint32_t vfp_get_fpexc(void), vfp_get_fpscr(void);
 void vfp_set_fpexc(uint32_t v), vfp_set_fpscr(uint32_t v);
@@ -108,6 +111,33 @@ static void set_cpacr(uint32_t v)
 	isb();
 }
 
+static void touch_fresh(void)
+{
+	static uint32_t next = FRESH;
+
+	write32(next, ~next);
+	next += MIB(2);
+}
+
+static void test_touch(const char *how)
+{
+	static const uint32_t fpexc[] = {FPEXC_EN, 0};
+	uint32_t wrong = 0;
+	uint64_t d[32];
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(fpexc); i++) {
+		fill(d, UINT64_C(0x0123456789abcdef) + i);
+		vfp_load(d);
+		vfp_set_fpscr(FPSCR);
+		vfp_set_fpexc(fpexc[i]);
+		touch_fresh();
+		wrong += vfp_get_fpexc() != fpexc[i];
+		vfp_set_fpexc(FPEXC_EN);
+		wrong += !registers_are(d);
+	}
+	report(wrong == 0, "%s: and over a first touch of RAM", how);
+}
+
 static void test_lengths(const char *how)
 {
 	static const uint32_t lengths[] = {512, 1024, 1536, 2048, 4096, LARGE - 512, LARGE};
@@ -147,12 +177,14 @@ static struct barrier barrier;
 static volatile uint32_t looks, lost;
 static volatile bool stop;
 
-/* The first use of the VFP behind a read: it is still the other vCPU's. */
+/* The first use of the VFP behind a read, and behind a first touch of RAM: it is still the other vCPU's. */
 static uint32_t read_and_use(uint32_t round)
 {
 	uint32_t wrong = !read_is_right(0, round & 7U, 4096), before;
 	uint64_t d[32];
 
+	if (round < TOUCHES)
+		touch_fresh();
 	set_cpacr(CPACR_FULL);
 	vfp_set_fpexc(FPEXC_EN);
 	fill(d, UINT64_C(0x0123456789abcdef) * (round + 1U));
@@ -172,8 +204,11 @@ static void share_cpu(void *arg)
 	(void)arg;
 	if ((read_mpidr() & 7U) == 0) {
 		barrier_wait(&barrier, 2);
-		for (; reads < READS || looks < READS; reads++)
+		for (; reads < READS || looks < READS; reads++) {
+			if (reads < TOUCHES)
+				touch_fresh();
 			wrong += !read_is_right(0, reads & 7U, 4096);
+		}
 		report(wrong == 0, "beside another vCPU that uses the VFP: any byte");
 		for (reads = wrong = 0; reads < USES; reads++)
 			wrong += read_and_use(reads);
@@ -203,9 +238,11 @@ void guest_main(void)
 	set_cpacr(CPACR_FULL);
 	vfp_set_fpexc(FPEXC_EN);
 	test_lengths("caches off");
+	test_touch("caches off");
 	test_disabled("caches off");
 	mmu_short_init();
 	mmu_short_on();
 	test_lengths("caches on");
+	test_touch("caches on");
 	test_disabled("caches on");
 }
