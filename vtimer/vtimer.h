@@ -56,8 +56,8 @@ void vtimer_stand_in(struct vcpu *vcpu);
 void vtimer_fired_before(void);
 
 /*
- * World switch, behind vgic_save(). A saved vCPU's timers go on, by virt7's own, and wake it; but not by an interrupt
- * that it has already, or it would never sleep with that one disabled.
+ * World switch, behind vgic_save() and vgic_load(). A saved vCPU's timers go on, by virt7's own, and wake it; but not
+ * by an interrupt that it has already, or it would never sleep with that one disabled.
  */
 static inline void vtimer_save(struct vcpu *vcpu)
 {

@@ -66,16 +66,117 @@ void world_set_wait_traps(struct thread *running)
 		update_wait_traps(cpu, cpu->loaded);
 }
 
+/*
+ * What of a vCPU is in the hardware of the CPU where it is loaded. Each part has three functions: save_PART() and
+ * load_PART(), which the world switch calls in this order, because what the vGIC has saved says whether a timer of
+ * virt7's stands in for the guest's; and reset_PART(), in the other order: a timer's line falls before the vGIC forgets
+ * its interrupt. One part more is a word in both lines.
+ */
+#define WORLD(of)          of(context) of(vgic) of(vtimer) of(coproc) of(vfp)
+#define WORLD_REVERSED(of) of(vfp) of(coproc) of(vtimer) of(vgic) of(context)
+
+static inline void save_context(struct vcpu *vcpu)
+{
+	vcpu->ctx.sctlr = read_sctlr();
+	context_save(&vcpu->ctx);
+}
+
+/* SCTLR comes last: restore_world(). */
+static inline void load_context(struct percpu *cpu, struct vcpu *vcpu)
+{
+	context_restore(&vcpu->ctx);
+}
+
+/* Everything the architecture defines at reset is set, the rest is zero: nothing of the last run shows (B1.9.1). */
+static inline void reset_context(struct percpu *cpu, struct vcpu *vcpu, enum vcpu_start how)
+{
+	const uint32_t *args = vcpu->entry_args;
+
+	*vcpu->regs = (struct regs){.r = {args[0], args[1], args[2]}};
+	vcpu->ctx = (struct vcpu_context){
+		.elr = vcpu->entry & ~1U,
+		.spsr = PSR_MODE_SVC | PSR_A | PSR_I | PSR_F | (vcpu->entry & 1U ? PSR_T : 0) | vcpu->entry_psr_e,
+		.sctlr = SCTLR_RESET,
+	};
+	vcpu->hcr &= ~HCR_VA;
+}
+
+/* The registers stay where they are until another vCPU uses its own there (coproc_hcptr()). */
+static inline void save_vfp(struct vcpu *vcpu)
+{
+}
+
+static inline void load_vfp(struct percpu *cpu, struct vcpu *vcpu)
+{
+	if (unlikely(cpu->vfp_owner == vcpu))
+		write_hcptr(HCPTR_OPEN);
+	else
+		write_hcptr(HCPTR_CLOSED);
+}
+
+static inline void reset_vfp(struct percpu *cpu, struct vcpu *vcpu, enum vcpu_start how)
+{
+	vcpu->vfp = (struct vfp_context){0};
+	if (cpu->vfp_owner == vcpu)
+		cpu->vfp_owner = NULL;
+}
+
+static inline void save_coproc(struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->coproc.extra))
+		extra_save(vcpu);
+}
+
+static inline void load_coproc(struct percpu *cpu, struct vcpu *vcpu)
+{
+	if (unlikely(vcpu->coproc.extra))
+		extra_load(vcpu);
+}
+
+static inline void reset_coproc(struct percpu *cpu, struct vcpu *vcpu, enum vcpu_start how)
+{
+	coproc_reset(vcpu);
+}
+
+static inline void save_vgic(struct vcpu *vcpu)
+{
+	vgic_save(vcpu);
+}
+
+static inline void load_vgic(struct percpu *cpu, struct vcpu *vcpu)
+{
+	vgic_load(vcpu);
+}
+
+static inline void reset_vgic(struct percpu *cpu, struct vcpu *vcpu, enum vcpu_start how)
+{
+	if (how == START_RESET)
+		vgic_reset_cpu(vcpu, true);
+}
+
+static inline void save_vtimer(struct vcpu *vcpu)
+{
+	vtimer_save(vcpu);
+}
+
+static inline void load_vtimer(struct percpu *cpu, struct vcpu *vcpu)
+{
+	vtimer_load(vcpu);
+}
+
+static inline void reset_vtimer(struct percpu *cpu, struct vcpu *vcpu, enum vcpu_start how)
+{
+	if (how == START_RESET)
+		vtimer_reset_cpu(vcpu);
+}
+
 static inline void save_world(struct vcpu *vcpu)
 {
 	if (unlikely(vcpu->hcr & HCR_VA))
 		vcpu->hcr &= read_hcr() | ~HCR_VA; /* it may have taken the abort */
-	vcpu->ctx.sctlr = read_sctlr();
-	context_save(&vcpu->ctx);
-	vgic_save(vcpu);
-	vtimer_save(vcpu);
-	if (unlikely(vcpu->coproc.extra))
-		extra_save(vcpu);
+#define SAVE(part) save_##part(vcpu);
+	WORLD(SAVE)
+#undef SAVE
 }
 
 /*
@@ -108,15 +209,9 @@ static inline void restore_world(struct percpu *cpu, struct vcpu *vcpu)
 	write_vmpidr(vcpu->vmpidr);
 	write_vttbr(vcpu->vm->s2.vttbr);
 	take_tlb(cpu, vcpu);
-	context_restore(&vcpu->ctx);
-	vtimer_load(vcpu);
-	vgic_load(vcpu);
-	if (unlikely(vcpu->coproc.extra))
-		extra_load(vcpu);
-	if (unlikely(cpu->vfp_owner == vcpu))
-		write_hcptr(HCPTR_OPEN);
-	else
-		write_hcptr(HCPTR_CLOSED);
+#define LOAD(part) load_##part(cpu, vcpu);
+	WORLD(LOAD)
+#undef LOAD
 	clrex();
 	isb();
 	write_sctlr(vcpu->ctx.sctlr);
@@ -199,21 +294,17 @@ void world_unload(struct thread *thread)
 	dsb();
 }
 
-/* Everything the architecture defines at reset is set, the rest is zero: nothing of the last run shows (B1.9.1). */
-void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
+void vcpu_start_over(struct vcpu *vcpu, enum vcpu_start how)
 {
 	struct percpu *cpu = this_cpu();
 
-	*vcpu->regs = (struct regs){.r = {r0, r1, r2}};
-	vcpu->ctx = (struct vcpu_context){
-		.elr = pc & ~1U,
-		.spsr = PSR_MODE_SVC | PSR_A | PSR_I | PSR_F | (pc & 1U ? PSR_T : 0) | vcpu->entry_psr_e,
-		.sctlr = SCTLR_RESET,
-	};
-	vcpu->vfp = (struct vfp_context){0};
-	vcpu->hcr &= ~HCR_VA;
-	if (cpu->vfp_owner == vcpu)
-		cpu->vfp_owner = NULL;
+	if (how == START_RESUME) { /* alive in the hardware, and about to be loaded from memory */
+		vgic_save(vcpu);
+		vtimer_save(vcpu);
+	}
+#define RESET(part) reset_##part(cpu, vcpu, how);
+	WORLD_REVERSED(RESET)
+#undef RESET
 	memset(vcpu->vm->tlb_vcpu, UINT8_MAX, sizeof(vcpu->vm->tlb_vcpu)); /* nor does a translation outlive a reset */
 	if (cpu->loaded == vcpu)
 		restore_world(cpu, vcpu);

@@ -3,17 +3,16 @@
 #ifndef HYP_VM_SWITCH_H
 #define HYP_VM_SWITCH_H
 
-#include <stdint.h>
-
-struct vcpu;
+#include "hyp/vm/vcpu.h"
 
 /* Put the state of `next` into this CPU's hardware, saving that of whoever was there; NULL saves only. */
 void vcpu_load(struct vcpu *next);
 
 /*
- * Make the guest's registers those of an architectural reset (DDI 0406C B1.9.1), entered at `pc` (bit 0: Thumb) with
- * r0-r2. The vCPU is not running, and the caller is its thread.
+ * A vCPU that was switched on (START_RESET), or that comes out of a power-down (START_RESUME), resets itself, on its
+ * own CPU (DDI 0406C B1.9.1): after this nothing writes to it but itself. It starts where .entry says, with .entry_args
+ * in r0-r2. A power-down keeps the interrupt controller and the timers, or nothing could wake it.
  */
-void vcpu_reset_context(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2);
+void vcpu_start_over(struct vcpu *vcpu, enum vcpu_start how);
 
 #endif

@@ -510,23 +510,6 @@ static bool must_perform(struct vm *vm)
 	return false;
 }
 
-/*
- * A vCPU that was switched on, or that comes out of a power-down, resets itself, on its own CPU: after this nothing
- * writes to it but itself. A power-down keeps the interrupt controller and the timers, or nothing could wake it.
- */
-static void start_over(struct vcpu *vcpu, enum vcpu_start start)
-{
-	if (start == START_RESET) {
-		vtimer_reset_cpu(vcpu);
-		vgic_reset_cpu(vcpu, true);
-	} else { /* alive in the hardware, and about to be loaded from memory */
-		vgic_save(vcpu);
-		vtimer_save(vcpu);
-	}
-	coproc_reset(vcpu);
-	vcpu_reset_context(vcpu, vcpu->entry, vcpu->entry_args[0], vcpu->entry_args[1], vcpu->entry_args[2]);
-}
-
 /* May the vCPU leave the checkpoint? Holder of vm->lock. A suspended one comes back to life here. */
 static bool may_run(struct vcpu *vcpu)
 {
@@ -643,5 +626,5 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 	spin_unlock(&vm->lock);
 	detach_vcpu(vcpu, false);
 	if (start != START_NONE)
-		start_over(vcpu, start);
+		vcpu_start_over(vcpu, start);
 }

@@ -306,12 +306,11 @@ void timer_take_out(struct timer *timer)
 	{                       \
 		(void)object;   \
 	}
-NOTHING(coproc_reset, struct vcpu)
+NOTHING(vtimer_reset_cpu, struct vcpu)
 NOTHING(vgic_reset, struct vm)
 NOTHING(vgic_end, struct vm)
 NOTHING(vgic_silence, struct vm)
 NOTHING(vgic_save, struct vcpu)
-NOTHING(vtimer_reset_cpu, struct vcpu)
 NOTHING(vtimer_stand_in, struct vcpu)
 NOTHING(device_reset_all, struct vm)
 NOTHING(device_quiesce_all, struct vm)
@@ -330,9 +329,9 @@ void vgic_reset_cpu(struct vcpu *v, bool online)
 	(void)v, (void)online;
 }
 
-void vcpu_reset_context(struct vcpu *v, uint32_t pc, uint32_t r0, uint32_t r1, uint32_t r2)
+void vcpu_start_over(struct vcpu *v, enum vcpu_start how)
 {
-	(void)v, (void)pc, (void)r0, (void)r1, (void)r2;
+	(void)v, (void)how;
 }
 
 /* --- driving it ------------------------------------------------------------------------------------------------------
