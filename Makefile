@@ -234,6 +234,7 @@ check: deps ## format, direction of includes and of calls, names of functions, l
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)
 	tools/check-includes
 	tools/check-layers $(BUILD)/obj $(OBJS)
+	tools/picture --check
 	$(Q)echo "  SPDX"; ! grep -L 'SPDX-License-Identifier: BSD-2-Clause' Makefile $(LICENSED) | grep .
 	tools/check-names
 	tools/check-docs

@@ -113,6 +113,20 @@ def test_check_layers_sees_a_circle(tmp_path):
         "  mm/three.c takes one of mm/one.c\n  mm/two.c takes three of mm/three.c\n", "")
 
 
+# tools/picture
+
+def test_picture_of_other_layers(tmp_path):
+    """A tree with a file more in a folder that lies in several layers."""
+    for folder in ("tools", "docs", "boot", "hyp", "mm", "vgic", "vtimer", "psci", "coproc"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    assert run(tmp_path / "tools/picture", "--check") == (0, "", "")
+    (tmp_path / "hyp/vm/more.c").write_text("")
+    assert run(tmp_path / "tools/picture", "--check") == (1, "", "docs/layers.svg is not of today's layers: run tools/picture\n")
+    assert run(tmp_path / "tools/picture") == (0, "", "")
+    assert run(tmp_path / "tools/picture", "--check") == (0, "", "")
+    assert re.search(r"\bmore\b", (tmp_path / "docs/layers.svg").read_text())
+
+
 # tools/mkbundle; what it refuses is in test_mkbundle.py
 
 def test_mkbundle_stores_data_once(kernel, tmp_path):
