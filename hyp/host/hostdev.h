@@ -73,9 +73,13 @@ enum hostdev_fate {
  */
 enum hostdev_fate hostdev_judge(const struct dt_node *node, struct hostdev *dev, const char **why);
 
-/* Whether another node of the tree, or virt7, has something in the page at `page`: then who has `dev` must not see it.
+/*
+ * Whether others have something in the page at `page`, or may get it: then who has claimed `dev` must not see it. `va`
+ * is where virt7 sees the page; NULL: it is not looked at. What does not count: nodes that the same owner has claimed;
+ * and a place of virtio-mmio (virtio 1.2, 4.2.2.2) that nobody has claimed and that has no device, which is the same to
+ * all and does nothing.
  */
-bool hostdev_shares_page(const struct hostdev *dev, uint64_t page);
+bool hostdev_shares_page(const struct hostdev *dev, uint64_t page, const uint8_t *va);
 
 /* Whether the page is one of the GIC's, as far as the tree may not say so. */
 bool hostdev_is_gic_page(uint64_t page);

@@ -92,12 +92,10 @@ int passthrough_refuse(const struct passthrough *p, const char *path, const char
 
 #define NO_ROOM "virt7 has no room for so many parts of pages"
 
-/* Accesses to [base, base + size) of the host come to virt7. */
-static int trap_part(struct passthrough *p, const struct pass_claim *claim, uint64_t ipa_base, uint64_t base,
-		     uint64_t size)
+/* Accesses to [base, base + size) of the guest's addresses come to virt7, which makes them at `va`. */
+static int trap_part(struct passthrough *p, const struct pass_claim *claim, uint64_t base, uint64_t size, uint8_t *va)
 {
-	uint8_t *va = passthrough_show(align_down(base, PAGE_SIZE));
-	int ret = va ? passthrough_trap(p->device.vm, ipa_base, size, va + (base & (PAGE_SIZE - 1U))) : -ENOMEM;
+	int ret = passthrough_trap(p->device.vm, base, size, va);
 
 	if (ret == -EINVAL)
 		return passthrough_refuse(p, claim->dev.path,
@@ -109,10 +107,14 @@ static int map_page(struct passthrough *p, const struct pass_claim *claim, uint6
 		    const struct host_range *reg)
 {
 	uint64_t from = MAX(page, reg->base), to = MIN(page + PAGE_SIZE, reg->base + reg->size);
+	bool shares = to - from < PAGE_SIZE && hostdev_shares_page(&claim->dev, page, NULL);
+	uint8_t *va = shares ? passthrough_show(page) : NULL;
 	int ret;
 
-	if (to - from < PAGE_SIZE && hostdev_shares_page(&claim->dev, page))
-		return trap_part(p, claim, at + (from - page), from, to - from);
+	if (shares && !va)
+		return passthrough_refuse(p, claim->dev.path, NO_ROOM, "");
+	if (shares && hostdev_shares_page(&claim->dev, page, va))
+		return trap_part(p, claim, at + (from - page), to - from, va + (from - page));
 	spin_lock(&p->device.vm->s2.lock);
 	ret = s2_map_device(&p->device.vm->s2, ipa(at), pa(page), PAGE_SIZE);
 	spin_unlock(&p->device.vm->s2.lock);
@@ -193,13 +195,12 @@ static void announce_claim(const struct passthrough *p, const struct pass_claim 
 			 (unsigned)dev->irq[i].id, (unsigned)claim->irq[i], dev->irq[i].edge ? "edges" : "level");
 }
 
-int passthrough_claim(struct passthrough *p, const char *name, const struct pass_way *way, int node)
+int passthrough_claim(struct passthrough *p, const char *name)
 {
 	struct pass_claim *claim = &p->claim[p->count];
 	const struct vm_config *cfg = &p->device.vm->config;
 	const char *wrong = hostdev_find(name, &claim->dev);
 	const struct hostdev *other;
-	int ret;
 
 	if (wrong)
 		return passthrough_refuse(p, name, wrong, "");
@@ -212,7 +213,13 @@ int passthrough_claim(struct passthrough *p, const char *name, const struct pass
 	if (other)
 		return passthrough_refuse(p, name, "it, or a part of it, is taken already by ", other->owner);
 	p->count++;
-	ret = way->map(p, claim, node);
+	return 0;
+}
+
+int passthrough_give(struct passthrough *p, struct pass_claim *claim, const struct pass_way *way, int node)
+{
+	int ret = way->map(p, claim, node);
+
 	if (!ret)
 		ret = find_quiet(p, claim);
 	if (!ret)

@@ -141,10 +141,13 @@ static uint32_t same_number(struct passthrough *p, uint32_t id)
 	return passrest_is_guests_irq(p->device.vm, id) ? 0 : id;
 }
 
-static int claim_node(struct passthrough *p, int node)
+static int count_node(struct passthrough *p, int node, uint32_t which)
 {
-	static const struct pass_way way = {map_rows, same_number,
-					    "the guest's machine has an interrupt of the same number"};
+	return 0; /* walk_nodes() counts */
+}
+
+static int claim_node(struct passthrough *p, int node, uint32_t which)
+{
 	const char *path = fdt_stringlist_get(p->dtb, node, "xen,path", 0, NULL);
 	struct hostdev dev;
 
@@ -154,14 +157,24 @@ static int claim_node(struct passthrough *p, int node)
 	    !fdt_getprop(p->dtb, node, "xen,force-assign-without-iommu", NULL))
 		return refuse_tree_node(p, node,
 					"it may write to any RAM by itself: only with xen,force-assign-without-iommu");
-	return passthrough_claim(p, path, &way, node);
+	return passthrough_claim(p, path);
 }
 
-/* Of the nodes below /passthrough: how many have a device of the host's; with `claims`, claim these. */
-static int walk_nodes(struct passthrough *p, int top, bool claims, uint32_t *count)
+static int give_node(struct passthrough *p, int node, uint32_t which)
+{
+	static const struct pass_way way = {map_rows, same_number,
+					    "the guest's machine has an interrupt of the same number"};
+
+	return passthrough_give(p, &p->claim[which], &way, node);
+}
+
+/* Visit those nodes below /passthrough that have a device of the host's, by number; *count: how many there are. */
+static int walk_nodes(struct passthrough *p, int top, int (*visit)(struct passthrough *p, int node, uint32_t which),
+		      uint32_t *count)
 {
 	int depth = 0, ret = 0;
 
+	*count = 0;
 	for (int node = fdt_next_node(p->dtb, top, &depth); !ret && node >= 0 && depth > 0;
 	     node = fdt_next_node(p->dtb, node, &depth)) {
 		bool asks = fdt_getprop(p->dtb, node, "xen,path", NULL);
@@ -170,9 +183,8 @@ static int walk_nodes(struct passthrough *p, int top, bool claims, uint32_t *cou
 			return refuse_tree_node(p, node, "deeper than 8 levels");
 		if (!asks && fdt_getprop(p->dtb, node, "xen,reg", NULL))
 			return refuse_tree_node(p, node, "xen,reg without xen,path");
-		*count += asks;
-		if (asks && claims)
-			ret = claim_node(p, node);
+		if (asks)
+			ret = visit(p, node, (*count)++);
 	}
 	return ret;
 }
@@ -191,11 +203,13 @@ int passdtb_create(struct passthrough *p)
 	top = fdt_path_offset(p->dtb, "/passthrough");
 	if (top < 0)
 		return refuse_tree(p, "no /passthrough in it");
-	ret = walk_nodes(p, top, false, &count);
+	ret = walk_nodes(p, top, count_node, &count);
 	if (!ret)
 		ret = passthrough_make_room(p, count, cfg->passthrough_dtb.name);
 	if (!ret)
-		ret = walk_nodes(p, top, true, &count);
+		ret = walk_nodes(p, top, claim_node, &count);
+	if (!ret)
+		ret = walk_nodes(p, top, give_node, &count);
 	gic = fdt_path_offset(p->dtb, "/gic");
 	cfg->alias_tree = p->dtb;
 	cfg->gic_phandle = gic >= 0 ? fdt_get_phandle(p->dtb, gic) : 0;

@@ -72,12 +72,12 @@ static uint32_t next_number(struct passthrough *p, uint32_t id)
 
 static const struct pass_way by_path = {map_regs, next_number, "the guest's interrupts from 144 on do not suffice"};
 
-static int claim_device(struct passthrough *p, const char *name)
+static int give_device(struct passthrough *p, struct pass_claim *claim)
 {
-	int ret = passthrough_claim(p, name, &by_path, 0);
+	int ret = passthrough_give(p, claim, &by_path, 0);
 
 	if (!ret)
-		passtree_report(p, &p->claim[p->count - 1U]);
+		passtree_report(p, claim);
 	return ret;
 }
 
@@ -119,7 +119,9 @@ static int passthrough_create(struct device *device)
 		return 0;
 	ret = passthrough_make_room(p, count, list->first);
 	for (const char *name = list->first; !ret && name < list->first + list->size; name += strlen(name) + 1U)
-		ret = strcmp(name, VMCFG_REST) ? claim_device(p, name) : 0;
+		ret = strcmp(name, VMCFG_REST) ? passthrough_claim(p, name) : 0;
+	for (uint32_t i = 0; !ret && i < p->count; i++)
+		ret = give_device(p, &p->claim[i]);
 	if (ret) /* nobody destroys what could not be created */
 		passthrough_destroy(device);
 	return ret;

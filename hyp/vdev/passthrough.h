@@ -72,8 +72,11 @@ struct pass_way {
 	const char *no_number;
 };
 
-/* Claim the host's device `name` and show it. `node` is map()'s. 0 or -Exxx, as create() of a class. */
-int passthrough_claim(struct passthrough *p, const char *name, const struct pass_way *way, int node);
+/* Claim the host's device `name`. 0 or -Exxx, as create() of a class. */
+int passthrough_claim(struct passthrough *p, const char *name);
+
+/* Show it, once all of the VM's are claimed: they may share pages. `node` is map()'s. 0 or -Exxx, as create(). */
+int passthrough_give(struct passthrough *p, struct pass_claim *claim, const struct pass_way *way, int node);
 
 /* Room for so many claims, before the first one. 0 or -Exxx, as create() of a class; `who` asks for them. */
 int passthrough_make_room(struct passthrough *p, uint32_t count, const char *who);

@@ -274,11 +274,11 @@ static void test_pages(void **state)
 	struct hostdev virtio = found("/soc/virtio@1200"), alone = found("/soc/alone@2100");
 
 	(void)state;
-	assert_true(hostdev_shares_page(&virtio, 0x1000));
-	assert_true(hostdev_shares_page(&virtio, 0x1fff));
-	assert_false(hostdev_shares_page(&alone, 0x2000));
-	assert_true(hostdev_shares_page(&alone, 0x3000));
-	assert_true(hostdev_shares_page(&alone, 0x2c007000));
+	assert_true(hostdev_shares_page(&virtio, 0x1000, NULL));
+	assert_true(hostdev_shares_page(&virtio, 0x1fff, NULL));
+	assert_false(hostdev_shares_page(&alone, 0x2000, NULL));
+	assert_true(hostdev_shares_page(&alone, 0x3000, NULL));
+	assert_true(hostdev_shares_page(&alone, 0x2c007000, NULL));
 }
 
 int main(void)

@@ -127,6 +127,16 @@ static int create(const char *path)
 	return device_create(&vm, &passthrough_class);
 }
 
+static void make(const char *path, uint64_t size)
+{
+	used = fake_pass.forwarded = 0;
+	memset(&vm.bus, 0, sizeof(vm.bus));
+	mmio_init(&vm.bus);
+	vm.config.ram_size = size;
+	assert_int_equal(create(path), 0);
+	assert_int_equal(passthrough_class.finish(vm.devices), 0);
+}
+
 static void and (const char *path)
 {
 	memcpy(paths + used, path, strlen(path) + 1U);
@@ -160,19 +170,63 @@ static void test_pages(void **state)
 			    "vm web: passthrough /soc/mmc@50000800: interrupt 53 is 145, by edges");
 }
 
-/* Two of one page each get a page of the window, with their own part in it. */
+/* Another device is in the page: the VM has its own part of it only. */
 static void test_window(void **state)
+{
+	(void)state;
+	vm.config.trusted_dma = true;
+	assert_int_equal(create("/soc/virtio@a000200"), 0);
+	assert_int_equal(fake_pass.mapped, 0);
+	assert_non_null(mmio_find(&vm.bus, WINDOW + 0x200));
+	assert_null(mmio_find(&vm.bus, WINDOW + 0x1fc));
+	assert_null(mmio_find(&vm.bus, WINDOW + 0x400));
+}
+
+/* All that is in the page is the VM's: each of them is mapped, in a page of the window. */
+static void test_own_page(void **state)
 {
 	(void)state;
 	vm.config.trusted_dma = true;
 	and("/soc/virtio@a000200");
 	assert_int_equal(create("/soc/virtio@a000000"), 0);
+	assert_int_equal(fake_pass.mapped, 2);
+	assert_int_equal(fake_pass.page[0].ipa, WINDOW);
+	assert_int_equal(fake_pass.page[1].ipa, WINDOW + PAGE_SIZE);
+	assert_int_equal(fake_pass.page[0].pa, 0xa000000);
+	assert_int_equal(fake_pass.page[1].pa, 0xa000000);
+	assert_null(mmio_find(&vm.bus, WINDOW + 0x200));
+}
+
+/* What else is in the page is a place of virtio-mmio without a device; with one, or claimed by another, it counts. */
+static void test_empty_place(void **state)
+{
+	struct hostdev other;
+
+	(void)state;
+	vm.config.trusted_dma = true;
+	memcpy(fake_pass.registers, "virt", 4);
+	fake_pass.registers[8] = 2;
+	assert_int_equal(create("/soc/virtio@a000200"), 0);
 	assert_int_equal(fake_pass.mapped, 0);
-	assert_non_null(mmio_find(&vm.bus, WINDOW + 0x200));
-	assert_null(mmio_find(&vm.bus, WINDOW + 0x1fc));
-	assert_null(mmio_find(&vm.bus, WINDOW + 0x400));
-	assert_non_null(mmio_find(&vm.bus, WINDOW + PAGE_SIZE));
-	assert_null(mmio_find(&vm.bus, WINDOW + PAGE_SIZE + 0x200));
+	device_destroy_all(&vm);
+
+	fake_pass.registers[8] = 0;
+	make("/soc/virtio@a000200", 0x10000000);
+	assert_int_equal(fake_pass.mapped, 1);
+	assert_int_equal(fake_pass.page[0].ipa, WINDOW);
+	device_destroy_all(&vm);
+
+	assert_null(hostdev_find("/soc/virtio@a000000", &other));
+	assert_null(hostdev_claim(&other, "other"));
+	make("/soc/virtio@a000200", 0x10000000);
+	assert_int_equal(fake_pass.mapped, 1);
+	hostdev_release(&other);
+	device_destroy_all(&vm);
+
+	fake_machine.bad = fake_pass.registers;
+	fake_machine.bad_size = 4;
+	make("/soc/virtio@a000200", 0x10000000);
+	assert_int_equal(fake_pass.mapped, 1);
 }
 
 /* In the way of the guest's RAM; alone in its page, so that this is mapped whole. */
@@ -340,16 +394,6 @@ static void test_never_quiet(void **state)
 	device_destroy_all(&vm);
 	assert_int_equal(fake_pass.quarantines, 1);
 	assert_false(vm.keeps_ram);
-}
-
-static void make(const char *path, uint64_t size)
-{
-	used = fake_pass.forwarded = 0;
-	memset(&vm.bus, 0, sizeof(vm.bus));
-	mmio_init(&vm.bus);
-	vm.config.ram_size = size;
-	assert_int_equal(create(path), 0);
-	assert_int_equal(passthrough_class.finish(vm.devices), 0);
 }
 
 /* The VM is destroyed, with RAM that one of its devices may still write to, and made anew with `size` bytes of RAM. */
@@ -698,6 +742,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_pages),
 		TEST(test_window),
+		TEST(test_own_page),
+		TEST(test_empty_place),
 		TEST(test_moved_out_of_ram),
 		TEST(test_accesses),
 		TEST(test_untrusted),
