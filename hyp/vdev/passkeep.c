@@ -39,7 +39,7 @@ void passkeep_put(const struct passthrough *p)
 	all_kept = kept;
 }
 
-static const struct pass_claim *find_claim_of_node(const struct passthrough *p, int node)
+static struct pass_claim *find_claim_of_node(const struct passthrough *p, int node)
 {
 	for (uint32_t i = 0; i < p->count; i++)
 		if (p->claim[i].dev.node == node)
@@ -71,6 +71,21 @@ static bool has_all(const struct kept *kept, const struct passthrough *p)
 	return true;
 }
 
+/* They are as their last owner has left them, until this one's first start: it may end before that. */
+static void mark_loud(const struct kept *kept, const struct passthrough *p)
+{
+	for (uint32_t i = 0; i < kept->count; i++) {
+		struct pass_claim *claim = find_claim_of_node(p, kept->node[i]);
+
+		if (claim)
+			claim->loud = true;
+		else
+			p->rest->loud = true;
+	}
+	if (kept->rest)
+		p->rest->loud = true;
+}
+
 /* Whether the RAM is out of quarantine. */
 static bool settle_kept(struct kept *kept, const struct passthrough *p)
 {
@@ -81,7 +96,10 @@ static bool settle_kept(struct kept *kept, const struct passthrough *p)
 		vm_end_quarantine(vm, &kept->ram);
 		return true;
 	}
-	return has_all(kept, p) && vm_adopt_ram(vm, &kept->ram);
+	if (!has_all(kept, p) || !vm_adopt_ram(vm, &kept->ram))
+		return false;
+	mark_loud(kept, p);
+	return true;
 }
 
 void passkeep_take(const struct passthrough *p)

@@ -186,13 +186,20 @@ struct vm_extent vm_quarantine_ram(struct vm *vm)
 	return ram;
 }
 
-void vm_end_quarantine(const struct vm *vm, const struct vm_extent *ram)
+/* What aborts holds nothing for the next owner to see. */
+void vm_scrub_block(pa_t block)
 {
-	for (uint64_t at = ram->pa; at < ram->pa + ram->size; at += BLOCK_SIZE) {
-		cache_scrub_block(hyp_window_open(pa(at)));
+	for (uint32_t from = 0; from < BLOCK_SIZE; from += SCRUB_PART) {
+		(void)cache_scrub(hyp_window_open(block) + from, SCRUB_PART);
 		hyp_window_close();
 		sched_preempt();
 	}
+}
+
+void vm_end_quarantine(const struct vm *vm, const struct vm_extent *ram)
+{
+	for (uint64_t at = ram->pa; at < ram->pa + ram->size; at += BLOCK_SIZE)
+		vm_scrub_block(pa(at));
 	badpage_give_back(pa(ram->pa), ram->size);
 	ram_use.quarantine -= ram->size;
 	ram_release(pa(ram->pa), ram->size);
@@ -210,16 +217,6 @@ bool vm_adopt_ram(struct vm *vm, const struct vm_extent *ram)
 	log_info("vm %s: the %llu MiB at 0x%llx that its devices may still write to are its own", vm->config.name,
 		 (unsigned long long)(ram->size >> 20), (unsigned long long)ram->pa);
 	return true;
-}
-
-/* What aborts holds nothing for the next owner to see. */
-void vm_scrub_block(pa_t block)
-{
-	for (uint32_t from = 0; from < BLOCK_SIZE; from += SCRUB_PART) {
-		(void)cache_scrub(hyp_window_open(block) + from, SCRUB_PART);
-		hyp_window_close();
-		sched_preempt();
-	}
 }
 
 void vm_give_ram(struct vm *vm)

@@ -193,7 +193,7 @@ int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
 	return 0;
 }
 
-static uint32_t quarantined; /* blocks that are to be zeroed when they come out of quarantine */
+static uint32_t quarantined; /* parts of 128 KiB that are to be zeroed when they come out of quarantine */
 
 /* No VM of this test touches its RAM. */
 uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
@@ -583,7 +583,7 @@ static void test_direct(void **state)
 	assert_int_equal(vm->extent[0].pa, kept.pa);
 	assert_true(vm->keeps_ram);
 	kept = vm_quarantine_ram(vm);
-	quarantined = (uint32_t)(kept.size / MIB(2));
+	quarantined = (uint32_t)(kept.size / KIB(128));
 	vm_end_quarantine(vm, &kept);
 	assert_int_equal(quarantined, 0);
 	assert_int_equal(ram_use.quarantine, 0);

@@ -435,6 +435,26 @@ static void test_claimed_again(void **state)
 	vm.keeps_ram = false;
 }
 
+/* It is made anew and destroyed without a start in between: the device is what it was, and so is the quarantine. */
+static void test_claimed_and_never_started(void **state)
+{
+	(void)state;
+	vm.config.trusted_dma = true;
+	assert_int_equal(create("/soc/next@50000000"), 0);
+	make_anew("/soc/next@50000000", 0x10000000);
+	assert_int_equal(fake_pass.adoptions, 1);
+	device_destroy_all(&vm);
+	assert_int_equal(fake_pass.quarantines, 2);
+	make("/soc/eth@50020000", 0x10000000);
+	assert_int_equal(fake_pass.ends, 0);
+	assert_int_equal(fake_pass.adoptions, 1);
+	device_destroy_all(&vm);
+	make("/soc/next@50000000", 0x10000000);
+	assert_int_equal(fake_pass.ends, 0);
+	assert_int_equal(fake_pass.adoptions, 2);
+	vm.keeps_ram = false;
+}
+
 /* A device that did not answer, and now does: the RAM is anybody's. */
 static void test_reset_at_last(void **state)
 {
@@ -765,6 +785,7 @@ int main(void)
 		TEST(test_dtb_refused),
 		TEST(test_slow_reset),
 		TEST(test_claimed_again),
+		TEST(test_claimed_and_never_started),
 		TEST(test_reset_at_last),
 		TEST(test_lost_interrupt),
 		TEST(test_left_out),
