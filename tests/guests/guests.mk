@@ -4,7 +4,7 @@
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
-GUESTS := board coproc cpuon-race deadlines devmem entry exceptions freed gic gicshare gicsmp hostile hostirq isolation memerr mmio mmu model net pass pl011 pl031 pl061 psci reset rtos setway smp storm suspend talk testdev timer vfp vfpdisk virtio virtio_hostile virtio_net_hostile world
+GUESTS := board busmaster coproc cpuon-race deadlines devmem entry exceptions freed gic gicshare gicsmp hostile hostirq isolation memerr mmio mmu model net pass pl011 pl031 pl061 psci reset rtos setway smp storm suspend talk testdev timer vfp vfpdisk virtio virtio_hostile virtio_net_hostile world
 
 # Soft float: only the guests devmem, vfp, vfpdisk and world touch the VFP registers, in assembly of their own. With the MMU off all memory is
 # Strongly-ordered, where an unaligned access faults (DDI 0406C A3.2.2).
@@ -44,15 +44,19 @@ $(BUILD)/guests/entry-high.elf: $(BUILD)/guests/obj/entry.o $(GUEST_LIB_OBJS) $(
 	$(CROSS)gcc $(GUEST_CFLAGS) -nostdlib -Wl,-T,$(BUILD)/guests/high.lds -Wl,--build-id=none -o $@ $(filter %.o,$^) -lgcc
 guests: $(BUILD)/guests/entry-high.elf
 
-# The same program where a VM with trusted-dma has its RAM: the host's, on a QEMU of 512 MiB the first and the second piece.
+# The same programs where a VM with trusted-dma has its RAM: the host's, on a QEMU of 512 MiB the first and the second piece.
+DIRECT := busmaster-direct0 pass-direct0 pass-direct8
 $(BUILD)/guests/direct%.lds: tests/guests/lib/guest.lds
 	@mkdir -p $(@D)
 	sed 's/0x40010000/0x5$*010000/; s/0x41000000/0x5$*800000/' $< >$@
-$(BUILD)/guests/pass-direct%.elf: $(BUILD)/guests/obj/pass.o $(GUEST_LIB_OBJS) $(BUILD)/guests/direct%.lds
-	$(CROSS)gcc $(GUEST_CFLAGS) -nostdlib -Wl,-T,$(BUILD)/guests/direct$*.lds -Wl,--build-id=none -o $@ $(filter %.o,$^) -lgcc
-$(BUILD)/guests/pass-direct%.bin: $(BUILD)/guests/pass-direct%.elf
+define direct
+$(BUILD)/guests/$(1)-direct%.elf: $(BUILD)/guests/obj/$(1).o $(GUEST_LIB_OBJS) $(BUILD)/guests/direct%.lds
+	$(CROSS)gcc $(GUEST_CFLAGS) -nostdlib -Wl,-T,$(BUILD)/guests/direct$$*.lds -Wl,--build-id=none -o $$@ $$(filter %.o,$$^) -lgcc
+endef
+$(foreach g,busmaster pass,$(eval $(call direct,$(g))))
+$(DIRECT:%=$(BUILD)/guests/%.bin): %.bin: %.elf
 	$(CROSS)objcopy -O binary $< $@
-guests: $(BUILD)/guests/pass-direct0.bin $(BUILD)/guests/pass-direct8.bin
+guests: $(DIRECT:%=$(BUILD)/guests/%.bin)
 
 $(GUEST_BINS): %.bin: %.elf
 	$(CROSS)objcopy -O binary $< $@

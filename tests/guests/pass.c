@@ -3,7 +3,7 @@
  * Devices of the host, as a VM has them by its property `passthrough`: what its own registers read, in each width; that
  * what lies beside them in the same page is not there; its interrupt. The parameters say where: `at` and `size` of the
  * registers, `offset` and `value` of a word that is constant, `clock` is the interrupt of a PL031. With `fill` it is
- * the one that gets RAM after others: so many MiB of RAM keep for a second what is written there.
+ * the one that gets RAM after others: so many MiB of RAM keep for a second, or for `wait` ms, what is written there.
  */
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"
@@ -148,10 +148,10 @@ static uint32_t fill_or_count(uint32_t end, bool fill)
 
 static void test_ram(uint32_t mib)
 {
-	uint32_t end = (uint32_t)MACHINE_RAM_BASE + MIB(mib);
+	uint32_t end = ((uint32_t)__image_end & ~(MIB(2) - 1U)) + MIB(mib);
 
 	fill_or_count(end, true);
-	timer_delay(1000000);
+	timer_delay(1000U * param("wait=", 1000));
 	report_eq(fill_or_count(end, false), 0, "RAM keeps what is written there");
 }
 
