@@ -5,7 +5,8 @@
  * reads that back; of the slow one it reads zeroes. Before all that is a look at the buffers: of what has been before
  * its start nothing may come. "busmaster: ready" is said once many have ended well. Parameters: blk=, slow=, net= say
  * where the registers are, of version 2, 0: nowhere; end= is what happens then: 0 it goes on, 1 its watchdog finds that
- * it does not sleep any more, 2 it resets itself, both with its queues full.
+ * it does not sleep any more, 2 it resets itself, both with its queues full; says= is after how many requests it says
+ * that it works, 0: never.
  */
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/net.h"
@@ -199,11 +200,17 @@ static void work_until_ready(void)
 
 static void go_on(enum end end)
 {
+	uint32_t says = param("says=", 0), next = disk.requests + says;
+
 	printf("busmaster: ready\n");
 	if (end == RESETS)
 		psci_hvc(PSCI_SYSTEM_RESET, 0, 0, 0);
 	while (wrong == 0) {
 		serve();
+		if (says && disk.requests >= next) {
+			printf("busmaster: works\n");
+			next += says;
+		}
 		if (end == GOES_ON)
 			sleep();
 	}
