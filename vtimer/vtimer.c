@@ -9,7 +9,7 @@
 #include "hyp/run/irq.h"
 #include "hyp/lib/log.h"
 #include "hyp/lib/option.h"
-#include "hyp/run/world.h"
+#include "hyp/vm/hcr.h"
 #include "hyp/vm/machine.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -33,7 +33,7 @@ static void see_wfi(bool see)
 	if (!vcpu)
 		return;
 	vcpu->trap_wfi = see || vcpu->vm->config.watchdog_ms;
-	world_set_wait_traps(&vcpu->thread);
+	hcr_set_wait_traps(&vcpu->thread);
 }
 
 static void check_expired(struct timer *timer)

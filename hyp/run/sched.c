@@ -27,6 +27,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/run/world.h"
+#include "hyp/vm/hcr.h"
 
 #define SLICE_HZ     100U /* time slices a second where threads share a CPU */
 #define SIBLINGS_MAX 8U   /* threads looked at for one of the same VM */
@@ -60,7 +61,7 @@ void sched_check_slice(void)
 	if (cpu->ready && cpu->thread && !cpu->slice_end)
 		begin_slice(cpu, timer_now());
 	if (cpu->thread)
-		world_set_wait_traps(cpu->thread);
+		hcr_set_wait_traps(cpu->thread);
 }
 
 /* The running thread has had its time. It is still cpu->thread, until choose_thread() or rotate_thread(). */
@@ -629,7 +630,7 @@ static void idle_wait(struct percpu *cpu)
 		wfi(); /* wakes for masked interrupts too (B1.8.14); the next round takes them */
 		return;
 	}
-	owner = world_take_abort(cpu); /* or it would wake every WFI, and at last be another guest's */
+	owner = hcr_take_abort(cpu); /* or it would wake every WFI, and at last be another guest's */
 	if (owner)
 		sched_wake(owner);
 }

@@ -15,19 +15,7 @@ struct thread;
  */
 void world_switch(struct percpu *cpu, struct thread *next);
 
-/*
- * If the guest of `running`, this CPU's, is loaded, let its WFI and WFE trap, or not: WFI gives the CPU up where it has
- * other threads, WFE where one of its priority waits. Who has a CPU alone waits in the hardware, without an exit.
- */
-void world_set_wait_traps(struct thread *running);
-
 /* Take all state of a vCPU's thread out of this CPU, timers included, so that another one can go on with it. */
 void world_unload(struct thread *thread);
-
-/*
- * ISR.A is set, in HYP: take the asynchronous abort, and give it to the guest that is loaded. Returns that one's
- * thread, which may sleep; NULL: the abort is nobody's, and has been logged.
- */
-struct thread *world_take_abort(struct percpu *cpu);
 
 #endif

@@ -15,9 +15,8 @@
 #include "coproc/coproc.h"
 #include "coproc/extra.h"
 #include "hyp/arm/switch.h"
-#include "hyp/lib/log.h"
-#include "hyp/host/merrsr.h"
 #include "hyp/run/world.h"
+#include "hyp/vm/hcr.h"
 #include "hyp/vm/switch.h"
 #include "hyp/vm/vm.h"
 #include "mm/tlb.h"
@@ -36,35 +35,6 @@ CHECK(vbar, 42);
 CHECK(tpidrprw, 46);
 CHECK(csselr, 47);
 CHECK(sctlr, 48);
-
-/* `hcr` with the traps that fit who else wants this CPU: also one of less priority gets it while the guest waits. */
-static inline uint32_t with_wait_traps(uint32_t hcr, const struct percpu *cpu, const struct vcpu *vcpu)
-{
-	uint32_t ready = cpu->ready;
-
-	if (likely(ready))
-		return ready >> vcpu->thread.priority ? hcr | HCR_TWI | HCR_TWE : (hcr & ~HCR_TWE) | HCR_TWI;
-	hcr &= ~HCR_TWE;
-	return cpu->assigned <= 1 && !vcpu->trap_wfi ? hcr & ~HCR_TWI : hcr | HCR_TWI;
-}
-
-static void update_wait_traps(const struct percpu *cpu, struct vcpu *vcpu)
-{
-	uint32_t hcr = with_wait_traps(vcpu->hcr, cpu, vcpu);
-
-	if (vcpu->hcr == hcr)
-		return;
-	vcpu->hcr = hcr;
-	write_hcr(hcr & (read_hcr() | ~HCR_VA)); /* it may have taken the abort */
-}
-
-void world_set_wait_traps(struct thread *running)
-{
-	struct percpu *cpu = this_cpu();
-
-	if (cpu->loaded == vcpu_of(running))
-		update_wait_traps(cpu, cpu->loaded);
-}
 
 /*
  * What of a vCPU is in the hardware of the CPU where it is loaded. Each part has three functions: save_PART() and
@@ -199,7 +169,7 @@ static inline void take_tlb(const struct percpu *cpu, struct vcpu *vcpu)
  */
 static inline void restore_world(struct percpu *cpu, struct vcpu *vcpu)
 {
-	uint32_t hcr = with_wait_traps(vcpu->hcr, cpu, vcpu);
+	uint32_t hcr = vcpu_wait_traps(vcpu->hcr, cpu, vcpu);
 
 	vcpu->hcr = hcr;
 	write_sctlr(SCTLR_RESET);
@@ -218,21 +188,6 @@ static inline void restore_world(struct percpu *cpu, struct vcpu *vcpu)
 	isb();
 }
 
-struct thread *world_take_abort(struct percpu *cpu)
-{
-	static struct log_budget budget;
-
-	if (!abort_window())
-		return NULL;
-	merrsr_say();
-	if (cpu->loaded)
-		vcpu_pend_abort(cpu->loaded);
-	else if (log_ratelimit(&budget))
-		log_err("host: CPU %u had an asynchronous abort that is no guest's: memory or a device has failed",
-			(unsigned)cpu->head.id);
-	return cpu->loaded ? &cpu->loaded->thread : NULL;
-}
-
 /*
  * What the guest has begun here is complete (DSB) before another one comes, and if it was told so by then that this has
  * failed (ISR.A), the abort is its own: on the way into the next guest it would be that one's (HCR.AMO, B1.8.7).
@@ -241,7 +196,7 @@ static void switch_vcpu(struct percpu *cpu, struct vcpu *next)
 {
 	dsb();
 	if (unlikely(read_isr() & ISR_A))
-		world_take_abort(cpu);
+		hcr_take_abort(cpu);
 	if (likely(cpu->loaded))
 		save_world(cpu->loaded);
 	cpu->loaded = next;
@@ -266,7 +221,7 @@ void world_switch(struct percpu *cpu, struct thread *next)
 	struct vcpu *vcpu = vcpu_of(next);
 
 	if (unlikely(cpu->loaded == vcpu))
-		update_wait_traps(cpu, vcpu);
+		hcr_update_wait_traps(cpu, vcpu);
 	else if (likely(!next->detached))
 		switch_vcpu(cpu, vcpu);
 }

@@ -123,6 +123,17 @@ static inline void vcpu_served_devices(struct vcpu *vcpu, uint64_t ticks)
 	__atomic_store_n(&vcpu->device_ticks, vcpu->device_ticks + ticks, __ATOMIC_RELAXED);
 }
 
+/* `hcr` with the traps that fit who else wants this CPU: also one of less priority gets it while the guest waits. */
+static inline uint32_t vcpu_wait_traps(uint32_t hcr, const struct percpu *cpu, const struct vcpu *vcpu)
+{
+	uint32_t ready = cpu->ready;
+
+	if (likely(ready))
+		return ready >> vcpu->thread.priority ? hcr | HCR_TWI | HCR_TWE : (hcr & ~HCR_TWE) | HCR_TWI;
+	hcr &= ~HCR_TWE;
+	return cpu->assigned <= 1 && !vcpu->trap_wfi ? hcr & ~HCR_TWI : hcr | HCR_TWI;
+}
+
 /* Give the loaded vCPU an asynchronous abort, which its guest takes when it unmasks them (B1.9.9). */
 static inline void vcpu_pend_abort(struct vcpu *vcpu)
 {

@@ -24,6 +24,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/run/world.h"
+#include "hyp/vm/hcr.h"
 
 #define VCPUS      16U
 #define WORK_MINE  (1U << 0) /* bits that are not the scheduler's */
@@ -94,14 +95,14 @@ void world_unload(struct thread *leaving)
 	unloaded++;
 }
 
-struct thread *world_take_abort(struct percpu *cpu)
+struct thread *hcr_take_abort(struct percpu *cpu)
 {
 	assert_true(read_isr() & ISR_A);
 	fake_machine.reg[SYSREG_isr] = 0;
 	return loaded[cpu->head.id];
 }
 
-void world_set_wait_traps(struct thread *running)
+void hcr_set_wait_traps(struct thread *running)
 {
 	assert_ptr_equal(running, percpu[cpu_id()].thread);
 }

@@ -31,6 +31,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/run/world.h"
+#include "hyp/vm/hcr.h"
 
 #define CPUS      4U
 #define VCPUS     14U
@@ -115,13 +116,13 @@ void world_unload(struct thread *leaving)
 		loaded[cpu_id()] = NULL;
 }
 
-struct thread *world_take_abort(struct percpu *cpu)
+struct thread *hcr_take_abort(struct percpu *cpu)
 {
 	(void)cpu;
 	return NULL;
 }
 
-void world_set_wait_traps(struct thread *running)
+void hcr_set_wait_traps(struct thread *running)
 {
 	assert_ptr_equal(running, percpu[cpu_id()].thread);
 }

@@ -18,6 +18,7 @@
 #include "hyp/lib/log.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/run/world.h"
+#include "hyp/vm/hcr.h"
 #include "hyp/vm/switch.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
@@ -399,9 +400,9 @@ static void wait_traps_by_who_waits(void **state)
 		percpu[0].assigned = rows[i].assigned;
 		percpu[0].ready = rows[i].ready;
 		vcpu[0].trap_wfi = rows[i].watched;
-		world_set_wait_traps(&vcpu[0].thread);
+		hcr_set_wait_traps(&vcpu[0].thread);
 		assert_int_equal(read_hcr() & (HCR_TWI | HCR_TWE), rows[i].traps);
-		world_set_wait_traps(&vcpu[1].thread); /* it is not in the hardware */
+		hcr_set_wait_traps(&vcpu[1].thread); /* it is not in the hardware */
 		assert_int_equal(vcpu[1].hcr, HCR_VM);
 	}
 }
@@ -431,14 +432,14 @@ static void abort_in_idle(void **state)
 {
 	(void)state;
 	async_abort();
-	assert_null(world_take_abort(&percpu[0]));
+	assert_null(hcr_take_abort(&percpu[0]));
 	vcpu_load(&vcpu[0]);
 	async_abort();
 	window_shut = true;
-	assert_null(world_take_abort(&percpu[0]));
+	assert_null(hcr_take_abort(&percpu[0]));
 	assert_false((vcpu[0].hcr | read_hcr()) & HCR_VA);
 	window_shut = false;
-	assert_ptr_equal(world_take_abort(&percpu[0]), &vcpu[0].thread);
+	assert_ptr_equal(hcr_take_abort(&percpu[0]), &vcpu[0].thread);
 	assert_true(vcpu[0].hcr & read_hcr() & HCR_VA);
 	assert_ptr_equal(percpu[0].loaded, &vcpu[0]);
 }

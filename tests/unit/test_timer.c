@@ -18,7 +18,7 @@
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
 #include "hyp/lib/option.h"
-#include "hyp/run/world.h"
+#include "hyp/vm/hcr.h"
 #include "hyp/vm/vm.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
@@ -70,7 +70,7 @@ void gic_probe_level(uint32_t id)
 static struct vm vm;
 static struct vcpu vcpu;
 
-void world_set_wait_traps(struct thread *running)
+void hcr_set_wait_traps(struct thread *running)
 {
 	assert_ptr_equal(running, &vcpu.thread);
 }
