@@ -229,7 +229,7 @@ dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; th
 	$(Q)tools/dist $(DIST)
 
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench tests/fuzz -name '*.[ch]')
-check: deps ## format, direction of includes and of calls, names of functions, licenses, names in documents, who writes live tables, headers alone, cppcheck, shellcheck, pyflakes, warnings as errors
+check: deps ## format, direction of includes and of calls, names of functions, licenses, names in documents, who writes live tables, headers alone, gcc -fanalyzer, cppcheck, shellcheck, pyflakes, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)
 	tools/check-includes
@@ -240,12 +240,20 @@ check: deps ## format, direction of includes and of calls, names of functions, l
 	tools/check-docs
 	tools/registers --check
 	$(Q)echo "  TABLES"; ! grep -rnE '(pte_write|write_tlbi[a-z]*)\(' --include='*.c' --include='*.h' $(ROOMS) | grep -vE '^(mm/tlb|hyp/arm/include/arm/pte)\.h'
+	$(Q)$(MAKE) --no-print-directory -j2 $(ANALYZED)
 	tools/check-headers $(CC) $(CPPFLAGS) $(CFLAGS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 	--suppressions-list=tools/cppcheck.txt -I. -Ihyp/arm/include -I$(DEPINC) -D__arm__ -DVIRT7_VERSION='""' \
 	$(ROOMS)
 	shellcheck -S warning -e SC1007,SC2054 $(SHELL_SCRIPTS)
 	pyflakes3 $(PYTHON_SCRIPTS)
+
+# gcc's analyzer looks at a source again when it or a header of it has changed.
+ANALYZED := $(SRCS:%.c=$(BUILD)/analyzed/%.ok)
+$(BUILD)/analyzed/%.ok: %.c Makefile
+	@mkdir -p $(@D)
+	$(Q)echo "  ANALYZE $<"; $(CC) $(CPPFLAGS) -DVIRT7_VERSION='""' $(CFLAGS) -fanalyzer -MMD -MP -MF $(@:.ok=.d) -MT $@ -S $< -o /dev/null && touch $@
+-include $(ANALYZED:.ok=.d)
 
 # Sources of each kind; each says its license.
 LICENSED := $(shell find $(ROOMS) dts tests -name '*.[chS]' -o -name '*.def' -o -name '*.mk' -o -name '*.py' -o -name '*.lds' -o -name '*.dts' -o -name '*.its' -o -name '*.pml') \

@@ -547,6 +547,7 @@ static void clear_entries(struct s2 *s2, uint64_t which, uint64_t keep)
 	for (ipa_t at = ipa(0); next_block(s2, &at, &to, which); at = ipa_add(at, BLOCK_SIZE)) {
 		uint64_t *entry = s2_l2_entry(s2, at, true);
 
+		assume(entry); /* next_block() has found its table */
 		pte_break(entry, *entry & keep, s2->vttbr);
 	}
 	s2->blocks = 0;
@@ -567,6 +568,7 @@ static void free_pages(struct s2 *s2)
 	for (ipa_t at = ipa(0); next_block(s2, &at, &to, S2_RAM_TABLE); at = ipa_add(at, BLOCK_SIZE)) {
 		uint64_t *entry = s2_l2_entry(s2, at, true);
 
+		assume(entry);
 		free_table(*entry);
 		*entry = 0;
 	}

@@ -21,6 +21,9 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* It is so, which the compiler and its analyzer cannot know. */
+#define assume(x)   ((x) ? (void)0 : __builtin_unreachable())
+
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define KIB(n) ((n)*UINT32_C(1024))

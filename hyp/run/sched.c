@@ -239,6 +239,7 @@ static void __attribute__((noinline)) leave_to_best(struct percpu *cpu, struct t
 {
 	struct thread *next = choose_thread(cpu, now);
 
+	assume(next); /* a more urgent one is ready */
 	hand_over(cpu, thread, next);
 	begin_turn(cpu, next, now);
 	switch_thread(cpu, &thread->sp, next);

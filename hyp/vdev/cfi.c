@@ -177,8 +177,8 @@ static void store_word(uint64_t *buffer, uint32_t at, uint32_t value, uint32_t s
 {
 	uint8_t *to = (uint8_t *)buffer + at;
 
-	for (uint32_t i = 0; i < size; i++)
-		to[i] &= (uint8_t)(value >> 8U * i);
+	for (uint32_t i = 0; i < size; i++, value >>= 8)
+		to[i] &= (uint8_t)value;
 }
 
 static void write_data(struct cfi *cfi, uint32_t offset, uint32_t value, uint32_t size)
