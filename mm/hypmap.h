@@ -57,7 +57,7 @@ uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address);
 void hyp_window_close_at(enum hyp_window window);
 
 /*
- * The same for a window that is left as it is behind its use: mostly it shows that block already, and nothing is to be
+ * Open a window that is left as it is behind its use: mostly it shows that block already, and nothing is to be
  * done. The caller knows whose the block is now; who had it shown before may have lost it since.
  */
 uint8_t *hyp_window_show(enum hyp_window window, pa_t address);

@@ -25,8 +25,8 @@
 #define S2_RAM_TABLE BIT64(55)
 
 /*
- * Likewise: of a block with bad pages. There are two tables then, one behind the other in the heap: stage 2's, and one
- * by which HYP sees the same pages in its windows.
+ * Another ignored bit: the table is of a block with bad pages. There are two tables then, one behind the other in the
+ * heap: stage 2's, and one by which HYP sees the same pages in its windows.
  */
 #define S2_SPLIT BIT64(56)
 

@@ -97,7 +97,7 @@ static inline void vgic_lr_write(uint32_t lr, uint32_t value)
 	io_write32(gic_gich + GICH_LR0 + 4U * lr, value);
 }
 
-/* The same where other vCPUs must know: what is pending from now on was elsewhere before. */
+/* vgic_lr_write() where other vCPUs must know: what is pending from now on was elsewhere before. */
 static inline void vgic_lr_note(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
 	vgic_lr_write(lr, value);

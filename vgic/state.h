@@ -65,7 +65,7 @@ struct vgic_cpu {
 	struct vgic_irq irq[VGIC_PRIVATE];
 	struct vgic_irq *hw_irq; /* the private interrupt that the hardware backs */
 	bool hw_active;          /* its physical twin was, when the vCPU was saved */
-	bool hw_waits;           /* likewise: it had fired, and the guest had not ended it */
+	bool hw_waits;           /* its twin had fired then, and the guest had not ended it */
 	bool hw_left;            /* its twin may be active, from before a reset */
 	uint32_t enabled;        /* of the private interrupts; SGIs always are */
 	uint32_t group1;         /* of these, too */

@@ -70,7 +70,8 @@ bool console_putc(struct console_stream *stream, uint8_t c);
 /* The next character typed for this stream, or -1. */
 int console_getc(struct console_stream *stream);
 
-/* The same of up to `len` characters at once. Returns how many there was room for, or had been typed. */
+/* Up to `len` characters at once. console_put() returns how many there was room for, console_get() how many had been
+ * typed. */
 uint32_t console_put(struct console_stream *stream, const uint8_t *bytes, uint32_t len);
 uint32_t console_get(struct console_stream *stream, uint8_t *bytes, uint32_t len);
 

@@ -27,7 +27,7 @@ bool shell_sleep_ms(uint32_t ms);
 /* The VM called `name`; NULL: there is none. */
 struct vm *shell_look_up_vm(const char *name);
 
-/* The same; NULL after one line that says that there is none. */
+/* The VM called `name`; NULL after one line that says that there is none. */
 struct vm *shell_find_vm(const char *name);
 
 /* A console, by its VM's name or by its own. NULL after one line that says that there is none. */
@@ -36,7 +36,7 @@ struct console_stream *shell_find_console(const char *name);
 /* Leave the shell: the screen to `target`, or with NULL to whom it was before. */
 void shell_leave(struct console_stream *target);
 
-/* Likewise, the screen to all. */
+/* Leave the shell: the screen to all. */
 void shell_share(void);
 
 /* Commands; `args` are the words behind the command's name, `count` of them. */

@@ -73,7 +73,7 @@ bool dt_has_string(const struct dt_prop *property, const char *text);
  */
 bool dt_reg(const struct dt_node *node, uint32_t index, struct host_range *out);
 
-/* The same for the node at `offset`, wherever it is, by a walk of its own: for what is needed once. */
+/* dt_reg() for the node at `offset`, wherever it is, by a walk of its own: for what is needed once. */
 bool dt_reg_at(const void *fdt, int offset, uint32_t index, struct host_range *out);
 
 /* Whether what the node writes to goes to the address that the CPU has it at: the dma-ranges of all buses above say so.
@@ -107,7 +107,7 @@ struct dt_irq dt_first_irq(const struct dt_node *node);
  */
 uint32_t dt_route_irq(const void *fdt, const struct dt_irq *irq, int gic);
 
-/* The same, to the cells that the GIC has for it. False: it does not arrive. */
+/* Follow the interrupt to the cells that the GIC has for it. False: it does not arrive. */
 bool dt_follow_irq(const void *fdt, struct dt_irq *irq, int gic);
 
 /*

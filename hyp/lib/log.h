@@ -15,7 +15,7 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 /* Print one line at `level`; at most LOG_LINE_MAX characters, longer ones are cut. */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same line, but for the log only: it is not shown. */
+/* A line for the log only: it is not shown. */
 void log_keep(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* As snprintf(), without floating point; returns the length of what has been written, cut or not. */

@@ -16,7 +16,7 @@ struct foreign {
 /* `head` is the file's beginning, `len` bytes of it. NULL: nothing that is known. */
 const struct foreign *foreign_find(const uint8_t *head, size_t len);
 
-/* The same for something that is no kernel: kernels are known, too. */
+/* foreign_find() for something that is no kernel: kernels are known, too. */
 const struct foreign *foreign_name(const uint8_t *head, size_t len);
 
 #endif

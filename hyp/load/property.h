@@ -36,7 +36,7 @@ struct property {
 	const char *name;
 	/* PROPERTY_OWN: NULL, or what is wrong and what to do. Called only where the property is present. */
 	const char *(*parse)(struct device *device, const struct bundle *b, int node, const char *name);
-	const char *missing; /* the same where it is absent; NULL: optional */
+	const char *missing; /* what is wrong where it is absent, and what to do; NULL: optional */
 	enum property_kind kind;
 	uint16_t offset, size;    /* of the field */
 	uint64_t low, high, step; /* the least and the most, and what divides it; step 0: anything does */

@@ -50,10 +50,10 @@ int image_stream_seek(struct image_stream *s, size_t pos);
 /* Exactly `len` bytes into `buf`, from where the stream stands. Errors as image_stream_seek(). */
 int image_stream_read(struct image_stream *s, void *buf, size_t len);
 
-/* The same into guest RAM, visible to a guest with caches off. Also -EFAULT where that is not the VM's RAM. */
+/* `len` bytes into guest RAM, visible to a guest with caches off. -EFAULT, too, where that is not the VM's RAM. */
 int image_stream_load(struct image_stream *s, struct vm *vm, ipa_t to, size_t len);
 
-/* The same into zlib's crc32(), which starts at *crc. */
+/* `len` bytes through zlib's crc32(), which starts at *crc. Errors as image_stream_seek(). */
 int image_stream_crc(struct image_stream *s, size_t len, uint32_t *crc);
 
 #endif

@@ -43,7 +43,8 @@ struct vm_config {
 	bool quiet; /* load without progress lines: a guest that resets without end must not fill the console */
 	const char *bootargs;                     /* into the bundle; "" where absent */
 	struct bundle_image kernel, ramdisk, fdt; /* name is NULL where absent */
-	struct bundle_image passthrough_dtb;      /* the same; devices of the host as Xen's users describe them */
+	struct bundle_image
+		passthrough_dtb; /* devices of the host as Xen's users describe them; name is NULL where absent */
 
 	/* Not from the bundle: vmcfg_next() leaves 0, who creates the VM sets them, the generated device tree says
 	 * them. */

@@ -19,7 +19,7 @@ typedef bool (*irq_fn)(uint32_t id, void *arg);
  */
 void irq_register(uint32_t id, irq_fn fn, void *arg);
 
-/* The same for a device that virt7 begins to drive when VMs may have theirs: -EBUSY where somebody handles `id`. */
+/* irq_register() for a device that virt7 begins to drive when VMs may have theirs: -EBUSY where `id` has a handler. */
 int irq_register_spi(uint32_t id, irq_fn fn, void *arg);
 
 /*

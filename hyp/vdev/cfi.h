@@ -55,7 +55,7 @@ static inline bool cfi_is_array(const struct cfi *cfi)
 /* A read of `size` bytes (1, 2, 4) at `offset`, naturally aligned, where cfi_is_array() is false. */
 uint32_t cfi_read(const struct cfi *cfi, uint32_t offset, uint32_t size);
 
-/* A write likewise, in any state. */
+/* A write of `size` bytes (1, 2, 4) at `offset`, naturally aligned, in any state. */
 void cfi_write(struct cfi *cfi, const struct cfi_memory *memory, void *bank, uint32_t offset, uint32_t value,
 	       uint32_t size);
 

@@ -30,8 +30,8 @@ void crash_note(struct vcpu *vcpu);
 void crash_end(struct vm *vm);
 
 /*
- * The same for a VM that is to be restarted, on the thread of the vCPU that will do so. True: it waits for `seconds`,
- * which the line says. False: there have been enough restarts, and this was said.
+ * A VM that is to be restarted has crashed; called on the thread of the vCPU that will restart it. True: it waits for
+ * `seconds`, which the line says. False: there have been enough restarts, and this was said.
  */
 bool crash_may_restart(struct vm *vm, uint32_t *seconds);
 

@@ -90,7 +90,7 @@ int guest_copy_out(struct guest_view *view, ipa_t to, const void *from, size_t l
  */
 bool guest_present(struct guest_view *view, ipa_t at, size_t len);
 
-/* The same of what is copied next: it is shown already, where it lies in one block. */
+/* guest_present() of what is copied next: it is shown already, where it lies in one block. */
 bool guest_show(struct guest_view *view, ipa_t at, size_t len);
 
 /* Where the view shows the block, or NULL: not now. */

@@ -24,8 +24,8 @@ struct vm;
 int memerr_page(pa_t at, bool async);
 
 /*
- * The same for what the VM sees at `at`. -EFAULT: that is not its RAM; -EPERM: devices of the host reach its RAM by
- * themselves (vm_is_direct()), so that nobody can keep them from the page.
+ * memerr_page() for what the VM sees at `at`. -EFAULT: that is not its RAM; -EPERM: devices of the host reach its RAM
+ * by themselves (vm_is_direct()), so that nobody can keep them from the page.
  */
 int memerr_guest_page(struct vm *vm, ipa_t at, bool async);
 

@@ -4,7 +4,7 @@
  *
  *   from                       to        by
  *   CREATED                    RUNNING   vmctl_boot()
- *   CREATED                    OFF       likewise, where its images cannot be loaded
+ *   CREATED                    OFF       vmctl_boot(): its images cannot be loaded
  *   CREATED                    BROKEN    vmctl_break(): no CPU is left for its vCPUs
  *   CREATED, OFF, CRASHED      STOPPING  vmctl_start()
  *   STOPPING to restart        STOPPING  vmctl_start(), vmctl_reset(): at once, without what is left of the wait
@@ -13,9 +13,9 @@
  *   PAUSED                     STOPPING  vmctl_reset(), vmctl_stop()
  *   PAUSED, STOPPING to pause  RUNNING   vmctl_resume()
  *   STOPPING                   RUNNING   the last vCPU at the checkpoint: a start or reset whose images load
- *   STOPPING                   PAUSED    likewise: a pause
- *   STOPPING                   OFF       likewise: power-off, or a start or reset that failed
- *   STOPPING                   CRASHED   likewise: a crash
+ *   STOPPING                   PAUSED    the last vCPU at the checkpoint: a pause
+ *   STOPPING                   OFF       the last vCPU at the checkpoint: power-off, or a start or reset that failed
+ *   STOPPING                   CRASHED   the last vCPU at the checkpoint: a crash
  *   CREATED, OFF, CRASHED,     ENDING    vmctl_end(): it is taken apart
  *   BROKEN
  *

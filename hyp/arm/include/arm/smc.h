@@ -16,7 +16,7 @@ static inline uint32_t smc_call(uint32_t id, uint32_t a, uint32_t b, uint32_t c)
 	return r0;
 }
 
-/* The same by HVC, without arguments: from PL1 only, because HYP would take its own. */
+/* A call by HVC, without arguments: from PL1 only, because HYP would take its own. */
 static inline uint32_t hvc_call(uint32_t id)
 {
 	register uint32_t r0 __asm__("r0") = id;
