@@ -13,7 +13,7 @@ struct vcpu;
  */
 void hcr_set_wait_traps(struct thread *running);
 
-/* The same for `vcpu`, which is loaded on `cpu`, this one. */
+/* Let WFI and WFE of `vcpu`, which is loaded on `cpu`, this one, trap or not: hcr_set_wait_traps(). */
 void hcr_update_wait_traps(const struct percpu *cpu, struct vcpu *vcpu);
 
 /*
