@@ -8,6 +8,7 @@
 
 #include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
+#include "hyp/run/sched.h"
 #include "hyp/vdev/passthrough.h"
 #include "hyp/vm/vm.h"
 #include "mm/hypmap.h"
@@ -127,8 +128,10 @@ int passthrough_map(struct passthrough *p, const struct pass_claim *claim, uint6
 	int ret = 0;
 
 	at = align_down(at, PAGE_SIZE);
-	for (uint64_t page = first; !ret && page < end; page += PAGE_SIZE)
+	for (uint64_t page = first; !ret && page < end; page += PAGE_SIZE) {
 		ret = map_page(p, claim, at + (page - first), page, part);
+		sched_preempt();
+	}
 	return ret;
 }
 
