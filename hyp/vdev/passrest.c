@@ -25,9 +25,9 @@
 struct rest_walk {
 	struct passthrough *p;
 	struct pass_rest *rest;
-	int cut;     /* depth of that one; 0: none */
-	bool counts; /* only count what is not given, so that there is room for it */
-	uint32_t regs, marks;
+	int cut;              /* depth of that one; 0: none */
+	bool counts;          /* only count what is not given, so that there is room for it */
+	uint32_t regs, marks; /* how many there are, at most */
 };
 
 static void say_withheld(const struct passthrough *p, const char *path, const char *why)
@@ -92,9 +92,9 @@ static int visit_foreign(const struct dt_node *node, void *arg)
 	bool below = is_below_cut(walk, node);
 
 	if (!below) {
+		walk->marks++; /* any of them may turn out not to fit */
 		if (node->depth == 0 || judge_device(walk->p, node, &dev, &why) == HOSTDEV_GIVEN)
 			return 0;
-		walk->marks++;
 		walk->cut = node->depth;
 	}
 	note_regs(walk, node);
@@ -143,9 +143,10 @@ static const char *show_regs(struct passthrough *p, const struct hostdev *dev)
 		const struct host_range *reg = &dev->reg[i];
 
 		for (uint64_t page = align_down(reg->base, PAGE_SIZE); !ret && page < reg->base + reg->size;
-		     page += PAGE_SIZE)
+		     page += PAGE_SIZE) {
 			ret = show_register_page(p, reg, page);
-		sched_preempt();
+			sched_preempt();
+		}
 	}
 	return !ret             ? NULL
 	       : ret == -EINVAL ? "its reg is not of whole words, and shares a page with others"
@@ -187,7 +188,7 @@ static int visit_given(const struct dt_node *node, void *arg)
 		return 0;
 	}
 	walk->cut = node->depth;
-	if (fate != HOSTDEV_DISABLED && walk->rest->mark_count < walk->marks + REST_MARKS_MORE)
+	if (fate != HOSTDEV_DISABLED)
 		walk->rest->mark[walk->rest->mark_count++] = (struct rest_mark){node->offset, fate == HOSTDEV_ABSENT};
 	return 0;
 }
@@ -263,8 +264,7 @@ static void announce_rest(const struct passthrough *p)
 
 static int allocate_rest(struct passthrough *p, const struct rest_walk *count)
 {
-	size_t marks = (count->marks + REST_MARKS_MORE) * sizeof(struct rest_mark),
-	       foreign = count->regs * sizeof(struct host_range);
+	size_t marks = count->marks * sizeof(struct rest_mark), foreign = count->regs * sizeof(struct host_range);
 	struct pass_rest *rest;
 	uint32_t order = page_order(sizeof(*rest) + foreign + marks);
 

@@ -6,8 +6,7 @@
 #include "hyp/vdev/passthrough.h"
 #include "vgic/state.h"
 
-#define REST_QUIET_MAX  32U
-#define REST_MARKS_MORE 32U /* nodes that turn out not to fit */
+#define REST_QUIET_MAX 32U
 
 /* A node that the VM has not, with all below it. */
 struct rest_mark {
