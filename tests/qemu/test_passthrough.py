@@ -445,6 +445,12 @@ class Frames(threading.Thread):
             time.sleep(0.01)
 
 
+def wait_for_ram(run, name):
+    """Until that VM has given its RAM back: only then the next one has the same, where its image is linked for."""
+    while not re.search(rf"^{name} +0 MiB", command(run, "mem"), re.M):
+        pass
+
+
 ENDS = {  # what the owner does once it is at work, words of its own, the shell's lines that end it; whether others get its RAM
     "stop": (0, "", ("vm stop -f owner",), True),
     "reset": (0, "", ("vm reset -f owner",), False),
@@ -484,8 +490,11 @@ def test_owner_ends(virt7, mkbundle, tmp_path, end):
         if changes_hands:
             while end == "crash" and not re.search("^owner +crashed ", command(run, "vm list"), re.M):
                 pass
+            if end != "destroy":
+                wait_for_ram(run, "owner")
             run.send("vm start probe\r")
             run.expect("virt7: vm probe: off\r")
+            wait_for_ram(run, "probe")
             if end == "destroy":
                 command(run, "vm create owner")
             start_again(run)
