@@ -58,7 +58,7 @@ void vgic_save(struct vcpu *vcpu)
 		spin_lock(&vcpu->vm->vgic.lock);
 		if (!cpu->on)
 			vgic_serve_recall(vcpu);
-		spin_unlock(&vcpu->vm->vgic.lock);
+		vgic_unlock(vcpu->vm);
 	}
 }
 
@@ -74,7 +74,7 @@ void vgic_load(struct vcpu *vcpu)
 	cpu->on = this_cpu();
 	if (unlikely(vcpu->vm->vgic.shared))
 		vgic_look_later(vcpu->vm); /* perhaps it takes what waits elsewhere */
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	if (unlikely(cpu->hw_active) && (hw_taken(cpu, &ended) || ended || cpu->hw_irq->line))
 		gic_set_active(vgic_hw_id(cpu), true);
 	io_write32(gich + GICH_VMCR, cpu->vmcr);
@@ -127,7 +127,7 @@ void vgic_reset(struct vm *vm)
 		v->vgic.queued_levels = v->vgic.lr_used = v->vgic.lr_eoi = v->vgic.resample = 0;
 		v->vgic.shares = v->vgic.look_late = v->vgic.asked = false;
 	}
-	spin_unlock(&vm->vgic.lock);
+	vgic_unlock(vm);
 }
 
 /* Its running priority is gone: no EOI belongs to them any more. */
@@ -184,8 +184,8 @@ void vgic_reset_cpu(struct vcpu *vcpu, bool online)
 	retarget_spis(vcpu);
 	cpu->flushing = false;
 	if (cpu->queued_levels)
-		vcpu_request(vcpu, WORK_VGIC);
-	spin_unlock(&vcpu->vm->vgic.lock);
+		vgic_request(vcpu);
+	vgic_unlock(vcpu->vm);
 }
 
 int vgic_create(struct vm *vm, uint64_t gicv)

@@ -49,7 +49,7 @@ static bool ctlr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t v
 		vm->vgic.forwarded = value & 3U;
 		vgic_update_all(vm);
 	}
-	spin_unlock(&vm->vgic.lock);
+	vgic_unlock(vm);
 	return true;
 }
 
@@ -128,7 +128,7 @@ static inline __attribute__((always_inline)) bool set_enabled(struct vcpu *vcpu,
 	value &= ~*word;
 	*word |= value;
 	for_written(vcpu, offset, value, update);
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	return true;
 }
 
@@ -148,7 +148,7 @@ static inline __attribute__((always_inline)) bool clear_enabled(struct vcpu *vcp
 	value &= *word;
 	*word &= ~value;
 	for_written(vcpu, offset, value, update);
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	return true;
 }
 
@@ -197,7 +197,7 @@ static bool ispendr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_
 	}
 	if (unlikely(elsewhere))
 		set_pending_elsewhere(vcpu, first, elsewhere);
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	return true;
 }
 
@@ -253,7 +253,7 @@ static bool igroupr_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_
 		vgic_update(vcpu, first + bit);
 	}
 	*word = value;
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	return true;
 }
 
@@ -433,7 +433,7 @@ static bool high_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t v
 	vgic_open_mail(vcpu);
 	for (uint32_t i = 0; i < size; i++, value >>= 8)
 		sources_write(vcpu, offset + i, value & 0xffU);
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	return true;
 }
 
@@ -446,7 +446,7 @@ static uint64_t locked_read(struct vcpu *vcpu, void *device, uint32_t offset, ui
 	if (row->collect & COLLECT_READ && offset * 8U < VGIC_IRQS)
 		vgic_collect(vcpu, index_nospec(offset * 8U, VGIC_IRQS), ~0U, false);
 	value = row->read(vcpu, offset, size);
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	return value;
 }
 
@@ -460,7 +460,7 @@ static bool locked_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 		held = vgic_collect(vcpu, index_nospec(offset * 8U, VGIC_IRQS), value, true);
 	row->write(vcpu, offset, size, value);
 	vgic_release(vcpu, offset * 8U, held);
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	return true;
 }
 
@@ -501,7 +501,7 @@ static bool dir_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t
 	held = vgic_collect(vcpu, id & ~31U, BIT(id % 32), true);
 	vgic_set_active(vcpu, id, false);
 	vgic_release(vcpu, id & ~31U, held);
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	return true;
 }
 

@@ -123,7 +123,7 @@ void vgic_flush(struct vcpu *vcpu)
 		io_write32(gic_gich + GICH_HCR, hcr);
 	}
 	cpu->flushing = false;
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 }
 
 /* List registers that are not empty, ask for a look at their EOI, or whose interrupt has changed since. */
@@ -156,7 +156,7 @@ bool vgic_has_pending(struct vcpu *vcpu)
 	if (unlikely(vgic_has_mail(cpu))) {
 		spin_lock(&vcpu->vm->vgic.lock);
 		vgic_open_mail(vcpu);
-		spin_unlock(&vcpu->vm->vgic.lock);
+		vgic_unlock(vcpu->vm);
 	}
 	if (!any_pending(vcpu))
 		return false;
@@ -164,6 +164,6 @@ bool vgic_has_pending(struct vcpu *vcpu)
 		return true;
 	spin_lock(&vcpu->vm->vgic.lock);
 	vgic_look_at_line(vcpu, vgic_hw_id(cpu));
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 	return any_pending(vcpu);
 }

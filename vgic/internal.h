@@ -3,6 +3,7 @@
 #ifndef VGIC_INTERNAL_H
 #define VGIC_INTERNAL_H
 
+#include <arm/atomic.h>
 #include <arm/barrier.h>
 #include <arm/io.h>
 #include <arm/witness.h>
@@ -42,6 +43,37 @@ static inline struct vgic_irq *vgic_irq(struct vcpu *vcpu, uint32_t id)
 static inline void vgic_set_rank(struct vgic_irq *irq)
 {
 	irq->rank = GICH_LR_PRIORITY(irq->priority) | (irq->group1 ? GICH_LR_GROUP1 : 0);
+}
+
+/*
+ * The vCPU is to look at what it has before it goes back to its guest. One that is not the current is told when the
+ * lock is free (vgic_unlock()): it would come only to wait for it.
+ */
+static inline void vgic_request(struct vcpu *vcpu)
+{
+	if (&vcpu->thread == this_cpu()->thread)
+		atomic_or(&vcpu->thread.work, WORK_VGIC);
+	else
+		vcpu->vm->vgic.requests |= BIT(vcpu->index);
+}
+
+/* Out of line, so that who has nobody to tell saves no registers for it. */
+static __attribute__((noinline, unused)) void vgic_unlock_and_tell(struct vm *vm)
+{
+	uint32_t vcpus = vm->vgic.requests;
+
+	vm->vgic.requests = 0;
+	spin_unlock(&vm->vgic.lock);
+	for (; vcpus; vcpus &= vcpus - 1U)
+		vcpu_request(vm->vcpu[lowest_bit(vcpus)], WORK_VGIC);
+}
+
+static inline void vgic_unlock(struct vm *vm)
+{
+	if (unlikely(vm->vgic.requests))
+		vgic_unlock_and_tell(vm);
+	else
+		spin_unlock(&vm->vgic.lock);
 }
 
 enum vgic_place { VGIC_NOWHERE, VGIC_QUEUED, VGIC_LISTED, VGIC_ACTIVE };

@@ -102,7 +102,7 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 		level_rise(vcpu, irq, id);
 	else if (!irq->edge)
 		level_fall(vcpu, irq, id);
-	spin_unlock(&vm->vgic.lock);
+	vgic_unlock(vm);
 }
 
 void vgic_set_pending(struct vcpu *vcpu, uint32_t id)
@@ -129,7 +129,7 @@ static void __attribute__((noinline)) raise_line(struct vcpu *vcpu, uint32_t id)
 	spin_lock(&vcpu->vm->vgic.lock);
 	vcpu->vgic.irq[id].line = true;
 	vgic_update(vcpu, id);
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 }
 
 void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
@@ -152,7 +152,7 @@ static void __attribute__((noinline)) receive_locked(struct vcpu *vcpu, uint32_t
 {
 	spin_lock(&vcpu->vm->vgic.lock);
 	take_sgi(vcpu, id, BIT(source));
-	spin_unlock(&vcpu->vm->vgic.lock);
+	vgic_unlock(vcpu->vm);
 }
 
 /* `vcpu` is the current one: nobody else changes `sources`. */

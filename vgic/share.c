@@ -76,7 +76,7 @@ static void ask_others(struct vcpu *vcpu, uint32_t id)
 			answer_asked(v, id);
 		} else if (!v->vgic.asked) { /* else it is about to look at all of them */
 			v->vgic.asked = true;
-			vcpu_request(v, WORK_VGIC);
+			vgic_request(v);
 		}
 	}
 }
@@ -167,11 +167,11 @@ void vgic_look(struct timer *timer)
 		if (!vgic_where(v))
 			vgic_share(v);
 		v->vgic.shares = true; /* until it has looked itself */
-		vcpu_request(v, WORK_VGIC);
+		vgic_request(v);
 	}
 	if (waits && loaded)
 		vgic_look_later(vm);
 	else
 		timer_cancel(timer);
-	spin_unlock(&vm->vgic.lock);
+	vgic_unlock(vm);
 }

@@ -126,7 +126,7 @@ static bool recall_irq(uint32_t id, void *arg)
 		spin_lock(&vcpu->vm->vgic.lock);
 		if (vcpu->vgic.recall)
 			vgic_serve_recall(vcpu);
-		spin_unlock(&vcpu->vm->vgic.lock);
+		vgic_unlock(vcpu->vm);
 	}
 	return true;
 }

@@ -106,6 +106,7 @@ struct vgic_cpu {
 
 struct vgic {
 	struct spinlock lock;         /* all of the VM's vGIC state, list registers of the calling CPU included */
+	uint32_t requests;            /* vCPUs that are asked for WORK_VGIC when the lock is given back */
 	uint32_t forwarded;           /* GICD_CTLR: bit g: group g is forwarded */
 	uint32_t enabled[VGIC_WORDS]; /* SPIs; word 0 is every vCPU's own */
 	uint32_t group1[VGIC_WORDS], busy[VGIC_WORDS];

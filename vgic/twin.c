@@ -153,7 +153,7 @@ static bool twin_irq(uint32_t host, void *arg)
 			irq->line = !is_edge(twin, irq);
 			vgic_update(vm->vcpu[0], twin->id);
 		}
-		spin_unlock(&vm->vgic.lock);
+		vgic_unlock(vm);
 	}
 	spin_unlock(&twin->lock);
 	return ended;
@@ -199,7 +199,7 @@ void vgic_silence(struct vm *vm)
 {
 	spin_lock(&vm->vgic.lock);
 	for_twins_of(vm, silence_twin);
-	spin_unlock(&vm->vgic.lock);
+	vgic_unlock(vm);
 }
 
 /* Holder of `claims`. */
@@ -221,7 +221,7 @@ static int claim_twin(struct twin *twin, struct vm *vm, uint32_t id, uint32_t ho
 	*vgic_busy(vm->vcpu[0], id / 32) |= BIT(id % 32);
 	gic_set_target(host, twin->cpu);
 	reset_twin(twin);
-	spin_unlock(&vm->vgic.lock);
+	vgic_unlock(vm);
 	spin_unlock(&twin->lock);
 	return 0;
 }
@@ -254,7 +254,7 @@ static void release_twin(struct twin *twin)
 	silence_twin(twin);
 	irq_of(twin)->twin = 0;
 	vm->vgic.twins--;
-	spin_unlock(&vm->vgic.lock);
+	vgic_unlock(vm);
 	irq_give_up(twin->host);
 	twin->vm = NULL;
 	spin_unlock(&twin->lock);

@@ -158,7 +158,7 @@ static void deliver_irq(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 	if (unlikely(vgic_has_several_targets(irq))) {
 		vgic_shares(vcpu, irq); /* vgic_flush() sees whether the CPU interface signals it */
 		set_queued(vcpu, irq, id);
-		vcpu_request(vcpu, WORK_VGIC);
+		vgic_request(vcpu);
 		return;
 	}
 	if (!space && !cpu->queued_levels && !cpu->flushing && vgic_is_here(vcpu))
@@ -166,7 +166,7 @@ static void deliver_irq(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id)
 	if (!space || cpu->queued_levels || cpu->flushing || !vgic_is_here(vcpu)) {
 		set_queued(vcpu, irq, id);
 		if (!cpu->flushing && !waits_behind(cpu, irq))
-			vcpu_request(vcpu, WORK_VGIC);
+			vgic_request(vcpu);
 	} else if (!irq->hw || !vgic_drop_fallen(vcpu, id)) {
 		vgic_lr_put(vcpu, irq, id, lowest_bit(space));
 	}
@@ -185,12 +185,12 @@ static void changed_in_lr(struct vcpu *owner, uint32_t lr)
 	if (vgic_is_here(owner)) {
 		lr_resample(owner, lr);
 		if (owner->vgic.queued_levels && !owner->vgic.flushing)
-			vcpu_request(owner, WORK_VGIC); /* may be the more urgent now, or have room */
+			vgic_request(owner); /* may be the more urgent now, or have room */
 	} else if (!vgic_where(owner) && !(owner->vgic.lr[lr] & GICH_LR_ACTIVE)) {
 		vgic_give_back(owner, lr); /* it may have to go elsewhere, and who knows when the owner runs */
 	} else {
 		owner->vgic.resample |= BIT(lr);
-		vcpu_request(owner, WORK_VGIC);
+		vgic_request(owner);
 	}
 }
 
