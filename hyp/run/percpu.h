@@ -18,6 +18,7 @@
 #include <arm/spinlock.h>
 #include <arm/sysreg.h>
 
+#include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
 #include "hyp/lib/list.h"
 #include "hyp/run/timer.h"
@@ -25,6 +26,8 @@
 
 #define SCHED_PRIORITIES   9U /* vCPUs have 0 to 7, */
 #define SCHED_PRIORITY_OWN 8U /* and what serves the operator this (hyp/run/thread.h) */
+
+#define KICKS_HELD BIT(31)
 
 struct thread;
 struct vcpu;
@@ -36,6 +39,7 @@ struct percpu {
 	struct thread *thread; /* that runs here; NULL: idle */
 	struct vcpu *loaded;   /* whose state is in the hardware */
 	struct vcpu *vfp_owner;
+	uint32_t kicks;           /* CPUs to kick at sched_send_kicks(), and KICKS_HELD; 0: they are kicked at once */
 	const struct vm *last_vm; /* that ran here */
 	void (*harden)(void); /* empty the branch predictor between VMs; NULL: nothing to do, or nothing that helps */
 	uint32_t *idle_sp;

@@ -14,6 +14,7 @@
 #include "hyp/lib/log.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/lib/bits.h"
+#include "hyp/run/sched.h"
 #include "hyp/virtio/bus.h"
 #include "hyp/vm/vm.h"
 #include "mm/hypmap.h"
@@ -192,6 +193,7 @@ static bool serve_device(struct virtio_device *v)
 {
 	uint32_t kicked, ready = 0;
 
+	sched_hold_kicks();
 	spin_lock(&v->lock);
 	kicked = v->state->kicked & ~v->backend->filled;
 	for (uint32_t i = 0; i < v->backend->queues; i++)
@@ -208,6 +210,7 @@ static bool serve_device(struct virtio_device *v)
 		ready = (ready & ~BIT(v->last)) | (v->state->kicked & BIT(v->last));
 	}
 	spin_unlock(&v->lock);
+	sched_send_kicks();
 	return ready != 0;
 }
 
@@ -219,15 +222,17 @@ static inline bool vcpu_is_uncached(const struct vcpu *vcpu)
 
 /*
  * Here and now, as far as a step goes: mostly there is nothing else to do for the device, and nothing behind the step.
- * Under the device's lock.
+ * Under the device's lock. True: something was done, and the caller lets kicks go when it has given that back.
  */
-static void serve_now(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
+static bool serve_now(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
 {
 	struct fault_kept kept = fault_keep();
+	bool serves = vcpu_is_uncached(vcpu) || !virtq_is_idle(&v->queue[queue]);
 
-	if (vcpu_is_uncached(vcpu) || !virtq_is_idle(&v->queue[queue])) {
+	if (serves) {
 		uint64_t began = timer_now();
 
+		sched_hold_kicks();
 		v->last = queue;
 		serve_kicked(v, queue);
 		if (v->state->kicked & ~v->backend->filled)
@@ -235,11 +240,14 @@ static void serve_now(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue
 		vcpu_served_devices(vcpu, timer_now() - began);
 	}
 	fault_give_back(kept);
+	return serves;
 }
 
 /* Whoever else serves the device, or must wait for its driver, finds the mark. */
 static void notify_queue(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue)
 {
+	bool served = false;
+
 	if (unlikely(queue >= v->backend->queues))
 		return;
 	queue = index_nospec(queue, VIRTIO_QUEUES_MAX);
@@ -253,10 +261,12 @@ static void notify_queue(struct vcpu *vcpu, struct virtio_device *v, uint32_t qu
 	}
 	dmb_ish();
 	if (virtio_queue_runs(v, queue))
-		serve_now(vcpu, v, queue);
+		served = serve_now(vcpu, v, queue);
 	else
 		atomic_or(&v->state->kicked, BIT(queue));
 	spin_unlock(&v->lock);
+	if (served)
+		sched_send_kicks();
 }
 
 static bool bus_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)

@@ -645,6 +645,28 @@ static void test_request(void **state)
 	assert_runs(&thread[1]);
 }
 
+/* Who holds its kicks does all else at once, and forgets none. */
+static void test_held_kicks(void **state)
+{
+	(void)state;
+	start(2);
+	on(1);
+	kicked = 0;
+	sched_hold_kicks();
+	sched_request(&thread[0], WORK_OTHER);
+	assert_int_equal(thread[0].work, WORK_OTHER);
+	assert_true(thread[0].wake_pending);
+	assert_int_equal(kicked, 0);
+	sched_send_kicks();
+	assert_int_equal(kicked, BIT(0));
+	kicked = 0;
+	sched_hold_kicks();
+	sched_send_kicks();
+	assert_int_equal(kicked, 0);
+	sched_request(&thread[0], WORK_MINE);
+	assert_int_equal(kicked, BIT(0)); /* at once again */
+}
+
 /* Time slices where somebody waits, none where nobody does: a CPU with one vCPU has no tick. */
 static void test_slice(void **state)
 {
@@ -1123,6 +1145,7 @@ int main(void)
 		cmocka_unit_test_setup(test_yield_alone, setup),
 		cmocka_unit_test_setup(test_wake_pending, setup),
 		cmocka_unit_test_setup(test_wake_decides, setup),
+		cmocka_unit_test_setup(test_held_kicks, setup),
 		cmocka_unit_test_setup(test_request, setup),
 		cmocka_unit_test_setup(test_slice, setup),
 		cmocka_unit_test_setup(test_slice_once, setup),

@@ -27,8 +27,11 @@ struct fake_virtio fake_virtio;
 uint8_t fake_host_ram[FAKE_HOST_RAM];
 struct ram_use ram_use;
 
+static struct percpu this_one;
+
 void fake_virtio_reset(void)
 {
+	fake_machine.reg[SYSREG_htpidr] = (uintptr_t)&this_one;
 	fake_virtio = (struct fake_virtio){0};
 	memset(fake_guest_ram, 0xa5, FAKE_GUEST_RAM);
 	memset(fake_host_ram, 0x5a, sizeof(fake_host_ram));
@@ -206,6 +209,11 @@ void guest_map_sync(const struct guest_map *map, uint32_t offset, uint32_t len)
 	fake_virtio.synced += len;
 	if (fake_virtio.on_sync)
 		fake_virtio.on_sync(map->at + offset, len);
+}
+
+void sched_send_held(struct percpu *cpu)
+{
+	cpu->kicks = 0;
 }
 
 void sched_request(struct thread *thread, uint32_t work)
