@@ -190,9 +190,6 @@ def test_restarts(virt7, mkbundle, disk, cpus):
     for first, count in (parts[1], parts[2]):
         there = slice(first * SECTOR, (first + count) * SECTOR)
         before[there] = after[there]
-        part = path.with_name(f"part{n}")
-        part.write_bytes(after[there])
-        subprocess.run(["/sbin/e2fsck", "-fn", part], check=True)
     assert before == after
 
 

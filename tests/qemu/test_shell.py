@@ -543,8 +543,8 @@ def test_device_of_two_vms(qemu, mkbundle, tmp_path):
     its.write_text(TESTDEV_ITS.format(image=BUILD / "guests" / "testdev.bin"))
     run = qemu("-M", "virt,virtualization=on,gic-version=2", "-cpu", "cortex-a15", "-smp", 3, "-m", "512M", "-nographic",
                "-kernel", BUILD / "virt7-testdev.bin", "-initrd", mkbundle(its), timeout=120)
-    for _ in range(2):
-        run.expect(r"testdev: ready\r")
+    for name in "ab":
+        run.expect_said(name, "testdev: ready")
     open_shell(run)
     assert "virt7: error: vm bad: /vms/bad/dev: stop: unknown property of a device; correct it or take it out" in run.output()
     memory = set()
