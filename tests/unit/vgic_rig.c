@@ -101,8 +101,10 @@ int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size)
 	return 0;
 }
 
+/* Who comes for that would wait for the lock. */
 void sched_request(struct thread *thread, uint32_t work)
 {
+	assert_true(!(work & WORK_VGIC) || !rig.vm.vgic.lock.held);
 	thread->work |= work;
 }
 
