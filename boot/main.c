@@ -20,7 +20,7 @@
 #include "hyp/host/scan.h"
 #include "boot/main.h"
 #include "boot/monitor.h"
-#include "hyp/host/quirk.h"
+#include "hyp/host/board.h"
 #include "hyp/host/random.h"
 #include "boot/smp.h"
 #include "coproc/coproc.h"
@@ -385,7 +385,7 @@ void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
 	if (host_check(&host))
 		halt_boot("this board's device tree lacks what virt7 needs");
 	take_header_bundle();
-	quirk_apply(&host);
+	board_apply_quirks(&host);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		hostdog_pet();
 		if (steps[i].run()) {

@@ -11,7 +11,7 @@ LAYERS = (
     ("machine", ("hyp/arm/*", "hyp/lib/*")),
     ("memory and host devices", ("mm/*", "hyp/host/*")),
     ("core", ("hyp/run/*", "hyp/vm/*", "hyp/exit/*", "hyp/load/*", "hyp/console/*", "hyp/debug/*",
-              "hyp/host/cpustart.*", "hyp/host/power.*", "hyp/vdev/device.*")),
+              "hyp/host/cpustart.*", "hyp/host/board.*", "hyp/host/power.*", "hyp/vdev/device.*")),
     ("guest devices", ("vgic/*", "vtimer/*", "coproc/*", "hyp/virtio/*", "hyp/vdev/*")),
     ("top", ("boot/*", "hyp/exit/exit.*", "hyp/exit/vectors.S", "hyp/exit/hvbar.*", "hyp/exit/abort.*", "hyp/vm/switch.*", "hyp/vm/vmctl.*", "hyp/vm/assemble.*", "hyp/vm/watchdog.*",
              "hyp/vm/memerr.*", "hyp/vm/memfound.*", "hyp/vm/memsource.*", "psci/*", "hyp/console/shell*",

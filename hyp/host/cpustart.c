@@ -10,6 +10,7 @@
 #include <arm/barrier.h>
 #include <arm/io.h>
 
+#include "hyp/host/board.h"
 #include "hyp/host/cpustart.h"
 #include "hyp/host/gic.h"
 #include "hyp/lib/bits.h"
@@ -44,7 +45,7 @@ static int start_spinning(uint64_t address, uint32_t entry)
 }
 
 /* Versatile Express: the CPUs look at SYS_FLAGS at every SGI (Arm DUI 0447, motherboard registers). */
-static int start_vexpress(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
+int cpustart_vexpress(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
 	static volatile uint8_t *flags;
 
@@ -96,21 +97,21 @@ static int start_allwinner(const struct allwinner *chip, uint32_t core, uint32_t
 	return 0;
 }
 
-static int start_a31(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
+int cpustart_a31(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
 	static const struct allwinner a31 = {0x01f01c00, 0x01f01400, 0x100, 0x140, 4};
 
 	return start_allwinner(&a31, cpu->mpidr & 0xffU, entry);
 }
 
-static int start_a23(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
+int cpustart_a23(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
 	static const struct allwinner a23 = {0x01f01c00, 0x01f01400, 0x100, 0, 0};
 
 	return start_allwinner(&a23, cpu->mpidr & 0xffU, entry);
 }
 
-static int start_a20(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
+int cpustart_a20(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
 	static const struct allwinner a20 = {0x01c25c00, 0x01c25c00, 0x1b4, 0x1b0, 0};
 
@@ -143,12 +144,12 @@ static int start_exynos(const struct host_cpu *cpu, uint32_t slot, uint32_t entr
 	return 0;
 }
 
-static int start_exynos5250(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
+int cpustart_exynos5250(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
 	return start_exynos(cpu, 0, entry);
 }
 
-static int start_exynos5420(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
+int cpustart_exynos5420(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
 	return start_exynos(cpu, 4, entry);
 }
@@ -157,7 +158,7 @@ static int start_exynos5420(const struct host *host, const struct host_cpu *cpu,
 #define AST2600_MAILBOX 0x1e6e2180U
 #define AST2600_GO      0xabbaab00U
 
-static int start_ast2600(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
+int cpustart_ast2600(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
 	volatile uint8_t *mailbox = hyp_map_device(AST2600_MAILBOX, 8);
 
@@ -170,56 +171,37 @@ static int start_ast2600(const struct host *host, const struct host_cpu *cpu, ui
 	return 0;
 }
 
-struct row {
-	const char *name;
-	int (*start)(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
-};
-
-/* By enable-method. */
-static const struct row methods[] = {
-	{"allwinner,sun6i-a31", start_a31},
-	{"allwinner,sun8i-a23", start_a23},
-	{"aspeed,ast2600-smp", start_ast2600},
-};
-
-/* By the root node's compatible, where the CPUs' nodes say nothing. */
-static const struct row boards[] = {
-	{"arm,vexpress", start_vexpress},         {"allwinner,sun7i-a20", start_a20},
-	{"allwinner,sun8i-h3", start_a31},        {"samsung,exynos5250", start_exynos5250},
-	{"samsung,exynos5420", start_exynos5420},
-};
-
 /* NULL: neither the method nor the board is known. */
-static const struct row *find_row(const struct host *host, const struct host_cpu *cpu)
+static const struct host_board *find_board(const struct host *host, const struct host_cpu *cpu)
 {
-	for (uint32_t i = 0; cpu->method && i < ARRAY_SIZE(methods); i++)
-		if (strcmp(cpu->method, methods[i].name) == 0)
-			return &methods[i];
-	for (uint32_t i = 0; i < ARRAY_SIZE(boards); i++)
-		if (!fdt_node_check_compatible(host->fdt, 0, boards[i].name))
-			return &boards[i];
+	for (const struct host_board *board = host_boards; cpu->method && board->name; board++)
+		if (board->start && strcmp(cpu->method, board->name) == 0)
+			return board;
+	for (const struct host_board *board = host_boards; board->name; board++)
+		if (board->start && !fdt_node_check_compatible(host->fdt, 0, board->name))
+			return board;
 	return NULL;
 }
 
 /* By other means than PSCI. */
 static int start_by_board(const struct host *host, const struct host_cpu *cpu, uint32_t entry)
 {
-	const struct row *row = find_row(host, cpu);
+	const struct host_board *board = find_board(host, cpu);
 
 	if (cpu->release)
 		return start_spinning(cpu->release, entry);
-	return row ? row->start(host, cpu, entry) : -ENOSYS;
+	return board ? board->start(host, cpu, entry) : -ENOSYS;
 }
 
 const char *cpustart_means(const struct host *host, const struct host_cpu *cpu)
 {
-	const struct row *row = find_row(host, cpu);
+	const struct host_board *board = find_board(host, cpu);
 
 	if (cpu->release)
 		return "spin-table";
 	if (host->psci_cpu_on)
 		return "PSCI";
-	return row ? row->name : NULL;
+	return board ? board->name : NULL;
 }
 
 int cpustart(const struct host *host, const struct host_cpu *cpu, uint32_t entry)

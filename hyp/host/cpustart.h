@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How the host's other CPUs are started: one table of enable-methods, one of boards. */
+/* How the host's other CPUs are started: which one is whose is in hyp/host/board.c. */
 #ifndef HYP_HOST_CPUSTART_H
 #define HYP_HOST_CPUSTART_H
 
@@ -16,5 +16,14 @@ int cpustart(const struct host *host, const struct host_cpu *cpu, uint32_t entry
 
 /* By which of these the tree says that the CPU is started, in a word; NULL: none is known. */
 const char *cpustart_means(const struct host *host, const struct host_cpu *cpu);
+
+/* By registers of the board or chip, with cpustart()'s results. Rows of hyp/host/board.c. */
+int cpustart_vexpress(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
+int cpustart_a20(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
+int cpustart_a23(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
+int cpustart_a31(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
+int cpustart_ast2600(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
+int cpustart_exynos5250(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
+int cpustart_exynos5420(const struct host *host, const struct host_cpu *cpu, uint32_t entry);
 
 #endif

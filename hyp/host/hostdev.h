@@ -2,7 +2,7 @@
 /*
  * Devices of the host that are given away whole, as its device tree has them: where one is, which interrupts it has,
  * what speaks against giving it to a VM, and who has it. The claims are made and given up on the boot CPU only, in boot
- * and in the shell's thread, so no lock guards them.
+ * and in the shell's thread, so no lock guards them (hyp/host/hostclaim.c).
  */
 #ifndef HYP_HOST_HOSTDEV_H
 #define HYP_HOST_HOSTDEV_H
@@ -16,6 +16,8 @@
 #define HOSTDEV_REGS 16U
 #define HOSTDEV_IRQS 8U
 #define HOSTDEV_PATH 96U
+
+#define HOSTDEV_GIC_REGION 0x2000U /* of GICC and GICV; the others have less, and nothing else behind them */
 
 struct hostdev {
 	const struct hostdev *next; /* of those that are claimed */
@@ -35,7 +37,9 @@ struct hostdev {
 /* Boot, once: the host that all of this is about. It stays. */
 void hostdev_init(const struct host *host);
 
-/* The host's device tree, for what a device's owner needs of its node. */
+const struct host *hostdev_host(void);
+
+/* Its device tree, for what a device's owner needs of its node. */
 const void *hostdev_tree(void);
 
 /*
@@ -86,5 +90,16 @@ bool hostdev_is_gic_page(uint64_t page);
 
 /* The GIC's node in the tree. */
 int hostdev_gic(void);
+
+/* Fill dev->reg[], irq[] by the node. NULL, or why it cannot be given away, for people. */
+const char *hostdev_read_regs(const struct dt_node *node, struct hostdev *dev);
+const char *hostdev_read_irqs(const struct dt_node *node, struct hostdev *dev);
+
+/* Whether one of its ranges of registers has some of `size` bytes at `base`. */
+bool hostdev_covers(const struct hostdev *dev, uint64_t base, uint64_t size);
+
+/* Who has claimed the node of `dev` (*same) or one that shares registers or an interrupt with it, the rest not counted;
+ * NULL: nobody. */
+const char *hostdev_in_the_way(const struct hostdev *dev, bool *same);
 
 #endif

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Quirks by the root node's compatible string. A row says why it is there; one that a better device tree would make
- * superfluous goes when the tree is better. docs/porting.md explains how to add one.
+ * Quirks of chips. Each says why it is there; one that a better device tree would make superfluous goes when the tree
+ * is better.
  */
-#include <libfdt.h>
-
 #include <arm/io.h>
 
 #include "hyp/host/quirk.h"
@@ -16,7 +14,7 @@
 #define G_TCON_START      BIT(8)
 
 /* CNTPCT is the MCT's counter, which firmware need not have started (Exynos 5250 manual, 23.5). */
-static void start_exynos_counter(struct host *host)
+void quirk_exynos_counter(struct host *host)
 {
 	volatile uint8_t *control = hyp_map_device(EXYNOS_MCT_G_TCON, sizeof(uint32_t));
 
@@ -26,7 +24,7 @@ static void start_exynos_counter(struct host *host)
 
 /* The tree wires the UARTs to EXTI, and leaves to the driver which of the GIC's interrupts that is (RM0436, table 118).
  */
-static void route_stm32_uart(struct host *host)
+void quirk_stm32_uart(struct host *host)
 {
 	static const struct {
 		uint32_t base, irq;
@@ -38,24 +36,4 @@ static void route_stm32_uart(struct host *host)
 	for (size_t i = 0; i < ARRAY_SIZE(uarts); i++)
 		if (host->uart.irq == 0 && host->uart.base == uarts[i].base)
 			host->uart.irq = uarts[i].irq;
-}
-
-static const struct {
-	const char *compatible, *what;
-	void (*apply)(struct host *host);
-} quirks[] = {
-	{"samsung,exynos5250", "the system counter is started", start_exynos_counter},
-	{"samsung,exynos5420", "the system counter is started", start_exynos_counter},
-	{"st,stm32mp157", "the UART's interrupt is known by its address", route_stm32_uart},
-	{"st,stm32mp153", "the UART's interrupt is known by its address", route_stm32_uart},
-	{"st,stm32mp151", "the UART's interrupt is known by its address", route_stm32_uart},
-};
-
-void quirk_apply(struct host *host)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(quirks); i++)
-		if (!fdt_node_check_compatible(host->fdt, 0, quirks[i].compatible)) {
-			log_info("host: %s: %s", quirks[i].compatible, quirks[i].what);
-			quirks[i].apply(host);
-		}
 }

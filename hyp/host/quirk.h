@@ -5,7 +5,8 @@
 
 #include "hyp/host/host.h"
 
-/* Apply the rows of the table that match the root node; says which. Once, with the tree read and nothing else begun. */
-void quirk_apply(struct host *host);
+/* Rows of hyp/host/board.c. */
+void quirk_exynos_counter(struct host *host);
+void quirk_stm32_uart(struct host *host);
 
 #endif

@@ -36,15 +36,18 @@ static void add_reg(struct host_ranges *ranges, const struct dt_node *node)
 		add_range(ranges, r.base, r.size);
 }
 
-/* The first of the node's compatible strings that is known, the most specific first. */
+/* By the first of the node's compatible strings that has a driver, the most specific first. */
 static void match_driver(struct scan *scan, const struct dt_node *node)
 {
 	const char *text = node->prop[DT_COMPATIBLE].data, *end = text + node->prop[DT_COMPATIBLE].length;
 	const struct host_driver *driver = NULL;
 
-	for (; !driver && text && text < end && memchr(text, 0, (size_t)(end - text)); text += strlen(text) + 1)
+	for (; text && text < end && memchr(text, 0, (size_t)(end - text)); text += strlen(text) + 1) {
 		driver = host_driver(text);
-	if (driver && (driver->disabled || dt_enabled(node)))
+		if (driver && driver->probe)
+			break;
+	}
+	if (driver && driver->probe && (driver->kind & HOST_ALSO_DISABLED || dt_enabled(node)))
 		driver->probe(scan, node, driver);
 }
 

@@ -169,7 +169,7 @@ static int forward_claim_irqs(struct passthrough *p, struct pass_claim *claim, c
 /* What virt7 needs to make a bus master quiet. */
 static int find_quiet(struct passthrough *p, struct pass_claim *claim)
 {
-	const struct pass_quiet *quiet = claim->dev.master ? passquiet_find(&claim->dev) : NULL;
+	const struct host_quiet *quiet = claim->dev.master ? passquiet_find(&claim->dev) : NULL;
 	uint64_t at;
 
 	if (!quiet)

@@ -156,7 +156,7 @@ static const char *show_regs(struct passthrough *p, const struct hostdev *dev)
 /* A bus master that virt7 knows is one that it can make quiet. */
 static void note_master(struct pass_rest *rest, const struct hostdev *dev)
 {
-	const struct pass_quiet *quiet = dev->master ? passquiet_find(dev) : NULL;
+	const struct host_quiet *quiet = dev->master ? passquiet_find(dev) : NULL;
 	uint64_t at = quiet ? passquiet_register(quiet, dev) : 0;
 	uint8_t *va = quiet && rest->quiet_count < REST_QUIET_MAX ? passthrough_show(align_down(at, PAGE_SIZE)) : NULL;
 

@@ -15,7 +15,7 @@ struct rest_mark {
 };
 
 struct rest_quiet {
-	const struct pass_quiet *quiet;
+	const struct host_quiet *quiet;
 	uint8_t *at;
 };
 

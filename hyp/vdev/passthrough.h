@@ -22,7 +22,7 @@ struct pass_claim {
 	struct hostdev dev;
 	uint64_t ipa[HOSTDEV_REGS];     /* where the guest sees dev.reg[] */
 	uint32_t irq[HOSTDEV_IRQS];     /* its interrupt for dev.irq[] */
-	const struct pass_quiet *quiet; /* how it is made quiet; NULL: it is no bus master, or nobody knows */
+	const struct host_quiet *quiet; /* how it is made quiet; NULL: it is no bus master, or nobody knows */
 	uint8_t *quiet_at;              /* the register that does it */
 	bool loud;                      /* a bus master that the last attempt has not made quiet */
 };
@@ -42,11 +42,11 @@ extern const struct device_class passthrough_class;
 const struct passthrough *passthrough_of(const struct vm *vm);
 
 /* hyp/vdev/passquiet.c: how the device can be made quiet, NULL: virt7 does not know; and by which register. */
-const struct pass_quiet *passquiet_find(const struct hostdev *dev);
-uint64_t passquiet_register(const struct pass_quiet *quiet, const struct hostdev *dev);
+const struct host_quiet *passquiet_find(const struct hostdev *dev);
+uint64_t passquiet_register(const struct host_quiet *quiet, const struct hostdev *dev);
 
 /* Reset it, so that it accesses RAM no more until somebody drives it again. False: it may still do so. */
-bool passquiet_reset(const struct pass_quiet *quiet, uint8_t *at);
+bool passquiet_reset(const struct host_quiet *quiet, uint8_t *at);
 
 /* hyp/vdev/passkeep.c: its VM's RAM goes into quarantine; what its devices have there comes back. */
 void passkeep_put(const struct passthrough *p);

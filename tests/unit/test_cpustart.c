@@ -12,7 +12,7 @@
 #include <libfdt.h>
 
 #include "hyp/host/cpustart.h"
-#include "hyp/host/quirk.h"
+#include "hyp/host/board.h"
 #include "hyp/console/blackbox.h"
 #include "hyp/console/console.h"
 #include "fake_log.h"
@@ -344,18 +344,18 @@ static void test_quirks(void **state)
 {
 	(void)state;
 	board("acme,board");
-	quirk_apply(&host);
+	board_apply_quirks(&host);
 	assert_int_equal(fake_log_count(LOG_INFO), 0);
 	board("st,stm32mp157");
 	host.uart.base = 0x40010000;
-	quirk_apply(&host);
+	board_apply_quirks(&host);
 	assert_int_equal(host.uart.irq, 84);
 	assert_int_equal(fake_log_count(LOG_INFO), 1);
 	host.uart.irq = 7; /* the tree knows better */
-	quirk_apply(&host);
+	board_apply_quirks(&host);
 	assert_int_equal(host.uart.irq, 7);
 	board("samsung,exynos5250");
-	quirk_apply(&host);
+	board_apply_quirks(&host);
 	assert_string_equal(history, "101c0240=100 ");
 }
 

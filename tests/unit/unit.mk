@@ -22,19 +22,20 @@ VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c blk_host.c
 	$(FAKE)/fake_console.c $(FAKE)/fake_hostdisk.c hyp/virtio/partition.c
 DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 FLASH := $(addprefix hyp/vdev/,vflash.c flashbank.c cfi.c) $(FAKE)/fake_flash.c
-PASS := $(addprefix hyp/vdev/,passthrough.c passclaim.c passkeep.c passdtb.c passtree.c passquiet.c passrest.c resttree.c) hyp/load/vmcfg.c hyp/host/hostdev.c hyp/host/devtree.c $(FAKE)/fake_pass.c
+PASS := $(addprefix hyp/vdev/,passthrough.c passclaim.c passkeep.c passdtb.c passtree.c passquiet.c passrest.c resttree.c) hyp/load/vmcfg.c hyp/host/hostdev.c hyp/host/hostclaim.c hyp/host/devtree.c $(FAKE)/fake_pass.c
 EVERY_VM := $(addprefix hyp/vdev/,vpl011.c vpl031.c vpl061.c vmemerr.c vgicv2m.c vempty.c) $(PASS)
-test_guestdtb_SRCS := hyp/load/guestdtb.c $(EVERY_VM) $(FLASH) hyp/vdev/classes.c $(VIRTIO) $(DEVICE)
+test_guestdtb_SRCS := tests/unit/no_drivers.c hyp/load/guestdtb.c $(EVERY_VM) $(FLASH) hyp/vdev/classes.c $(VIRTIO) $(DEVICE)
 test_usertree_SRCS := hyp/load/usertree.c hyp/exit/mmio.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c
 test_device_SRCS   := $(DEVICE) tests/unit/fit.c
-test_testdev_SRCS  := tests/device/testdev.c tests/device/classes.c $(EVERY_VM) $(FLASH) hyp/load/guestdtb.c \
+test_testdev_SRCS  := tests/unit/no_drivers.c tests/device/testdev.c tests/device/classes.c $(EVERY_VM) $(FLASH) hyp/load/guestdtb.c \
 	tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/console/stream.c hyp/load/vmcfg.c tests/unit/fit.c $(DEVICE)
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
 test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c
 test_insn_SRCS     := hyp/arm/insn.c
 test_mmio_SRCS     := hyp/exit/mmio.c $(FAKE)/fake_machine.c
-test_passthrough_SRCS := tests/unit/dts.c tests/unit/no_classes.c hyp/host/scan.c $(addprefix hyp/host/,drivers.c nodes.c power_regs.c trng.c ecc.c rtc.c hostdog.c) $(wildcard hyp/host/uart/*.c) $(PASS) $(DEVICE)
+HOST_DRIVERS := $(addprefix hyp/host/,drivers.c nodes.c power_regs.c devtree.c hostdev.c hostclaim.c trng.c ecc.c rtc.c hostdog.c) $(wildcard hyp/host/uart/*.c)
+test_passthrough_SRCS := tests/unit/dts.c tests/unit/no_classes.c hyp/host/scan.c $(HOST_DRIVERS) $(PASS) $(DEVICE)
 test_passrest_SRCS := $(filter-out tests/unit/no_classes.c,$(test_passthrough_SRCS)) hyp/load/guestdtb.c $(FAKE)/fake_random.c
 test_vpl011_SRCS   := hyp/vdev/vpl011.c tests/unit/no_classes.c $(DEVICE)
 test_vpl061_SRCS   := hyp/vdev/vpl061.c tests/unit/no_classes.c $(DEVICE)
@@ -51,7 +52,7 @@ test_virtio_net_control_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTI
 test_virtio_capture_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_uplink_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 # includes hyp/virtio/uplink.c
-test_uplink_SRCS   := hyp/host/hostdev.c hyp/host/devtree.c tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
+test_uplink_SRCS   := hyp/host/hostdev.c hyp/host/hostclaim.c hyp/host/devtree.c tests/unit/no_drivers.c tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_net_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_offload_SRCS := $(test_virtio_net_SRCS)
 test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
@@ -94,8 +95,7 @@ test_trace_SRCS    := hyp/debug/trace.c hyp/arm/regs.c hyp/console/shell_trace.c
 test_line_SRCS     := hyp/console/line.c
 test_symtab_SRCS   := hyp/debug/symtab.c
 test_option_SRCS   := hyp/lib/option.c $(FAKE)/fake_log.c
-HOST_DRIVERS := $(addprefix hyp/host/,drivers.c nodes.c power_regs.c devtree.c hostdev.c trng.c ecc.c rtc.c hostdog.c) $(wildcard hyp/host/uart/*.c)
-test_host_SRCS     := tests/unit/dts.c hyp/host/scan.c hyp/host/cpustart.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_host_SRCS     := tests/unit/dts.c hyp/host/scan.c hyp/host/cpustart.c hyp/host/board.c hyp/host/quirk.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_hostdev_SRCS  := tests/unit/dts.c hyp/host/scan.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_random_SRCS   := hyp/host/random.c hyp/host/trng.c hyp/lib/chacha20.c hyp/host/devtree.c boot/guard.c $(FAKE)/fake_log.c \
 	$(FAKE)/fake_machine.c
@@ -109,7 +109,9 @@ test_nic_SRCS      := hyp/host/nic.c hyp/host/virtio.c hyp/host/devtree.c $(FAKE
 # includes hyp/virtio/hostdisk.c
 test_hostdisk_SRCS := hyp/host/virtio.c hyp/host/devtree.c $(FAKE)/fake_machine.c
 test_partition_SRCS := hyp/virtio/partition.c $(FAKE)/fake_hostdisk.c
-test_cpustart_SRCS := hyp/host/cpustart.c hyp/host/power.c hyp/host/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_cpustart_SRCS := hyp/host/cpustart.c hyp/host/power.c hyp/host/board.c hyp/host/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+# includes hyp/host/drivers.c
+test_drivers_SRCS  := $(filter-out hyp/host/drivers.c,$(HOST_DRIVERS)) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_uart_SRCS     := $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 
 UNIT_TESTS := $(patsubst %_SRCS,%,$(filter test_%_SRCS,$(.VARIABLES)))
