@@ -124,7 +124,7 @@ void vgic_reset(struct vm *vm)
 		v->vgic.group1 = 0;
 		v->vgic.busy = ~0U;        /* lines stand */
 		v->vgic.enabled = 0xffffU; /* SGIs are always enabled, as on QEMU's GIC */
-		v->vgic.queued_levels = v->vgic.lr_used = v->vgic.lr_eoi = v->vgic.resample = 0;
+		v->vgic.queued_levels = v->vgic.lr_used = v->vgic.lr_eoi = v->vgic.lr_lent = v->vgic.resample = 0;
 		v->vgic.shares = v->vgic.look_late = v->vgic.asked = false;
 	}
 	vgic_unlock(vm);

@@ -73,7 +73,7 @@ static void reclaim_lrs(struct vcpu *vcpu)
 	if (!cpu->lr_used)
 		return;
 	empty = io_read32(gic_gich + GICH_ELRSR0) & cpu->lr_used;
-	plain = empty & ~(cpu->lr_eoi | cpu->resample);
+	plain = empty & ~(cpu->lr_eoi | cpu->lr_lent | cpu->resample);
 	cpu->lr_used &= ~plain;
 	for (uint32_t lrs = plain; lrs; lrs &= lrs - 1U) {
 		uint32_t id = cpu->lr_irq[lowest_bit(lrs)];

@@ -219,6 +219,19 @@ void vgic_lr_unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value);
 /* Have the list register, which has this value, ask for an interrupt at its EOI. */
 void vgic_ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value);
 /*
+ * The list register, which has this value and is not empty, is about to change: if its EOI would have ended a twin, an
+ * interrupt asks for that instead. What it has then. Only an interrupt without GICH_LR.HW may be pending behind its own
+ * active (IHI 0048B, GICH_LRn.State).
+ */
+static inline uint32_t vgic_keep_twin(struct vcpu *vcpu, uint32_t lr, uint32_t value)
+{
+	if (likely(!(vcpu->vgic.lr_lent & BIT(lr))))
+		return value;
+	vgic_ask_eoi(vcpu, lr, value);
+	return vgic_lr_read(lr);
+}
+
+/*
  * Has the guest taken the interrupt, which is active in a list register with this value, and will its EOI deactivate
  * it? Then *bit is what stands for it in GICH_APR.
  */
@@ -295,10 +308,12 @@ void vgic_look(struct timer *timer);
  * vgic/twin.c; all of them for an interrupt that has a twin. vgic_twin_settle(): an interrupt whose twin is `taken` is
  * in no list register, or about to leave it: where it is neither active nor pending any more the twin may fire again.
  * Before vgic_update(). vgic_twin_configure(): `edge` has changed. vgic_twin_aim(): its targets
- * have. vgic_twin_clear(): the guest has written to GICD_ICPENDR. vgic_twin_pending(): of the twin; where that tells a
- * line, `line` follows it.
+ * have. vgic_twin_ended(): a list register has ended the twin. vgic_twin_clear(): the guest has written to
+ * GICD_ICPENDR. vgic_twin_pending(): of the twin; where that tells a line, `line` follows it.
  */
 void vgic_twin_settle(struct vgic_irq *irq);
+void vgic_twin_ended(struct vgic_irq *irq);
+uint32_t vgic_twin_host(const struct vgic_irq *irq);
 void vgic_twin_configure(struct vgic_irq *irq);
 void vgic_twin_aim(struct vgic_irq *irq);
 void vgic_twin_clear(struct vgic_irq *irq);

@@ -307,6 +307,7 @@ static void end_in_lr(struct vcpu *vcpu, uint32_t id, uint32_t lr)
 
 	if (!(value & GICH_LR_ACTIVE))
 		return;
+	value = vgic_keep_twin(vcpu, lr, value);
 	if (vgic_is_taken(vcpu, vgic_irq(vcpu, id), value, &bit))
 		vcpu->vgic.orphans |= BIT(bit);
 	vgic_lr_write(lr, value & ~GICH_LR_ACTIVE);
@@ -354,13 +355,21 @@ void vgic_clear_sources(struct vcpu *vcpu, uint32_t id, uint32_t sources)
 	vgic_update(vcpu, id);
 }
 
+static void unpend_in_lr(struct vcpu *vcpu, uint32_t lr)
+{
+	uint32_t value = vgic_lr_read(lr);
+
+	if (value & GICH_LR_PENDING)
+		vgic_lr_write(lr, vgic_keep_twin(vcpu, lr, value) & ~GICH_LR_PENDING);
+}
+
 void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
 	irq->latch = irq->soft = false;
 	if (in_lr_of(vcpu, irq) && irq->edge)
-		vgic_lr_write(irq->lr, vgic_lr_read(irq->lr) & ~GICH_LR_PENDING);
+		unpend_in_lr(vcpu, irq->lr);
 	if (unlikely(irq->twin))
 		vgic_twin_clear(irq);
 	vgic_update(vcpu, id);

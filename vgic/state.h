@@ -72,6 +72,7 @@ struct vgic_cpu {
 	uint32_t busy;           /* of these, all that are not idle, and perhaps others */
 	uint32_t lr_used;        /* list registers that were written and not yet found empty */
 	uint32_t lr_eoi;         /* of these, the ones that ask for an interrupt at EOI */
+	uint32_t lr_lent;        /* of lr_used, the ones by which the EOI ends the twin of an SPI (GICH_LR.HW) */
 	uint32_t resample;       /* list registers whose interrupt has changed since they were written */
 	uint32_t traced;         /* of these, what the trace has seen */
 	uint8_t injected_id[8];  /* the last of them */

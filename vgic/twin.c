@@ -4,9 +4,10 @@
  *
  * The host's interrupt, the twin, is taken by virt7 and stays active, so that it cannot come again, until the guest has
  * ended its own (`taken`): a guest that never does blocks nobody else, and a line that stays up is no storm. The list
- * register asks for a maintenance interrupt at the EOI (GICH_LR.EOI); then the twin is deactivated, unless its line is
- * still up: then the guest's is pending again at once. GICH_LR.HW would spare that exit, but QEMU's GIC forgets levels
- * with it, and deactivates for the CPU of the EOI only.
+ * register has GICH_LR.HW: the guest's EOI deactivates the twin, and virt7 hears of it when it looks at the list
+ * register or when the twin fires again (`lr_lent`). On a GIC that forgets levels with that (hyp/host/gic.h), and after
+ * any change of the interrupt while it is in a list register, that asks for a maintenance interrupt at the EOI instead
+ * (GICH_LR.EOI); then the twin is deactivated, unless its line is still up: then the guest's is pending again at once.
  *
  * The twin is enabled while the guest's is, is edge-triggered or level-sensitive as the guest's is, and interrupts the
  * CPU on which the vCPU lived that the guest's last one went to.
@@ -69,6 +70,17 @@ void vgic_twin_settle(struct vgic_irq *irq)
 	irq->taken = false;
 	vgic_twin_aim(irq);
 	gic_end_spi(twin->host);
+}
+
+void vgic_twin_ended(struct vgic_irq *irq)
+{
+	irq->taken = irq->line = false; /* it comes again if its line is up */
+	vgic_twin_aim(irq);
+}
+
+uint32_t vgic_twin_host(const struct vgic_irq *irq)
+{
+	return twin_of(irq)->host;
 }
 
 static void settle_outside(struct vgic_irq *irq)
@@ -134,6 +146,17 @@ bool vgic_twin_pending(struct vcpu *vcpu, uint32_t id)
 	return pending;
 }
 
+/* It can fire again because the guest has ended its own; the list register that did it was not looked at since. */
+static void hear_of_end(struct vm *vm, struct vgic_irq *irq)
+{
+	struct vgic_cpu *owner = &vm->vcpu[irq->owner]->vgic;
+
+	if (irq->lr == VGIC_NO_LR || !(owner->lr_lent & BIT(irq->lr)))
+		return;
+	owner->lr_lent &= ~BIT(irq->lr);
+	vgic_twin_ended(irq);
+}
+
 /* It has fired, here. If the guest's is gone meanwhile, or starts anew, nobody waits for it. */
 static bool twin_irq(uint32_t host, void *arg)
 {
@@ -148,6 +171,7 @@ static bool twin_irq(uint32_t host, void *arg)
 		spin_lock(&vm->vgic.lock);
 		ended = twin->silent;
 		if (!ended) {
+			hear_of_end(vm, irq);
 			irq->taken = true;
 			irq->latch |= is_edge(twin, irq);
 			irq->line = !is_edge(twin, irq);

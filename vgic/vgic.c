@@ -81,6 +81,15 @@ static inline void lr_occupy(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t i
 	witness(irq, __func__);
 }
 
+/* The twin is active: the list register itself ends it at the EOI, or an interrupt asks for that. */
+static uint32_t __attribute__((noinline)) end_of_twin(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t lr)
+{
+	if (gic_forgets_level)
+		return GICH_LR_EOI;
+	vcpu->vgic.lr_lent |= BIT(lr);
+	return GICH_LR_HW | GICH_LR_PHYS(vgic_twin_host(irq));
+}
+
 void vgic_lr_put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t lr)
 {
 	uint32_t value = GICH_LR_PENDING | irq->rank | id;
@@ -97,11 +106,12 @@ void vgic_lr_put(struct vcpu *vcpu, struct vgic_irq *irq, uint32_t id, uint32_t 
 		irq->soft = irq->latch;
 		irq->line = false; /* the physical interrupt fires again if it still stands at the EOI */
 		value |= GICH_LR_HW | GICH_LR_PHYS(id);
+	} else if (irq->taken) {
+		irq->soft = irq->latch && !irq->edge;
+		value |= end_of_twin(vcpu, irq, lr); /* it may come again then */
 	} else if (!irq->edge) {
 		irq->soft = irq->latch;
-		value |= irq->line || irq->taken ? GICH_LR_EOI : 0; /* sample the line again then */
-	} else if (irq->taken) {
-		value |= GICH_LR_EOI; /* its twin may come again then */
+		value |= irq->line ? GICH_LR_EOI : 0; /* sample the line again then */
 	}
 	irq->latch = false;
 	lr_occupy(vcpu, irq, id, lr);
@@ -263,9 +273,12 @@ void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 			gic_set_active(id, false); /* had to do without LR.HW */
 		if (irq->taken)
 			vgic_twin_settle(irq);
+	} else if (cpu->lr_lent & BIT(lr)) {
+		vgic_twin_ended(irq);
 	}
 	cpu->lr_used &= ~BIT(lr);
 	cpu->lr_eoi &= ~BIT(lr);
+	cpu->lr_lent &= ~BIT(lr);
 	cpu->resample &= ~BIT(lr);
 	vgic_leave_lr(vcpu, irq, id);
 }
@@ -278,6 +291,7 @@ void vgic_ask_eoi(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 		value &= ~(GICH_LR_HW | GICH_LR_PHYS(0x3ff));
 	vgic_lr_write(lr, value | GICH_LR_EOI);
 	vcpu->vgic.lr_eoi |= BIT(lr);
+	vcpu->vgic.lr_lent &= ~BIT(lr);
 }
 
 void vgic_lr_unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
@@ -301,6 +315,7 @@ void vgic_withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 		vgic_twin_settle(irq);
 	vgic_lr_set(vcpu, lr, 0);
 	vcpu->vgic.lr_eoi &= ~BIT(lr);
+	vcpu->vgic.lr_lent &= ~BIT(lr);
 	vgic_retire(vcpu, lr);
 }
 
@@ -319,8 +334,9 @@ void vgic_give_back(struct vcpu *vcpu, uint32_t lr)
 	if (value & GICH_LR_STATE) {
 		vgic_lr_set(vcpu, lr, 0);
 		vcpu->vgic.lr_eoi &= ~BIT(lr);
+		vcpu->vgic.lr_lent &= ~BIT(lr);
 	}
-	if (irq->taken)
+	if (irq->taken && !(vcpu->vgic.lr_lent & BIT(lr)))
 		vgic_twin_settle(irq);
 	vgic_retire(vcpu, lr);
 }
@@ -388,6 +404,8 @@ static void lr_resample(struct vcpu *vcpu, uint32_t lr)
 	bool deliver_it = vgic_is_forwarded(vcpu->vm, irq) && target_of(vcpu, irq, id) == vcpu;
 
 	vcpu->vgic.resample &= ~BIT(lr);
+	if (value & GICH_LR_STATE)
+		value = vgic_keep_twin(vcpu, lr, value);
 	if (value & GICH_LR_ACTIVE)
 		resample_active(vcpu, irq, lr, value, deliver_it);
 	else if (value & GICH_LR_PENDING)

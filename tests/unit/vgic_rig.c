@@ -171,6 +171,17 @@ bool rig_tick(void)
 	return true;
 }
 
+bool rig_has_ended(const struct vgic_irq *irq)
+{
+	const struct vgic_cpu *owner = &rig.vcpu[irq->owner].vgic;
+	uint32_t value;
+
+	if (irq->lr == VGIC_NO_LR || !(owner->lr_lent & BIT(irq->lr)))
+		return false;
+	value = owner->on ? fake_gich[owner->on->head.id].lr[irq->lr] : owner->lr[irq->lr];
+	return (value & GICH_LR_STATE) == 0;
+}
+
 static bool hw_line(void)
 {
 	return rig.hw_line[this_cpu()->head.id];

@@ -41,6 +41,9 @@ void rig_settle(void);
 /* The same on one CPU, once; true: there was something to do. The code that follows runs there. */
 bool rig_settle_cpu(uint32_t cpu);
 
+/* The guest has ended it, by a list register that has ended its twin, too, and nothing has looked at that yet. */
+bool rig_has_ended(const struct vgic_irq *irq);
+
 /* The next look at SPIs with several targets, a millisecond later; false: none is due. All settle. */
 bool rig_tick(void);
 

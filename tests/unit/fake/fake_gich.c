@@ -10,6 +10,7 @@
 
 #include "fake_gich.h"
 #include "fake_machine.h"
+#include "fake_spi.h"
 #include "hyp/lib/bits.h"
 
 #define MISR_EOI    BIT(0)
@@ -23,6 +24,7 @@
 
 struct fake_gich fake_gich[FAKE_GICH_CPUS];
 volatile uint8_t *gic_gich, *gic_gicc;
+bool gic_forgets_level;
 
 static uint8_t registers[0x200]; /* only their addresses matter */
 static struct fake_gich *bank;
@@ -140,6 +142,7 @@ static void write_register(volatile void *addr, size_t size, uint32_t value)
 		break;
 	default:
 		assert_in_range(offset, GICH_LR0, GICH_LR0 + 4U * lr_count - 1U);
+		assert_false(value & GICH_LR_HW && (value & GICH_LR_STATE) == GICH_LR_STATE); /* GICH_LRn.State */
 		bank->lr[(offset - GICH_LR0) / 4U] = value;
 		bank->lr_writes++;
 		check_twins();
@@ -212,6 +215,18 @@ uint32_t fake_gich_ack(struct fake_gich *g)
 	return lr_id(value) | (lr_id(value) < 16 ? value & 0x1c00U : 0);
 }
 
+/* Deactivating what is not active is UNPREDICTABLE, 4.4.5. */
+static void end_physical(struct fake_gich *g, uint32_t id)
+{
+	if (id >= 32) {
+		assert_true(fake_spi[id].active);
+		fake_spi[id].active = false;
+	} else {
+		assert_true(g->phys_active & BIT(id));
+		g->phys_active &= ~BIT(id);
+	}
+}
+
 /* Deactivation; false: no list register holds it as active. */
 static bool end_active(struct fake_gich *g, uint32_t iar)
 {
@@ -222,10 +237,8 @@ static bool end_active(struct fake_gich *g, uint32_t iar)
 		    (lr_id(iar) < 16 && (value & 0x1c00U) != (iar & 0x1c00U)))
 			continue;
 		g->lr[i] = value & ~GICH_LR_ACTIVE;
-		if (value & GICH_LR_HW) { /* deactivating what is not active is UNPREDICTABLE, 4.4.5 */
-			assert_true(g->phys_active & BIT(FIELD(value, 10, 10)));
-			g->phys_active &= ~BIT(FIELD(value, 10, 10));
-		}
+		if (value & GICH_LR_HW)
+			end_physical(g, FIELD(value, 10, 10));
 		return true;
 	}
 	return false;
