@@ -50,7 +50,7 @@ static void end_part(struct vblk *b)
 static void begin_part(struct vblk *b)
 {
 	struct blk_request *r = &b->request;
-	enum hostdisk_type type = r->flush ? HOSTDISK_FLUSH : r->type == T_IN ? HOSTDISK_READ : HOSTDISK_WRITE;
+	enum diskdev_type type = r->flush ? DISKDEV_FLUSH : r->type == T_IN ? DISKDEV_READ : DISKDEV_WRITE;
 
 	r->part_begun = true;
 	hostdisk_begin(b->host, &b->user, type, b->claim.first + r->at / DISK_SECTOR, r->part);
@@ -64,7 +64,7 @@ static enum virtio_served serve_part(struct vblk *b, struct virtq_chain *chain, 
 	if (!r->part_begun) {
 		if (r->part == 0)
 			r->part_moved = 0;
-		r->part = (uint32_t)MIN(r->left, HOSTDISK_BYTES);
+		r->part = (uint32_t)MIN(r->left, DISKDEV_BYTES);
 		if (r->type == T_OUT && r->part > 0 && !move_part(b, chain, step, data))
 			return VIRTIO_MORE;
 		begin_part(b);

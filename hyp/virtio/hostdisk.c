@@ -1,71 +1,55 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See hostdisk.h. */
+/* See hostdisk.h. Compiled for speed. */
 #include "hyp/virtio/hostdisk.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <stddef.h>
 #include <libfdt.h>
 #include <string.h>
 
 #include "hyp/lib/log.h"
 #include "hyp/host/hostdev.h"
 #include "hyp/lib/bits.h"
-#include "hyp/lib/virtio_regs.h"
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/timer.h"
 #include "mm/page.h"
 
-#define F_RO    5U
-#define F_FLUSH 9U
-
-#define S_OK        0U
-#define DESCRIPTORS 3U /* of a slot: header, data, status */
-#define QUEUE_SIZE  32U
-#define SYNC_S      1U
-#define SILENT_S    5U
-#define PATH_SIZE   64U
-#define OWNER_SIZE  64U
-
-static_assert(HOSTDISK_SLOTS * DESCRIPTORS <= QUEUE_SIZE, "each slot has its own");
-
-/* What the device reads and writes beside the data (5.2.6). */
-struct wire {
-	uint32_t type, reserved;
-	uint64_t sector;
-	uint8_t status;
-};
+#define ENDED_MAX  32U /* requests that are looked at in a row */
+#define SYNC_S     1U
+#define SILENT_S   5U
+#define AGAIN_US   200U
+#define PATH_SIZE  64U
+#define OWNER_SIZE 64U
 
 struct slot {
 	struct hostdisk_user *user; /* NULL: nobody is interested */
 	bool busy;                  /* the device has it, */
 	uint64_t since;             /* this long, CNTPCT, */
-	uint64_t first, count;      /* and these sectors are being written; */
-	uint32_t writes;            /* so many bytes are what it has to write, to memory */
+	uint64_t first, count;      /* from here on, and these sectors are being written; */
 	bool late, lost;            /* that it is not answered has been seen, and its user has gone */
 	char owner[OWNER_SIZE];     /* of that user */
-	struct wire *wire;
-	uint8_t *data;
 };
 
 struct hostdisk {
-	struct hostvirtio v;
-	struct hostq q;
+	const struct diskdev_driver *driver;
+	struct diskdev *dev;
 	char path[PATH_SIZE]; /* in the host's tree, for people */
 	struct hostdev claim; /* of its device */
 	struct hostdisk *next;
-	uint64_t sectors;
+	bool restless; /* it was not made ready, and does not stop: its memory stays */
 	struct hostdisk_claim *claims;
-	struct spinlock lock; /* the rest */
+	struct spinlock lock; /* the rest, and the device */
+	bool failed;          /* a request, once */
 	struct list waiting;
-	struct slot slot[HOSTDISK_SLOTS];
+	struct slot slot[DISKDEV_SLOTS];
 };
 
 static const struct host *the_host;
 static struct hostdisk *hostdisks; /* opened on the boot CPU, for ever */
 static void look_at_disks(struct timer *timer);
-static struct timer watch = {.expired = look_at_disks}; /* armed while a disk has requests */
+static void look_again(struct timer *timer);
+static struct timer watch = {.expired = look_at_disks}; /* armed while a disk has requests, */
+static struct timer again = {.expired = look_again};    /* and while one has to be asked how far it is */
 
 void hostdisk_init(const struct host *host)
 {
@@ -97,7 +81,7 @@ static bool must_wait(const struct hostdisk *disk, const struct hostdisk_user *u
 {
 	const struct hostdisk_claim *claim = user->claim;
 
-	for (const struct slot *slot = disk->slot; claim && slot < disk->slot + HOSTDISK_SLOTS; slot++)
+	for (const struct slot *slot = disk->slot; claim && slot < disk->slot + DISKDEV_SLOTS; slot++)
 		if (slot->busy && !slot->user && slot->count > 0 &&
 		    ranges_overlap(claim->first, claim->count, slot->first, slot->count))
 			return true;
@@ -130,64 +114,86 @@ static void find_slot(struct hostdisk *disk, struct hostdisk_user *user)
 {
 	if (must_wait(disk, user))
 		return;
-	for (uint32_t i = 0; i < HOSTDISK_SLOTS && !user->slot; i++)
+	for (uint32_t i = 0; i < DISKDEV_SLOTS && !user->slot; i++)
 		if (!disk->slot[i].user && !disk->slot[i].busy)
 			have_slot(disk, user, i);
 }
 
-/*
- * It says how much it has written: less than the sectors and the status means that what others had there before is
- * still in the buffer. Devices of version 1 need not say it rightly (2.7.8.1).
- */
-static bool is_short(const struct hostdisk *disk, const struct slot *slot, uint32_t written)
-{
-	return !disk->v.legacy && written < slot->writes;
-}
+/* What of a look at a disk is for people. */
+struct news {
+	bool answers;      /* again */
+	const char *wrong; /* NULL, or what the first request has failed of, */
+	uint64_t sector;   /* and where that begins */
+};
 
-static void hostdisk_end_request(struct hostdisk *disk, uint32_t index, uint32_t written)
+static void hostdisk_end_request(struct hostdisk *disk, uint32_t index, const char *wrong, struct news *news)
 {
 	struct slot *slot = &disk->slot[index];
 
 	slot->busy = false;
+	if (wrong && !disk->failed)
+		*news = (struct news){.wrong = wrong, .sector = slot->first};
+	disk->failed |= wrong != NULL;
 	if (!slot->user) {
 		pass_slot(disk, index);
 		return;
 	}
 	slot->user->ended = true;
-	slot->user->failed = slot->wire->status != S_OK || is_short(disk, slot, written);
+	slot->user->failed = wrong != NULL;
 	slot->user->wake(slot->user);
 }
 
 static bool is_any_late(const struct hostdisk *disk)
 {
-	for (const struct slot *slot = disk->slot; slot < disk->slot + HOSTDISK_SLOTS; slot++)
+	for (const struct slot *slot = disk->slot; slot < disk->slot + DISKDEV_SLOTS; slot++)
 		if (slot->busy && slot->late)
 			return true;
 	return false;
 }
 
-/* No more than there can be: whatever the device says, this ends. True: the last late one has ended. */
-static bool collect_ended(struct hostdisk *disk)
+/* No more than there can be: whatever the device says, this ends. */
+static void collect_ended(struct hostdisk *disk, struct news *news)
 {
-	uint32_t desc, len;
+	const char *wrong;
+	uint32_t slot;
 	bool late = false;
 
-	for (uint32_t n = 0; n < QUEUE_SIZE && hostq_take(&disk->q, &desc, &len); n++)
-		if (desc / DESCRIPTORS < HOSTDISK_SLOTS && disk->slot[desc / DESCRIPTORS].busy) {
-			late |= disk->slot[desc / DESCRIPTORS].late;
-			hostdisk_end_request(disk, desc / DESCRIPTORS, len);
+	for (uint32_t n = 0; n < ENDED_MAX && disk->driver->take(disk->dev, &slot, &wrong); n++)
+		if (slot < DISKDEV_SLOTS && disk->slot[slot].busy) {
+			late |= disk->slot[slot].late;
+			hostdisk_end_request(disk, slot, wrong, news);
 		}
-	return unlikely(late) && !is_any_late(disk);
+	news->answers = unlikely(late) && !is_any_late(disk);
 }
 
-static bool collect_locked(struct hostdisk *disk)
+static void let_go_on(struct hostdisk *disk)
 {
-	bool late;
+	if (disk->driver->go_on && disk->driver->go_on(disk->dev))
+		timer_arm(&again, timer_now() + timer_hz() / (1000000U / AGAIN_US));
+}
+
+static void say_news(const struct hostdisk *disk, const struct news *news)
+{
+	if (news->answers)
+		log_info("host disk %s: it answers again", disk->path);
+	if (news->wrong)
+		log_warn("host disk %s: sector %llu: %s: an I/O error for whoever asked; the next ones have no line",
+			 disk->path, (unsigned long long)news->sector, news->wrong);
+}
+
+/* After an interrupt, or without. */
+static void look_at_disk(struct hostdisk *disk, bool interrupt)
+{
+	struct news news = {0};
 
 	spin_lock(&disk->lock);
-	late = collect_ended(disk);
+	if (interrupt)
+		disk->driver->acknowledge(disk->dev);
+	collect_ended(disk, &news);
+	let_go_on(disk);
 	spin_unlock(&disk->lock);
-	return late;
+	if (unlikely(news.answers || news.wrong))
+		say_news(disk, &news);
 }
 
 /* What is there to say of a request that is under way? Under the lock; the words of a slot stay as long as it is busy.
@@ -224,7 +230,7 @@ static bool look_at_request(struct hostdisk *disk, struct slot *slot)
 		log_warn(
 			"host disk %s: no answer for %u s to a request of %s, which has gone: until it comes one of %u "
 			"buffers is out of use, and whoever writes there next waits",
-			disk->path, SILENT_S, owner, HOSTDISK_SLOTS);
+			disk->path, SILENT_S, owner, DISKDEV_SLOTS);
 	return silence != ANSWERS;
 }
 
@@ -238,20 +244,28 @@ static void look_at_disks(struct timer *timer)
 {
 	bool busy = false;
 
-	for (struct hostdisk *disk = hostdisks; disk; disk = disk->next)
-		for (uint32_t i = 0; i < HOSTDISK_SLOTS; i++)
+	for (struct hostdisk *disk = hostdisks; disk; disk = disk->next) {
+		if (disk->driver->go_on)
+			look_at_disk(disk, false);
+		for (uint32_t i = 0; i < DISKDEV_SLOTS; i++)
 			busy |= look_at_request(disk, &disk->slot[i]);
+	}
 	if (busy)
 		arm_watch();
+}
+
+static void look_again(struct timer *timer)
+{
+	for (struct hostdisk *disk = hostdisks; disk; disk = disk->next)
+		if (disk->driver->go_on)
+			look_at_disk(disk, false);
 }
 
 static bool hostdisk_irq(uint32_t id, void *arg)
 {
 	struct hostdisk *disk = arg;
 
-	hostvirtio_acknowledge(&disk->v);
-	if (collect_locked(disk))
-		log_info("host disk %s: it answers again", disk->path);
+	look_at_disk(disk, true);
 	return true;
 }
 
@@ -263,7 +277,7 @@ uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
 	if (!user->slot && !user->waits)
 		find_slot(disk, user);
 	if (user->slot) {
-		data = disk->slot[user->slot - 1U].data;
+		data = disk->dev->slot[user->slot - 1U];
 	} else if (!user->waits) {
 		user->waits = true;
 		list_append(&disk->waiting, &user->node);
@@ -272,29 +286,20 @@ uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
 	return data;
 }
 
-void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum hostdisk_type type, uint64_t sector,
+void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
 		    uint32_t len)
 {
-	uint32_t index = user->slot - 1U, first = index * DESCRIPTORS;
-	struct slot *slot = &disk->slot[index];
-	struct hostq_desc *desc = &disk->q.desc[first];
+	struct slot *slot = &disk->slot[user->slot - 1U];
 
-	slot->wire->type = type;
-	slot->wire->sector = type == HOSTDISK_FLUSH ? 0 : sector;
-	slot->wire->status = UINT8_MAX;
-	desc[0].next = (uint16_t)(len > 0 ? first + 1U : first + 2U);
-	desc[1].len = len;
-	desc[1].flags = (uint16_t)(VIRTQ_DESC_NEXT | (type == HOSTDISK_READ ? VIRTQ_DESC_WRITE : 0));
 	spin_lock(&disk->lock);
 	user->ended = false;
 	slot->busy = true;
 	slot->since = timer_now();
 	slot->late = slot->lost = false;
 	slot->first = sector;
-	slot->count = type == HOSTDISK_WRITE ? len / HOSTDISK_SECTOR : 0;
-	slot->writes = (type == HOSTDISK_READ ? len : 0) + (uint32_t)sizeof(slot->wire->status);
-	hostq_put(&disk->q, first);
-	hostq_notify(&disk->q);
+	slot->count = type == DISKDEV_WRITE ? len / DISKDEV_SECTOR : 0;
+	disk->driver->begin(disk->dev, user->slot - 1U, type, sector, len);
+	let_go_on(disk);
 	arm_watch();
 	spin_unlock(&disk->lock);
 }
@@ -346,7 +351,7 @@ static void wake_nobody(struct hostdisk_user *user)
 /* Interrupts are masked here, so the queue is looked at. */
 static bool request_has_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
 {
-	(void)collect_locked(disk);
+	look_at_disk(disk, false);
 	return hostdisk_ended(disk, user, failed);
 }
 
@@ -360,11 +365,11 @@ static int read_now(struct hostdisk *disk, struct hostdisk_user *user, uint64_t 
 		if (!data)
 			data = hostdisk_take(disk, user);
 		if (data && !begun) {
-			hostdisk_begin(disk, user, HOSTDISK_READ, sector, HOSTDISK_SECTOR);
+			hostdisk_begin(disk, user, DISKDEV_READ, sector, DISKDEV_SECTOR);
 			begun = true;
 		}
 		if (request_has_ended(disk, user, &failed)) {
-			memcpy(to, data, HOSTDISK_SECTOR);
+			memcpy(to, data, DISKDEV_SECTOR);
 			return failed ? -EIO : 0;
 		}
 		sched_preempt();
@@ -383,88 +388,111 @@ int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to)
 
 uint64_t hostdisk_sectors(const struct hostdisk *disk)
 {
-	return disk->sectors;
+	return disk->dev->sectors;
 }
 
 bool hostdisk_is_read_only(const struct hostdisk *disk)
 {
-	return disk->v.features & BIT64(F_RO);
+	return disk->dev->read_only;
 }
 
 bool hostdisk_can_flush(const struct hostdisk *disk)
 {
-	return disk->v.features & BIT64(F_FLUSH);
+	return disk->dev->can_flush;
 }
 
-static void describe_slot(struct hostdisk *disk, uint32_t index, struct wire *wire, uint8_t *data)
+static const char *start_device(struct hostdisk *disk)
 {
-	struct hostq_desc *desc = &disk->q.desc[index * DESCRIPTORS];
+	const char *wrong;
+	bool ready = false;
 
-	disk->slot[index] = (struct slot){.wire = wire, .data = data};
-	desc[0] = (struct hostq_desc){
-		.addr = page_pa(wire).v, .len = offsetof(struct wire, status), .flags = VIRTQ_DESC_NEXT};
-	desc[1] = (struct hostq_desc){.addr = page_pa(data).v, .next = (uint16_t)(index * DESCRIPTORS + 2U)};
-	desc[2] = (struct hostq_desc){
-		.addr = page_pa(&wire->status).v, .len = sizeof(wire->status), .flags = VIRTQ_DESC_WRITE};
-}
-
-static const char *make_slots(struct hostdisk *disk)
-{
-	struct wire *wire = page_alloc(page_order(HOSTDISK_SLOTS * sizeof(*wire)));
-	uint8_t *data = page_alloc(page_order(HOSTDISK_SLOTS * HOSTDISK_BYTES));
-
-	if (!wire || !data)
-		return "virt7's heap is too small for its requests";
-	for (uint32_t i = 0; i < HOSTDISK_SLOTS; i++)
-		describe_slot(disk, i, &wire[i], data + (size_t)i * HOSTDISK_BYTES);
-	return NULL;
+	for (;;) {
+		wrong = disk->driver->start(disk->dev, &ready);
+		if (wrong || ready)
+			break;
+		sched_preempt();
+	}
+	if (!wrong && irq_register_spi(disk->dev->irq, hostdisk_irq, disk))
+		wrong = "its interrupt is in use";
+	return wrong;
 }
 
 static const char *start_disk(struct hostdisk *disk)
 {
-	const char *wrong = hostvirtio_open(&disk->v, HOSTVIRTIO_BLOCK, BIT64(F_RO) | BIT64(F_FLUSH));
+	unsigned int order = page_order(DISKDEV_SLOTS * DISKDEV_BYTES);
+	uint8_t *data = page_alloc(order);
+	const char *wrong;
+
+	if (!data)
+		return "virt7's heap is too small for its requests";
+	list_init(&disk->waiting);
+	disk->dev->hz = timer_hz();
+	for (uint32_t i = 0; i < DISKDEV_SLOTS; i++)
+		disk->dev->slot[i] = data + (size_t)i * DISKDEV_BYTES;
+	wrong = start_device(disk);
+	disk->restless = wrong && !disk->driver->stop(disk->dev);
+	if (wrong && !disk->restless)
+		page_free(data, order);
+	return wrong;
+}
+
+/* The disk that is open at that node; NULL: none. */
+static struct hostdisk *find_open(int node)
+{
+	struct hostdisk *disk = hostdisks;
+
+	while (disk && disk->dev->node != node)
+		disk = disk->next;
+	return disk;
+}
+
+static const char *claim_and_start(struct hostdisk *disk, const char *path)
+{
+	const char *wrong = disk->driver->find(disk->dev, the_host, path);
 
 	if (wrong)
 		return wrong;
-	list_init(&disk->waiting);
-	hostvirtio_config(&disk->v, 0, &disk->sectors, sizeof(disk->sectors));
-	wrong = hostq_open(&disk->v, &disk->q, 0, QUEUE_SIZE);
-	if (!wrong && disk->q.size < QUEUE_SIZE)
-		wrong = "its queue is too short";
-	if (!wrong)
-		wrong = make_slots(disk);
-	if (!wrong && irq_register_spi(disk->v.irq, hostdisk_irq, disk))
-		wrong = "its interrupt is in use";
-	if (wrong) {
-		hostvirtio_reset(&disk->v); /* what has been made stays */
-		return wrong;
-	}
-	hostvirtio_start(&disk->v);
-	return NULL;
+	disk->claim.node = disk->dev->node;
+	wrong = hostdev_claim(&disk->claim, "virt7, for disks") ? "a VM or a switch has this device" : start_disk(disk);
+	if (wrong)
+		hostdev_release(&disk->claim);
+	return wrong;
+}
+
+static const char *open_device(struct hostdisk *disk, const char *path)
+{
+	const char *wrong;
+
+	disk->dev = page_alloc(page_order(disk->driver->size));
+	if (!disk->dev)
+		return "virt7's heap is too small";
+	wrong = claim_and_start(disk, path);
+	if (wrong && !disk->restless)
+		page_free(disk->dev, page_order(disk->driver->size));
+	return wrong;
 }
 
 const char *hostdisk_open(const char *path, struct hostdisk **disk)
 {
-	struct hostdisk fresh = {0}, *made;
-	const char *wrong = hostvirtio_find(&fresh.v, the_host, path);
+	int node = fdt_path_offset(the_host->fdt, path);
+	struct hostdisk *made;
+	const char *wrong;
 
-	if (wrong)
-		return wrong;
-	for (*disk = hostdisks; *disk; *disk = (*disk)->next)
-		if ((*disk)->v.node == fresh.v.node)
-			return NULL;
+	if (node < 0)
+		return "no such node in the host's device tree";
+	*disk = find_open(node);
+	if (*disk)
+		return NULL;
 	made = page_alloc(page_order(sizeof(*made)));
 	if (!made)
 		return "virt7's heap is too small";
-	made->v = fresh.v;
-	made->claim.node = fresh.v.node;
-	wrong = hostdev_claim(&made->claim, "virt7, for disks") ? "a VM or a switch has this device" : start_disk(made);
+	made->driver = diskdev_driver(the_host->fdt, path);
+	wrong = made->driver ? open_device(made, path) : "no disk that virt7 drives";
 	if (wrong) {
-		hostdev_release(&made->claim);
 		page_free(made, page_order(sizeof(*made)));
 		return wrong;
 	}
-	if (fdt_get_path(the_host->fdt, made->v.node, made->path, sizeof(made->path)) != 0)
+	if (fdt_get_path(the_host->fdt, node, made->path, sizeof(made->path)) != 0)
 		log_format(made->path, sizeof(made->path), "%s", path);
 	made->next = hostdisks;
 	__atomic_store_n(&hostdisks, made, __ATOMIC_RELEASE); /* whole, for look_at_disks() */

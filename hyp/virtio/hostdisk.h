@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Disks of the host's, virtio-blk on virtio-mmio (virtio 1.2, 5.2), which virt7 drives for several VMs at a time.
+ * Disks of the host's, which virt7 drives (hyp/host/diskdev.h) for several VMs at a time.
  *
  * A request goes through a slot: 32 KiB of virt7's own memory, a few of which a disk has. So a request whose owner has
  * gone meanwhile, or was reset, ends unheard, and no device ever writes into memory that has changed hands. As long as
@@ -12,17 +12,10 @@
 #ifndef HYP_VIRTIO_HOSTDISK_H
 #define HYP_VIRTIO_HOSTDISK_H
 
-#include "hyp/host/virtio.h"
-#include "hyp/lib/bits.h"
+#include "hyp/host/diskdev.h"
 #include "hyp/lib/list.h"
 
 #include <arm/spinlock.h>
-
-#define HOSTDISK_SECTOR 512U
-#define HOSTDISK_BYTES  KIB(32) /* of a slot */
-#define HOSTDISK_SLOTS  8U
-
-enum hostdisk_type { HOSTDISK_READ = 0, HOSTDISK_WRITE = 1, HOSTDISK_FLUSH = 4 };
 
 struct hostdisk;
 
@@ -67,11 +60,11 @@ uint64_t hostdisk_sectors(const struct hostdisk *disk);
 bool hostdisk_is_read_only(const struct hostdisk *disk);
 bool hostdisk_can_flush(const struct hostdisk *disk); /* else there is nothing to flush */
 
-/* The user's slot, HOSTDISK_BYTES of memory; NULL: none is free, and `wake` comes when there is one. */
+/* The user's slot, DISKDEV_BYTES of memory; NULL: none is free, and `wake` comes when there is one. */
 uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user);
 
 /* Begin a request with the user's slot, from `sector` on, of which `len` bytes, a multiple of the sector, are moved. */
-void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum hostdisk_type type, uint64_t sector,
+void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
 		    uint32_t len);
 
 /* Give the slot back, whatever it does, and wait for none. Then `wake` does not come any more. */

@@ -62,7 +62,7 @@ static bool has_signature(const uint8_t *sector)
 static const char *find_logical(struct hostdisk *disk, uint64_t start, uint32_t number, uint64_t *first,
 				uint64_t *count)
 {
-	uint8_t sector[HOSTDISK_SECTOR];
+	uint8_t sector[DISKDEV_SECTOR];
 	uint64_t at = start;
 
 	for (uint32_t n = 0; n < CHAIN_MAX; n++) {
@@ -111,7 +111,7 @@ static bool is_gpt_header(const uint8_t *header)
 	uint32_t size = load_le32(header + GPT_HEADER_SIZE);
 	uLong crc;
 
-	if (memcmp(header, "EFI PART", 8) != 0 || size < GPT_HEADER_MIN || size > HOSTDISK_SECTOR)
+	if (memcmp(header, "EFI PART", 8) != 0 || size < GPT_HEADER_MIN || size > DISKDEV_SECTOR)
 		return false;
 	crc = crc32_z(0, header, GPT_HEADER_CRC);
 	crc = crc32_z(crc, none, sizeof(none));
@@ -122,7 +122,7 @@ static bool is_gpt_header(const uint8_t *header)
 static const char *find_in_gpt(struct hostdisk *disk, uint32_t number, uint64_t *first, uint64_t *count)
 {
 	static const uint8_t unused[16];
-	uint8_t sector[HOSTDISK_SECTOR];
+	uint8_t sector[DISKDEV_SECTOR];
 	uint32_t entry_size, offset;
 	uint64_t table;
 
@@ -130,13 +130,13 @@ static const char *find_in_gpt(struct hostdisk *disk, uint32_t number, uint64_t 
 		return UNREADABLE;
 	entry_size = load_le32(sector + GPT_ENTRY_SIZE);
 	/* 128 bytes times a power of two (5.3.2). No more than a sector, so that an entry lies in one. */
-	if (!is_gpt_header(sector) || entry_size < 128U || entry_size > HOSTDISK_SECTOR ||
+	if (!is_gpt_header(sector) || entry_size < 128U || entry_size > DISKDEV_SECTOR ||
 	    entry_size & (entry_size - 1U))
 		return DAMAGED;
 	if (number > load_le32(sector + GPT_COUNT))
 		return ABSENT;
-	table = load_le64(sector + GPT_TABLE) + (uint64_t)(number - 1U) * entry_size / HOSTDISK_SECTOR;
-	offset = (number - 1U) * entry_size % HOSTDISK_SECTOR;
+	table = load_le64(sector + GPT_TABLE) + (uint64_t)(number - 1U) * entry_size / DISKDEV_SECTOR;
+	offset = (number - 1U) * entry_size % DISKDEV_SECTOR;
 	if (table >= hostdisk_sectors(disk))
 		return DAMAGED;
 	if (hostdisk_read_sector(disk, table, sector))
@@ -150,7 +150,7 @@ static const char *find_in_gpt(struct hostdisk *disk, uint32_t number, uint64_t 
 
 const char *partition_find(struct hostdisk *disk, uint32_t number, uint64_t *first, uint64_t *count)
 {
-	uint8_t sector[HOSTDISK_SECTOR];
+	uint8_t sector[DISKDEV_SECTOR];
 	const char *wrong;
 
 	if (number == 0 || hostdisk_sectors(disk) <= GPT_SECTOR)

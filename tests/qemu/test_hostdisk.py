@@ -128,6 +128,8 @@ def test_errors(virt7, mkbundle, disk, tmp_path):
     assert run.wait() == 0
     said = run.output()
     assert "error" in said and "works" in said and "I/O error, dev vda, sector 2048" in said
+    lines = re.findall("virt7: warning: .*", said)
+    assert len(lines) == 1 and re.match(rf"virt7: warning: host disk {PLACE}: sector 40\d\d: an error of the device's: an I/O error for whoever asked", lines[0])
 
 
 LOAD = "while :; do dd if=/dev/vda of=/dev/null bs=64k count=16 2>/dev/null; dd if=/dev/zero of=/dev/vda bs=64k count=16 2>/dev/null; sync; echo ro''und; done"
@@ -226,7 +228,7 @@ def test_silent(virt7, mkbundle, disk, tmp_path):
     (f"disk=host={PLACE}:4", "the disk has no partition of this number"),
     (f"disk=host={PLACE}:6", "the disk has no partition of this number"),
     ("disk=host=/virtio_mmio@a003c00", "no device is in this place"),
-    ("disk=host=/pl011@9000000", "not a virtio device on virtio-mmio"),
+    ("disk=host=/pl011@9000000", "no disk that virt7 drives"),
     (f"disk=host={PLACE}:1", "good.disk0 has sectors of it; give another partition, or read-only to both"),
     (f"disk=host={PLACE}", "good.disk0 has sectors of it"),
     (f"disk=host={PLACE}:1:ro", "good.disk0 has sectors of it"),

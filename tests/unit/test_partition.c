@@ -17,7 +17,7 @@ static uint64_t first, count;
 
 static uint8_t *sector(uint64_t n)
 {
-	return fake_hostdisk.data + n * HOSTDISK_SECTOR;
+	return fake_hostdisk.data + n * DISKDEV_SECTOR;
 }
 
 static void put32(uint8_t *at, uint32_t value)
@@ -173,7 +173,7 @@ static void test_gpt_damaged(void **state)
 	expect_wrong(1, DAMAGED);
 	put_gpt(128, UINT32_MAX);
 	expect_wrong(UINT32_MAX, DAMAGED); /* the table would lie beyond the end */
-	memset(sector(1), 0, HOSTDISK_SECTOR);
+	memset(sector(1), 0, DISKDEV_SECTOR);
 	expect_wrong(1, DAMAGED);
 }
 

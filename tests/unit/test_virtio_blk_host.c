@@ -87,7 +87,7 @@ static uint8_t *data(void)
 
 static uint8_t *on_disk(uint64_t sector)
 {
-	return fake_hostdisk.data + (FIRST + sector) * HOSTDISK_SECTOR;
+	return fake_hostdisk.data + (FIRST + sector) * DISKDEV_SECTOR;
 }
 
 static uint8_t status(void)
@@ -159,7 +159,7 @@ static void test_long(void **state)
 	for (uint32_t part = 0; part < 4; part++) {
 		assert_int_equal(status(), PENDING);
 		assert_int_equal(fake_hostdisk.sector, FIRST + part * 64U);
-		assert_int_equal(fake_hostdisk.len, part < 3 ? HOSTDISK_BYTES : 4096U);
+		assert_int_equal(fake_hostdisk.len, part < 3 ? DISKDEV_BYTES : 4096U);
 		answer(false);
 	}
 	assert_int_equal(status(), OK);
@@ -220,7 +220,7 @@ static void test_flush(void **state)
 	(void)state;
 	begin();
 	ask(FLUSH, 0, 0);
-	assert_int_equal(fake_hostdisk.type, HOSTDISK_FLUSH);
+	assert_int_equal(fake_hostdisk.type, DISKDEV_FLUSH);
 	assert_int_equal(status(), PENDING);
 	answer(false);
 	assert_int_equal(status(), OK);
@@ -331,11 +331,11 @@ static void test_writes_through(void **state)
 	begin();
 	rig_write(VIRTIO_STATUS, 0);
 	rig_start(BIT64(VIRTIO_F_INDIRECT_DESC), 0, 256);
-	ask(OUT, 3, HOSTDISK_BYTES + 512U);
+	ask(OUT, 3, DISKDEV_BYTES + 512U);
 	answer(false);
 	answer(false);
 	assert_int_equal(status(), PENDING);
-	assert_int_equal(fake_hostdisk.type, HOSTDISK_FLUSH);
+	assert_int_equal(fake_hostdisk.type, DISKDEV_FLUSH);
 	answer(false);
 	assert_int_equal(status(), OK);
 	assert_int_equal(fake_hostdisk.begun, 3);

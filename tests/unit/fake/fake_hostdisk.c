@@ -69,12 +69,12 @@ uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
 	return fake_hostdisk.slot;
 }
 
-void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum hostdisk_type type, uint64_t sector,
+void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
 		    uint32_t len)
 {
 	(void)disk;
 	assert_true(user->slot > 0 && !fake_hostdisk.user);
-	assert_true(len % HOSTDISK_SECTOR == 0 && len <= HOSTDISK_BYTES && (len == 0) == (type == HOSTDISK_FLUSH));
+	assert_true(len % DISKDEV_SECTOR == 0 && len <= DISKDEV_BYTES && (len == 0) == (type == DISKDEV_FLUSH));
 	fake_hostdisk.user = user;
 	fake_hostdisk.type = type;
 	fake_hostdisk.sector = sector;
@@ -106,19 +106,19 @@ int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to)
 	assert_in_range(sector, 0, fake_hostdisk.sectors - 1U);
 	fake_hostdisk.reads++;
 	if (!fake_hostdisk.read_error && sector < FAKE_DISK_SECTORS)
-		memcpy(to, fake_hostdisk.data + sector * HOSTDISK_SECTOR, HOSTDISK_SECTOR);
+		memcpy(to, fake_hostdisk.data + sector * DISKDEV_SECTOR, DISKDEV_SECTOR);
 	return fake_hostdisk.read_error;
 }
 
 void fake_hostdisk_end(bool failed)
 {
 	struct hostdisk_user *user = fake_hostdisk.user;
-	uint8_t *at = fake_hostdisk.data + fake_hostdisk.sector * HOSTDISK_SECTOR;
+	uint8_t *at = fake_hostdisk.data + fake_hostdisk.sector * DISKDEV_SECTOR;
 
 	assert_non_null(user);
 	if (!failed && fake_hostdisk.len > 0) {
-		assert_true(fake_hostdisk.sector + fake_hostdisk.len / HOSTDISK_SECTOR <= FAKE_DISK_SECTORS);
-		if (fake_hostdisk.type == HOSTDISK_READ)
+		assert_true(fake_hostdisk.sector + fake_hostdisk.len / DISKDEV_SECTOR <= FAKE_DISK_SECTORS);
+		if (fake_hostdisk.type == DISKDEV_READ)
 			memcpy(fake_hostdisk.slot, at, fake_hostdisk.len);
 		else
 			memcpy(at, fake_hostdisk.slot, fake_hostdisk.len);

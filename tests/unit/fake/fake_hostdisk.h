@@ -8,7 +8,7 @@
 #define FAKE_DISK_SECTORS 4096U
 
 struct fake_hostdisk {
-	uint8_t data[FAKE_DISK_SECTORS * HOSTDISK_SECTOR];
+	uint8_t data[FAKE_DISK_SECTORS * DISKDEV_SECTOR];
 	uint64_t sectors;
 	bool read_only, can_flush;
 	const char *wrong;          /* with opening it */
@@ -18,10 +18,10 @@ struct fake_hostdisk {
 	uint32_t taken;             /* slots that users have */
 	uint32_t begun;             /* requests so far */
 	struct hostdisk_user *user; /* whose request is under way; NULL: nobody's */
-	enum hostdisk_type type;
+	enum diskdev_type type;
 	uint64_t sector;
 	uint32_t len;
-	uint8_t slot[HOSTDISK_BYTES];
+	uint8_t slot[DISKDEV_BYTES];
 	const struct hostdisk_claim *other; /* who has some of the sectors already */
 	uint32_t claims;
 };

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* virtio-blk on virtio-mmio (virtio 1.2, 5.2) as a disk of the host's (diskdev.h). Compiled for speed. */
+#include "hyp/host/diskdev.h"
+
+#include <assert.h>
+
+#include "hyp/host/virtio.h"
+#include "hyp/lib/virtio_regs.h"
+#include "mm/page.h"
+
+#define F_RO    5U
+#define F_FLUSH 9U
+
+#define S_OK        0U
+#define DESCRIPTORS 3U /* of a slot: header, data, status */
+#define QUEUE_SIZE  32U
+
+static_assert(DISKDEV_SLOTS * DESCRIPTORS <= QUEUE_SIZE, "each slot has its own");
+
+/* What the device reads and writes beside the data (5.2.6). */
+struct wire {
+	uint32_t type, reserved;
+	uint64_t sector;
+	uint8_t status;
+};
+
+struct diskvirtio {
+	struct diskdev dev;
+	struct hostvirtio v;
+	struct hostq q;
+	uint32_t writes[DISKDEV_SLOTS]; /* so many bytes are what the device has to write, to memory */
+	struct wire wire[DISKDEV_SLOTS];
+};
+
+static struct diskvirtio *diskvirtio_of(struct diskdev *dev)
+{
+	return container_of(dev, struct diskvirtio, dev);
+}
+
+static const char *diskvirtio_find(struct diskdev *dev, const struct host *host, const char *path)
+{
+	struct diskvirtio *disk = diskvirtio_of(dev);
+	const char *wrong = hostvirtio_find(&disk->v, host, path);
+
+	dev->node = disk->v.node;
+	dev->irq = disk->v.irq;
+	return wrong;
+}
+
+static void describe_slot(struct diskvirtio *disk, uint32_t index)
+{
+	struct hostq_desc *desc = &disk->q.desc[index * DESCRIPTORS];
+	struct wire *wire = &disk->wire[index];
+
+	desc[0] = (struct hostq_desc){
+		.addr = page_pa(wire).v, .len = offsetof(struct wire, status), .flags = VIRTQ_DESC_NEXT};
+	desc[1] = (struct hostq_desc){.addr = page_pa(disk->dev.slot[index]).v,
+				      .next = (uint16_t)(index * DESCRIPTORS + 2U)};
+	desc[2] = (struct hostq_desc){
+		.addr = page_pa(&wire->status).v, .len = sizeof(wire->status), .flags = VIRTQ_DESC_WRITE};
+}
+
+static const char *diskvirtio_start(struct diskdev *dev, bool *ready)
+{
+	struct diskvirtio *disk = diskvirtio_of(dev);
+	const char *wrong = hostvirtio_open(&disk->v, HOSTVIRTIO_BLOCK, BIT64(F_RO) | BIT64(F_FLUSH));
+
+	if (!wrong)
+		wrong = hostq_open(&disk->v, &disk->q, 0, QUEUE_SIZE);
+	if (wrong)
+		return wrong;
+	if (disk->q.size < QUEUE_SIZE)
+		return "its queue is too short";
+	hostvirtio_config(&disk->v, 0, &dev->sectors, sizeof(dev->sectors));
+	dev->read_only = disk->v.features & BIT64(F_RO);
+	dev->can_flush = disk->v.features & BIT64(F_FLUSH);
+	for (uint32_t i = 0; i < DISKDEV_SLOTS; i++)
+		describe_slot(disk, i);
+	hostvirtio_start(&disk->v);
+	*ready = true;
+	return NULL;
+}
+
+static bool diskvirtio_stop(struct diskdev *dev)
+{
+	struct diskvirtio *disk = diskvirtio_of(dev);
+	bool quiet = hostvirtio_reset(&disk->v);
+
+	if (quiet && disk->q.desc)
+		hostq_close(&disk->q);
+	return quiet;
+}
+
+static void diskvirtio_acknowledge(struct diskdev *dev)
+{
+	hostvirtio_acknowledge(&diskvirtio_of(dev)->v);
+}
+
+static void diskvirtio_begin(struct diskdev *dev, uint32_t slot, enum diskdev_type type, uint64_t sector, uint32_t len)
+{
+	struct diskvirtio *disk = diskvirtio_of(dev);
+	struct wire *wire = &disk->wire[slot];
+	uint32_t first = slot * DESCRIPTORS;
+	struct hostq_desc *desc = &disk->q.desc[first];
+
+	wire->type = type;
+	wire->sector = type == DISKDEV_FLUSH ? 0 : sector;
+	wire->status = UINT8_MAX;
+	desc[0].next = (uint16_t)(len > 0 ? first + 1U : first + 2U);
+	desc[1].len = len;
+	desc[1].flags = (uint16_t)(VIRTQ_DESC_NEXT | (type == DISKDEV_READ ? VIRTQ_DESC_WRITE : 0));
+	disk->writes[slot] = (type == DISKDEV_READ ? len : 0) + (uint32_t)sizeof(wire->status);
+	hostq_put(&disk->q, first);
+	hostq_notify(&disk->q);
+}
+
+/*
+ * It says how much it has written: less than the sectors and the status means that what others had there before is
+ * still in the buffer. Devices of version 1 need not say it rightly (2.7.8.1).
+ */
+static bool is_short(const struct diskvirtio *disk, uint32_t slot, uint32_t written)
+{
+	return !disk->v.legacy && written < disk->writes[slot];
+}
+
+static bool diskvirtio_take(struct diskdev *dev, uint32_t *slot, const char **wrong)
+{
+	struct diskvirtio *disk = diskvirtio_of(dev);
+	uint32_t desc, written;
+
+	if (!hostq_take(&disk->q, &desc, &written))
+		return false;
+	*slot = desc / DESCRIPTORS;
+	*wrong = NULL;
+	if (*slot >= DISKDEV_SLOTS)
+		return true;
+	if (disk->wire[*slot].status != S_OK)
+		*wrong = "an error of the device's";
+	else if (is_short(disk, *slot, written))
+		*wrong = "the device has not written all of it";
+	return true;
+}
+
+const struct diskdev_driver diskdev_virtio = {
+	.compatible = "virtio,mmio",
+	.size = sizeof(struct diskvirtio),
+	.find = diskvirtio_find,
+	.start = diskvirtio_start,
+	.stop = diskvirtio_stop,
+	.acknowledge = diskvirtio_acknowledge,
+	.begin = diskvirtio_begin,
+	.take = diskvirtio_take,
+};
