@@ -4,7 +4,7 @@
 
 #include <libfdt.h>
 
-static const struct diskdev_driver *const diskdev_drivers[] = {&diskdev_virtio};
+static const struct diskdev_driver *const diskdev_drivers[] = {&diskdev_virtio, &diskdev_sunxi};
 
 const struct diskdev_driver *diskdev_driver(const void *fdt, const char *path)
 {

@@ -68,7 +68,7 @@ struct diskdev_driver {
 	bool (*go_on)(struct diskdev *dev);
 };
 
-extern const struct diskdev_driver diskdev_virtio;
+extern const struct diskdev_driver diskdev_virtio, diskdev_sunxi;
 
 /* The driver of the node at `path` of a tree, NULL: none. */
 const struct diskdev_driver *diskdev_driver(const void *fdt, const char *path);

@@ -8,6 +8,7 @@
 #include "hyp/virtio/hostdisk.c" /* and not linked: what it opens stays for ever */
 
 #define PATH "/virtio_mmio@a003e00"
+#define SLOW "/mmc@1c0f000"
 
 static irq_fn handler;
 static void *handler_arg;
@@ -118,7 +119,7 @@ static uint32_t releases;
 const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner)
 {
 	assert_string_equal(owner, "virt7, for disks");
-	assert_int_equal(dev->node, fdt_path_offset(tree, PATH));
+	assert_true(dev->node == fdt_path_offset(tree, PATH) || dev->node == fdt_path_offset(tree, SLOW));
 	return taken ? dev : NULL;
 }
 
@@ -141,6 +142,7 @@ static void begin_device(uint32_t version)
 	missing = 0;
 	watch.cpu = again.cpu = NULL;
 	said[0] = 0;
+	compile_tree(TREE_HEAD TRANSPORT("") "mmc@1c0f000 { compatible = \"allwinner,sun7i-a20-mmc\"; }; };");
 	hostdisk_init(&rig_host);
 }
 
@@ -508,14 +510,151 @@ static void test_claims(void **state)
 	assert_ptr_equal(hostdisk_claim(disk, &a), &all);
 }
 
+/* --- a device that does one request at a time, and says nothing when it is done: it is asked */
+
+static struct {
+	uint32_t steps;    /* until it is ready */
+	const char *wrong; /* then, or with a request */
+	bool restless;
+	uint32_t looks, acknowledged, begun;
+	uint32_t slot; /* under way; 0 is none */
+	bool done;
+} slow;
+
+static const char *slow_find(struct diskdev *dev, const struct host *host, const char *path)
+{
+	dev->node = fdt_path_offset(host->fdt, path);
+	dev->irq = 79;
+	return NULL;
+}
+
+static const char *slow_start(struct diskdev *dev, bool *ready)
+{
+	assert_int_equal(dev->hz, 1000);
+	dev->sectors = 100;
+	*ready = slow.steps-- == 0;
+	return *ready ? slow.wrong : NULL;
+}
+
+static bool slow_stop(struct diskdev *dev)
+{
+	(void)dev;
+	return !slow.restless;
+}
+
+static void slow_acknowledge(struct diskdev *dev)
+{
+	assert_true(disk->lock.held);
+	slow.acknowledged++;
+}
+
+static void slow_begin(struct diskdev *dev, uint32_t slot, enum diskdev_type type, uint64_t sector, uint32_t len)
+{
+	assert_true(disk->lock.held);
+	slow.slot = slot + 1U;
+	slow.begun++;
+}
+
+static bool slow_take(struct diskdev *dev, uint32_t *slot, const char **wrong)
+{
+	assert_true(disk->lock.held);
+	slow.looks++;
+	if (!slow.done)
+		return false;
+	*slot = slow.slot - 1U;
+	*wrong = slow.wrong;
+	slow.done = false;
+	slow.slot = 0;
+	return true;
+}
+
+static bool slow_go_on(struct diskdev *dev)
+{
+	return slow.slot > 0;
+}
+
+const struct diskdev_driver diskdev_sunxi = {
+	.compatible = "allwinner,sun7i-a20-mmc",
+	.size = sizeof(struct diskdev),
+	.find = slow_find,
+	.start = slow_start,
+	.stop = slow_stop,
+	.acknowledge = slow_acknowledge,
+	.begin = slow_begin,
+	.take = slow_take,
+	.go_on = slow_go_on,
+};
+
+static void expire(struct timer *timer)
+{
+	assert_true(timer_armed(timer));
+	timer->cpu = NULL;
+	timer->expired(timer);
+}
+
+static void test_slow(void **state)
+{
+	struct user one = {.u.wake = count_wake};
+	bool failed;
+
+	(void)state;
+	begin_device(2);
+	memset(&slow, 0, sizeof(slow));
+	slow.steps = 5;
+	preempts = 0;
+	assert_null(hostdisk_open(SLOW, &disk));
+	assert_int_equal(preempts, 5); /* others run between its steps */
+	assert_int_equal(hostdisk_sectors(disk), 100);
+	hostdisk_take(disk, &one.u);
+	assert_false(timer_armed(&again));
+	hostdisk_begin(disk, &one.u, DISKDEV_WRITE, 3, 512);
+	for (uint32_t i = 0; i < 3U; i++) {
+		assert_in_range(again.deadline, fake_machine.reg[SYSREG_cntpct] - 2U,
+				fake_machine.reg[SYSREG_cntpct] + 2U);
+		expire(&again);
+	}
+	assert_int_equal(one.woken, 0);
+	assert_true(handler(79, handler_arg));
+	assert_int_equal(slow.acknowledged, 1);
+	slow.done = true;
+	slow.wrong = "a reason";
+	expire(&watch); /* it is also asked each second */
+	expect_said("host disk " SLOW ": sector 3: a reason: an I/O error for whoever asked; the next ones have no "
+		    "line");
+	assert_true(hostdisk_ended(disk, &one.u, &failed) && failed);
+	expire(&again);
+	assert_false(timer_armed(&again));
+	hostdisk_begin(disk, &one.u, DISKDEV_WRITE, 4, 512);
+	slow.done = true;
+	expire(&again);
+	assert_true(hostdisk_ended(disk, &one.u, &failed) && failed);
+	expect_said("");
+}
+
+static void test_slow_wrong(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 2U; i++) {
+		begin_device(2);
+		releases = 0;
+		slow.wrong = "a reason";
+		slow.steps = 1;
+		slow.restless = i;
+		assert_string_equal(hostdisk_open(SLOW, &disk), "a reason");
+		assert_int_equal(heap_freed, i ? 1 : 3); /* what it may write to stays */
+		assert_int_equal(releases, 1);
+		assert_null(hostdisks);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open),      cmocka_unit_test(test_wrong),  cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_turns),     cmocka_unit_test(test_gone),   cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_old_write), cmocka_unit_test(test_claims), cmocka_unit_test(test_sector_at_once),
-		cmocka_unit_test(test_short),     cmocka_unit_test(test_silent),
-
+		cmocka_unit_test(test_open),       cmocka_unit_test(test_wrong),  cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_turns),      cmocka_unit_test(test_gone),   cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_old_write),  cmocka_unit_test(test_claims), cmocka_unit_test(test_sector_at_once),
+		cmocka_unit_test(test_short),      cmocka_unit_test(test_silent), cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_slow_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

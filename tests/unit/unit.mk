@@ -108,6 +108,7 @@ test_rngdev_SRCS   := hyp/host/rngdev.c hyp/host/virtio.c hyp/host/devtree.c $(F
 test_nic_SRCS      := hyp/host/nic.c hyp/host/virtio.c hyp/host/devtree.c $(FAKE)/fake_machine.c
 # includes hyp/virtio/hostdisk.c and hyp/host/diskvirtio.c
 test_hostdisk_SRCS := hyp/host/diskdev.c hyp/host/virtio.c hyp/host/devtree.c $(FAKE)/fake_machine.c
+test_sdcard_SRCS   := hyp/host/diskdev.c hyp/host/sdcard.c hyp/host/sunxi_mmc.c $(FAKE)/fake_machine.c
 test_partition_SRCS := hyp/virtio/partition.c $(FAKE)/fake_hostdisk.c
 test_cpustart_SRCS := hyp/host/cpustart.c hyp/host/power.c hyp/host/board.c hyp/host/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 # includes hyp/host/drivers.c
