@@ -27,11 +27,11 @@ struct row {
 static uint64_t id_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
 	switch (offset) {
-	case 0x0:
+	case GICD_CTLR:
 		return vcpu->vm->vgic.forwarded;
-	case 0x4:
+	case GICD_TYPER:
 		return (VGIC_IRQS / 32U - 1U) | (vcpu->vm->vcpu_count - 1U) << 5;
-	case 0x8:
+	case GICD_IIDR:
 		return 0x0200143bU; /* product 2, ARM: as a GIC-400's */
 	default:
 		return 0;
@@ -367,16 +367,16 @@ static bool config_write(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t
 	return change_config(vcpu, offset, value);
 }
 
-/* Offsets from 0xf00, where SGIR is. */
-#define CPENDSGIR     0x10U
-#define SPENDSGIR     0x20U
-#define SPENDSGIR_END 0x30U
-#define ID_REGISTERS  0xd0U
+/* Offsets from SGIR. */
+#define CPENDSGIR     (GICD_CPENDSGIR - GICD_SGIR)
+#define SPENDSGIR     (GICD_SPENDSGIR - GICD_SGIR)
+#define SPENDSGIR_END (SPENDSGIR + 16U)
+#define ID_REGISTERS  (GICD_PIDR4 - GICD_SGIR)
 
-/* 0xf00: SGIR, 0xf10 CPENDSGIR, 0xf20 SPENDSGIR, 0xfd0 ... ID registers. */
+/* SGIR, CPENDSGIR, SPENDSGIR, identification registers. */
 static uint64_t high_read(struct vcpu *vcpu, void *row, uint32_t offset, uint32_t size)
 {
-	static const uint8_t id[] = {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0x00, 0x0d, 0xf0, 0x05, 0xb1}; /* from 0xfd0 */
+	static const uint8_t id[] = {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0x00, 0x0d, 0xf0, 0x05, 0xb1}; /* from PIDR4 */
 	uint32_t value = 0;
 
 	if (offset >= CPENDSGIR && offset < SPENDSGIR_END)
@@ -471,19 +471,19 @@ static bool locked_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 #define COLLECT (COLLECT_READ | COLLECT_WRITE)
 
 static const struct row rows[] = {
-	{0x000, 0x080, {id_read, ctlr_write, MMIO_WORD}, NULL, NULL, 0},
-	{0x080, 0x080, {group_read, igroupr_write, MMIO_WORD}, NULL, NULL, 0},
-	{0x100, 0x080, {enable_read, isenabler_write, MMIO_WORD}, NULL, NULL, 0},
-	{0x180, 0x080, {enable_read, icenabler_write, MMIO_WORD}, NULL, NULL, 0},
-	{0x200, 0x080, {locked_read, ispendr_write, MMIO_WORD}, pending_read, NULL, COLLECT_READ},
-	{0x280, 0x080, LOCKED(MMIO_WORD), pending_read, icpendr_write, COLLECT},
-	{0x300, 0x080, LOCKED(MMIO_WORD), active_read, isactiver_write, COLLECT},
-	{0x380, 0x080, LOCKED(MMIO_WORD), active_read, icactiver_write, COLLECT},
-	{0x400, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), priority_read, priority_write, 0},
-	{0x800, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), target_read, target_write, 0},
-	{0xc00, 0x100, {config_read, config_write, MMIO_WORD}, NULL, NULL, 0},
-	{0xd00, 0x200, {dist_raz, dist_wi, MMIO_WORD}, NULL, NULL, 0}, /* reserved */
-	{0xf00, 0x100, {high_read, high_write, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0},
+	{GICD_CTLR, 0x080, {id_read, ctlr_write, MMIO_WORD}, NULL, NULL, 0},
+	{GICD_IGROUPR, 0x080, {group_read, igroupr_write, MMIO_WORD}, NULL, NULL, 0},
+	{GICD_ISENABLER, 0x080, {enable_read, isenabler_write, MMIO_WORD}, NULL, NULL, 0},
+	{GICD_ICENABLER, 0x080, {enable_read, icenabler_write, MMIO_WORD}, NULL, NULL, 0},
+	{GICD_ISPENDR, 0x080, {locked_read, ispendr_write, MMIO_WORD}, pending_read, NULL, COLLECT_READ},
+	{GICD_ICPENDR, 0x080, LOCKED(MMIO_WORD), pending_read, icpendr_write, COLLECT},
+	{GICD_ISACTIVER, 0x080, LOCKED(MMIO_WORD), active_read, isactiver_write, COLLECT},
+	{GICD_ICACTIVER, 0x080, LOCKED(MMIO_WORD), active_read, icactiver_write, COLLECT},
+	{GICD_IPRIORITYR, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), priority_read, priority_write, 0},
+	{GICD_ITARGETSR, 0x400, LOCKED(MMIO_WORD | MMIO_BYTE), target_read, target_write, 0},
+	{GICD_ICFGR, 0x100, {config_read, config_write, MMIO_WORD}, NULL, NULL, 0},
+	{GICD_ICFGR + 0x100, 0x200, {dist_raz, dist_wi, MMIO_WORD}, NULL, NULL, 0}, /* reserved */
+	{GICD_SGIR, 0x100, {high_read, high_write, MMIO_WORD | MMIO_BYTE}, NULL, NULL, 0},
 };
 
 /*
@@ -513,8 +513,8 @@ void vgic_dist_have_twins(struct vm *vm)
 	static const struct mmio_ops set = {enable_read, twin_isenabler_write, MMIO_WORD};
 	static const struct mmio_ops clear = {enable_read, twin_icenabler_write, MMIO_WORD};
 
-	mmio_replace(&vm->bus, MACHINE_GICD_BASE + 0x100, &set);
-	mmio_replace(&vm->bus, MACHINE_GICD_BASE + 0x180, &clear);
+	mmio_replace(&vm->bus, MACHINE_GICD_BASE + GICD_ISENABLER, &set);
+	mmio_replace(&vm->bus, MACHINE_GICD_BASE + GICD_ICENABLER, &clear);
 }
 
 int vgic_dist_create(struct vm *vm)

@@ -5,6 +5,7 @@
 
 #define GICD_CTLR       0x000U
 #define GICD_TYPER      0x004U
+#define GICD_IIDR       0x008U
 #define GICD_IGROUPR    0x080U
 #define GICD_ISENABLER  0x100U
 #define GICD_ICENABLER  0x180U
@@ -17,13 +18,19 @@
 #define GICD_ICFGR      0xc00U
 #define GICD_SGIR       0xf00U
 #define GICD_CPENDSGIR  0xf10U
+#define GICD_SPENDSGIR  0xf20U
+#define GICD_PIDR4      0xfd0U /* the first of the identification registers */
 
-#define GICC_CTLR 0x0000U
-#define GICC_PMR  0x0004U
-#define GICC_BPR  0x0008U
-#define GICC_IAR  0x000cU
-#define GICC_EOIR 0x0010U
-#define GICC_DIR  0x1000U
+#define GICC_CTLR  0x0000U
+#define GICC_PMR   0x0004U
+#define GICC_BPR   0x0008U
+#define GICC_IAR   0x000cU
+#define GICC_EOIR  0x0010U
+#define GICC_RPR   0x0014U
+#define GICC_HPPIR 0x0018U
+#define GICC_ABPR  0x001cU
+#define GICC_APR   0x00d0U
+#define GICC_DIR   0x1000U
 
 #define GICH_HCR    0x000U
 #define GICH_VTR    0x004U

@@ -149,14 +149,14 @@ static void pong_cpu(void *arg)
 	gic_cpu_init();
 	gic_enable(SGI_SELF);
 	gic_enable(SGI_PING);
-	write32(GICD_SGIR, BIT(16) | SGI_WAKE);
+	write32(DIST_SGIR, BIT(16) | SGI_WAKE);
 	pong(&stop_pong);
 }
 
 static void slice_cpu(void *arg)
 {
 	(void)arg;
-	write32(GICD_SGIR, BIT(16) | SGI_WAKE);
+	write32(DIST_SGIR, BIT(16) | SGI_WAKE);
 	slice_peer(shared);
 }
 
@@ -309,7 +309,7 @@ static void finish(const struct row *row)
 {
 	if (row->run == row_sgi_ping) {
 		stop_pong = 1;
-		write32(GICD_SGIR, BIT(17) | SGI_SELF);
+		write32(DIST_SGIR, BIT(17) | SGI_SELF);
 		wait_off();
 	} else if (row->run == slice) {
 		shared[4] = 1;

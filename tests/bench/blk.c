@@ -29,8 +29,8 @@ static volatile uint16_t ram_done;
 static const struct ports device_ports = {(uint32_t *)REG(VIRTIO_QUEUE_NOTIFY),
 					  (uint32_t *)REG(VIRTIO_INTERRUPT_STATUS),
 					  (uint32_t *)REG(VIRTIO_INTERRUPT_ACK),
-					  (uint32_t *)GICC_IAR,
-					  (uint32_t *)GICC_EOIR,
+					  (uint32_t *)CPUIF_IAR,
+					  (uint32_t *)CPUIF_EOIR,
 					  &queue.used.index};
 static const struct ports ram_ports = {&ram[0], &ram[1], &ram[2], &ram[3], &ram[4], &ram_done};
 

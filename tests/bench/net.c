@@ -42,8 +42,8 @@ static uint16_t taken, own_taken; /* of what has been received */
 static const struct ports device_ports = {(uint32_t *)VIRTIO_AT(SENDER, VIRTIO_QUEUE_NOTIFY),
 					  (uint32_t *)VIRTIO_AT(RECEIVER, VIRTIO_INTERRUPT_STATUS),
 					  (uint32_t *)VIRTIO_AT(RECEIVER, VIRTIO_INTERRUPT_ACK),
-					  (uint32_t *)GICC_IAR,
-					  (uint32_t *)GICC_EOIR,
+					  (uint32_t *)CPUIF_IAR,
+					  (uint32_t *)CPUIF_EOIR,
 					  &to_send,
 					  &received};
 static const struct ports ram_ports = {&ram[0], &ram[1], &ram[2], &ram[3], &ram[4], &own_send, &own_receive};

@@ -6,6 +6,7 @@
  * Interrupts are open only inside these loops. The handler counts in r8, which the loops keep for it, and r7 is the
  * count to wait for.
  */
+#include "hyp/host/gicregs.h"
 #include "tests/bench/rows.h"
 
 	.arch	armv7ve
@@ -13,17 +14,13 @@
 	.syntax unified
 	.text
 
-#define GICD_CTLR       0x000
-#define GICD_IGROUPR1   0x084
-#define GICD_ISENABLER0 0x100
-#define GICD_ISPENDR0   0x200
-#define GICD_ISPENDR1   0x204
-#define GICD_ISACTIVER1 0x304
-#define GICD_ICFGR2     0xc08
-#define GICD_SGIR       0xf00
-#define GICC_IAR        0x00c
-#define GICC_EOIR       0x010
-#define GICD_ICENABLER0 0x180
+#define GICD_IGROUPR1   (GICD_IGROUPR + 4)
+#define GICD_ISENABLER0 GICD_ISENABLER
+#define GICD_ISPENDR0   GICD_ISPENDR
+#define GICD_ISPENDR1   (GICD_ISPENDR + 4)
+#define GICD_ISACTIVER1 (GICD_ISACTIVER + 4)
+#define GICD_ICFGR2     (GICD_ICFGR + 8)
+#define GICD_ICENABLER0 GICD_ICENABLER
 #define UART_FR         0x018
 #define VIRTIO_STATUS   0x070
 

@@ -51,9 +51,9 @@ static void test_gicv2m(void)
 	gic_settle();
 	report(gic_is_pending(first), "by a half word");
 	gic_enable(first);
-	report_eq(read32(GICC_IAR) & 0x3ff, first, "it is signalled");
-	write32(GICC_EOIR, first);
-	report_eq(read32(GICC_IAR) & 0x3ff, GIC_SPURIOUS, "once");
+	report_eq(read32(CPUIF_IAR) & 0x3ff, first, "it is signalled");
+	write32(CPUIF_EOIR, first);
+	report_eq(read32(CPUIF_IAR) & 0x3ff, GIC_SPURIOUS, "once");
 }
 
 /* A bus where no device answers reads as ones and takes what is written. */

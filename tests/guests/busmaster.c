@@ -177,10 +177,10 @@ static void serve(void)
 
 static void take_timer(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	timer_virt.set_ctl(0);
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 static void sleep(void)

@@ -28,7 +28,7 @@ static const struct timer *const timers[2] = {&timer_virt, &timer_phys};
 
 static void deadline_irq(void)
 {
-	uint32_t iar = read32(GICC_IAR), which = iar == timer_phys.irq;
+	uint32_t iar = read32(CPUIF_IAR), which = iar == timer_phys.irq;
 	struct track *k = &tracks[this_cpu()->index][which];
 	uint64_t now, late;
 
@@ -44,7 +44,7 @@ static void deadline_irq(void)
 		k->late_max = late > k->late_max ? late : k->late_max;
 	}
 	k->fired++;
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 static uint32_t rnd(uint32_t *seed, uint32_t below)

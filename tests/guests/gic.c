@@ -23,12 +23,12 @@ static uint32_t taken_count;
 static uint32_t acknowledge(void)
 {
 	gic_settle();
-	return read32(GICC_IAR);
+	return read32(CPUIF_IAR);
 }
 
 static void end(uint32_t iar)
 {
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 /* Nothing enabled, pending or active; default priorities; the CPU interface open. */
@@ -38,14 +38,14 @@ static void quiet(void)
 
 	gic_init();
 	for (unsigned int i = 0; i < ARRAY_SIZE(spis); i++) {
-		write32(GICD_ICACTIVER(1), BIT(spis[i] % 32));
+		write32(DIST_ICACTIVER(1), BIT(spis[i] % 32));
 		gic_clear_pending(spis[i]);
 		gic_set_priority(spis[i], 0xa0);
 		gic_target_self(spis[i]);
 		gic_edge(spis[i], true);
 	}
 	gic_set_priority(SGI, 0xa0);
-	write32(GICD_IGROUPR(1), 0);
+	write32(DIST_IGROUPR(1), 0);
 	taken_count = 0;
 }
 
@@ -58,16 +58,16 @@ static void raise(uint32_t irq, uint32_t priority)
 
 static void test_distributor(void)
 {
-	uint32_t typer = read32(GICD_TYPER);
+	uint32_t typer = read32(DIST_TYPER);
 
 	report(FIELD(typer, 0, 5) >= 2 && FIELD(typer, 0, 5) <= 31, "TYPER: lines for all of mach-virt (%u)",
 	       (unsigned int)(FIELD(typer, 0, 5) + 1) * 32);
-	write32(GICD_TYPER, 0);
-	report_eq(read32(GICD_TYPER), typer, "TYPER is read-only");
-	write32(GICD_CTLR, 0);
-	report_eq(read32(GICD_CTLR) & 1, 0, "CTLR off");
-	write32(GICD_CTLR, 1);
-	report_eq(read32(GICD_CTLR) & 1, 1, "CTLR on");
+	write32(DIST_TYPER, 0);
+	report_eq(read32(DIST_TYPER), typer, "TYPER is read-only");
+	write32(DIST_CTLR, 0);
+	report_eq(read32(DIST_CTLR) & 1, 0, "CTLR off");
+	write32(DIST_CTLR, 1);
+	report_eq(read32(DIST_CTLR) & 1, 1, "CTLR on");
 }
 
 /* A set and a clear register show the same bits; only ones written act (4.3.5-4.3.10). */
@@ -92,7 +92,7 @@ static void test_set_clear(const char *name, uint32_t set, uint32_t clear)
 /* 4.3.11: byte accessible; unimplemented low bits RAZ/WI, the same in every field; at least 16 levels. */
 static void test_priority_registers(void)
 {
-	uint32_t bits, reg = GICD_IPRIORITYR(SPI_A / 4);
+	uint32_t bits, reg = DIST_IPRIORITYR(SPI_A / 4);
 
 	write32(reg, UINT32_C(0xffffffff));
 	bits = read8(reg);
@@ -115,15 +115,15 @@ static void test_priority_registers(void)
  */
 static void test_targets(void)
 {
-	uint32_t reg = GICD_ITARGETSR(SPI_A / 4), existing = BIT(smp_count()) - 1, own = BIT(this_cpu()->index);
+	uint32_t reg = DIST_ITARGETSR(SPI_A / 4), existing = BIT(smp_count()) - 1, own = BIT(this_cpu()->index);
 
-	write32(GICD_ITARGETSR(0), UINT32_C(0xffffffff));
-	if (!quirk(read32(GICD_ITARGETSR(0)) == own * UINT32_C(0x01010101), "gic-targets-of-one",
+	write32(DIST_ITARGETSR(0), UINT32_C(0xffffffff));
+	if (!quirk(read32(DIST_ITARGETSR(0)) == own * UINT32_C(0x01010101), "gic-targets-of-one",
 		   "ITARGETSR0 is this CPU, read-only")) {
 		report_eq(existing, 1, "only with one CPU there is none");
 		return;
 	}
-	report_eq(read8(GICD_ITARGETSR(0) + 31), own, "ITARGETSR7 as well");
+	report_eq(read8(DIST_ITARGETSR(0) + 31), own, "ITARGETSR7 as well");
 	write32(reg, UINT32_C(0xffffffff));
 	quirk(read32(reg) == existing * UINT32_C(0x01010101), "gic-targets", "ITARGETSR holds existing CPUs only");
 	existing *= UINT32_C(0x01010101);
@@ -135,7 +135,7 @@ static void test_targets(void)
 /* 3.2.4: the distributor latches an SPI whether or not it has a target yet. QEMU 7.2 forgets one that has none. */
 static void test_untargeted(void)
 {
-	write8(GICD_ITARGETSR(0) + SPI_A, 0);
+	write8(DIST_ITARGETSR(0) + SPI_A, 0);
 	gic_set_pending(SPI_A);
 	quirk(gic_is_pending(SPI_A), "gic-untargeted", "an SPI without a target is latched");
 	gic_clear_pending(SPI_A);
@@ -146,14 +146,14 @@ static void test_untargeted(void)
 /* 4.3.13: SGIs are edge-triggered for good; SPIs can be either. Bit 0 of a field is reserved here. */
 static void test_config(void)
 {
-	report_eq(read32(GICD_ICFGR(0)) & UINT32_C(0xaaaaaaaa), UINT32_C(0xaaaaaaaa),
+	report_eq(read32(DIST_ICFGR(0)) & UINT32_C(0xaaaaaaaa), UINT32_C(0xaaaaaaaa),
 		  "ICFGR0: SGIs are edge-triggered");
-	write32(GICD_ICFGR(0), 0);
-	report_eq(read32(GICD_ICFGR(0)) & UINT32_C(0xaaaaaaaa), UINT32_C(0xaaaaaaaa), "ICFGR0 ignores writes");
+	write32(DIST_ICFGR(0), 0);
+	report_eq(read32(DIST_ICFGR(0)) & UINT32_C(0xaaaaaaaa), UINT32_C(0xaaaaaaaa), "ICFGR0 ignores writes");
 	gic_edge(SPI_A, false);
-	report_eq(read32(GICD_ICFGR(SPI_A / 16)) & BIT(SPI_A % 16 * 2 + 1), 0, "ICFGR: SPI to level");
+	report_eq(read32(DIST_ICFGR(SPI_A / 16)) & BIT(SPI_A % 16 * 2 + 1), 0, "ICFGR: SPI to level");
 	gic_edge(SPI_A, true);
-	report(read32(GICD_ICFGR(SPI_A / 16)) & BIT(SPI_A % 16 * 2 + 1), "ICFGR: SPI to edge");
+	report(read32(DIST_ICFGR(SPI_A / 16)) & BIT(SPI_A % 16 * 2 + 1), "ICFGR: SPI to edge");
 }
 
 /* 4.4.4, 4.4.5, 4.4.6. */
@@ -163,17 +163,17 @@ static void test_spi(void)
 
 	quiet();
 	report_eq(acknowledge(), GIC_SPURIOUS, "nothing pending: 1023");
-	report_eq(read32(GICC_RPR), 0xff, "idle running priority");
-	report_eq(read32(GICC_HPPIR), GIC_SPURIOUS, "nothing pending: HPPIR");
+	report_eq(read32(CPUIF_RPR), 0xff, "idle running priority");
+	report_eq(read32(CPUIF_HPPIR), GIC_SPURIOUS, "nothing pending: HPPIR");
 	raise(SPI_A, 0x90);
 	gic_settle();
 	report(gic_is_pending(SPI_A) && !gic_is_active(SPI_A), "SPI pending");
-	report_eq(read32(GICC_HPPIR), SPI_A, "HPPIR");
+	report_eq(read32(CPUIF_HPPIR), SPI_A, "HPPIR");
 	report(read_isr() & PSR_I, "ISR shows the IRQ");
 	iar = acknowledge();
 	report_eq(iar, SPI_A, "IAR");
 	report(!gic_is_pending(SPI_A) && gic_is_active(SPI_A), "acknowledged: active, not pending");
-	report_eq(read32(GICC_RPR), 0x90, "running priority");
+	report_eq(read32(CPUIF_RPR), 0x90, "running priority");
 	report_eq(acknowledge(), GIC_SPURIOUS, "nothing more: 1023");
 	report(!(read_isr() & PSR_I), "ISR: no IRQ while it is active");
 	gic_set_pending(SPI_A);
@@ -181,13 +181,13 @@ static void test_spi(void)
 	report(gic_is_pending(SPI_A) && gic_is_active(SPI_A), "active and pending");
 	report_eq(acknowledge(), GIC_SPURIOUS, "an active interrupt is not signalled again");
 	end(iar);
-	report_eq(read32(GICC_RPR), 0xff, "running priority after EOI");
+	report_eq(read32(CPUIF_RPR), 0xff, "running priority after EOI");
 	iar = acknowledge();
 	report_eq(iar, SPI_A, "and signalled after EOI");
 	end(iar);
 	report(!gic_is_pending(SPI_A) && !gic_is_active(SPI_A), "inactive");
-	write32(GICC_EOIR, GIC_SPURIOUS);
-	report_eq(read32(GICC_RPR), 0xff, "EOI of 1023 does nothing");
+	write32(CPUIF_EOIR, GIC_SPURIOUS);
+	report_eq(read32(CPUIF_RPR), 0xff, "EOI of 1023 does nothing");
 }
 
 /* Pending is a latch: it does not need the enable, and is withdrawn by ICPENDR. */
@@ -203,13 +203,13 @@ static void test_masks(void)
 	gic_settle();
 	report(!(read_isr() & PSR_I) && gic_is_pending(SPI_A), "disabled: withdrawn, still pending");
 	gic_enable(SPI_A);
-	write32(GICD_CTLR, 0);
+	write32(DIST_CTLR, 0);
 	report_eq(acknowledge(), GIC_SPURIOUS, "distributor off: not forwarded");
-	write32(GICD_CTLR, 1);
-	write32(GICC_CTLR, 0);
+	write32(DIST_CTLR, 1);
+	write32(CPUIF_CTLR, 0);
 	gic_settle();
 	report(!(read_isr() & PSR_I), "CPU interface off: not signalled");
-	write32(GICC_CTLR, GICC_CTLR_GRP0);
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0);
 	gic_settle();
 	report(read_isr() & PSR_I, "CPU interface on: signalled");
 	gic_clear_pending(SPI_A);
@@ -224,20 +224,20 @@ static void test_pmr(void)
 	uint32_t iar;
 
 	quiet();
-	write32(GICC_PMR, 0xf0);
-	report_eq(read32(GICC_PMR) & 0xf0, 0xf0, "PMR reads back");
+	write32(CPUIF_PMR, 0xf0);
+	report_eq(read32(CPUIF_PMR) & 0xf0, 0xf0, "PMR reads back");
 	raise(SPI_A, 0x80);
-	write32(GICC_PMR, 0x80);
+	write32(CPUIF_PMR, 0x80);
 	gic_settle();
 	report(!(read_isr() & PSR_I), "PMR equal to the priority masks");
 	report_eq(acknowledge(), GIC_SPURIOUS, "masked by PMR: 1023");
-	write32(GICC_PMR, 0x90);
+	write32(CPUIF_PMR, 0x90);
 	gic_settle();
 	report(read_isr() & PSR_I, "PMR below the priority does not");
-	write32(GICC_PMR, 0);
+	write32(CPUIF_PMR, 0);
 	gic_settle();
 	report(!(read_isr() & PSR_I), "PMR 0 masks all");
-	write32(GICC_PMR, 0xff);
+	write32(CPUIF_PMR, 0xff);
 	iar = acknowledge();
 	report_eq(iar, SPI_A, "PMR 0xff lets all through");
 	end(iar);
@@ -282,12 +282,12 @@ static void test_sgi(void)
 	uint32_t self = this_cpu()->index, iar;
 
 	quiet();
-	write32(GICD_ISENABLER(0), BIT(SGI));
+	write32(DIST_ISENABLER(0), BIT(SGI));
 	gic_sgi_self(SGI);
 	gic_settle();
 	report(gic_is_pending(SGI), "SGI pending");
-	report_eq(read8(GICD_SPENDSGIR(0) + SGI), BIT(self), "SPENDSGIR shows the source");
-	report_eq(read8(GICD_CPENDSGIR(0) + SGI), BIT(self), "CPENDSGIR as well");
+	report_eq(read8(DIST_SPENDSGIR(0) + SGI), BIT(self), "SPENDSGIR shows the source");
+	report_eq(read8(DIST_CPENDSGIR(0) + SGI), BIT(self), "CPENDSGIR as well");
 	iar = acknowledge();
 	report_eq(iar, SGI | self << 10, "IAR: ID and source");
 	gic_sgi_self(SGI);
@@ -299,19 +299,19 @@ static void test_sgi(void)
 	end(iar);
 	gic_set_pending(SGI);
 	report(!gic_is_pending(SGI), "ISPENDR of an SGI is read-only");
-	write8(GICD_SPENDSGIR(0) + SGI, BIT(self));
+	write8(DIST_SPENDSGIR(0) + SGI, BIT(self));
 	gic_settle();
 	report(read_isr() & PSR_I, "SPENDSGIR makes it pending");
 	gic_clear_pending(SGI);
 	report(gic_is_pending(SGI), "ICPENDR of an SGI is read-only");
-	write8(GICD_CPENDSGIR(0) + SGI, BIT(self));
+	write8(DIST_CPENDSGIR(0) + SGI, BIT(self));
 	report_eq(acknowledge(), GIC_SPURIOUS, "CPENDSGIR withdraws it");
 	report(!gic_is_pending(SGI), "and it is not pending");
-	write32(GICD_SGIR, BIT(16 + self) | SGI);
+	write32(DIST_SGIR, BIT(16 + self) | SGI);
 	iar = acknowledge();
 	report_eq(iar, SGI | self << 10, "SGI by target list");
 	end(iar);
-	write32(GICD_SGIR, BIT(24) | SGI);
+	write32(DIST_SGIR, BIT(24) | SGI);
 	report_eq(acknowledge(), GIC_SPURIOUS, "SGI to all but self");
 }
 
@@ -321,19 +321,19 @@ static void test_active_write(void)
 	uint32_t iar;
 
 	quiet();
-	write32(GICD_ISACTIVER(1), BIT(SPI_A % 32));
+	write32(DIST_ISACTIVER(1), BIT(SPI_A % 32));
 	report(gic_is_active(SPI_A), "ISACTIVER sets");
 	raise(SPI_A, 0x80);
 	report_eq(acknowledge(), GIC_SPURIOUS, "not signalled while active");
-	report_eq(read32(GICC_RPR), 0xff, "running priority is not affected");
-	write32(GICD_ICACTIVER(1), BIT(SPI_A % 32));
+	report_eq(read32(CPUIF_RPR), 0xff, "running priority is not affected");
+	write32(DIST_ICACTIVER(1), BIT(SPI_A % 32));
 	iar = acknowledge();
 	report_eq(iar, SPI_A, "signalled once ICACTIVER cleared it");
-	write32(GICD_ICACTIVER(1), BIT(SPI_A % 32));
+	write32(DIST_ICACTIVER(1), BIT(SPI_A % 32));
 	report(!gic_is_active(SPI_A), "ICACTIVER during service");
-	report_eq(read32(GICC_RPR), 0x80, "does not drop the priority");
+	report_eq(read32(CPUIF_RPR), 0x80, "does not drop the priority");
 	end(iar);
-	report_eq(read32(GICC_RPR), 0xff, "EOI does");
+	report_eq(read32(CPUIF_RPR), 0xff, "EOI does");
 }
 
 /* 4.4.5, 4.4.15: EOImode 1 splits the priority drop from the deactivation. */
@@ -342,21 +342,21 @@ static void test_eoi_mode(void)
 	uint32_t iar, other;
 
 	quiet();
-	write32(GICC_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_EOIMODE);
-	report(read32(GICC_CTLR) & GICC_CTLR_EOIMODE, "EOImode");
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_EOIMODE);
+	report(read32(CPUIF_CTLR) & GICC_CTLR_EOIMODE, "EOImode");
 	raise(SPI_A, 0x80);
 	iar = acknowledge();
 	end(iar);
 	report(gic_is_active(SPI_A), "EOIR leaves it active");
-	report_eq(read32(GICC_RPR), 0xff, "and drops the priority");
+	report_eq(read32(CPUIF_RPR), 0xff, "and drops the priority");
 	raise(SPI_B, 0xb0);
 	other = acknowledge();
 	report_eq(other, SPI_B, "a lower priority can come now");
 	end(other);
-	write32(GICC_DIR, other);
-	write32(GICC_DIR, iar);
+	write32(CPUIF_DIR, other);
+	write32(CPUIF_DIR, iar);
 	report(!gic_is_active(SPI_A) && !gic_is_active(SPI_B), "DIR deactivates");
-	write32(GICC_CTLR, GICC_CTLR_GRP0);
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0);
 }
 
 /* A handler that polls: EOI and the next acknowledge, of the same priority, with nothing in between. */
@@ -369,8 +369,8 @@ static void test_polling(void)
 	first = acknowledge();
 	raise(SPI_B, 0x80);
 	gic_settle();
-	write32(GICC_EOIR, first);
-	second = read32(GICC_IAR);
+	write32(CPUIF_EOIR, first);
+	second = read32(CPUIF_IAR);
 	gic_settle();
 	if (second == GIC_SPURIOUS)
 		second = acknowledge();
@@ -383,7 +383,7 @@ static void test_polling(void)
 
 static void take_irq(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	taken[taken_count++ % ARRAY_SIZE(taken)] = iar;
 	if (iar < GRP1_PENDING)
@@ -415,7 +415,7 @@ static uint32_t nested_priority, nested_seen;
 /* Service SPI_A (0x90) and raise SPI_B meanwhile; a preemption comes between the two accesses of taken_count. */
 static void take_and_raise(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	taken[taken_count++ % ARRAY_SIZE(taken)] = iar;
 	if (iar == SPI_A) {
@@ -432,7 +432,7 @@ static void take_and_raise(void)
 static void expect_preemption(uint32_t bpr, uint32_t priority, bool preempts)
 {
 	quiet();
-	write32(GICC_BPR, bpr);
+	write32(CPUIF_BPR, bpr);
 	nested_priority = priority;
 	irq_set_handler(take_and_raise);
 	raise(SPI_A, 0x90);
@@ -442,14 +442,14 @@ static void expect_preemption(uint32_t bpr, uint32_t priority, bool preempts)
 	irq_disable();
 	report(taken_count == 2 && nested_seen == preempts, "BPR %u: priority %02x %s 90", (unsigned int)bpr,
 	       (unsigned int)priority, preempts ? "preempts" : "does not preempt");
-	report_eq(read32(GICC_RPR), 0xff, "all ended");
+	report_eq(read32(CPUIF_RPR), 0xff, "all ended");
 	irq_set_handler(0);
 }
 
 static void test_preemption(void)
 {
-	write32(GICC_BPR, 4);
-	report_eq(read32(GICC_BPR), 4, "BPR reads back");
+	write32(CPUIF_BPR, 4);
+	report_eq(read32(CPUIF_BPR), 4, "BPR reads back");
 	expect_preemption(0, 0x80, true);
 	expect_preemption(0, 0x90, false);
 	expect_preemption(0, 0xa0, false);
@@ -457,7 +457,7 @@ static void test_preemption(void)
 	expect_preemption(4, 0x80, false);
 	expect_preemption(4, 0x70, true);
 	expect_preemption(7, 0x10, false);
-	write32(GICC_BPR, 0);
+	write32(CPUIF_BPR, 0);
 }
 
 /* Three deep without interrupt exceptions: RPR follows each acknowledge and EOI. */
@@ -473,18 +473,18 @@ static void test_nesting(void)
 	raise(SPI_C, 0x40);
 	c = acknowledge();
 	report(a == SPI_A && b == SPI_B && c == SPI_C, "three nested");
-	report_eq(read32(GICC_RPR), 0x40, "running priority of the innermost");
+	report_eq(read32(CPUIF_RPR), 0x40, "running priority of the innermost");
 	end(c);
-	report_eq(read32(GICC_RPR), 0x80, "of the middle one");
+	report_eq(read32(CPUIF_RPR), 0x80, "of the middle one");
 	end(b);
-	report_eq(read32(GICC_RPR), 0xc0, "of the outer one");
+	report_eq(read32(CPUIF_RPR), 0xc0, "of the outer one");
 	end(a);
-	report_eq(read32(GICC_RPR), 0xff, "idle again");
+	report_eq(read32(CPUIF_RPR), 0xff, "idle again");
 }
 
 static void take_fiq(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	taken[taken_count++ % ARRAY_SIZE(taken)] = iar | BIT(31);
 	end(iar);
@@ -494,10 +494,10 @@ static void take_fiq(void)
 static void test_groups(void)
 {
 	quiet();
-	write32(GICD_CTLR, 3);
-	write32(GICD_IGROUPR(1), BIT(SPI_B % 32));
-	report_eq(read32(GICD_IGROUPR(1)) & (BIT(SPI_A % 32) | BIT(SPI_B % 32)), BIT(SPI_B % 32), "IGROUPR reads back");
-	write32(GICC_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_GRP1 | GICC_CTLR_FIQEN);
+	write32(DIST_CTLR, 3);
+	write32(DIST_IGROUPR(1), BIT(SPI_B % 32));
+	report_eq(read32(DIST_IGROUPR(1)) & (BIT(SPI_A % 32) | BIT(SPI_B % 32)), BIT(SPI_B % 32), "IGROUPR reads back");
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_GRP1 | GICC_CTLR_FIQEN);
 	fiq_set_handler(take_fiq);
 	irq_set_handler(take_irq);
 	raise(SPI_A, 0x80);
@@ -511,7 +511,7 @@ static void test_groups(void)
 	gic_settle();
 	report_eq(read_isr() & (PSR_I | PSR_F), PSR_I, "group 1 is signalled as IRQ");
 	report_eq(acknowledge(), GRP1_PENDING, "IAR: 1022 for group 1 without AckCtl");
-	write32(GICC_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_GRP1 | GICC_CTLR_FIQEN | ACK_CTL);
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_GRP1 | GICC_CTLR_FIQEN | ACK_CTL);
 	irq_enable();
 	gic_settle();
 	irq_disable();
@@ -525,9 +525,9 @@ void guest_main(void)
 {
 	quiet();
 	test_distributor();
-	test_set_clear("enable", GICD_ISENABLER(1), GICD_ICENABLER(1));
-	test_set_clear("pending", GICD_ISPENDR(1), GICD_ICPENDR(1));
-	test_set_clear("active", GICD_ISACTIVER(1), GICD_ICACTIVER(1));
+	test_set_clear("enable", DIST_ISENABLER(1), DIST_ICENABLER(1));
+	test_set_clear("pending", DIST_ISPENDR(1), DIST_ICPENDR(1));
+	test_set_clear("active", DIST_ISACTIVER(1), DIST_ICACTIVER(1));
 	test_priority_registers();
 	test_targets();
 	test_untargeted();

@@ -27,7 +27,7 @@ static void aim(uint32_t irq, uint32_t targets, uint32_t priority)
 	gic_clear_pending(irq);
 	gic_edge(irq, true);
 	gic_set_priority(irq, priority);
-	write8(GICD_ITARGETSR(0) + irq, targets);
+	write8(DIST_ITARGETSR(0) + irq, targets);
 	gic_enable(irq);
 }
 
@@ -40,22 +40,22 @@ struct reason {
 
 static void group_off(void)
 {
-	write32(GICC_CTLR, 0);
+	write32(CPUIF_CTLR, 0);
 }
 
 static void group_on(void)
 {
-	write32(GICC_CTLR, GICC_CTLR_GRP0);
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0);
 }
 
 static void mask_on(void)
 {
-	write32(GICC_PMR, 0);
+	write32(CPUIF_PMR, 0);
 }
 
 static void mask_off(void)
 {
-	write32(GICC_PMR, 0xff);
+	write32(CPUIF_PMR, 0xff);
 }
 
 static void serve(void)
@@ -67,7 +67,7 @@ static void serve(void)
 
 static void served(void)
 {
-	write32(GICC_EOIR, URGENT);
+	write32(CPUIF_EOIR, URGENT);
 }
 
 static const struct reason reasons[] = {
@@ -96,10 +96,10 @@ static void elsewhere(const struct reason *reason, uint32_t cpu, uint32_t target
 	report(!gic_is_active(SPI), "and ends");
 	reason->end();
 	gic_settle();
-	iar = read32(GICC_IAR);
+	iar = read32(CPUIF_IAR);
 	quirk(iar == GIC_SPURIOUS, "gic-n-n", "CPU 0 does not take it as well");
 	if (iar == SPI)
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 	gic_clear_pending(SPI);
 }
 
@@ -107,16 +107,16 @@ static void elsewhere(const struct reason *reason, uint32_t cpu, uint32_t target
 static void nobody_then_here(uint32_t cpu, uint32_t targets)
 {
 	aim(SPI, targets, 0x80);
-	remote_tell(cpu, REMOTE_WRITE, GICC_PMR, 0);
+	remote_tell(cpu, REMOTE_WRITE, CPUIF_PMR, 0);
 	mask_on();
 	gic_set_pending(SPI);
 	gic_settle();
-	report_eq(read32(GICC_IAR), GIC_SPURIOUS, "masked at both");
+	report_eq(read32(CPUIF_IAR), GIC_SPURIOUS, "masked at both");
 	mask_off();
 	report_eq(gic_await(), SPI, "open at CPU 0: taken");
 	report_eq(remote_ack(cpu), GIC_SPURIOUS, "and not there");
-	write32(GICC_EOIR, SPI);
-	remote_tell(cpu, REMOTE_WRITE, GICC_PMR, 0xff);
+	write32(CPUIF_EOIR, SPI);
+	remote_tell(cpu, REMOTE_WRITE, CPUIF_PMR, 0xff);
 	quirk(remote_ack(cpu) == GIC_SPURIOUS, "gic-n-n", "nor later");
 	remote_eoi(cpu, SPI);
 	gic_clear_pending(SPI);
@@ -158,15 +158,15 @@ static void all_at_once(void *arg)
 	while (!done) {
 		uint32_t iar, sum = 0;
 
-		write32(GICC_PMR, ++n % 3 ? 0xff : 0);
-		iar = read32(GICC_IAR);
+		write32(CPUIF_PMR, ++n % 3 ? 0xff : 0);
+		iar = read32(CPUIF_IAR);
 		if (iar - MANY < EACH) {
 			taken[iar - MANY][self]++;
 			dmb();
-			write32(GICC_EOIR, iar);
+			write32(CPUIF_EOIR, iar);
 		} else if (iar != GIC_SPURIOUS) {
 			report(false, "CPU %u has 0x%x", (unsigned int)self, (unsigned int)iar);
-			write32(GICC_EOIR, iar);
+			write32(CPUIF_EOIR, iar);
 		}
 		if (self)
 			continue;
@@ -186,7 +186,7 @@ static void all_at_once(void *arg)
 		for (uint32_t i = 0; i < EACH && !done; i++)
 			gic_set_pending(MANY + i);
 	}
-	write32(GICC_PMR, 0xff);
+	write32(CPUIF_PMR, 0xff);
 	barrier_wait(&barrier, count);
 }
 
@@ -204,8 +204,8 @@ void guest_main(void)
 	for (uint32_t i = 0; i < EACH; i++)
 		aim(MANY + i, BIT(count) - 1U, 0x80);
 	smp_run_all(all_at_once, NULL);
-	printf("pending 0x%08x, active 0x%08x\n", (unsigned int)read32(GICD_ISPENDR(MANY / 32)),
-	       (unsigned int)read32(GICD_ISACTIVER(MANY / 32)));
+	printf("pending 0x%08x, active 0x%08x\n", (unsigned int)read32(DIST_ISPENDR(MANY / 32)),
+	       (unsigned int)read32(DIST_ISACTIVER(MANY / 32)));
 	for (uint32_t i = 0; i < EACH; i++) {
 		uint32_t sum = 0;
 

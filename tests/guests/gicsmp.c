@@ -26,10 +26,10 @@ static void aim(uint32_t irq, uint32_t cpu, uint32_t priority)
 {
 	gic_disable(irq);
 	gic_clear_pending(irq);
-	write32(GICD_ICACTIVER(irq / 32), BIT(irq % 32));
+	write32(DIST_ICACTIVER(irq / 32), BIT(irq % 32));
 	gic_edge(irq, true);
 	gic_set_priority(irq, priority);
-	write8(GICD_ITARGETSR(0) + irq, BIT(cpu));
+	write8(DIST_ITARGETSR(0) + irq, BIT(cpu));
 	gic_enable(irq);
 }
 
@@ -65,18 +65,18 @@ static void test_pending(uint32_t cpu)
 static void test_active(uint32_t cpu)
 {
 	aim(SPI_A, cpu, 0x80);
-	write32(GICD_ISACTIVER(SPI_A / 32), BIT(SPI_A % 32));
+	write32(DIST_ISACTIVER(SPI_A / 32), BIT(SPI_A % 32));
 	gic_set_pending(SPI_A);
 	report_eq(remote_ack(cpu), GIC_SPURIOUS, "ISACTIVER: not signalled to another CPU");
 	report_eq(state_of(SPI_A), 3, "active and pending");
-	write32(GICD_ICACTIVER(SPI_A / 32), BIT(SPI_A % 32));
+	write32(DIST_ICACTIVER(SPI_A / 32), BIT(SPI_A % 32));
 	report_eq(remote_ack(cpu), SPI_A, "ICACTIVER: signalled");
 	gic_set_pending(SPI_A);
-	write32(GICD_ICACTIVER(SPI_A / 32), BIT(SPI_A % 32));
+	write32(DIST_ICACTIVER(SPI_A / 32), BIT(SPI_A % 32));
 	report_eq(state_of(SPI_A), 1, "ICACTIVER while another CPU serves it");
-	report_eq(remote_tell(cpu, REMOTE_READ, GICC_RPR, 0), 0x80, "does not drop that CPU's priority");
+	report_eq(remote_tell(cpu, REMOTE_READ, CPUIF_RPR, 0), 0x80, "does not drop that CPU's priority");
 	remote_eoi(cpu, SPI_A);
-	report_eq(remote_tell(cpu, REMOTE_READ, GICC_RPR, 0), 0xff, "its EOI does");
+	report_eq(remote_tell(cpu, REMOTE_READ, CPUIF_RPR, 0), 0xff, "its EOI does");
 	report_eq(remote_ack(cpu), SPI_A, "and the next one comes");
 	remote_eoi(cpu, SPI_A);
 	report_eq(state_of(SPI_A), 0, "idle");
@@ -87,22 +87,22 @@ static void test_deactivate(uint32_t cpu)
 {
 	aim(SPI_A, cpu, 0x80);
 	aim(SPI_B, cpu, 0x90);
-	remote_tell(cpu, REMOTE_WRITE, GICC_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_EOIMODE);
+	remote_tell(cpu, REMOTE_WRITE, CPUIF_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_EOIMODE);
 	gic_set_pending(SPI_A);
 	remote_eoi(cpu, remote_ack(cpu));
 	report_eq(state_of(SPI_A), 2, "EOImode 1: active after EOIR");
 	gic_set_pending(SPI_B);
 	report_eq(remote_ack(cpu), SPI_B, "a less urgent one comes");
 	remote_eoi(cpu, SPI_B);
-	write32(GICD_ICACTIVER(SPI_A / 32), BIT(SPI_A % 32));
+	write32(DIST_ICACTIVER(SPI_A / 32), BIT(SPI_A % 32));
 	report_eq(state_of(SPI_A), 0, "deactivated by another CPU's ICACTIVER");
-	remote_tell(cpu, REMOTE_WRITE, GICC_DIR, SPI_B);
+	remote_tell(cpu, REMOTE_WRITE, CPUIF_DIR, SPI_B);
 	report_eq(state_of(SPI_B), 0, "and by DIR");
 	gic_set_pending(SPI_A);
 	report_eq(remote_ack(cpu), SPI_A, "it comes again");
 	remote_eoi(cpu, SPI_A);
-	remote_tell(cpu, REMOTE_WRITE, GICC_DIR, SPI_A);
-	remote_tell(cpu, REMOTE_WRITE, GICC_CTLR, GICC_CTLR_GRP0);
+	remote_tell(cpu, REMOTE_WRITE, CPUIF_DIR, SPI_A);
+	remote_tell(cpu, REMOTE_WRITE, CPUIF_CTLR, GICC_CTLR_GRP0);
 }
 
 static void test_masks(uint32_t cpu)
@@ -114,9 +114,9 @@ static void test_masks(uint32_t cpu)
 	report_eq(remote_ack(cpu), GIC_SPURIOUS, "disabled while pending there: withdrawn");
 	report_eq(state_of(SPI_A), 1, "and still pending");
 	gic_enable(SPI_A);
-	write32(GICD_CTLR, 0);
+	write32(DIST_CTLR, 0);
 	report_eq(remote_ack(cpu), GIC_SPURIOUS, "distributor off: withdrawn");
-	write32(GICD_CTLR, 1);
+	write32(DIST_CTLR, 1);
 	gic_set_pending(SPI_B);
 	gic_set_priority(SPI_B, 0x40);
 	report_eq(remote_ack(cpu), SPI_B, "a priority raised while pending there");
@@ -133,22 +133,22 @@ static void test_retarget(uint32_t cpu)
 {
 	aim(SPI_A, cpu, 0x80);
 	gic_set_pending(SPI_A);
-	write8(GICD_ITARGETSR(0) + SPI_A, BIT(0));
+	write8(DIST_ITARGETSR(0) + SPI_A, BIT(0));
 	report_eq(remote_ack(cpu), GIC_SPURIOUS, "retargeted: not at the old target");
 	gic_settle();
-	if (quirk(read32(GICC_IAR) == SPI_A, "gic-retarget", "but at the new one"))
-		write32(GICC_EOIR, SPI_A);
+	if (quirk(read32(CPUIF_IAR) == SPI_A, "gic-retarget", "but at the new one"))
+		write32(CPUIF_EOIR, SPI_A);
 	aim(SPI_A, cpu, 0x80);
 	gic_set_pending(SPI_A);
 	report_eq(remote_ack(cpu), SPI_A, "taken");
 	gic_set_pending(SPI_A);
-	write8(GICD_ITARGETSR(0) + SPI_A, BIT(0));
+	write8(DIST_ITARGETSR(0) + SPI_A, BIT(0));
 	gic_settle();
-	if (quirk(read32(GICC_IAR) == GIC_SPURIOUS, "gic-retarget-active",
+	if (quirk(read32(CPUIF_IAR) == GIC_SPURIOUS, "gic-retarget-active",
 		  "retargeted while active: it waits for the end"))
 		report_eq(state_of(SPI_A), 3, "active and pending");
 	else
-		write32(GICC_EOIR, SPI_A);
+		write32(CPUIF_EOIR, SPI_A);
 	remote_eoi(cpu, SPI_A);
 	gic_clear_pending(SPI_A);
 	report_eq(state_of(SPI_A), 0, "idle");
@@ -160,15 +160,15 @@ static void test_one_of_two(uint32_t cpu)
 	uint32_t here, there;
 
 	aim(SPI_A, cpu, 0x80);
-	write8(GICD_ITARGETSR(0) + SPI_A, BIT(cpu) | BIT(0));
+	write8(DIST_ITARGETSR(0) + SPI_A, BIT(cpu) | BIT(0));
 	gic_set_pending(SPI_A);
 	there = remote_ack(cpu);
 	gic_settle();
-	here = read32(GICC_IAR);
+	here = read32(CPUIF_IAR);
 	report(here == SPI_A || there == SPI_A, "two targets: it is taken");
 	quirk(here == GIC_SPURIOUS || there == GIC_SPURIOUS, "gic-n-n", "by one of them");
 	if (here == SPI_A)
-		write32(GICC_EOIR, here);
+		write32(CPUIF_EOIR, here);
 	if (there == SPI_A)
 		remote_eoi(cpu, there);
 }
@@ -188,7 +188,7 @@ static void test_nested(uint32_t cpu)
 	       (unsigned int)wrong);
 	gic_set_pending(NESTED);
 	for (uint32_t i = DEPTH; i-- > 0;) {
-		report_eq(remote_tell(cpu, REMOTE_READ, GICC_RPR, 0), 0xe0 - 0x10 * i, "running priority");
+		report_eq(remote_tell(cpu, REMOTE_READ, CPUIF_RPR, 0), 0xe0 - 0x10 * i, "running priority");
 		remote_eoi(cpu, NESTED + i);
 		ended += state_of(NESTED + i) == (i ? 0 : 1);
 		wrong += i && state_of(NESTED + i - 1) != (i == 1 ? 3 : 2);
@@ -197,7 +197,7 @@ static void test_nested(uint32_t cpu)
 	report_eq(remote_ack(cpu), NESTED, "one that came again while it was active");
 	remote_eoi(cpu, NESTED);
 	report_eq(remote_ack(cpu), GIC_SPURIOUS, "and no other");
-	report_eq(remote_tell(cpu, REMOTE_READ, GICC_RPR, 0), 0xff, "idle");
+	report_eq(remote_tell(cpu, REMOTE_READ, CPUIF_RPR, 0), 0xff, "idle");
 }
 
 /* 4.3.15: the same SGI of each CPU is one of its own. The others send, this CPU looks. */
@@ -205,44 +205,44 @@ static void test_sources(void)
 {
 	uint32_t seen = 0, all = BIT(count) - 1;
 
-	write32(GICD_ISENABLER(0), BIT(SGI));
+	write32(DIST_ISENABLER(0), BIT(SGI));
 	for (uint32_t cpu = 0; cpu < count; cpu++)
 		for (uint32_t twice = 0; twice < 2; twice++)
 			if (cpu)
-				remote_tell(cpu, REMOTE_WRITE, GICD_SGIR, BIT(16) | SGI);
+				remote_tell(cpu, REMOTE_WRITE, DIST_SGIR, BIT(16) | SGI);
 			else
-				write32(GICD_SGIR, BIT(16) | SGI);
+				write32(DIST_SGIR, BIT(16) | SGI);
 	gic_settle();
-	report_eq(read8(GICD_SPENDSGIR(0) + SGI), all, "one SGI from each CPU");
+	report_eq(read8(DIST_SPENDSGIR(0) + SGI), all, "one SGI from each CPU");
 	for (uint32_t n = 0; n < count; n++) {
-		uint32_t iar = read32(GICC_IAR);
+		uint32_t iar = read32(CPUIF_IAR);
 
 		seen |= (iar & 0x3ff) == SGI ? BIT(FIELD(iar, 10, 3)) : 0;
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 		gic_settle();
 	}
 	report_eq(seen, all, "each is taken, with its source");
-	report_eq(read32(GICC_IAR), GIC_SPURIOUS, "once");
+	report_eq(read32(CPUIF_IAR), GIC_SPURIOUS, "once");
 }
 
 /* A CPU's own registers are its own (banked, 3.1.2). */
 static void test_banked(uint32_t cpu)
 {
-	uint32_t reg = GICD_IPRIORITYR(5), own = read32(reg);
+	uint32_t reg = DIST_IPRIORITYR(5), own = read32(reg);
 
 	remote_tell(cpu, REMOTE_WRITE, reg, own ^ UINT32_C(0x10101010));
 	report(read32(reg) == own && remote_tell(cpu, REMOTE_READ, reg, 0) == (own ^ UINT32_C(0x10101010)),
 	       "PPI priorities are banked");
-	remote_tell(cpu, REMOTE_WRITE, GICD_ISPENDR(0), BIT(20));
+	remote_tell(cpu, REMOTE_WRITE, DIST_ISPENDR(0), BIT(20));
 	/* QEMU 7.2 does not do ISPENDR of PPIs. */
-	quirk(!gic_is_pending(20) && (remote_tell(cpu, REMOTE_READ, GICD_ISPENDR(0), 0) & BIT(20)), "gic-ppi-pending",
+	quirk(!gic_is_pending(20) && (remote_tell(cpu, REMOTE_READ, DIST_ISPENDR(0), 0) & BIT(20)), "gic-ppi-pending",
 	      "PPI pending bits as well");
-	remote_tell(cpu, REMOTE_WRITE, GICD_ICPENDR(0), BIT(20));
-	remote_tell(cpu, REMOTE_WRITE, GICD_ISACTIVER(0), BIT(20));
-	report(!gic_is_active(20) && (remote_tell(cpu, REMOTE_READ, GICD_ISACTIVER(0), 0) & BIT(20)),
+	remote_tell(cpu, REMOTE_WRITE, DIST_ICPENDR(0), BIT(20));
+	remote_tell(cpu, REMOTE_WRITE, DIST_ISACTIVER(0), BIT(20));
+	report(!gic_is_active(20) && (remote_tell(cpu, REMOTE_READ, DIST_ISACTIVER(0), 0) & BIT(20)),
 	       "and active bits");
-	remote_tell(cpu, REMOTE_WRITE, GICD_ICACTIVER(0), BIT(20));
-	report_eq(remote_tell(cpu, REMOTE_READ, GICD_ITARGETSR(0), 0), BIT(cpu) * UINT32_C(0x01010101),
+	remote_tell(cpu, REMOTE_WRITE, DIST_ICACTIVER(0), BIT(20));
+	report_eq(remote_tell(cpu, REMOTE_READ, DIST_ITARGETSR(0), 0), BIT(cpu) * UINT32_C(0x01010101),
 		  "ITARGETSR0 is the reader's");
 }
 
@@ -307,17 +307,17 @@ static void all_at_once(void *arg)
 			gic_set_pending(irq);
 		}
 		gic_settle();
-		claim(2, read32(GICC_IAR) == irq);
+		claim(2, read32(CPUIF_IAR) == irq);
 		claim(3, state_of(irq) == 2);
 		if (n % 2) {
-			write32(GICD_ICACTIVER(irq / 32), bit);
+			write32(DIST_ICACTIVER(irq / 32), bit);
 			claim(4, !gic_is_active(irq));
 		}
-		write32(GICC_EOIR, irq);
+		write32(CPUIF_EOIR, irq);
 		claim(5, state_of(irq) == 0);
 	}
 	gic_settle();
-	claim(6, read32(GICC_IAR) == GIC_SPURIOUS);
+	claim(6, read32(CPUIF_IAR) == GIC_SPURIOUS);
 	barrier_wait(&barrier, count);
 }
 

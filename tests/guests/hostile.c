@@ -71,8 +71,8 @@ static void hypercalls(void)
 static void mmio(void)
 {
 	for (uint32_t i = 0;; i++) {
-		read32(GICD_TYPER);
-		write32(GICD_ISENABLER(i % 32), i);
+		read32(DIST_TYPER);
+		write32(DIST_ISENABLER(i % 32), i);
 		write32(MACHINE_UART_BASE + 4 * (i % 1024), 0);
 		exc_expect(EXC_DABT);
 		read32(NOWHERE + 4 * i % MIB(16));
@@ -82,9 +82,9 @@ static void mmio(void)
 
 static void end_interrupt(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 	if ((iar & 1023U) == MACHINE_PPI_TIMER_VIRT)
 		timer_virt.set_tval(0);
 }
@@ -163,14 +163,14 @@ static volatile uint32_t late_max, rounds_done;
 
 static void tick(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 	uint32_t late = (uint32_t)(timer_virt.count() - timer_virt.cval());
 
 	if (late > late_max)
 		late_max = late;
 	rounds_done++;
 	timer_virt.set_cval(timer_virt.cval() + timer_ticks(5000));
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 /* How late its timer's interrupt is at worst, in microseconds. */

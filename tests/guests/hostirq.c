@@ -45,7 +45,7 @@ static void line(bool up)
 
 static void eoi(void)
 {
-	write32(GICC_EOIR, irq);
+	write32(CPUIF_EOIR, irq);
 	gic_settle();
 }
 
@@ -53,7 +53,7 @@ static void eoi(void)
 static bool is_quiet(void)
 {
 	for (uint32_t i = 0; i < EACH; i++)
-		if (read32(GICC_IAR) != GIC_SPURIOUS)
+		if (read32(CPUIF_IAR) != GIC_SPURIOUS)
 			return false;
 	return true;
 }
@@ -78,7 +78,7 @@ static void comes_and_goes(void)
 	report(is_quiet(), "it comes once");
 	for (uint32_t i = 0; i < EACH; i++) {
 		eoi();
-		once &= gic_await() == irq && read32(GICC_IAR) == GIC_SPURIOUS;
+		once &= gic_await() == irq && read32(CPUIF_IAR) == GIC_SPURIOUS;
 	}
 	report(once, "with the line up again after each EOI, once");
 	line(false);
@@ -90,7 +90,7 @@ static void comes_and_goes(void)
 		once &= gic_await() == irq;
 		line(false);
 		eoi();
-		once &= read32(GICC_IAR) == GIC_SPURIOUS;
+		once &= read32(CPUIF_IAR) == GIC_SPURIOUS;
 	}
 	report(once, "it comes with each rise, once");
 	report(is_idle(), "and is idle then");
@@ -99,22 +99,22 @@ static void comes_and_goes(void)
 /* The line falls while the guest does not listen, and looks. */
 static void falls_unseen(void)
 {
-	write32(GICC_PMR, 0);
+	write32(CPUIF_PMR, 0);
 	line(true);
 	report(gic_is_pending(irq), "pending behind the mask");
 	line(false);
 	report(!gic_is_pending(irq), "the line falls, and it is not pending any more");
-	write32(GICC_PMR, 0xff);
+	write32(CPUIF_PMR, 0xff);
 	gic_settle();
 	report(is_idle(), "nor taken");
 }
 
 static void disabled(void)
 {
-	write32(GICC_PMR, 0);
+	write32(CPUIF_PMR, 0);
 	line(true);
 	gic_disable(irq);
-	write32(GICC_PMR, 0xff);
+	write32(CPUIF_PMR, 0xff);
 	gic_settle();
 	report(is_quiet(), "disabled while pending: not signalled");
 	report(gic_is_pending(irq), "it stays pending");
@@ -155,7 +155,7 @@ static void by_software(void)
 	gic_clear_pending(irq);
 	report_eq(gic_await(), irq, "GICD_ICPENDR does not clear a line");
 	line(false);
-	write32(GICD_ICACTIVER(irq / 32), BIT(irq % 32));
+	write32(DIST_ICACTIVER(irq / 32), BIT(irq % 32));
 	gic_settle();
 	report(!gic_is_active(irq), "GICD_ICACTIVER ends it");
 	eoi();
@@ -163,10 +163,10 @@ static void by_software(void)
 	report_eq(gic_await(), irq, "and it comes again");
 	line(false);
 	eoi();
-	write32(GICD_ISACTIVER(irq / 32), BIT(irq % 32));
+	write32(DIST_ISACTIVER(irq / 32), BIT(irq % 32));
 	line(true);
 	report(is_quiet(), "GICD_ISACTIVER keeps it from the CPU");
-	write32(GICD_ICACTIVER(irq / 32), BIT(irq % 32));
+	write32(DIST_ICACTIVER(irq / 32), BIT(irq % 32));
 	report_eq(gic_await(), irq, "until GICD_ICACTIVER");
 	line(false);
 	eoi();
@@ -175,20 +175,20 @@ static void by_software(void)
 
 static void by_dir(void)
 {
-	write32(GICC_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_EOIMODE);
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0 | GICC_CTLR_EOIMODE);
 	line(true);
 	report_eq(gic_await(), irq, "EOImode: taken");
 	eoi();
 	report(gic_is_active(irq) && is_quiet(), "EOImode: active behind the EOI");
-	write32(GICC_DIR, irq);
+	write32(CPUIF_DIR, irq);
 	gic_settle();
 	report_eq(gic_await(), irq, "EOImode: again behind GICC_DIR");
 	line(false);
 	eoi();
-	write32(GICC_DIR, irq);
+	write32(CPUIF_DIR, irq);
 	gic_settle();
 	report(is_idle(), "EOImode: idle");
-	write32(GICC_CTLR, GICC_CTLR_GRP0);
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0);
 }
 
 /* As an edge: once a rise, and none for the line. */
@@ -227,13 +227,13 @@ static volatile uint32_t served;
 
 static void serve(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	if (iar == GIC_SPURIOUS)
 		return;
 	served++;
 	write32(rtc + ICR, 1);
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 /* Two seconds of sleep, and the alarm ends it. */
@@ -271,7 +271,7 @@ static void on_others(uint32_t cpu)
 {
 	bool quiet;
 
-	write8(GICD_ITARGETSR(0) + irq, BIT(cpu));
+	write8(DIST_ITARGETSR(0) + irq, BIT(cpu));
 	line(true);
 	report(is_quiet(), "CPU 0 is no target");
 	for (uint32_t i = 0; i < 3; i++) {
@@ -281,7 +281,7 @@ static void on_others(uint32_t cpu)
 		if (i < 2)
 			remote_eoi(cpu, irq);
 	}
-	write8(GICD_ITARGETSR(0) + irq, BIT(0));
+	write8(DIST_ITARGETSR(0) + irq, BIT(0));
 	quiet = is_quiet();
 	quirk(quiet, "gic-retarget-active", "active there, it does not come here");
 	remote_eoi(cpu, irq);

@@ -331,13 +331,13 @@ static void test_early(uint32_t page)
 {
 	uint32_t before = read32(page + 12), bad = next_page(), record = page + 32U + before % 126U * 32U;
 
-	write32(GICD_ICFGR(MACHINE_SPI_MEMERR / 16U),
-		read32(GICD_ICFGR(MACHINE_SPI_MEMERR / 16U)) | 2U << MACHINE_SPI_MEMERR % 16U * 2U); /* an edge */
+	write32(DIST_ICFGR(MACHINE_SPI_MEMERR / 16U),
+		read32(DIST_ICFGR(MACHINE_SPI_MEMERR / 16U)) | 2U << MACHINE_SPI_MEMERR % 16U * 2U); /* an edge */
 	gic_enable(MACHINE_SPI_MEMERR);
 	report_eq(read32(page), 1, "version of the records");
 	report_eq(read32(page + 4), 32, "their size");
 	report_eq(read32(page + 8), 126, "their number");
-	report(!(read32(GICD_ISPENDR(1)) & BIT(MACHINE_SPI_MEMERR % 32U)), "no interrupt before an error");
+	report(!(read32(DIST_ISPENDR(1)) & BIT(MACHINE_SPI_MEMERR % 32U)), "no interrupt before an error");
 	poison(bad, TESTDEV_POISON_ASYNC);
 	report_eq(read32(page + 12), before + 1U, "one more record");
 	report_eq(read32(record), bad, "its address");
@@ -345,8 +345,8 @@ static void test_early(uint32_t page)
 	report_eq(read32(record + 12), 1, "its severity");
 	report_eq(read32(record + 16), before + 1U, "its count");
 	report_eq(read32(record + 20), 1, "its flags");
-	report(read32(GICD_ISPENDR(1)) & BIT(MACHINE_SPI_MEMERR % 32U), "its interrupt");
-	write32(GICD_ICPENDR(1), BIT(MACHINE_SPI_MEMERR % 32U));
+	report(read32(DIST_ISPENDR(1)) & BIT(MACHINE_SPI_MEMERR % 32U), "its interrupt");
+	write32(DIST_ICPENDR(1), BIT(MACHINE_SPI_MEMERR % 32U));
 	for (uint32_t i = 0; i < 130; i++)
 		poison(next_page(), TESTDEV_POISON);
 	report_eq(read32(page + 12), before + 131U, "all of them");

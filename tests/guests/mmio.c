@@ -12,7 +12,7 @@
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/pl011.h"
 
-#define W    GICD_IPRIORITYR(8)
+#define W    DIST_IPRIORITYR(8)
 #define H    UARTIBRD
 #define ZSET BIT(30)
 
@@ -344,7 +344,7 @@ static void clean_up(void)
 
 void guest_main(void)
 {
-	report(FIELD(read32(GICD_TYPER), 0, 5) >= 1, "the distributor has SPIs");
+	report(FIELD(read32(DIST_TYPER), 0, 5) >= 1, "the distributor has SPIs");
 	v_on();
 	for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++)
 		test_form(&cases[i]);

@@ -342,7 +342,7 @@ static void test_code(void)
 /* A device through the MMU is the same device. */
 static void test_device(uint32_t typer)
 {
-	report_eq(read32(GICD_TYPER), typer, "GICD_TYPER with the MMU on");
+	report_eq(read32(DIST_TYPER), typer, "GICD_TYPER with the MMU on");
 	report(!(read32(MACHINE_UART_BASE + 0x18U) & 0x10000), "UARTFR with the MMU on");
 }
 
@@ -454,7 +454,7 @@ static void test_registers(void)
 
 static void test_short(void)
 {
-	uint32_t typer = read32(GICD_TYPER);
+	uint32_t typer = read32(DIST_TYPER);
 
 	printf("short descriptors\n");
 	mmu_short_init();
@@ -476,7 +476,7 @@ static void test_short(void)
 
 static void test_long(void)
 {
-	uint32_t typer = read32(GICD_TYPER);
+	uint32_t typer = read32(DIST_TYPER);
 
 	printf("long descriptors\n");
 	mmu_long_init();

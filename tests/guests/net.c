@@ -116,7 +116,7 @@ static bool has_frame(void)
 static void set_interrupt(void)
 {
 	gic_init();
-	write32(GICD_ICFGR(SPI / 16U), read32(GICD_ICFGR(SPI / 16U)) | 2U << 2U * (SPI % 16U));
+	write32(DIST_ICFGR(SPI / 16U), read32(DIST_ICFGR(SPI / 16U)) | 2U << 2U * (SPI % 16U));
 	gic_target_self(SPI);
 	gic_enable(SPI);
 }
@@ -129,9 +129,9 @@ static void await_frame(void)
 		if (crash)
 			continue;
 		wfi();
-		iar = read32(GICC_IAR);
+		iar = read32(CPUIF_IAR);
 		write32(card.base + VIRTIO_INTERRUPT_ACK, read32(card.base + VIRTIO_INTERRUPT_STATUS));
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 	}
 	dmb();
 }

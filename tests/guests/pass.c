@@ -93,7 +93,7 @@ static volatile uint32_t taken, spurious, device_irq;
 
 static void take_interrupt(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	if ((iar & 0x3ffU) == device_irq) {
 		taken++;
@@ -101,7 +101,7 @@ static void take_interrupt(void)
 	} else {
 		spurious++;
 	}
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 /* Taken, and ended at the GIC: each match is one interrupt. */

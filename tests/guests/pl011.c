@@ -166,11 +166,11 @@ static volatile uint32_t irqs, last_iar, status;
 
 static void uart_irq(void)
 {
-	last_iar = read32(GICC_IAR);
+	last_iar = read32(CPUIF_IAR);
 	status = read32(UARTMIS);
 	write32(UARTICR, INT_ALL);
 	irqs = irqs + 1;
-	write32(GICC_EOIR, last_iar);
+	write32(CPUIF_EOIR, last_iar);
 }
 
 /* UARTINTR is SPI 1 of mach-virt, and a level. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* PSCI as a guest sees it, by HVC (DEN 0022D 5.1) and the calling convention under it (DEN 0028). */
+#include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"
 
 uint32_t hvc_with_registers(uint32_t regs[13], uint32_t flags);
@@ -127,10 +128,10 @@ static void test_suspend(void)
 {
 	write_cntv_tval(0);
 	write_cntv_ctl(1);
-	write32(MACHINE_GICD_BASE, 1);
-	write32(MACHINE_GICD_BASE + 0x100U, BIT(MACHINE_PPI_TIMER_VIRT));
-	write32(MACHINE_GICC_BASE + 4U, 0xff);
-	write32(MACHINE_GICC_BASE, 1);
+	write32(DIST_CTLR, 1);
+	write32(DIST_ISENABLER(0), BIT(MACHINE_PPI_TIMER_VIRT));
+	write32(CPUIF_PMR, 0xff);
+	write32(CPUIF_CTLR, 1);
 	report_eq(psci_hvc(PSCI_CPU_SUSPEND, 0, 0, 0), 0, "CPU_SUSPEND to standby wakes by a pending interrupt");
 	write_cntv_ctl(0);
 }

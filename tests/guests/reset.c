@@ -45,9 +45,9 @@ void guest_early(void)
 	early.cpacr = read_cpacr();
 	early.cntv_ctl = timer_virt.ctl();
 	early.cntp_ctl = timer_phys.ctl();
-	early.gicd_ctlr = read32(GICD_CTLR);
-	early.gicc_ctlr = read32(GICC_CTLR);
-	early.gicc_pmr = read32(GICC_PMR);
+	early.gicd_ctlr = read32(DIST_CTLR);
+	early.gicc_ctlr = read32(CPUIF_CTLR);
+	early.gicc_pmr = read32(CPUIF_PMR);
 	early.uart_cr = read32(UARTCR);
 	early.uart_imsc = read32(UARTIMSC);
 	early.uart_lcr = read32(UARTLCR_H);
@@ -101,8 +101,8 @@ static void check_active_priorities(const char *who)
 	uint32_t active = 0;
 
 	for (uint32_t n = 0; n < 4; n++) {
-		active |= read32(GICC_APR(n));
-		write32(GICC_APR(n), 0);
+		active |= read32(CPUIF_APR(n));
+		write32(CPUIF_APR(n), 0);
 	}
 	quirk(active == 0, "reset-keeps-apr", "GICC_APRn of %s are 0 (%08x)", who, (unsigned int)active);
 }
@@ -113,36 +113,36 @@ static void check_private(const char *who)
 	uint32_t before = wrong;
 
 	check_active_priorities(who);
-	expect("GICC_CTLR", read32(GICC_CTLR), 0);
-	expect("GICD_ISENABLER0", read32(GICD_ISENABLER(0)) & UINT32_C(0xffff0000), 0);
-	expect("GICD_ISPENDR0", read32(GICD_ISPENDR(0)), 0);
-	expect("GICD_ISACTIVER0", read32(GICD_ISACTIVER(0)), 0);
+	expect("GICC_CTLR", read32(CPUIF_CTLR), 0);
+	expect("GICD_ISENABLER0", read32(DIST_ISENABLER(0)) & UINT32_C(0xffff0000), 0);
+	expect("GICD_ISPENDR0", read32(DIST_ISPENDR(0)), 0);
+	expect("GICD_ISACTIVER0", read32(DIST_ISACTIVER(0)), 0);
 	for (uint32_t n = 0; n < 8; n++)
-		expect("GICD_IPRIORITYRn, private", read32(GICD_IPRIORITYR(n)), 0);
+		expect("GICD_IPRIORITYRn, private", read32(DIST_IPRIORITYR(n)), 0);
 	for (uint32_t n = 0; n < 4; n++)
-		expect("GICD_CPENDSGIRn", read32(GICD_CPENDSGIR(n)), 0);
+		expect("GICD_CPENDSGIRn", read32(DIST_CPENDSGIR(n)), 0);
 	if (wrong != before)
 		printf("  on %s\n", who);
 }
 
 static void check_gic(void)
 {
-	uint32_t words = FIELD(read32(GICD_TYPER), 0, 5) + 1;
+	uint32_t words = FIELD(read32(DIST_TYPER), 0, 5) + 1;
 
 	expect("GICD_CTLR", early.gicd_ctlr, 0);
 	expect("GICC_CTLR", early.gicc_ctlr, 0);
 	expect("GICC_PMR", early.gicc_pmr, 0);
 	for (uint32_t n = 1; n < words; n++) {
-		expect("GICD_ISENABLERn", read32(GICD_ISENABLER(n)), 0);
-		expect("GICD_ISPENDRn", read32(GICD_ISPENDR(n)), 0);
-		expect("GICD_ISACTIVERn", read32(GICD_ISACTIVER(n)), 0);
+		expect("GICD_ISENABLERn", read32(DIST_ISENABLER(n)), 0);
+		expect("GICD_ISPENDRn", read32(DIST_ISPENDR(n)), 0);
+		expect("GICD_ISACTIVERn", read32(DIST_ISACTIVER(n)), 0);
 	}
 	for (uint32_t n = 8; n < words * 8; n++) {
-		expect("GICD_IPRIORITYRn", read32(GICD_IPRIORITYR(n)), 0);
-		expect("GICD_ITARGETSRn", read32(GICD_ITARGETSR(n)), 0);
+		expect("GICD_IPRIORITYRn", read32(DIST_IPRIORITYR(n)), 0);
+		expect("GICD_ITARGETSRn", read32(DIST_ITARGETSR(n)), 0);
 	}
 	for (uint32_t n = 2; n < words * 2; n++)
-		expect("GICD_ICFGRn", read32(GICD_ICFGR(n)), 0);
+		expect("GICD_ICFGRn", read32(DIST_ICFGR(n)), 0);
 	check_private("cpu 0");
 }
 
@@ -179,7 +179,7 @@ static void check_secondaries(void)
 	gic_enable(TEST_SPI);
 	gic_set_pending(TEST_SPI);
 	gic_settle();
-	expect("GICC_IAR", read32(GICC_IAR), TEST_SPI);
+	expect("GICC_IAR", read32(CPUIF_IAR), TEST_SPI);
 	for (uint32_t cpu = 1; cpu < count; cpu++)
 		expect("AFFINITY_INFO", psci_hvc(PSCI_AFFINITY_INFO, cpu, 0, 0), 1);
 	for (uint32_t cpu = 1; cpu < count; cpu++) {
@@ -194,7 +194,7 @@ static void check_secondaries(void)
 		smp_wait_off(cpu);
 		expect("the SPI's active bit", gic_is_active(TEST_SPI), 1);
 	}
-	write32(GICC_EOIR, TEST_SPI);
+	write32(CPUIF_EOIR, TEST_SPI);
 	gic_settle();
 	expect("the SPI's active bit after EOI", gic_is_active(TEST_SPI), 0);
 	gic_disable(TEST_SPI);
@@ -203,7 +203,7 @@ static void check_secondaries(void)
 /* The storm. */
 static void storm_irq(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 	bool tick = (iar & 0x3ff) == timer_virt.irq;
 
 	/* The line is down at the EOI: QEMU does not look again at one that stands (quirk gich-hw-eoi). */
@@ -211,7 +211,7 @@ static void storm_irq(void)
 		timer_virt.set_ctl(0);
 	/* An SPI stays active: the reset finds it so. */
 	if ((iar & 0x3ff) < 32)
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 	if (tick) {
 		timer_virt.set_cval(timer_virt.count() + timer_ticks(200));
 		timer_virt.set_ctl(TIMER_ENABLE);
@@ -234,7 +234,7 @@ static void storm_setup(void)
 	gic_cpu_init();
 	irq_set_handler(storm_irq);
 	for (uint32_t n = 0; n < 8; n++)
-		write32(GICD_IPRIORITYR(n), UINT32_C(0x80808080));
+		write32(DIST_IPRIORITYR(n), UINT32_C(0x80808080));
 	gic_enable(timer_virt.irq);
 	timer_virt.set_cval(timer_virt.count() + timer_ticks(200));
 	timer_virt.set_ctl(TIMER_ENABLE);
@@ -242,7 +242,7 @@ static void storm_setup(void)
 	timer_phys.set_ctl(TIMER_ENABLE); /* its line rises, its interrupt is off */
 	write_cpacr(UINT32_C(0x00f00000));
 	if (self == victim || self == count - 1) {
-		write8(GICD_ITARGETSR(0) + TEST_SPI, BIT(self));
+		write8(DIST_ITARGETSR(0) + TEST_SPI, BIT(self));
 		gic_set_priority(TEST_SPI, 0xf0); /* active, it must not keep the others out */
 		gic_set_pending(TEST_SPI);
 	}
@@ -255,11 +255,11 @@ static uint32_t storm_step(uint32_t seed)
 
 	switch (seed >> 28) {
 	case 0 ... 2:
-		write32(GICD_IPRIORITYR(spi / 4), seed);
-		write32(GICD_ICFGR(spi / 16), seed & UINT32_C(0xaaaaaaaa));
+		write32(DIST_IPRIORITYR(spi / 4), seed);
+		write32(DIST_ICFGR(spi / 16), seed & UINT32_C(0xaaaaaaaa));
 		break;
 	case 3:
-		write32(GICD_ITARGETSR(spi / 4), seed);
+		write32(DIST_ITARGETSR(spi / 4), seed);
 		break;
 	case 4 ... 5:
 		read32(UARTFR);
@@ -275,10 +275,10 @@ static uint32_t storm_step(uint32_t seed)
 		wfi();
 		break;
 	case 12:
-		write32(GICD_SGIR, 1U << 24 | (seed & 15));
+		write32(DIST_SGIR, 1U << 24 | (seed & 15));
 		break;
 	case 13:
-		write32(GICD_SGIR, BIT(16 + seed % count) | (seed & 15));
+		write32(DIST_SGIR, BIT(16 + seed % count) | (seed & 15));
 		break;
 	default:
 		write32(RAM_DIRTY + (seed % (RAM_DIRTY_END - RAM_DIRTY) & ~(RAM_STEP - 1)), seed | 1);

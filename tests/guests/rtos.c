@@ -35,14 +35,14 @@ static void count(struct lateness *l, uint64_t late)
 static void tick(void)
 {
 	uint64_t late = timer_virt.count() - deadline;
-	uint32_t irq = read32(GICC_IAR);
+	uint32_t irq = read32(CPUIF_IAR);
 
 	count(&since_line, late);
 	count(&ever, late);
 	deadline += period * (late / period + 1U);
 	timer_virt.set_cval(deadline);
 	isb();
-	write32(GICC_EOIR, irq);
+	write32(CPUIF_EOIR, irq);
 }
 
 static uint32_t ns(uint64_t counts)

@@ -154,14 +154,14 @@ static const char *volatile phase;
 
 static void hang_irq(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	if ((iar & 0x3ff) == timer_virt.irq) {
 		report(false, "%s: a CPU hangs", phase);
 		guest_exit();
 	}
 	if ((iar & 0x3ff) < GIC_SPURIOUS)
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 }
 
 static void watch(const char *name)
@@ -420,7 +420,7 @@ static volatile uint32_t got[GUEST_CPUS][GUEST_CPUS], answered[GUEST_CPUS][GUEST
 
 static void sgi_irq(void)
 {
-	uint32_t self = this_cpu()->index, iar = read32(GICC_IAR), id = iar & 0x3ff, source = FIELD(iar, 10, 3);
+	uint32_t self = this_cpu()->index, iar = read32(CPUIF_IAR), id = iar & 0x3ff, source = FIELD(iar, 10, 3);
 
 	if (id == timer_virt.irq) {
 		report(false, "%s: a CPU hangs", phase);
@@ -431,13 +431,13 @@ static void sgi_irq(void)
 	if (id < 8 && id == source) {
 		got[self][source]++;
 		dmb();
-		write32(GICD_SGIR, BIT(16 + source) | (8 + self));
+		write32(DIST_SGIR, BIT(16 + source) | (8 + self));
 	} else if (id >= 8 && id < 16 && id - 8 == source) {
 		answered[self][source]++;
 	} else {
 		bad_sgis++;
 	}
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 static void sgi_all(void *arg)
@@ -456,7 +456,7 @@ static void sgi_all(void *arg)
 			if (to == self)
 				continue;
 			dsb();
-			write32(GICD_SGIR, BIT(16 + to) | self);
+			write32(DIST_SGIR, BIT(16 + to) | self);
 			while (answered[self][to] < n)
 				irq_sleep();
 		}
@@ -482,14 +482,14 @@ static volatile uint32_t filter_got[GUEST_CPUS];
 
 static void filter_irq(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	if ((iar & 0x3ff) == timer_virt.irq)
 		hang_irq();
 	if ((iar & 0x3ff) == 5)
 		filter_got[this_cpu()->index]++;
 	if ((iar & 0x3ff) < GIC_SPURIOUS)
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 }
 
 static void sgi_filter(void *arg)
@@ -505,7 +505,7 @@ static void sgi_filter(void *arg)
 	irq_enable();
 	barrier_wait(&barrier, count);
 	if (self == 0) {
-		write32(GICD_SGIR, 1U << 24 | 5); /* all but me */
+		write32(DIST_SGIR, 1U << 24 | 5); /* all but me */
 		for (uint32_t cpu = 1; cpu < count; cpu++)
 			while (!filter_got[cpu])
 				;
@@ -699,26 +699,26 @@ static void look_for_sgi(void *arg)
 	uint32_t self = this_cpu()->index;
 
 	(void)arg;
-	write32(GICC_PMR, 0xff);
-	write32(GICC_CTLR, GICC_CTLR_GRP0);
+	write32(CPUIF_PMR, 0xff);
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0);
 	gic_settle();
-	sgi_waited[self] = read32(GICC_IAR);
+	sgi_waited[self] = read32(CPUIF_IAR);
 	if ((sgi_waited[self] & 0x3ff) < GIC_SPURIOUS)
-		write32(GICC_EOIR, sgi_waited[self]);
+		write32(CPUIF_EOIR, sgi_waited[self]);
 }
 
 static void test_sgi_to_off(void)
 {
 	for (uint32_t cpu = 1; cpu < count; cpu++) {
 		watch("SGI to a CPU that is off");
-		write32(GICD_SGIR, BIT(16 + cpu) | 3);
+		write32(DIST_SGIR, BIT(16 + cpu) | 3);
 		start(cpu, look_for_sgi, NULL);
 		finish(cpu);
 		report((sgi_waited[cpu] & 0x1fff) == 3,
 		       "cpu %u: an SGI sent while it was off is there when it comes up (%x)", (unsigned int)cpu,
 		       (unsigned int)sgi_waited[cpu]);
 		start(cpu, look_for_sgi, NULL);
-		write32(GICD_SGIR, BIT(16 + cpu) | 4);
+		write32(DIST_SGIR, BIT(16 + cpu) | 4);
 		finish(cpu);
 		if ((sgi_waited[cpu] & 0x3ff) == GIC_SPURIOUS) { /* it looked before; then this one waits again */
 			start(cpu, look_for_sgi, NULL);
@@ -750,7 +750,7 @@ static void off_behind_eoi(void *arg)
 	timer_phys.set_cval(0);
 	timer_phys.set_ctl(TIMER_ENABLE);
 	do
-		iar = read32(GICC_IAR);
+		iar = read32(CPUIF_IAR);
 	while ((iar & 0x3ff) != timer_phys.irq);
 	timer_phys.set_ctl(0);
 	eoi_and_off(iar);
@@ -760,13 +760,13 @@ static volatile uint32_t ticks;
 
 static void tick_irq(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	timer_virt.set_ctl(0);
 	timer_phys.set_ctl(0);
 	ticks += (iar & 0x3ff) == timer_virt.irq;
 	if ((iar & 0x3ff) < GIC_SPURIOUS)
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 }
 
 /* The virtual timer's interrupt within a second; the loop polls, so that nothing else need work. */
@@ -818,7 +818,7 @@ static void take_no_spi(void *arg)
 {
 	(void)arg;
 	gic_cpu_init();
-	write8(GICD_ITARGETSR(0) + TEST_SPI, BIT(this_cpu()->index));
+	write8(DIST_ITARGETSR(0) + TEST_SPI, BIT(this_cpu()->index));
 	gic_enable(TEST_SPI);
 	gic_set_pending(TEST_SPI);
 	gic_settle();
@@ -828,11 +828,11 @@ static volatile uint32_t spis;
 
 static void spi_irq(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	spis += (iar & 0x3ff) == TEST_SPI;
 	if ((iar & 0x3ff) < GIC_SPURIOUS)
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 }
 
 static void test_spi_of_off(void)
@@ -843,7 +843,7 @@ static void test_spi_of_off(void)
 		spis = 0;
 		irq_set_handler(spi_irq);
 		irq_enable();
-		write8(GICD_ITARGETSR(0) + TEST_SPI, 1);
+		write8(DIST_ITARGETSR(0) + TEST_SPI, 1);
 		timer_wait_for(&spis, 200000);
 		irq_disable();
 		quirk(spis == 1, "gic-retarget",
@@ -861,13 +861,13 @@ static void take_for_two(void *arg)
 
 	(void)arg;
 	gic_cpu_init();
-	write8(GICD_ITARGETSR(0) + TEST_SPI, BIT(self) | BIT(self - 1));
+	write8(DIST_ITARGETSR(0) + TEST_SPI, BIT(self) | BIT(self - 1));
 	gic_enable(TEST_SPI);
 	gic_set_pending(TEST_SPI);
 	while (iar == GIC_SPURIOUS && timer_virt.count() < end)
-		iar = read32(GICC_IAR) & 0x3ff;
+		iar = read32(CPUIF_IAR) & 0x3ff;
 	if (iar != GIC_SPURIOUS)
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 	gic_disable(TEST_SPI);
 	spis = iar == TEST_SPI;
 }

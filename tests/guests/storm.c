@@ -70,7 +70,7 @@ static void take_sgi(struct storm_cpu *c, uint32_t iar)
 static void storm_irq(void)
 {
 	struct storm_cpu *c = &storm[this_cpu()->index];
-	uint32_t iar = read32(GICC_IAR), id = iar & 0x3ff;
+	uint32_t iar = read32(CPUIF_IAR), id = iar & 0x3ff;
 
 	if (id == GIC_SPURIOUS)
 		return;
@@ -86,7 +86,7 @@ static void storm_irq(void)
 	irq_disable();
 	c->depth--;
 	c->deliveries++;
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 /* False: the last one is still on its way. */
@@ -98,7 +98,7 @@ static bool send(uint32_t self, uint32_t to, uint32_t sgi)
 		return false;
 	p->sent = p->sent + 1;
 	dsb();
-	write32(GICD_SGIR, BIT(16 + to) | sgi);
+	write32(DIST_SGIR, BIT(16 + to) | sgi);
 	return true;
 }
 
@@ -133,7 +133,7 @@ static void storm_cpu(void *arg)
 		gic_set_priority(sgi, 0x20 + 0x40 * sgi);
 	gic_set_priority(timer_virt.irq, 0x40);
 	gic_set_priority(timer_phys.irq, 0x80);
-	write32(GICD_ISENABLER(0), BIT(timer_virt.irq) | BIT(timer_phys.irq) | 0xffff);
+	write32(DIST_ISENABLER(0), BIT(timer_virt.irq) | BIT(timer_phys.irq) | 0xffff);
 	irq_set_handler(storm_irq);
 	c->seed = self * UINT32_C(77777) + 1;
 	barrier_wait(&barrier, count);

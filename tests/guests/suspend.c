@@ -114,12 +114,12 @@ static uint32_t take(void)
 {
 	uint32_t iar;
 
-	write32(GICC_PMR, 0xff);
-	write32(GICC_CTLR, GICC_CTLR_GRP0);
+	write32(CPUIF_PMR, 0xff);
+	write32(CPUIF_CTLR, GICC_CTLR_GRP0);
 	gic_settle();
-	iar = read32(GICC_IAR);
+	iar = read32(CPUIF_IAR);
 	if ((iar & 0x3ff) < GIC_SPURIOUS)
-		write32(GICC_EOIR, iar);
+		write32(CPUIF_EOIR, iar);
 	return iar & 0x3ff;
 }
 
@@ -193,7 +193,7 @@ static void test_power_down(void)
 
 	/* 5.4.3: with a wake-up pending already, either way back is right; to hang is not. */
 	gic_cpu_init();
-	write32(GICD_SGIR, 2U << 24 | 7);
+	write32(DIST_SGIR, 2U << 24 | 7);
 	gic_settle();
 	result = cpu_suspend(power_down, (uint32_t)suspend_entry);
 	report(result == 0, "power-down with an interrupt pending comes back, by the %s",
@@ -231,7 +231,7 @@ static void test_parameters(void)
 	uint32_t result;
 
 	gic_cpu_init();
-	write32(GICD_SGIR, 2U << 24 | 7);
+	write32(DIST_SGIR, 2U << 24 | 7);
 	gic_settle();
 	result = cpu_suspend(power_down, HOLE);
 	quirk(result == PSCI_INVALID_ADDRESS, "psci-suspend-wfi",
@@ -250,7 +250,7 @@ static void sleeper(void *arg)
 	asleep = 1;
 	do
 		cpu_suspend((uint32_t)arg, (uint32_t)suspend_entry);
-	while (!(read32(GICD_CPENDSGIR(0)) & UINT32_C(0xff0000)) && !(read32(GICC_HPPIR) == 2));
+	while (!(read32(DIST_CPENDSGIR(0)) & UINT32_C(0xff0000)) && !(read32(CPUIF_HPPIR) == 2));
 	via_entry = self_frame()->resumed;
 	take_got = take();
 	woken = 1;
@@ -273,7 +273,7 @@ static void wake_by_sgi(uint32_t cpu, uint32_t state, const char *what)
 	report(psci_hvc(PSCI_AFFINITY_INFO, cpu, 0, 0) == 0, "cpu %u in %s is ON", (unsigned int)cpu, what);
 	report(psci_hvc(PSCI_CPU_ON, cpu, (uint32_t)suspend_entry, 0) == PSCI_ALREADY_ON, "and ALREADY_ON for CPU_ON");
 	report(!woken, "and asleep");
-	write32(GICD_SGIR, BIT(16 + cpu) | 2);
+	write32(DIST_SGIR, BIT(16 + cpu) | 2);
 	wait_word(&woken, "an SGI wakes a suspended CPU");
 	report(take_got == 2, "cpu %u in %s: woken by the SGI, which is there to be taken (%u)", (unsigned int)cpu,
 	       what, (unsigned int)take_got);

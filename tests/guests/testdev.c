@@ -9,7 +9,7 @@
 #include "tests/guests/lib/param.h"
 
 #define REG(offset) (TESTDEV_BASE + (offset))
-#define PENDING     (MACHINE_GICD_BASE + 0x200U + TESTDEV_IRQ / 32U * 4U)
+#define PENDING     DIST_ISPENDR(TESTDEV_IRQ / 32U)
 
 static bool is_pending(void)
 {

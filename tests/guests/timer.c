@@ -142,21 +142,21 @@ static void test_acknowledge(const struct timer *t)
 	t->set_ctl(TIMER_ENABLE);
 	gic_settle();
 	report(read_isr() & PSR_I, "IRQ line up");
-	iar = read32(GICC_IAR);
+	iar = read32(CPUIF_IAR);
 	report_eq(iar, t->irq, "IAR");
 	report(gic_is_active(t->irq) && gic_is_pending(t->irq), "active, and pending while the level is high");
 	t->set_ctl(0);
 	gic_settle();
 	report(gic_is_active(t->irq) && !gic_is_pending(t->irq), "active, not pending once it is low");
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 	gic_settle();
-	report_eq(read32(GICC_IAR), GIC_SPURIOUS, "low at EOI: nothing more");
+	report_eq(read32(CPUIF_IAR), GIC_SPURIOUS, "low at EOI: nothing more");
 	t->set_ctl(TIMER_ENABLE);
 	gic_settle();
-	iar = read32(GICC_IAR);
-	write32(GICC_EOIR, iar);
+	iar = read32(CPUIF_IAR);
+	write32(CPUIF_EOIR, iar);
 	gic_settle();
-	iar = read32(GICC_IAR);
+	iar = read32(CPUIF_IAR);
 	/* Behind a hypervisor QEMU forgets to look at the level again when the guest's EOI deactivates (GICH_LR.HW). */
 	quirk(iar == t->irq, "gich-hw-eoi", "high at EOI: comes again");
 	t->set_cval(FAR_FUTURE);
@@ -164,12 +164,12 @@ static void test_acknowledge(const struct timer *t)
 	t->set_cval(0);
 	gic_settle();
 	if (iar != t->irq)
-		iar = read32(GICC_IAR);
+		iar = read32(CPUIF_IAR);
 	report_eq(iar, t->irq, "high again: comes again");
 	t->set_ctl(0);
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 	gic_settle();
-	report_eq(read32(GICC_IAR), GIC_SPURIOUS, "and low: nothing");
+	report_eq(read32(CPUIF_IAR), GIC_SPURIOUS, "and low: nothing");
 }
 
 static const struct timer *timer_of(uint32_t iar)
@@ -179,7 +179,7 @@ static const struct timer *timer_of(uint32_t iar)
 
 static void timer_irq(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 	const struct timer *t = timer_of(iar);
 
 	if (iar == GIC_SPURIOUS)
@@ -190,7 +190,7 @@ static void timer_irq(void)
 	irq_order[irq_count % ARRAY_SIZE(irq_order)] = iar;
 	t->set_ctl(TIMER_ENABLE | TIMER_IMASK);
 	irq_count = irq_count + 1;
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 static void irq_begin(void)

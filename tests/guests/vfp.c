@@ -201,11 +201,11 @@ static volatile uint32_t irqs;
 
 static void timer_irq(void)
 {
-	uint32_t iar = read32(GICC_IAR);
+	uint32_t iar = read32(CPUIF_IAR);
 
 	timer_virt.set_ctl(0);
 	irqs = irqs + 1;
-	write32(GICC_EOIR, iar);
+	write32(CPUIF_EOIR, iar);
 }
 
 static void exit_hvc(void)
@@ -217,8 +217,8 @@ static void exit_hvc(void)
 static void exit_mmio(void)
 {
 	for (unsigned int i = 0; i < 200; i++)
-		write32(GICD_IPRIORITYR(10), read32(GICD_TYPER));
-	write32(GICD_IPRIORITYR(10), 0);
+		write32(DIST_IPRIORITYR(10), read32(DIST_TYPER));
+	write32(DIST_IPRIORITYR(10), 0);
 }
 
 /* An interrupt, with time for other virtual machines to run. */

@@ -107,7 +107,7 @@ static void test_requests(void)
 	report_eq(rd(VIRTIO_INTERRUPT_STATUS), VIRTIO_INT_QUEUE, "the interrupt's reason");
 	wr(VIRTIO_INTERRUPT_ACK, VIRTIO_INT_QUEUE);
 	report_eq(rd(VIRTIO_INTERRUPT_STATUS), 0, "acknowledged");
-	report(read32(GICD_ISPENDR(MACHINE_SPI_VIRTIO(slot) / 32U)) & BIT(MACHINE_SPI_VIRTIO(slot) % 32U),
+	report(read32(DIST_ISPENDR(MACHINE_SPI_VIRTIO(slot) / 32U)) & BIT(MACHINE_SPI_VIRTIO(slot) % 32U),
 	       "the interrupt, an edge, is latched");
 	report(request(0, SECTORS) && status == 1, "beyond the end: IOERR");
 	report(request(77, 0) && status == 2, "an unknown request: UNSUPP");
@@ -120,7 +120,7 @@ static void test_requests(void)
 /* SPIs of a GIC that nobody has set up are level-sensitive; mach-virt's are edges, says the device tree. */
 static void set_edge(void)
 {
-	uint32_t id = MACHINE_SPI_VIRTIO(slot), reg = GICD_ICFGR(id / 16U);
+	uint32_t id = MACHINE_SPI_VIRTIO(slot), reg = DIST_ICFGR(id / 16U);
 
 	write32(reg, read32(reg) | 2U << 2U * (id % 16U));
 }

@@ -48,11 +48,11 @@
 	X(r12_fiq)
 
 /* address, name, bits, and those that are set: QEMU keeps an ABPR that is too low for its GIC, but not over a switch */
-#define MMIO(X)                                                          \
-	X(GICC_CTLR, "GICC_CTLR", GICC_CTLR_EOIMODE | GICC_CTLR_GRP0, 0) \
-	X(GICC_PMR, "GICC_PMR", 0xff, 0)                                 \
-	X(GICC_BPR, "GICC_BPR", 7, 4)                                    \
-	X(GICC_ABPR, "GICC_ABPR", 7, 4)
+#define MMIO(X)                                                           \
+	X(CPUIF_CTLR, "GICC_CTLR", GICC_CTLR_EOIMODE | GICC_CTLR_GRP0, 0) \
+	X(CPUIF_PMR, "GICC_PMR", 0xff, 0)                                 \
+	X(CPUIF_BPR, "GICC_BPR", 7, 4)                                    \
+	X(CPUIF_ABPR, "GICC_ABPR", 7, 4)
 
 static const char *const names[] = {
 #define NAME(name)                      #name,
@@ -153,7 +153,7 @@ static void read_named(uint64_t *v)
 		*v++ = v_;                                                                          \
 	}
 #define READ_MMIO(at, name, bits, ones) *v++ = read32(at);
-	BANKED(READ) MMIO(READ_MMIO) *v = read32(GICC_RPR);
+	BANKED(READ) MMIO(READ_MMIO) *v = read32(CPUIF_RPR);
 }
 
 static void write_named(const uint64_t *v)
@@ -347,18 +347,18 @@ static uint64_t pattern(uint32_t i, uint32_t round)
 static void begin_interrupt(void)
 {
 	gic_init();
-	write32(GICC_PMR, 0xff);
+	write32(CPUIF_PMR, 0xff);
 	gic_set_priority(seed % 16U, (seed * 0x10U) & 0xf0U);
 	gic_enable(seed % 16U);
 	gic_sgi_self(seed % 16U);
 	gic_settle();
-	fail("world", "GICC_IAR", read32(GICC_IAR) & 0x3ffU, seed % 16U);
+	fail("world", "GICC_IAR", read32(CPUIF_IAR) & 0x3ffU, seed % 16U);
 }
 
 static void end_interrupt(void)
 {
-	write32(GICC_CTLR, 1);
-	write32(GICC_EOIR, seed % 16U);
+	write32(CPUIF_CTLR, 1);
+	write32(CPUIF_EOIR, seed % 16U);
 }
 
 static void test_core(uint32_t round)

@@ -1,39 +1,41 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* GICv2 (IHI 0048B chapter 4): registers and the few steps every guest repeats. */
+/* GICv2 (IHI 0048B chapter 4): where the machine has its registers, and the few steps every guest repeats. */
 #ifndef GUEST_GIC_H
 #define GUEST_GIC_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "hyp/host/gicregs.h"
 #include "hyp/vm/machine.h"
 
-#define GICD_CTLR          (MACHINE_GICD_BASE + 0x000U)
-#define GICD_TYPER         (MACHINE_GICD_BASE + 0x004U)
-#define GICD_IIDR          (MACHINE_GICD_BASE + 0x008U)
-#define GICD_IGROUPR(n)    (MACHINE_GICD_BASE + 0x080U + 4U * (n))
-#define GICD_ISENABLER(n)  (MACHINE_GICD_BASE + 0x100U + 4U * (n))
-#define GICD_ICENABLER(n)  (MACHINE_GICD_BASE + 0x180U + 4U * (n))
-#define GICD_ISPENDR(n)    (MACHINE_GICD_BASE + 0x200U + 4U * (n))
-#define GICD_ICPENDR(n)    (MACHINE_GICD_BASE + 0x280U + 4U * (n))
-#define GICD_ISACTIVER(n)  (MACHINE_GICD_BASE + 0x300U + 4U * (n))
-#define GICD_ICACTIVER(n)  (MACHINE_GICD_BASE + 0x380U + 4U * (n))
-#define GICD_IPRIORITYR(n) (MACHINE_GICD_BASE + 0x400U + 4U * (n))
-#define GICD_ITARGETSR(n)  (MACHINE_GICD_BASE + 0x800U + 4U * (n))
-#define GICD_ICFGR(n)      (MACHINE_GICD_BASE + 0xc00U + 4U * (n))
-#define GICD_SGIR          (MACHINE_GICD_BASE + 0xf00U)
-#define GICD_CPENDSGIR(n)  (MACHINE_GICD_BASE + 0xf10U + 4U * (n))
-#define GICD_SPENDSGIR(n)  (MACHINE_GICD_BASE + 0xf20U + 4U * (n))
+#define DIST_CTLR          (MACHINE_GICD_BASE + GICD_CTLR)
+#define DIST_TYPER         (MACHINE_GICD_BASE + GICD_TYPER)
+#define DIST_IIDR          (MACHINE_GICD_BASE + GICD_IIDR)
+#define DIST_IGROUPR(n)    (MACHINE_GICD_BASE + GICD_IGROUPR + 4U * (n))
+#define DIST_ISENABLER(n)  (MACHINE_GICD_BASE + GICD_ISENABLER + 4U * (n))
+#define DIST_ICENABLER(n)  (MACHINE_GICD_BASE + GICD_ICENABLER + 4U * (n))
+#define DIST_ISPENDR(n)    (MACHINE_GICD_BASE + GICD_ISPENDR + 4U * (n))
+#define DIST_ICPENDR(n)    (MACHINE_GICD_BASE + GICD_ICPENDR + 4U * (n))
+#define DIST_ISACTIVER(n)  (MACHINE_GICD_BASE + GICD_ISACTIVER + 4U * (n))
+#define DIST_ICACTIVER(n)  (MACHINE_GICD_BASE + GICD_ICACTIVER + 4U * (n))
+#define DIST_IPRIORITYR(n) (MACHINE_GICD_BASE + GICD_IPRIORITYR + 4U * (n))
+#define DIST_ITARGETSR(n)  (MACHINE_GICD_BASE + GICD_ITARGETSR + 4U * (n))
+#define DIST_ICFGR(n)      (MACHINE_GICD_BASE + GICD_ICFGR + 4U * (n))
+#define DIST_SGIR          (MACHINE_GICD_BASE + GICD_SGIR)
+#define DIST_CPENDSGIR(n)  (MACHINE_GICD_BASE + GICD_CPENDSGIR + 4U * (n))
+#define DIST_SPENDSGIR(n)  (MACHINE_GICD_BASE + GICD_SPENDSGIR + 4U * (n))
 
-#define GICC_CTLR   (MACHINE_GICC_BASE + 0x0000U)
-#define GICC_PMR    (MACHINE_GICC_BASE + 0x0004U)
-#define GICC_BPR    (MACHINE_GICC_BASE + 0x0008U)
-#define GICC_IAR    (MACHINE_GICC_BASE + 0x000cU)
-#define GICC_EOIR   (MACHINE_GICC_BASE + 0x0010U)
-#define GICC_RPR    (MACHINE_GICC_BASE + 0x0014U)
-#define GICC_HPPIR  (MACHINE_GICC_BASE + 0x0018U)
-#define GICC_ABPR   (MACHINE_GICC_BASE + 0x001cU)
-#define GICC_APR(n) (MACHINE_GICC_BASE + 0x00d0U + 4U * (n))
-#define GICC_DIR    (MACHINE_GICC_BASE + 0x1000U)
+#define CPUIF_CTLR   (MACHINE_GICC_BASE + GICC_CTLR)
+#define CPUIF_PMR    (MACHINE_GICC_BASE + GICC_PMR)
+#define CPUIF_BPR    (MACHINE_GICC_BASE + GICC_BPR)
+#define CPUIF_IAR    (MACHINE_GICC_BASE + GICC_IAR)
+#define CPUIF_EOIR   (MACHINE_GICC_BASE + GICC_EOIR)
+#define CPUIF_RPR    (MACHINE_GICC_BASE + GICC_RPR)
+#define CPUIF_HPPIR  (MACHINE_GICC_BASE + GICC_HPPIR)
+#define CPUIF_ABPR   (MACHINE_GICC_BASE + GICC_ABPR)
+#define CPUIF_APR(n) (MACHINE_GICC_BASE + GICC_APR + 4U * (n))
+#define CPUIF_DIR    (MACHINE_GICC_BASE + GICC_DIR)
 
 #define GICC_CTLR_GRP0    0x001U
 #define GICC_CTLR_GRP1    0x002U

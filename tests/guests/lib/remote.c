@@ -16,7 +16,7 @@ uint32_t gic_await(void)
 	uint32_t iar;
 
 	do
-		iar = read32(GICC_IAR);
+		iar = read32(CPUIF_IAR);
 	while (iar == GIC_SPURIOUS && read_cntvct() < end);
 	return iar;
 }
@@ -64,7 +64,7 @@ uint32_t remote_tell(uint32_t cpu, enum remote_order order, uint32_t addr, uint3
 
 uint32_t remote_ack(uint32_t cpu)
 {
-	return remote_tell(cpu, REMOTE_READ, GICC_IAR, 0);
+	return remote_tell(cpu, REMOTE_READ, CPUIF_IAR, 0);
 }
 
 uint32_t remote_await(uint32_t cpu)
@@ -74,5 +74,5 @@ uint32_t remote_await(uint32_t cpu)
 
 void remote_eoi(uint32_t cpu, uint32_t iar)
 {
-	remote_tell(cpu, REMOTE_WRITE, GICC_EOIR, iar);
+	remote_tell(cpu, REMOTE_WRITE, CPUIF_EOIR, iar);
 }

@@ -93,7 +93,7 @@ void smp_run_all(void (*fn)(void *arg), void *arg)
 
 uint32_t smp_count(void)
 {
-	return FIELD(read32(GICD_TYPER), 5, 3) + 1;
+	return FIELD(read32(DIST_TYPER), 5, 3) + 1;
 }
 
 void smp_wait_off(uint32_t cpu)
