@@ -237,6 +237,7 @@ check: deps ## format, direction of includes and of calls, names of functions, l
 	tools/picture --check
 	$(Q)echo "  SPDX"; ! grep -L 'SPDX-License-Identifier: BSD-2-Clause' Makefile $(LICENSED) | grep .
 	$(Q)echo "  WORDS"; ! grep -rnE '/\*+ *(The same|Likewise|likewise)\>|^ \* (The same|Likewise)\>' --include='*.[chS]' $(ROOMS)
+	$(Q)! grep -rniE '\<(somebody|nobody)\>' --include='*.[chS]' --include='*.def' $(ROOMS) | grep -v '"'
 	tools/check-names
 	tools/check-docs
 	tools/registers --check

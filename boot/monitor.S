@@ -258,7 +258,7 @@ monitor_vectors:
 	.endr
 
 /*
- * A call from HYP: r0 function, r1-r3 arguments, r0 = result. sp = slot. r4 up are kept. Nobody but HYP is served. virt7
+ * A call from HYP: r0 function, r1-r3 arguments, r0 = result. sp = slot. r4 up are kept. Only HYP is served. virt7
  * makes CPU_ON on one CPU at a time (hyp/host/psci.c).
  */
 smc:
@@ -369,7 +369,7 @@ set_actlr:
 
 /*
  * r1 GICD, r2 GICC, r3 frequency in Hz or 0. All interrupts to Group 1, the CPU interface open to all priorities, the
- * distributor forwarding Group 0 for the SGI that wakes CPUs in the pen. CNTFRQ only where nobody has set it.
+ * distributor forwarding Group 0 for the SGI that wakes CPUs in the pen. CNTFRQ only where firmware has not set it.
  */
 open:
 	here	r4, monitor_data

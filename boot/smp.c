@@ -32,7 +32,7 @@
 #define COUNTER_READS  100000U
 #define STACK_SLOT     (PAGE_SIZE + HYP_STACK_SIZE)
 #define MPIDR_AFFINITY 0x00ffffffU
-#define MPIDR_NOBODY   0xffffffffU
+#define MPIDR_NONE     0xffffffffU
 
 extern char boot_stack_top[];
 
@@ -168,7 +168,7 @@ static int start_once(uint32_t id, const struct host_cpu *host_cpu, uint32_t ent
 	return ret;
 }
 
-/* By this secondary_entry finds its stack, and until then waits; MPIDR_NOBODY: one that arrives late stays there. */
+/* By this secondary_entry finds its stack, and until then waits; MPIDR_NONE: one that arrives late stays there. */
 static void expect_mpidr(uint32_t id, uint32_t mpidr)
 {
 	smp_mpidr[id] = mpidr;
@@ -191,7 +191,7 @@ static void start_secondary(uint32_t id, const struct host_cpu *host_cpu, uint32
 		if (timer_now() > deadline)
 			ret = -ETIMEDOUT;
 	if (ret) {
-		expect_mpidr(id, MPIDR_NOBODY);
+		expect_mpidr(id, MPIDR_NONE);
 		log_warn("host: CPU %u (MPIDR 0x%x) is left out: %s", (unsigned)id, (unsigned)host_cpu->mpidr,
 			 start_error(ret));
 	}
@@ -203,7 +203,7 @@ int smp_start(const struct host *host, uint32_t entry)
 
 	machine = host;
 	for (uint32_t id = 0; id < CPU_MAX; id++)
-		smp_mpidr[id] = MPIDR_NOBODY;
+		smp_mpidr[id] = MPIDR_NONE;
 	for (uint32_t i = 0, id = 1; i < host->cpu_count && id < CPU_MAX; i++)
 		if (host->cpu[i].mpidr != percpu[0].mpidr)
 			start_secondary(id++, &host->cpu[i], entry);

@@ -27,7 +27,7 @@
 #define ISS64_OP1(i) FIELD(i, 16, 4)
 
 /* What an empty slot holds: no syndrome has its key, so that a search needs no test for NULL. */
-static const struct cp_row nobody = {.key = ~0U};
+static const struct cp_row no_row = {.key = ~0U};
 
 const struct cp_row *cp_index[CP_INDEX_SIZE];
 
@@ -38,11 +38,11 @@ bool cp_index_rows(const struct cp_row *rows, uint32_t count)
 	if (count > CP_INDEX_SIZE / 2U)
 		return false;
 	for (at = 0; at < CP_INDEX_SIZE; at++)
-		cp_index[at] = &nobody;
+		cp_index[at] = &no_row;
 	for (uint32_t i = 0; i < count; i++) {
 		if (cp_find(rows[i].key))
 			return false;
-		for (at = cp_hash(rows[i].key); cp_index[at] != &nobody; at = (at + 1U) % CP_INDEX_SIZE)
+		for (at = cp_hash(rows[i].key); cp_index[at] != &no_row; at = (at + 1U) % CP_INDEX_SIZE)
 			;
 		cp_index[at] = &rows[i];
 	}
@@ -52,7 +52,7 @@ bool cp_index_rows(const struct cp_row *rows, uint32_t count)
 /* The index is at most half full, so the search ends. */
 const struct cp_row *cp_find(uint32_t key)
 {
-	for (uint32_t at = cp_hash(key); cp_index[at] != &nobody; at = (at + 1U) % CP_INDEX_SIZE)
+	for (uint32_t at = cp_hash(key); cp_index[at] != &no_row; at = (at + 1U) % CP_INDEX_SIZE)
 		if (cp_index[at]->key == key)
 			return cp_index[at];
 	return NULL;

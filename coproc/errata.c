@@ -53,8 +53,8 @@ static const struct row {
 static uint32_t affected[ERRATUM_COUNT]; /* masks of CPUs */
 static uint32_t loop_buffer_on;          /* CPUs of 773022 where nothing helped */
 
-/* A bus on which nobody is; the boot CPU makes it, and from then on it is only read. */
-static struct mmio_bus nobody;
+/* A bus without devices; the boot CPU makes it, and from then on it is only read. */
+static struct mmio_bus empty_bus;
 
 static bool erratum_matches(const struct row *row, uint32_t midr, uint32_t revidr)
 {
@@ -96,7 +96,7 @@ void errata_init_cpu(const struct percpu *cpu, void (*set_actlr)(uint32_t bits))
 	uint32_t errata = errata_of(read_midr(), read_revidr(), options.errata), me = BIT(cpu->head.id);
 
 	if (cpu->head.id == 0)
-		mmio_init(&nobody);
+		mmio_init(&empty_bus);
 	if (errata & BIT(ERRATUM_798181))
 		tlb_repeat = true;
 	if (errata & BIT(ERRATUM_773022) && !disable_loop_buffer(set_actlr)) {
@@ -120,7 +120,7 @@ void errata_log(void)
 
 /*
  * 766422: HSR.SRT of a Thumb store may be another register. Such stores are decoded (hyp/exit/abort.c), and for that no
- * access may take the fast way: these vCPUs have a bus there on which nobody is.
+ * access may take the fast way: these vCPUs have a bus there without devices.
  */
 void errata_apply(struct vm *vm)
 {
@@ -128,7 +128,7 @@ void errata_apply(struct vm *vm)
 
 	vm_for_each_vcpu(v, vm)
 		if (affected[ERRATUM_766422] & v->model_cpus) {
-			v->bus = &nobody;
+			v->bus = &empty_bus;
 			v->decode_stores = true;
 		}
 }

@@ -41,7 +41,7 @@ struct cp_row {
 #define CP_INDEX_BITS 10U
 #define CP_INDEX_SIZE (1U << CP_INDEX_BITS)
 
-/* The rows by hash of their key, open addressing; an empty slot holds a row that has nobody's key. */
+/* The rows by hash of their key, open addressing; an empty slot holds a row whose key no register has. */
 extern const struct cp_row *cp_index[CP_INDEX_SIZE];
 
 extern const struct cp_row cp_rows[];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The quarantine: pages of the host's RAM that are bad. One that is in here stays until virt7 ends, and nobody is given
+ * The quarantine: pages of the host's RAM that are bad. One that is in here stays until virt7 ends, and no VM is given
  * it again: RAM goes out in blocks of 2 MiB, and whoever maps one asks here which of its pages are left out. Spare
  * pages stand in for those where what they held is not missed: from the next start or reset of a VM on.
  */

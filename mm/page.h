@@ -20,7 +20,7 @@ void *page_alloc(unsigned int order);
 void page_free(void *page, unsigned int order);
 
 /*
- * Promise `count` single pages to somebody who will need them later and cannot be refused then: 0 or -ENOMEM. Each
+ * Promise `count` single pages to a caller that will need them later and cannot be refused then: 0 or -ENOMEM. Each
  * page_alloc_reserved() uses one up and does not zero it; page_unreserve() gives up the rest.
  */
 int page_reserve(size_t count);
@@ -28,7 +28,7 @@ void page_unreserve(size_t count);
 void *page_alloc_reserved(void);
 
 /*
- * A page is bad: whoever has it keeps it, and nobody gets it any more. False: it is not the heap's. *in_use: somebody
+ * A page is bad: its owner keeps it, and it is not given out any more. False: it is not the heap's. *in_use: an owner
  * has it.
  */
 bool page_retire(pa_t page, bool *in_use);
@@ -40,7 +40,7 @@ unsigned int page_order(size_t size);
 pa_t page_pa(const void *page);
 void *page_va(pa_t address);
 
-/* Bytes of the heap, and those that are free and promised to nobody. */
+/* Bytes of the heap, and those that are free and not promised. */
 size_t page_total(void);
 size_t page_available(void);
 

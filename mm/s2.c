@@ -62,7 +62,7 @@ static uint32_t vmid_take(void)
 	return vmid;
 }
 
-/* What somebody has kept of a lookup is void from here on. */
+/* What a caller has kept of a lookup is void from here on. */
 static void next_generation(struct s2 *s2)
 {
 	spin_lock(&vmids.lock);

@@ -54,7 +54,7 @@ int s2_map_device(struct s2 *s2, ipa_t at, pa_t to, size_t size);
 #define S2_TABLE_ENTRIES 512U
 uint64_t s2_memory_entry(pa_t page, bool exec);
 pa_t s2_entry_pa(uint64_t entry);
-uint64_t s2_lost_entry(uint64_t entry); /* the entry of a page that is shown to nobody any more */
+uint64_t s2_lost_entry(uint64_t entry); /* the entry of a page that is not shown any more */
 bool s2_entry_is_lost(uint64_t entry);
 int s2_show_table(struct s2 *s2, ipa_t at, const uint64_t *table);
 void s2_hide_tables(struct s2 *s2, ipa_t at, size_t size);

@@ -37,14 +37,14 @@ void vgic_save(struct vcpu *vcpu)
 
 	cpu->vmcr = io_read32(gich + GICH_VMCR);
 	cpu->apr = io_read32(gich + GICH_APR);
-	/* What a reset has left in the hardware is nobody's, and must not become the next vCPU's. */
+	/* What a reset has left in the hardware belongs to no vCPU, and must not become the next vCPU's. */
 	for (uint32_t used = cpu->lr_used | (vgic_lr_mask & ~io_read32(gich + GICH_ELRSR0)); used; used &= used - 1U) {
 		volatile uint8_t *at = gich + GICH_LR0 + 4U * lowest_bit(used);
 
 		cpu->lr[lowest_bit(used)] = io_read32(at);
 		io_write32(at, 0);
 	}
-	cpu->hcr = io_read32(gich + GICH_HCR); /* with EOIs that nobody has counted yet */
+	cpu->hcr = io_read32(gich + GICH_HCR); /* with EOIs that have not been counted yet */
 	io_write32(gich + GICH_HCR, 0);
 	taken = hw_taken(cpu, &ended);
 	cpu->hw_waits = taken || cpu->hw_irq->line;

@@ -14,7 +14,7 @@ static uint32_t best_queued(struct vcpu *vcpu)
 	return w * 32U + lowest_bit(cpu->queued[level][w]);
 }
 
-/* Pending behind its own active: nobody would hear when it comes up; so let it queue again at the EOI. */
+/* Pending behind its own active: virt7 would not hear when it comes up; so let it queue again at the EOI. */
 static void split_pending_active(struct vcpu *vcpu, uint32_t lr)
 {
 	uint32_t value = vgic_lr_read(lr);
@@ -148,7 +148,7 @@ static inline bool any_pending(struct vcpu *vcpu)
 	return false;
 }
 
-/* A timer that the guest has stopped since it fired keeps nobody awake. */
+/* A timer that the guest has stopped since it fired keeps no vCPU awake. */
 bool vgic_has_pending(struct vcpu *vcpu)
 {
 	struct vgic_cpu *cpu = &vcpu->vgic;

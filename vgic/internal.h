@@ -57,7 +57,7 @@ static inline void vgic_request(struct vcpu *vcpu)
 		vcpu->vm->vgic.requests |= BIT(vcpu->index);
 }
 
-/* Out of line, so that who has nobody to tell saves no registers for it. */
+/* Out of line, so that a caller with no CPU to tell saves no registers for it. */
 static __attribute__((noinline, unused)) void vgic_unlock_and_tell(struct vm *vm)
 {
 	uint32_t vcpus = vm->vgic.requests;
@@ -163,7 +163,7 @@ static inline void vgic_lr_set(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 		vcpu->vgic.lr[lr] = value;
 }
 
-/* EOIs of a vCPU, loaded here or nowhere, that have met no list register and that nobody has counted yet. */
+/* EOIs of a vCPU, loaded here or nowhere, that have met no list register and have not been counted yet. */
 static inline uint32_t vgic_eoi_count(const struct vcpu *vcpu)
 {
 	return (vcpu->vgic.on ? io_read32(gic_gich + GICH_HCR) : vcpu->vgic.hcr) >> GICH_HCR_EOI_COUNT_SHIFT;
@@ -241,8 +241,8 @@ void vgic_shares(struct vcpu *vcpu, const struct vgic_irq *irq);
 /* Such an SPI waits: look in a while. */
 void vgic_look_later(struct vm *vm);
 /*
- * A hardware interrupt waits with its physical twin active, so nobody says when its line falls again: look. True when
- * it has fallen; the physical interrupt is ready to fire anew.
+ * A hardware interrupt waits with its physical twin active, so no interrupt says when its line falls again: look. True
+ * when it has fallen; the physical interrupt is ready to fire anew.
  */
 bool vgic_drop_fallen(struct vcpu *vcpu, uint32_t id);
 
@@ -283,7 +283,8 @@ void vgic_serve_recall(struct vcpu *vcpu);
 /* A bit of *vgic_busy(), looked at: it is idle, and need not be looked at again. */
 bool vgic_is_idle(const struct vgic_irq *irq);
 
-/* Nobody says when the line of a hardware interrupt falls: look. What is pending because of it then is no more. */
+/* No interrupt says when the line of a hardware interrupt falls: look. What is pending because of it then is no more.
+ */
 void vgic_look_at_line(struct vcpu *vcpu, uint32_t id);
 
 /* State as the guest reads and writes it, list register included; another vCPU's has been collected. */
@@ -295,7 +296,7 @@ void vgic_clear_sources(struct vcpu *vcpu, uint32_t id, uint32_t sources);
 void vgic_set_active(struct vcpu *vcpu, uint32_t id, bool active);
 
 /*
- * vgic/share.c: look at the SPIs of several targets that the vCPU has and nobody has acknowledged: what its CPU
+ * vgic/share.c: look at the SPIs of several targets that the vCPU has and no vCPU has acknowledged: what its CPU
  * interface would not signal goes on to another. The vCPU is loaded on this CPU, or on none.
  */
 void vgic_share(struct vcpu *vcpu);

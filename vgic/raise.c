@@ -90,7 +90,7 @@ void vgic_set_line(struct vm *vm, uint32_t cpu, uint32_t id, bool level)
 
 	if (irq->line == level)
 		return;            /* the line is its device's alone */
-	if (irq->edge && !level) { /* of an edge's end nobody hears (IHI 0048B 1.4.2) */
+	if (irq->edge && !level) { /* the end of an edge changes nothing (IHI 0048B 1.4.2) */
 		irq->line = false;
 		dmb_ish(); /* who makes it a level writes that, and then looks at the line */
 		if (likely(irq->edge))
@@ -155,7 +155,7 @@ static void __attribute__((noinline)) receive_locked(struct vcpu *vcpu, uint32_t
 	vgic_unlock(vcpu->vm);
 }
 
-/* `vcpu` is the current one: nobody else changes `sources`. */
+/* `vcpu` is the current one: no other CPU changes `sources`. */
 static inline void receive_sgi(struct vcpu *vcpu, uint32_t id, uint32_t source)
 {
 	const struct vgic_irq *irq = &vcpu->vgic.irq[id];

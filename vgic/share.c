@@ -7,8 +7,8 @@
  *
  * What a CPU interface signals is in GICV, whose registers are the guest's own. So the holder's CPU looks at them when
  * it gets the SPI, in each vgic_flush(), when the guest disables the group (VGrp0DIE, VGrp1DIE), and every millisecond
- * while nobody has taken the SPI. If it would not be signalled, or not taken soon, the other targets are asked, and one
- * that is more ready than the holder claims it. All of this is under the VM's vgic.lock.
+ * while no vCPU has taken the SPI. If it would not be signalled, or not taken soon, the other targets are asked, and
+ * one that is more ready than the holder claims it. All of this is under the VM's vgic.lock.
  */
 #include <arm/psr.h>
 #include <arm/sysreg.h>
@@ -100,7 +100,7 @@ static void look_at_irq(struct vcpu *vcpu, uint32_t id, bool late)
 
 	if (!(state & GICH_LR_PENDING))
 		return;
-	vcpu->vgic.shares = true; /* behind an active one, too: nobody tells of its EOI */
+	vcpu->vgic.shares = true; /* behind an active one, too: no interrupt tells of its EOI */
 	vcpu->vgic.share_groups |= irq->group1 ? 2U : 1U;
 	if (state & GICH_LR_ACTIVE)
 		return;
@@ -151,7 +151,7 @@ uint32_t vgic_share_hcr(const struct vcpu *vcpu)
 	return (groups & 1U ? GICH_HCR_VGRP0DIE : 0) | (groups & 2U ? GICH_HCR_VGRP1DIE : 0);
 }
 
-/* Of a VM of which no vCPU is loaded nobody takes an interrupt: it looks again when one is. */
+/* A VM of which no vCPU is loaded takes no interrupt: it looks again when one is. */
 void vgic_look(struct timer *timer)
 {
 	struct vm *vm = container_of(timer, struct vm, vgic.look);

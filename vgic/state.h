@@ -83,15 +83,15 @@ struct vgic_cpu {
 	uint8_t queued_words[VGIC_LEVELS]; /* bit w: in this word */
 	uint32_t queue_floor; /* while GICH_HCR.NPIE is set: nothing of this priority or less displaces another */
 	bool flushing;        /* vgic_flush() is at work and will see what is queued meanwhile */
-	bool shares;          /* may have an SPI of several targets that nobody has acknowledged */
+	bool shares;          /* may have an SPI of several targets that no vCPU has acknowledged */
 	bool look_late;       /* and has had it for a while */
 	bool asked;           /* whether it would take one that another vCPU has */
 	uint8_t share_groups; /* groups of those */
 	/*
 	 * The mailbox: SGIs that other vCPUs have sent and this one has not looked at yet, pending all the same. A byte
 	 * an ID, in it a bit for each source. Others set bits, without a lock, and ask for WORK_SGI; only the vCPU
-	 * itself clears them, on the CPU where it runs (or vgic_reset(), when it does not). Nobody else reads the state
-	 * of its SGIs, which are banked.
+	 * itself clears them, on the CPU where it runs (or vgic_reset(), when it does not). No other CPU reads the
+	 * state of its SGIs, which are banked.
 	 */
 	uint32_t mail[4];
 	bool spilled;            /* interrupts may be `acked` by it */

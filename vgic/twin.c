@@ -3,7 +3,7 @@
  * SPIs of a VM that are the host's: those of a device that the VM has been given.
  *
  * The host's interrupt, the twin, is taken by virt7 and stays active, so that it cannot come again, until the guest has
- * ended its own (`taken`): a guest that never does blocks nobody else, and a line that stays up is no storm. The list
+ * ended its own (`taken`): a guest that never does blocks no other VM, and a line that stays up is no storm. The list
  * register has GICH_LR.HW: the guest's EOI deactivates the twin, and virt7 hears of it when it looks at the list
  * register or when the twin fires again (`lr_lent`). On a GIC that forgets levels with that (hyp/host/gic.h), and after
  * any change of the interrupt while it is in a list register, that asks for a maintenance interrupt at the EOI instead
@@ -157,7 +157,7 @@ static void hear_of_end(struct vm *vm, struct vgic_irq *irq)
 	vgic_twin_ended(irq);
 }
 
-/* It has fired, here. If the guest's is gone meanwhile, or starts anew, nobody waits for it. */
+/* It has fired, here. If the guest's is gone meanwhile, or starts anew, it is not waited for. */
 static bool twin_irq(uint32_t host, void *arg)
 {
 	struct twin *twin = arg;

@@ -136,7 +136,7 @@ void vgic_put_active(struct vcpu *vcpu, uint32_t id)
 }
 
 /*
- * A list register whose interrupt the guest has ended, and which nobody waits to hear of: free now, as a mask. The
+ * A list register whose interrupt the guest has ended, and of whose end virt7 need not hear: free now, as a mask. The
  * vCPU is the one that runs here.
  */
 static uint32_t take_ended(struct vcpu *vcpu)
@@ -303,7 +303,7 @@ void vgic_lr_unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 	else if (irq->edge || irq->soft)
 		irq->latch = true;
 	if (irq->hw)
-		irq->line = true; /* until somebody looks, for its twin is active */
+		irq->line = true; /* until virt7 looks, for its twin is active */
 }
 
 void vgic_withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)

@@ -50,7 +50,7 @@ void vgic_raise_hw(struct vcpu *vcpu, uint32_t id);
 /*
  * vgic/twin.c: let SPI `id` of the VM be SPI `host_id` of the host's, whose device the VM has been given. `trigger` is
  * how it signals: GICD_ICFGR after a reset, in the VM's and in the host's, which then follows the guest's. No vCPU of
- * the VM runs, and nobody calls vgic_set_line() for `id`. 0; -EINVAL: one of them is no SPI, or does not exist;
+ * the VM runs, and no device calls vgic_set_line() for `id`. 0; -EINVAL: one of them is no SPI, or does not exist;
  * -EEXIST: `id` has one already; -EBUSY: `host_id` is virt7's own, or a VM's; -ENOSPC: VMs have VGIC_TWINS already.
  *
  * vgic_unforward() gives it back, whatever its state: the host's is disabled and nothing of it is left, but the line of

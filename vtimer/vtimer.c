@@ -16,7 +16,7 @@
 
 /*
  * For a GIC that forgets levels (hyp/host/gic.h): if the virtual timer fires again before the guest has ended its last
- * interrupt, nobody hears of it. So somebody looks from time to time, until the guest has ended it with the line down.
+ * interrupt, virt7 gets none for it. So it looks from time to time, until the guest has ended it with the line down.
  */
 #define CHECK_HZ 200U
 

@@ -26,7 +26,7 @@ void abort(void)
 	STOP(RUNTIME_ABORT);
 }
 
-/* The personality routines that GCC's tables name; nobody calls them, unwind_step() does their work. */
+/* The personality routines that GCC's tables name; they are never called, unwind_step() does their work. */
 void __aeabi_unwind_cpp_pr0(void)
 {
 }

@@ -38,7 +38,7 @@ struct console_stream {
 	uint32_t head, shown;   /* of the log */
 	uint32_t lost;          /* characters that were overwritten before anybody could see them */
 	bool in_line;           /* the next one shown does not begin a line */
-	bool refused;           /* somebody waits for room() */
+	bool refused;           /* its owner waits for room() */
 	struct plaintext plain; /* while it shares the screen */
 	struct console_stream *next;
 };
@@ -55,7 +55,7 @@ void console_free(struct console_stream *stream);
 void console_attach(struct console_stream *first);
 
 /*
- * Take them out again: when this returns nobody is in their functions or comes to them, and what they have not shown is
+ * Take them out again: when this returns no CPU is in their functions or comes to them, and what they have not shown is
  * lost. From the shell's thread, which runs on the CPU that takes the UART's interrupt.
  */
 void console_detach(struct console_stream *first);

@@ -18,7 +18,7 @@
 struct console_mux {
 	struct spinlock lock;
 	bool started, panicked;
-	bool served;                     /* somebody sends what waits: the UART's interrupt, or a timer */
+	bool served;                     /* what waits is sent by the UART's interrupt, or by a timer */
 	bool booted;                     /* and the boot CPU waits for it no more */
 	bool irq, tx_irq;                /* the UART has one; wanted for room */
 	struct console_stream *streams;  /* the VMs', in a ring by `next`; points to the last */
@@ -26,11 +26,11 @@ struct console_mux {
 	struct console_stream *keyboard; /* of the one that gets what is typed */
 	struct console_stream *turn;     /* of the one that had the line last */
 	struct console_stream *shell;
-	bool room; /* of somebody who waits for it: to be told */
+	bool room; /* a stream waits for it, and is to be told */
 	uint8_t escape;
 	bool shell_open, disturbed, busy, interrupted;
 
-	struct console_stream *steered; /* has had the screen, and sent more than text; NULL: nobody has */
+	struct console_stream *steered; /* has had the screen, and sent more than text; NULL: none has */
 	bool steered_again;             /* since the last line of virt7's */
 
 	struct console_stream *current; /* who has the line */

@@ -23,7 +23,7 @@
 #define TERMINAL_LINE "\x18\x1b\\\x1b[m\x0f\x1b(B"
 
 /*
- * Before somebody else has the screen, besides: the whole screen scrolls, and is the normal one; cursor keys send what
+ * Before another stream has the screen, besides: the whole screen scrolls, and is the normal one; cursor keys send what
  * they do at the start, no mouse, focus or paste reports are typed in; the cursor is seen, lines wrap, the keyboard is
  * not locked, UTF-8 is read. DECSC and DECRC (ESC 7, ESC 8) keep the cursor where it is, because DECSTBM and leaving
  * the alternate screen move it.
@@ -239,7 +239,7 @@ static uint32_t send_inserted(uint32_t left)
 
 /*
  * What the UART takes now of whoever is next, or a step towards it: at most `left` characters, of which one has room.
- * Returns how many steps that were; 0: nobody is next.
+ * Returns how many steps that were; 0: no stream is next.
  */
 static uint32_t send_bytes(uint32_t left)
 {

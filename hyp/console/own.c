@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virt7's own lines: each goes into their log whole or not at all, and from there as all output does (output.c). Who
- * writes one does not wait for the UART, but where nobody else would send it: before the UART is served, and after a
+ * writes one does not wait for the UART, but where nothing else would send it: before the UART is served, and after a
  * panic; and the boot CPU, until boot is over, because what is wrong with a bundle may take many lines.
  */
 #include <string.h>

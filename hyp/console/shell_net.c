@@ -9,7 +9,7 @@
 #include "hyp/virtio/uplink.h"
 #include "hyp/vm/vm.h"
 
-#define CAPTURE_BYTES   128U /* of a frame, where nobody says how many */
+#define CAPTURE_BYTES   128U /* of a frame, where the command does not say how many */
 #define CAPTURE_POLL_MS 20U
 
 static void port_drops(const struct net_count *count)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The trace: what each CPU did last, in a ring of its own that nobody else writes. While it is off it costs nothing: it
- * is a second table of vectors.
+ * The trace: what each CPU did last, in a ring of its own that no other CPU writes. While it is off it costs nothing:
+ * it is a second table of vectors.
  */
 #ifndef HYP_DEBUG_TRACE_H
 #define HYP_DEBUG_TRACE_H

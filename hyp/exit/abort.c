@@ -78,7 +78,7 @@ static void value_in(struct regs *regs, uint32_t spsr, const struct element *e, 
 		regs_write(regs, spsr, e->reg, value);
 }
 
-/* False: nobody answers. */
+/* False: no device answers. */
 static bool transfer_element(struct vcpu *vcpu, struct regs *regs, const struct element *e)
 {
 	struct mmio_access access = {.size = e->size, .write = e->write};
@@ -131,7 +131,7 @@ static void move_words(struct vcpu *vcpu, struct regs *regs, const struct insn_a
 }
 
 /*
- * False: nobody answers, or part of it is beyond the page `at` is in, which is not ours to guess. No register has
+ * False: no device answers, or part of it is beyond the page `at` is in, which is not ours to guess. No register has
  * changed then: a load may have its own base among them, which an abort leaves as it was (B1.9.8). An access may take
  * as long as one exit may (an erase of flash), so others may have the CPU between two.
  */

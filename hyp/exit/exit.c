@@ -60,7 +60,7 @@ static enum exit_action unknown_exit(struct vcpu *vcpu, struct regs *regs, uint3
 static enum exit_action wfx_exit(struct vcpu *vcpu, struct regs *regs, uint32_t hsr)
 {
 	if (hsr & 1U)
-		sched_yield_spin(); /* WFE: waits for somebody, who may need this CPU */
+		sched_yield_spin(); /* WFE: waits for another vCPU, which may need this CPU */
 	else
 		psci_standby(vcpu);
 	return EXIT_NEXT;
@@ -158,8 +158,9 @@ static uint32_t serve_devices(struct vcpu *vcpu, uint32_t steps)
 }
 
 /*
- * The slow way back: somebody wants something of this vCPU. Loops, because what is done here may block. Others get the
- * CPU before the checkpoint, where this one may sleep or load an image: that lets go first only who comes meanwhile.
+ * The slow way back: bits in `work` say what is wanted of this vCPU. Loops, because what is done here may block. Others
+ * get the CPU before the checkpoint, where this one may sleep or load an image: that lets go first only who comes
+ * meanwhile.
  */
 static void __attribute__((noinline)) do_work(struct vcpu *vcpu)
 {

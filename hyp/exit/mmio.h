@@ -15,7 +15,7 @@
 
 struct vcpu;
 
-/* The value of a read that nobody answers: external abort to the guest. */
+/* The value of a read that no device answers: external abort to the guest. */
 #define MMIO_ABORT BIT64(32)
 
 /* Widths in bytes, and masks of them. */
@@ -57,7 +57,7 @@ typedef bool (*mmio_show_fn)(struct vcpu *vcpu, void *device, uint32_t offset);
 #define MMIO_SLOTS     (1U << MMIO_SLOT_BITS)
 
 struct mmio_page {
-	uint8_t block[MMIO_BLOCKS]; /* of bus->region; 0: nobody that the index knows */
+	uint8_t block[MMIO_BLOCKS]; /* of bus->region; 0: none that the index knows */
 	uint32_t number;            /* as HPFAR shows it: IPA[39:12] at [31:4] */
 };
 
@@ -122,7 +122,7 @@ bool mmio_show(struct vcpu *vcpu, uint64_t at);
 
 enum mmio_result {
 	MMIO_DONE,      /* a read's value is set */
-	MMIO_UNHANDLED, /* nobody there, or not in this width: external abort to the guest */
+	MMIO_UNHANDLED, /* no device there, or not in this width: external abort to the guest */
 };
 
 struct mmio_access {

@@ -189,7 +189,7 @@ static bool register_reads(const uint8_t *va, uint32_t offset, uint32_t value)
 	return same;
 }
 
-/* Which nobody can fill while virt7 runs: virtio-mmio has no hotplug. */
+/* A place that stays empty while virt7 runs: virtio-mmio has no hotplug. */
 static bool is_empty_place(const struct page_search *search, const struct dt_node *node, const struct host_range *reg)
 {
 	const uint8_t *va = search->va + (reg->base - search->page);

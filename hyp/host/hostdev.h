@@ -52,21 +52,21 @@ const char *hostdev_find(const char *name, struct hostdev *dev);
 /*
  * Claim it for `owner`, a name that lives as long as the claim, and so `dev`, of which virt7's own drivers fill `node`
  * only: its registers and interrupts are read here. NULL, or whose claim is in the way: of the same node, or of one
- * with which it shares a register or an interrupt; or somebody has the rest.
+ * with which it shares a register or an interrupt; or another owner has the rest.
  */
 const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner);
 void hostdev_release(struct hostdev *dev);
 
 /*
- * Claim all that nobody has, now and later: what hostdev_judge() gives. `dev` stands for it, and has nothing filled in.
- * NULL, or who has it already.
+ * Claim all that has no owner, now and later: what hostdev_judge() gives. `dev` stands for it, and has nothing filled
+ * in. NULL, or who has it already.
  */
 const struct hostdev *hostdev_claim_rest(struct hostdev *dev, const char *owner);
 
 /* What becomes of a node of the tree for who has the rest. */
 enum hostdev_fate {
 	HOSTDEV_GIVEN,    /* it is the owner's, with the registers in dev->reg[] */
-	HOSTDEV_KEPT,     /* it is somebody else's, or cannot be given */
+	HOSTDEV_KEPT,     /* it is another owner's, or cannot be given */
 	HOSTDEV_DISABLED, /* as the tree itself says */
 	HOSTDEV_ABSENT,   /* of what every VM has its own: CPUs, RAM, GIC, timer; and what is nothing without those */
 };
@@ -80,7 +80,7 @@ enum hostdev_fate hostdev_judge(const struct dt_node *node, struct hostdev *dev,
 /*
  * Whether others have something in the page at `page`, or may get it: then who has claimed `dev` must not see it. `va`
  * is where virt7 sees the page; NULL: it is not looked at. What does not count: nodes that the same owner has claimed;
- * and a place of virtio-mmio (virtio 1.2, 4.2.2.2) that nobody has claimed and that has no device, which is the same to
+ * and a place of virtio-mmio (virtio 1.2, 4.2.2.2) that is not claimed and has no device, which is the same to
  * all and does nothing.
  */
 bool hostdev_shares_page(const struct hostdev *dev, uint64_t page, const uint8_t *va);
@@ -99,7 +99,7 @@ const char *hostdev_read_irqs(const struct dt_node *node, struct hostdev *dev);
 bool hostdev_covers(const struct hostdev *dev, uint64_t base, uint64_t size);
 
 /* Who has claimed the node of `dev` (*same) or one that shares registers or an interrupt with it, the rest not counted;
- * NULL: nobody. */
+ * NULL: no one has. */
 const char *hostdev_in_the_way(const struct hostdev *dev, bool *same);
 
 #endif

@@ -93,7 +93,7 @@ void hostdog_init(const struct host *host)
 		if (!dog->regs || !is_on(dog->model, dog->regs))
 			continue;
 		dog->claim.node = found->node;
-		(void)hostdev_claim(&dog->claim, "virt7, which pets it"); /* nobody has claimed anything yet */
+		(void)hostdev_claim(&dog->claim, "virt7, which pets it"); /* there are no claims yet */
 		dog_count++;
 		log_info("host: the watchdog %s at 0x%llx is on: virt7 pets it while every CPU takes interrupts",
 			 found->compatible, (unsigned long long)found->base);

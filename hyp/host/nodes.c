@@ -65,7 +65,7 @@ void timer_probe(struct scan *scan, const struct dt_node *node, const struct hos
 	host->timer_hz = dt_u32(scan->fdt, node, "clock-frequency", 0);
 }
 
-/* By HVC it is a hypervisor's, for a guest: where virt7 is in HYP mode nobody serves it. */
+/* By HVC it is a hypervisor's, for a guest: where virt7 is in HYP mode no hypervisor is there to serve it. */
 static bool psci_is_called_by(const char *conduit, const struct scan *scan, const struct dt_node *node)
 {
 	const char *method = dt_string(scan->fdt, node, "method");

@@ -68,7 +68,8 @@ static void cpu_found(struct scan *scan, const struct dt_node *node)
 
 	if (!reg->data || !node->parent || (reg->length != 4 && reg->length != 8))
 		return;
-	/* "disabled" is one that somebody has to start (devicetree specification 3.8.1); "fail" may be "fail-sss". */
+	/* "disabled" is one that the operating system has to start (devicetree specification 3.8.1); "fail" may be
+	 * "fail-sss". */
 	if (status->data && status->length >= 4U && memcmp(status->data, "fail", 4) == 0) {
 		host->cpus_failed++;
 		return;

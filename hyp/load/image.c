@@ -491,7 +491,7 @@ static int place_ramdisk(const struct loader *l, uint64_t size, uint64_t *start)
 /*
  * The guest gets what mkimage was given: `compression` in the bundle says what virt7 has to undo, and a .cpio.gz with
  * compression = "none" stays compressed, for the kernel to unpack. (U-Boot never unpacks a ramdisk.) A uImage around it
- * is removed, as QEMU's -initrd does, and what its header says of compression is nobody's business: distributions label
+ * is removed, as QEMU's -initrd does, and what its header says of compression does not count: distributions label
  * zstd and xz as gzip, and no boot loader looks at it.
  */
 static int load_ramdisk(struct loader *l, struct guestdtb_params *params)

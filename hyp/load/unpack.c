@@ -87,7 +87,7 @@ static int64_t take_piece(struct unpacking *u, uint64_t size, uint64_t *bad)
 	return (int64_t)good;
 }
 
-/* Blocks with bad pages are somebody's who can live with holes. */
+/* Blocks with bad pages are left to VMs, which can live with holes. */
 static int take_unpack_pieces(struct unpacking *u, uint64_t size)
 {
 	uint64_t bad[PIECES_MAX];

@@ -31,7 +31,7 @@ struct vm_config {
 	unsigned int priority; /* 0 (lowest) ... 7 */
 	bool autostart;
 	bool virtio_legacy;  /* its virtio devices have registers of version 1 */
-	bool dedicated_cpus; /* each vCPU has a physical CPU that nobody else gets */
+	bool dedicated_cpus; /* each vCPU has a physical CPU that no other vCPU gets */
 	bool prefault;       /* all of its RAM is zeroed and mapped before it starts */
 	enum vm_action on_crash, on_reset;
 	struct property_strings passthrough; /* paths or aliases of the host's devices that it gets */
@@ -52,7 +52,7 @@ struct vm_config {
 	uint64_t ram_shift;         /* of its RAM against mach-virt's, modulo 2^64: 0 but with trusted_dma */
 	uint32_t clock_hz;          /* of the timer; 0: CNTFRQ is right */
 	const void *host_tree;      /* its own tree has the host's nodes beside mach-virt's; NULL: it has not */
-	const void *alias_tree;     /* whose /aliases its own tree has, too; NULL: nobody's */
+	const void *alias_tree;     /* whose /aliases its own tree has, too; NULL: no tree's */
 	uint32_t gic_phandle;       /* of its GIC, because nodes of others name it so; 0: they do not */
 };
 
@@ -68,7 +68,7 @@ static inline uint64_t vmcfg_memerr_page(const struct vm_config *cfg)
 	return vmcfg_ram_base(cfg) + cfg->ram_size - 0x1000U;
 }
 
-/* Whether this is among what it names in `passthrough`: all of the host's devices that nobody else has. */
+/* Whether this is among what it names in `passthrough`: all of the host's devices that no one else has. */
 #define VMCFG_REST "rest"
 bool vmcfg_wants_rest(const struct vm_config *cfg);
 

@@ -44,7 +44,7 @@ static struct percpu *better_cpu(const struct thread *thread, bool as_well)
 
 /*
  * How much of the time that it wanted to run it had a CPU, over about the last second, in 1/1024. Called often enough
- * by those that wait, and by nobody else.
+ * by those that wait, and by no other thread.
  */
 static uint32_t share_of(struct thread *thread, uint64_t now)
 {

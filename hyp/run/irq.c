@@ -11,7 +11,7 @@
 #include "hyp/lib/cpu.h"
 
 static struct handler {
-	irq_fn fn; /* NULL: nobody asked for it */
+	irq_fn fn; /* NULL: it has no handler */
 	void *arg;
 } handlers[GIC_SPURIOUS];
 
@@ -59,7 +59,7 @@ bool irq_handle_one(void)
 		return false;
 	io_write32(gicc + GICC_EOIR, iar);
 	handler = &handlers[id];
-	/* An SGI only makes the CPU look at its work, and an interrupt nobody asked for is ended. */
+	/* An SGI only makes the CPU look at its work, and an interrupt without a handler is ended. */
 	fn = handler->fn;
 	if (!fn || fn(id, handler->arg))
 		io_write32(gicc + GICC_DIR, iar);

@@ -8,7 +8,7 @@
 
 /*
  * A handler has the argument that it was registered with, and returns true when it has ended the interrupt; false
- * leaves it active until a guest's EOI deactivates it (GICH_LR.HW) or somebody calls gic_deactivate().
+ * leaves it active until a guest's EOI deactivates it (GICH_LR.HW) or its handler's owner calls gic_deactivate().
  */
 typedef bool (*irq_fn)(uint32_t id, void *arg);
 
@@ -23,7 +23,7 @@ void irq_register(uint32_t id, irq_fn fn, void *arg);
 int irq_register_spi(uint32_t id, irq_fn fn, void *arg);
 
 /*
- * Be the handler of `id` until irq_give_up(), where nobody else is: else -EBUSY. Neither enables the interrupt nor
+ * Be the handler of `id` until irq_give_up(), where there is none yet: else -EBUSY. Neither enables the interrupt nor
  * disables it. One call at a time, after boot has registered what virt7 needs itself. A CPU that took the interrupt
  * before irq_give_up() may call the handler after it.
  */

@@ -19,7 +19,7 @@ uint32_t place_usable(uint32_t affinity);
 
 /*
  * A place for a new vCPU, which counts there from now on: the CPU of `affinity` with the fewest. `dedicated`: one where
- * nobody lives, and nobody else will. NULL: there is none.
+ * no thread lives, and no other will. NULL: there is none.
  */
 struct percpu *place_take(uint32_t affinity, bool dedicated);
 

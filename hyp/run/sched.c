@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Scheduling. The queues belong to cpu->rq_lock; the thread switch itself touches only this CPU's data. No two rq_locks
- * are held at once: a thread on its way to another CPU is in no queue, but says that it is queued, so that nobody wakes
+ * are held at once: a thread on its way to another CPU is in no queue, but says that it is queued, so that no CPU wakes
  * it. Compiled for speed.
  *
  * Fairness rests on turns. A thread's turn is one slice on the CPU, which ends early only by what that thread does
@@ -92,7 +92,7 @@ static struct thread *choose_thread(struct percpu *cpu, uint64_t now)
 }
 
 /*
- * Somebody of `thread`'s priority waits, and nobody of a higher one: it goes behind, the first of them comes. That one
+ * A thread of `thread`'s priority waits, and none of a higher one: it goes behind, the first of them comes. That one
  * has a whole turn before it: one with the rest of a turn goes on before any other of its priority runs.
  */
 static struct thread *rotate_thread(struct percpu *cpu, struct thread *thread, uint64_t now)
@@ -114,7 +114,7 @@ static inline void switch_thread(struct percpu *cpu, uint32_t **from, struct thr
 }
 
 /*
- * `next` begins its turn, or goes on with one that was interrupted. It has a slice where somebody waits; of less
+ * `next` begins its turn, or goes on with one that was interrupted. It has a slice where another thread waits; of less
  * priority, too: that one may find another CPU.
  */
 static inline void begin_turn(struct percpu *cpu, struct thread *next, uint64_t now)
@@ -161,7 +161,7 @@ void sched_attach_own(struct thread *thread)
 	sched_wake(thread);
 }
 
-/* A request to give somebody away is the CPU's, whoever runs there. Holder of rq_lock. */
+/* A request to give a thread away is the CPU's, whichever runs there. Holder of rq_lock. */
 static inline bool must_balance(const struct thread *leaving)
 {
 	return leaving->work & WORK_BALANCE;
@@ -245,7 +245,7 @@ static void __attribute__((noinline)) leave_to_best(struct percpu *cpu, struct t
 	switch_thread(cpu, &thread->sp, next);
 }
 
-/* The running thread's turn is over: the next one's begins. False: nobody of at least its priority waits, it goes on.
+/* The running thread's turn is over: the next one's begins. False: none of at least its priority waits, it goes on.
  */
 static bool end_turn(struct percpu *cpu)
 {
@@ -274,8 +274,8 @@ static bool end_turn(struct percpu *cpu)
 }
 
 /*
- * A slice has ended and nobody gets the CPU. Those of less priority get nothing here, however long they wait, so other
- * CPUs are looked at now and then.
+ * A slice has ended and no other thread gets the CPU. Those of less priority get nothing here, however long they wait,
+ * so other CPUs are looked at now and then.
  */
 static void __attribute__((noinline)) slice_unused(struct percpu *cpu)
 {
@@ -460,7 +460,7 @@ static void lose_place(struct thread *thread)
 		thread->moved_at = thread->waits_since = timer_now();
 }
 
-/* `thread` is queued nowhere and says so to nobody; its state leaves this CPU and it joins the queue of `to`. */
+/* `thread` is in no queue, though it says that it is; its state leaves this CPU and it joins the queue of `to`. */
 static void give_thread(struct thread *thread, struct percpu *to)
 {
 	bool must_kick;
@@ -683,7 +683,7 @@ void sched_idle(void)
 			now = timer_now();
 			next = choose_thread(cpu, now);
 			if (cpu->ready && (idle_cpus & ~BIT(cpu->head.id)))
-				atomic_or(&next->work, WORK_BALANCE); /* nobody was here to be asked */
+				atomic_or(&next->work, WORK_BALANCE); /* no thread was here to be asked */
 		}
 		spin_unlock(&cpu->rq_lock);
 		if (next) {

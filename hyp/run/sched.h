@@ -3,7 +3,7 @@
  * The scheduler: per-CPU run queues, fixed priorities, round robin inside one. A thread lives on one CPU at a time. The
  * CPU's idle thread runs when nothing else can; it leaves the last vCPU's state in the hardware.
  *
- * A thread that waits moves to another CPU of its affinity that is idle, and, so that nobody is the one who always
+ * A thread that waits moves to another CPU of its affinity that is idle, and, so that no thread is the one that always
  * shares, from time to time to one with less to do. Only the CPU that it waits on gives it away, because only that one
  * can take its state out of the hardware.
  */
@@ -18,8 +18,8 @@ struct thread;
 void sched_init_cpu(struct percpu *cpu, uint32_t irq);
 
 /*
- * Let `thread` live on the least loaded usable CPU of `affinity` and make it ready. `dedicated`: on one where nobody
- * lives, and nobody else will. 0, or -ENODEV: there is none.
+ * Let `thread` live on the least loaded usable CPU of `affinity` and make it ready. `dedicated`: on one where no thread
+ * lives, and no other will. 0, or -ENODEV: there is none.
  */
 int sched_attach(struct thread *thread, uint32_t affinity, bool dedicated);
 
@@ -36,8 +36,8 @@ void sched_set_priority(struct thread *thread, uint32_t priority);
 bool sched_forget(struct thread *thread);
 
 /*
- * The running thread ends, out of the hardware (world_unload()): its CPU is as if it had never lived there, and nobody
- * can wake it. Its .gone becomes true when the CPU has left its stack, from when on both are nobody's.
+ * The running thread ends, out of the hardware (world_unload()): its CPU is as if it had never lived there, and no CPU
+ * can wake it. Its .gone becomes true when the CPU has left its stack, from when on both may be freed.
  */
 void sched_exit(void) __attribute__((noreturn));
 

@@ -11,7 +11,7 @@
 #include "mm/hypmap.h"
 #include "mm/page.h"
 
-/* Stacks that nobody has any more, linked by their first words; they stay mapped. Under `stacks_lock`, as new_stack()
+/* Stacks of threads that are gone, linked by their first words; they stay mapped. Under `stacks_lock`, as new_stack()
  * is.
  */
 static uint32_t *free_stacks;

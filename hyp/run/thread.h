@@ -72,7 +72,7 @@ struct thread *thread_create(void (*body)(void *arg), void *arg, uint32_t priori
 void thread_set_priority(struct thread *thread, uint32_t priority);
 
 /*
- * Give back all that `thread` has, and nobody may know of it any more. Either it has ended, or it is blocked and lives
+ * Give back all that `thread` has, and no pointer to it may be left. Either it has ended, or it is blocked and lives
  * on the calling CPU: only then is it certain that no CPU is on its stack. -EBUSY: neither, and nothing has happened;
  * make its body return, and try again. Not from interrupts.
  */

@@ -112,7 +112,7 @@ void timer_init_cpu(uint32_t irq)
 static bool place_anew(struct percpu *cpu, struct timer *timer, uint64_t deadline)
 {
 	struct timer_heap *heap = &cpu->timers;
-	struct percpu *nobody = NULL;
+	struct percpu *none = NULL;
 
 	if (timer->cpu == cpu) {
 		timer->deadline = deadline;
@@ -120,7 +120,7 @@ static bool place_anew(struct percpu *cpu, struct timer *timer, uint64_t deadlin
 		return true;
 	}
 	/* Relaxed: what follows depends on it, and the lock is held. */
-	if (!__atomic_compare_exchange_n(&timer->cpu, &nobody, cpu, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&timer->cpu, &none, cpu, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return false;
 	timer->deadline = deadline;
 	sift_up(heap, heap->count++, timer);

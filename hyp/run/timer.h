@@ -52,7 +52,7 @@ void timer_take_out(struct timer *timer);
 
 /*
  * Disarm, from any CPU; a timer that is not armed stays so. After the return its callback does not begin, unless
- * somebody arms it again; one that has begun on another CPU may still be under way, and may find out by the lock that
+ * it is armed again; one that has begun on another CPU may still be under way, and may find out by the lock that
  * guards its data that it is not wanted any more.
  */
 static inline void timer_cancel(struct timer *timer)
@@ -62,7 +62,7 @@ static inline void timer_cancel(struct timer *timer)
 }
 
 /*
- * Cancel, and wait until no CPU is in the callback: then the timer's memory may go. Nobody else may arm it any more,
+ * Cancel, and wait until no CPU is in the callback: then the timer's memory may go. No other CPU may arm it any more,
  * though the callback itself may. Not from the callback, and without any lock that it takes.
  */
 void timer_drain(struct timer *timer);

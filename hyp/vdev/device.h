@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Emulated devices. A kind of device is one constant struct device_class in its own file and one row in
- * hyp/vdev/classes.def; nobody else knows it by name. A VM has a list of devices: one of each class without a
+ * hyp/vdev/classes.def; no other file knows it by name. A VM has a list of devices: one of each class without a
  * `compatible`, in the order of the rows, then one for each node below /vms/NAME in the bundle that names a class.
  *
  * The functions of a class:
@@ -17,7 +17,7 @@
  *   load      put a part of the kernel there; called as the images are loaded, no vCPU of the VM runs
  *   settle    wait for what others have begun in the guest's RAM; called when the VM has been paused and they see it,
  *             under vm->lock
- *   destroy   give back what create has taken, timers included; nobody reaches the registers any more. The device's
+ *   destroy   give back what create has taken, timers included; the guest no longer reaches the registers. The device's
  *             own memory is freed behind it
  *   owns      whether a page of the host's RAM, but a guest's RAM, is this device's (hyp/vm/memerr.h): on any CPU
  *   lose      such a page has just become bad: it is not shown to the guest any more. On any CPU, under vms_lock

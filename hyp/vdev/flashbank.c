@@ -81,7 +81,7 @@ static uint8_t *open_page(pa_t page)
 	return hyp_window_open(page) + (page.v & (BLOCK_SIZE - 1U));
 }
 
-/* One that is bad stays in use, by nobody. -ENOSPC: all are in use. */
+/* One that is bad stays counted as in use. -ENOSPC: all are in use. */
 static int take_page(struct flash_bank *bank, pa_t *page)
 {
 	for (uint32_t i = 0; i < bank->pages / 32U; i++)

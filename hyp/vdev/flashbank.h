@@ -2,7 +2,7 @@
 /*
  * What a bank of flash holds: 64 MiB, of which only pages that differ from a fill byte and from erased flash cost RAM.
  * Guests read it as memory: tables of stage 2 that belong to the bank, read-only, are put into the VM's IPA space and
- * taken away again. Callers see to it that nobody else is at work on the bank.
+ * taken away again. Callers see to it that no other CPU is at work on the bank.
  */
 #ifndef HYP_VDEV_FLASHBANK_H
 #define HYP_VDEV_FLASHBANK_H

@@ -15,14 +15,14 @@
 struct kept {
 	struct kept *next;
 	struct vm_extent ram;
-	bool rest;      /* somebody had the rest: of that nobody knows each device */
+	bool rest;      /* its VM had the rest: which devices those were is not known one by one */
 	uint32_t count; /* of the devices that had names */
 	int node[PASS_MAX];
 };
 
 static struct kept *all_kept;
 
-/* Without memory to remember it nobody ever gets that RAM. */
+/* Without memory to remember it that RAM is never given out again. */
 void passkeep_put(const struct passthrough *p)
 {
 	struct vm_extent ram = vm_quarantine_ram(p->device.vm);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `passthrough = "rest"`: a VM gets every device of the host's that nobody else has, with its real clocks, pins and
+ * `passthrough = "rest"`: a VM gets every device of the host's that no one else has, with its real clocks, pins and
  * regulators, at the host's addresses and with the host's interrupt numbers. This file claims it; hyp/vdev/resttree.c
  * writes the host's tree into the guest's. What is not given is marked, and keeps its place in the tree, disabled, so
  * that phandles lead somewhere.
@@ -223,8 +223,8 @@ static int forward_elsewhere(struct passthrough *p, uint32_t id)
 }
 
 /*
- * Every SPI that nobody has, whether the tree names it or not: drivers of controllers that pass interrupts on unchanged
- * know some of them by heart. How each signals is the guest's to say.
+ * Every SPI without an owner, whether the tree names it or not: drivers of controllers that pass interrupts on
+ * unchanged know some of them by heart. How each signals is the guest's to say.
  */
 static void forward_rest_irqs(struct passthrough *p)
 {

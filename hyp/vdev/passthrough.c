@@ -122,7 +122,7 @@ static int passthrough_create(struct device *device)
 		ret = strcmp(name, VMCFG_REST) ? passthrough_claim(p, name) : 0;
 	for (uint32_t i = 0; !ret && i < p->count; i++)
 		ret = give_device(p, &p->claim[i]);
-	if (ret) /* nobody destroys what could not be created */
+	if (ret) /* what could not be created is not destroyed either */
 		passthrough_destroy(device);
 	return ret;
 }

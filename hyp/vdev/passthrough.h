@@ -22,7 +22,7 @@ struct pass_claim {
 	struct hostdev dev;
 	uint64_t ipa[HOSTDEV_REGS];     /* where the guest sees dev.reg[] */
 	uint32_t irq[HOSTDEV_IRQS];     /* its interrupt for dev.irq[] */
-	const struct host_quiet *quiet; /* how it is made quiet; NULL: it is no bus master, or nobody knows */
+	const struct host_quiet *quiet; /* how it is made quiet; NULL: it is no bus master, or virt7 does not know */
 	uint8_t *quiet_at;              /* the register that does it */
 	bool loud;                      /* a bus master that the last attempt has not made quiet */
 };
@@ -45,7 +45,7 @@ const struct passthrough *passthrough_of(const struct vm *vm);
 const struct host_quiet *passquiet_find(const struct hostdev *dev);
 uint64_t passquiet_register(const struct host_quiet *quiet, const struct hostdev *dev);
 
-/* Reset it, so that it accesses RAM no more until somebody drives it again. False: it may still do so. */
+/* Reset it, so that it accesses RAM no more until a driver starts it again. False: it may still do so. */
 bool passquiet_reset(const struct host_quiet *quiet, uint8_t *at);
 
 /* hyp/vdev/passkeep.c: its VM's RAM goes into quarantine; what its devices have there comes back. */
@@ -96,7 +96,7 @@ void passdtb_destroy(struct passthrough *p);
 bool passrest_is_taken(const struct vm *vm, const struct host_range *reg);
 bool passrest_is_guests_irq(const struct vm *vm, uint32_t id);
 
-/* hyp/vdev/passrest.c: all that nobody else has, once all else of the VM is there. 0 or -Exxx, as create() of a class.
+/* hyp/vdev/passrest.c: all that no one else has, once all else of the VM is there. 0 or -Exxx, as create() of a class.
  */
 int passrest_create(struct passthrough *p);
 void passrest_destroy(struct passthrough *p);

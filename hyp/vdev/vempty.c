@@ -14,7 +14,7 @@
 
 extern const struct device_class vempty_class;
 
-/* As a PCI bus that nobody is on; QEMU's windows do the same. */
+/* As a PCI bus without devices; QEMU's windows do the same. */
 static uint64_t read_ones(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t size)
 {
 	return UINT32_MAX >> (32U - 8U * size);

@@ -82,7 +82,7 @@ static uint32_t erase_sector(void *p, uint32_t sector)
 
 static const struct cfi_memory memory = {program_flash, erase_sector};
 
-/* It may refuse after a copy: a bank is too large for the bus' index, so that nobody asks twice (hyp/exit/mmio.h). */
+/* It may refuse after a copy: a bank is too large for the bus' index, so that the bus asks once (hyp/exit/mmio.h). */
 static uint64_t flash_read(struct vcpu *vcpu, void *p, uint32_t offset, uint32_t size)
 {
 	struct flash_part *part = p;

@@ -153,9 +153,9 @@ static void vpl011_receive(struct vpl011 *u, uint32_t value)
 }
 
 /*
- * After characters came or went (2.8.2, 2.8.4): reading below the trigger takes the receive interrupt away, and what is
- * in the FIFO nobody adds to within 32 bit periods: the timeout interrupt, at any level, or a driver that has cleared
- * the other above the trigger would hear of nothing any more.
+ * After characters came or went (2.8.2, 2.8.4). Reading below the trigger takes the receive interrupt away. Where some
+ * are in the FIFO and no other comes within 32 bit periods, the timeout interrupt is raised, at any level: without it a
+ * driver that has cleared the receive interrupt above the trigger would hear of nothing any more.
  */
 static void rx_update(struct vpl011 *u)
 {

@@ -125,7 +125,7 @@ static enum virtio_served console_serve(struct virtio_device *v, uint32_t queue,
 	return queue == QUEUE_TRANSMIT ? vconsole_transmit(c, chain, step) : vconsole_receive(c, chain, step, written);
 }
 
-/* A character without a queue, at any time (5.3.4). There is nobody who could wait for room. */
+/* A character without a queue, at any time (5.3.4). The driver cannot wait for room. */
 static void console_write_config(struct virtio_device *v, uint32_t offset, uint32_t value, uint32_t size)
 {
 	uint8_t c = (uint8_t)value;

@@ -454,7 +454,7 @@ void virtio_destroy(struct device *device)
 
 /*
  * Queues that were ready are mapped again; chains that were begun are read anew, and so each queue is looked at: what
- * was under way elsewhere for it is nobody's any more.
+ * was under way elsewhere for it is dropped.
  */
 void virtio_restore(struct device *device)
 {

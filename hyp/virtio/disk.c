@@ -13,7 +13,7 @@
 #include "mm/page.h"
 #include "mm/ram.h"
 
-static uint8_t zeroes[PAGE_SIZE]; /* nobody writes it */
+static uint8_t zeroes[PAGE_SIZE]; /* never written */
 
 static size_t table_size(const struct disk *disk)
 {
@@ -220,7 +220,7 @@ static int write_new(struct disk *disk, uint64_t at, struct guest_view *view, st
 	int ret = 0;
 
 	while (disk->used < disk->limit && (to = disk_show_page(disk, disk->used)) == NULL)
-		disk->used++; /* a bad one is nobody's */
+		disk->used++; /* a bad one stays counted as used */
 	if (!to)
 		return -ENOSPC;
 	if (len < PAGE_SIZE)

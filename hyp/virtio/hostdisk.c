@@ -22,7 +22,7 @@
 #define OWNER_SIZE 64U
 
 struct slot {
-	struct hostdisk_user *user; /* NULL: nobody is interested */
+	struct hostdisk_user *user; /* NULL: its user has gone */
 	bool busy;                  /* the device has it, */
 	uint64_t since;             /* this long, CNTPCT, */
 	uint64_t first, count;      /* from here on, and these sectors are being written; */
@@ -76,7 +76,7 @@ void hostdisk_unclaim(struct hostdisk *disk, struct hostdisk_claim *claim)
 	*at = claim->next;
 }
 
-/* Is something of its sectors still being written, for nobody? Under the lock, as all of these. */
+/* Is something of its sectors still being written for a user that has gone? Under the lock, as all of these. */
 static bool must_wait(const struct hostdisk *disk, const struct hostdisk_user *user)
 {
 	const struct hostdisk_claim *claim = user->claim;
@@ -344,7 +344,7 @@ bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, boo
 	return ended;
 }
 
-static void wake_nobody(struct hostdisk_user *user)
+static void wake_none(struct hostdisk_user *user)
 {
 }
 
@@ -379,7 +379,7 @@ static int read_now(struct hostdisk *disk, struct hostdisk_user *user, uint64_t 
 
 int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to)
 {
-	struct hostdisk_user user = {.wake = wake_nobody};
+	struct hostdisk_user user = {.wake = wake_none};
 	int ret = read_now(disk, &user, sector, to);
 
 	hostdisk_give(disk, &user);

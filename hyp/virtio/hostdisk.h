@@ -4,10 +4,10 @@
  *
  * A request goes through a slot: 32 KiB of virt7's own memory, a few of which a disk has. So a request whose owner has
  * gone meanwhile, or was reset, ends unheard, and no device ever writes into memory that has changed hands. As long as
- * such a request writes, nobody who has a claim to these sectors gets a slot: a disk ends requests in any order, and
+ * such a request writes, no user with a claim to these sectors gets a slot: a disk ends requests in any order, and
  * what is old would replace what is new. Where the disk does not answer for 5 s there is a line, and one for each such
- * request, whose slot nobody has until the disk ends it. Who finds no slot free waits in a queue, in the order of
- * coming; one owner has one slot at a time.
+ * request, whose slot stays taken until the disk ends it. A user that finds no slot free waits in a queue, in the order
+ * of coming; one owner has one slot at a time.
  */
 #ifndef HYP_VIRTIO_HOSTDISK_H
 #define HYP_VIRTIO_HOSTDISK_H
@@ -19,7 +19,7 @@
 
 struct hostdisk;
 
-/* Sectors that somebody uses. */
+/* Sectors that a user has a claim to. */
 struct hostdisk_claim {
 	uint64_t first, count;
 	bool read_only;
@@ -27,7 +27,7 @@ struct hostdisk_claim {
 	struct hostdisk_claim *next;
 };
 
-/* Somebody with requests, of whom there may be any number. */
+/* A user, with requests. There may be any number of users. */
 struct hostdisk_user {
 	/* What it waits for has come. Under the disk's lock, from any context. */
 	void (*wake)(struct hostdisk_user *user);

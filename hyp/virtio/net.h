@@ -12,7 +12,7 @@ enum net_drop {
 	/* of what its driver sends */
 	NET_MALFORMED, /* no frame: too short, too long, in too many pieces, not in RAM */
 	NET_SPOOFED,   /* from an address that is not its own */
-	NET_UNKNOWN,   /* to an address that nobody has */
+	NET_UNKNOWN,   /* to an address that no port has */
 	NET_ISOLATED,  /* to itself, or both are isolated */
 	NET_STORM,     /* to all or to a group, more often than it may */
 	/* of what others send to it */

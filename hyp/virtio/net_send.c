@@ -2,7 +2,7 @@
 /*
  * What a network card's driver sends (hyp/virtio/vnet.h). The vCPU that sends copies a frame from its VM's RAM into a
  * buffer that the other VM has ready, at once, or it is lost and counted: nothing is kept here, and one who does not
- * take what it gets slows nobody. A frame to all is copied for each by its sender, in as many steps as that takes.
+ * take what it gets slows no other. A frame to all is copied for each by its sender, in as many steps as that takes.
  *
  * A frame is put into a buffer whole. So a step may go beyond its pieces by those of one frame, NET_PIECES on each
  * side, and beyond its bytes by one frame. Compiled for speed.

@@ -115,7 +115,7 @@ bool switch_accept(struct switch_port *from, const uint8_t *mac)
 	return fine;
 }
 
-/* Each frame costs its part of a second, and what nobody has used of the last second is left. */
+/* Each frame costs its part of a second, and what was not used in the last second is left. */
 bool switch_accept_group(struct switch_port *from)
 {
 	uint64_t now = timer_now(), second = timer_hz();

@@ -84,7 +84,7 @@ struct switch_port {
 	const struct switch_port_ops *ops;
 	uint32_t priority;     /* of the VM behind it (0-7); an uplink's is not asked for */
 	bool any_mac;          /* may send from other addresses */
-	bool uplink;           /* has any_mac, and gets what is to addresses that nobody here has; one a switch */
+	bool uplink;           /* has any_mac, and gets what is to addresses that no port here has; one a switch */
 	bool isolated;         /* from others that are */
 	uint32_t group_limit;  /* frames a second to all or to a group; as many at once. 0: SWITCH_GROUP_LIMIT */
 	struct spinlock *lock; /* for who puts a frame into it */
@@ -104,7 +104,7 @@ enum switch_found { SWITCH_FOUND, SWITCH_UNKNOWN, SWITCH_SELF, SWITCH_ISOLATED }
  */
 int switch_join(const char *name, struct switch_port *port, struct switch_port **other);
 
-/* Unplug it, if it is plugged in; when this returns nobody puts anything into it any more. */
+/* Unplug it, if it is plugged in; when this returns no other port puts anything into it any more. */
 void switch_leave(struct switch_port *port);
 
 /* May `from` send from this address? One that is new, and is not another port's, is learned, but of an uplink. */
@@ -130,7 +130,7 @@ uint32_t switch_priority(const struct switch_port *of);
 
 /*
  * What each frame of the switch is copied to, which stays where it is until there is another one; NULL: nothing. When
- * this returns nobody uses the last one any more. On the boot CPU.
+ * this returns no CPU uses the last one any more. On the boot CPU.
  */
 void switch_mirror(struct net_switch *net, struct capture *to);
 

@@ -146,7 +146,8 @@ static void forward_frame(struct uplink *u, const uint8_t *bytes, uint32_t len)
 	}
 	make_frame(u, bytes, len);
 	if (!switch_accept(&u->port, u->frame.head + MAC_BYTES)) {
-		u->count.dropped[NET_SPOOFED]++; /* a VM's own frame that comes back, or somebody in its name */
+		u->count.dropped[NET_SPOOFED]++; /* a VM's own frame that comes back, or a stranger's with its address
+						  */
 		return;
 	}
 	u->count.sent++;
@@ -281,7 +282,7 @@ static int start_uplink(struct uplink *u, const struct host *host, const char *n
 		nic_close(&u->nic);
 		return refuse_uplink(name, u->path, "virt7's heap is too small for its thread");
 	}
-	irq_register_spi(u->nic.v.irq, uplink_irq, u); /* at boot: nobody else has it */
+	irq_register_spi(u->nic.v.irq, uplink_irq, u); /* at boot: it has no other handler */
 	return 0;
 }
 

@@ -88,7 +88,7 @@ static inline bool vblk_is_for_host(const struct blk_request *r)
 /* A part of such a request. VIRTIO_DONE: all of it is done, or it has failed. */
 enum virtio_served vblk_serve_host(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step);
 
-/* Nobody is to hear of the request that may be under way. */
+/* The request that may be under way is dropped: the guest does not hear of it. */
 void vblk_drop_host(struct vblk *b);
 
 #endif

@@ -16,7 +16,7 @@
  * The functions virtio_reset(), virtio_describe(), ... are those of its class, virtio_create() ends its create().
  *
  * Who works: the vCPU that writes to QueueNotify serves the queue there and then, for a step: at most VIRTQ_STEP_BYTES
- * or VIRTQ_STEP_PIECES, or one first touch of a block of RAM. What is left, and what somebody else is at, it marks
+ * or VIRTQ_STEP_PIECES, or one first touch of a block of RAM. What is left, and what another CPU is at, it marks
  * (WORK_VIRTIO) and serves in further steps on its way back into the guest. Between two of them come interrupts, the
  * scheduler, the checkpoint: reset, pause and slices need nothing here. Several vCPUs may serve a device in turn;
  * nothing is allocated.
@@ -69,7 +69,7 @@ struct virtio_backend {
 	/* NULL: what is written to configuration space has no effect. Under the device's lock. */
 	void (*write_config)(struct virtio_device *v, uint32_t offset, uint32_t value, uint32_t size);
 	/*
-	 * NULL: it keeps nothing for a chain. The one that may have been begun of the queue is nobody's any more: the
+	 * NULL: it keeps nothing for a chain. The one that may have been begun of the queue is dropped: the
 	 * queue is closed or broken, or the chain is read anew. Under the device's lock.
 	 */
 	void (*forget)(struct virtio_device *v, uint32_t queue);

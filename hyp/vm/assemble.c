@@ -105,7 +105,7 @@ static int make_parts(struct vm *vm, const struct cpu_model *model)
 	return ret;
 }
 
-/* The parts that there are. None of its threads runs, and nobody knows of it. */
+/* The parts that there are. None of its threads runs, and no list has it. */
 static void release_vm(struct vm *vm)
 {
 	device_destroy_all(vm);

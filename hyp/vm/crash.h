@@ -17,7 +17,7 @@ struct vm;
 #define CRASH_TEXT_MAX 192U
 
 /*
- * The VM crashes for this reason; `vcpu` is to blame, or nobody (NULL). What is known of a crash that is still being
+ * The VM crashes for this reason; `vcpu` is to blame, or no vCPU (NULL). What is known of a crash that is still being
  * served stays. Holder of vm->lock.
  */
 void crash_begin(struct vm *vm, const struct vcpu *vcpu, const char *why);

@@ -38,7 +38,7 @@ bool guest_is_uncached(const struct vm *vm)
 	return vm_is_uncached(vm);
 }
 
-/* Each CPU's two; over their end they keep what the windows show. Generation 0 is nobody's. */
+/* Each CPU's two; over their end they keep what the windows show. Generation 0 is no view's. */
 static struct guest_view views[CPU_MAX][2] __attribute__((aligned(64)));
 
 static inline struct guest_view *view_of(uint32_t window)

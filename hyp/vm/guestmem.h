@@ -69,7 +69,7 @@ static inline uint32_t guest_block(uint64_t at)
 
 /*
  * Some of what is shown is bad memory by now: each CPU takes away what its windows show, where it next serves
- * interrupts, for there it uses none. Until then they are open on the page, and nobody reads it there but by
+ * interrupts, for there it uses none. Until then they are open on the page, and it is read there only by
  * speculation.
  */
 void guest_views_forget(void);

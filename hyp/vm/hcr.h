@@ -18,7 +18,7 @@ void hcr_update_wait_traps(const struct percpu *cpu, struct vcpu *vcpu);
 
 /*
  * ISR.A is set, in HYP: take the asynchronous abort, and give it to the guest that is loaded. Returns that one's
- * thread, which may sleep; NULL: the abort is nobody's, and has been logged.
+ * thread, which may sleep; NULL: the abort belongs to no vCPU, and has been logged.
  */
 struct thread *hcr_take_abort(struct percpu *cpu);
 

@@ -18,7 +18,7 @@ typedef unsigned long long ull;
 
 static struct log_budget budget; /* bad pages may come by hundreds; `mem` has all */
 
-/* States in which nobody else changes what the VM has of its RAM, which may be kept over its end (keeps_ram). */
+/* States in which no other CPU changes what the VM has of its RAM, which may be kept over its end (keeps_ram). */
 #define SETTLED (BIT(VM_RUNNING) | BIT(VM_PAUSED) | BIT(VM_CREATED) | BIT(VM_OFF) | BIT(VM_CRASHED))
 
 /* Why there is no record of it. */
@@ -114,7 +114,7 @@ static bool page_behind(const struct vm *vm, ipa_t at, bool to_be, pa_t *page)
 /* `wanted`: the page that the caller has seen there, which may be another one's by now; NULL: whichever it is. */
 static int lose_page_at(struct vm *vm, ipa_t at, const pa_t *wanted, bool async)
 {
-	int none = wanted ? -EBUSY : -EFAULT, ret = none; /* what was seen there is elsewhere by now, or nobody's */
+	int none = wanted ? -EBUSY : -EFAULT, ret = none; /* what was seen there is elsewhere by now, or free */
 	pa_t page = pa(0);
 
 	at.v = align_down(at.v, PAGE_SIZE);
@@ -223,7 +223,7 @@ static struct device *find_device(pa_t page)
 	return NULL;
 }
 
-/* Nobody's RAM as a guest. Holder of vms_lock. */
+/* The page is no guest's RAM. Holder of vms_lock. */
 static int lose_other_page(pa_t page, bool async)
 {
 	struct device *device = find_device(page);

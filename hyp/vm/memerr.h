@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Memory errors: a page of the host's RAM is bad, as something has found or an operator says. It goes into quarantine
- * (mm/badpage.h), whoever has it loses it, and nobody else: a VM's page becomes a hole, where the guest takes an
+ * (mm/badpage.h), its owner loses it, and no one else does: a VM's page becomes a hole, where the guest takes an
  * external abort; a disk's an error of its requests; where virt7's own heap holds a VM's tables, vCPUs or devices
  * there, that VM is stopped. docs/memory-errors.md has the whole story.
  *
@@ -25,7 +25,7 @@ int memerr_page(pa_t at, bool async);
 
 /*
  * memerr_page() for what the VM sees at `at`. -EFAULT: that is not its RAM; -EPERM: devices of the host reach its RAM
- * by themselves (vm_is_direct()), so that nobody can keep them from the page.
+ * by themselves (vm_is_direct()), so that virt7 cannot keep them from the page.
  */
 int memerr_guest_page(struct vm *vm, ipa_t at, bool async);
 

@@ -208,7 +208,7 @@ static void switch_vcpu(struct percpu *cpu, struct vcpu *next)
 	/*
 	 * It may go on elsewhere, and change its tables, or those of stage 2 may go: no walk may start here from the
 	 * old ones. Nor when restore_world() sets HCR.VM, because VTTBR follows without an ISB in between: until then
-	 * it has VMID 0, which is nobody's, so that nobody finds in a TLB what such a walk has read.
+	 * it has VMID 0, which is no VM's, so that no guest finds in a TLB what such a walk has read.
 	 */
 	write_sctlr(SCTLR_RESET);
 	write_hcr(read_hcr() & ~HCR_VM);

@@ -332,8 +332,8 @@ static int map_touched(struct vm *vm, ipa_t at, pa_t to, bool zeroed)
 }
 
 /*
- * A part of a block that nobody has touched. False: somebody has meanwhile, or it aborts. Who maps it has zeroed all of
- * it, and has the lock: what is mapped is not zeroed.
+ * A part of a block that is not mapped yet. False: another vCPU has mapped it meanwhile, or it aborts. Who maps it has
+ * zeroed all of it, and has the lock: what is mapped is not zeroed.
  */
 static bool scrub_part(struct vm *vm, ipa_t block, pa_t to, uint32_t from)
 {

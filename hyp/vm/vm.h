@@ -158,7 +158,7 @@ int vm_take_ram(struct vm *vm);
 void vm_give_ram(struct vm *vm);
 
 /*
- * RAM that it keeps goes into quarantine, where nobody gets it: the VM is about to be gone, and what may write to it is
+ * RAM that it keeps goes into quarantine, where no VM gets it: the VM is about to be gone, and what may write to it is
  * not. Where that is; of size 0: it had none. vm_end_quarantine(): nothing writes to it any more, for the VM's devices
  * were the last; it is free. May be preempted. vm_adopt_ram(): `vm`, which has no RAM, gets it as its own, to keep.
  * False: it is not of the size that it needs, or there is no room for its tables.
@@ -184,7 +184,7 @@ uint64_t vm_ram_touched(const struct vm *vm);
 bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out);
 
 /*
- * Zero a 2 MiB block of RAM that has been somebody's and is nobody's, and clean it to the point of coherency. Others
+ * Zero a 2 MiB block of RAM that a VM has had and no VM has, and clean it to the point of coherency. Others
  * may have the CPU in between (sched_preempt()). Pages that abort are left out.
  */
 void vm_scrub_block(pa_t block);

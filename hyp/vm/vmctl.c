@@ -438,7 +438,7 @@ static enum vm_state restart_vm(struct vm *vm)
 		return shut_down(vm, VM_CRASHED);
 	crash_hold_back(vm, seconds);
 	if (vm->request != VM_REQUEST_RESTART)
-		return VM_OFF; /* seen by nobody */
+		return VM_OFF; /* not seen from outside */
 	vm->restarts++;
 	return bring_up(vm, NULL);
 }
@@ -464,7 +464,7 @@ static enum vm_state perform_request(struct vm *vm, enum vm_request request)
 }
 
 /*
- * Every vCPU is at the checkpoint. Called without the lock by the one that came last; nobody else can change anything
+ * Every vCPU is at the checkpoint. Called without the lock by the one that came last; no other CPU can change anything
  * but the request. It may be preempted meanwhile.
  */
 static void perform_all(struct vm *vm)
@@ -607,7 +607,7 @@ void vmctl_checkpoint(struct vcpu *vcpu)
 		if (vm->state == VM_ENDING)
 			leave_for_good(vcpu);
 		if (last)
-			vm->parked_count = 0; /* nobody else performs */
+			vm->parked_count = 0; /* no other vCPU performs */
 		spin_unlock(&vm->lock);
 		if (last) {
 			detach_vcpu(vcpu, true);

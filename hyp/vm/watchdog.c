@@ -33,7 +33,7 @@ static bool vcpu_hangs(struct vcpu *vcpu, uint64_t limit)
 	return ran - vcpu->seen_ran >= limit;
 }
 
-/* Nobody is left who could switch a CPU on. */
+/* No vCPU is left that could switch another on. */
 static bool all_off(struct vm *vm, uint64_t now, uint64_t limit)
 {
 	struct vcpu *v;

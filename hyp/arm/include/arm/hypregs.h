@@ -105,7 +105,7 @@
 #define HCPTR_RES1   0x000033ffU
 #define HCPTR_VFP    (HCPTR_TCP10 | HCPTR_TCP11)
 #define HCPTR_OPEN   (HCPTR_RES1 | HCPTR_TTA) /* the loaded vCPU owns the VFP registers */
-#define HCPTR_CLOSED (HCPTR_OPEN | HCPTR_VFP) /* they are somebody else's */
+#define HCPTR_CLOSED (HCPTR_OPEN | HCPTR_VFP) /* they are another vCPU's */
 
 /* HDCR, B7.3 */
 #define HDCR_HPMN_MASK 0x1fU

@@ -29,7 +29,7 @@ struct spinlock {
  */
 extern bool spinlock_unfair;
 
-/* Take it if it is free. False: somebody has it. (Not volatile, GCC 12 drops an asm goto whose outputs nobody uses.) */
+/* Take it if it is free. False: a CPU has it. (Not volatile, GCC 12 drops an asm goto whose outputs are not used.) */
 static inline bool spin_try(struct spinlock *lock)
 {
 	uint32_t word = 0, failed = 0; /* for cppcheck */
@@ -56,7 +56,7 @@ static inline void spin_wait(struct spinlock *lock)
 	if (spinlock_unfair) {
 		do {
 			while (lock->owner != lock->next)
-				yield(); /* nobody knows of it: no event would come */
+				yield(); /* the holder does not know of it: no event would come */
 		} while (!spin_try(lock));
 	} else {
 		uint16_t ticket = (uint16_t)(__atomic_fetch_add(&lock->word, 0x10000U, __ATOMIC_RELAXED) >> 16);
