@@ -78,10 +78,12 @@ def test_documents_with_examples():
 
 @pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "dts/examples").glob("*.its"))])
 def test_example_its(folder, name):
-    """As its own comment has it."""
+    """As its own comment has it; and mkbundle has nothing against it."""
     shutil.copy(ROOT / "dts/examples" / name, folder)
     command = re.search(r"\tmkimage .*", (folder / name).read_text())[0]
     assert do(folder, command).returncode == 0
+    done = do(folder, f"tools/mkbundle -o x.itb {name}")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_help_of_mkbundle(folder):
