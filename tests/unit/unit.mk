@@ -113,6 +113,8 @@ test_partition_SRCS := hyp/virtio/partition.c $(FAKE)/fake_hostdisk.c
 test_cpustart_SRCS := hyp/host/cpustart.c hyp/host/power.c hyp/host/board.c hyp/host/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 # includes hyp/host/drivers.c
 test_drivers_SRCS  := $(filter-out hyp/host/drivers.c,$(HOST_DRIVERS)) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+# includes boot/smp.c
+test_smp_SRCS      := $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_uart_SRCS     := $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 
 UNIT_TESTS := $(patsubst %_SRCS,%,$(filter test_%_SRCS,$(.VARIABLES)))
