@@ -18,6 +18,8 @@ test_bundle_SRCS   := $(LOAD_BUNDLE) $(FAKE)/fake_log.c tests/unit/fit.c
 test_vmcfg_SRCS    := hyp/load/vmcfg.c $(LOAD_BUNDLE) hyp/vdev/device.c $(FAKE)/fake_log.c $(FAKE)/fake_page.c tests/unit/fit.c
 test_image_SRCS    := hyp/load/foreign.c hyp/load/image.c hyp/load/elf.c hyp/load/stream.c hyp/load/guestdtb.c hyp/load/tree.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
 	$(FAKE)/fake_page.c
+test_image_formats_SRCS := $(test_image_SRCS)
+test_image_ramdisk_SRCS := $(test_image_SRCS)
 VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c blk_host.c disk.c console.c capture.c net.c net_control.c net_receive.c net_send.c offload.c switch.c) hyp/load/unpack.c hyp/load/stream.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_random.c \
 	$(FAKE)/fake_console.c $(FAKE)/fake_hostdisk.c hyp/virtio/partition.c
 DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
@@ -81,6 +83,7 @@ test_irq_SRCS      := hyp/run/irq.c $(FAKE)/fake_machine.c
 # includes hyp/run/thread.c, with addresses that the host has
 test_thread_SRCS   := $(FAKE)/fake_page.c $(FAKE)/fake_machine.c
 test_sched_SRCS    := hyp/run/sched.c hyp/run/balance.c hyp/run/place.c $(FAKE)/fake_machine.c
+test_sched_cpus_SRCS := $(test_sched_SRCS)
 test_sched_fair_SRCS := $(test_sched_SRCS)
 test_switch_SRCS   := hyp/vm/switch.c hyp/vm/hcr.c coproc/extra.c $(FAKE)/fake_machine.c
 test_psci_SRCS     := psci/psci.c psci/vcpu.c $(FAKE)/fake_machine.c
