@@ -90,7 +90,12 @@ class Qemu:
     def close(self):
         """End this child, if it has not ended, and keep its status."""
         if self.status is None:
-            self.child.close(force=True)
+            for _ in range(100):
+                try:
+                    self.child.close(force=True)
+                    break
+                except pexpect.ExceptionPexpect:
+                    pass  # killed, but a busy machine has not taken it away yet: pexpect waits tenths of a second
             self.status = self.child.exitstatus if self.child.signalstatus is None else -self.child.signalstatus
             self.child.logfile_read = None
             self.log.flush()

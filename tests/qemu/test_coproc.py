@@ -9,6 +9,7 @@ import pytest
 from conftest import BUILD, CPUS, DEPS, KERNEL_VERSION, QEMU_VERSION, ROOT
 from test_guests import check, image
 from test_shell import command, open_shell, power_off
+from test_smp import SOAK
 
 KERNEL = DEPS / "armhf" / "vmlinuz"
 BOOT = 400  # seconds: the machine that runs the tests may be slow and shared
@@ -133,7 +134,7 @@ def test_harden_where_it_is_not_for(virt7, mkbundle, cpu, said):
 
 
 def test_errata(virt7, mkbundle):
-    """None on QEMU's cores; each forced, a Debian, and the guest that makes every kind of store to a device."""
+    """Each forced, and the guest that makes every kind of store to a device."""
     run = virt7(mkbundle(guest("mmio")), "-append", "errata=766422,773022,798181", smp=2)
     check(run, set())
     assert [line for line in lines_of(run, "virt7: ") if "erratum" in line] == [
@@ -149,13 +150,13 @@ def test_no_errata(virt7, mkbundle, cpu):
     assert "erratum" not in run.output()
 
 
-@pytest.mark.parametrize("erratum", (766422, 773022, 798181))
-def test_debian_with_erratum(virt7, mkbundle, erratum):
+def test_debian_with_errata(virt7, mkbundle):
     ramdisk = BUILD / "initramfs.cpio"
     run = virt7(mkbundle(f"name=debian,cpus=2,memory=256M,kernel={KERNEL},ramdisk={ramdisk},"
                          'bootargs=console=ttyAMA0 virt7.run="echo $((6*7))"'),
-                "-append", f"errata={erratum}", smp=2, timeout=BOOT)
-    assert run.expect(rf"virt7: [^\r]*erratum {erratum}[^\r]*\r")
+                "-append", "errata=766422,773022,798181", smp=2, timeout=BOOT)
+    for erratum in (766422, 798181, 773022):
+        run.expect(rf"virt7: [^\r]*erratum {erratum}[^\r]*\r")
     run.expect(r"\n42\r", timeout=BOOT)
     assert run.wait(timeout=BOOT) == 0
 
@@ -282,16 +283,18 @@ def check_setway(lines):
     return states
 
 
-@pytest.mark.parametrize("cpus", (1, 2))
-@pytest.mark.parametrize("cpu, options", TRAPPED, ids=[cpu for cpu, _ in TRAPPED])
+SETWAYS = [(cpu, options, cpus) for cpu, options in TRAPPED for cpus in (1, 4 if cpu == "cortex-a7" else 2)]
+
+
+# Each core and each number of CPUs once; all of them with SOAK.
+@pytest.mark.parametrize("cpu, options, cpus", SETWAYS if SOAK else (SETWAYS[0], SETWAYS[3], SETWAYS[5]),
+                         ids=lambda value: "" if "=" in str(value) else str(value))
 def test_setway_debian_and_kexec(virt7, mkbundle, initramfs, cpu, options, cpus):
     """
     Debian, and by kexec into the same kernel: decompressor, kernel, and between them caches off and all flushed. Linux
     6.12 cannot kexec on ARM, natively neither: it jumps by way of TTBR0 while its PAN has that switched off. One boot then.
     """
     boots = 2 if KERNEL_VERSION < (6, 12) else 1
-    if cpus > 1 and cpu == "cortex-a7":
-        cpus = 4
     ramdisk = initramfs(f"bin/kexec-to={BUILD}/linux/kexec", f"boot/kernel={KERNEL}",
                         f"boot/ramdisk={BUILD}/initramfs.cpio")
     command = f"if [ -e /boot ] && [ {boots} = 2 ]; then kexec-to /boot/kernel /boot/ramdisk; else echo second: $(nproc); fi"
@@ -355,7 +358,7 @@ def neon(run):
     return found
 
 
-@pytest.mark.parametrize("cpu", CPUS)
+@pytest.mark.parametrize("cpu", CPUS if SOAK else ("cortex-a7", "max"))
 def test_neon(native, virt7, mkbundle, initramfs, cpu):
     """Six programs, from CPU to CPU; four vCPUs on two CPUs, beside a VM that uses VFP there as well."""
     ramdisk = initramfs(f"bin/neon={BUILD}/linux/neon")
