@@ -46,7 +46,7 @@ static void check_expired(struct timer *timer)
 	}
 	check->seen = check->fired;
 	gic_look_again();
-	timer_arm(timer, timer->deadline + timer_hz() / CHECK_HZ);
+	timer_arm(timer, timer_now() + timer_hz() / CHECK_HZ);
 }
 
 static void check_later(void)
