@@ -6,10 +6,12 @@
  *   out=FILE      the result: a line "N ADDRESS COUNT [ADDRESS COUNT]..." for each of the longest, with the blocks of
  *                 code that it ran most of, and how many of its instructions those are
  *   hyp=FROM-TO   virt7's image, hexadecimal
- *   look=ADDRESS  where a function begins that looks for an interrupt; up to eight of them
- *   from=ADDRESS  nothing counts before this has been reached: the boot, for which nobody waits
+ *   look=ADDRESS  where a function begins that looks for an interrupt; up to eight of them. Without any: for how long
+ *                 virt7 keeps a CPU from its guest
+ *   cpu=N         this CPU only
+ *   from=ADDRESS  nothing that a CPU does counts before it has been there: the boot, for which nobody waits
  *
- * tools/stretch names the functions. Blocks are counted as they are entered: one that an exception leaves in the middle
+ * A CPU that waits for a lock (WFE, YIELD) is not counted meanwhile: who has the lock is. tools/stretch names the functions. Blocks are counted as they are entered: one that an exception leaves in the middle
  * counts whole. Debian packages no qemu-plugin.h: what is used of the API's version 1 is declared by hand.
  */
 #include <stdbool.h>
@@ -40,14 +42,16 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 #define LOOKS   8U
 #define KEPT    64U
 #define TOP     4U
-#define WFI_A32 UINT32_C(0xe320f003)
-#define WFI_T16 UINT16_C(0xbf30)
+/* Hints: NOP, YIELD, WFE, WFI, by number; A32 and T16. */
+#define YIELD 1U
+#define WFE   2U
+#define WFI   3U
 
 /* A block of virt7's code. QEMU may translate it again: they are never freed, and few. */
 struct block {
 	uint64_t address;
 	uint32_t insns;
-	bool looks, waits, starts;
+	bool looks, waits, spins, starts;
 	uint64_t ran[CPUS], in[CPUS]; /* instructions of the CPU's stretch number `in` */
 };
 
@@ -56,6 +60,7 @@ struct stretch {
 };
 
 static struct cpu {
+	bool started;
 	uint64_t insns, number;
 	struct block *seen[4096]; /* blocks of this stretch */
 	size_t count;
@@ -64,7 +69,7 @@ static struct cpu {
 static struct stretch kept[KEPT];
 static uint64_t hyp_from, hyp_to, looks[LOOKS], start;
 static size_t look_count;
-static bool started;
+static unsigned int only = CPUS;
 static char path[4096];
 
 static struct stretch describe(const struct cpu *c, unsigned int id)
@@ -111,7 +116,7 @@ static void end_stretch(unsigned int id)
 {
 	struct cpu *c = &cpus[id];
 
-	if (c->insns > 1000U && started) {
+	if (c->insns > 1000U && c->started) {
 		struct stretch s = describe(c, id);
 
 		keep(&s);
@@ -121,10 +126,15 @@ static void end_stretch(unsigned int id)
 	c->number++;
 }
 
+static bool is_counted(unsigned int id)
+{
+	return id < CPUS && (only == CPUS || id == only);
+}
+
 static void guest_runs(unsigned int id, void *data)
 {
 	(void)data;
-	if (id < CPUS && cpus[id].insns)
+	if (is_counted(id) && cpus[id].insns)
 		end_stretch(id);
 }
 
@@ -133,9 +143,9 @@ static void hyp_runs(unsigned int id, void *data)
 	struct block *b = data;
 	struct cpu *c = &cpus[id % CPUS];
 
-	if (id >= CPUS)
+	if (!is_counted(id) || b->spins)
 		return;
-	started |= b->starts;
+	c->started |= b->starts;
 	if (b->looks)
 		end_stretch(id);
 	if (b->in[id] != c->number + 1U) {
@@ -150,15 +160,18 @@ static void hyp_runs(unsigned int id, void *data)
 		end_stretch(id);
 }
 
-static bool is_wfi(const struct qemu_plugin_insn *insn)
+/* 0: it is none. */
+static uint32_t hint_of(const struct qemu_plugin_insn *insn)
 {
 	uint32_t code = 0;
 	size_t size = qemu_plugin_insn_size(insn);
 
 	if (size > sizeof(code))
-		return false;
+		return 0;
 	memcpy(&code, qemu_plugin_insn_data(insn), size);
-	return size == 2U ? code == WFI_T16 : code == WFI_A32;
+	if (size == 2U)
+		return (code & 0xff0fU) == 0xbf00U ? code >> 4 & 0xfU : 0;
+	return (code & 0xfffffff0U) == 0xe320f000U ? code & 0xfU : 0;
 }
 
 static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -180,8 +193,12 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	b->starts = at == start;
 	for (size_t i = 0; i < look_count; i++)
 		b->looks |= at == looks[i];
-	for (size_t i = 0; i < n; i++)
-		b->waits |= is_wfi(qemu_plugin_tb_get_insn(tb, i));
+	for (size_t i = 0; i < n; i++) {
+		uint32_t hint = hint_of(qemu_plugin_tb_get_insn(tb, i));
+
+		b->waits |= hint == WFI;
+		b->spins |= hint == WFE || hint == YIELD;
+	}
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, hyp_runs, QEMU_PLUGIN_CB_NO_REGS, b);
 }
 
@@ -221,6 +238,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
 			hyp_to = *end == '-' ? strtoull(end + 1, NULL, 16) : 0;
 		} else if (strncmp(argv[i], "look=", 5) == 0 && look_count < LOOKS) {
 			looks[look_count++] = strtoull(argv[i] + 5, NULL, 16);
+		} else if (strncmp(argv[i], "cpu=", 4) == 0) {
+			only = (unsigned int)strtoul(argv[i] + 4, NULL, 10);
 		} else if (strncmp(argv[i], "from=", 5) == 0) {
 			start = strtoull(argv[i] + 5, NULL, 16);
 		}
@@ -229,7 +248,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
 		fprintf(stderr, "stretch: needs out=FILE and hyp=FROM-TO\n");
 		return -1;
 	}
-	started = start == 0;
+	for (size_t i = 0; i < CPUS; i++)
+		cpus[i].started = start == 0;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, block_translated);
 	qemu_plugin_register_atexit_cb(id, qemu_exits, NULL);
 	return 0;
