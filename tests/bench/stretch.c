@@ -11,8 +11,9 @@
  *   cpu=N         this CPU only
  *   from=ADDRESS  nothing that a CPU does counts before it has been there: the boot, for which nobody waits
  *
- * A CPU that waits for a lock (WFE, YIELD) is not counted meanwhile: who has the lock is. tools/stretch names the functions. Blocks are counted as they are entered: one that an exception leaves in the middle
- * counts whole. Debian packages no qemu-plugin.h: what is used of the API's version 1 is declared by hand.
+ * A CPU that waits for a lock (WFE, YIELD) is not counted meanwhile: who has the lock is. tools/stretch names the
+ * functions. Blocks are counted as they are entered: one that an exception leaves in the middle counts whole. Debian
+ * packages no qemu-plugin.h: what is used of the API's version 1 is declared by hand.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,10 +39,10 @@ size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 
-#define CPUS    8U
-#define LOOKS   8U
-#define KEPT    64U
-#define TOP     4U
+#define CPUS  8U
+#define LOOKS 8U
+#define KEPT  64U
+#define TOP   4U
 /* Hints: NOP, YIELD, WFE, WFI, by number; A32 and T16. */
 #define YIELD 1U
 #define WFE   2U
