@@ -69,9 +69,9 @@ CPPFLAGS := -I. -Ihyp/arm/include -isystem '$(abspath $(DEPINC))'
 LDFLAGS := $(TARGET) -nostartfiles -static -Wl,--gc-sections -Wl,--no-enum-size-warning -Wl,-z,max-page-size=4096 \
 	   -Wl,--build-id=none -Wl,--no-warn-rwx-segments,--no-warn-execstack
 
-# What virt7 is made of: every source in these folders; boot/flash.S is linked alone.
+# What virt7 is made of: every source in these folders; boot/flash.S and flash_main.c are linked alone.
 ROOMS := boot hyp mm vgic vtimer psci coproc
-SRCS := $(sort $(shell find $(ROOMS) -name '*.c'))
+SRCS := $(sort $(filter-out boot/flash_main.c,$(shell find $(ROOMS) -name '*.c')))
 ASMS := $(sort $(filter-out boot/flash.S %.lds.S,$(shell find $(ROOMS) -name '*.S')))
 OBJS := $(SRCS:%.c=$(BUILD)/obj/%.o) $(ASMS:%.S=$(BUILD)/obj/%.o)
 
@@ -81,6 +81,13 @@ FAST := $(shell grep -rl --include='*.c' 'Compiled for speed\.' $(ROOMS))
 $(FAST:%.c=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions -falign-functions=2 -falign-loops=1 -falign-jumps=1 -falign-labels=1
 # The first tables are written at the load address, where the stack protector's guard is not.
 $(BUILD)/obj/boot/early.o: CFLAGS += -fno-stack-protector
+# Runs where it was loaded, with the MMU off; some of it without a stack, too: a function has all registers but two for itself.
+NO_STACK := $(addprefix $(BUILD)/obj/boot/,pen.o flash_main.o)
+PLACED := $(BUILD)/obj/boot/monitor_main.o $(NO_STACK)
+$(PLACED): CFLAGS += -fpie -fvisibility=hidden -mgeneral-regs-only -fno-stack-protector -fno-unwind-tables -Wstack-usage=64
+$(NO_STACK): CFLAGS += -ffixed-r7 -ffixed-lr $(addprefix -fcall-used-r,4 5 6 8 9 10 11)
+$(PLACED): CHECK = && { tools/check-placed $(if $(filter $@,$(NO_STACK)),--no-stack) $@ || { rm $@; exit 1; }; }
+$(PLACED): tools/check-placed
 MODE := -mthumb -Os
 
 # $(call remember,FILE,TEXT): a file that is written again only when the text is another, so that what depends on it is made again.
@@ -104,7 +111,7 @@ include tools/libs.mk
 # The libraries' headers come and change with them.
 $(BUILD)/obj/%.o: %.c Makefile $(LIBFDT) $(LIBZ) $(LIBMD)
 	@mkdir -p $(@D)
-	$(Q)echo "  CC   $<"; $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)echo "  CC   $<"; $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@ $(CHECK)
 
 $(BUILD)/obj/%.o: %.S Makefile
 	@mkdir -p $(@D)
@@ -143,9 +150,11 @@ $(BUILD)/virt7.uimg: $(BUILD)/virt7.bin
 	mkimage -A arm -O linux -T kernel -C none -a 0x48000000 -e 0x48000000 -n virt7 -d $< $@ >/dev/null
 
 # The reset vector: linked alone, at whatever address.
-$(BUILD)/flash.bin: $(BUILD)/obj/boot/flash.o
-	$(Q)$(CROSS)objcopy -O binary -j .text $< $@
--include $(BUILD)/obj/boot/flash.d
+FLASH_OBJS := $(addprefix $(BUILD)/obj/boot/,flash.o flash_main.o)
+$(BUILD)/flash.bin: $(FLASH_OBJS) boot/flash.lds
+	$(Q)$(CC) $(TARGET) -nostdlib -static -Wl,--build-id=none,--no-warn-rwx-segments -T boot/flash.lds $(FLASH_OBJS) -o $(@:.bin=.elf)
+	$(Q)$(CROSS)objcopy -O binary $(@:.bin=.elf) $@
+-include $(FLASH_OBJS:.o=.d)
 
 # QEMU's virt board puts its device tree at the start of RAM; this one says where its GIC and UART are.
 FLASH_DTB    ?= $(BUILD)/virt.dtb
@@ -251,7 +260,7 @@ check: deps ## format, direction of includes and of calls, names of functions, l
 	pyflakes3 $(PYTHON_SCRIPTS)
 
 # gcc's analyzer looks at a source again when it or a header of it has changed.
-ANALYZED := $(SRCS:%.c=$(BUILD)/analyzed/%.ok)
+ANALYZED := $(patsubst %.c,$(BUILD)/analyzed/%.ok,$(SRCS) boot/flash_main.c)
 $(BUILD)/analyzed/%.ok: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)echo "  ANALYZE $<"; $(CC) $(CPPFLAGS) -DVIRT7_VERSION='""' $(CFLAGS) -fanalyzer -MMD -MP -MF $(@:.ok=.d) -MT $@ -S $< -o /dev/null && touch $@

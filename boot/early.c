@@ -4,15 +4,21 @@
  * must therefore touch no global but through place_loaded(). It is built without the stack protector, whose guard is a
  * global.
  */
+#include <arm/barrier.h>
 #include <arm/hypregs.h>
+#include <arm/sysreg.h>
 
 #include "boot/early.h"
 #include "hyp/lib/addr.h"
 #include "mm/hypmap.h"
 #include "mm/layout.h"
 #include "mm/tables.h"
+#include "mm/tlb.h"
 
-extern char image_start[], _text_end[], _rodata_end[], _image_end[], boot_stacks[], boot_stack_top[], boot_stacks_end[];
+extern char image_start[], _text_end[], _rodata_end[], _image_end[], boot_stack_top[];
+
+/* Stacks of the boot and of the idle threads, CPU 0's first; the lowest page of each is its guard. */
+char boot_stacks[CPU_MAX][PAGE_SIZE + HYP_STACK_SIZE] __attribute__((aligned(4096), section(".bss.stacks")));
 
 uint64_t boot_l1[4] __attribute__((aligned(32)));
 /* [0]: the top GiB; [1]: the identity map where it is elsewhere. */
@@ -42,9 +48,8 @@ static void map_image(uint64_t *l3, uint32_t load)
 	map_pages(l3, load, image_start, _text_end, NORMAL | DESC_S1_RO);
 	map_pages(l3, load, _text_end, _rodata_end, NORMAL | DESC_S1_RO | DESC_XN);
 	map_pages(l3, load, _rodata_end, _image_end, NORMAL | DESC_XN);
-	/* The lowest page of each stack slot is its guard. */
-	for (uint32_t va = (uint32_t)boot_stacks; va < (uint32_t)boot_stacks_end; va += PAGE_SIZE + HYP_STACK_SIZE)
-		l3[(va >> PAGE_SHIFT) % TABLE_ENTRIES] = 0;
+	for (uint32_t i = 0; i < CPU_MAX; i++)
+		l3[((uint32_t)boot_stacks[i] >> PAGE_SHIFT) % TABLE_ENTRIES] = 0;
 }
 
 bool early_tree_found;
@@ -70,8 +75,22 @@ uint32_t early_find_tree(uint32_t load, uint32_t dtb)
 #define SHORT_ENTRIES  4096U
 #define SHORT_PAGES    256U /* a MiB */
 
+#define SCTLR_TRE BIT(28)
+#define SCTLR_AFE BIT(29)
+
+/* One set of tables, all accesses permitted (B3.5.4, B3.7.3); data not cached. */
+static void set_short_table(uint32_t table)
+{
+	write_ttbcr(0);
+	write_ttbr0(table);
+	write_dacr(~0U);
+	tlb_forget_old_pl1();
+	write_sctlr((read_sctlr() & ~(SCTLR_AFE | SCTLR_TRE | SCTLR_C)) | SCTLR_M);
+	isb();
+}
+
 /* Behind the boot CPU's stack, in those of CPUs that will not come. */
-uint32_t early_short_table(uint32_t load, uint32_t dtb)
+void early_short_table(uint32_t load, uint32_t dtb)
 {
 	uint32_t *table = (uint32_t *)(uint32_t)align_up(place_loaded(boot_stack_top, load), 4U * SHORT_ENTRIES);
 	uint32_t *pages = table + SHORT_ENTRIES;
@@ -79,7 +98,7 @@ uint32_t early_short_table(uint32_t load, uint32_t dtb)
 	*(bool *)place_loaded(&hyp_is_flat, load) = true;
 	for (uint32_t i = 0; i < SHORT_ENTRIES; i++)
 		table[i] = i * SHORT_MIB | SHORT_SECTION;
-	for (uint32_t va = LAYOUT_IMAGE; va < (uint32_t)_image_end; va += PAGE_SIZE) {
+	for (uint32_t va = LAYOUT_IMAGE; va < align_up((uint32_t)_image_end, SHORT_MIB); va += PAGE_SIZE) {
 		uint32_t page = (va - LAYOUT_IMAGE) >> PAGE_SHIFT;
 
 		pages[page] = place_loaded((const void *)va, load) | SHORT_PAGE | SHORT_NORMAL_P;
@@ -87,7 +106,7 @@ uint32_t early_short_table(uint32_t load, uint32_t dtb)
 	}
 	for (uint32_t i = 0; i < LAYOUT_DTB_SIZE; i += SHORT_MIB)
 		table[(LAYOUT_DTB + i) / SHORT_MIB] = ((dtb & ~(BLOCK_SIZE - 1U)) + i) | SHORT_SECTION | SHORT_NORMAL;
-	return (uint32_t)table;
+	set_short_table((uint32_t)table);
 }
 
 uint32_t early_tables(uint32_t load, uint32_t dtb)

@@ -22,7 +22,8 @@ extern uint64_t boot_l1[4]; /* as hyp_l1, and the identity map */
 uint32_t early_find_tree(uint32_t load, uint32_t dtb);
 extern bool early_tree_found;
 
-/* For a core without LPAE, in place of it: returns the PA of a table that is enough to say so, and sets hyp_is_flat. */
-uint32_t early_short_table(uint32_t load, uint32_t dtb);
+/* For a core without LPAE, and so without HYP mode, in place of it: sets hyp_is_flat, and goes over to short
+ * descriptors, just enough to say that. */
+void early_short_table(uint32_t load, uint32_t dtb);
 
 #endif

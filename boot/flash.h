@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The flash image: the header that boot/flash.S finds behind its vectors, with a table that says where the rest is.
+ * The flash image: the header that is behind the vectors of boot/flash.S, with a table that says where the rest is.
  * tools/mkflash writes it; a public contract, docs/boot.md. Read by assembly and tools: plain numbers only.
  */
 #ifndef BOOT_FLASH_H
 #define BOOT_FLASH_H
 
 #define FLASH_HEADER_OFFSET 0x20
-#define FLASH_STEP          0x1000 /* boot/flash.S fills the first; each part begins at a multiple of it */
+#define FLASH_STEP          0x1000 /* boot/flash.S and flash_main.c have the first; each part begins at a multiple of it */
 
 /* In the header. */
 #define FLASH_MAGIC       0x00 /* "v7fl" */

@@ -7,6 +7,7 @@
 #include <arm/hypregs.h>
 #include <arm/psr.h>
 
+#include "boot/here.h"
 #include "boot/monitor.h"
 #include "mm/layout.h"
 
@@ -62,11 +63,14 @@ entry:
 	@ Push out what a loader may have left in the caches over the image and its .bss, so that neither a late
 	@ write-back nor a stale clean line meets what is written below with the caches off.
 	mov	r0, r6
-	ldr	r1, =_image_end
-	ldr	r2, =image_start
-	sub	r1, r1, r2
-	add	r1, r1, r6
+	here	r1, _image_end
 	bl	clean_invalidate
+	here	r0, boot_stack_top
+	mov	sp, r0
+	here	r0, __bss_start
+	here	r1, __bss_end
+	sub	r1, r1, r0
+	bl	zero_pages
 
 	@ In secure SVC: leave the monitor behind, and go on in HYP as if entered there.
 	mov	r10, #0
@@ -80,26 +84,8 @@ entry:
 	movne	r4, #PSR_MODE_HYP
 	bl	set_early_vectors		@ the probe has changed them
 
-1:	ldr	r2, =image_start
-	ldr	r0, =__bss_start
-	ldr	r1, =__bss_end
-	sub	r0, r0, r2
-	sub	r1, r1, r2
-	add	r0, r0, r6
-	add	r1, r1, r6
-	mov	r3, #0
-	mov	r7, #0
-	mov	r8, #0
-	mov	r9, #0
-1:	.rept	4				@ pages (boot/virt7.lds.S)
-	stm	r0!, {r3, r7-r9}
-	.endr
-	cmp	r0, r1
-	blo	1b
-
-	ldr	r0, =boot_stack_top
-	sub	r0, r0, r2
-	add	sp, r0, r6
+1:	here	r0, boot_stack_top		@ of this mode
+	mov	sp, r0
 	mov	r0, r6
 	mov	r1, r5
 	bl	early_find_tree
@@ -115,16 +101,10 @@ entry:
 	ldr	lr, =boot_virtual
 	b	mmu_on
 
-/* At the link address now, on the boot tables. Go over to the final ones, which lack the identity map. */
+/* At the link address now, on the boot tables. */
 boot_virtual:
 	ldr	sp, =boot_stack_top
-	ldr	r0, =hyp_vectors
-	bl	set_vectors
-	ldr	r0, =hyp_l1
-	ldr	r1, =image_start
-	sub	r0, r0, r1
-	add	r0, r0, r6
-	bl	set_tables
+	bl	finish_tables
 call_main:
 	mov	r0, r6
 	mov	r1, r5
@@ -134,27 +114,9 @@ call_main:
 1:	wfi					@ boot_main() does not return
 	b	1b
 
-/*
- * A core without LPAE, and so without HYP mode: short descriptors, just enough to say that. In: r0, r1 as early_tables().
- * DDI 0406C B3.5: TTBR0 alone, all accesses permitted.
- */
+/* A core without LPAE. In: r0, r1 as early_tables(). */
 without_lpae:
-	bl	early_short_table		@ r0 = its PA
-	mov	r1, #0
-	mcr	p15, 0, r1, c2, c0, 2		@ TTBCR
-	mcr	p15, 0, r0, c2, c0, 0		@ TTBR0
-	mvn	r1, #0
-	mcr	p15, 0, r1, c3, c0, 0		@ DACR
-	mov	r1, #0
-	mcr	p15, 0, r1, c8, c7, 0		@ TLBIALL
-	dsb
-	isb
-	mrc	p15, 0, r1, c1, c0, 0		@ SCTLR
-	bic	r1, r1, #0x30000000		@ AFE, TRE
-	bic	r1, r1, #0x4			@ C
-	orr	r1, r1, #0x1			@ M
-	mcr	p15, 0, r1, c1, c0, 0
-	isb
+	bl	early_short_table
 	ldr	pc, =1f
 1:	ldr	sp, =boot_stack_top
 	adr	r0, flat_vectors
@@ -194,19 +156,14 @@ secondary_entry:
 	mcr	p15, 0, r0, c7, c5, 6		@ BPIALL
 	dsb
 	isb
-	ldr	r1, =image_start
 	cmp	r4, #PSR_MODE_HYP
 	beq	1f
-	ldr	r2, =monitor_data
-	sub	r2, r2, r1
-	add	r2, r2, r6
-	ldr	r2, [r2, #MONITOR_INSTALLED]
+	here	r2, monitor_data
+	ldr	r2, [r2]			@ installed
 	cmp	r2, #0
 	bne	monitor_arrive
 	b	early_park			@ the boot CPU reports it missing
-1:	ldr	r2, =smp_mpidr
-	sub	r2, r2, r1
-	add	r2, r2, r6
+1:	here	r2, smp_mpidr
 	mrc	p15, 0, r0, c0, c0, 5		@ MPIDR
 	bic	r0, r0, #0xff000000
 3:
@@ -222,33 +179,21 @@ secondary_entry:
 	bne	1b
 	wfe					@ early: smp_mpidr changes with an event
 	b	3b
-2:	ldr	r0, =boot_l1
-	sub	r0, r0, r1
-	add	r0, r0, r6
+2:	here	r0, boot_l1
 	ldr	lr, =secondary_virtual
 	b	mmu_on
 
 secondary_virtual:
 	mov	sp, r7
-	ldr	r0, =hyp_vectors
-	bl	set_vectors
-	ldr	r0, =hyp_l1
-	ldr	r1, =image_start
-	sub	r0, r0, r1
-	add	r0, r0, r6
-	bl	set_tables
+	bl	finish_tables
 	mov	r0, r7
 	bl	secondary_main
 1:	wfi
 	b	1b
 
-/* As set_vectors, with those of boot/park.S. Clobbers r0, r1. */
+/* As set_vectors, with those of boot/park.S. Clobbers r0. */
 set_early_vectors:
-	adr	r0, 1f
-	ldr	r1, [r0]
-	add	r0, r0, r1
-	b	set_vectors
-1:	.word	early_vectors - 1b
+	here	r0, early_vectors
 
 /* r0 = vectors, r4 = mode. Clobbers nothing else. */
 set_vectors:
@@ -257,6 +202,18 @@ set_vectors:
 	mcrne	p15, 0, r0, c12, c0, 0		@ VBAR
 	isb
 	bx	lr
+
+/* At the link address: the vectors there, and the final tables, which lack the identity map. Clobbers r0, r1, r8. */
+finish_tables:
+	mov	r8, lr
+	ldr	r0, =hyp_vectors
+	bl	set_vectors
+	ldr	r0, =hyp_l1
+	ldr	r1, =image_start
+	sub	r0, r0, r1
+	add	r0, r0, r6
+	bl	set_tables
+	bx	r8
 
 /* r0 = PA of level-1 tables, r4 = mode. Clobbers r1. In PL1 the LPAE format serves too: just enough to print. */
 set_tables:

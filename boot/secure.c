@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * HYP's view of virt7's own monitor (boot/monitor.S): it is the host's PSCI, and does the writes that switch the
+ * HYP's view of virt7's own monitor (boot/monitor_main.c): it is the host's PSCI, and does the writes that switch the
  * machine off or restart it where only the secure side reaches the registers. Nothing here runs where virt7 was entered
  * in HYP.
  */
@@ -15,17 +15,8 @@
 #include "mm/cache.h"
 #include "psci/smccc.h"
 
-/* Read by the monitor, uncached: cleaned after each change. */
-struct monitor_write {
-	uint32_t address, value;
-};
+struct monitor_power monitor_power;
 
-struct {
-	struct monitor_write off[MONITOR_POWER_WRITES]; /* up to an address of 0, as the last one's */
-	struct monitor_write reset[MONITOR_POWER_WRITES];
-} monitor_power;
-
-_Static_assert(sizeof(monitor_power.off) == 8 * MONITOR_POWER_WRITES, "boot/monitor.S finds the second list by this");
 _Static_assert(HOST_POKES_MAX < MONITOR_POWER_WRITES, "a list ends with an address of 0");
 
 /* Fill `list` by the first node that is `compatible` and the secure side's ("secure-status", arm/secure.txt). */

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include <arm/barrier.h>
+#include <arm/cores.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
@@ -28,11 +29,10 @@
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
-#define ARRIVAL_MS     2000U /* generous: an emulator's CPUs are threads of a machine that may be busy */
-#define COUNTER_READS  100000U
-#define STACK_SLOT     (PAGE_SIZE + HYP_STACK_SIZE)
-#define MPIDR_AFFINITY 0x00ffffffU
-#define MPIDR_NONE     0xffffffffU
+#define ARRIVAL_MS    2000U /* generous: an emulator's CPUs are threads of a machine that may be busy */
+#define COUNTER_READS 100000U
+#define STACK_SLOT    (PAGE_SIZE + HYP_STACK_SIZE)
+#define MPIDR_NONE    0xffffffffU
 
 extern char boot_stack_top[];
 

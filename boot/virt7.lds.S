@@ -33,10 +33,12 @@ SECTIONS
 	.data : ALIGN(8) { *(.data .data.*) *(.got*) }
 	. = ALIGN(8);
 	_load_end = .;
+	/* Not zeroed: nothing reads of a stack what it has not written. */
+	.stacks (NOLOAD) : ALIGN(4096) { *(.bss.stacks) }
+	boot_stack_top = boot_stacks + 4096 + HYP_STACK_SIZE;
 	.bss (NOLOAD) : ALIGN(4096) {
 		__bss_start = .;
 		*(.bss.pages)
-		*(.bss.stacks)
 		*(.bss .bss.*)
 		*(COMMON)
 		. = ALIGN(4096);

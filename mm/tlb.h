@@ -85,4 +85,18 @@ static inline void tlb_forget_guests_here(void)
 	isb();
 }
 
+/* What a reset or a loader has left on this CPU: of PL1 in the current security state; of HYP and its guests. */
+static inline void tlb_forget_old_pl1(void)
+{
+	write_tlbiall(0);
+	dsb();
+	isb();
+}
+
+static inline void tlb_forget_old_hyp(void)
+{
+	write_tlbiallh(0);
+	tlb_forget_guests_here();
+}
+
 #endif

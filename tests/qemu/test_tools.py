@@ -113,6 +113,35 @@ def test_check_layers_sees_a_circle(tmp_path):
         "  mm/three.c takes one of mm/one.c\n  mm/two.c takes three of mm/three.c\n", "")
 
 
+# tools/check-placed
+
+def check_placed(folder, text, *options, flags=()):
+    (folder / "text.c").write_text(text)
+    subprocess.run(["arm-none-eabi-gcc", "-mcpu=cortex-a15", "-mthumb", "-Os", *flags, "-c", folder / "text.c", "-o", folder / "x.o"], check=True)
+    status, stdout, stderr = run("tools/check-placed", *options, folder / "x.o")
+    return status, stdout.replace(f"{folder}/x.o: ", ""), stderr
+
+
+OUTSIDE = 'extern int there __attribute__((visibility("hidden"))); int f(void); int f(void) { return there; }'
+
+
+def test_check_placed_sees_addresses(tmp_path):
+    assert check_placed(tmp_path, OUTSIDE, flags=["-fpie", "-g"]) == (0, "", "")
+    status, stdout, _ = check_placed(tmp_path, OUTSIDE)
+    assert status == 1 and re.fullmatch(r"\.text\+0x[0-9a-f]+: R_ARM_(ABS32|THM_MOVW_ABS_NC) of there\n(.*of there\n)?", stdout)
+    assert check_placed(tmp_path, "int x; int *const y = &x;", flags=["-fpie"]) == (1, ".data.rel.ro.local+0x0: R_ARM_ABS32 of x\n", "")
+    status, stdout, _ = check_placed(tmp_path, OUTSIDE.replace("hidden", "default"), flags=["-fpic"])
+    assert status == 1 and "R_ARM_GOT" in stdout
+
+
+def test_check_placed_sees_a_stack(tmp_path):
+    assert check_placed(tmp_path, "int f(int a); int f(int a) { return a + 1; }", "--no-stack") == (0, "", "")
+    text = "void g(void); void f(void); void f(void) { g(); g(); }"
+    assert check_placed(tmp_path, text) == (0, "", "")
+    status, stdout, _ = check_placed(tmp_path, text, "--no-stack")
+    assert status == 1 and "f(): push {r3, lr}\n" in stdout
+
+
 # tools/picture
 
 def test_picture_of_other_layers(tmp_path):

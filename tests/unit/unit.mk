@@ -74,6 +74,7 @@ test_vgic_state_SRCS := $(test_vgic_SRCS)
 test_vgic_twin_SRCS := $(test_vgic_SRCS)
 test_vgic_model_SRCS := $(test_vgic_SRCS)
 test_coproc_SRCS   := coproc/coproc.c coproc/registers.c coproc/setway.c coproc/pmu.c hyp/exit/inject.c hyp/arm/regs.c $(FAKE)/fake_machine.c
+test_monitor_SRCS  := boot/monitor_main.c boot/pen.c $(FAKE)/fake_machine.c
 test_errata_SRCS   := coproc/errata.c hyp/exit/mmio.c hyp/lib/option.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_model_SRCS    := coproc/model.c coproc/harden.c hyp/exit/hvbar.c coproc/extra.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_exit_SRCS     := hyp/exit/exit.c hyp/exit/mmio.c hyp/exit/inject.c hyp/arm/insn.c hyp/arm/regs.c $(FAKE)/fake_machine.c

@@ -13,6 +13,8 @@
 #define MIDR_CORTEX_A17 0x410fc0e0U
 #define MIDR_CORTEX_A57 0x410fd070U
 
+#define MPIDR_AFFINITY 0x00ffffffU
+
 /* ACTLR. Coherency with the other CPUs: Secure software sets it before any cache is on. */
 #define ACTLR_SMP BIT(6)
 /* Cortex-A15: ICIALLU empties the branch target buffer, too; */

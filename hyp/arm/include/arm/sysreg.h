@@ -145,6 +145,11 @@ CP15_RW32(hvbar, 4, c12, c0, 0)
 CP15_RW32(vdisr, 4, c12, c1, 1)
 CP15_RW32(htpidr, 4, c13, c0, 2)
 
+/* Secure state (B4.1.129, B4.1.111, B4.1.108) */
+CP15_RW32(scr, 0, c1, c1, 0)
+CP15_RW32(nsacr, 0, c1, c1, 2)
+CP15_RW32(mvbar, 0, c12, c0, 1)
+
 /* Generic timer */
 CP15_RW32(cntfrq, 0, c14, c0, 0)
 CP15_RW32(cntkctl, 0, c14, c1, 0)
@@ -180,6 +185,7 @@ CP15_WRITE32(icialluis, 0, c7, c1, 0)
 CP15_WRITE32(iciallu, 0, c7, c5, 0)
 CP15_WRITE32(bpiall, 0, c7, c5, 6)
 CP15_WRITE32(dcimvac, 0, c7, c6, 1)
+CP15_WRITE32(dcisw, 0, c7, c6, 2)
 CP15_WRITE32(dccmvac, 0, c7, c10, 1)
 CP15_WRITE32(dccimvac, 0, c7, c14, 1)
 CP15_WRITE32(ats1cpr, 0, c7, c8, 0)
@@ -198,6 +204,8 @@ CP15_WRITE32(tlbimvahis, 4, c8, c3, 1)
 CP15_WRITE32(tlbimvah, 4, c8, c7, 1)
 CP15_WRITE32(tlbiallnsnh, 4, c8, c7, 4)
 CP15_WRITE32(tlbiallnsnhis, 4, c8, c3, 4)
+
+SPECIAL_RW2(spsr_mon, spsr, spsr_cxsf) /* in Monitor mode */
 
 /* The trapped guest's return state and its banked registers (DDI 0406C B9.2) */
 SPECIAL_RW(elr_hyp, elr_hyp)

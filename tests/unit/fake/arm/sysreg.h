@@ -26,7 +26,7 @@
 	rw32(spsr_hyp) rw32(sp_usr) rw32(sp_svc) rw32(lr_svc) rw32(spsr_svc) rw32(sp_abt) rw32(lr_abt) \
 	rw32(spsr_abt) rw32(sp_und) rw32(lr_und) rw32(spsr_und) rw32(sp_irq) rw32(lr_irq) rw32(spsr_irq) \
 	rw32(r8_fiq) rw32(r9_fiq) rw32(r10_fiq) rw32(r11_fiq) rw32(r12_fiq) rw32(sp_fiq) rw32(lr_fiq) \
-	rw32(spsr_fiq) \
+	rw32(spsr_fiq) rw32(spsr_mon) rw32(scr) rw32(nsacr) rw32(mvbar) wo32(dcisw) \
 	rw32(pmcr) rw32(pmcntenset) rw32(pmcntenclr) rw32(pmovsr) rw32(pmselr) rw32(pmccntr) rw32(pmxevtyper) \
 	rw32(pmxevcntr) rw32(pmuserenr) rw32(pmovsset) \
 	ro32(pmceid0) ro32(pmceid1) wo32(pmswinc) wo32(pmintenclr) wo32(ats1hr) \
