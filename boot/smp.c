@@ -100,6 +100,7 @@ static void init_traps(void)
 int cpu_init(const struct host *host)
 {
 	struct percpu *cpu = this_cpu();
+	struct pmu_clock clock;
 
 	cpu->mpidr = read_mpidr() & MPIDR_AFFINITY;
 	cpu->midr = read_midr();
@@ -114,12 +115,14 @@ int cpu_init(const struct host *host)
 	errata_init_cpu(cpu, host->own_monitor ? monitor_set_actlr : NULL);
 	cache_init();
 	init_traps();
+	pmu_clock_begin(&clock);
 	irq_register(host->gic_maintenance_irq, maintenance_irq, NULL);
 	vgic_init_cpu();
 	guest_views_init_cpu();
 	timer_init_cpu(host->timer_hyp_irq);
 	heartbeat_init_cpu();
 	vtimer_init_cpu(host->timer_virt_irq);
+	cpu->clock_khz = pmu_clock_end(&clock); /* before the CPU is online */
 	sched_init_cpu(cpu, host->timer_phys_irq);
 	return 0;
 }

@@ -22,6 +22,7 @@
 #define PFR0_THUMBEE (0xfU << 12)
 #define PFR0_RAS     (0xfU << 28)
 #define PFR1_HIDDEN  0xf0f0U
+#define CLOCK_SPREAD 50U /* clocks closer than this share are one clock, measured twice */
 #define DFR0_PMUV2   (2U << 24)
 
 #define MODEL(model_name, model_part, model_harden, actlr) \
@@ -233,6 +234,26 @@ static const char *harden_note(const struct cpu_model *m, const struct percpu *f
 	return "";
 }
 
+/* Of one kind of cores. virt7 leaves the clock as the firmware did, which may be slow. */
+static void log_clock(const struct cpu_model *m)
+{
+	uint32_t lowest = UINT32_MAX, highest = 0;
+
+	for (uint32_t cpus = m->cpus; cpus; cpus &= cpus - 1) {
+		uint32_t khz = percpu[__builtin_ctz(cpus)].clock_khz;
+
+		lowest = MIN(lowest, khz);
+		highest = MAX(highest, khz);
+	}
+	if (highest - lowest > highest / CLOCK_SPREAD)
+		log_info("host: CPUs 0x%x: clock at %u to %u MHz by the cycle counters; it stays as the firmware left "
+			 "it",
+			 (unsigned)m->cpus, (unsigned)(lowest / 1000U), (unsigned)(highest / 1000U));
+	else if (highest)
+		log_info("host: CPUs 0x%x: clock at %u MHz by the cycle counters; it stays as the firmware left it",
+			 (unsigned)m->cpus, (unsigned)((highest + 500U) / 1000U));
+}
+
 void model_log(void)
 {
 	for (uint32_t i = 0; i < ARRAY_SIZE(models); i++) {
@@ -244,6 +265,7 @@ void model_log(void)
 		first = &percpu[__builtin_ctz(m->cpus)];
 		log_info("host: CPUs 0x%x: %s (MIDR 0x%08x, HSTR 0x%05x)%s", (unsigned)m->cpus, m->name,
 			 (unsigned)m->midr, (unsigned)first->hstr, harden_note(m, first));
+		log_clock(m);
 	}
 }
 

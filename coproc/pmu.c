@@ -12,6 +12,7 @@
 #include "hyp/vm/vm.h"
 
 /* PMCR (C12.8) */
+#define PMCR_E         BIT(0)
 #define PMCR_P         BIT(1) /* event counters to 0, write-only */
 #define PMCR_C         BIT(2) /* cycle counter to 0, write-only */
 #define PMCR_KEPT      0x39U  /* E, D, X, DP */
@@ -20,6 +21,8 @@
 #define PMCR_N_MASK    (0x1fU << PMCR_N_SHIFT)
 #define PMCNT_CYCLES   BIT(31)
 #define PMSELR_CYCLES  31U
+#define PMCCFILTR_NSH  BIT(27) /* count in HYP, too */
+#define CLOCK_TRIES    8U
 #define PMXEVTYPER_ALL 0xf00000ffU /* without NSH: HYP is not counted */
 
 /* How many event counters a guest has: those of the hardware, as far as there is room to keep them. */
@@ -46,6 +49,45 @@ static void select_counter(uint32_t n)
 {
 	write_pmselr(n);
 	isb();
+}
+
+/* Both counters at one time, as far as nothing comes in between: of an emulator whose thread waits, the other counter
+ * goes on. */
+static struct pmu_clock read_clock(void)
+{
+	struct pmu_clock now;
+	uint64_t before;
+	uint32_t tries = 0;
+
+	do {
+		isb();
+		before = read_cntpct();
+		now.cycles = read_pmccntr();
+		isb();
+		now.ticks = read_cntpct();
+	} while (now.ticks - before > read_cntfrq() / 1000000U + 1U && ++tries < CLOCK_TRIES);
+	return now;
+}
+
+void pmu_clock_begin(struct pmu_clock *clock)
+{
+	select_counter(PMSELR_CYCLES);
+	write_pmxevtyper(PMCCFILTR_NSH);
+	write_pmcr(PMCR_E | PMCR_C);
+	write_pmcntenset(PMCNT_CYCLES);
+	*clock = read_clock();
+}
+
+uint32_t pmu_clock_end(const struct pmu_clock *clock)
+{
+	struct pmu_clock now = read_clock();
+	uint32_t cycles = now.cycles - clock->cycles;
+	uint64_t ticks = now.ticks - clock->ticks;
+
+	write_pmcntenclr(PMCNT_CYCLES);
+	write_pmcr(0);
+	write_pmxevtyper(0);
+	return ticks ? (uint32_t)((uint64_t)cycles * (read_cntfrq() / 1000U) / ticks) : 0;
 }
 
 void pmu_load(struct vcpu *vcpu)

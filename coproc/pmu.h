@@ -14,6 +14,17 @@ struct vcpu;
 /* This CPU: all counters to the guests' side, all of their registers trapped. Returns HDCR's bits. */
 uint32_t pmu_init_cpu(void);
 
+/*
+ * How fast this CPU's clock is: its cycle counter against CNTPCT, from pmu_clock_begin() on, behind pmu_init_cpu() and
+ * before any guest. pmu_clock_end() returns kHz and leaves the counter as it was; 0: the counter does not count.
+ */
+struct pmu_clock {
+	uint64_t ticks;
+	uint32_t cycles;
+};
+void pmu_clock_begin(struct pmu_clock *clock);
+uint32_t pmu_clock_end(const struct pmu_clock *clock);
+
 /* The vCPU, whose monitors are in the hardware, leaves it; comes back; starts over. */
 void pmu_save(struct vcpu *vcpu);
 void pmu_load(struct vcpu *vcpu);

@@ -50,7 +50,8 @@ struct percpu {
 	/* others may read */
 	uint32_t mpidr, midr;
 	uint32_t timer_hz;
-	uint32_t hstr; /* with the substitutes for traps that it does not take */
+	uint32_t clock_khz; /* of the CPU itself when it came up; 0: its cycle counter stands still */
+	uint32_t hstr;      /* with the substitutes for traps that it does not take */
 	bool online;
 	const char *unfit;          /* why it was left out */
 	volatile uint32_t assigned; /* vCPUs that live here; changed by hyp/run/place.c only */

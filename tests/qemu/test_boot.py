@@ -152,6 +152,15 @@ def test_too_little_memory_for_the_kernel(virt7, tmp_path):
     expect_refusal(run, re.escape(line))
 
 
+@pytest.mark.parametrize("cpu", CPUS)
+def test_clock(virt7, cpu):
+    """QEMU counts an instruction for a cycle, and with shift=0 one is a nanosecond. Guests run as if nothing had been counted."""
+    run = virt7(None, "-icount", "shift=0,sleep=off", cpu=cpu)
+    mhz = int(run.expect(r"\nvirt7: host: CPUs 0x1: clock at (\d+) MHz by the cycle counters; it stays as the firmware left it\r")[1])
+    assert 980 <= mhz <= 1020
+    run.expect("virt7: vm demo: off\r")
+
+
 def test_quiet(virt7, mkbundle):
     """Boot says its first line and what is wrong; the rest is in the log, and life goes on as ever."""
     first = [r"virt7: virt7 \S+ at 0x\w+, MIDR 0x\w+",

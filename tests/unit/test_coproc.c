@@ -630,6 +630,44 @@ static void test_pmu_lazy(void **state)
 	assert_true(fake_find(SYSREG_pmcntenclr, 0) < fake_machine.events);
 }
 
+/* Both counters go on when they are read. The first look at them is disturbed: the other counter has gone on meanwhile.
+ */
+static uint32_t looks;
+
+static uint64_t count_cycles(uint32_t reg)
+{
+	return 0xfffff000U + 50U * looks; /* it wraps */
+}
+
+static uint64_t count_ticks(uint32_t reg)
+{
+	looks++;
+	return looks == 2 ? 1000000 : looks;
+}
+
+static void test_pmu_clock(void **state)
+{
+	struct pmu_clock clock;
+
+	(void)state;
+	fake_machine.reg[SYSREG_cntfrq] = 24000000;
+	looks = 0;
+	fake_machine.on_read[SYSREG_pmccntr] = count_cycles;
+	fake_machine.on_read[SYSREG_cntpct] = count_ticks;
+	pmu_clock_begin(&clock);
+	assert_int_equal(looks, 4);
+	assert_int_equal(read_pmxevtyper(), 1U << 27);
+	assert_int_equal(read_pmcr(), 5);
+	assert_int_equal(read_pmcntenset(), 1U << 31);
+	looks = 1000;
+	assert_int_equal(pmu_clock_end(&clock), 1200000); /* 50 cycles a tick */
+	assert_int_equal(fake_machine.reg[SYSREG_pmcntenclr], 1U << 31);
+	assert_int_equal(read_pmcr() | read_pmxevtyper(), 0);
+	fake_machine.on_read[SYSREG_pmccntr] = NULL; /* it stands still */
+	pmu_clock_begin(&clock);
+	assert_int_equal(pmu_clock_end(&clock), 0);
+}
+
 /* Counters that do not exist: RAZ/WI, and HYP's own counting (NSH) cannot be asked for. */
 static void test_pmu_limits(void **state)
 {
@@ -944,6 +982,7 @@ int main(void)
 		cmocka_unit_test_setup(test_harden, setup),
 		cmocka_unit_test_setup(test_pmu_lazy, setup),
 		cmocka_unit_test_setup(test_pmu_limits, setup),
+		cmocka_unit_test_setup(test_pmu_clock, setup),
 		cmocka_unit_test_setup(test_pmu_user, setup),
 		cmocka_unit_test_setup(test_setway_none, setup_setway),
 		cmocka_unit_test_setup(test_setway_deferred, setup_setway),

@@ -229,6 +229,28 @@ static void test_harden_without_firmware(void **state)
 	assert_int_equal(model_workaround(find("cortex-a12", 0), SMCCC_ARCH_WORKAROUND_1), SMCCC_SUCCESS);
 }
 
+/* By kind; CPUs whose clocks differ by more than 2 % are told from where to where. */
+static void test_clock(void **state)
+{
+	(void)state;
+	assert_null(arrive(1, 0x410fc0e1));
+	assert_null(arrive(2, 0x410fc0e1));
+	percpu[1].clock_khz = 999600;
+	percpu[2].clock_khz = 1000400;
+	model_log();
+	assert_string_equal(
+		fake_log_last(LOG_INFO),
+		"host: CPUs 0x6: clock at 1000 MHz by the cycle counters; it stays as the firmware left it");
+	percpu[1].clock_khz = 600000;
+	model_log();
+	assert_string_equal(
+		fake_log_last(LOG_INFO),
+		"host: CPUs 0x6: clock at 600 to 1000 MHz by the cycle counters; it stays as the firmware left it");
+	percpu[1].clock_khz = percpu[2].clock_khz = 0;
+	model_log();
+	assert_null(strstr(fake_log_last(LOG_INFO), "clock"));
+}
+
 /* A CPU of this kind arrives under the option: its vectors, and HVBAR. */
 static void expect_vectors(uint32_t midr, uint32_t option, const uint32_t *vectors, const uint32_t *traced)
 {
@@ -403,6 +425,7 @@ int main(void)
 		cmocka_unit_test_setup(test_apply, setup),
 		cmocka_unit_test_setup(test_harden, setup),
 		cmocka_unit_test_setup(test_harden_without_firmware, setup),
+		cmocka_unit_test_setup(test_clock, setup),
 		cmocka_unit_test_setup(test_harden_at_exit, setup),
 		cmocka_unit_test_setup(test_other_caches, setup),
 		cmocka_unit_test_setup(test_fake, setup),
