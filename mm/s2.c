@@ -182,12 +182,6 @@ static uint64_t *s2_l2_entry(struct s2 *s2, ipa_t at, bool ram)
 	return l2 ? &l2[(at.v >> BLOCK_SHIFT) % TABLE_ENTRIES] : NULL;
 }
 
-static void fill_table(uint64_t *table, pa_t to)
-{
-	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
-		table[i] = (to.v + i * PAGE_SIZE) | S2_RAM_ATTR | DESC_TABLE;
-}
-
 /* A level-2 entry for the 2 MiB at `to`: a table of pages, kept over s2_clear(). 0: the heap is empty. */
 static uint64_t ram_pages(struct s2 *s2, uint64_t old, pa_t to)
 {
@@ -199,7 +193,7 @@ static uint64_t ram_pages(struct s2 *s2, uint64_t old, pa_t to)
 	if (!table)
 		return 0;
 	s2->reserved -= s2->reserved != 0;
-	fill_table(table, to);
+	pte_fill_pages(table, to.v | S2_RAM_ATTR | DESC_TABLE);
 	dsb_ish(); /* before it is linked */
 	return page_pa(table).v | S2_RAM_TABLE | DESC_TABLE | DESC_VALID;
 }
@@ -233,7 +227,7 @@ static void fill_split(uint64_t *table, pa_t to)
 	uint64_t *hyp = table + TABLE_ENTRIES;
 	uint32_t next = 0;
 
-	fill_table(table, to);
+	pte_fill_pages(table, to.v | S2_RAM_ATTR | DESC_TABLE);
 	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
 		hyp[i] = hyp_window_page(pa(to.v + i * PAGE_SIZE));
 	for (const struct bad_page *bad; (bad = badpage_next(to, BLOCK_SIZE, &next)) != NULL;) {

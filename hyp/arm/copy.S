@@ -267,6 +267,31 @@ zero_pages:
 	pop	{r4-r9, pc}
 	.fnend
 
+/* void pte_fill_pages(uint64_t *table, uint64_t first): <arm/pte.h>; the most of a first touch of a zeroed block. */
+	.global	pte_fill_pages
+	.type	pte_fill_pages, %function
+pte_fill_pages:
+	.fnstart
+	.save	{r4-r10, lr}
+	push	{r4-r10, lr}
+	add	r1, r0, #4096			@ four entries in r2-r9, their low words in the even ones
+	.irp	n, 5, 7, 9
+	mov	r\n, r3
+	.endr
+	add	r4, r2, #4096
+	add	r6, r2, #8192
+	add	r8, r4, #8192
+1:	.rept	8
+	stm	r0!, {r2-r9}
+	.irp	n, 2, 4, 6, 8
+	add	r\n, r\n, #16384
+	.endr
+	.endr
+	cmp	r0, r1
+	blo	1b
+	pop	{r4-r10, pc}
+	.fnend
+
 /* Accesses to devices: the caller keeps the exit's registers (struct fault_kept). */
 	.macro	may_fault_leaf name
 	.global	\name

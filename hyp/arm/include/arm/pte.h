@@ -31,6 +31,12 @@ static inline void pte_break(uint64_t *entry, uint64_t value, uint64_t whose)
 	pte_write(entry, value);
 }
 
+/*
+ * Fill a table that no walk can reach yet, 512 entries, with `first` and those of the pages behind it: a multiple of 2
+ * MiB, so that only low words differ. hyp/arm/copy.S.
+ */
+void pte_fill_pages(uint64_t *table, uint64_t first);
+
 static inline uint64_t pte_read(const uint64_t *entry)
 {
 	uint64_t value;

@@ -26,6 +26,12 @@ static inline void pte_break(uint64_t *entry, uint64_t value, uint64_t whose)
 	*entry = value;
 }
 
+static inline void pte_fill_pages(uint64_t *table, uint64_t first)
+{
+	for (uint32_t i = 0; i < 512; i++)
+		table[i] = first + i * 4096U;
+}
+
 static inline uint64_t pte_read(const uint64_t *entry)
 {
 	return *entry;
