@@ -98,6 +98,7 @@ static int init_memory(void)
 	if (hyp_map(LAYOUT_HEAP, heap, (size_t)heap_size, HYP_MEM_RW))
 		return -ENOMEM;
 	page_init(heap, (size_t)heap_size);
+	ram_track_use(page_alloc(page_order(ram_flag_bytes())));
 	s2_pages = options.stage2_page ? options.stage2_page == OPTION_PAGE_4K : host.emulated;
 	vtimer_choose_offset(options.timer_offset, host.emulated);
 	spinlock_unfair = host.emulated && !options.fair_locks;

@@ -216,3 +216,12 @@ uint8_t *hyp_window_show(enum hyp_window window, pa_t address)
 	hyp_window_close_at(window);
 	return hyp_window_open_at(window, address);
 }
+
+bool hyp_window_shows(pa_t block)
+{
+	bool shows = false;
+
+	for (uint32_t i = 0; i < CPU_MAX * HYP_WINDOWS; i++)
+		shows |= pte_read(hyp_l2_entry(LAYOUT_WINDOWS + i * BLOCK_SIZE)) == window_entry(block);
+	return shows;
+}

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Free RAM as a short sorted list of ranges: VMs come and go in pieces of hundreds of MiB, so it stays short. */
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
 #include "hyp/lib/log.h"
+#include "mm/layout.h"
 #include "mm/ram.h"
 
 #define RANGES_MAX 128U
+#define LOOKS_MAX  64U /* words of flags that ram_claim_part() looks at */
 
 static struct {
 	struct spinlock lock;
@@ -21,10 +24,28 @@ static struct {
 /* What was added, as it was said: constant behind boot. */
 static struct {
 	unsigned int count;
+	uint32_t blocks;
 	struct {
 		uint64_t base, size;
+		uint32_t first; /* number of its first block */
 	} range[RANGES_MAX];
 } all;
+
+/* Of a block that a CPU zeroes. `busy`: at this moment; written by that CPU. */
+struct claim {
+	uint64_t block;
+	uint32_t done;
+	bool valid;
+	volatile bool busy;
+};
+
+/* Blocks' flags, a bit each, by number; NULL: there are none. Under ram.lock. */
+static struct {
+	uint32_t *unused, *zero;
+	uint32_t words, next; /* the block where the next look for work begins */
+	volatile bool dirty;  /* there may be some */
+	struct claim claim[CPU_MAX];
+} state;
 
 struct ram_use ram_use;
 
@@ -82,10 +103,105 @@ bool ram_is(pa_t at)
 
 static void note_bank(uint64_t base, uint64_t size)
 {
-	if (all.count < RANGES_MAX) {
-		all.range[all.count].base = base;
-		all.range[all.count++].size = size;
+	if (all.count == RANGES_MAX || base >= BIT64(ADDR_BITS))
+		return;
+	all.range[all.count].base = base;
+	all.range[all.count].first = all.blocks;
+	all.range[all.count++].size = size;
+	all.blocks +=
+		(uint32_t)((align_up(end_of(base, size), BLOCK_SIZE) - align_down(base, BLOCK_SIZE)) >> BLOCK_SHIFT);
+}
+
+/*
+ * The block's number, and how many have the next ones; 0: it has no flags. Blocks that lie in no bank as a whole have a
+ * number, too, which nobody asks for.
+ */
+static uint32_t number_of(uint64_t block, uint32_t *number)
+{
+	for (unsigned int i = 0; state.words && i < all.count; i++)
+		if (block - all.range[i].base < all.range[i].size) {
+			*number = all.range[i].first +
+				  (uint32_t)((block - align_down(all.range[i].base, BLOCK_SIZE)) >> BLOCK_SHIFT);
+			return (i + 1U < all.count ? all.range[i + 1U].first : all.blocks) - *number;
+		}
+	return 0;
+}
+
+static uint64_t block_of(uint32_t number)
+{
+	unsigned int i = 0;
+
+	while (i + 1U < all.count && all.range[i + 1U].first <= number)
+		i++;
+	return align_down(all.range[i].base, BLOCK_SIZE) + ((uint64_t)(number - all.range[i].first) << BLOCK_SHIFT);
+}
+
+/* Holder of ram.lock, here and below. */
+static void make_unused(uint64_t base, uint64_t size)
+{
+	uint32_t left = (uint32_t)(size >> BLOCK_SHIFT), number, count;
+
+	while (left && (count = number_of(base, &number)) != 0) {
+		count = MIN(count, left);
+		base += (uint64_t)count << BLOCK_SHIFT;
+		for (left -= count; count--; number++)
+			state.unused[number / 32U] |= BIT(number % 32U);
 	}
+	state.next = 0;
+	state.dirty = true;
+}
+
+/* A CPU that zeroes the block ends its part. */
+static void end_claims(uint64_t block)
+{
+	for (struct claim *c = state.claim; c < state.claim + CPU_MAX; c++)
+		if (c->valid && c->block == block) {
+			c->valid = false;
+			while (__atomic_load_n(&c->busy, __ATOMIC_ACQUIRE))
+				;
+		}
+}
+
+static bool begin_use(uint64_t block)
+{
+	uint32_t number, word, bit;
+	bool zero;
+
+	if (!number_of(block, &number))
+		return false;
+	word = number / 32U;
+	bit = BIT(number % 32U);
+	zero = state.zero[word] & bit;
+	state.unused[word] &= ~bit;
+	state.zero[word] &= ~bit;
+	if (!zero)
+		end_claims(block);
+	return zero;
+}
+
+bool ram_begin_use(pa_t block)
+{
+	bool zero;
+
+	spin_lock(&ram.lock);
+	zero = begin_use(block.v);
+	spin_unlock(&ram.lock);
+	return zero;
+}
+
+static void set_zero(uint64_t block)
+{
+	uint32_t number;
+
+	if (number_of(block, &number))
+		state.zero[number / 32U] |= BIT(number % 32U);
+}
+
+void ram_set_zero(pa_t block)
+{
+	spin_lock(&ram.lock);
+	set_zero(block.v);
+	spin_unlock(&ram.lock);
 }
 
 void ram_add(uint64_t base, uint64_t size)
@@ -125,7 +241,7 @@ void ram_remove(uint64_t base, uint64_t size)
 	}
 }
 
-uint64_t ram_take(uint64_t size, bool low, pa_t *base)
+static uint64_t take_largest(uint64_t size, bool low, pa_t *base)
 {
 	unsigned int best = RANGES_MAX;
 	uint64_t got = 0;
@@ -150,6 +266,20 @@ uint64_t ram_take(uint64_t size, bool low, pa_t *base)
 			delete_at(best);
 	}
 	spin_unlock(&ram.lock);
+	return got;
+}
+
+uint64_t ram_take_unused(uint64_t size, pa_t *base)
+{
+	return take_largest(size, false, base);
+}
+
+uint64_t ram_take(uint64_t size, bool low, pa_t *base)
+{
+	uint64_t got = take_largest(size, low, base);
+
+	for (uint64_t at = 0; at < got; at += BLOCK_SIZE)
+		ram_begin_use(pa_add(*base, at));
 	return got;
 }
 
@@ -195,8 +325,84 @@ void ram_release(pa_t base, uint64_t size)
 
 	spin_lock(&ram.lock);
 	lost = insert_bank(base.v, size);
+	make_unused(base.v, size);
 	spin_unlock(&ram.lock);
 	report_lost(lost);
+}
+
+size_t ram_flag_bytes(void)
+{
+	return 2U * sizeof(uint32_t) * ((all.blocks + 31U) / 32U);
+}
+
+void ram_track_use(void *flags)
+{
+	if (!flags)
+		return;
+	state.words = (all.blocks + 31U) / 32U;
+	state.unused = flags;
+	state.zero = state.unused + state.words;
+	for (unsigned int i = 0; i < ram.count; i++)
+		make_unused(ram.range[i].base, ram.range[i].size);
+}
+
+static bool is_claimed(uint64_t block)
+{
+	bool claimed = false;
+
+	for (uint32_t i = 0; i < CPU_MAX; i++)
+		claimed |= state.claim[i].valid && state.claim[i].block == block;
+	return claimed;
+}
+
+/* The next block that is to be zeroed, and that no CPU has yet, as far as LOOKS_MAX words go; RAM_NO_BLOCK: none. */
+static uint64_t find_work(void)
+{
+	for (uint32_t looks = 0; looks < LOOKS_MAX && state.next < 32U * state.words; looks++) {
+		uint32_t word = state.next / 32U,
+			 left = state.unused[word] & ~state.zero[word] & ~(BIT(state.next % 32U) - 1U);
+		uint64_t block;
+
+		state.next = left ? 32U * word + lowest_bit(left) : 32U * (word + 1U);
+		if (!left)
+			continue;
+		block = block_of(state.next++);
+		if (!is_claimed(block))
+			return block;
+	}
+	state.dirty = state.next < 32U * state.words;
+	return RAM_NO_BLOCK;
+}
+
+bool ram_claim_part(uint32_t cpu, pa_t *block, uint32_t *done)
+{
+	struct claim *c = &state.claim[cpu];
+
+	if (!state.dirty && !c->valid)
+		return false;
+	spin_lock(&ram.lock);
+	if (!c->valid)
+		*c = (struct claim){.block = find_work()};
+	c->valid = c->busy = c->block != RAM_NO_BLOCK;
+	*block = pa(c->block);
+	*done = c->done;
+	spin_unlock(&ram.lock);
+	return true;
+}
+
+void ram_end_part(uint32_t cpu, uint32_t done)
+{
+	struct claim *c = &state.claim[cpu];
+
+	__atomic_store_n(&c->busy, false, __ATOMIC_RELEASE); /* who has taken the block waits for this, with the lock */
+	spin_lock(&ram.lock);
+	if (c->valid) {
+		c->done = done;
+		c->valid = done > 0 && done < BLOCK_SIZE;
+		if (done == BLOCK_SIZE)
+			set_zero(c->block);
+	}
+	spin_unlock(&ram.lock);
 }
 
 void ram_account(uint64_t *use)

@@ -8,7 +8,7 @@
 #include "hyp/lib/log.h"
 #include "hyp/lib/option.h"
 
-struct options options = {.hstr = 1, .console_escape = 0x1d, .console_log = 16};
+struct options options = {.hstr = 1, .zero_idle = 1, .console_escape = 0x1d, .console_log = 16};
 
 /* Decimal, or hexadecimal after 0x. */
 static bool parse_number(const char *text, size_t length, uint32_t *value)

@@ -24,6 +24,7 @@ struct options {
 	uint32_t fair_locks;     /* 1: on an emulator too (arm/spinlock.h) */
 	uint32_t stage2_page;    /* OPTION_PAGE_...: how RAM is mapped in stage 2; 0: as the board wants it */
 	uint32_t timer_offset;   /* OPTION_OFFSET_...: when a VM's time is not the host's; 0: as the board wants it */
+	uint32_t zero_idle;      /* 0: CPUs with nothing to do do not zero free RAM */
 	uint32_t trace;          /* 1: on from the first VM's start */
 	uint32_t console_escape; /* character that opens the shell, 0: none */
 	uint32_t console_log;    /* KiB of log for each VM, a power of two */

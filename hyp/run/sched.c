@@ -28,6 +28,7 @@
 #include "hyp/run/thread.h"
 #include "hyp/run/world.h"
 #include "hyp/vm/hcr.h"
+#include "mm/zero.h"
 
 #define SLICE_HZ     100U /* time slices a second where threads share a CPU */
 #define SIBLINGS_MAX 8U   /* threads looked at for one of the same VM */
@@ -634,6 +635,12 @@ void sched_request(struct thread *thread, uint32_t work)
 	sched_wake(thread);
 }
 
+/* A CPU without a vCPU zeroes free RAM, a part at a time. */
+static bool idle_work(const struct percpu *cpu)
+{
+	return !cpu->assigned && !cpu->loaded && zero_step();
+}
+
 /* Nothing to run until an interrupt comes: others may give us something. */
 static void idle_wait(struct percpu *cpu)
 {
@@ -642,6 +649,8 @@ static void idle_wait(struct percpu *cpu)
 	if (cpu->ready || irq_handle_one())
 		return;
 	if (likely(!(read_isr() & ISR_A))) {
+		if (idle_work(cpu))
+			return;
 		wfi(); /* wakes for masked interrupts too (B1.8.14); the next round takes them */
 		return;
 	}

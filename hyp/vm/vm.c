@@ -11,6 +11,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/vdev/device.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/vm/leaveout.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"
@@ -18,6 +19,7 @@
 #include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/ram.h"
+#include "mm/zero.h"
 
 #define DIRECT_ALIGN MIB(128)
 #define SCRUB_PART   KIB(128) /* zeroed at once, with interrupts masked: 10,000 instructions */
@@ -86,7 +88,7 @@ static uint64_t take_ram_pieces(struct vm *vm, uint64_t size)
 	while (done < size && vm->extent_count < VM_EXTENTS_MAX) {
 		struct vm_extent *e = &vm->extent[vm->extent_count];
 		pa_t base = pa(0);
-		uint64_t got = ram_take(size - done, false, &base);
+		uint64_t got = ram_take_unused(size - done, &base);
 
 		if (got == 0)
 			break;
@@ -186,14 +188,19 @@ struct vm_extent vm_quarantine_ram(struct vm *vm)
 	return ram;
 }
 
-/* What aborts holds nothing for the next owner to see. */
+/* What aborts holds nothing for the next owner to see, and is tried again then. */
 void vm_scrub_block(pa_t block)
 {
+	bool zero = zero_will_stay(block);
+
+	sched_preempt();
 	for (uint32_t from = 0; from < BLOCK_SIZE; from += SCRUB_PART) {
-		(void)cache_scrub(hyp_window_open(block) + from, SCRUB_PART);
+		zero &= !cache_scrub(hyp_window_open(block) + from, SCRUB_PART) && zero_is_written();
 		hyp_window_close();
 		sched_preempt();
 	}
+	if (zero)
+		ram_set_zero(block);
 }
 
 void vm_end_quarantine(const struct vm *vm, const struct vm_extent *ram)
@@ -225,6 +232,8 @@ void vm_give_ram(struct vm *vm)
 
 	if (vm->keeps_ram)
 		return;
+	guest_views_forget(); /* what is seen by a window gets no flag (mm/zero.h) */
+	sched_preempt();
 	for (ipa_t at = ipa(0); s2_next_dirty(&vm->s2, &at, &to); at = ipa_add(at, BLOCK_SIZE))
 		vm_scrub_block(to);
 	s2_forget(&vm->s2);
@@ -382,7 +391,7 @@ int vm_touch(struct vm *vm, ipa_t at)
 	pa_t to;
 	int ret;
 
-	return find_ram_block(vm, at, &to, &ret) ? ret : map_touched(vm, at, to, false);
+	return find_ram_block(vm, at, &to, &ret) ? ret : map_touched(vm, at, to, ram_begin_use(to));
 }
 
 int vm_touch_in_turns(struct vm *vm, ipa_t at)
@@ -392,7 +401,7 @@ int vm_touch_in_turns(struct vm *vm, ipa_t at)
 
 	if (find_ram_block(vm, at, &to, &ret))
 		return ret;
-	return map_touched(vm, at, to, scrub_in_turns(vm, ipa(align_down(at.v, BLOCK_SIZE)), to));
+	return map_touched(vm, at, to, ram_begin_use(to) || scrub_in_turns(vm, ipa(align_down(at.v, BLOCK_SIZE)), to));
 }
 
 /* What does not answer has had its line, and stays away from the guest; a device that is told to write there is not. */

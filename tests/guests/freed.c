@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is in its RAM at its start: its image, its device tree, and zeroes; then it fills all of the rest, for the next
- * one to find. "mib=N" in the boot arguments is the size of its RAM. Under virt7 only: other loaders leave things
- * about.
+ * one to find. "mib=N" in the boot arguments is the size of its RAM; "end=N" what it does then: 0 it switches itself
+ * off, 1 it resets itself, 2 it hangs, and does not sleep, 3 it sleeps for ever. Under virt7 only: other loaders leave
+ * things about.
  */
 #include "tests/guests/lib/guest.h"
 #include "tests/guests/lib/param.h"
+
+enum end { GOES_OFF, RESETS, HANGS, SLEEPS };
 
 #define PATTERN UINT32_C(0x5ec2e700)
 
@@ -32,10 +35,16 @@ void guest_main(void)
 {
 	const struct range image = {(uint32_t)MACHINE_RAM_BASE + MACHINE_RAW_OFFSET, (uint32_t)__image_end};
 	const struct range tree = {boot_state.r2, (boot_state.r2 + fdt_be32(boot_state.r2 + 4) + 3U) & ~3U};
-	uint32_t end = (uint32_t)MACHINE_RAM_BASE + MIB(param("mib=", 8)), found;
+	uint32_t end = (uint32_t)MACHINE_RAM_BASE + MIB(param("mib=", 8)), how = param("end=", GOES_OFF), found;
 
 	found = look_and_fill((uint32_t)MACHINE_RAM_BASE, image.start);
 	found += look_and_fill(image.end, tree.start);
 	found += look_and_fill(tree.end, end);
 	report(tree.start > image.end && found == 0, "RAM up to 0x%08x is zero", (unsigned int)end);
+	if (how == RESETS)
+		psci_hvc(PSCI_SYSTEM_RESET, 0, 0, 0);
+	while (how == HANGS)
+		;
+	while (how == SLEEPS)
+		wfi();
 }

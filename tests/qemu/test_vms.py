@@ -11,7 +11,7 @@ import pytest
 
 from conftest import BUILD, CPUS
 from test_guests import check, image
-from test_shell import command, open_shell
+from test_shell import command, open_shell, power_off
 from test_smp import INITRAMFS, KERNEL, SOAK
 
 SLEEP, FAULT, SPIN, HYPERCALLS, MMIO, INTERRUPTS, PRINT, RUN_OFF, ALL_OFF, MAINTENANCE, RESET, SHARE, LATENCY, \
@@ -300,6 +300,55 @@ def test_freed_memory(virt7, mkbundle, page):
         run.expect_said(name, "summary: 1 passed, 0 failed")
     assert run.wait() == 0  # no other VM is left
     assert re.search(r"virt7: host: 128 MiB of RAM, 1[12]\d MiB free", run.output())
+
+
+# How a VM ends that has filled its RAM: what it does by itself, words of its own, the shell's lines, and how often it says that
+# it has found zeroes.
+WAYS_TO_END = {
+    "off": (0, "", (), 1), "reset": (1, "on-reset=restart,", ("vm stop -f dirty",), 3), "crash": (2, "watchdog-ms=500,on-crash=stop,", (), 1),
+    "restart": (2, "watchdog-ms=500,restart-limit=2,", (), 3), "stop": (3, "", ("vm stop -f dirty",), 1),
+    "destroy": (3, "", ("vm destroy -f dirty", "vm create dirty"), 1), "prefault": (0, "prefault,", (), 1),
+    "again": (3, "", ("vm reset -f dirty", "vm stop -f dirty"), 1),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_END)
+@pytest.mark.parametrize("smp", [1, 3])
+def test_no_trace(virt7, mkbundle, tmp_path, way, smp):
+    """Whatever ends a VM, nothing of it is in the RAM of the next ones: of another size, and of all that there is. A third VM's
+    disk of the host's is written and read meanwhile. With three CPUs the third one zeroes what is free, in between.
+    """
+    does, words, lines, times = WAYS_TO_END[way]
+    (tmp_path / "disk").write_bytes(bytes(1 << 20))
+    bundle = mkbundle(
+        f"name=load,memory=8M,kernel={BUILD}/guests/busmaster.bin,cpu-affinity=1,disk=host=/virtio_mmio@a003e00,bootargs=blk={0xa000000}",
+        f"name=dirty,memory=14M,autostart=no,cpu-affinity=1,{words}kernel={image('freed')},bootargs=mib=14 end={does}",
+        f"name=half,memory=10M,autostart=no,cpu-affinity=1,kernel={image('freed')},bootargs=mib=10",
+        f"name=all,memory=36M,autostart=no,cpu-affinity=2,kernel={image('freed')},bootargs=mib=36" if smp > 1 else
+        f"name=all,memory=36M,autostart=no,kernel={image('freed')},bootargs=mib=36")
+    run = virt7(bundle, "-global", "virtio-mmio.force-legacy=false", "-drive", f"if=none,id=d,format=raw,file={tmp_path}/disk",
+                "-device", "virtio-blk-device,drive=d", smp=smp, mem="64M")
+    run.expect_said("load", "busmaster: ready")
+    open_shell(run)
+    for round_ in range(1, 3):
+        run.send("vm start dirty\r\x04")
+        run.expect_said("dirty", "PASS: RAM up to", count=round_ * times)
+        open_shell(run)
+        for line in lines:
+            command(run, line)
+        for name in ("half", "all"):
+            while not re.search("^dirty +0 MiB", command(run, "mem"), re.M):
+                pass  # it gives its RAM back
+            run.send(f"vm start {name}\r\x04")
+            run.expect_said(name, "summary: 1 passed, 0 failed", count=round_)
+            open_shell(run)
+            while not re.search(f"^{name} +0 MiB", command(run, "mem"), re.M):
+                pass
+        if way == "destroy":
+            for line in ("vm destroy half", "vm create half"):
+                command(run, line)
+    power_off(run)
+    assert "FAIL" not in run.output()
 
 
 # Registers.

@@ -105,6 +105,23 @@ struct thread *hcr_take_abort(struct percpu *cpu)
 	return loaded[cpu->head.id];
 }
 
+/* Free RAM is to be zeroed in so many parts; so many have been; what happens in each. */
+static uint32_t parts_left, parts_done;
+static void (*on_part)(void);
+
+bool zero_step(void);
+bool zero_step(void)
+{
+	assert_int_equal(percpu[cpu_id()].rq_lock.held, 0);
+	if (!parts_left)
+		return false;
+	parts_left--;
+	parts_done++;
+	if (on_part)
+		on_part();
+	return true;
+}
+
 void hcr_set_wait_traps(struct thread *running)
 {
 	assert_ptr_equal(running, percpu[cpu_id()].thread);

@@ -30,6 +30,7 @@
 #include "hyp/vdev/device.h"
 #include "hyp/vm/assemble.h"
 #include "hyp/vm/leaveout.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/vm/watchdog.h"
@@ -38,6 +39,7 @@
 #include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/ram.h"
+#include "mm/zero.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
@@ -67,17 +69,41 @@ static bool refused(void)
 	return now.steps_left >= 0 && now.steps_left-- == 0;
 }
 
-uint64_t ram_take(uint64_t size, bool whole, pa_t *base)
+uint64_t ram_take_unused(uint64_t size, pa_t *base)
 {
 	uint64_t piece = MIN(size, RAM_FREE / (now.pieces ? now.pieces : 1U));
 
-	assert_false(whole);
 	piece = MIN(piece, RAM_FREE - now.ram);
 	if (piece == 0 || refused())
 		return 0;
 	*base = pa(0x80000000U + now.ram);
 	now.ram += piece;
 	return piece;
+}
+
+bool ram_begin_use(pa_t block)
+{
+	(void)block;
+	return false;
+}
+
+void ram_set_zero(pa_t block)
+{
+	assert_true(block.v > 0);
+}
+
+bool zero_will_stay(pa_t block)
+{
+	return block.v > 0;
+}
+
+bool zero_is_written(void)
+{
+	return true;
+}
+
+void guest_views_forget(void)
+{
 }
 
 bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t *base)

@@ -105,7 +105,10 @@ static void test_windows(void **state)
 	assert_ptr_equal(hyp_window_open(pa(0x80800000)), first);
 	assert_int_equal(*window_entry_of(first) & DESC_ADDR_MASK, 0x80800000);
 	hyp_window_close();
+	assert_true(hyp_window_shows(pa(0x9080000000)) || hyp_window_shows(pa(0x80600000)));
+	assert_false(hyp_window_shows(pa(0x80400000)));
 	hyp_window_close_at(HYP_WINDOW_VIEW);
+	assert_false(hyp_window_shows(pa(0x9080000000)) || hyp_window_shows(pa(0x80600000)));
 }
 
 /* One block over another, and over a table of pages, of which TLBs may have any. */
@@ -123,7 +126,10 @@ static void test_shown(void **state)
 	fake_machine.events = 0;
 	hyp_window_show(HYP_WINDOW_VIEW, pa(0x80600000));
 	assert_true(fake_find(SYSREG_tlbiallhis, 0) < fake_machine.events);
+	assert_true(hyp_window_shows(pa(0x9080000000)) || hyp_window_shows(pa(0x80600000)));
+	assert_false(hyp_window_shows(pa(0x80400000)));
 	hyp_window_close_at(HYP_WINDOW_VIEW);
+	assert_false(hyp_window_shows(pa(0x9080000000)) || hyp_window_shows(pa(0x80600000)));
 }
 
 static void test_pages(void **state)

@@ -316,6 +316,31 @@ static void test_abort_while_idle(void **state)
 	assert_runs(NULL);
 }
 
+static void wake_first(void)
+{
+	if (parts_done == 3)
+		assert_int_equal(sched_attach(&thread[0], BIT(0), false), 0);
+}
+
+/* A CPU without a vCPU zeroes RAM before it sleeps, and leaves that at once for one that comes; with one it sleeps. */
+static void test_zero_while_idle(void **state)
+{
+	(void)state;
+	parts_left = 5;
+	parts_done = 0;
+	on_part = wake_first;
+	idle();
+	assert_int_equal(parts_done, 3);
+	assert_runs(&thread[0]);
+	sched_block();
+	idle();
+	assert_int_equal(parts_done, 3);
+	on(1);
+	idle();
+	assert_int_equal(parts_done, 5);
+	on_part = NULL;
+}
+
 static void test_yield_alone(void **state)
 {
 	(void)state;
@@ -519,6 +544,7 @@ int main(void)
 		cmocka_unit_test_setup(test_round_robin, setup),
 		cmocka_unit_test_setup(test_priority, setup),
 		cmocka_unit_test_setup(test_abort_while_idle, setup),
+		cmocka_unit_test_setup(test_zero_while_idle, setup),
 		cmocka_unit_test_setup(test_yield_alone, setup),
 		cmocka_unit_test_setup(test_wake_pending, setup),
 		cmocka_unit_test_setup(test_wake_decides, setup),

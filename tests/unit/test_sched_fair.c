@@ -32,6 +32,7 @@
 #include "hyp/run/thread.h"
 #include "hyp/run/world.h"
 #include "hyp/vm/hcr.h"
+#include "mm/zero.h"
 
 #define CPUS      4U
 #define VCPUS     14U
@@ -131,6 +132,11 @@ void gic_send_sgi(uint32_t cpu, uint32_t sgi)
 {
 	assert_int_equal(sgi, GIC_SGI_KICK);
 	kicked |= BIT(cpu);
+}
+
+bool zero_step(void)
+{
+	return false;
 }
 
 bool irq_handle_one(void)

@@ -15,6 +15,7 @@
 
 #include "fake_log.h"
 #include "hyp/run/sched.h"
+#include "hyp/vm/guestmem.h"
 #include "hyp/vm/leaveout.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"
@@ -22,6 +23,7 @@
 #include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/ram.h"
+#include "mm/zero.h"
 
 #define BASE  UINT64_C(0x40000000)
 #define HOST  UINT64_C(0x80000000)
@@ -35,6 +37,9 @@ static uint32_t maps, parts, turns, left_out, prepared;
 static uint32_t aborts_in;    /* the part that aborts, from 1; 0: none does */
 static void (*on_turn)(void); /* what others do meanwhile */
 static struct bad_page bad_page;
+static bool zero, stays, lost,
+	dirty; /* the block: is known to be zero; can stay so; a write was lost; is to be scrubbed */
+static uint32_t uses, released;
 
 bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 {
@@ -130,10 +135,45 @@ void sched_preempt(void)
 		on_turn();
 }
 
-/* RAM as such is not taken nor given back here. */
-uint64_t ram_take(uint64_t size, bool low, pa_t *base)
+bool ram_begin_use(pa_t block)
 {
-	(void)size, (void)low, (void)base;
+	bool was = zero;
+
+	assert_int_equal(block.v, HOST);
+	assert_false(mapped);
+	zero = false;
+	uses++;
+	return was;
+}
+
+void ram_set_zero(pa_t block)
+{
+	assert_int_equal(block.v, HOST);
+	assert_false(window_open);
+	zero = true;
+}
+
+/* Before the first byte is written. */
+bool zero_will_stay(pa_t block)
+{
+	assert_int_equal(block.v, HOST);
+	assert_int_equal(parts, 0);
+	return stays;
+}
+
+bool zero_is_written(void)
+{
+	return !lost || parts != 3;
+}
+
+void guest_views_forget(void)
+{
+	assert_int_equal(parts, 0);
+}
+
+uint64_t ram_take_unused(uint64_t size, pa_t *base)
+{
+	(void)size, (void)base;
 	return 0;
 }
 
@@ -145,8 +185,9 @@ bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t
 
 void ram_release(pa_t base, uint64_t size)
 {
-	(void)base, (void)size;
-	fail();
+	assert_int_equal(base.v, HOST);
+	assert_int_equal(size, BLOCK_SIZE);
+	released++;
 }
 
 uint64_t ram_available(void)
@@ -162,14 +203,18 @@ int s2_reserve(struct s2 *s2, ipa_t at, uint64_t size)
 
 bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to)
 {
-	(void)s2, (void)at, (void)to;
-	return false;
+	(void)s2;
+	if (!dirty || at->v > BASE)
+		return false;
+	*at = ipa(BASE);
+	*to = pa(HOST);
+	return true;
 }
 
 void s2_forget(struct s2 *s2)
 {
 	(void)s2;
-	fail();
+	assert_true(!dirty || parts == PARTS);
 }
 
 size_t page_available(void)
@@ -180,7 +225,6 @@ size_t page_available(void)
 void badpage_give_back(pa_t base, uint64_t size)
 {
 	(void)base, (void)size;
-	fail();
 }
 
 int badpage_replace(struct bad_page *bad)
@@ -197,7 +241,9 @@ static int begin(void **state)
 	vm.extent_count = 1;
 	vm.extent[0] = (struct vm_extent){.ipa = BASE, .pa = HOST, .size = BLOCK_SIZE};
 	memset(ram, 0x5a, sizeof(ram));
-	mapped = hole = window_open = false;
+	mapped = hole = window_open = zero = lost = dirty = false;
+	stays = true;
+	uses = released = 0;
 	maps = parts = turns = left_out = prepared = aborts_in = 0;
 	on_turn = NULL;
 	return 0;
@@ -269,13 +315,63 @@ static void test_bad_late(void **state)
 	assert_int_equal(left_out, 0);
 }
 
+/* What is zero is mapped as it is, once; nobody writes to it before ram_begin_use() has said so. */
+static void test_zeroed_before(void **state)
+{
+	memset(ram, 0, sizeof(ram));
+	zero = true;
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE)), 0);
+	assert_int_equal(parts + turns, 0);
+	assert_int_equal(maps, 1);
+	assert_int_equal(uses, 1);
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE)), 0);
+	assert_int_equal(vm_touch(&vm, ipa(BASE)), 0);
+	assert_int_equal(uses, 1);
+	begin(state);
+	memset(ram, 0, sizeof(ram));
+	zero = true;
+	assert_int_equal(vm_touch(&vm, ipa(BASE)), 0);
+	assert_int_equal(uses + maps, 2);
+	begin(state); /* it was not: vm_touch() zeroes all of it at once */
+	assert_int_equal(vm_touch(&vm, ipa(BASE)), 0);
+	assert_int_equal(uses + maps, 2);
+	begin(state); /* a page is bad: others stand in, which are not zero */
+	zero = hole = true;
+	assert_int_equal(vm_touch_in_turns(&vm, ipa(BASE)), 0);
+	assert_int_equal(prepared, 1);
+	assert_int_equal(ram[0], 0);
+}
+
+static void give(bool expected)
+{
+	dirty = true;
+	vm_give_ram(&vm);
+	assert_int_equal(parts, PARTS);
+	assert_int_equal(released, 1);
+	assert_int_equal(zero, expected);
+}
+
+/* The end of a VM leaves its blocks zero, and they are known to be so unless something speaks against it. */
+static void test_end(void **state)
+{
+	give(true);
+	begin(state);
+	stays = false;
+	give(false);
+	begin(state);
+	aborts_in = 16;
+	give(false);
+	begin(state);
+	lost = true;
+	give(false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_in_turns, begin),
-		cmocka_unit_test_setup(test_who_is_first, begin),
-		cmocka_unit_test_setup(test_aborts, begin),
-		cmocka_unit_test_setup(test_bad_late, begin),
+		cmocka_unit_test_setup(test_in_turns, begin),      cmocka_unit_test_setup(test_who_is_first, begin),
+		cmocka_unit_test_setup(test_aborts, begin),        cmocka_unit_test_setup(test_bad_late, begin),
+		cmocka_unit_test_setup(test_zeroed_before, begin), cmocka_unit_test_setup(test_end, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,8 @@ test_uplink_SRCS   := hyp/host/hostdev.c hyp/host/hostclaim.c hyp/host/devtree.c
 test_virtio_net_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_offload_SRCS := $(test_virtio_net_SRCS)
 test_page_SRCS     := mm/page.c $(FAKE)/fake_machine.c
-test_ram_SRCS      := mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+# includes mm/ram.c
+test_ram_SRCS      := $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_badpage_SRCS  := mm/badpage.c mm/page.c mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_memerr_SRCS   := hyp/vm/memerr.c hyp/vm/leaveout.c mm/badpage.c mm/page.c mm/ram.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_memfound_SRCS := hyp/vm/memfound.c $(FAKE)/fake_machine.c
@@ -94,6 +95,7 @@ test_crash_SRCS    := hyp/vm/crash.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/f
 test_vmctl_SRCS    := hyp/vm/vmctl.c psci/vcpu.c hyp/vm/crash.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_silence_SRCS  := hyp/vm/silence.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_watchdog_SRCS := hyp/vm/watchdog.c $(FAKE)/fake_machine.c
+test_zero_SRCS     := mm/zero.c $(FAKE)/fake_machine.c
 test_vm_SRCS       := hyp/vm/vm.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_console_SRCS  := $(addprefix hyp/console/,console.c output.c own.c mux.c plaintext.c) $(FAKE)/fake_machine.c
 test_plaintext_SRCS := hyp/console/plaintext.c
