@@ -62,7 +62,7 @@ void hyp_window_close_at(enum hyp_window window);
  */
 uint8_t *hyp_window_show(enum hyp_window window, pa_t address);
 
-/* Whether a window of any CPU's shows the 2 MiB block, which nobody opens one onto meanwhile. */
+/* Whether a window of any CPU's shows the 2 MiB block, onto which no CPU opens one meanwhile. */
 bool hyp_window_shows(pa_t block);
 
 static inline uint8_t *hyp_window_open(pa_t address)

@@ -114,7 +114,7 @@ static void note_bank(uint64_t base, uint64_t size)
 
 /*
  * The block's number, and how many have the next ones; 0: it has no flags. Blocks that lie in no bank as a whole have a
- * number, too, which nobody asks for.
+ * number, too, for which no caller asks.
  */
 static uint32_t number_of(uint64_t block, uint32_t *number)
 {
