@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Zeroing of the host's free RAM before somebody wants it (mm/ram.h has the flags), by CPUs that have nothing else to
+ * Zeroing of the host's free RAM before a VM touches it (mm/ram.h has the flags), by CPUs that have nothing else to
  * do: the idle loop's last choice before it sleeps.
  */
 #ifndef MM_ZERO_H
