@@ -44,7 +44,7 @@ void ram_account(uint64_t *use);
  */
 uint64_t ram_take(uint64_t size, bool low, pa_t *base);
 
-/* ram_take() for a VM's RAM: nobody uses the blocks yet. Each is used from its first touch on: ram_begin_use(). */
+/* ram_take() for a VM's RAM: the blocks are unused yet. Each is used from its first touch on: ram_begin_use(). */
 uint64_t ram_take_unused(uint64_t size, pa_t *base);
 
 /*
@@ -57,14 +57,14 @@ bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t
 void ram_release(pa_t base, uint64_t size);
 
 /*
- * Each 2 MiB block has two flags. "Unused": nobody can write to it, and nobody misses what is in it: it is free, or a
- * VM's that has not touched it. "Zero": all of it is zero, in the memory itself (at the point of coherency), with no
- * line of it in a cache. CPUs that have nothing else to do zero what is unused (mm/zero.h). Who is about to show a
- * block to somebody, or to write to it, says so: ram_begin_use() takes both flags back, and tells whether it was zero;
- * it waits for a CPU that is at work there. ram_take() does that for all that it gives, ram_release() makes blocks
- * unused.
+ * Each 2 MiB block has two flags. "Unused": no guest or device can write to it, and what is in it is not wanted: it is
+ * free, or a VM's that has not touched it. "Zero": all of it is zero, in the memory itself (at the point of coherency),
+ * with no line of it in a cache. CPUs that have nothing else to do zero what is unused (mm/zero.h). Who is about to
+ * show a block to a guest or device, or to write to it, says so: ram_begin_use() takes both flags back, and tells
+ * whether it was zero; it waits for a CPU that is at work there. ram_take() does that for all that it gives,
+ * ram_release() makes blocks unused.
  *
- * ram_set_zero(): its owner has zeroed it, and nobody can write to it any more.
+ * ram_set_zero(): its owner has zeroed it, and can write to it no more.
  * ram_track_use(): at boot, once; `flags` has ram_flag_bytes() bytes, zero. Without it blocks have no flags.
  */
 size_t ram_flag_bytes(void);

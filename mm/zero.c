@@ -4,7 +4,7 @@
  * own are off (DDI 0406C A3.5.7). So the zeroes have to be in the memory itself, and no line of the block in a cache: a
  * clean one would be hit when the guest turns its caches on, and hide what it has written. cache_scrub() cleans and
  * invalidates each line behind its store, to the point of coherency, as it does for a block that is touched at once.
- * From then on a line could only come back by a mapping that is cacheable and valid (B2.2.2): nobody has one. The VM's
+ * From then on a line could only come back by a mapping that is cacheable and valid (B2.2.2): there is none. The VM's
  * stage 2 is gone, or has never been; HYP's own are windows, which are closed, with the TLBs (B3.10.1). One that
  * another CPU has left open since the block was its last owner's (hyp_window_show()) goes with that CPU's next use:
  * until then the block gets no flag.

@@ -92,6 +92,8 @@ void monitor_set_actlr(uint32_t bits) { }
 void cache_init(void) { note("cache "); }
 uint32_t probe_hstr(void) { note("hstr "); return 0x200; }
 uint32_t pmu_init_cpu(void) { return 6; }
+void pmu_clock_begin(struct pmu_clock *clock) { note("clock "); clock->cycles = 1234567; }
+uint32_t pmu_clock_end(const struct pmu_clock *clock) { note("clocked "); return clock->cycles; }
 void irq_register(uint32_t id, irq_fn fn, void *arg) { assert_ptr_equal(fn, maintenance_irq); note("irq "); }
 void vgic_init_cpu(void) { note("vgic "); }
 void vgic_flush(struct vcpu *vcpu) { note("flush "); }
@@ -152,7 +154,9 @@ static void test_init(void **state)
 	assert_int_equal(percpu[0].mpidr, 0x100); /* the affinity */
 	assert_int_equal(percpu[0].midr, 0x410fc075);
 	assert_int_equal(percpu[0].timer_hz, HZ);
-	assert_string_equal(history, "hvbar errata cache hstr irq vgic views timer heartbeat vtimer sched ");
+	assert_int_equal(percpu[0].clock_khz, 1234567);
+	assert_string_equal(history,
+			    "hvbar errata cache hstr clock irq vgic views timer heartbeat vtimer clocked sched ");
 	assert_int_equal(percpu[0].hstr, 0x200 | HSTR_TTEE);
 	assert_int_equal(fake_machine.reg[SYSREG_hstr], 0x200 | HSTR_TTEE);
 	assert_int_equal(fake_machine.reg[SYSREG_hcr], 0);
