@@ -251,7 +251,8 @@ def check_packed(vm, data, image):
 def free_banks(vm):
     """The banks of the VM's flash that have no image, and so room for a kernel that is linked for flash."""
     flash = flash_of(vm)
-    return [bank for bank, name in enumerate(("code", "vars")) if flash and name not in flash.properties]
+    taken = flash and {"code": "code" in flash.properties, "vars": "vars" in flash.properties or "vars-host" in flash.properties}
+    return [bank for bank, name in enumerate(("code", "vars")) if flash and not taken[name]]
 
 
 def check_placement(vm, images):
@@ -360,6 +361,12 @@ def check_flash(where, blob, root, vm, node):
         raise Refusal(f"{where}: {WORDS['FLASH_TWICE']}")
     if "code" not in node.properties and "kernel" not in vm.properties:
         raise Refusal(f"{where}: {WORDS['FLASH_NO_CODE']}")
+    host, partition, sectors = (name in node.properties for name in ("vars-host", "vars-partition", "vars-range"))
+    wrong = ("FLASH_NO_HOST" if (partition or sectors) and not host else
+             "FLASH_HOST" if host and "vars" in node.properties else
+             "FLASH_PARTS" if partition and sectors else None)
+    if wrong:
+        raise Refusal(f"{where}: {WORDS[wrong]}")
     for name in ("code", "vars"):
         if name in node.properties:
             data, image = check_image(blob, root, vm.name, node.name, as_text(node.properties[name]))

@@ -54,10 +54,22 @@ def split_flash(text):
     return next((pair for pair in splits if all(not name or Path(name).exists() for name in pair)), splits[0])
 
 
+def split_host_flash(text):
+    """(CODE, lines) of CODE:host=PATH[:PARTITION], variables on a disk of the host's; lines are empty without."""
+    code, found, place = text.partition(":host=")
+    if not found:
+        return text, []
+    match = re.fullmatch(r"([^:\"\\]+)(?::(\d+))?", place)
+    if not match:
+        raise Error(f"flash={text}: expects CODE:host=PATH or CODE:host=PATH:PARTITION")
+    path, partition = match.groups()
+    return code, [f'vars-host = "{path}";', *([f"vars-partition = <{int(partition)}>;"] if partition else [])]
+
+
 def flash_lines(text, add_flash):
     """The properties of the node of a VM's flash."""
-    lines = []
-    for name, file in zip(("code", "vars"), split_flash(text or "")):
+    text, lines = split_host_flash(text or "")
+    for name, file in zip(("code", "vars"), split_flash(text)):
         if not file:
             continue
         image, fill = add_flash(file)

@@ -350,12 +350,12 @@ static int fill_in(struct flash_bank *bank, const uint8_t *image, uint32_t size)
 	return ret;
 }
 
-int flash_bank_make(struct flash_bank *bank, const uint8_t *image, uint32_t size, uint8_t fill)
+int flash_bank_make(struct flash_bank *bank, const uint8_t *image, uint32_t size, uint32_t room, uint8_t fill)
 {
 	int ret = make_blank(bank, fill);
 
 	if (!ret)
-		ret = flash_take_ram(bank, align_up(MAX(size, 1U), BLOCK_SIZE));
+		ret = flash_take_ram(bank, align_up(MAX(MAX(size, room), 1U), BLOCK_SIZE));
 	if (!ret)
 		ret = fill_in(bank, image, size);
 	if (ret)

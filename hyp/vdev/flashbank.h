@@ -41,10 +41,11 @@ struct flash_bank {
 
 /*
  * `bank` is zero but for vm, base, read_only and exec. It holds `size` bytes of `image` (NULL: none) and `fill` behind
- * them, and has room in RAM for these and at least 2 MiB. May let others have the CPU. 0; -ENOMEM: the heap is empty;
- * -ENOSPC: the host has not so much RAM free; -EIO: that does not answer. After an error nothing is left.
+ * them, and has room in RAM for these, for `room` bytes, and at least 2 MiB. May let others have the CPU. 0; -ENOMEM:
+ * the heap is empty; -ENOSPC: the host has not so much RAM free; -EIO: that does not answer. After an error nothing is
+ * left.
  */
-int flash_bank_make(struct flash_bank *bank, const uint8_t *image, uint32_t size, uint8_t fill);
+int flash_bank_make(struct flash_bank *bank, const uint8_t *image, uint32_t size, uint32_t room, uint8_t fill);
 void flash_bank_free(struct flash_bank *bank);
 
 /* Show the 2 MiB around `offset` to the guest, or nothing any more. -ENOMEM: the heap is empty. */

@@ -2,7 +2,8 @@
 /*
  * CFI flash as QEMU's virt board has it: bank 0 for code, which no command changes where an image is in it, bank 1 for
  * variables. A bank that is read as an array is memory to the guest (hyp/vdev/flashbank.h); it is taken away with the
- * first command and comes back with the first read behind the last. What is written stays until the VM is destroyed.
+ * first command and comes back with the first read behind the last. What is written stays until the VM is destroyed, or
+ * on a disk of the host's (hyp/vdev/flashkeep.h).
  */
 #include <errno.h>
 #include <stddef.h>
@@ -18,7 +19,9 @@
 #include "hyp/run/sched.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vdev/flashbank.h"
+#include "hyp/vdev/flashkeep.h"
 #include "hyp/vdev/vflash.h"
+#include "hyp/virtio/partition.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
 
@@ -34,8 +37,9 @@ struct flash_part {
 struct vflash {
 	struct device device;
 	struct spinlock lock;
-	bool full_said;
+	bool full_said, lost_said;
 	struct flash_part part[FLASH_BANKS];
+	struct flash_keep keep;      /* of the variables */
 	struct cfi cfi[FLASH_BANKS]; /* saved, from here on */
 };
 
@@ -56,15 +60,39 @@ static void say_flash_full(struct vflash *flash)
 	flash->full_said = true;
 }
 
+/* What of the bank is on a disk of the host's; NULL: nothing. */
+static struct flash_keep *keep_of(const struct flash_part *part)
+{
+	struct vflash *flash = part->flash;
+
+	return part == &flash->part[FLASH_VARS] && flash->keep.disk ? &flash->keep : NULL;
+}
+
+static bool is_locked(const struct flash_part *part, uint32_t offset)
+{
+	const struct flash_keep *keep = keep_of(part);
+
+	return part->bank.read_only || (keep && offset >= keep->size);
+}
+
+static void mark_changed(const struct flash_part *part, uint32_t offset, uint32_t len)
+{
+	struct flash_keep *keep = keep_of(part);
+
+	if (keep)
+		flash_keep_mark(keep, offset, len);
+}
+
 /* A command's bytes end at the end of its buffer, which is a page. */
 static uint32_t program_flash(void *p, uint32_t offset, const uint64_t *data, uint32_t len)
 {
 	struct flash_part *part = p;
 	int ret;
 
-	if (part->bank.read_only)
+	if (is_locked(part, offset))
 		return CFI_WRITE_BAD | CFI_LOCKED;
 	ret = flash_bank_clear(&part->bank, offset, data, len);
+	mark_changed(part, offset, len);
 	if (ret == -ENOSPC)
 		say_flash_full(part->flash);
 	return ret ? CFI_WRITE_BAD : 0;
@@ -74,9 +102,10 @@ static uint32_t erase_sector(void *p, uint32_t sector)
 {
 	struct flash_part *part = p;
 
-	if (part->bank.read_only)
+	if (is_locked(part, sector))
 		return CFI_ERASE_BAD | CFI_LOCKED;
 	flash_bank_erase(&part->bank, sector);
+	mark_changed(part, sector, CFI_SECTOR);
 	return 0;
 }
 
@@ -100,14 +129,43 @@ static uint64_t flash_read(struct vcpu *vcpu, void *p, uint32_t offset, uint32_t
 	return size == sizeof(value) ? value : value & (BIT(8U * size) - 1U);
 }
 
+/* Once until the VM's reset. */
+static void say_flash_lost(struct vflash *flash)
+{
+	const char *vm = flash->device.vm->config.name;
+
+	if (!flash->lost_said && log_ratelimit(&flash->device.vm->log_budget))
+		log_warn("vm %s: /vms/%s/%.40s: host \"%s\": it does not take what has changed: writes fail until it "
+			 "does",
+			 vm, vm, flash->device.name, flash->keep.path);
+	flash->lost_said = true;
+}
+
+/* Behind a command, which has failed if this does: the status says so, until it is cleared. */
+static void save_vars(struct vflash *flash)
+{
+	struct flash_part *part = &flash->part[FLASH_VARS];
+
+	if (!flash_keep_save(&flash->keep, &part->bank, &flash->lock))
+		return;
+	spin_lock(&flash->lock);
+	cfi_of(part)->status |= CFI_WRITE_BAD;
+	say_flash_lost(flash);
+	spin_unlock(&flash->lock);
+}
+
 static bool flash_write(struct vcpu *vcpu, void *p, uint32_t offset, uint32_t value, uint32_t size)
 {
 	struct flash_part *part = p;
+	bool lacks;
 
 	spin_lock(&part->flash->lock);
 	flash_bank_hide(&part->bank);
 	cfi_write(cfi_of(part), &memory, part, offset, value, size);
+	lacks = flash_keep_lacks(&part->flash->keep);
 	spin_unlock(&part->flash->lock);
+	if (unlikely(lacks))
+		save_vars(part->flash);
 	return true;
 }
 
@@ -139,11 +197,17 @@ static int refuse_flash(const struct vflash *flash, const char *property, const 
 
 static const char *check_flash_config(const struct vflash *flash)
 {
+	const struct flash_keep *keep = &flash->keep;
+
 	if (flash->device.number)
 		return WORDS_FLASH_TWICE;
 	if (!flash->part[FLASH_CODE].image && !flash->device.vm->config.kernel.name)
 		return WORDS_FLASH_NO_CODE;
-	return NULL;
+	if (!keep->path)
+		return keep->partition > 0 || keep->claim.count > 0 ? WORDS_FLASH_NO_HOST : NULL;
+	if (flash->part[FLASH_VARS].image)
+		return WORDS_FLASH_HOST;
+	return keep->partition > 0 && keep->claim.count > 0 ? WORDS_FLASH_PARTS : NULL;
 }
 
 static int open_flash_image(const struct vflash *flash, uint32_t n, struct bundle_image *image)
@@ -161,6 +225,13 @@ static int open_flash_image(const struct vflash *flash, uint32_t n, struct bundl
 	return image->size > CFI_BANK_SIZE ? refuse_flash(flash, names[n], WORDS_FLASH_LARGE) : 0;
 }
 
+static uint32_t keep_size(const struct flash_part *part)
+{
+	const struct flash_keep *keep = keep_of(part);
+
+	return keep ? keep->size : 0;
+}
+
 static int make_bank(struct vflash *flash, uint32_t n)
 {
 	struct flash_part *part = &flash->part[n];
@@ -169,12 +240,11 @@ static int make_bank(struct vflash *flash, uint32_t n)
 
 	if (ret)
 		return ret;
-	part->flash = flash;
 	part->bank.vm = flash->device.vm;
 	part->bank.base = ipa(MACHINE_FLASH_BASE + n * CFI_BANK_SIZE);
 	part->bank.read_only = n == FLASH_CODE && image.data;
 	part->bank.exec = n == FLASH_CODE;
-	ret = flash_bank_make(&part->bank, image.data, (uint32_t)image.size, (uint8_t)part->fill);
+	ret = flash_bank_make(&part->bank, image.data, (uint32_t)image.size, keep_size(part), (uint8_t)part->fill);
 	if (ret == -ENOSPC)
 		return refuse_flash(flash, NULL, "the host has not so much RAM free; give the host more memory");
 	if (ret == -EIO)
@@ -193,6 +263,70 @@ static int add_regions(struct vflash *flash)
 	return ret;
 }
 
+static int refuse_keep(const struct vflash *flash, const char *wrong, const struct hostdisk_claim *other)
+{
+	const char *vm = flash->device.vm->config.name;
+
+	if (other)
+		log_err("vm %s: /vms/%s/%.40s: vars-host \"%s\": " WORDS_DISK_TAKEN, vm, vm, flash->device.name,
+			flash->keep.path, other->vm, other->device);
+	else
+		log_err("vm %s: /vms/%s/%.40s: vars-host \"%s\": %s", vm, vm, flash->device.name, flash->keep.path,
+			wrong);
+	return -EINVAL;
+}
+
+/* What is not on the disk is as erased there, too. */
+static int open_keep(struct vflash *flash)
+{
+	struct flash_keep *keep = &flash->keep;
+	const struct hostdisk_claim *other;
+	const char *wrong;
+
+	if (!keep->path)
+		return 0;
+	keep->claim.vm = flash->device.vm->config.name;
+	keep->claim.device = flash->device.name;
+	wrong = flash_keep_open(keep, &other);
+	if (wrong) {
+		keep->disk = NULL;
+		return refuse_keep(flash, wrong, other);
+	}
+	flash->part[FLASH_VARS].fill = 0xff;
+	return 0;
+}
+
+static void close_keep(struct vflash *flash)
+{
+	if (flash->keep.disk)
+		flash_keep_close(&flash->keep);
+}
+
+static int load_keep(struct vflash *flash)
+{
+	int ret = flash->keep.disk ? flash_keep_load(&flash->keep, &flash->part[FLASH_VARS].bank) : 0;
+
+	return ret ? refuse_keep(flash, "the disk cannot be read", NULL) : 0;
+}
+
+static int make_banks(struct vflash *flash)
+{
+	int ret = make_bank(flash, FLASH_CODE);
+
+	if (ret)
+		return ret;
+	ret = make_bank(flash, FLASH_VARS);
+	if (ret)
+		flash_bank_free(&flash->part[FLASH_CODE].bank);
+	return ret;
+}
+
+static void free_banks(struct vflash *flash)
+{
+	for (uint32_t n = 0; n < FLASH_BANKS; n++)
+		flash_bank_free(&flash->part[n].bank);
+}
+
 static int flash_create(struct device *device)
 {
 	struct vflash *flash = flash_of(device);
@@ -201,20 +335,25 @@ static int flash_create(struct device *device)
 
 	if (wrong)
 		return refuse_flash(flash, NULL, wrong);
-	ret = make_bank(flash, FLASH_CODE);
+	for (uint32_t n = 0; n < FLASH_BANKS; n++)
+		flash->part[n].flash = flash;
+	ret = open_keep(flash);
 	if (ret)
 		return ret;
-	ret = make_bank(flash, FLASH_VARS);
+	ret = make_banks(flash);
 	if (ret)
-		goto out_code;
+		goto out_keep;
+	ret = load_keep(flash);
+	if (ret)
+		goto out_banks;
 	ret = add_regions(flash);
 	if (ret)
-		goto out_vars;
+		goto out_banks;
 	return 0;
-out_vars:
-	flash_bank_free(&flash->part[FLASH_VARS].bank);
-out_code:
-	flash_bank_free(&flash->part[FLASH_CODE].bank);
+out_banks:
+	free_banks(flash);
+out_keep:
+	close_keep(flash);
 	return ret;
 }
 
@@ -224,7 +363,7 @@ static void flash_reset(struct device *device)
 	struct vflash *flash = flash_of(device);
 
 	memset(flash->cfi, 0, sizeof(flash->cfi));
-	flash->full_said = false;
+	flash->full_said = flash->lost_said = false;
 }
 
 static void flash_restore(struct device *device)
@@ -255,7 +394,7 @@ static bool is_in_bank(uint32_t n, uint64_t at, uint64_t size)
 static bool flash_holds(const struct device *device, uint64_t at, uint64_t size)
 {
 	for (uint32_t n = 0; n < FLASH_BANKS; n++)
-		if (!flash_of(device)->part[n].image && is_in_bank(n, at, size))
+		if (!flash_of(device)->part[n].image && !keep_of(&flash_of(device)->part[n]) && is_in_bank(n, at, size))
 			return true;
 	return false;
 }
@@ -323,8 +462,8 @@ static void flash_show_ram(const struct device *device, void (*print)(const char
 
 static void flash_destroy(struct device *device)
 {
-	for (uint32_t n = 0; n < FLASH_BANKS; n++)
-		flash_bank_free(&flash_of(device)->part[n].bank);
+	free_banks(flash_of(device));
+	close_keep(flash_of(device));
 }
 
 struct device *vflash_find(const struct vm *vm)
@@ -357,6 +496,11 @@ int vflash_same(struct device *device, uint32_t offset)
 uint8_t vflash_fill(const struct device *device)
 {
 	return (uint8_t)flash_of(device)->part[FLASH_VARS].fill;
+}
+
+static const char *flash_parse_range(struct device *device, const struct bundle *bundle, int node, const char *name)
+{
+	return partition_parse_range(bundle->fdt, node, name, &flash_of(device)->keep.claim);
 }
 
 #define NODE(compatible)

@@ -17,6 +17,7 @@
 #include "hyp/load/property.h"
 #include "hyp/load/unpack.h"
 #include "hyp/load/words.h"
+#include "hyp/virtio/partition.h"
 #include "hyp/virtio/vblk.h"
 #include "hyp/vm/vm.h"
 
@@ -474,19 +475,9 @@ static void blk_show_ram(const struct device *device, void (*print)(const char *
 		      (unsigned)(disk->piece[i].size >> 20));
 }
 
-/* <FIRST COUNT>, of one cell or of two each. */
 static const char *blk_parse_range(struct device *device, const struct bundle *bundle, int node, const char *name)
 {
-	struct hostdisk_claim *claim = &vblk_of(virtio_of(device))->claim;
-	int len;
-	const uint8_t *cells = fdt_getprop(bundle->fdt, node, name, &len);
-	uint32_t each = (uint32_t)len / 2U;
-
-	if (each != 4U && each != 8U)
-		return WORDS_DISK_RANGE;
-	claim->first = each == 4U ? fdt32_ld((const void *)cells) : fdt64_ld((const void *)cells);
-	claim->count = each == 4U ? fdt32_ld((const void *)(cells + each)) : fdt64_ld((const void *)(cells + each));
-	return claim->count > 0 ? NULL : WORDS_DISK_RANGE;
+	return partition_parse_range(bundle->fdt, node, name, &vblk_of(virtio_of(device))->claim);
 }
 
 #define NODE(compatible)

@@ -112,21 +112,6 @@ static void wake_blk(struct hostdisk_user *user)
 	virtio_wake(&container_of(user, struct vblk, user)->virtio, 0);
 }
 
-/* Of the disk, or of the partition, or of the range. NULL, or what is wrong. */
-static const char *find_sectors(struct vblk *b)
-{
-	struct hostdisk_claim *claim = &b->claim;
-	uint64_t sectors = hostdisk_sectors(b->host);
-
-	if (hostdisk_is_read_only(b->host) && !b->read_only)
-		return WORDS_DISK_RO;
-	if (b->partition > 0)
-		return partition_find(b->host, b->partition, &claim->first, &claim->count);
-	if (claim->count == 0)
-		claim->count = sectors;
-	return claim->first < sectors && claim->count <= sectors - claim->first ? NULL : WORDS_DISK_BEYOND;
-}
-
 static int refuse_host(const struct vblk *b, const char *why)
 {
 	const char *vm = b->virtio.device.vm->config.name;
@@ -150,8 +135,10 @@ int vblk_open_host(struct vblk *b)
 	const struct hostdisk_claim *other;
 	const char *wrong = hostdisk_open(b->host_path, &b->host);
 
+	if (!wrong && hostdisk_is_read_only(b->host) && !b->read_only)
+		wrong = WORDS_DISK_RO;
 	if (!wrong)
-		wrong = find_sectors(b);
+		wrong = partition_place(b->host, b->partition, &b->claim);
 	if (wrong)
 		return refuse_host(b, wrong);
 	b->user.wake = wake_blk;

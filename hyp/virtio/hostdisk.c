@@ -355,21 +355,36 @@ static bool request_has_ended(struct hostdisk *disk, const struct hostdisk_user 
 	return hostdisk_ended(disk, user, failed);
 }
 
-static int read_now(struct hostdisk *disk, struct hostdisk_user *user, uint64_t sector, uint8_t *to)
+/* What is to be done at once. */
+struct hurry {
+	enum diskdev_type type;
+	uint64_t sector;
+	void *data;
+	uint32_t len, seconds;
+};
+
+static void begin_now(struct hostdisk *disk, struct hostdisk_user *user, const struct hurry *hurry, uint8_t *slot)
 {
-	uint64_t until = timer_now() + SYNC_S * (uint64_t)timer_hz();
-	bool failed, begun = false;
-	const uint8_t *data = NULL;
+	if (hurry->type == DISKDEV_WRITE)
+		memcpy(slot, hurry->data, hurry->len);
+	hostdisk_begin(disk, user, hurry->type, hurry->sector, hurry->len);
+}
+
+static int move_now(struct hostdisk *disk, struct hostdisk_user *user, const struct hurry *hurry)
+{
+	uint64_t until = timer_now() + hurry->seconds * (uint64_t)timer_hz();
+	uint8_t *slot = NULL;
+	bool failed;
 
 	do {
-		if (!data)
-			data = hostdisk_take(disk, user);
-		if (data && !begun) {
-			hostdisk_begin(disk, user, DISKDEV_READ, sector, DISKDEV_SECTOR);
-			begun = true;
+		if (!slot) {
+			slot = hostdisk_take(disk, user);
+			if (slot)
+				begin_now(disk, user, hurry, slot);
 		}
 		if (request_has_ended(disk, user, &failed)) {
-			memcpy(to, data, DISKDEV_SECTOR);
+			if (hurry->type == DISKDEV_READ)
+				memcpy(hurry->data, slot, hurry->len);
 			return failed ? -EIO : 0;
 		}
 		sched_preempt();
@@ -377,13 +392,24 @@ static int read_now(struct hostdisk *disk, struct hostdisk_user *user, uint64_t 
 	return -ETIMEDOUT;
 }
 
-int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to)
+static int hurry_disk(struct hostdisk *disk, const struct hostdisk_claim *claim, const struct hurry *hurry)
 {
-	struct hostdisk_user user = {.wake = wake_none};
-	int ret = read_now(disk, &user, sector, to);
+	struct hostdisk_user user = {.wake = wake_none, .claim = claim};
+	int ret = move_now(disk, &user, hurry);
 
 	hostdisk_give(disk, &user);
 	return ret;
+}
+
+int hostdisk_move(struct hostdisk *disk, const struct hostdisk_claim *claim, enum diskdev_type type, uint64_t sector,
+		  void *data, uint32_t len)
+{
+	return hurry_disk(disk, claim, &(struct hurry){type, sector, data, len, HOSTDISK_WAIT_S});
+}
+
+int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to)
+{
+	return hurry_disk(disk, NULL, &(struct hurry){DISKDEV_READ, sector, to, DISKDEV_SECTOR, SYNC_S});
 }
 
 uint64_t hostdisk_sectors(const struct hostdisk *disk)

@@ -73,7 +73,16 @@ void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user);
 /* Has the request ended? *failed: in vain. */
 bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed);
 
-/* One sector, at once. 0; -EIO; -ETIMEDOUT after a second. On the boot CPU, for those who find out what is on it. */
+/*
+ * A request, and wait until it has ended, while others may have the CPU (sched_preempt()), for HOSTDISK_WAIT_S at most.
+ * Its data is `len` bytes at `data`, DISKDEV_BYTES at most. Those of one `claim` (struct hostdisk_user) are one at a
+ * time. 0; -EIO; -ETIMEDOUT, and its end is told no more.
+ */
+#define HOSTDISK_WAIT_S 5U
+int hostdisk_move(struct hostdisk *disk, const struct hostdisk_claim *claim, enum diskdev_type type, uint64_t sector,
+		  void *data, uint32_t len);
+
+/* One sector, read so, but for a second at most. On the boot CPU, for those who find out what is on it. */
 int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to);
 
 #endif

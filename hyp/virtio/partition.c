@@ -4,9 +4,11 @@
 
 #include <string.h>
 
+#include <libfdt.h>
 #include <zlib.h>
 
 #include "hyp/lib/bits.h"
+#include "hyp/load/words.h"
 
 #define UNREADABLE "the disk cannot be read"
 #define NO_TABLE   "the disk has no partitions"
@@ -168,4 +170,28 @@ const char *partition_find(struct hostdisk *disk, uint32_t number, uint64_t *fir
 	return *count > 0 && *first < hostdisk_sectors(disk) && *count <= hostdisk_sectors(disk) - *first
 		       ? NULL
 		       : "the partition reaches beyond the disk's end";
+}
+
+const char *partition_place(struct hostdisk *disk, uint32_t number, struct hostdisk_claim *claim)
+{
+	uint64_t sectors = hostdisk_sectors(disk);
+
+	if (number > 0)
+		return partition_find(disk, number, &claim->first, &claim->count);
+	if (claim->count == 0)
+		claim->count = sectors;
+	return claim->first < sectors && claim->count <= sectors - claim->first ? NULL : WORDS_DISK_BEYOND;
+}
+
+const char *partition_parse_range(const void *fdt, int node, const char *name, struct hostdisk_claim *claim)
+{
+	int len;
+	const uint8_t *cells = fdt_getprop(fdt, node, name, &len);
+	uint32_t each = (uint32_t)len / 2U;
+
+	if (each != 4U && each != 8U)
+		return WORDS_DISK_RANGE;
+	claim->first = each == 4U ? fdt32_ld((const void *)cells) : fdt64_ld((const void *)cells);
+	claim->count = each == 4U ? fdt32_ld((const void *)(cells + each)) : fdt64_ld((const void *)(cells + each));
+	return claim->count > 0 ? NULL : WORDS_DISK_RANGE;
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import BUILD, DEPS, ROOT
+from test_hostdisk import FILLED, PLACE, SECTOR, drive, with_mbr
 
 UBOOT = Path("/usr/lib/u-boot/qemu_arm")
 EDK2 = Path("/usr/share/AAVMF")
@@ -158,6 +159,31 @@ def test_flash_save(virt7, mkbundle, tmp_path):
     assert b"virt7=kept\0" in saved.read_bytes()[:0x40000]
     assert set(saved.read_bytes()[0x80000:]) == {0}
     run = virt7(mkbundle(f"{vm}:{saved}"))
+    stop_autoboot(run)
+    type_at(run, PROMPT, "printenv virt7", "virt7=kept")
+    end(run)
+
+
+def test_flash_on_a_disk(virt7, mkbundle, tmp_path):
+    """The environment is on a partition of the host's disk: QEMU is killed as soon as it is saved, and another one finds it. Nothing else
+    of the disk has changed."""
+    data = bytearray(FILLED)
+    first, count = with_mbr(data)[2]
+    there = slice(first * SECTOR, (first + count) * SECTOR)
+    data[there] = b"\xff" * (count * SECTOR)
+    path = tmp_path / "disk.img"
+    path.write_bytes(data)
+    bundle = mkbundle(f"name=uboot,memory=64M,flash={UBOOT}/u-boot.bin:host={PLACE}:2")
+    run = virt7(bundle, *drive(path, 2))
+    stop_autoboot(run)
+    type_at(run, PROMPT, "setenv virt7 kept", "setenv")
+    type_at(run, PROMPT, "saveenv", r"Protected 2 sectors\s+OK")
+    run.close()
+    after = path.read_bytes()
+    assert b"virt7=kept\0" in after[there][:0x40000] and set(after[there][0x80000:]) == {0xff}
+    data[there] = after[there]
+    assert data == after
+    run = virt7(bundle, *drive(path, 1))
     stop_autoboot(run)
     type_at(run, PROMPT, "printenv virt7", "virt7=kept")
     end(run)

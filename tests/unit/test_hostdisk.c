@@ -406,6 +406,36 @@ static void test_sector_at_once(void **state)
 	assert_int_equal(hostdisk_read_sector(disk, 1, to), 0);
 }
 
+/* Data there and back, for a user that waits; what is given up goes on as what is old. */
+static void test_move(void **state)
+{
+	const struct hostdisk_claim mine = {.first = 0, .count = 100, .vm = "web", .device = "flash"};
+	struct user next = {.u = {.wake = count_wake, .claim = &mine}};
+	uint8_t data[1024];
+
+	(void)state;
+	begin(2);
+	answers = true;
+	memset(data, 0x5a, sizeof(data));
+	assert_int_equal(hostdisk_move(disk, &mine, DISKDEV_WRITE, 7, data, sizeof(data)), 0);
+	assert_memory_equal(disk->dev->slot[0], data, sizeof(data));
+	memset(disk->dev->slot[0], 0xa5, sizeof(data));
+	assert_int_equal(hostdisk_move(disk, &mine, DISKDEV_READ, 7, data, sizeof(data)), 0);
+	assert_memory_equal(disk->dev->slot[0], data, sizeof(data));
+	assert_int_equal(hostdisk_move(disk, &mine, DISKDEV_FLUSH, 0, NULL, 0), 0);
+	answer_status = 1;
+	assert_int_equal(hostdisk_move(disk, &mine, DISKDEV_WRITE, 7, data, sizeof(data)), -EIO);
+	expect_said(SAID("7", "an error of the device's"));
+	answers = false;
+	preempts = 0;
+	assert_int_equal(hostdisk_move(disk, &mine, DISKDEV_WRITE, 7, data, sizeof(data)), -ETIMEDOUT);
+	assert_in_range(preempts, 1000U * HOSTDISK_WAIT_S * 9U / 10U, 1000U * HOSTDISK_WAIT_S);
+	assert_null(hostdisk_take(disk, &next.u)); /* until it has been written, or not */
+	serve_one(S_OK);
+	interrupt();
+	assert_non_null(hostdisk_take(disk, &next.u));
+}
+
 /* A read that the device has not done wholly leaves what others had in the buffer; version 1 need not say how much. */
 static void test_short(void **state)
 {
@@ -650,11 +680,13 @@ static void test_slow_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open),       cmocka_unit_test(test_wrong),  cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_turns),      cmocka_unit_test(test_gone),   cmocka_unit_test(test_nonsense),
-		cmocka_unit_test(test_old_write),  cmocka_unit_test(test_claims), cmocka_unit_test(test_sector_at_once),
-		cmocka_unit_test(test_short),      cmocka_unit_test(test_silent), cmocka_unit_test(test_slow),
-		cmocka_unit_test(test_slow_wrong),
+		cmocka_unit_test(test_open),           cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_requests),       cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_gone),           cmocka_unit_test(test_nonsense),
+		cmocka_unit_test(test_old_write),      cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_sector_at_once), cmocka_unit_test(test_short),
+		cmocka_unit_test(test_silent),         cmocka_unit_test(test_move),
+		cmocka_unit_test(test_slow),           cmocka_unit_test(test_slow_wrong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,7 @@ test_image_ramdisk_SRCS := $(test_image_SRCS)
 VIRTIO := $(addprefix hyp/virtio/,mmio.c device.c queue.c rng.c blk.c blk_host.c disk.c console.c capture.c net.c net_control.c net_receive.c net_send.c offload.c switch.c) hyp/load/unpack.c hyp/load/stream.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_random.c \
 	$(FAKE)/fake_console.c $(FAKE)/fake_hostdisk.c hyp/virtio/partition.c
 DEVICE := hyp/vdev/device.c $(LOAD_BUNDLE) hyp/load/tree.c hyp/exit/mmio.c $(FAKE)/fake_page.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
-FLASH := $(addprefix hyp/vdev/,vflash.c flashbank.c cfi.c) $(FAKE)/fake_flash.c
+FLASH := $(addprefix hyp/vdev/,vflash.c flashbank.c flashkeep.c cfi.c) $(FAKE)/fake_flash.c
 PASS := $(addprefix hyp/vdev/,passthrough.c passclaim.c passkeep.c passdtb.c passtree.c passquiet.c passrest.c resttree.c) hyp/load/vmcfg.c hyp/host/hostdev.c hyp/host/hostclaim.c hyp/host/devtree.c $(FAKE)/fake_pass.c
 EVERY_VM := $(addprefix hyp/vdev/,vpl011.c vpl031.c vpl061.c vmemerr.c vgicv2m.c vempty.c) $(PASS)
 test_guestdtb_SRCS := tests/unit/no_drivers.c hyp/load/guestdtb.c $(EVERY_VM) $(FLASH) hyp/vdev/classes.c $(VIRTIO) $(DEVICE)

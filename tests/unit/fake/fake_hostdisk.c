@@ -100,6 +100,26 @@ bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, boo
 	return user->ended;
 }
 
+int hostdisk_move(struct hostdisk *disk, const struct hostdisk_claim *claim, enum diskdev_type type, uint64_t sector,
+		  void *data, uint32_t len)
+{
+	uint8_t *at = fake_hostdisk.data + sector * DISKDEV_SECTOR;
+
+	(void)disk;
+	assert_true(len <= DISKDEV_BYTES && (len == 0) == (type == DISKDEV_FLUSH));
+	assert_true(!len || (sector >= claim->first && sector + len / DISKDEV_SECTOR <= claim->first + claim->count &&
+			     sector + len / DISKDEV_SECTOR <= FAKE_DISK_SECTORS));
+	fake_hostdisk.moves++;
+	fake_hostdisk.flushes += type == DISKDEV_FLUSH;
+	if (fake_hostdisk.move_error)
+		return fake_hostdisk.move_error;
+	if (type == DISKDEV_READ)
+		memcpy(data, at, len);
+	else
+		memcpy(at, data, len);
+	return 0;
+}
+
 int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to)
 {
 	(void)disk;

@@ -15,6 +15,8 @@ struct fake_hostdisk {
 	bool full;                  /* no slot is free */
 	int read_error;             /* of hostdisk_read_sector() */
 	uint32_t reads;             /* of that */
+	int move_error;             /* of hostdisk_move() */
+	uint32_t moves, flushes;    /* of that */
 	uint32_t taken;             /* slots that users have */
 	uint32_t begun;             /* requests so far */
 	struct hostdisk_user *user; /* whose request is under way; NULL: nobody's */
