@@ -26,18 +26,23 @@ def test_lateness(virt7, mkbundle, neighbour, bound):
         assert ticks == 500 and missed == 0 and worst <= bound
 
 
-AWAY = 6_000  # instructions for which virt7 keeps a CPU from the guest that has it for itself
+# Instructions for which virt7 keeps a CPU from the guest that has it for itself; and where that guest prints, when it sends what
+# others have printed, too: 256 characters (hyp/console/output.c), some 600 each where VMs share the screen.
+AWAY, PRINTS = 6_000, 160_000
 
 
 def stretch(*args):
     return subprocess.run([ROOT / "tools/stretch", *map(str, args)], check=True, capture_output=True, text=True).stdout
 
 
-def longest(out):
+def check_stretches(out):
     """Of a QEMU that has ended."""
-    line = stretch("--read", out, "-n", 1)
-    print(line)
-    return int(line.split()[0].replace(",", ""))
+    lines = stretch("--read", out, "-n", 64)
+    print(lines)
+    assert lines
+    for line in lines.splitlines():
+        prints = re.search("stream_has_output|uart_send|output_drain", line)
+        assert int(line.split()[0].replace(",", "")) <= (PRINTS if prints else AWAY), line
 
 
 @pytest.mark.parametrize("neighbour", (SPIN, MMIO, RESET))
@@ -50,7 +55,7 @@ def test_cpu_of_its_own(virt7, mkbundle, tmp_path, neighbour):
         assert int(run.expect(LINE)[1]) == 500
     open_shell(run)
     power_off(run)
-    assert 0 < longest(tmp_path / "out") <= AWAY
+    check_stretches(tmp_path / "out")
 
 
 @pytest.mark.parametrize("board, minutes", (("orangepi-pc", 60 if SOAK else 0), *((("vexpress-a15", 5),) if SOAK else ())))
@@ -78,4 +83,5 @@ def test_demo(qemu, tmp_path, board, minutes):
     open_shell(run)
     assert re.search(r"^rtos +running +1 of 1 ", command(run, "vm list"), re.M)
     power_off(run)
-    assert not minutes or 0 < longest(tmp_path / "out") <= AWAY
+    if minutes:
+        check_stretches(tmp_path / "out")

@@ -33,9 +33,9 @@ def open_shell(run):
 
 
 def command(run, text):
-    """Type it in the shell; returns what it printed."""
+    """Type it in the shell; returns what it printed. A line of virt7's may come amid the echo: what was typed is shown again then."""
     run.send(text + "\r")
-    run.expect(re.escape(text) + r"\r+\n")
+    run.expect(r"(?:\x1b\[K)?".join(map(re.escape, text)) + r"(?:\x1b\[K)?\r+\n")
     run.expect(SHELL)
     return run.child.before.replace("\r", "")
 
