@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, ROOT
-from test_hostdisk import FILLED, LOAD, MIB, ROUND, SECTOR, WAYS, WORK, debian, entry, with_mbr
+from conftest import ROOT
+from test_hostdisk import FILLED, LOAD, MIB, ROUND, SECTOR, WORK, debian, drivers, entry, restart_driver, with_mbr
 from test_shell import command, open_shell, power_off
 from test_smp import SOAK
 
@@ -98,30 +98,10 @@ def test_large(board, mkbundle, tmp_path):
 
 
 def test_restarts_of_a_driver(board, mkbundle, card):
-    """Bare-metal guests (tests/guests/busmaster.c) with 16 requests under way at any time, which they check; one is reset, stopped and
-    destroyed among them."""
+    """Of two bare-metal guests one is reset, stopped and destroyed among its requests."""
     path, parts, before = card
-    run = board(mkbundle(*(f"name={name},memory=8M,kernel={BUILD}/guests/busmaster.bin,disk=host={PLACE}:{n},"
-                           f"bootargs=blk={0xa000000} says={says}" for n, name, says in ((1, "load", 0), (2, "check", 1000)))), path,
-                timeout=1500 if SOAK else 180)
-    rounds = 200 if SOAK else 6
-    for n in range(rounds):
-        run.expect_said("load", "busmaster: ready", count=n + 1)
-        open_shell(run)
-        for line in WAYS[n % len(WAYS)]:
-            command(run, line)
-        run.send("vm console\r")
-        run.expect(r"\[all VMs; keyboard: ")
-    run.expect_said("load", "busmaster: ready", count=rounds + 1)
-    run.expect_said("check", "works", count=run.said("check").count("works") + 2)
-    open_shell(run)
-    power_off(run)
-    assert "FAIL" not in run.output() and run.said("load").count("PASS: nothing comes of what was before") == rounds + 1
-    after = path.read_bytes()
-    for first, count in (parts[1], parts[2]):
-        there = slice(first * SECTOR, (first + count) * SECTOR)
-        before[there] = after[there]
-    assert before == after
+    run = board(mkbundle(*drivers(PLACE)), path, timeout=1500 if SOAK else 180)
+    restart_driver(run, path, parts, before)
 
 
 def test_pulled_out(board, mkbundle, card, tmp_path):
