@@ -109,8 +109,9 @@ def test_last_cpu(board, mkbundle, name):
     last = f"memory=16M,cpu-affinity={1 << (BOARDS[name][0] - 1):#x}"
     run = board(name, mkbundle(f"name=spin,{last},kernel={BUILD}/guests/hostile.bin,bootargs=mode={SPIN}",
                                f"name=test,{last},kernel={BUILD}/guests/psci.bin"))
-    run.expect(r"summary: \d+ passed, 0 failed\r")
-    run.expect("virt7: vm test: off\r")
+    run.expect_said("test", r"summary: \d+ passed, 0 failed")
+    if "virt7: vm test: off\n" not in run.output():  # it comes first where the slice of `spin` has ended in the middle of a line
+        run.expect("virt7: vm test: off\r")
 
 
 def test_guests_see_the_same_machine(board, mkbundle):
