@@ -13,7 +13,7 @@
 #define INTERRUPT   0x03 /* Ctrl-C */
 #define POLL_HZ     200U /* where the UART has no interrupt */
 
-/* Holder of the lock, who has what waits sent. */
+/* Holder of the lock, who has what waits sent, unless that goes on by itself (console.more). */
 static inline bool put_char(struct console_stream *stream, uint8_t c)
 {
 	bool room = stream_has_room(stream);
@@ -32,17 +32,6 @@ static inline bool put_char(struct console_stream *stream, uint8_t c)
 	return room;
 }
 
-bool console_putc(struct console_stream *stream, uint8_t c)
-{
-	bool room;
-
-	mux_lock();
-	room = put_char(stream, c);
-	output_drain();
-	mux_unlock();
-	return room;
-}
-
 uint32_t console_put(struct console_stream *stream, const uint8_t *bytes, uint32_t len)
 {
 	uint32_t n = 0;
@@ -50,7 +39,8 @@ uint32_t console_put(struct console_stream *stream, const uint8_t *bytes, uint32
 	mux_lock();
 	while (n < len && put_char(stream, bytes[n]))
 		n++;
-	output_drain();
+	if (!console.more)
+		output_drain();
 	mux_unlock();
 	return n;
 }
@@ -157,7 +147,7 @@ static bool uart_irq(uint32_t id, void *arg)
 	return true;
 }
 
-/* The line that others waited for is theirs now. */
+/* The line that others waited for is theirs now; or the UART has room, and does not say so. */
 static void hold_over(struct timer *timer)
 {
 	mux_lock();
@@ -189,7 +179,6 @@ static void add_stream(struct console_stream *stream)
 void console_attach(struct console_stream *first)
 {
 	mux_lock();
-	console.hold.expired = hold_over;
 	for (struct console_stream *s = first; s; s = s->more) {
 		s->first = first;
 		add_stream(s);
@@ -376,6 +365,7 @@ size_t console_log_read(const struct console_stream *stream, uint32_t *at, uint3
 
 void console_enable_irq(uint32_t irq)
 {
+	console.hold.expired = hold_over;
 	console.served = true;
 	if (irq == 0) {
 		console.poll.expired = poll_uart;

@@ -63,15 +63,12 @@ void console_detach(struct console_stream *first);
 /* The shell's stream: `escape` opens it (0: no key does). */
 void console_attach_shell(struct console_stream *shell, uint8_t escape);
 
-/* One character of output. False when there is no room now: stream->room() will say when. A VM that cannot be seen
- * always has room: its oldest characters are lost, and counted. */
-bool console_putc(struct console_stream *stream, uint8_t c);
-
 /* The next character typed for this stream, or -1. */
 int console_getc(struct console_stream *stream);
 
-/* Up to `len` characters at once. console_put() returns how many there was room for, console_get() how many had been
- * typed. */
+/* Up to `len` characters at once. console_put() returns how many there was room for: where not for all, stream->room()
+ * will say when there is. A VM that cannot be seen always has room: its oldest characters are lost, and counted.
+ * console_get() returns how many had been typed. */
 uint32_t console_put(struct console_stream *stream, const uint8_t *bytes, uint32_t len);
 uint32_t console_get(struct console_stream *stream, uint8_t *bytes, uint32_t len);
 

@@ -27,6 +27,7 @@ struct console_mux {
 	struct console_stream *turn;     /* of the one that had the line last */
 	struct console_stream *shell;
 	bool room; /* a stream waits for it, and is to be told */
+	bool more; /* waits for an interrupt or a timer that is on its way, and what is printed meanwhile with it */
 	uint8_t escape;
 	bool shell_open, disturbed, busy, interrupted;
 
@@ -38,7 +39,8 @@ struct console_mux {
 	uint32_t line_chars;
 	uint64_t line_began, last_sent; /* CNTPCT */
 	struct timer hold, poll;
-	uint32_t steps;   /* characters sent, and such steps towards one */
+	uint32_t sent;    /* characters */
+	uint32_t steps;   /* it goes on as long as this does */
 	uint32_t dropped; /* lines of virt7's since this was said last */
 
 	char insert[MUX_INSERT_MAX]; /* ours, to be sent before all else: names, ends of lines, remarks */

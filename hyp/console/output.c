@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The one way out: output_drain() is called with every character and by the UART's interrupt, and asks who has the line
- * whenever one is over or something may have changed; what goes on as it is leaves in one piece. virt7's own lines go
- * first, then the shell's; VMs that share the screen take turns by the line, and what they print is made plain text on
- * its way out (hyp/console/plaintext.h), so that the log holds it as it was printed.
+ * The one way out: output_drain() is called with what is printed, and by the UART's interrupt as long as more waits
+ * than that takes. It asks who has the line whenever one is over or something may have changed; what goes on as it is
+ * leaves in one piece. virt7's own lines go first, then the shell's; VMs that share the screen take turns by the line,
+ * and what they print is made plain text on its way out (hyp/console/plaintext.h), so that the log holds it as it was
+ * printed.
  */
 #include <string.h>
 
@@ -12,8 +13,16 @@
 #include "hyp/lib/bits.h"
 
 #define BURST 256U /* characters sent in one go; more than any UART's FIFO holds */
-#define BELL  0x07
-#define DEL   0x7fU
+#define SLOW  16U  /* what has to be looked at counts for as many as are sent in its time */
+
+/*
+ * A go may end for that while the UART has room. An interrupt for room may come only where the FIFO has been fuller
+ * than some mark, of half of it or less; after fewer characters than this a timer begins the next go.
+ */
+#define FILLED   64U
+#define AGAIN_HZ 10000U
+
+#define BELL 0x07
 
 /*
  * A VM that had the screen to itself may have left the terminal in any state (ECMA-48, DEC's VT510 manual, xterm's
@@ -157,7 +166,7 @@ static void begin_stream(struct console_stream *s)
 /* Is this more than text and the keys that move in it? Half a character in UTF-8 may be a control code (C1). */
 static bool steers_terminal(uint8_t c)
 {
-	return c >= DEL || (c < ' ' && (c < BELL || c > '\r'));
+	return c >= PLAINTEXT_DEL || (c < ' ' && (c < BELL || c > '\r'));
 }
 
 static void note_steering(struct console_stream *s)
@@ -197,25 +206,34 @@ static void advance_stream(struct console_stream *s)
 		note_steering(s);
 }
 
-/* Is what `s` shows next the rest of a line that it has, and to be shown as it is? */
+/* Is what `s` shows next more of a line that it has, and to be shown as it is? */
 static bool goes_on(const struct console_stream *s)
 {
-	return s == console.current && s->in_line && is_raw(s);
+	return s == console.current && s->in_line &&
+	       (is_raw(s) || plaintext_passes(&s->plain, s->log[s->shown & (s->size - 1U)]));
 }
 
-/* As much of that as the UART takes, up to the end of the line and of `left`. The UART takes one character at least. */
+/*
+ * As much of that as the UART takes, up to the end of the line and of `left`; of a line that others may end, up to
+ * there. The UART takes one character at least.
+ */
 static uint32_t send_run(struct console_stream *s, uint32_t left)
 {
 	uint32_t n = 0, end = MIN(s->head - s->shown, left);
-	bool steered = false;
+	bool raw = is_raw(s), steered = false, more;
 	uint8_t c;
 
+	if (!raw && console.line_chars < HOLD_CHARS)
+		end = MIN(end, HOLD_CHARS - console.line_chars);
 	do {
 		c = s->log[(s->shown + n) & (s->size - 1U)];
 		uart_send(c);
 		steered |= steers_terminal(c);
-	} while (++n < end && c != '\n' && uart_can_send());
+		more = ++n < end && c != '\n' &&
+		       (raw || plaintext_passes(&s->plain, s->log[(s->shown + n) & (s->size - 1U)]));
+	} while (more && uart_can_send());
 	s->shown += n;
+	console.sent += n;
 	s->in_line = console.in_line = c != '\n';
 	console.room |= s->refused;
 	console.line_chars += n;
@@ -233,16 +251,18 @@ static uint32_t send_inserted(uint32_t left)
 		uart_send((uint8_t)console.insert[console.inserted + n]);
 	while (++n < end && uart_can_send());
 	console.inserted += n;
+	console.sent += n;
 	console.in_line = console.insert[console.inserted - 1U] != '\n';
 	return n;
 }
 
 /*
  * What the UART takes now of whoever is next, or a step towards it: at most `left` characters, of which one has room.
- * Returns how many steps that were; 0: no stream is next.
+ * Returns how many characters' time that took; 0: no stream is next.
  */
 static uint32_t send_bytes(uint32_t left)
 {
+	uint32_t looked = 0;
 	struct console_stream *s;
 
 	if (console.inserted == console.insert_len) {
@@ -253,21 +273,28 @@ static uint32_t send_bytes(uint32_t left)
 		if (goes_on(s))
 			return send_run(s, left);
 		advance_stream(s);
+		looked = SLOW;
 	}
-	return console.inserted < console.insert_len ? send_inserted(left) : 1;
+	return looked + (console.inserted < console.insert_len ? send_inserted(left) : 0);
 }
 
 bool output_drain(void)
 {
-	uint32_t left = BURST, steps = 1;
+	uint32_t taken = 0, steps = 1, before = console.sent;
 	bool more, tx_irq;
 
-	while (left > 0 && steps > 0 && uart_can_send()) {
-		steps = send_bytes(left);
-		left -= steps;
+	own_tell_dropped();
+	while (taken < BURST && steps > 0 && uart_can_send()) {
+		steps = send_bytes(BURST - taken);
+		if (steps == 0)
+			steps = own_tell_dropped();
+		taken += steps;
 	}
-	console.steps += BURST - left;
-	more = own_tell_dropped() || steps > 0;
+	console.steps += taken;
+	more = steps > 0;
+	console.more = more && console.served;
+	if (taken >= BURST && console.sent - before < FILLED && console.served && !console.panicked)
+		timer_arm(&console.hold, timer_now() + timer_hz() / AGAIN_HZ);
 	tx_irq = more || console.room;
 	if (console.irq && tx_irq != console.tx_irq) {
 		console.tx_irq = tx_irq;

@@ -9,8 +9,6 @@
 #include "hyp/lib/bits.h"
 #include "hyp/console/plaintext.h"
 
-#define DEL 0x7fU
-
 /*
  * Characters that are not shown, or that change where or in which order others are: the C1 controls, and of Unicode's
  * Default_Ignorable_Code_Point and Bidi_Control what text in any language can do without at a console. Combining marks
@@ -137,14 +135,14 @@ static size_t take_after_cr(struct plaintext *p, uint8_t c, bool in_line, char *
 size_t plaintext_take(struct plaintext *p, uint8_t c, bool in_line, char out[PLAINTEXT_MAX], bool *used)
 {
 	*used = true;
+	if (plaintext_passes(p, c)) {
+		out[0] = (char)c;
+		return 1;
+	}
 	if (p->count)
 		return take_sequence(p, c, out, used);
 	if (p->cr)
 		return take_after_cr(p, c, in_line, out, used);
-	if ((c >= ' ' && c < DEL) || c == '\t') {
-		out[0] = (char)c;
-		return 1;
-	}
 	if (c == '\n')
 		return put_line_end(out);
 	if (c == '\r') {

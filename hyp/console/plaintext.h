@@ -12,6 +12,8 @@
 
 #define PLAINTEXT_MAX 16U /* bytes of output that one of input can make: four of UTF-8 that are shown as \xNN */
 
+#define PLAINTEXT_DEL 0x7fU
+
 /* Between two bytes of a stream; all zeros at its start. */
 struct plaintext {
 	uint8_t held[4];     /* the beginning of a UTF-8 sequence, not shown yet */
@@ -26,6 +28,12 @@ struct plaintext {
  * whether `c` is done with: if not, call again with it, after what has been put out, which happens once at most.
  */
 size_t plaintext_take(struct plaintext *p, uint8_t c, bool in_line, char out[PLAINTEXT_MAX], bool *used);
+
+/* Is `c`, the next byte, shown as it is, so that the state stays what it is? */
+static inline bool plaintext_passes(const struct plaintext *p, uint8_t c)
+{
+	return p->count == 0 && !p->cr && ((c >= ' ' && c < PLAINTEXT_DEL) || c == '\t');
+}
 
 /* The reader has ended the line itself: if a carriage return came last, that was for this. */
 void plaintext_cut_line(struct plaintext *p);

@@ -26,17 +26,28 @@ bool shell_interrupted(void)
 
 void shell_write(const char *text, uint32_t len)
 {
-	for (uint32_t i = 0; i < len && !shell_interrupted(); i++)
-		while (!console_putc(&shell.stream, (uint8_t)text[i]) && !shell_interrupted())
+	while (len > 0 && !shell_interrupted()) {
+		uint32_t n = console_put(&shell.stream, (const uint8_t *)text, len);
+
+		if (n == 0)
 			sched_block();
+		text += n;
+		len -= n;
+	}
 }
 
 void shell_write_lines(const char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '\n')
-			shell_write("\r", 1);
-		shell_write(&text[i], 1);
+	while (len > 0) {
+		const char *end = memchr(text, '\n', len);
+		size_t line = end ? (size_t)(end - text) : len;
+
+		shell_write(text, (uint32_t)line);
+		if (end)
+			shell_write("\r\n", 2);
+		line += end != NULL;
+		text += line;
+		len -= line;
 	}
 }
 

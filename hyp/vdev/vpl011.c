@@ -178,29 +178,35 @@ static void rx_pull(struct vpl011 *u)
 	rx_update(u);
 }
 
-/* One character onto the line. False: the console is full, keep it. */
-static bool vpl011_transmit(struct vpl011 *u, uint32_t value)
+/* The oldest character in the FIFO is on the line. */
+static void tx_departed(struct vpl011 *u)
 {
-	if (!console_putc(&u->device.vm->console, (uint8_t)value))
-		return false;
+	uint32_t value = fifo_pop(&u->tx);
+
+	if (u->tx.count <= tx_trigger(u))
+		u->ris |= INT_TX;
 	if (u->cr & CR_LBE) {
 		vpl011_receive(u, value);
 		rx_update(u);
 	}
-	return true;
 }
 
 /*
- * Characters leave. The TRM raises the interrupt where the level passes the trigger downwards (2.8.3); here every
- * departure at or below it does, as in QEMU, or a driver that sends a single character and waits would wait for ever.
+ * Characters leave, as many as the console takes. The TRM raises the interrupt where the level passes the trigger
+ * downwards (2.8.3); here every departure at or below it does, as in QEMU, or a driver that sends a single character
+ * and waits would wait for ever.
  */
 static void tx_drain(struct vpl011 *u)
 {
-	while (u->tx.count && vpl011_transmit(u, u->tx.entry[u->tx.head % FIFO_MAX])) {
-		fifo_pop(&u->tx);
-		if (u->tx.count <= tx_trigger(u))
-			u->ris |= INT_TX;
+	uint8_t bytes[FIFO_MAX];
+	uint32_t n = 0;
+
+	while (n < u->tx.count) {
+		bytes[n] = (uint8_t)u->tx.entry[(u->tx.head + n) % FIFO_MAX];
+		n++;
 	}
+	for (n = console_put(&u->device.vm->console, bytes, n); n > 0; n--)
+		tx_departed(u);
 }
 
 /* A write to a full FIFO is lost. */
@@ -413,7 +419,7 @@ static void vpl011_input_ready(struct console_stream *stream)
 	spin_unlock(&u->lock);
 }
 
-/* console_putc() has room again: send what waits in the transmit FIFO. No lock of the console is held. */
+/* console_put() has room again: send what waits in the transmit FIFO. No lock of the console is held. */
 static void vpl011_tx_room(struct console_stream *stream)
 {
 	struct vpl011 *u = vpl011_of(device_find(stream->vm, &vpl011_class));

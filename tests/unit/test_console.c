@@ -99,7 +99,7 @@ void blackbox_line(const char *text, size_t len)
 
 void timer_arm(struct timer *timer, uint64_t deadline)
 {
-	assert_null(timer->cpu);
+	assert_true(!timer->cpu || timer == armed);
 	timer->cpu = (struct percpu *)timer;
 	timer->deadline = deadline;
 	armed = timer;
@@ -203,12 +203,18 @@ static void start(uint32_t count)
 		console_attach(&vm[i].console);
 	}
 	space = SIZE_MAX;
+	handler(IRQ_ID, NULL); /* for the room */
+}
+
+static bool put(struct console_stream *s, uint8_t c)
+{
+	return console_put(s, &c, 1);
 }
 
 /* True: all of it was taken. */
 static bool say(struct console_stream *s, const char *text)
 {
-	while (*text && console_putc(s, (uint8_t)*text))
+	while (*text && put(s, (uint8_t)*text))
 		text++;
 	return !*text;
 }
@@ -255,12 +261,12 @@ static void test_back_pressure(void **state)
 		size_t taken = 0;
 
 		rooms[0] = 0;
-		while (*at && console_putc(&vm[0].console, (uint8_t)*at)) {
+		while (*at && put(&vm[0].console, (uint8_t)*at)) {
 			at++;
 			taken++;
 		}
 		assert_true(taken <= LOG);
-		assert_false(*at && console_putc(&vm[0].console, '!'));
+		assert_false(*at && put(&vm[0].console, '!'));
 		assert_true(tx_wanted);
 		flow(100);
 		assert_true(!*at || rooms[0] == 1);
@@ -509,6 +515,27 @@ static void test_endless_line(void **state)
 	assert_non_null(strstr(sent, "x\r\nbee| waits\r\na| x"));
 }
 
+/* What is sent in one go is no longer than what others have to wait for. */
+static void test_endless_run(void **state)
+{
+	const char *end;
+
+	(void)state;
+	start(2);
+	vm_says(0, "x");
+	vm_says(1, "waits\r\n");
+	for (uint32_t n = 0; n < 5; n++) {
+		space = 0;
+		for (uint32_t i = 0; i < 250; i++)
+			assert_true(vm_says(0, "x"));
+		space = SIZE_MAX;
+		handler(IRQ_ID, NULL);
+	}
+	end = strstr(sent, "\r\nbee| waits\r\na| ");
+	assert_non_null(end);
+	assert_int_equal(end - sent, strlen("a| ") + 1024);
+}
+
 /* Floods: everybody gets the same share of the line, a quiet one is heard at once, and nothing is lost. */
 static void test_flood(void **state)
 {
@@ -522,7 +549,7 @@ static void test_flood(void **state)
 		static uint32_t at[2];
 
 		for (uint32_t i = 0; i < 2; i++)
-			while (console_putc(&vm[i].console, (uint8_t) "0123456789\n"[at[i] % 11]))
+			while (put(&vm[i].console, (uint8_t) "0123456789\n"[at[i] % 11]))
 				at[i]++;
 		if (n % 100 == 50)
 			assert_true(vm_says(2, "quiet\r\n"));
@@ -609,7 +636,8 @@ static void test_overflow(void **state)
 		assert_true(vm_says(0, "0123456789\n"));
 	assert_int_equal(sent_count, 0);
 	console_show(&vm[0].console);
-	handler(IRQ_ID, NULL);
+	flow_all();
+	space = SIZE_MAX;
 	shown = strstr(sent, "lost: its log is too small]\r\n");
 	assert_non_null(shown);
 	assert_int_equal(strtoul(sent + 1, NULL, 10), 1100 - LOG);
@@ -627,14 +655,14 @@ static void test_refused_behind_a_held_line(void **state)
 	(void)state;
 	start(2);
 	vm_says(0, "x");
-	while (console_putc(&vm[1].console, 'y'))
+	while (put(&vm[1].console, 'y'))
 		;
 	handler(IRQ_ID, NULL);
 	assert_false(tx_wanted);
 	assert_int_equal(rooms[1], 0);
 	pass(300);
 	assert_int_equal(rooms[1], 1);
-	assert_true(console_putc(&vm[1].console, 'y'));
+	assert_true(put(&vm[1].console, 'y'));
 }
 
 /* Who waits for room when the screen is taken from it must not wait for ever. */
@@ -643,12 +671,12 @@ static void test_hidden_while_refused(void **state)
 	(void)state;
 	start(2);
 	space = 0;
-	while (console_putc(&vm[0].console, 'x'))
+	while (put(&vm[0].console, 'x'))
 		;
 	assert_int_equal(rooms[0], 0);
 	console_show(&vm[1].console);
 	assert_int_equal(rooms[0], 1);
-	assert_true(console_putc(&vm[0].console, 'x'));
+	assert_true(put(&vm[0].console, 'x'));
 }
 
 /* Its unfinished line is seen again, once. */
@@ -878,13 +906,53 @@ static void test_nothing_without_end(void **state)
 	(void)state;
 	start(2);
 	space = 0;
-	while (console_putc(&vm[0].console, '\r'))
+	while (put(&vm[0].console, '\r'))
 		;
 	for (uint32_t n = 0; n < 4; n++)
 		assert_true(vm_says(1, "heard\r\n"));
 	space = 100;
 	handler(IRQ_ID, NULL);
+	pass(0);
 	expect("bee| heard\r\nbee| heard\r\nbee| heard\r\nbee| heard\r\n");
+}
+
+/* What takes long to look at ends a go, and the UART, which has been filled, calls for the next one. */
+static void test_go_ends(void **state)
+{
+	(void)state;
+	start(2);
+	space = 0;
+	while (put(&vm[0].console, '\n'))
+		;
+	space = SIZE_MAX;
+	handler(IRQ_ID, NULL);
+	assert_int_equal(sent_count, 12 * strlen("a| \r\n") + strlen("a| \r"));
+	assert_true(tx_wanted);
+	assert_null(armed);
+	while (tx_wanted)
+		handler(IRQ_ID, NULL);
+	assert_int_equal(sent_count, LOG * strlen("a| \r\n"));
+}
+
+/* A go has ended with little in the UART, which calls for nothing then: a timer does, though another is armed already.
+ */
+static void test_go_without_interrupt(void **state)
+{
+	(void)state;
+	start(2);
+	vm_says(0, "prompt");
+	vm_says(1, "waits\n");
+	assert_ptr_equal(armed, &console.hold);
+	space = 0;
+	for (uint32_t n = 0; n < 100; n++)
+		assert_true(vm_says(0, "\r"));
+	vm_says(0, "b");
+	space = SIZE_MAX;
+	handler(IRQ_ID, NULL);
+	expect("a| prompt");
+	pass(0);
+	expect("\r\nbee| waits\r\na| b");
+	assert_false(tx_wanted);
 }
 
 /* Four characters for one: the line is still given up after so many, and no other's waits longer. */
@@ -1112,6 +1180,7 @@ int main(void)
 		cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_trickle),
 		cmocka_unit_test(test_endless_line),
+		cmocka_unit_test(test_endless_run),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_keyboard),
 		cmocka_unit_test(test_paste),
@@ -1133,6 +1202,8 @@ int main(void)
 		cmocka_unit_test(test_half_a_character),
 		cmocka_unit_test(test_line_ended_once),
 		cmocka_unit_test(test_nothing_without_end),
+		cmocka_unit_test(test_go_ends),
+		cmocka_unit_test(test_go_without_interrupt),
 		cmocka_unit_test(test_escaped_line_is_not_longer),
 		cmocka_unit_test(test_line_on_a_steered_screen),
 		cmocka_unit_test(test_screen_after_a_steered_one),

@@ -23,12 +23,6 @@
 #include "vgic/vgic.h"
 
 /* What devices would do, but for describe(). */
-bool console_putc(struct console_stream *stream, uint8_t c)
-{
-	(void)stream, (void)c;
-	return true;
-}
-
 int console_getc(struct console_stream *stream)
 {
 	(void)stream;

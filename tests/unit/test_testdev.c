@@ -53,12 +53,6 @@ void vgic_set_line(struct vm *of, uint32_t cpu, uint32_t id, bool level)
 }
 
 /* The product's devices are there, and do nothing. */
-bool console_putc(struct console_stream *stream, uint8_t c)
-{
-	(void)stream, (void)c;
-	return true;
-}
-
 int console_getc(struct console_stream *stream)
 {
 	(void)stream;

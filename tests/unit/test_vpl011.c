@@ -68,16 +68,16 @@ static const char *typed;
 static bool line;
 static unsigned int line_changes;
 
-bool console_putc(struct console_stream *stream, uint8_t c)
+uint32_t console_put(struct console_stream *stream, const uint8_t *bytes, uint32_t len)
 {
+	uint32_t n = (uint32_t)MIN(len, room);
+
 	assert_ptr_equal(stream, &vm.console);
-	if (room == 0)
-		return false;
-	room--;
-	assert_in_range(sent_count, 0, sizeof(sent) - 2);
-	sent[sent_count++] = (char)c;
-	sent[sent_count] = 0;
-	return true;
+	room -= n;
+	assert_in_range(sent_count + n, 0, sizeof(sent) - 1);
+	memcpy(sent + sent_count, bytes, n);
+	sent[sent_count += n] = 0;
+	return n;
 }
 
 int console_getc(struct console_stream *stream)
