@@ -261,51 +261,11 @@ def test_boards(qemu, mkbundle, initramfs, tmp_path, board):
     assert any(line in said for said in run.lines())
 
 
-EMAC = """/dts-v1/;
-/ {
-	#address-cells = <2>;
-	#size-cells = <2>;
-	aliases { ethernet0 = &emac; };
-	gic: gic { interrupt-controller; #interrupt-cells = <3>; };
-	passthrough {
-		compatible = "simple-bus";
-		ranges;
-		#address-cells = <2>;
-		#size-cells = <2>;
-		clk: clk { compatible = "fixed-clock"; #clock-cells = <0>; clock-frequency = <50000000>; };
-		syscon: syscon@1c00000 {
-			compatible = "syscon";
-			reg = <0 0x1c00000 0 0x1000>;
-			xen,path = "/soc/system-control@1c00000";
-			xen,reg = <0 0x1c00000 0 0x1000 0 0x1c00000>;
-			xen,force-assign-without-iommu;
-		};
-		emac: ethernet@e000000 {
-			compatible = "allwinner,sun8i-a83t-emac";
-			reg = <0 0xe000000 0 0x10000>;
-			interrupt-parent = <&gic>;
-			interrupts = <0 82 4>;
-			interrupt-names = "macirq";
-			clocks = <&clk>;
-			clock-names = "stmmaceth";
-			syscon = <&syscon>;
-			phy-mode = "mii";
-			local-mac-address = [52 54 00 12 34 56];
-			xen,path = "/soc/ethernet@1c30000";
-			xen,reg = <0 0x1c30000 0 0x10000 0 0xe000000>;
-			xen,force-assign-without-iommu;
-			fixed-link { speed = <100>; full-duplex; };
-		};
-	};
-};
-"""
-
-
 def test_partial_tree(qemu, mkbundle, initramfs, tmp_path):
     """A network card as Xen's users describe it: another kind of the same that does without the board's resets and its PHY's bus,
     at another address than the host's. Bytes each way by DMA.
     """
-    subprocess.run(["dtc", "-q", "-O", "dtb", "-o", tmp_path / "emac.dtb"], input=EMAC, text=True, check=True)
+    subprocess.run(["dtc", "-q", "-O", "dtb", "-o", tmp_path / "emac.dtb", ROOT / "dts/examples/emac.dts"], check=True)
     peer = Peer(random_file(tmp_path / "down", ON_BOARDS))
     bundle = mkbundle(debian("debian", f"trusted-dma,passthrough-dtb={tmp_path / 'emac.dtb'}", "; ".join(network(peer.port, ON_BOARDS)),
                              initramfs(modules=("dwmac-sun8i",))))
