@@ -4,9 +4,11 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import zlib
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from conftest import BUILD, ROOT, fake_tools, run
@@ -377,6 +379,19 @@ def test_run_refuses_an_unknown_name(word, known):
     """A misspelt name would otherwise be a run with the default."""
     hint = f"; did you mean {known}?" if known else ""
     assert run("tools/run", f"{word}=1", IMAGE="/nowhere/virt7.bin") == (2, "", f"run: {word} is not a name that tools/run knows{hint}\n")
+
+
+FLOOD = "import os; os.set_blocking(0, False); [print('line', n, flush=True) for n in range(20_000)]"
+
+
+def test_supervise_waits_for_the_terminal():
+    """A terminal that takes less than QEMU prints, and that QEMU has made non-blocking: nothing is lost."""
+    child = pexpect.spawn(str(ROOT / "tools/supervise"), ["--native", "--", "python3", "-c", FLOOD], encoding="utf-8", timeout=60)
+    child.expect("line 9\r")
+    time.sleep(0.5)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0 and re.findall(r"line (\d+)\r", child.before) == [str(n) for n in range(10, 20_000)]
 
 
 @pytest.mark.parametrize("tool, what", [("run", "correct its name, or run make for what it makes"), ("size", "run make")])
