@@ -149,7 +149,7 @@ def drivers(place):
 
 def restart_driver(run, path, parts, before):
     """One of the two is reset, stopped and destroyed; no sector outside has moved."""
-    rounds = 200 if SOAK else 6
+    rounds = 200 if SOAK else len(WAYS)
     for n in range(rounds):
         run.expect_said("load", "busmaster: ready", count=n + 1)
         open_shell(run)
