@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <arm/barrier.h>
 #include <arm/spinlock.h>
 
 #include "hyp/lib/bits.h"
@@ -158,7 +159,7 @@ static void end_claims(uint64_t block)
 		if (c->valid && c->block == block) {
 			c->valid = false;
 			while (__atomic_load_n(&c->busy, __ATOMIC_ACQUIRE))
-				;
+				yield();
 		}
 }
 

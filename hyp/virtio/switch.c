@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <arm/barrier.h>
+
 #include "hyp/lib/bits.h"
 #include "hyp/run/timer.h"
 #include "hyp/virtio/switch.h"
@@ -322,7 +324,7 @@ void switch_leave(struct switch_port *port)
 	spin_unlock(&net->lock);
 	/* Who has found it waits for no more than a frame, with interrupts masked; then all of them are done. */
 	while (__atomic_load_n(&port->comers, __ATOMIC_ACQUIRE))
-		;
+		yield();
 	spin_lock(port->lock);
 	spin_unlock(port->lock);
 	port->net = NULL;

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include <arm/atomic.h>
+#include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
@@ -155,7 +156,7 @@ static void wait_for_threads(struct vm *vm)
 		sched_block();
 	vm_for_each_vcpu(v, vm)
 		while (v->thread.cpu && !__atomic_load_n(&v->thread.gone, __ATOMIC_ACQUIRE))
-			;
+			yield();
 }
 
 int vmctl_end(struct vm *vm)
