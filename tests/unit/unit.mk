@@ -71,6 +71,9 @@ test_gic_SRCS      := hyp/host/gic.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_vgic_SRCS     := vgic/vgic.c vgic/flush.c vgic/raise.c vgic/state.c vgic/context.c vgic/share.c vgic/twin.c vgic/dist.c hyp/exit/mmio.c tests/unit/vgic_rig.c $(FAKE)/fake_gich.c $(FAKE)/fake_spi.c \
 	$(FAKE)/fake_machine.c
 test_vgic_delivery_SRCS := $(test_vgic_SRCS)
+test_vgic_sgi_SRCS := $(test_vgic_SRCS)
+test_vgic_active_SRCS := $(test_vgic_SRCS)
+test_vgic_wakes_SRCS := $(test_vgic_SRCS)
 test_vgic_state_SRCS := $(test_vgic_SRCS)
 test_vgic_twin_SRCS := $(test_vgic_SRCS)
 test_vgic_model_SRCS := $(test_vgic_SRCS)
