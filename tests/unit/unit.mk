@@ -98,6 +98,7 @@ test_switch_SRCS   := hyp/vm/switch.c hyp/vm/hcr.c coproc/extra.c $(FAKE)/fake_m
 test_psci_SRCS     := psci/psci.c psci/vcpu.c $(FAKE)/fake_machine.c
 test_crash_SRCS    := hyp/vm/crash.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_vmctl_SRCS    := hyp/vm/vmctl.c psci/vcpu.c hyp/vm/crash.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_vmctl_pause_SRCS := $(test_vmctl_SRCS)
 test_silence_SRCS  := hyp/vm/silence.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_watchdog_SRCS := hyp/vm/watchdog.c $(FAKE)/fake_machine.c
 test_zero_SRCS     := mm/zero.c $(FAKE)/fake_machine.c
