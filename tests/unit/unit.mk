@@ -76,6 +76,7 @@ test_vgic_active_SRCS := $(test_vgic_SRCS)
 test_vgic_wakes_SRCS := $(test_vgic_SRCS)
 test_vgic_state_SRCS := $(test_vgic_SRCS)
 test_vgic_twin_SRCS := $(test_vgic_SRCS)
+test_vgic_twin_hw_SRCS := $(test_vgic_twin_SRCS)
 test_vgic_model_SRCS := $(test_vgic_SRCS)
 test_coproc_SRCS   := coproc/coproc.c coproc/registers.c coproc/setway.c coproc/pmu.c hyp/exit/inject.c hyp/arm/regs.c $(FAKE)/fake_machine.c
 test_pmu_SRCS := $(test_coproc_SRCS)
