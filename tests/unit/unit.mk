@@ -89,6 +89,7 @@ test_exit_device_SRCS := $(test_exit_SRCS)
 test_inject_SRCS   := $(test_exit_SRCS)
 test_abort_SRCS    := hyp/exit/abort.c hyp/arm/insn.c hyp/arm/regs.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_timer_SRCS    := hyp/run/timer.c vtimer/vtimer.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_vtimer_SRCS := $(test_timer_SRCS)
 test_irq_SRCS      := hyp/run/irq.c $(FAKE)/fake_machine.c
 # includes hyp/run/thread.c, with addresses that the host has
 test_thread_SRCS   := $(FAKE)/fake_page.c $(FAKE)/fake_machine.c
