@@ -44,6 +44,7 @@ test_vpl061_SRCS   := hyp/vdev/vpl061.c tests/unit/no_classes.c $(DEVICE)
 test_vpl031_SRCS   := hyp/vdev/vpl031.c tests/unit/no_classes.c $(DEVICE)
 test_cfi_SRCS      := hyp/vdev/cfi.c
 test_vflash_SRCS   := $(FLASH) tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
+test_vflash_kept_SRCS := $(test_vflash_SRCS)
 test_virtio_queue_SRCS := hyp/virtio/queue.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_machine.c
 test_virtio_rng_SRCS := tests/unit/virtio_rig.c tests/unit/no_classes.c $(VIRTIO) $(DEVICE)
 test_virtio_mmio_SRCS := tests/unit/virtio_rig.c tests/unit/no_classes.c $(VIRTIO) $(DEVICE)
