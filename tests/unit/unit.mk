@@ -35,6 +35,7 @@ test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/console/stream.c hyp/loa
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
 test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c
 test_insn_SRCS     := hyp/arm/insn.c
+test_insn_state_SRCS := $(test_insn_SRCS)
 test_mmio_SRCS     := hyp/exit/mmio.c $(FAKE)/fake_machine.c
 HOST_DRIVERS := $(addprefix hyp/host/,drivers.c nodes.c power_regs.c devtree.c hostdev.c hostclaim.c trng.c ecc.c rtc.c hostdog.c) $(wildcard hyp/host/uart/*.c)
 test_passthrough_SRCS := tests/unit/dts.c tests/unit/no_classes.c hyp/host/scan.c $(HOST_DRIVERS) $(PASS) $(DEVICE)
