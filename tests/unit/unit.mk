@@ -49,6 +49,7 @@ test_vflash_kept_SRCS := $(test_vflash_SRCS)
 test_virtio_queue_SRCS := hyp/virtio/queue.c hyp/vm/guestlist.c $(FAKE)/fake_virtio.c $(FAKE)/fake_machine.c
 test_virtio_rng_SRCS := tests/unit/virtio_rig.c tests/unit/no_classes.c $(VIRTIO) $(DEVICE)
 test_virtio_mmio_SRCS := tests/unit/virtio_rig.c tests/unit/no_classes.c $(VIRTIO) $(DEVICE)
+test_virtio_serve_SRCS := $(test_virtio_mmio_SRCS)
 test_virtio_blk_SRCS := tests/unit/virtio_rig.c tests/unit/blk_classes.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_blk_host_SRCS := tests/unit/virtio_rig.c tests/unit/blk_classes.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_console_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
