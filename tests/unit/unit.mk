@@ -39,6 +39,7 @@ test_insn_state_SRCS := $(test_insn_SRCS)
 test_mmio_SRCS     := hyp/exit/mmio.c $(FAKE)/fake_machine.c
 HOST_DRIVERS := $(addprefix hyp/host/,drivers.c nodes.c power_regs.c devtree.c hostdev.c hostclaim.c trng.c ecc.c rtc.c hostdog.c) $(wildcard hyp/host/uart/*.c)
 test_passthrough_SRCS := tests/unit/dts.c tests/unit/no_classes.c hyp/host/scan.c $(HOST_DRIVERS) $(PASS) $(DEVICE)
+test_passdtb_SRCS := $(test_passthrough_SRCS)
 test_passrest_SRCS := $(filter-out tests/unit/no_classes.c,$(test_passthrough_SRCS)) hyp/load/guestdtb.c $(FAKE)/fake_random.c
 test_vpl011_SRCS   := hyp/vdev/vpl011.c tests/unit/no_classes.c $(DEVICE)
 test_vpl061_SRCS   := hyp/vdev/vpl061.c tests/unit/no_classes.c $(DEVICE)
