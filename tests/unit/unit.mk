@@ -42,6 +42,7 @@ test_passthrough_SRCS := tests/unit/dts.c tests/unit/no_classes.c hyp/host/scan.
 test_passdtb_SRCS := $(test_passthrough_SRCS)
 test_passrest_SRCS := $(filter-out tests/unit/no_classes.c,$(test_passthrough_SRCS)) hyp/load/guestdtb.c $(FAKE)/fake_random.c
 test_vpl011_SRCS   := hyp/vdev/vpl011.c tests/unit/no_classes.c $(DEVICE)
+test_vpl011_receive_SRCS := $(test_vpl011_SRCS)
 test_vpl061_SRCS   := hyp/vdev/vpl061.c tests/unit/no_classes.c $(DEVICE)
 test_vpl031_SRCS   := hyp/vdev/vpl031.c tests/unit/no_classes.c $(DEVICE)
 test_cfi_SRCS      := hyp/vdev/cfi.c
