@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Bare-metal test guests: one image per source file here, all with the library in lib/. Included by the top Makefile;
-# also works alone: make -f tests/guests/guests.mk guests
+# Bare-metal test guests: one image per name in GUESTS, of the source file of that name, all with the library in lib/.
+# Included by the top Makefile; also works alone: make -f tests/guests/guests.mk guests
 CROSS ?= arm-none-eabi-
 BUILD ?= build
 
@@ -34,6 +34,7 @@ $(GUEST_ELFS): $(BUILD)/guests/%.elf: $(BUILD)/guests/obj/%.o $(GUEST_LIB_OBJS) 
 
 # The instructions under test of these are in a file of assembly.
 $(foreach g,exceptions mmio psci vfp world,$(eval $(BUILD)/guests/$(g).elf: $(BUILD)/guests/obj/$(g)-insn.o))
+$(BUILD)/guests/smp.elf: $(addprefix $(BUILD)/guests/obj/smp-,irq.o memory.o rig.o)
 $(foreach g,devmem vfpdisk world,$(BUILD)/guests/$(g).elf): $(BUILD)/guests/obj/vfp-insn.o
 
 # The same program 2 MiB above the start of RAM: as an ELF file it finds its device tree elsewhere.
