@@ -81,7 +81,7 @@ static inline void begin_running(struct percpu *cpu, struct thread *thread, uint
 	cpu->thread = thread;
 }
 
-/* The next to run here, as everybody sees it from now on; NULL: none. Holder of rq_lock; the switch follows at once. */
+/* The next to run here, as all CPUs see it from now on; NULL: none. Holder of rq_lock; the switch follows at once. */
 static struct thread *choose_thread(struct percpu *cpu, uint64_t now)
 {
 	struct thread *next = queue_take_best(cpu);

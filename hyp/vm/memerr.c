@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See hyp/vm/memerr.h. What a page was is found by asking everybody: this is rare, and no record is kept for it. */
+/* See hyp/vm/memerr.h. What a page was is found by asking all owners: this is rare, and no record is kept for it. */
 #include <errno.h>
 
 #include "hyp/lib/log.h"

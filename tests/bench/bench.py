@@ -677,7 +677,7 @@ def net_times(run):
 
 
 def net_rows(bench, table):
-    """Under -icount a nanosecond is an instruction, of both VMs and virt7, and nobody sleeps."""
+    """Under -icount a nanosecond is an instruction, of both VMs and virt7, and no process sleeps."""
     for key, count in zip(("net_udp", "net_tso", "net_tcp"), net_times(NetBench(bench).virt7(1))):
         table.put(key, "virt7", count)
 

@@ -31,7 +31,7 @@ static bool device_write(struct vcpu *by, void *device, uint32_t offset, uint32_
 	return true;
 }
 
-/* What the object's unwind tables name; nobody calls it. */
+/* What the object's unwind tables name; it is never called. */
 void __aeabi_unwind_cpp_pr0(void)
 {
 }

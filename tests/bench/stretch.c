@@ -9,7 +9,7 @@
  *   look=ADDRESS  where a function begins that looks for an interrupt; up to eight of them. Without any: for how long
  *                 virt7 keeps a CPU from its guest
  *   cpu=N         this CPU only
- *   from=ADDRESS  nothing that a CPU does counts before it has been there: the boot, for which nobody waits
+ *   from=ADDRESS  nothing that a CPU does counts before it has been there: the boot, for which no guest waits
  *
  * A CPU that waits for a lock (WFE, YIELD) is not counted meanwhile: who has the lock is. tools/stretch names the
  * functions. Blocks are counted as they are entered: one that an exception leaves in the middle counts whole. Debian

@@ -63,7 +63,8 @@ static void testdev_settle(struct testdev *t)
 	vgic_set_line(t->device.vm, 0, testdev_irq(&t->device), t->line);
 }
 
-/* Its structure is given back, but nobody has it yet: log_err() is what a test sees of a timer that was not drained. */
+/* The device's structure is given back, but has no new owner yet: log_err() is what a test sees of a timer that was not
+ * drained. */
 static void testdev_echo(struct timer *timer)
 {
 	struct testdev *t = container_of(timer, struct testdev, echo);

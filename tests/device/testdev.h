@@ -27,7 +27,7 @@
 #define TESTDEV_ECHO_MS     200U /* from each access to the callback of the device's timer */
 
 /*
- * A block of the host's, by physical address, that virt7 gives nobody: on a machine whose RAM ends TESTDEV_HOLE_RAM
+ * A block of the host's, by physical address, that virt7 gives no VM: on a machine whose RAM ends TESTDEV_HOLE_RAM
  * bytes into it. There the hole begins, which answers with external aborts.
  */
 #define TESTDEV_HOLE     0x60000000U

@@ -34,7 +34,7 @@ $(FUZZ_BUILD)/obj/%.o: %.c
 FUZZ_PROBE = mkdir -p $(FUZZ_BUILD) && echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' | \
 	$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -x c - -o $(FUZZ_BUILD)/probe 2>/dev/null
 
-# The same without libFuzzer, for any compiler.
+# The fuzzers without libFuzzer, for any compiler.
 $(FUZZ_BUILD)/replay: $(patsubst %.c,$(FUZZ_BUILD)/lines/%.o,$(FUZZ_SRCS) tests/fuzz/replay.c)
 	$(HOSTCC) $(FUZZ_LINES) $^ $(UNIT_LIBS) -o $@
 

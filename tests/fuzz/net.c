@@ -20,7 +20,7 @@ void card_mac(uint32_t slot, uint8_t *mac)
 	memcpy(mac, (const uint8_t[]){0x52, 0x54, 0, 0, 0, (uint8_t)(slot + 1U)}, MAC_BYTES);
 }
 
-/* Its own, the other's, everyone's or nobody's. */
+/* Its own address, the other's, that of all, or one of no card. */
 static void address_frame(uint8_t *frame, uint32_t slot, uint32_t to)
 {
 	card_mac(to & 1U ? slot : !slot, frame);

@@ -68,7 +68,7 @@ static struct bundle bundles[KINDS][2][2];
 static struct fit net_fits[2][2]; /* by version of each card */
 static struct bundle net_bundles[2][2];
 static struct console_stream *console_stream;
-static struct capture capture; /* with NO_BUDGET: somebody looks at the frames */
+static struct capture capture; /* with NO_BUDGET: a capture looks at the frames */
 
 static void put_header(uint32_t type, uint64_t sector)
 {
@@ -115,7 +115,7 @@ static void do_request(void)
 	kick(0, q);
 }
 
-/* Somebody types, whoever has the keyboard. */
+/* The operator types, whoever has the keyboard. */
 static void do_type(void)
 {
 	static uint8_t keys[512];

@@ -223,7 +223,7 @@ static void shadow_range(uint64_t ipa, uint32_t len)
 
 static void shadow_used(uint32_t n, const struct virtq_state *q, uint16_t before)
 {
-	if (is_filled(n)) /* a frame that does not fit after all leaves entries behind that nobody looks at */
+	if (is_filled(n)) /* a frame that does not fit after all leaves entries behind that no device looks at */
 		shadow_range(q->used + 4U, 8U * q->size);
 	for (uint16_t entry = before; entry != q->used_next; entry++)
 		shadow_range(q->used + 4U + 8U * (entry & (q->size - 1U)), 8);

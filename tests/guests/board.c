@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What QEMU's board has beside the devices that virt7's device tree names, and what a guest with QEMU's own tree meets:
- * the GICv2m, a PCI bus with nobody on it, fw_cfg.
+ * the GICv2m, a PCI bus with no device on it, fw_cfg.
  */
 #include "tests/guests/lib/gic.h"
 #include "tests/guests/lib/guest.h"
@@ -13,7 +13,7 @@
 
 #define PCI_PORTS UINT32_C(0x3eff0000)
 #define LOW_ECAM  UINT32_C(0x3f000000)
-#define NOBODY    (31U << 15) /* device 31 of bus 0; device 0 of QEMU's is the bridge */
+#define NO_DEVICE (31U << 15) /* device 31 of bus 0; device 0 of QEMU's is the bridge */
 
 static void prepare_spi(uint32_t id)
 {
@@ -76,13 +76,13 @@ static void test_pci(void)
 	mmu_long_block(MMU_WINDOW, MACHINE_ECAM_BASE | LONG_BLOCK | LONG_DEVICE | LONG_AF | LONG_XN);
 	mmu_long_on();
 	exc_expect(EXC_DABT);
-	read32(MMU_WINDOW + NOBODY);
+	read32(MMU_WINDOW + NO_DEVICE);
 	high = exc_done()->count == 0;
 	if (high)
-		test_window(MMU_WINDOW + NOBODY, "the configuration of a device that is not there");
+		test_window(MMU_WINDOW + NO_DEVICE, "the configuration of a device that is not there");
 	mmu_off();
 	if (!high)
-		test_window(LOW_ECAM + NOBODY, "the configuration of a device that is not there");
+		test_window(LOW_ECAM + NO_DEVICE, "the configuration of a device that is not there");
 }
 
 void guest_main(void)

@@ -97,7 +97,7 @@ static volatile uint32_t result[GUEST_CPUS];
 static uint32_t entered, wins, all_rest_right = 1, context_right = 1, two_winners;
 static uint32_t won[GUEST_CPUS];
 
-/* CPU 0, with everybody behind the barrier: judge the round and let the target go. */
+/* CPU 0, with all others behind the barrier: judge the round and let the target go. */
 static void judge(void)
 {
 	uint32_t winners = 0, winner = 0;

@@ -115,7 +115,7 @@ static void holes(uint32_t operation, bool out, const char *name)
 	report_eq(wrong, 0, name);
 }
 
-/* The registers are there behind it, and FPEXC is what it was, which is one that lets nobody use them at every other
+/* The registers are there behind it, and FPEXC is what it was, which is one that lets no code use them at every other
  * time. */
 static bool long_hole_is_right(bool out, int32_t before, uint32_t shift, uint32_t fpexc)
 {

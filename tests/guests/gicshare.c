@@ -103,7 +103,7 @@ static void elsewhere(const struct reason *reason, uint32_t cpu, uint32_t target
 	gic_clear_pending(SPI);
 }
 
-/* Who can take it again has it, too: nobody else does. */
+/* Who can take it again has it, too: no other CPU does. */
 static void nobody_then_here(uint32_t cpu, uint32_t targets)
 {
 	aim(SPI, targets, 0x80);

@@ -37,7 +37,7 @@ $(foreach g,exceptions mmio psci vfp world,$(eval $(BUILD)/guests/$(g).elf: $(BU
 $(BUILD)/guests/smp.elf: $(addprefix $(BUILD)/guests/obj/smp-,irq.o memory.o rig.o)
 $(foreach g,devmem vfpdisk world,$(BUILD)/guests/$(g).elf): $(BUILD)/guests/obj/vfp-insn.o
 
-# The same program 2 MiB above the start of RAM: as an ELF file it finds its device tree elsewhere.
+# entry 2 MiB above the start of RAM: as an ELF file it finds its device tree elsewhere.
 $(BUILD)/guests/high.lds: tests/guests/lib/guest.lds
 	@mkdir -p $(@D)
 	sed 's/0x40010000/0x40200000/' $< >$@
@@ -45,7 +45,7 @@ $(BUILD)/guests/entry-high.elf: $(BUILD)/guests/obj/entry.o $(GUEST_LIB_OBJS) $(
 	$(CROSS)gcc $(GUEST_CFLAGS) -nostdlib -Wl,-T,$(BUILD)/guests/high.lds -Wl,--build-id=none -o $@ $(filter %.o,$^) -lgcc
 guests: $(BUILD)/guests/entry-high.elf
 
-# The same programs where a VM with trusted-dma has its RAM: the host's, on a QEMU of 512 MiB the first and the second piece.
+# Guests that lie where a VM with trusted-dma has its RAM: the host's, on a QEMU of 512 MiB the first and the second piece.
 DIRECT := busmaster-direct0 pass-direct0 pass-direct8
 $(BUILD)/guests/direct%.lds: tests/guests/lib/guest.lds
 	@mkdir -p $(@D)

@@ -193,7 +193,7 @@ static void latency(void)
 	sleep();
 }
 
-/* Its timer is due, with the interrupt disabled: that wakes nobody. */
+/* Its timer is due, with the interrupt disabled: that wakes no vCPU. */
 static void doze(void)
 {
 	gic_init();

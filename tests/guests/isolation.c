@@ -30,7 +30,7 @@ static bool is_ram(uint64_t at)
 	return at >= MACHINE_RAM_BASE && at < MACHINE_RAM_BASE + MIB(RAM_MIB);
 }
 
-/* Read, and where the read aborts, write: neither may be seen by anybody. */
+/* Read, and where the read aborts, write: neither may be seen by any other VM. */
 static bool reachable(uint64_t at, bool byte)
 {
 	uint32_t va = MMU_WINDOW + ((uint32_t)at & (MIB(2) - 1));
@@ -57,7 +57,7 @@ static bool has_device(uint32_t block)
 	       block == MACHINE_VIRTIO_BASE >> BLOCK_BITS;
 }
 
-/* PCI without anybody on the bus: it reads as ones, and has nothing to keep what is written. */
+/* PCI without a device on the bus: it reads as ones, and has nothing to keep what is written. */
 static bool is_bus(uint64_t at)
 {
 	return (at >= MACHINE_PCI_BASE && at - MACHINE_PCI_BASE < MACHINE_PCI_SIZE) ||
@@ -82,7 +82,7 @@ static void test_bus(uint32_t gib)
 		wrong += !is_empty(at) || !is_empty(at + MIB(2) - 4U);
 	for (uint64_t at = MACHINE_ECAM_BASE; gib > MACHINE_ECAM_BASE >> 30 && is_bus(at); at += MIB(2))
 		wrong += !is_empty(at);
-	report(wrong == 0, "nobody on the bus");
+	report(wrong == 0, "no device on the bus");
 }
 
 static void test_blocks(uint32_t gib, uint32_t step)

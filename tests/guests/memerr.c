@@ -36,7 +36,7 @@ static void poison(uint32_t at, uint32_t how)
 	report_eq(read32(TESTDEV_BASE + TESTDEV_POISON), 0, "the page is taken");
 }
 
-/* The next page that nobody has used, written all over, with a pattern in its neighbours. */
+/* The next page that the guest has not used, written all over, with a pattern in its neighbours. */
 static uint32_t next_page(void)
 {
 	static uint32_t next = BAD_RAM + KIB4;

@@ -283,7 +283,8 @@ static void test_form(const struct mmio_case *c)
 	report(compare(c, &regs), "%s", c->name);
 }
 
-/* The same with the C flags the other way round: conditions are the guest's flags at the access, not before. */
+/* A conditional access with the C flags the other way round: conditions are the guest's flags at the access, not
+ * before. */
 static void test_flags(void)
 {
 	struct mmio_regs regs;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The GPIO (PL061 TRM, DDI 0190). Nobody presses the power key here: inputs read as 0, and levels and outputs are what
+ * The GPIO (PL061 TRM, DDI 0190). The power key is not pressed here: inputs read as 0, and levels and outputs are what
  * moves interrupts.
  */
 #include "tests/guests/lib/gic.h"

@@ -29,7 +29,7 @@
 
 static volatile uint32_t data_word = DATA_CLEAN;
 static uint32_t count, wrong;
-static volatile uint32_t victim, everybody, by_reset2, cycles, started[GUEST_CPUS];
+static volatile uint32_t victim, all_ask, by_reset2, cycles, started[GUEST_CPUS];
 
 /* Before the library touches a device. */
 static struct {
@@ -170,7 +170,7 @@ static void secondary(void *arg)
 
 /*
  * An SPI that was active on another CPU at the reset and is active here now stays so when that CPU comes up: its list
- * registers of before the reset are nobody's.
+ * registers of before the reset are no CPU's.
  */
 static void check_secondaries(void)
 {
@@ -291,7 +291,7 @@ static void storm(void *arg)
 {
 	uint32_t self = this_cpu()->index, seed = (uint32_t)timer_virt.count() + self * 7919;
 	uint64_t end = timer_virt.count() + timer_ticks(STORM_US);
-	bool asks = everybody || self == victim;
+	bool asks = all_ask || self == victim;
 
 	started[self] = 1;
 	storm_setup();
@@ -321,7 +321,7 @@ static void do_storm(uint32_t k)
 	gic_enable(TEST_SPI);
 	for (uint32_t at = RAM_DIRTY; at < RAM_DIRTY_END; at += RAM_STEP)
 		write32(at, at);
-	everybody = k == 'a';
+	all_ask = k == 'a';
 	by_reset2 = k == 'R';
 	victim = k >= '0' && k <= '7' ? (k - '0') % count : count - 1;
 	/* QEMU's CPU_ON may take effect behind the reset that was asked for after it. */
@@ -329,7 +329,7 @@ static void do_storm(uint32_t k)
 		       "CPUs go off and on in the storm");
 	/* Those that reset must not go off before they do. */
 	for (uint32_t cpu = 1; cpu < count; cpu++)
-		smp_boot(cpu, storm, !cycles || everybody || cpu == victim ? NULL : (void *)storm);
+		smp_boot(cpu, storm, !cycles || all_ask || cpu == victim ? NULL : (void *)storm);
 	for (uint32_t cpu = 1; cpu < count; cpu++)
 		while (!started[cpu])
 			;

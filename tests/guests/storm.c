@@ -150,7 +150,7 @@ static void storm_cpu(void *arg)
 		if (self == 0 && all_deliveries() >= wanted)
 			stop = true;
 	}
-	barrier_wait(&barrier, count); /* nobody sends any more */
+	barrier_wait(&barrier, count); /* no CPU sends any more */
 	end = timer_virt.count() + timer_ticks(1000000) * PATIENCE_S;
 	while (!is_quiet(self) && timer_virt.count() < end)
 		;

@@ -313,7 +313,7 @@ static void wake_by_timer(uint32_t cpu, uint32_t state, const char *what)
 static void test_others(void)
 {
 	if (count == 1)
-		printf("one CPU: nobody to wake it by an SGI\n");
+		printf("one CPU: no other to wake it by an SGI\n");
 	for (uint32_t cpu = 1; cpu < count; cpu++) {
 		wake_by_sgi(cpu, STANDBY, "standby");
 		wake_by_sgi(cpu, power_down, "power-down");

@@ -269,7 +269,7 @@ static volatile bool stop;
 
 /*
  * Other contents in every round, so that what was saved at an earlier switch shows. One CPU leaves the VFP alone: where
- * it comes next, nobody's registers are saved because somebody else's are wanted.
+ * it comes next, no vCPU's registers are saved because another's are wanted.
  */
 static void keep_registers(void *arg)
 {

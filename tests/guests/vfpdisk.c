@@ -20,7 +20,7 @@
 #define READS   200U /* while another vCPU has the registers */
 #define USES    16U
 #define TOUCHES 4U
-#define FRESH   UINT32_C(0x40800000) /* from here on nobody has touched RAM: virt7 zeroes it then */
+#define FRESH   UINT32_C(0x40800000) /* from here on RAM is untouched: virt7 zeroes it then */
 
 uint32_t vfp_get_fpexc(void), vfp_get_fpscr(void);
 void vfp_set_fpexc(uint32_t v), vfp_set_fpscr(uint32_t v);

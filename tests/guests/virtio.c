@@ -117,7 +117,7 @@ static void test_requests(void)
 	report_eq(rd(VIRTIO_INTERRUPT_STATUS), 0, "no interrupt");
 }
 
-/* SPIs of a GIC that nobody has set up are level-sensitive; mach-virt's are edges, says the device tree. */
+/* SPIs of a GIC that no software has set up are level-sensitive; mach-virt's are edges, says the device tree. */
 static void set_edge(void)
 {
 	uint32_t id = MACHINE_SPI_VIRTIO(slot), reg = DIST_ICFGR(id / 16U);

@@ -2,8 +2,8 @@
 /*
  * VFP and NEON on every CPU: neon SEED ROUNDS. Goes from CPU to CPU and on each mixes double and single precision,
  * integer lanes, saturation and FPSCR's modes in 32 registers' worth of state; prints a sum of all bits, which must be
- * the same on every machine. Several of these at once, on shared CPUs, show whether anybody's registers ever become
- * somebody else's.
+ * the same on every machine. Several of these at once, on shared CPUs, show whether the registers of one ever become
+ * another's.
  */
 #include <arm_neon.h>
 

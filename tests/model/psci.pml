@@ -2,13 +2,13 @@
 /*
  * The life of vCPUs and their VM: CPU_ON, CPU_OFF, CPU_SUSPEND, WFI, interrupts, SYSTEM_RESET and an operator's pause
  * and resume against each other, step by step as hyp/vm/vmctl.c and hyp/run/sched.c do it. Each step says which C function it
- * stands for; a part that C runs under one lock, and nobody reads without it, is one atomic step.
+ * stands for; a part that C runs under one lock, and that is read under it alone, is one atomic step.
  *
  * One vCPU a physical CPU: HYP runs with interrupts masked, so a CPU is one process here. A guest does what it likes, in
  * any order, as often as its budget (N_...) lets it; then it spins, and takes interrupts.
  *
  * Properties
- *   lost wake-up      when nothing can move any more, nobody waits for what has happened (monitor, at `timeout`)
+ *   lost wake-up      when nothing can move any more, no process waits for what has happened (monitor, at `timeout`)
  *   livelock          nothing moves for ever without a budget being used (non-progress cycles)
  *   one winner        a CPU_ON's SUCCESS is one entry, with its own context id (assert in cpu_on() and start_over())
  *   no lost SGI       one sent behind a CPU_ON is there when its target starts (assert in start_over())
@@ -137,7 +137,7 @@ inline write()
 	assert(context_of[me] == generation)
 }
 
-/* prepare(): nobody else is outside the checkpoint. Others may wake and look meanwhile: at `state`, which says no. */
+/* prepare(): no other vCPU is outside the checkpoint. Others may wake and look meanwhile: at `state`, which says no. */
 inline prepare()
 {
 	generation++;
@@ -470,7 +470,7 @@ proctype operator()
 	od
 }
 
-/* Nothing moves: every budget may be used up or not, but nobody may be left behind. */
+/* Nothing moves: every budget may be used up or not, but no vCPU may be left behind. */
 proctype monitor()
 {
 	byte i;

@@ -68,7 +68,7 @@ class Qemu:
         return self.log_path.read_text(encoding="utf-8").replace("\r\n", "\n")
 
     def lines(self):
-        """The same by lines, without those that are empty."""
+        """What was printed, by lines, without those that are empty."""
         return [line for line in self.output().splitlines() if line]
 
     def said(self, vm):
@@ -106,7 +106,7 @@ class Qemu:
 
 
 def run(*command, cwd=ROOT, limit=120, **environment):
-    """(status, stdout, stderr) of a tool, started at the project's root as somebody types it: `make test` leaves it nothing
+    """(status, stdout, stderr) of a tool, started at the project's root as a user types it: `make test` leaves it nothing
     of make's own. A variable that is None is not in its environment.
     """
     program = Path(cwd) / command[0] if str(command[0]).startswith("tools/") else command[0]

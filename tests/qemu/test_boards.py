@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The same virt7.bin on seven boards, and boards that lack something: what is missing has its line.
+"""One virt7.bin on seven boards, and boards that lack something: what is missing has its line.
 
 A board's arguments are in tools/run, which these tests start as a user would. Device trees come from Debian's kernel package;
 edited ones are made with fdtput.
@@ -77,7 +77,7 @@ def board(qemu):
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_debian(board, mkbundle, name):
-    """The same bundle everywhere: a VM of 2 CPUs and 256 MiB, on a board with one CPU too."""
+    """One bundle everywhere: a VM of 2 CPUs and 256 MiB, on a board with one CPU too."""
     bundle = mkbundle(f"name=debian,cpus=2,memory=256M,kernel={KERNEL},ramdisk={INITRAMFS},bootargs=console=ttyAMA0")
     run = board(name, bundle)
     cpus, core, _ = BOARDS[name]
@@ -376,7 +376,7 @@ def test_no_enable_method(parked, tmp_path):
 
 
 def test_psci_of_a_hypervisor(parked, tmp_path):
-    """A tree for guests: PSCI by HVC, which nobody serves in HYP mode."""
+    """A tree for guests: PSCI by HVC, which no firmware serves in HYP mode."""
     tree = tmp_path / "hvc.dtb"
     fdt(QEMU, "-M", f"{VIRT[1]},dumpdtb={tree}", *VIRT[2:], "-display", "none")
     fdt("fdtput", "-t", "s", tree, "/psci", "method", "hvc")

@@ -379,7 +379,7 @@ def test_bundle_missing(bootpath, path):
 
 
 def test_bundle_missing_fit(bootpath, psci_bundle):
-    """The same FIT, but U-Boot is not told of the bundle in it."""
+    """A FIT with a bundle in it, of which U-Boot is not told."""
     expect_no_bundle(bootpath("uboot-fit", psci_bundle, UBOOT_COMMAND="bootm 0x50000000:virt7 - ${fdtcontroladdr}"))
 
 

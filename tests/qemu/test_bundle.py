@@ -237,7 +237,7 @@ def warnings(run):
 
 
 def test_bad_vms(virt7, fit):
-    """Each its line, by virt7 and by mkbundle; and a name that nobody knows is told of though the kernel is missing."""
+    """Each its line, by virt7 and by mkbundle; and an unknown name is told of though the kernel is missing."""
     path = fit(" ".join(bad_vm(kind, text) for kind, (text, _) in BAD_VMS.items()))
     lines = [f"vm {kind}: /vms/{kind}: {line}" for kind, (_, line) in BAD_VMS.items()]
     unknown = ["vm kernel-misspelt: /vms/kernel-misspelt: krenel: unknown property, ignored"]

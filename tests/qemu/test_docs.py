@@ -26,7 +26,7 @@ BOOTS = ("qemu-system-arm ", "tools/run ", "make run ")
 
 @pytest.fixture
 def folder(tmp_path):
-    """As if somebody had followed the text so far."""
+    """As if a reader had followed the text so far."""
     for path in ROOT.iterdir():
         if path.name not in ("build", ".git"):
             (tmp_path / path.name).symlink_to(path)

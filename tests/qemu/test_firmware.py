@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Firmware that nobody here wrote, unmodified: EDK2 and U-Boot of Debian's packages, in flash and as a kernel, natively and under
+"""Firmware of other projects, unmodified: EDK2 and U-Boot of Debian's packages, in flash and as a kernel, natively and under
 virt7. Variables survive a reset, and a VM that is made anew from what `flash save` printed.
 """
 import re
@@ -255,8 +255,8 @@ def test_flash_save_without(virt7, mkbundle):
     run.expect("virt7> $")
     run.send("flash save plain\r")
     run.expect("VM plain has no flash\r")
-    run.send("flash save nobody\r")
-    run.expect("no VM is called nobody")
+    run.send("flash save absent\r")
+    run.expect("no VM is called absent")
 
 
 def flashvars(folder, text, *more):
@@ -396,7 +396,7 @@ NO_RAMDISK = r"Kernel panic - not syncing: VFS: Unable to mount root fs"
 
 
 def test_uboot_bootefi(uboot):
-    """The same kernel as an EFI application. Its stub takes no ramdisk from U-Boot's bootefi, and so Linux ends without one."""
+    """Debian's kernel as an EFI application. Its stub takes no ramdisk from U-Boot's bootefi, and so Linux ends without one."""
     type_at(uboot, PROMPT, "setenv bootargs console=ttyAMA0", "setenv")
     type_at(uboot, PROMPT, "load virtio 0 ${kernel_addr_r} vmlinuz", r"\d{7} bytes read")
     uboot.send("bootefi ${kernel_addr_r} ${fdtcontroladdr}\r")

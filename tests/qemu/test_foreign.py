@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Software that nobody here wrote, as it comes, natively and under virt7: kernels, and trees that are not virt7's."""
+"""Software of other projects, as it comes, natively and under virt7: kernels, and trees that are not virt7's."""
 import re
 import shutil
 import subprocess

@@ -110,7 +110,7 @@ def test_deadlines(start, vcpus, smp):
 
 
 def test_deadlines_and_pauses(start):
-    """The same while the VM is paused again and again: its time stands still, and its vCPUs go on on any CPU."""
+    """The guest's timers while its VM is paused again and again: its time stands still, and its vCPUs go on on any CPU."""
     run = start("deadlines", 4, 2, None, f"deadlines={5 * DEADLINES}", "timer.offset=paused")
     run.expect("deadlines=")
     open_shell(run)
@@ -157,7 +157,7 @@ def test_interrupt_of_the_host(given, vcpus, smp, lrs, cpu):
 @pytest.mark.parametrize("stay", (1, 2))
 @pytest.mark.parametrize("vcpus, smp", ((1, 1), (2, 2)))
 def test_interrupt_of_the_host_outlives_no_vm(given, vcpus, smp, stay):
-    """A guest that never ends it, or that ends it without end, keeps nobody from the shell; what the VM is made to do meanwhile
+    """A guest that never ends it, or that ends it without end, keeps no operator from the shell; what the VM is made to do meanwhile
     leaves nothing of it behind, for itself or the VM that has it next."""
     run = given(vcpus, smp, stay, rival=True)
     run.expect(r"hostirq: stays\r")

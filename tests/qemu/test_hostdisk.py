@@ -106,7 +106,7 @@ def test_partitions(virt7, mkbundle, disk, version, kind, numbers):
 
 
 def test_read_only(virt7, mkbundle, disk):
-    """One disk that nobody can write, as a whole for two."""
+    """One disk that no VM can write, as a whole for two."""
     path, _, data = disk("mbr")
     words = "cat /sys/block/vda/ro; echo fo''und $(sha256sum </dev/vda); dd if=/dev/zero of=/dev/vda count=1 || echo ref''used"
     run = virt7(mkbundle(*(debian(name, words, f"disk=host={PLACE}:ro") for name in "ab")), *drive(path, 2, ",readonly=on"), timeout=180)

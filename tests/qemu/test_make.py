@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""make and tools/run as somebody types them: what they pass on, what they refuse, and with which status they end. QEMU is
+"""make and tools/run as a user types them: what they pass on, what they refuse, and with which status they end. QEMU is
 mostly a script here, which says what QEMU would.
 """
 import os
@@ -307,7 +307,7 @@ def test_make_knows_its_variables():
 
 
 def test_clean_leaves_others_files(tmp_path):
-    """A folder that has files of somebody's: they stay, and what make had put there. One that make began: all but deps goes."""
+    """A folder that has a user's files: they stay, and what make had put there. One that make began: all but deps goes."""
     build = tmp_path / "build"
     (build / "deps").mkdir(parents=True)
     words = ["make", "-s", f"BUILD={build}", f"DEPS={DEPS}"]

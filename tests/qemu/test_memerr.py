@@ -226,7 +226,7 @@ def test_shell(virt7, mkbundle):
 
 
 def test_records_in_debian(virt7, mkbundle, initramfs):
-    """docs/memory-errors.md's program reads of each page at once, though nobody touches it, here of what the kernel has freed."""
+    """docs/memory-errors.md's program reads of each page at once, though no program touches it, here of what the kernel has freed."""
     cpio = initramfs(f"bin/memrecords={BUILD}/linux/memrecords")
     run = virt7(mkbundle(f"name=debian,cpus=1,memory=192M,memory-errors=early,kernel={DEPS}/armhf/vmlinuz,ramdisk={cpio},"
                          "bootargs=console=ttyAMA0"), smp=2, mem="1G", timeout=120)

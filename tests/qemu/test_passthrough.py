@@ -369,7 +369,7 @@ def busy(virt7, mkbundle, tmp_path):
 
 
 def probe(run):
-    """Another VM has the owner's RAM, and nobody else writes there. The shell is open, so that what it says is in its log."""
+    """Another VM has the owner's RAM, and it alone writes there. The shell is open, so that what it says is in its log."""
     run.send("vm start probe\r")
     run.expect("virt7: vm probe: off\r")
     said = command(run, "log probe")
@@ -514,7 +514,7 @@ def test_owner_crashes_under_traffic(busy):
 
 @pytest.mark.parametrize("device", ("/fw-cfg@9020000", "rest"))
 def test_quarantine_ends(virt7, mkbundle, device):
-    """RAM that a device may still write to, of which virt7 does not know how to make it quiet, is nobody's when its VM is gone,
+    """RAM that a device may still write to, of which virt7 does not know how to make it quiet, is no VM's when its own is gone,
     and that VM's again when it is made anew.
     """
     owner = pass_guest("owner", f"trusted-dma,pass={device}", {}, "pass-direct0.bin")

@@ -105,7 +105,7 @@ def test_restarts_of_a_driver(board, mkbundle, card):
 
 
 def test_pulled_out(board, mkbundle, card, tmp_path):
-    """The card goes under load: errors in the guest, one line, and a VM without it goes on; nobody else is told to wait."""
+    """The card goes under load: errors in the guest, one line, and a VM without it goes on; no other is told to wait."""
     path, _, _ = card
     monitor = socket.socket(socket.AF_UNIX)
     run = board(mkbundle(debian("load", LOAD, f"disk=host={PLACE}:1"), debian("other", "while :; do sleep 1; echo ali''ve; done", "rng")), path,

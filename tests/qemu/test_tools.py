@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tools, without QEMU: what they say to somebody who made a mistake, and that nothing missing means no network."""
+"""The tools, without QEMU: what they say to a user who made a mistake, and that nothing missing means no network."""
 import os
 import re
 import shutil
@@ -453,7 +453,7 @@ def offline(tmp_path):
 
 
 def test_deps_host_installed(offline, tmp_path):
-    """Every package is there (as dpkg-query is made to say): nothing is asked of anybody."""
+    """Every package is there (as dpkg-query is made to say): nothing is asked of the network."""
     path = fake_tools(tmp_path / "dpkg", dpkg_query='shift 3; printf "installed %s\\n" "$@"')
     status, stdout, stderr = run("tools/deps", "host", PATH=f"{path}:{offline}")
     assert (status, stdout, stderr) == (0, "deps: all host packages are installed\n", "")

@@ -131,7 +131,7 @@ def test_reset_and_destroy(virt7, mkbundle, tmp_path):
             time.sleep(1)
         uart.show(b"debian.con1")
         uart.expect(rb"\0{5000}")
-        uart.send(b"nobody reads this")
+        uart.send(b"no guest reads this")
         uart.send(ESCAPE.encode())
         uart.expect(rb"virt7> ")
 

@@ -68,7 +68,7 @@ def test_resets_in_flight(hostile, cpus):
 
 @pytest.mark.parametrize("cpus", (1, 4))
 def test_power_in_flight(hostile, cpus):
-    """Likewise by an operator: reset, and off and on, which gives its RAM back in between."""
+    """An operator's reset, and off and on with requests in flight, which gives its RAM back in between."""
     run = hostile(cpus, "part=2")
     for n in range(RESETS):
         run.expect_said("bad", f"flight: {n + 1}, ")

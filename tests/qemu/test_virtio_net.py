@@ -77,7 +77,7 @@ def ports(run):
 
 
 def test_apart(virt7, mkbundle):
-    """A third VM sees nothing of two others' frames; nobody sends from an address that is not its own; the shell counts."""
+    """A third VM sees nothing of two others' frames; no VM sends from an address that is not its own; the shell counts."""
     run = virt7(mkbundle(debian("spy", SPY, "net=lan"), debian("b", ANSWERS, "net=lan,net=other"),
                          debian("a", SENDER, "net=lan"), debian("c", "sleep 1000", "net=other:isolated,autostart=no")),
                 smp=2, timeout=300)

@@ -66,7 +66,7 @@ def hears_both(run):
 @pytest.mark.parametrize("smp", [1, 2])
 @pytest.mark.parametrize("cpu", CPUS)
 def test_extreme_deadlines(virt7, mkbundle, cpu, smp):
-    """Deadlines near 2^64 stop nobody, nor do they after a pause or a reset. Behind an offset of the VM's time they stop
+    """Deadlines near 2^64 stop no VM, nor do they after a pause or a reset. Behind an offset of the VM's time they stop
     QEMU 7.2 with all that runs in it (timer.offset=always).
     """
     run = virt7(mkbundle(vm("bad", DEADLINES), f"name=good,memory=8M,kernel={image('talk')},bootargs=flood=1"), cpu=cpu,
@@ -138,7 +138,7 @@ echo "work: broken"
 if SOAK:  # minutes
 
     def test_storms_beside_debian(virt7, mkbundle, initramfs, tmp_path):
-        """The same beside Debian, until the one that crashes has been restarted seven times."""
+        """The VMs beside Debian, until the one that crashes has been restarted seven times."""
         work = tmp_path / "work"
         work.write_text(WORK)
         work.chmod(0o755)

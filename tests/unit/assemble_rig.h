@@ -454,7 +454,7 @@ static inline struct vm_config config(const char *name, unsigned int cpus)
 	return cfg;
 }
 
-/* Nothing is in use by anybody. */
+/* No resource is in use. */
 static inline void expect_nothing(void)
 {
 	assert_int_equal(fake_page_live(), 0);

@@ -194,16 +194,16 @@ static inline uint64_t cp15_value(struct vcpu *of)
 	return 0xfffffffffeedf00dU;
 }
 
-static const struct cp_row nobody = {.key = ~0U}, readable = {.key = CP_KEY(1, 0, 0, 1), .read = cp15_value},
+static const struct cp_row no_row = {.key = ~0U}, readable = {.key = CP_KEY(1, 0, 0, 1), .read = cp15_value},
 			   denied = {.key = CP_KEY(12, 0, 0, 1)};
-static const struct cp_row crowded = {.key = CP_KEY(1, 0, 0, 3)}; /* somebody else is where its hash says */
+static const struct cp_row crowded = {.key = CP_KEY(1, 0, 0, 3)}; /* another row is where its hash says */
 
 const struct cp_row *cp_index[CP_INDEX_SIZE];
 
 static inline void fill_index(void)
 {
 	for (uint32_t i = 0; i < CP_INDEX_SIZE; i++)
-		cp_index[i] = &nobody;
+		cp_index[i] = &no_row;
 	cp_index[cp_hash(readable.key)] = &readable;
 	cp_index[cp_hash(denied.key)] = &denied;
 	cp_index[cp_hash(crowded.key)] = &readable;

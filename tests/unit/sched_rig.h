@@ -227,7 +227,7 @@ static inline void leave_idle(void)
 	longjmp(idle_over, 1);
 }
 
-/* The idle thread of this CPU: until it has found somebody, or sleeps. */
+/* The idle thread of this CPU: until it has found a thread, or sleeps. */
 static inline void idle(void)
 {
 	fake_machine.on_wait = leave_idle;

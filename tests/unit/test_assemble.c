@@ -109,7 +109,7 @@ static void test_direct(void **state)
 	assert_int_equal(to.v, vm->extent[0].pa);
 	assert_false(vm_ram_pa(vm, ipa(MACHINE_RAM_BASE), &to));
 
-	/* What a device may still write to nobody gets. */
+	/* What a device may still write to no VM gets. */
 	vm->keeps_ram = true;
 	vm_give_ram(vm);
 	assert_int_equal(vm->extent_count, 1);
@@ -279,7 +279,7 @@ static void test_create_by_name(void **state)
 	fake_log_expect_error(
 		"vm bare: /vms/bare: kernel: no image \"gone\" under /images; add it or correct the name");
 	fake_log_reset();
-	assert_int_equal(vm_create("nobody"), -ENOENT);
+	assert_int_equal(vm_create("absent"), -ENOENT);
 	assert_int_equal(fake_log_count(LOG_ERR), 0);
 	assert_int_equal(vm_destroy(vms[0]), 0);
 	expect_nothing();

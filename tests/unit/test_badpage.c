@@ -124,7 +124,7 @@ static void test_gap(void **state)
 	assert_totals();
 }
 
-/* A page of the free RAM that is bad is no spare page; nor is one that was, and became bad in somebody's hands. */
+/* A page of the free RAM that is bad is no spare page; nor is one that was, and became bad in a VM's hands. */
 static void test_bad_spares(void **state)
 {
 	struct bad_page *first = add(VM_BASE + BIT64(30)), *second = add(VM_BASE + BIT64(30) + PAGE_SIZE), *lost;

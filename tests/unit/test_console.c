@@ -135,7 +135,7 @@ static void test_endless_run(void **state)
 	assert_int_equal(end - sent, strlen("a| ") + 1024);
 }
 
-/* Floods: everybody gets the same share of the line, a quiet one is heard at once, and nothing is lost. */
+/* Floods: all VMs get an equal share of the line, a quiet one is heard at once, and nothing is lost. */
 static void test_flood(void **state)
 {
 	uint32_t lines[2] = {0}, quiet = 0;
@@ -227,7 +227,7 @@ static void test_polled(void **state)
 	assert_string_equal(heard[0], "k");
 }
 
-/* Whoever is left gets what it had: its turn, the keyboard; its unfinished line ends, and nobody waits for it. */
+/* Whoever is left gets what it had: its turn, the keyboard; its unfinished line ends, and no VM waits for it. */
 static void test_detach(void **state)
 {
 	(void)state;
@@ -240,7 +240,7 @@ static void test_detach(void **state)
 	vm_says(1, "\x1b[8m");
 	expect("bee has no end\x1b[8m");
 	console_detach(&vm[1].console);
-	memset(&vm[1].console, 0xa5, sizeof(vm[1].console)); /* its memory is somebody else's */
+	memset(&vm[1].console, 0xa5, sizeof(vm[1].console)); /* its memory is another's */
 	expect(TERMINAL_SCREEN "\r\nc| c waits\r\n");
 	assert_null(console_screen());
 	assert_ptr_not_equal(console_keyboard(), &vm[1].console);

@@ -67,7 +67,7 @@ static void test_lines_of_boot(void **state)
 	write_htpidr((uintptr_t)&cpu);
 	clock_runs = true;
 	pace = 3;
-	write_lines(3); /* nobody sends for it yet */
+	write_lines(3); /* no interrupt sends for it yet */
 	assert_int_equal(times_sent(own_line), 3);
 	console_enable_irq(IRQ_ID);
 	write_lines(300);
@@ -87,7 +87,7 @@ static void test_lines_of_boot(void **state)
 			    "virt7: 23456789012345678901234567890123456789012345678901234567890123456789\r\n");
 }
 
-/* Nobody waits for ever for a UART that has stopped. */
+/* No CPU waits for ever for a UART that has stopped. */
 static void test_dead_uart(void **state)
 {
 	(void)state;

@@ -18,7 +18,7 @@ static void test_shared_is_plain(void **state)
 	expect("\x1b[1mx\r\n");
 }
 
-/* A character that comes in parts while others print is whole when it is shown, and nobody else's. */
+/* A character that comes in parts while others print is whole when it is shown, and no other VM's. */
 static void test_half_a_character(void **state)
 {
 	(void)state;

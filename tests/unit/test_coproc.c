@@ -97,7 +97,7 @@ static void test_directions(void **state)
 		{CP_KEY(0, 1, 0, 0), true, false},   /* CCSIDR */
 		{CP_KEY(0, 2, 0, 0), true, true},    /* CSSELR */
 		{CP_KEY(1, 0, 0, 0), true, true},    /* SCTLR */
-		{CP_KEY(1, 0, 0, 2), false, false},  /* CPACR is not trapped; if it were, nobody would know why */
+		{CP_KEY(1, 0, 0, 2), false, false},  /* CPACR is not trapped; if it were, it would be UNDEF */
 		{CP_KEY(2, 0, 0, 0), true, true},    /* TTBR0 */
 		{CP_KEY(7, 0, 6, 2), false, true},   /* DCISW */
 		{CP_KEY(7, 0, 10, 2), false, true},  /* DCCSW */

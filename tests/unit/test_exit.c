@@ -33,7 +33,7 @@ static void test_dispatch(void **state)
 	}
 }
 
-/* Every class that nobody serves ends in the guest, as UNDEF, and nowhere else. */
+/* Every class that has no handler ends in the guest, as UNDEF, and nowhere else. */
 static void test_unknown(void **state)
 {
 	(void)state;

@@ -124,7 +124,7 @@ static void test_found(void **state)
 	fault_va = LAYOUT_WINDOWS + 0x12345U;
 	par_of_va = UINT64_C(0xff87654000) | 0x380U; /* attributes below the address */
 	go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL);
-	assert_int_equal(finds, 0); /* an address that is nobody's */
+	assert_int_equal(finds, 0); /* an address of no memory */
 	to = fault_va + 128U;
 	assert_int_equal(go_on(0x1004, DATA, EC_DABT_HYP, FSC_EXTERNAL), 0x2000);
 	assert_int_equal(finds, 1);

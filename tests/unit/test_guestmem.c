@@ -159,7 +159,7 @@ static void test_copies(void **state)
 	assert_int_equal(guest_read(&vm, ipa(BASE + at), back, len), 0);
 	expect_nothing_cached();
 	assert_memory_equal(back, buffer, len);
-	assert_int_equal(preempted, 0); /* in an exit: nobody else runs */
+	assert_int_equal(preempted, 0); /* in an exit: no other thread runs */
 	assert_int_equal(windows, 0);
 }
 

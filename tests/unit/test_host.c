@@ -461,7 +461,7 @@ static void test_interrupt_numbers(void **state)
 	}
 }
 
-/* What there is no room for: CPUs and RAM are left out, but nobody may write to memory that is reserved. */
+/* What there is no room for: CPUs and RAM are left out, but no VM may write to memory that is reserved. */
 static void test_too_many(void **state)
 {
 	static char text[8192];
@@ -548,7 +548,7 @@ static void show_power(const char *what, uint32_t psci, const struct host_power 
 	printf("%s\n", psci || power->count ? "" : ": no means that virt7 knows");
 }
 
-/* What cpustart.c reaches for when a CPU is started, which nobody does here. */
+/* What cpustart.c reaches for when a CPU is started, which no test does here. */
 uint8_t *hyp_window_open_at(enum hyp_window which, pa_t address)
 {
 	(void)which, (void)address;

@@ -268,7 +268,7 @@ static void test_claims(void **state)
 	hostdev_release(&again);
 }
 
-/* Nodes that nobody claims, and those that are off, count; so do GICH and GICV. */
+/* Nodes that no driver claims, and those that are off, count; so do GICH and GICV. */
 static void test_pages(void **state)
 {
 	struct hostdev virtio = found("/soc/virtio@1200"), alone = found("/soc/alone@2100");

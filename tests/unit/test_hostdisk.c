@@ -311,8 +311,8 @@ static void test_gone(void **state)
 }
 
 /*
- * What is still being written for somebody who has gone is not overtaken: who has a claim to these sectors waits for
- * it, and nobody else.
+ * What is still being written for a VM that has gone is not overtaken: who has a claim to these sectors waits for it,
+ * and no other.
  */
 static void test_old_write(void **state)
 {

@@ -109,7 +109,7 @@ static void test_models(void **state)
 	}
 }
 
-/* One that is off, that is not there, or that does not answer is nobody's: nothing is written, and no timer runs. */
+/* One that is off, that is not there, or that does not answer is left alone: nothing is written, and no timer runs. */
 static void test_off(void **state)
 {
 	(void)state;

@@ -37,7 +37,7 @@ static bool ends; /* what the handler returns */
 
 void gic_enable(uint32_t id)
 {
-	assert_int_equal(target_id, id); /* or it might interrupt nobody, or another CPU */
+	assert_int_equal(target_id, id); /* or it might interrupt no CPU, or another */
 	enabled = id;
 }
 
@@ -110,7 +110,7 @@ static void each_has_its_argument(void **state)
 	assert_int_equal(deactivated, PPI);
 }
 
-/* Nobody gets one that is virt7's own, or another's, until that one gives it up. None of it touches the GIC. */
+/* No VM gets an interrupt that is virt7's own, or another's, until that one gives it up. None of it touches the GIC. */
 static void a_claim_is_one_owner_s(void **state)
 {
 	static int one, other;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whose a bad page was, what that one loses, and the line that says so; nobody else notices. */
+/* Whose a bad page was, what that one loses, and the line that says so; no other VM notices. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -280,7 +280,7 @@ static void test_busy(void **state)
 	}
 }
 
-/* A VM that has given its RAM back since somebody met an error there: whose it is will be found next time. */
+/* A VM that has given its RAM back since an error was met there: whose it is will be found next time. */
 static void test_gone(void **state)
 {
 	(void)state;
@@ -294,7 +294,7 @@ static void test_gone(void **state)
 	assert_null(record(VM_PA + 0x18000));
 }
 
-/* Nobody had it when it was asked; a VM has it, and has touched it, before it is in quarantine. */
+/* No VM had it when that was asked; one has it, and has touched it, before it is in quarantine. */
 static void test_late(void **state)
 {
 	(void)state;

@@ -165,7 +165,7 @@ static void test_replace(void **state)
 	assert_int_equal(add(0x1000, 0x80), 0);
 	assert_int_equal(add(0x1080, 0x80), 0);
 	mmio_replace(&vm.bus, 0x1080, &words);
-	mmio_replace(&vm.bus, 0x1084, &words); /* nobody's beginning */
+	mmio_replace(&vm.bus, 0x1084, &words); /* no region's beginning */
 	assert_int_equal(add(0x0f00, 0x80), 0);
 	assert_int_equal(read_at(0x1000, 1), MMIO_DONE);
 	assert_int_equal(read_at(0x1080, 1), MMIO_UNHANDLED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CPU models: which kind a CPU is, what of its registers guests see, which model a VM gets and with which words it is
- * refused. The tests share one host, which the first one fills: two Cortex-A15, a Cortex-A7 and a core nobody knows.
+ * refused. The tests share one host, which the first one fills: two Cortex-A15, a Cortex-A7 and an unknown core.
  */
 #include <setjmp.h>
 #include <stdarg.h>

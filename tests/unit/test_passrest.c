@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All of the host's devices that nobody else has, in one VM: what is given and what is not, pages that others have
+ * All of the host's devices that no other VM has, in one VM: what is given and what is not, pages that others have
  * something in, interrupts, and the host's tree in the guest's. The board has the ways of real ones: a root of one
  * cell, a controller that interrupts pass through on their way to the GIC, a nexus, and names that mach-virt has too.
  */
@@ -172,7 +172,7 @@ static uint32_t guest_irq(uint32_t host_id)
 	return 0;
 }
 
-/* Every SPI of the GIC's that nobody has is the VM's, by its number but where mach-virt has that. */
+/* Every SPI of the GIC's that no other VM has is the VM's, by its number but where mach-virt has that. */
 static void test_interrupts(void **state)
 {
 	(void)state;
@@ -188,7 +188,7 @@ static void test_interrupts(void **state)
 	assert_int_equal(fake_pass.forwarded, 127);
 }
 
-/* Nobody gets anything any more; what the VM has given up can be had again. */
+/* No VM gets anything any more; what this one has given up can be had again. */
 static void test_claims(void **state)
 {
 	struct hostdev dev;
@@ -239,7 +239,7 @@ static void test_lines(void **state)
 			    "bus masters among them that virt7 cannot make quiet: trusted-dma");
 }
 
-/* AHCI is made quiet; of the others nobody knows how. */
+/* AHCI is made quiet; of the others virt7 does not know how. */
 static void test_quiesce(void **state)
 {
 	(void)state;

@@ -3,7 +3,8 @@
  */
 #include "pass_rig.h"
 
-/* A page that nobody shares is the guest's, where the host has it; the rest of a page of others' comes to virt7. */
+/* A page that no other device shares is the guest's, where the host has it; the rest of a page of others' comes to
+ * virt7. */
 static void test_pages(void **state)
 {
 	const struct mmio_region *region;
@@ -273,7 +274,7 @@ static void make_anew(const char *path, uint64_t size)
 	make(path, size);
 }
 
-/* Who has the device again, and needs as much, has the RAM again; before that nobody gets it. */
+/* Who has the device again, and needs as much, has the RAM again; before that no VM gets it. */
 static void test_claimed_again(void **state)
 {
 	(void)state;
@@ -317,7 +318,7 @@ static void test_claimed_and_never_started(void **state)
 	vm.keeps_ram = false;
 }
 
-/* A device that did not answer, and now does: the RAM is anybody's. */
+/* A device that did not answer, and now does: the RAM is free for any VM. */
 static void test_reset_at_last(void **state)
 {
 	(void)state;

@@ -49,7 +49,7 @@ static void test_rounds_inwards(void **unused)
 	assert_int_equal(ram_available(), 0);
 }
 
-/* What there is stays known, to the byte, when somebody has it. */
+/* What there is stays known, to the byte, when a VM has it. */
 static void test_is(void **unused)
 {
 	const uint64_t base = 0x7000000000;
@@ -300,7 +300,7 @@ static void test_whose_is_zeroed(void **unused)
 	assert_no_work(0);
 	assert_true(ram_begin_use(pa(direct.v + B)));
 	assert_true(ram_begin_use(pa(vm.v + B)));
-	/* nobody's any more: one that its owner has zeroed keeps that */
+	/* no VM's any more: a block that its owner has zeroed keeps that */
 	ram_set_zero(vm);
 	ram_release(vm, 2 * B);
 	ram_release(own, 2 * B);
@@ -340,7 +340,7 @@ static void end_part(int number)
 	state.claim[2].busy = false;
 }
 
-/* A part that is under way is over before the block is somebody's. */
+/* A part that is under way is over before the block is a VM's. */
 static void test_waits_for_a_part(void **unused)
 {
 	uint32_t done;

@@ -97,7 +97,7 @@ static void test_snvs(void **state)
 	(void)state;
 	regs[0x50 / 4] = 1700000000U >> 17;
 	regs[0x54 / 4] = 1700000000U << 15 | 0x7fff;
-	assert_false(read_clock(&rtc_snvs, &seconds)); /* stands still: nobody has set it */
+	assert_false(read_clock(&rtc_snvs, &seconds)); /* stands still: it has not been set */
 	regs[0x38 / 4] = 1;
 	expect(&rtc_snvs, 1700000000);
 }

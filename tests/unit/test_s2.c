@@ -401,7 +401,7 @@ static void test_repeat(void **state)
 	assert_event(first + 5U, SYSREG_vttbr, 0);
 }
 
-/* Out of reach, then out of the TLBs, only then free: a walk never sees a page that somebody else writes. */
+/* Out of reach, then out of the TLBs, only then free: a walk never sees a page that another owner writes. */
 static void test_destroy(void **state)
 {
 	uint64_t vttbr = s2.vttbr;

@@ -17,7 +17,7 @@ static void test_attach(void **state)
 	assert_false(kicked & BIT(0));                /* it is awake: this is it */
 }
 
-/* A CPU for itself: it must be empty, and nobody joins it. */
+/* A CPU for one thread: it must be empty, and no other joins it. */
 static void test_dedicated(void **state)
 {
 	(void)state;
@@ -144,7 +144,7 @@ static void test_exit_of_own(void **state)
 	assert_runs(&thread[0]);
 }
 
-/* Only one that is blocked, and whose stack nobody can be on any more. Nothing makes it ready then. */
+/* Only a thread that is blocked, and whose stack no CPU can be on any more. Nothing makes it ready then. */
 static void test_forget(void **state)
 {
 	(void)state;
@@ -288,7 +288,7 @@ static void test_priority(void **state)
 	sched_block();
 	assert_runs(&thread[2]);
 	slice_expires();
-	assert_runs(&thread[2]); /* nobody of its rank */
+	assert_runs(&thread[2]); /* no other is of its rank */
 	sched_block();
 	assert_runs(&thread[3]);
 	sched_block();
@@ -458,7 +458,7 @@ static void test_held_kicks(void **state)
 	assert_int_equal(kicked, BIT(0)); /* at once again */
 }
 
-/* Time slices where somebody waits, none where nobody does: a CPU with one vCPU has no tick. */
+/* Time slices where a thread waits, none where none does: a CPU with one vCPU has no tick. */
 static void test_slice(void **state)
 {
 	(void)state;
@@ -487,7 +487,7 @@ static void test_slice(void **state)
 	sched_block();
 	assert_runs(NULL);
 	assert_slice(0);
-	slice_expires(); /* nobody runs: nothing to do */
+	slice_expires(); /* no thread runs: nothing to do */
 	assert_slice(0);
 }
 
@@ -524,7 +524,7 @@ static void test_times(void **state)
 	clock_now += 1000;
 	sched_wake(&thread[1]);
 	clock_now += 5;
-	assert_times(1, 10, 105); /* nobody runs yet */
+	assert_times(1, 10, 105); /* no thread runs yet */
 	idle();
 	clock_now += 7;
 	assert_times(0, 101, 10);

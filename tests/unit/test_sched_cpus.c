@@ -32,7 +32,7 @@ static void serve(uint32_t cpu)
 		idle();
 }
 
-/* A millisecond of everybody's life. */
+/* A millisecond of the life of all CPUs. */
 static void step(uint32_t vcpus, uint32_t cpus)
 {
 	for (uint32_t i = 0; i < cpus; i++) {
@@ -191,7 +191,7 @@ static void test_spin(void **state)
 	assert_slice(6900 + 1000);
 }
 
-/* WFE before anybody has said that the turn has an end now. */
+/* WFE before a CPU has said that the turn has an end now. */
 static void test_spin_before_slice(void **state)
 {
 	(void)state;
@@ -265,7 +265,7 @@ static void test_asked_before_sleep(void **state)
 	assert_int_equal(thread[1].work & WORK_BALANCE, WORK_BALANCE);
 }
 
-/* Or about to leave the CPU to somebody more urgent. */
+/* A thread that is about to leave the CPU to a more urgent one. */
 static void test_asked_before_yield(void **state)
 {
 	(void)state;
@@ -286,7 +286,7 @@ static void test_asked_before_yield(void **state)
 	assert_int_equal(thread[2].work & WORK_BALANCE, WORK_BALANCE);
 }
 
-/* Two idle CPUs ask before anybody answers. */
+/* Two idle CPUs ask before another answers. */
 static void test_asked_twice(void **state)
 {
 	(void)state;
@@ -304,7 +304,7 @@ static void test_asked_twice(void **state)
 	assert_true(percpu[0].thread == &thread[0] && percpu[1].thread && percpu[2].thread);
 }
 
-/* Two come to a CPU where nobody is who could be asked. */
+/* Two threads come to a CPU where there is none that could be asked. */
 static void test_two_for_an_idle_cpu(void **state)
 {
 	(void)state;

@@ -8,7 +8,7 @@
  * - A turn that is taken away has lasted a whole slice, and one that a more urgent vCPU interrupts goes on before
  * others.
  * - The most urgent one that is ready runs, and no CPU is idle that a vCPU which waits may use.
- * - Nobody who was woken sleeps.
+ * - No thread that was woken sleeps.
  *
  * 100 runs; 5,000 with SOAK in the environment. SEED repeats one.
  */
@@ -382,7 +382,7 @@ static void block(uint32_t cpu, struct guest *g, uint64_t ticks)
 		g->asleep = false;
 }
 
-/* WFE traps where somebody waits. */
+/* WFE traps where a thread waits. */
 static void wait_for_event(uint32_t cpu, struct guest *g)
 {
 	uint64_t end = slice_timer[cpu].at;

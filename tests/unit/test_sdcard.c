@@ -290,12 +290,12 @@ static void test_errors(void **state)
 		request(0, DISKDEV_WRITE, 0, 512);
 		expect_end(0, some[i].wrong);
 	}
-	sd.absent = true; /* somebody has taken it out */
+	sd.absent = true; /* the operator has taken it out */
 	for (uint32_t i = 0; i < 20U; i++)
 		request(i % 8U, DISKDEV_READ, i, 512), expect_end(i % 8U, "the card does not answer");
 }
 
-/* It may still write to memory, so nothing ends, and nobody gets that memory. */
+/* The controller may still write to memory, so nothing ends, and that memory is not given away. */
 static void test_lost(void **state)
 {
 	const char *wrong;

@@ -190,7 +190,7 @@ static void no_walk_for_who_has_left(void **state)
 }
 
 /*
- * A VM's root may be freed, and its VMID another's, while this CPU has nobody: VTTBR has neither before HCR.VM is set
+ * A VM's root may be freed, and its VMID another's, while this CPU has no vCPU: VTTBR has neither before HCR.VM is set
  * again, and changes only when no walk uses it (B3.10.5).
  */
 static void no_walk_from_a_dead_root(void **state)
@@ -337,7 +337,7 @@ static uint64_t note_isr(uint32_t reg)
 	return fake_machine.reg[reg];
 }
 
-/* Its accesses are complete before anybody asks for their outcome. */
+/* The accesses of the vCPU that leaves are complete before their outcome is asked for. */
 static void accesses_end_before_the_look(void **state)
 {
 	(void)state;
@@ -366,7 +366,7 @@ static void abort_goes_along_elsewhere(void **state)
 	assert_true(read_hcr() & HCR_VA);
 }
 
-/* Nobody is loaded: whoever comes next has nothing to do with it. */
+/* No vCPU is loaded: whichever comes next has nothing to do with it. */
 static void abort_of_nobody(void **state)
 {
 	(void)state;
@@ -377,7 +377,7 @@ static void abort_of_nobody(void **state)
 	assert_false(read_hcr() & HCR_VA);
 }
 
-/* WFI gives the CPU to whoever waits, of whatever priority; WFE to nobody of less. */
+/* WFI gives the CPU to any thread that waits, of whatever priority; WFE to none of less. */
 static void wait_traps_by_who_waits(void **state)
 {
 	static const struct {

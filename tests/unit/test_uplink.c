@@ -453,7 +453,7 @@ static void test_refused(void **state)
 	expect_refusal("lan", "uplink", "/a", LOG_ERR,
 		       "switch lan: uplink \"/a\": virt7's heap is too small for its switch" REACH);
 	fake_page_set_empty(false);
-	assert_null(body); /* nobody is left to use it */
+	assert_null(body); /* no VM is left to use it */
 	expect_refusal("a b", "uplink", "/a", LOG_ERR, "/switches/a b: " WORDS_NAME);
 	expect_refusal("lan", "downlink", "/a", LOG_WARN,
 		       "switch lan: /switches/lan: downlink: " WORDS_UNKNOWN_PROPERTY);

@@ -313,7 +313,7 @@ static void test_errors(void **state)
 	}
 }
 
-/* A page that becomes bad: nobody sees it any more, reads and programs fail, and its sector may be erased. */
+/* A page that becomes bad: no guest sees it any more, reads and programs fail, and its sector may be erased. */
 static void test_page_lost(void **state)
 {
 	const struct device *flash;

@@ -46,7 +46,7 @@ static void test_ctlr(void **state)
 	rig_write(0, CTLR, 1);
 	rig_settle();
 	assert_int_equal(rig_lr_state(0, SPI), GICH_LR_PENDING);
-	rig_write(0, CTLR, 0); /* what nobody has taken is taken back */
+	rig_write(0, CTLR, 0); /* what no vCPU has taken is taken back */
 	rig_settle();
 	assert_taken(0, SPURIOUS);
 	assert_true(get_bit(0, ISPENDR, SPI));

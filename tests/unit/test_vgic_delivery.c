@@ -225,7 +225,7 @@ static void test_soft_level(void **state)
 	assert_taken(0, SPURIOUS);
 }
 
-/* The same while it waits in a list register for its line: one interrupt, not two. */
+/* ISPENDR on one that waits in a list register for its line: one interrupt, not two. */
 static void test_soft_level_once(void **state)
 {
 	(void)state;
@@ -439,7 +439,7 @@ static void test_pulse(void **state)
 	open_irq(0, SPI, 0x80);
 	open_irq(0, SPI + 1, 0x90);
 	vgic_pulse(&rig.vm, 0, SPI);
-	vgic_pulse(&rig.vm, 0, SPI + 1); /* level-sensitive: it has fallen again before anybody looked */
+	vgic_pulse(&rig.vm, 0, SPI + 1); /* level-sensitive: it has fallen again before a CPU looked */
 	rig_settle();
 	assert_taken(0, SPI);
 	rig_eoi(0, SPI);

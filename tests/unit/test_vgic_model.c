@@ -30,7 +30,7 @@ static uint32_t any_spi(void)
 static bool waiting; /* a CPU waits for another */
 
 /*
- * Nobody hears that the twin's line falls until a guest looks. An edge before the last one's end comes as an interrupt
+ * No CPU hears that the twin's line falls until a guest looks. An edge before the last one's end comes as an interrupt
  * of its own.
  */
 static bool set_twin_line(struct model_irq *irq, bool level)

@@ -52,7 +52,7 @@ static void test_sgi_late_source(void **state)
 	}
 }
 
-/* The same source again: while pending nothing new, while active once more. */
+/* An SGI of one source again: while it is pending nothing new, while it is active once more. */
 static void test_sgi_again(void **state)
 {
 	(void)state;
@@ -88,7 +88,7 @@ static void test_sgi_mail(void **state)
 	rig_eoi(0, 1U << 10 | 12);
 	assert_taken(0, SPURIOUS);
 	rig_write(3, SGIR, 0x1 << 16 | 15);
-	assert_true(get_bit(0, ISPENDR, 15)); /* nobody has settled */
+	assert_true(get_bit(0, ISPENDR, 15)); /* no CPU has settled */
 	rig_settle();
 	assert_taken(0, 3U << 10 | 15);
 	rig_eoi(0, 3U << 10 | 15);

@@ -347,7 +347,7 @@ static void test_several_targets_again(void **state)
 	rig_eoi(2, SPI);
 }
 
-/* The guest aims the only such SPI at one CPU while it waits: nobody looks any more. One that is idle is not looked at.
+/* The guest aims the only such SPI at one CPU while it waits: no CPU looks any more. One that is idle is not looked at.
  */
 static void test_several_targets_no_more(void **state)
 {
@@ -498,7 +498,7 @@ static void test_pending_twice(void **state)
 	}
 }
 
-/* While somebody looks, it stays out of list registers; not longer. */
+/* While a CPU looks, the interrupt stays out of list registers; not longer. */
 static void look_at_held(void)
 {
 	rig.on_wait = NULL;

@@ -152,7 +152,7 @@ static void disabled(void **state)
 	fire(1);
 }
 
-/* Nobody looks while the line falls; and the vCPU has moved before it is enabled again. */
+/* No CPU looks while the line falls; and the vCPU has moved before it is enabled again. */
 static void falls_while_disabled(void **state)
 {
 	(void)state;
@@ -539,7 +539,7 @@ static void reset_of_its_vcpu(void **state)
 	end(1);
 }
 
-/* The VM ends while a CPU has taken it: the handler finds nobody, or another VM's. */
+/* The VM ends while a CPU has taken it: the handler finds no vCPU, or another VM's. */
 static void end_amid_the_handler(void **state)
 {
 	irq_fn fn;

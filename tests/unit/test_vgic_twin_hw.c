@@ -70,7 +70,7 @@ static void found_ended(void **state)
 	host_line(false);
 	fake_gich_eoi(&fake_gich[1], SPI);
 	rig_unload(1);
-	fake_spi_line(HOST, true); /* nobody has taken it yet */
+	fake_spi_line(HOST, true); /* no CPU has taken it yet */
 	rig_write8(0, ITARGETSR + SPI, BIT(2));
 	assert_false(host->active || vgic_irq(&rig.vcpu[0], SPI)->taken);
 	rig_settle();

@@ -35,7 +35,7 @@ static void test_wakes_behind_an_empty_lr(void **state)
 	open_irq(0, SPI, 0x80);
 	line(0, SPI, true);
 	rig_settle();
-	fake_gich_eoi(&fake_gich[0], fake_gich_ack(&fake_gich[0])); /* nobody settles */
+	fake_gich_eoi(&fake_gich[0], fake_gich_ack(&fake_gich[0])); /* no CPU settles */
 	rig_on(1);
 	vgic_set_line(&rig.vm, 0, SPI, false);
 	assert_false(vgic_has_pending(&rig.vcpu[0]));
@@ -46,7 +46,7 @@ static void test_wakes_behind_an_empty_lr(void **state)
 	assert_taken(0, SPI);
 }
 
-/* A hardware interrupt whose line has fallen since keeps nobody awake, in a list register or queued. */
+/* A hardware interrupt whose line has fallen since keeps no vCPU awake, in a list register or queued. */
 static void test_sleeps_when_the_timer_is_stopped(void **state)
 {
 	(void)state;

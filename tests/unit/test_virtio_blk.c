@@ -297,7 +297,7 @@ static void test_copy_on_write(void **state)
 	assert_int_equal(fake_virtio.scrubbed, 1);
 }
 
-/* What a failed first write has left in RAM is not to be read: nobody has said that it is the disk's. */
+/* What a failed first write has left in RAM is not to be read: no write has said that it is the disk's. */
 static void test_failed_write(void **state)
 {
 	(void)state;
@@ -325,8 +325,8 @@ static void spoil(uint64_t at)
 }
 
 /*
- * Without a header nothing is done, without data there is an error, without a status nobody hears of what has been
- * done; and each request counts once.
+ * Without a header nothing is done, without data there is an error, without a status the driver does not hear of what
+ * has been done; and each request counts once.
  */
 static void test_aborts(void **state)
 {
@@ -421,7 +421,7 @@ static void test_bad_page(void **state)
 	memset(data(), 0, 4096);
 	assert_int_equal(request(IN, 8, 4096, true), OK);
 	assert_int_equal(data()[4095], 0x22);
-	fake_virtio.bad_page = FAKE_HOST_PA + 3U * PAGE_SIZE; /* the next one, which nobody has */
+	fake_virtio.bad_page = FAKE_HOST_PA + 3U * PAGE_SIZE; /* the next one, which no guest has */
 	memset(data(), 0x33, 4096);
 	assert_int_equal(request(OUT, 16, 512, false), OK);
 	assert_int_equal(request(IN, 16, 512, true), OK);

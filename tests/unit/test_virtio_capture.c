@@ -39,18 +39,18 @@ static void test_frames(void **state)
 	assert_int_equal(count(1)->received, 2);
 }
 
-/* To nobody, and to all, once; not what is no frame of the card's. */
+/* To no card that is here, and to all, once; not what is no frame of the card's. */
 static void test_what_counts(void **state)
 {
-	static const uint8_t nobody[MAC_BYTES] = {0x52, 0x54, 0, 9, 9, 9};
+	static const uint8_t absent[MAC_BYTES] = {0x52, 0x54, 0, 9, 9, 9};
 	uint8_t mac[MAC_BYTES];
 
 	(void)state;
 	start_capture(CAPTURE_BYTES_MAX);
 	mac_of(1, mac);
-	send_to(0, nobody, 60);
+	send_to(0, absent, 60);
 	send_to(0, everyone, 61);
-	send_from(0, mac, nobody, 62);
+	send_from(0, mac, absent, 62);
 	send_from(0, mac, mac, 13);
 	assert_int_equal(capture.put, 2);
 	assert_int_equal(capture_first(&capture)->len, 60);
@@ -78,7 +78,7 @@ static void test_full(void **state)
 	capture_end(&capture);
 }
 
-/* The switch outlives its cards as long as somebody looks. */
+/* The switch outlives its cards as long as a capture looks. */
 static void test_without_cards(void **state)
 {
 	(void)state;

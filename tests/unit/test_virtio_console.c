@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The console device (hyp/virtio/console.c): what is sent arrives once and in order, whatever the chains and however
- * little the console takes; what is typed waits for a buffer; chains that its driver must not make harm nobody.
+ * little the console takes; what is typed waits for a buffer; chains that its driver must not make do no harm.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -431,7 +431,7 @@ static void test_saved_and_restored(void **state)
 	assert_in_range(device_saved_size(&con->device), 1, sizeof(saved));
 	device_save(&con->device, saved);
 	device_reset_all(&rig_vm);
-	fake_console.room = 2; /* of another console: nobody was refused there */
+	fake_console.room = 2; /* of another console: no VM was refused there */
 	device_restore(&con->device, saved);
 	rig_work();
 	expect_sent("0123456", 7);
@@ -453,7 +453,8 @@ static void test_saved_and_restored(void **state)
 	assert_memory_equal(data(0), "meanwhile", 9);
 }
 
-/* Without a queue or a driver; a character that nobody takes is lost. Other places of configuration space are deaf. */
+/* Without a queue or a driver; a character that no guest takes is lost. Other places of configuration space are deaf.
+ */
 static void test_emergency_write(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Network cards and switches (hyp/virtio/net.c, switch.c): a frame arrives where it belongs and nowhere else, whole or
- * not at all; what drivers do wrong is counted and harms nobody else. The cards are one VM's here.
+ * not at all; what drivers do wrong is counted and harms no other. The cards are one VM's here.
  */
 #include "net_rig.h"
 

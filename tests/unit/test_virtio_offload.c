@@ -97,7 +97,7 @@ static void start_two(uint32_t sender, uint32_t receiver)
 	start_all(2);
 }
 
-/* The receiver knows that it is missing, and nobody computes it. */
+/* The receiver knows that the checksum is missing, and virt7 does not compute it. */
 static void test_checksum_left_out(void **state)
 {
 	static const uint8_t nothing[10];
@@ -167,7 +167,7 @@ static void test_headers_that_are_wrong(void **state)
 	assert_int_equal(dropped(0, NET_MALFORMED), ARRAY_SIZE(wrong) + 1U);
 	accepted[0] = CSUM;
 	start(0);
-	send_large(write_tcp(3000, 1000, false)); /* nobody has spoken of large ones */
+	send_large(write_tcp(3000, 1000, false)); /* no driver has spoken of large ones */
 	assert_int_equal(dropped(0, NET_MALFORMED), ARRAY_SIZE(wrong) + 2U);
 	assert_int_equal(count(1)->received, 1);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An uplink of a switch (hyp/virtio/switch.h): what nobody here has goes there, and what it has taught comes from
+/* An uplink of a switch (hyp/virtio/switch.h): what no card here has goes there, and what it has taught comes from
  * there. */
 #include "hyp/virtio/offload.h"
 #include "net_rig.h"
 
-static const uint8_t outside[MAC_BYTES] = {2, 0, 0, 0, 0, 1}, nobody[MAC_BYTES] = {2, 0, 0, 0, 0, 2};
+static const uint8_t outside[MAC_BYTES] = {2, 0, 0, 0, 0, 1}, absent[MAC_BYTES] = {2, 0, 0, 0, 0, 2};
 
 static struct spinlock uplink_lock;
 static struct {
@@ -67,11 +67,11 @@ static void test_unknown_goes_out(void **state)
 	(void)state;
 	flag[1] = "isolated";
 	begin();
-	send_to(0, nobody, 60);
+	send_to(0, absent, 60);
 	assert_int_equal(out.frames, 1);
 	assert_int_equal(out.len, 60);
-	assert_memory_equal(out.to, nobody, MAC_BYTES);
-	send_to(1, nobody, 61); /* who is isolated, too */
+	assert_memory_equal(out.to, absent, MAC_BYTES);
+	send_to(1, absent, 61); /* who is isolated, too */
 	assert_int_equal(out.frames, 2);
 	transmit(0, 2, 60);
 	assert_int_equal(out.frames, 2);
@@ -80,7 +80,7 @@ static void test_unknown_goes_out(void **state)
 	assert_int_equal(count(0)->sent, 3);
 	assert_int_equal(dropped(0, NET_UNKNOWN), 0);
 	switch_leave(&uplink);
-	send_to(0, nobody, 60);
+	send_to(0, absent, 60);
 	assert_int_equal(out.frames, 3);
 	assert_int_equal(dropped(0, NET_UNKNOWN), 1);
 }
@@ -102,7 +102,7 @@ static void test_outside_is_not_learned(void **state)
 	assert_true(switch_accept(&uplink, outside));
 	assert_false(switch_accept(&uplink, mac));
 	assert_int_equal(switch_lock_port(&uplink, outside, &to), SWITCH_UNKNOWN);
-	assert_int_equal(switch_lock_port(&uplink, nobody, &to), SWITCH_UNKNOWN);
+	assert_int_equal(switch_lock_port(&uplink, absent, &to), SWITCH_UNKNOWN);
 	assert_int_equal(switch_lock_port(&uplink, mac, &to), SWITCH_FOUND);
 	spin_unlock(to->lock);
 	send_to(0, outside, 60);
@@ -137,14 +137,14 @@ static void test_asked(void **state)
 	begin();
 	accepted[0] = BIT(0); /* CSUM */
 	start(0);
-	write_frame(0, nobody, (const uint8_t[]){0x52, 0x54, 0, 0, 0, 0}, 100);
+	write_frame(0, absent, (const uint8_t[]){0x52, 0x54, 0, 0, 0, 0}, 100);
 	memcpy(fake_guest_at(OUT(0)), (const uint8_t[]){1, 0, 0, 0, 0, 0, 14, 0, 6, 0, 0, 0}, 12);
 	offer(&rings[0][TRANSMIT], 0, SIZE);
 	kick(0);
 	assert_int_equal(out.frames, 1);
 	assert_int_equal(out.asked, 0);
 	out.answer = PUT_AGAIN;
-	send_to(1, nobody, 60);
+	send_to(1, absent, 60);
 	assert_int_equal(out.frames, 4);
 	assert_int_equal(out.lost, 1);
 	switch_leave(&uplink);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * First touches of a VM's RAM (hyp/vm/vm.c): a block is zeroed as a whole before anybody has it, in turns with others
- * where a vCPU does it for itself, and never once it is somebody's.
+ * First touches of a VM's RAM (hyp/vm/vm.c): a block is zeroed as a whole before a guest has it, in turns with
+ * others where a vCPU does it for itself, and never once a guest has it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -315,7 +315,7 @@ static void test_bad_late(void **state)
 	assert_int_equal(left_out, 0);
 }
 
-/* What is zero is mapped as it is, once; nobody writes to it before ram_begin_use() has said so. */
+/* What is zero is mapped as it is, once; no CPU writes to it before ram_begin_use() has said so. */
 static void test_zeroed_before(void **state)
 {
 	memset(ram, 0, sizeof(ram));

@@ -41,7 +41,7 @@ static void stop_watch_knows_who_waits(void **state)
 }
 
 /* docs/console.md, The end */
-/* The threads' last steps, while somebody waits for them. */
+/* The threads' last steps, while vmctl_end() waits for them. */
 static void first_leaves(void)
 {
 	assert_int_equal(vcpu[0].thread.work & WORK_STOP, WORK_STOP);
@@ -86,7 +86,7 @@ static void end_of_a_vm(void **state)
 	percpu[0].thread = NULL;
 }
 
-/* One that nobody has given a place needs nobody, and does not keep the host on. */
+/* A VM that has got no place needs no thread's last step, and does not keep the host on. */
 static void end_of_a_broken_vm(void **state)
 {
 	(void)state;

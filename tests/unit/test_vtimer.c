@@ -54,7 +54,7 @@ static void test_phys(void **state)
 	assert_true(line[MACHINE_PPI_TIMER_PHYS]); /* CVAL passed long ago: at once */
 }
 
-/* Masked: no deadline, no interrupt; the condition is met when somebody looks. */
+/* Masked: no deadline, no interrupt; the condition is met when the guest looks. */
 static void test_phys_masked(void **state)
 {
 	(void)state;
@@ -110,7 +110,8 @@ static void test_virt_line(void **state)
 	}
 }
 
-/* The interrupt goes to the loaded vCPU and stays active for it; nobody's is ended at once. */
+/* The interrupt goes to the loaded vCPU and stays active for it; one that comes while none is loaded is ended at once.
+ */
 static void test_virt_irq(void **state)
 {
 	(void)state;

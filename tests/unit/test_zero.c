@@ -123,7 +123,7 @@ static void refused(void)
 	assert_int_equal(done, 0);
 }
 
-/* A page is bad; somebody still sees it; it aborts, at once or later. */
+/* A page is bad; a guest still sees it; it aborts, at once or later. */
 static void test_refused(void **state)
 {
 	bad = true;

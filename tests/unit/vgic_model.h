@@ -261,7 +261,7 @@ static inline bool sleeps(uint32_t cpu)
 	return !m.cpu[cpu].away && !rig.vcpu[cpu].thread.work && !vgic_has_pending(&rig.vcpu[cpu]);
 }
 
-/* WFI now, before anything else is done: nobody is to sleep who has an interrupt to take, or to give up. */
+/* WFI now, before anything else is done: no vCPU is to sleep that has an interrupt to take, or to give up. */
 static inline void check_sleep(uint32_t cpu)
 {
 	if (!sleeps(cpu))

@@ -38,7 +38,7 @@ void rig_write8(uint32_t cpu, uint32_t offset, uint32_t value);
 
 /* Physical interrupts are taken and requested work is done on every CPU, until there is none. */
 void rig_settle(void);
-/* The same on one CPU, once; true: there was something to do. The code that follows runs there. */
+/* Interrupts and requested work of one CPU, once; true: there was something to do. The code that follows runs there. */
 bool rig_settle_cpu(uint32_t cpu);
 
 /* The guest has ended it, by a list register that has ended its twin, too, and nothing has looked at that yet. */

@@ -125,7 +125,7 @@ void vcpu_load(struct vcpu *next)
 	}
 }
 
-/* A reset: nobody may be anywhere but at the checkpoint. */
+/* A reset: no vCPU may be anywhere but at the checkpoint. */
 void s2_clear(struct s2 *s2)
 {
 	(void)s2;

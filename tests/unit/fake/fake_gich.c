@@ -56,7 +56,7 @@ static uint32_t eisr(const struct fake_gich *g)
 	return value;
 }
 
-/* 5.3.8: may be used; one whose EOI nobody has seen yet may not. */
+/* 5.3.8: may be used; one whose EOI virt7 has not seen yet may not. */
 static uint32_t elrsr(const struct fake_gich *g)
 {
 	uint32_t value = 0;

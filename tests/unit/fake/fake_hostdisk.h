@@ -19,7 +19,7 @@ struct fake_hostdisk {
 	uint32_t moves, flushes;    /* of that */
 	uint32_t taken;             /* slots that users have */
 	uint32_t begun;             /* requests so far */
-	struct hostdisk_user *user; /* whose request is under way; NULL: nobody's */
+	struct hostdisk_user *user; /* whose request is under way; NULL: none is */
 	enum diskdev_type type;
 	uint64_t sector;
 	uint32_t len;

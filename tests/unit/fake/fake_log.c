@@ -103,7 +103,7 @@ void fake_log_expect_error(const char *part)
 		fail_msg("longer than a log line: \"%s\"", lines[LOG_ERR].last);
 }
 
-/* Of what takes long, for tests that have nobody to let in. */
+/* Of what takes long, for tests that have no thread to let in. */
 __attribute__((weak)) void sched_preempt(void)
 {
 }

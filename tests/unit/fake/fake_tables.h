@@ -21,7 +21,7 @@ void fake_tables_watch(void);
 /* The first thing that was wrong; NULL: nothing. */
 const char *fake_tables_wrong(void);
 
-/* The page at physical address `page` goes to somebody else. */
+/* The page at physical address `page` goes to another owner. */
 void fake_tables_give_away(uint64_t page);
 
 /* Entries that are neither valid nor invalid everywhere, now. */

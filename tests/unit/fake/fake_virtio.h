@@ -16,7 +16,7 @@
 #define FAKE_GUEST_RAM MIB(4)
 #endif
 
-/* RAM, and to the end of its last block what views show of it, though no guest has it: nobody writes there. */
+/* RAM, and to the end of its last block what views show of it, though no guest has it: no device writes there. */
 extern uint8_t fake_guest_ram[(FAKE_GUEST_RAM + MIB(2) - 1U) / MIB(2) * MIB(2)];
 
 struct fake_virtio {
