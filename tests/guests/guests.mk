@@ -35,6 +35,7 @@ $(GUEST_ELFS): $(BUILD)/guests/%.elf: $(BUILD)/guests/obj/%.o $(GUEST_LIB_OBJS) 
 # The instructions under test of these are in a file of assembly.
 $(foreach g,exceptions mmio psci vfp world,$(eval $(BUILD)/guests/$(g).elf: $(BUILD)/guests/obj/$(g)-insn.o))
 $(BUILD)/guests/smp.elf: $(addprefix $(BUILD)/guests/obj/smp-,irq.o memory.o rig.o)
+$(BUILD)/guests/virtio_hostile.elf: $(BUILD)/guests/obj/virtio_hostile-resets.o
 $(foreach g,devmem vfpdisk world,$(BUILD)/guests/$(g).elf): $(BUILD)/guests/obj/vfp-insn.o
 
 # entry 2 MiB above the start of RAM: as an ELF file it finds its device tree elsewhere.
