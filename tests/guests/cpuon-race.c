@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CPU_ON of one CPU by all others at once (DEN 0022D 5.6): exactly one SUCCESS in each round, ALREADY_ON or ON_PENDING
- * for the rest, and the target starts once, with the winner's context id. Then the same against the target's own
+ * for the rest, and the target starts once, with the winner's context id. Then all race against the target's own
  * CPU_OFF: as many entries as there were SUCCESSes, none lost, none doubled. "rounds=N" in the boot arguments.
  *
  * QEMU's own PSCI lets several callers win; there that is a quirk.

@@ -62,7 +62,7 @@ at at_arm_load_wb
 	movne	r0, #0
 	bx	lr
 
-func arm_ldm				@ the same of an LDM
+func arm_ldm				@ the base of an LDM must survive one too
 	mov	r2, r0
 at at_arm_ldm
 	ldm	r0!, {r1, r3}

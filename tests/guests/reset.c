@@ -4,7 +4,7 @@
  * are as at the first boot, says "boot: clean" or what is not, and waits for a key:
  *
  * - 0 to 7: a storm of MMIO, PSCI, WFI, SGIs and CPU_ON/OFF on all CPUs, until CPU n (modulo how many there are) resets
- * - a: the same, and all CPUs ask for the reset at once
+ * - a: that storm, and all CPUs ask for the reset at once
  * - R: as for the last CPU, by SYSTEM_RESET2 where there is one
  * - q: the end, summary and power-off
  *

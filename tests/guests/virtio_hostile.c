@@ -3,7 +3,7 @@
  * A hostile driver of virtio: every rule of the queue and of the registers that can be broken, descriptors that another
  * vCPU rewrites meanwhile, resets with requests in flight. Whatever it does, the device is one that works after a
  * reset, and writes nothing but what it was given. Parameters: part=, races=, resets=. Slot 0 is a disk of
- * SECTORS sectors, read-only, sector n full of words n + 1; slots 1 to 8 are the same, with as many pages of
+ * SECTORS sectors, read-only, sector n full of words n + 1; slots 1 to 8 are such disks, with as many pages of
  * copy-on-write; slot 9 is a blank one of RAM.
  */
 #include "tests/guests/virtio_hostile.h"

@@ -15,7 +15,7 @@ struct fit_image {
 	const char *name;
 	const void *data;
 	size_t size;
-	const char *compression; /* NULL: no such property; the same for the others */
+	const char *compression; /* NULL: no such property; so for the others */
 	const char *arch;
 	const char *hash; /* algo; the value is computed for crc32 and sha256 */
 	const char *hash2;

@@ -76,7 +76,7 @@ static bool interrupt(uint32_t id)
 	return handler[id].fn(id, handler[id].arg);
 }
 
-/* Highbank's and Midway's: the same registers, elsewhere. */
+/* Highbank's and Midway's controllers have their registers in two places. */
 static void test_ddr(void **state)
 {
 	static const struct {

@@ -173,7 +173,7 @@ static void test_open(void **state)
 		assert_true(hostdisk_can_flush(disk));
 		assert_false(hostdisk_is_read_only(disk));
 		assert_int_equal(device.size[0], QUEUE_SIZE);
-		assert_null(hostdisk_open("net", &other)); /* an alias of the same */
+		assert_null(hostdisk_open("net", &other)); /* an alias of that disk */
 		assert_ptr_equal(other, disk);
 		assert_int_equal(device.resets, 1);
 	}

@@ -216,7 +216,7 @@ static void test_guest(void **state)
 	assert_int_equal(record(VM_PA + 0x5000)->instead, 0);
 	assert_int_equal(memerr_guest_page(b, ipa(VM_IPA + 0x5000), false), -EEXIST);
 	assert_int_equal(memerr_page(pa(VM_PA + 0x5ff0), false), -EEXIST);
-	assert_int_equal(memerr_page(pa(VM_PA + 0x6ff0), false), 0); /* the same by the host's address */
+	assert_int_equal(memerr_page(pa(VM_PA + 0x6ff0), false), 0); /* the next page, by the host's address */
 	assert_true(taken == 2 && taken_at == VM_IPA + 0x6000 && !record(VM_PA + 0x6000)->async);
 	assert_int_equal(memerr_guest_page(b, ipa(VM_IPA + 2U * BLOCK_SIZE), false), -EFAULT);
 	assert_int_equal(memerr_guest_page(a, ipa(VM_IPA), false), -EFAULT);

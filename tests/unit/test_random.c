@@ -285,7 +285,7 @@ static void test_trng_that_gives_nothing(void **state)
 	regs[1] = BIT(0); /* but the word is 0 */
 	use_trng(&trng_stm32);
 	use_trng(&trng_mediatek);
-	use_trng(&trng_register); /* always the same */
+	use_trng(&trng_register); /* its answer never changes */
 	mapped = false;
 	use_trng(&trng_stm32);
 	expect_log(6, 0);

@@ -552,7 +552,7 @@ static void test_saved_and_restored(void **state)
 	assert_int_equal(used(0, TRANSMIT), 2);
 }
 
-/* Without one of its own: the same in each boot, and another for each device. */
+/* A card that is given no address has one in all boots, and each card another. */
 static void test_default_mac(void **state)
 {
 	/* as tools/bundlecheck.py has it */

@@ -133,7 +133,7 @@ static void test_chain(void **state)
 	assert_int_equal(q.chain.in.left, 26);
 	assert_int_equal(q.chain.out.left, 1);
 	assert_int_equal(q.chain.out.piece->at.v, DATA + 200U);
-	assert_int_equal(virtq_take(&q, &step), VIRTQ_CHAIN); /* the same one */
+	assert_int_equal(virtq_take(&q, &step), VIRTQ_CHAIN); /* that chain again */
 	virtq_put(&q, &step, 1);
 	assert_int_equal(get16(USED + 2U), 0); /* not yet */
 	assert_true(virtq_publish(&q, &step));

@@ -126,7 +126,7 @@ static void test_steps(void **state)
 	for (uint32_t i = 0; i < 16; i++)
 		rig_desc(i, RIG_DATA, 1, VIRTQ_DESC_WRITE | (i < 15 ? VIRTQ_DESC_NEXT : 0), i + 1U);
 	for (uint32_t i = 0; i < 10; i++)
-		rig_offer(0); /* the same head: 160 descriptors */
+		rig_offer(0); /* one head ten times: 160 descriptors */
 	assert_int_equal(rig_kick(), 160U / VIRTQ_STEP_PIECES + 1U);
 	assert_int_equal(rig_used_index(), 11);
 	rig_end();
