@@ -23,6 +23,8 @@
 /* From this size on the hash check takes long enough to be announced. */
 #define HASH_ANNOUNCE MIB(1)
 
+#define CHECKED_SLOTS 512U
+
 /* One lookup: what is looked for, and for whom. */
 struct lookup {
 	const struct bundle *b;
@@ -151,12 +153,14 @@ static bool begins_as_tree(const void *blob, size_t size)
 	return !memcmp(blob, &magic, MIN(size, sizeof(magic)));
 }
 
+/* 0, or an error of libfdt's. */
 static int check_blob(const void *blob, size_t size)
 {
-	int err = begins_as_tree(blob, size) ? fdt_check_full(blob, size) : -FDT_ERR_BADMAGIC;
+	return begins_as_tree(blob, size) ? fdt_check_full(blob, size) : -FDT_ERR_BADMAGIC;
+}
 
-	if (!err)
-		return 0;
+static void refuse_blob(const void *blob, size_t size, int err)
+{
 	if (err == -FDT_ERR_BADMAGIC)
 		refuse_foreign_bundle(blob, size);
 	else if (err == -FDT_ERR_TRUNCATED)
@@ -165,46 +169,137 @@ static int check_blob(const void *blob, size_t size)
 		log_err("bundle: not at an 8-byte boundary; load it at another address");
 	else
 		log_err("bundle: damaged (libfdt error %d); make it again", err);
-	return -EINVAL;
 }
 
-static int check_vms(const void *fdt)
+/* FNV-1a (Fowler, Noll, Vo). */
+static uint32_t hash_name(const char *name)
 {
-	int vms = fdt_path_offset(fdt, "/vms"), node;
-	unsigned int count = 0;
+	uint32_t hash = 0x811c9dc5U;
 
-	if (vms < 0) {
-		log_err("bundle: " WORDS_NO_VMS);
-		return -ENOENT;
-	}
-	fdt_for_each_subnode(node, fdt, vms)
+	while (*name)
+		hash = (hash ^ (uint8_t)*name++) * 0x01000193U;
+	return hash;
+}
+
+/* How many there are; those that are too many are not in the index. */
+static uint32_t index_vms(struct bundle *b, const void *fdt)
+{
+	uint32_t count = 0;
+	int node;
+
+	fdt_for_each_subnode(node, fdt, b->vms) {
+		const char *name = count < BUNDLE_MAX_VMS ? fdt_get_name(fdt, node, NULL) : NULL;
+
+		if (name) {
+			b->vm[count].node = node;
+			b->vm[count].hash = hash_name(name);
+		}
 		count++;
-	if (!count) {
-		log_err("bundle: " WORDS_VMS_EMPTY);
-		return -ENOENT;
 	}
-	if (count > BUNDLE_MAX_VMS) {
-		log_err("bundle: /vms has %u nodes; %u is the limit", count, BUNDLE_MAX_VMS);
+	return count;
+}
+
+/* To libfdt "x" is the name of "x@1", too, and the first of the two counts: with such names all are searched for. */
+static void index_images(struct bundle *b, const void *fdt)
+{
+	int node;
+
+	fdt_for_each_subnode(node, fdt, b->images) {
+		const char *name = fdt_get_name(fdt, node, NULL);
+		int *slot = name ? &b->image[hash_name(name) % BUNDLE_SLOTS] : NULL;
+
+		if (!name || strchr(name, '@')) {
+			memset(b->image, 0, sizeof(b->image));
+			return;
+		}
+		if (!*slot)
+			*slot = node;
+	}
+}
+
+static int find_image_node(const struct bundle *b, const char *name)
+{
+	int node = b->image[hash_name(name) % BUNDLE_SLOTS];
+	const char *found = node ? fdt_get_name(b->fdt, node, NULL) : NULL;
+
+	return found && !strcmp(found, name) ? node : fdt_subnode_offset(b->fdt, b->images, name);
+}
+
+bool bundle_look(struct bundle *b, const void *blob, size_t size)
+{
+	memset(b, 0, sizeof(*b));
+	bundle_check_again();
+	if (check_blob(blob, size))
+		return false;
+	b->images = fdt_path_offset(blob, "/images");
+	b->vms = fdt_path_offset(blob, "/vms");
+	if (b->images < 0 || b->vms < 0)
+		return false;
+	b->vm_count = index_vms(b, blob);
+	if (b->vm_count == 0 || b->vm_count > BUNDLE_MAX_VMS)
+		return false;
+	index_images(b, blob);
+	b->fdt = blob;
+	b->size = size;
+	return true;
+}
+
+/* Of one that bundle_look() has refused. */
+static int refuse_bundle(const struct bundle *b, const void *blob, size_t size)
+{
+	int err = check_blob(blob, size);
+
+	if (err) {
+		refuse_blob(blob, size, err);
 		return -EINVAL;
 	}
-	return 0;
+	if (b->images < 0) {
+		log_err("bundle: " WORDS_NO_IMAGES);
+		return -EINVAL;
+	}
+	if (b->vms >= 0 && b->vm_count > 0) {
+		log_err("bundle: /vms has %u nodes; %u is the limit", (unsigned int)b->vm_count, BUNDLE_MAX_VMS);
+		return -EINVAL;
+	}
+	log_err("bundle: %s", b->vms < 0 ? WORDS_NO_VMS : WORDS_VMS_EMPTY);
+	return -ENOENT;
 }
 
 int bundle_open(struct bundle *b, const void *blob, size_t size)
 {
-	int err;
+	int err = bundle_look(b, blob, size) ? 0 : refuse_bundle(b, blob, size);
 
-	*b = (struct bundle){0};
-	err = check_blob(blob, size);
-	if (!err && fdt_path_offset(blob, "/images") < 0) {
-		log_err("bundle: " WORDS_NO_IMAGES);
-		err = -EINVAL;
-	}
-	if (!err)
-		err = check_vms(blob);
-	if (!err)
-		*b = (struct bundle){.fdt = blob, .size = size};
+	if (err)
+		memset(b, 0, sizeof(*b));
 	return err;
+}
+
+uint32_t bundle_vm_number(const struct bundle *b, int node)
+{
+	uint32_t low = 0, high = b->vm_count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2U;
+
+		if (b->vm[middle].node < node)
+			low = middle + 1U;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int bundle_vm_named(const struct bundle *b, const char *name)
+{
+	uint32_t hash = hash_name(name);
+
+	for (uint32_t i = 0; i < b->vm_count; i++) {
+		const char *found = b->vm[i].hash == hash ? fdt_get_name(b->fdt, b->vm[i].node, NULL) : NULL;
+
+		if (found && !strcmp(found, name))
+			return (int)i;
+	}
+	return -ENOENT;
 }
 
 /* mkimage -E puts the data after the tree: at an offset from its end (4-byte aligned), or, with -p, from its start. */
@@ -299,10 +394,38 @@ static const struct hash_algo *find_algo(const char *name)
 	return NULL;
 }
 
+/*
+ * What has been checked, by the address of the hash's node, which stands for image and algorithm: the last one of each
+ * slot. Words, so that no lock is needed: who comes too early hashes once more.
+ */
+static uintptr_t checked[CHECKED_SLOTS];
+
+#define CHECKED_BAD 1U /* beside the address: it does not match */
+
+void bundle_check_again(void)
+{
+	memset(checked, 0, sizeof(checked));
+}
+
+static bool hash_matches(const struct lookup *l, const struct bundle_image *image, int node,
+			 const struct hash_algo *algo, const void *value)
+{
+	uintptr_t key = (uintptr_t)l->b->fdt + (uintptr_t)node, *slot = &checked[key / FDT_TAGSIZE % CHECKED_SLOTS];
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+
+	if ((*slot & ~(uintptr_t)CHECKED_BAD) != key) {
+		if (image->size >= HASH_ANNOUNCE)
+			log_info("vm %s: checking %s, %u KiB %s", l->vm, l->name,
+				 (unsigned int)((image->size + 1023U) / 1024U), algo->name);
+		algo->digest(image, digest);
+		*slot = key | (memcmp(digest, value, (size_t)algo->size) ? CHECKED_BAD : 0);
+	}
+	return !(*slot & CHECKED_BAD);
+}
+
 /* 0: it matches; -ENOENT, not logged: of an algorithm that virt7 does not know. Else as bundle_find_image(). */
 static int check_hash(const struct lookup *l, const struct bundle_image *image, int node, const char *sub)
 {
-	uint8_t digest[SHA256_DIGEST_LENGTH];
 	const struct hash_algo *algo;
 	const char *name = "";
 	const void *value;
@@ -318,11 +441,7 @@ static int check_hash(const struct lookup *l, const struct bundle_image *image, 
 		return refuse_property(l, sub, "value", "missing; mkimage computes it, dtc does not");
 	if (len != algo->size)
 		return refuse_property(l, sub, "value", "of the wrong size for its algo");
-	if (image->size >= HASH_ANNOUNCE)
-		log_info("vm %s: checking %s, %u KiB %s", l->vm, l->name, (unsigned int)((image->size + 1023U) / 1024U),
-			 algo->name);
-	algo->digest(image, digest);
-	if (memcmp(digest, value, (size_t)len) != 0) {
+	if (!hash_matches(l, image, node, algo, value)) {
 		refuse_property(l, sub, "value", "does not match, the image is damaged; make or load the bundle again");
 		return -EBADMSG;
 	}
@@ -364,11 +483,10 @@ int bundle_find_image(const struct bundle *b, const char *vm, const char *proper
 		      struct bundle_image *image)
 {
 	struct lookup l = {.b = b, .vm = vm, .property = property, .name = name};
-	int images = fdt_path_offset(b->fdt, "/images");
 	int err;
 
 	*image = (struct bundle_image){.name = name};
-	l.node = fdt_subnode_offset(b->fdt, images, name);
+	l.node = find_image_node(b, name);
 	if (l.node < 0) {
 		log_err("vm %s: /vms/%s: %s: no image \"%.40s\" under /images; add it or correct the name", vm, vm,
 			property, name);

@@ -14,10 +14,19 @@ enum image_compression { IMAGE_PLAIN, IMAGE_GZIP };
 
 #define BUNDLE_NAME_MAX 32U  /* of a VM, or of a device that people call by its name; with the terminating 0 */
 #define BUNDLE_MAX_VMS  255U /* under /vms; bounds the work that an absurd bundle can cause */
+#define BUNDLE_SLOTS    512U
 
+/* The nodes are found once, when the bundle is opened: a walk to the last of many costs as much as a VM's start. */
 struct bundle {
 	const void *fdt; /* NULL: no bundle */
 	size_t size;     /* bytes from `fdt`, external data included */
+	int images, vms; /* the nodes /images and /vms */
+	uint32_t vm_count;
+	struct {
+		int node;
+		uint32_t hash;   /* of its name */
+	} vm[BUNDLE_MAX_VMS];    /* under /vms, in their order */
+	int image[BUNDLE_SLOTS]; /* nodes of images by the hash of their names; 0: none, or it is to be searched for */
 };
 
 struct bundle_image {
@@ -36,13 +45,22 @@ struct bundle_image {
  */
 int bundle_open(struct bundle *b, const void *blob, size_t size);
 
+/* As bundle_open(), but without a word: false, and b->fdt is NULL, where that would say what is wrong. */
+bool bundle_look(struct bundle *b, const void *blob, size_t size);
+
+/* How many VMs are in front of this one's node; the number of the first VM called `name`, or -ENOENT. */
+uint32_t bundle_vm_number(const struct bundle *b, int node);
+int bundle_vm_named(const struct bundle *b, const char *name);
+
 /*
  * Find image `name` and verify each of its hash-* nodes (crc32, sha256, sha1, md5; of other algorithms one alone is
- * refused). `vm` and `property` are for the error line only. An image without any hash is accepted with a warning. 0,
- * -ENOENT, -EINVAL, or -EBADMSG for a hash that does not match. Every error has logged one line.
+ * refused): once, however many VMs name it, until bundle_check_again(). `vm` and `property` are for the error line
+ * only. An image without any hash is accepted with a warning. 0, -ENOENT, -EINVAL, or -EBADMSG for a hash that does not
+ * match. Every error has logged one line.
  */
 int bundle_find_image(const struct bundle *b, const char *vm, const char *property, const char *name,
 		      struct bundle_image *image);
+void bundle_check_again(void);
 
 /*
  * Property `name` of `node` as one string, or as a number of one or two cells. 0; -ENOENT where it is absent; -EINVAL

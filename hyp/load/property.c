@@ -5,6 +5,7 @@
 
 #include <libfdt.h>
 
+#include "hyp/lib/bits.h"
 #include "hyp/load/property.h"
 
 /* The field has the value's low bytes: host and target are both little-endian. */
@@ -107,10 +108,8 @@ static const char *read_choice(const struct property *p, const struct bundle *b,
 	return NULL;
 }
 
-const char *property_read(const struct property *p, const struct bundle *b, int node, void *object)
+static const char *read_value(const struct property *p, const struct bundle *b, int node, void *object)
 {
-	if (!fdt_getprop(b->fdt, node, p->name, NULL))
-		return p->missing;
 	switch (p->kind) {
 	case PROPERTY_COMPATIBLE:
 		return fdt_node_check_compatible(b->fdt, node, p->choices) ? p->wrong : NULL;
@@ -130,6 +129,37 @@ const char *property_read(const struct property *p, const struct bundle *b, int 
 	default:
 		return p->parse(object, b, node, p->name);
 	}
+}
+
+/* Which rows the node has, a bit each: one walk, where to ask for each row by its name is one for each. */
+static uint64_t find_present(const struct property *table, const struct bundle *b, int node)
+{
+	uint64_t present = 0;
+	int item;
+
+	fdt_for_each_property_offset(item, b->fdt, node) {
+		const struct property *p = NULL;
+		const char *name;
+
+		if (fdt_getprop_by_offset(b->fdt, item, &name, NULL))
+			p = property_find(table, name);
+		if (p)
+			present |= BIT64(p - table);
+	}
+	return present;
+}
+
+const struct property *property_read_all(const struct property *table, const struct bundle *b, int node, void *object,
+					 const char **wrong)
+{
+	uint64_t present = table ? find_present(table, b, node) : 0;
+
+	for (const struct property *p = table; p && p->name; p++) {
+		*wrong = present & BIT64(p - table) ? read_value(p, b, node, object) : p->missing;
+		if (*wrong)
+			return p;
+	}
+	return NULL;
 }
 
 const struct property *property_find(const struct property *table, const char *name)

@@ -32,6 +32,8 @@ struct property_strings {
 	uint32_t size;
 };
 
+#define PROPERTY_ROWS_MAX 64U
+
 struct property {
 	const char *name;
 	/* PROPERTY_OWN: NULL, or what is wrong and what to do. Called only where the property is present. */
@@ -49,10 +51,12 @@ struct property {
 #define PROPERTY_FIELD(object, field) .offset = offsetof(object, field), .size = sizeof(((object *)0)->field)
 
 /*
- * Read the property, if it is there, into the field of `object` (for PROPERTY_OWN a struct device). NULL, or what is
- * wrong with it or with its absence.
+ * Read the node's properties, row by row, each that is there into its field of `object` (for PROPERTY_OWN a struct
+ * device). NULL, or the first row with something wrong, of the value or of its absence, and *wrong says what. `table`
+ * has PROPERTY_ROWS_MAX rows at most.
  */
-const char *property_read(const struct property *p, const struct bundle *b, int node, void *object);
+const struct property *property_read_all(const struct property *table, const struct bundle *b, int node, void *object,
+					 const char **wrong);
 
 /* Of `table`, which ends with a row without a name, or is NULL. NULL: none. */
 const struct property *property_find(const struct property *table, const char *name);

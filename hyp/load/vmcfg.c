@@ -30,33 +30,24 @@ static const struct property vm_properties[] = {
 	{.name = NULL},
 };
 
+static_assert(ARRAY_SIZE(vm_properties) <= PROPERTY_ROWS_MAX + 1U, "property_read_all()");
+
 /* The limits that the rows have as numbers, because mkbundle reads them too. */
 static_assert(MACHINE_MAX_CPUS == 8 && MACHINE_RAM_MIN == KIB(8192) && BLOCK_SIZE == KIB(2048), "hyp/load/vm.def");
 static_assert((MACHINE_RAM_END - MACHINE_RAM_BASE) / 1024U == 1072693248U, "hyp/load/vm.def");
 static_assert(VM_BOOTARGS_MAX == 4095 + 1 && VM_WATCHDOG_MAX == 3600000U, "hyp/load/vm.def");
 static_assert(VM_ACTION_STOP == 0 && VM_ACTION_RESTART == 1, "the order of choices in hyp/load/vm.def");
 
-static int parse_name(const struct bundle *b, int vms, int node, struct vm_config *cfg)
+static int parse_name(const struct bundle *b, uint32_t number, struct vm_config *cfg)
 {
-	const char *name = fdt_get_name(b->fdt, node, NULL);
-	unsigned int number = 1;
-	bool taken = false;
-	int before;
+	const char *name = fdt_get_name(b->fdt, b->vm[number].node, NULL);
 
-	fdt_for_each_subnode(before, b->fdt, vms) {
-		const char *other = fdt_get_name(b->fdt, before, NULL);
-
-		if (before == node)
-			break;
-		number++;
-		taken = taken || (name && other && !strcmp(name, other));
-	}
 	/* What the node says is not printed here: it may be anything. */
 	if (!name || !bundle_name_is_valid(name)) {
-		log_err("vm number %u: /vms: name: " WORDS_NAME, number);
+		log_err("vm number %u: /vms: name: " WORDS_NAME, (unsigned int)number + 1U);
 		return -EINVAL;
 	}
-	if (taken) {
+	if (bundle_vm_named(b, name) < (int)number) {
 		log_err("vm %s: /vms/%s: name: taken by an earlier VM; choose another", name, name);
 		return -EEXIST;
 	}
@@ -83,13 +74,12 @@ static void warn_unknown(const struct bundle *b, int node, const struct vm_confi
 
 static int parse_properties(const struct bundle *b, int node, struct vm_config *cfg)
 {
-	for (const struct property *p = vm_properties; p->name; p++) {
-		const char *wrong = property_read(p, b, node, cfg);
+	const char *wrong;
+	const struct property *p = property_read_all(vm_properties, b, node, cfg, &wrong);
 
-		if (wrong) {
-			log_err("vm %s: /vms/%s: %s: %s", cfg->name, cfg->name, p->name, wrong);
-			return -EINVAL;
-		}
+	if (p) {
+		log_err("vm %s: /vms/%s: %s: %s", cfg->name, cfg->name, p->name, wrong);
+		return -EINVAL;
 	}
 	/* A watchdog is there to restart, unless the VM says otherwise. */
 	if (cfg->watchdog_ms && !fdt_getprop(b->fdt, node, "on-crash", NULL))
@@ -131,9 +121,9 @@ static int find_images(const struct bundle *b, struct vm_config *cfg)
 }
 
 /* 0, or -Exxx after one logged line. */
-static int read_vm(const struct bundle *b, int vms, int node, struct vm_config *cfg)
+static int read_vm(const struct bundle *b, uint32_t number, struct vm_config *cfg)
 {
-	int err;
+	int node = b->vm[number].node, err;
 
 	*cfg = (struct vm_config){
 		.node = node,
@@ -145,7 +135,7 @@ static int read_vm(const struct bundle *b, int vms, int node, struct vm_config *
 		.on_reset = VM_ACTION_RESTART,
 		.bootargs = "",
 	};
-	err = parse_name(b, vms, node, cfg);
+	err = parse_name(b, number, cfg);
 	if (err)
 		return err;
 	/* First, because what is missing may be there under a misspelt name. */
@@ -168,29 +158,22 @@ bool vmcfg_wants_rest(const struct vm_config *cfg)
 
 int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg)
 {
-	int vms = fdt_path_offset(b->fdt, "/vms");
-	int next = *node ? fdt_next_subnode(b->fdt, *node) : fdt_first_subnode(b->fdt, vms);
+	uint32_t number = bundle_vm_number(b, *node + 1);
 	int err;
 
-	if (next < 0)
+	if (number == b->vm_count)
 		return 0;
-	*node = next;
-	err = read_vm(b, vms, next, cfg);
+	*node = b->vm[number].node;
+	err = read_vm(b, number, cfg);
 	return err ? err : 1;
 }
 
 int vmcfg_find(const struct bundle *b, const char *name, struct vm_config *cfg)
 {
-	int vms = fdt_path_offset(b->fdt, "/vms"), node;
+	int number = bundle_vm_named(b, name), err;
 
-	fdt_for_each_subnode(node, b->fdt, vms) {
-		const char *other = fdt_get_name(b->fdt, node, NULL);
-
-		if (other && !strcmp(other, name)) {
-			int err = read_vm(b, vms, node, cfg);
-
-			return err == -ENOENT ? -EINVAL : err; /* the VM is there, an image of its is not */
-		}
-	}
-	return -ENOENT;
+	if (number < 0)
+		return -ENOENT;
+	err = read_vm(b, (uint32_t)number, cfg);
+	return err == -ENOENT ? -EINVAL : err; /* the VM is there, an image of its is not */
 }

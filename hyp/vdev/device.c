@@ -20,8 +20,11 @@ static uint32_t timers; /* of all devices that there are */
 
 const struct device_class *device_class_of(const struct bundle *b, int node)
 {
-	for (const struct device_class *const *class = device_classes; *class; class ++)
-		if ((*class)->compatible && !fdt_node_check_compatible(b->fdt, node, (*class)->compatible))
+	int len;
+	const char *names = fdt_getprop(b->fdt, node, "compatible", &len);
+
+	for (const struct device_class *const *class = device_classes; names && *class; class ++)
+		if ((*class)->compatible && fdt_stringlist_contains(names, len, (*class)->compatible))
 			return *class;
 	return NULL;
 }
@@ -127,14 +130,13 @@ static int check_node(const struct device *device, const struct bundle *b, int n
 static int parse_node(struct device *device, const struct bundle *b, int node)
 {
 	int ret = check_node(device, b, node);
+	const struct property *p;
+	const char *wrong;
 
-	for (const struct property *p = device->class->properties; !ret && p && p->name; p++) {
-		const char *wrong = property_read(p, b, node, device);
-
-		if (wrong)
-			ret = refuse_device_node(device, p->name, wrong);
-	}
-	return ret;
+	if (ret)
+		return ret;
+	p = property_read_all(device->class->properties, b, node, device, &wrong);
+	return p ? refuse_device_node(device, p->name, wrong) : 0;
 }
 
 static int create_from(struct vm *vm, const struct device_class *class, const struct bundle *b, int node)

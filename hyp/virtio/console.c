@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <libfdt.h>
-
 #include "hyp/console/console.h"
 #include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
@@ -165,11 +163,6 @@ static void vconsole_room(struct console_stream *stream)
 	virtio_wake(&vconsole_of_stream(stream)->virtio, QUEUE_TRANSMIT);
 }
 
-static bool is_vm(const struct bundle *b, const char *name)
-{
-	return fdt_subnode_offset(b->fdt, fdt_path_offset(b->fdt, "/vms"), name) >= 0;
-}
-
 /* Whom the operator calls by this name must be clear. */
 static int make_name(struct vconsole *c)
 {
@@ -181,7 +174,7 @@ static int make_name(struct vconsole *c)
 		wrong = WORDS_CONSOLE_DOT;
 	} else if (bundle_name_is_valid(device->name)) {
 		strcat(strcat(strcpy(c->name, vm), "."), device->name);
-		wrong = is_vm(device->bundle, c->name) ? WORDS_CONSOLE_TAKEN : NULL;
+		wrong = bundle_vm_named(device->bundle, c->name) >= 0 ? WORDS_CONSOLE_TAKEN : NULL;
 	}
 	if (wrong)
 		log_err("vm %s: /vms/%s/%.40s: %s", vm, vm, device->name, wrong);

@@ -198,8 +198,12 @@ int vm_create(const char *name)
 {
 	struct vm_config cfg;
 	struct vm *vm;
-	int ret = source->fdt ? vmcfg_find(source, name, &cfg) : -ENOENT;
+	int ret = -ENOENT;
 
+	if (source->fdt) {
+		bundle_check_again();
+		ret = vmcfg_find(source, name, &cfg);
+	}
 	if (ret)
 		return ret;
 	cfg.autostart = false;

@@ -100,7 +100,7 @@ static inline int end_bundle(void)
 {
 	fit_vm_end(&fit);
 	fit_end(&fit);
-	bundle = (struct bundle){.fdt = fit.blob, .size = fit.size};
+	assert_int_equal(bundle_open(&bundle, fit.blob, fit.size), 0);
 	rig_begin(NULL, NULL);
 	rig_vm.state = VM_RUNNING;
 	return device_create_all(&rig_vm, &bundle, fdt_path_offset(fit.blob, "/vms/web"));

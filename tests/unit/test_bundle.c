@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -400,6 +401,146 @@ static void test_external_data_malformed(void **state)
 	fit_free(&f);
 }
 
+/* What it calls so is the first one of that name, with a unit address or without. */
+static void expect_node(const struct fit *f, const char *name)
+{
+	struct bundle_image found;
+	int len;
+
+	assert_int_equal(find(f, name, &found), 0);
+	assert_ptr_equal(found.data,
+			 fdt_getprop(f->blob, fdt_subnode_offset(f->blob, fdt_path_offset(f->blob, "/images"), name),
+				     "data", &len));
+}
+
+/* More than the index has places for, and two of one name: each is found, as libfdt does. */
+static void test_many_images(void **state)
+{
+	struct fit_image image = good;
+	char name[16];
+	struct fit f;
+
+	(void)state;
+	image.name = name;
+	for (uint32_t tail = 0; tail < 2; tail++) {
+		fit_begin(&f);
+		for (uint32_t i = 0; i < 2U * BUNDLE_SLOTS; i++) {
+			snprintf(name, sizeof(name), "image%u", i % (2U * BUNDLE_SLOTS - 1U));
+			fit_image(&f, &image);
+		}
+		if (tail) {
+			fit_image(&f, &(struct fit_image){.name = "x@1", .data = payload, .size = 1});
+			fit_image(&f, &(struct fit_image){.name = "x", .data = payload, .size = 2});
+		}
+		fit_vms(&f);
+		fit_vm(&f, "a");
+		fit_vm_end(&f);
+		fit_end(&f);
+		for (uint32_t i = 0; i < 2U * BUNDLE_SLOTS - 1U; i += 7U) {
+			snprintf(name, sizeof(name), "image%u", i);
+			expect_node(&f, name);
+		}
+		if (tail) {
+			expect_node(&f, "x");
+			expect_node(&f, "x@1");
+		}
+		fit_free(&f);
+	}
+}
+
+/* The first of one name is what a name stands for. */
+static void test_vms_by_name(void **state)
+{
+	static const char *const names[] = {"a", "b", "a", "c"};
+	struct bundle b;
+	struct fit f;
+
+	(void)state;
+	fit_begin(&f);
+	fit_image(&f, &good);
+	fit_vms(&f);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		fit_vm(&f, names[i]);
+		fit_vm_end(&f);
+	}
+	fit_end(&f);
+	assert_int_equal(bundle_open(&b, f.blob, f.size), 0);
+	assert_int_equal(b.vm_count, 4);
+	assert_int_equal(bundle_vm_named(&b, "a"), 0);
+	assert_int_equal(bundle_vm_named(&b, "b"), 1);
+	assert_int_equal(bundle_vm_named(&b, "c"), 3);
+	assert_int_equal(bundle_vm_named(&b, "d"), -ENOENT);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_string_equal(fdt_get_name(f.blob, b.vm[i].node, NULL), names[i]);
+		assert_int_equal(bundle_vm_number(&b, b.vm[i].node), i);
+		assert_int_equal(bundle_vm_number(&b, b.vm[i].node + 1), i + 1U);
+	}
+	assert_int_equal(bundle_vm_number(&b, 0), 0);
+	fit_free(&f);
+}
+
+/* Each hash of an image is computed once, good or bad, until all are to be checked again; another bundle has its own.
+ */
+static void test_hashed_once(void **state)
+{
+	struct fit_image image = good;
+	struct bundle_image found;
+	struct fit f, cut;
+	struct bundle b, other;
+	uint8_t *data;
+
+	(void)state;
+	image.hash2 = "crc32";
+	f = make(&image);
+	cut = fit_cut(&f, f.size);
+	assert_int_equal(bundle_open(&b, f.blob, f.size), 0);
+	other = b;
+	other.fdt = cut.blob;
+	preempts = 0;
+	assert_int_equal(bundle_find_image(&b, "a", "kernel", "linux", &found), 0);
+	assert_int_equal(preempts, 2);
+	data = f.blob + (found.data - f.blob);
+	data[0] ^= 1U;
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(bundle_find_image(&b, "b", "ramdisk", "linux", &found), 0);
+	assert_int_equal(preempts, 2);
+	bundle_check_again();
+	for (uint32_t i = 0; i < 3; i++) {
+		fake_log_reset();
+		assert_int_equal(bundle_find_image(&b, "b", "ramdisk", "linux", &found), -EBADMSG);
+		fake_log_expect_error("vm b: ramdisk: /images/linux/hash-1: value: does not match");
+	}
+	assert_int_equal(preempts, 3); /* the first hash says no */
+	data[0] ^= 1U;
+	assert_int_equal(bundle_find_image(&b, "b", "kernel", "linux", &found), -EBADMSG);
+	assert_int_equal(bundle_find_image(&other, "b", "kernel", "linux", &found), 0);
+	assert_int_equal(preempts, 5);
+	bundle_check_again();
+	assert_int_equal(bundle_find_image(&b, "b", "kernel", "linux", &found), 0);
+	fit_free(&cut);
+	fit_free(&f);
+}
+
+/* bundle_look() finds what bundle_open() finds, and says nothing of what that would refuse. */
+static void test_look(void **state)
+{
+	struct fit f = make(&good);
+	struct bundle b;
+
+	(void)state;
+	assert_true(bundle_look(&b, f.blob, f.size));
+	assert_ptr_equal(b.fdt, f.blob);
+	assert_int_equal(b.vm_count, 1);
+	assert_false(bundle_look(&b, f.blob, f.size - 1));
+	assert_null(b.fdt);
+	assert_false(bundle_look(&b, "hi\n", 3));
+	assert_int_equal(fdt_del_node(f.blob, fdt_path_offset(f.blob, "/vms/a")), 0);
+	assert_false(bundle_look(&b, f.blob, f.size));
+	assert_null(b.fdt);
+	assert_int_equal(fake_log_count(LOG_ERR) + fake_log_count(LOG_WARN) + fake_log_count(LOG_INFO), 0);
+	fit_free(&f);
+}
+
 static void expect_closed(const void *blob, size_t size, int err, const char *line)
 {
 	struct bundle b;
@@ -564,6 +705,10 @@ int main(void)
 		cmocka_unit_test(test_external_data_is_aligned),
 		cmocka_unit_test(test_external_data_beyond),
 		cmocka_unit_test(test_external_data_malformed),
+		cmocka_unit_test(test_many_images),
+		cmocka_unit_test(test_vms_by_name),
+		cmocka_unit_test(test_hashed_once),
+		cmocka_unit_test(test_look),
 		cmocka_unit_test(test_open_errors),
 		cmocka_unit_test(test_no_vms),
 		cmocka_unit_test(test_too_many_vms),

@@ -51,7 +51,7 @@ static int make(const char *node, const char *vm)
 	fit_vm(&fit, vm);
 	fit_vm_end(&fit);
 	fit_end(&fit);
-	bundle = (struct bundle){.fdt = fit.blob, .size = fit.size};
+	assert_int_equal(bundle_open(&bundle, fit.blob, fit.size), 0);
 	rig_begin(NULL, NULL);
 	fake_console_reset();
 	return device_create_all(&rig_vm, &bundle, fdt_path_offset(fit.blob, "/vms/web"));
