@@ -58,10 +58,10 @@ static void mark_pages(size_t page, size_t count, bool used)
 			heap.used[page / 32] &= ~BIT(page % 32);
 }
 
-/* The first free run of `count` pages aligned to `count` in [from, to); heap.pages: none. */
-static size_t find_free(size_t from, size_t to, size_t count)
+/* The first free run of `count` pages that begins at a multiple of `align` in [from, to); heap.pages: none. */
+static size_t find_free(size_t from, size_t to, size_t count, size_t align)
 {
-	for (size_t page = (from + count - 1) & ~(count - 1); page + count <= to; page += count) {
+	for (size_t page = (from + align - 1) & ~(align - 1); page + count <= to; page += align) {
 		size_t n = 0;
 
 		while (n < count && !is_used(page + n))
@@ -73,12 +73,12 @@ static size_t find_free(size_t from, size_t to, size_t count)
 }
 
 /* Holder of heap.lock. NULL: there is no such run. */
-static void *take_pages(size_t count)
+static void *take_pages(size_t count, size_t align)
 {
-	size_t page = find_free(heap.next, heap.pages, count);
+	size_t page = find_free(heap.next, heap.pages, count, align);
 
 	if (page == heap.pages)
-		page = find_free(0, heap.pages, count);
+		page = find_free(0, heap.pages, count, align);
 	if (page == heap.pages)
 		return NULL;
 	mark_pages(page, count, true);
@@ -87,18 +87,32 @@ static void *take_pages(size_t count)
 	return heap.va + page * PAGE_SIZE;
 }
 
-void *page_alloc(unsigned int order)
+static void *alloc_pages(size_t count, size_t align)
 {
-	size_t count = (size_t)1 << order;
 	void *va = NULL;
 
 	spin_lock(&heap.lock);
 	if (heap.free - heap.reserved >= count)
-		va = take_pages(count);
+		va = take_pages(count, align);
 	spin_unlock(&heap.lock);
 	if (va)
 		zero_pages(va, count * PAGE_SIZE);
 	return va;
+}
+
+void *page_alloc(unsigned int order)
+{
+	return alloc_pages((size_t)1 << order, (size_t)1 << order);
+}
+
+static size_t pages_of(size_t size)
+{
+	return (size + PAGE_SIZE - 1U) / PAGE_SIZE;
+}
+
+void *page_alloc_bytes(size_t size)
+{
+	return alloc_pages(pages_of(size), 1);
 }
 
 int page_reserve(size_t count)
@@ -127,7 +141,7 @@ void *page_alloc_reserved(void)
 
 	spin_lock(&heap.lock);
 	heap.reserved--;
-	page = take_pages(1);
+	page = take_pages(1, 1);
 	spin_unlock(&heap.lock);
 	return page;
 }
@@ -142,9 +156,9 @@ static void keep_retired(size_t first, size_t count)
 		}
 }
 
-void page_free(void *page, unsigned int order)
+static void give_pages(void *page, size_t count)
 {
-	size_t first, count = (size_t)1 << order;
+	size_t first;
 
 	if (!page)
 		return;
@@ -154,6 +168,16 @@ void page_free(void *page, unsigned int order)
 	heap.free += count;
 	keep_retired(first, count);
 	spin_unlock(&heap.lock);
+}
+
+void page_free(void *page, unsigned int order)
+{
+	give_pages(page, (size_t)1 << order);
+}
+
+void page_free_bytes(void *page, size_t size)
+{
+	give_pages(page, pages_of(size));
 }
 
 bool page_retire(pa_t page, bool *in_use)

@@ -19,6 +19,10 @@ void page_init(pa_t base, size_t size);
 void *page_alloc(unsigned int order);
 void page_free(void *page, unsigned int order);
 
+/* As many pages as hold `size` bytes, zeroed, at any page; NULL when there are none. */
+void *page_alloc_bytes(size_t size);
+void page_free_bytes(void *page, size_t size);
+
 /*
  * Promise `count` single pages to a caller that will need them later and cannot be refused then: 0 or -ENOMEM. Each
  * page_alloc_reserved() uses one up and does not zero it; page_unreserve() gives up the rest.

@@ -51,17 +51,48 @@ struct device *device_holding(const struct vm *vm, uint64_t at, uint64_t size)
 	return NULL;
 }
 
+/*
+ * Most devices are small, so one begins in what the one before it has left of its last page, if it fits there. The last
+ * one goes first, and who begins a page has it.
+ */
+static bool begins_page(const struct device *device)
+{
+	return (uintptr_t)device % PAGE_SIZE == 0;
+}
+
+static void *device_room(const struct device *before, size_t size)
+{
+	uintptr_t at = (uintptr_t)align_up((uintptr_t)before + (before ? before->class->size : 0), DEVICE_ALIGN);
+
+	if (at % PAGE_SIZE != 0 && at % PAGE_SIZE + size <= PAGE_SIZE)
+		return (void *)at;
+	return page_alloc(page_order(size));
+}
+
+static void free_room(struct device *device, size_t size)
+{
+	if (begins_page(device))
+		page_free(device, page_order(size));
+	else
+		memset(device, 0, size); /* for the next one here */
+}
+
 /* A new device at the end of the list, of which nothing is in use yet. */
 static struct device *append_device(struct vm *vm, const struct device_class *class)
 {
-	struct device *device = page_alloc(page_order(class->size)), **end = &vm->devices;
+	struct device **end = &vm->devices, *before = NULL, *device;
+	uint32_t number = 0;
 
+	for (; *end; end = &before->next) {
+		before = *end;
+		number += before->class == class;
+	}
+	device = device_room(before, class->size);
 	if (!device)
 		return NULL;
 	device->class = class;
 	device->vm = vm;
-	for (; *end; end = &(*end)->next)
-		device->number += (*end)->class == class;
+	device->number = number;
 	*end = device;
 	return device;
 }
@@ -230,7 +261,7 @@ void device_destroy_all(struct vm *vm)
 		if (device->created && device->class->destroy)
 			device->class->destroy(device);
 		timers -= device->created ? device->class->timers : 0;
-		page_free(device, page_order(device->class->size));
+		free_room(device, device->class->size);
 	}
 }
 

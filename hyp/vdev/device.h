@@ -73,6 +73,8 @@ struct device_class {
 	void (*show_ram)(const struct device *device, void (*print)(const char *fmt, ...));
 };
 
+#define DEVICE_ALIGN 64U /* no two have a line of the cache between them */
+
 /* What a device has done since it was made; for people, so that no lock guards it. */
 struct device_count {
 	uint32_t requests, kicks, interrupts, errors;

@@ -119,12 +119,12 @@ static void release_vm(struct vm *vm)
 		vm_give_ram(vm);
 		s2_destroy(&vm->s2);
 	}
-	page_free(vm, page_order(sizeof(*vm)));
+	page_free_bytes(vm, sizeof(*vm));
 }
 
 static int assemble_vm(const struct vm_config *cfg, const struct cpu_model *model, struct vm **out)
 {
-	struct vm *vm = page_alloc(page_order(sizeof(*vm)));
+	struct vm *vm = page_alloc_bytes(sizeof(*vm));
 	int ret = -ENOMEM;
 
 	if (vm) {

@@ -63,7 +63,7 @@ static void test_refused_at_every_step(void **state)
 	}
 	assert_int_equal(vm_destroy(vm), 0);
 	expect_nothing();
-	assert_int_equal(pages - 1, 1 + 1 + 2 * 2 + 1 + 2 * 2); /* VM, root, vCPUs with stacks, log, devices */
+	assert_int_equal(pages - 1, 1 + 1 + 2 * 2 + 1 + 1 + 2); /* VM, root, vCPUs with stacks, log, devices */
 	assert_int_equal(steps - 1, 1 + 1 + 2 + 1 + 1 + 2);     /* model, root, RAM, its tables, vGIC, devices */
 }
 

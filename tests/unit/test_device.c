@@ -318,12 +318,41 @@ static void test_no_timer_is_left(void **state)
 	device_destroy_all(&other);
 }
 
-/* The heap ends at each device in turn. */
+/* Small ones lie in one page behind each other, and none has bytes of another's, nor of one that was there before. */
+static void test_small_devices_share(void **state)
+{
+	struct device *first, *device;
+
+	(void)state;
+	for (uint32_t round = 0; round < 2; round++) {
+		unsigned int count = 0;
+
+		for (; fake_page_live() < 2; count++)
+			assert_int_equal(device_create(&vm, &plain_class), 0);
+		assert_int_equal(count, PAGE_SIZE / align_up(sizeof(struct device), DEVICE_ALIGN) + 1U);
+		first = vm.devices;
+		assert_int_equal((uintptr_t)first % PAGE_SIZE, 0);
+		for (device = first; device->next->next; device = device->next) {
+			assert_true((uintptr_t)device->next >= (uintptr_t)(device + 1));
+			assert_int_equal((uintptr_t)device->next % DEVICE_ALIGN, 0);
+			assert_true((uintptr_t)(device->next + 1) <= (uintptr_t)first + PAGE_SIZE);
+			assert_null(device->name);
+			device->name = "used";
+		}
+		assert_int_equal((uintptr_t)device->next % PAGE_SIZE, 0);
+		device_destroy_all(&vm);
+		assert_int_equal(fake_page_live(), 0);
+	}
+}
+
+/* The heap ends at each device in turn that begins a page: a bare one fills two. */
 static void test_no_memory(void **state)
 {
 	(void)state;
 	begin();
 	add_disk("disk0", 1);
+	begin_device("bare", "test,bare");
+	end_device();
 	add_disk("disk1", 1);
 	fit_vm_end(&f);
 	fit_end(&f);
@@ -379,6 +408,7 @@ int main(void)
 		DEVICE_TEST(test_bad_property),
 		DEVICE_TEST(test_subnode),
 		DEVICE_TEST(test_create_fails),
+		DEVICE_TEST(test_small_devices_share),
 		DEVICE_TEST(test_no_memory),
 		DEVICE_TEST(test_no_timer_is_left),
 		DEVICE_TEST(test_save_and_restore),

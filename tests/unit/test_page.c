@@ -70,6 +70,30 @@ static void test_zeroed_and_aligned(void **state)
 	assert_int_equal(page_available(), (PAGES - 31U) * PAGE_SIZE);
 }
 
+/* As many pages as are needed and not a power of two, wherever they are free. */
+static void test_bytes(void **state)
+{
+	uint8_t *one = page_alloc_bytes(1), *five = page_alloc_bytes(4U * PAGE_SIZE + 1U);
+	size_t left = PAGES - 6U;
+
+	(void)state;
+	assert_non_null(one);
+	assert_ptr_equal(five, one + PAGE_SIZE);
+	assert_zero(five, 5U * PAGE_SIZE);
+	assert_int_equal(page_available(), left * PAGE_SIZE);
+	memset(five, 0xff, 5U * PAGE_SIZE);
+	page_free_bytes(five, 4U * PAGE_SIZE + 1U);
+	assert_int_equal(page_available(), (left + 5U) * PAGE_SIZE);
+	page_free_bytes(one, 1);
+	page_free_bytes(NULL, PAGE_SIZE);
+	five = page_alloc_bytes((size_t)PAGES * PAGE_SIZE);
+	assert_non_null(five);
+	assert_zero(five, (size_t)PAGES * PAGE_SIZE);
+	assert_null(page_alloc_bytes(1));
+	page_free_bytes(five, (size_t)PAGES * PAGE_SIZE);
+	assert_int_equal(page_available(), PAGES * PAGE_SIZE);
+}
+
 /* Every page once, no page twice, then nothing; the byte after the heap is not written. */
 static void test_exhaustion(void **state)
 {
@@ -205,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_zeroed_and_aligned, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exhaustion, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reserve, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reuse_is_zeroed, setup, teardown),
