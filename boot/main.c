@@ -38,6 +38,7 @@
 #include "hyp/vdev/vpl031.h"
 #include "hyp/virtio/uplink.h"
 #include "hyp/vm/assemble.h"
+#include "hyp/vm/heapsize.h"
 #include "hyp/vm/memfound.h"
 #include "hyp/vm/memsource.h"
 #include "hyp/vm/vm.h"
@@ -51,14 +52,11 @@
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
-#define HEAP_SHARE 256U /* of RAM, one part for tables; */
-#define HEAP_MIN   MIB(4)
-#define HEAP_MAX   (LAYOUT_HEAP_END - LAYOUT_HEAP)
-
 extern char image_start[], _image_end[];
 
 static struct host host;
 static struct bundle bundle;
+static const uint8_t *bundle_blob; /* where it is mapped; NULL: it is not */
 static uint32_t load_address;
 
 static void __attribute__((noreturn)) halt_boot(const char *why)
@@ -66,6 +64,43 @@ static void __attribute__((noreturn)) halt_boot(const char *why)
 	log_err("%s", why);
 	log_err("stopped");
 	power_end();
+}
+
+/* Before there is a heap, because the bundle says how large that has to be. What is wrong is said in its turn. */
+static void look_at_bundle(void)
+{
+	uint64_t base = align_down(host.bundle, BLOCK_SIZE), end = align_up(host.bundle + host.bundle_size, BLOCK_SIZE);
+
+	if (host.bundle_size == 0 || end - base > LAYOUT_BUNDLE_END - LAYOUT_BUNDLE ||
+	    hyp_map(LAYOUT_BUNDLE, pa(base), (size_t)(end - base), HYP_MEM_RO))
+		return;
+	bundle_blob = (const uint8_t *)LAYOUT_BUNDLE + (host.bundle - base);
+	bundle_look(&bundle, bundle_blob, (size_t)host.bundle_size);
+}
+
+/* In one piece, or nothing. */
+static bool take_heap(uint64_t size, pa_t *heap)
+{
+	uint64_t got = ram_take(size, false, heap);
+
+	if (got > 0 && got != size)
+		ram_release(*heap, got);
+	return got == size;
+}
+
+/* Where there is no room for all of the bundle's VMs, those that do not fit have their lines. 0: not even for virt7. */
+static uint64_t make_heap(uint64_t total, pa_t *heap)
+{
+	static const struct bundle none;
+	uint64_t size = heap_size_for(&bundle, total), least = heap_size_for(&none, total);
+
+	if (take_heap(size, heap))
+		return size;
+	if (take_heap(least, heap))
+		return least;
+	log_err("host: %llu MiB of RAM are too few: no %llu MiB in one piece for virt7's heap; give the board more RAM",
+		(unsigned long long)(total >> 20), (unsigned long long)(least >> 20));
+	return 0;
 }
 
 static int init_memory(void)
@@ -87,19 +122,16 @@ static int init_memory(void)
 	ram_remove(host.bundle, host.bundle_size);
 	ram_account(&ram_use.bundle);
 
-	heap_size = align_up(MIN(MAX(total / HEAP_SHARE, (uint64_t)HEAP_MIN), (uint64_t)HEAP_MAX), BLOCK_SIZE);
-	if (ram_take(heap_size, false, &heap) != heap_size) {
-		log_err("host: %llu MiB of RAM are too few: no %llu MiB in one piece for virt7's heap; give the board "
-			"more RAM",
-			(unsigned long long)(total >> 20), (unsigned long long)(heap_size >> 20));
+	look_at_bundle();
+	s2_pages = options.stage2_page ? options.stage2_page == OPTION_PAGE_4K : host.emulated;
+	heap_size = make_heap(total, &heap);
+	if (heap_size == 0)
 		return -ENOMEM;
-	}
 	ram_account(&ram_use.virt7);
 	if (hyp_map(LAYOUT_HEAP, heap, (size_t)heap_size, HYP_MEM_RW))
 		return -ENOMEM;
 	page_init(heap, (size_t)heap_size);
 	ram_track_use(page_alloc(page_order(ram_flag_bytes())));
-	s2_pages = options.stage2_page ? options.stage2_page == OPTION_PAGE_4K : host.emulated;
 	vtimer_choose_offset(options.timer_offset, host.emulated);
 	spinlock_unfair = host.emulated && !options.fair_locks;
 	hstr_stays_zero = host.emulated && !options.hstr;
@@ -177,21 +209,13 @@ static int init_memory_errors(void)
 
 static int init_bundle(void)
 {
-	uint64_t base = align_down(host.bundle, BLOCK_SIZE), end = align_up(host.bundle + host.bundle_size, BLOCK_SIZE);
-	const uint8_t *blob;
-
-	if (host.bundle_size == 0) {
+	if (host.bundle_size == 0)
 		log_warn("no bundle (no linux,initrd-start in /chosen; on QEMU: -initrd X.itb): the demo guest runs");
-		return 0;
-	}
-	if (end - base > LAYOUT_BUNDLE_END - LAYOUT_BUNDLE ||
-	    hyp_map(LAYOUT_BUNDLE, pa(base), (size_t)(end - base), HYP_MEM_RO)) {
+	else if (!bundle_blob)
 		log_err("bundle: %llu MiB are too many; 1 GiB is the limit",
 			(unsigned long long)(host.bundle_size >> 20));
-		return 0;
-	}
-	blob = (const uint8_t *)LAYOUT_BUNDLE + (host.bundle - base);
-	bundle_open(&bundle, blob, (size_t)host.bundle_size); /* it says what is wrong */
+	else if (!bundle.fdt)
+		bundle_open(&bundle, bundle_blob, (size_t)host.bundle_size); /* it says what is wrong */
 	return 0;
 }
 

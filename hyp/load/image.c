@@ -608,7 +608,7 @@ static uint64_t size_of_tree(const struct vm_config *cfg)
 
 static int refuse_memory(const struct vm_config *cfg)
 {
-	log_err("vm %s: no memory to load its images with", cfg->name);
+	log_err("vm %s: virt7's heap has no room to load its images with; " WORDS_HEAP, cfg->name);
 	return -ENOMEM;
 }
 

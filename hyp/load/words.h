@@ -10,6 +10,7 @@
 #define WORDS_NO_IMAGES               "no /images node: a device tree, but not a FIT image"
 #define WORDS_NO_VMS                  "no /vms node; describe the virtual machines there"
 #define WORDS_VMS_EMPTY               "/vms is empty; add a node for each virtual machine"
+#define WORDS_HEAP                    "give the board more RAM, or the bundle fewer VMs"
 #define WORDS_NAME                    "use 1 to 31 letters, digits and ._+- (and no . or - at the start)"
 #define WORDS_KERNEL_MISSING          "missing; name the image under /images to start, or give the VM flash with code in it"
 #define WORDS_UNKNOWN_PROPERTY        "unknown property, ignored"

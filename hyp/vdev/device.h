@@ -54,6 +54,8 @@ struct device_class {
 	 */
 	uint32_t size, saved;
 
+	uint32_t heap;   /* bytes that an instance takes of it beside itself, about (hyp/vm/heapsize.h), */
+	bool logs;       /* and a console's log */
 	bool starts_vm;  /* a VM with one needs no kernel: it starts at address 0 */
 	uint32_t timers; /* of an instance, which it may have armed at a time */
 

@@ -517,6 +517,7 @@ const struct device_class vflash_class = {
 	.properties = flash_properties,
 	.size = sizeof(struct vflash),
 	.saved = offsetof(struct vflash, cfi),
+	.heap = (FLASH_TABLES + 8U) * PAGE_SIZE, /* variables; of code, 4 MiB or so */
 	.starts_vm = true,
 	.create = flash_create,
 	.reset = flash_reset,

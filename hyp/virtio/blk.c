@@ -494,6 +494,7 @@ const struct device_class virtio_blk_class = {
 	.properties = blk_properties,
 	.size = sizeof(struct vblk),
 	.saved = offsetof(struct vblk, state),
+	.heap = QUEUE_SIZE * sizeof(struct guest_piece),
 	.create = blk_create,
 	.reset = blk_reset,
 	.describe = virtio_describe,

@@ -177,6 +177,7 @@ const struct device_class virtio_net_class = {
 	.properties = net_properties,
 	.size = sizeof(struct vnet),
 	.saved = offsetof(struct vnet, state),
+	.heap = QUEUES * QUEUE_SIZE * sizeof(struct guest_piece),
 	.create = net_create,
 	.reset = virtio_reset,
 	.describe = virtio_describe,

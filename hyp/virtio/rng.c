@@ -67,6 +67,7 @@ const struct device_class vrng_class = {
 	.properties = vrng_properties,
 	.size = sizeof(struct vrng),
 	.saved = offsetof(struct vrng, state),
+	.heap = RNG_QUEUE_SIZE * sizeof(struct guest_piece),
 	.create = vrng_create,
 	.reset = virtio_reset,
 	.describe = virtio_describe,

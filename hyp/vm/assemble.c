@@ -13,6 +13,7 @@
 #include "hyp/console/console.h"
 #include "hyp/exit/exit.h"
 #include "hyp/lib/bits.h"
+#include "hyp/load/words.h"
 #include "hyp/run/place.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
@@ -133,7 +134,7 @@ static int assemble_vm(const struct vm_config *cfg, const struct cpu_model *mode
 		ret = make_parts(vm, model);
 	}
 	if (ret && ret != -EINVAL)
-		log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left", cfg->name, -ret,
+		log_err("vm %s: cannot be made (error %d): virt7's heap has %u KiB left; " WORDS_HEAP, cfg->name, -ret,
 			(unsigned)(page_available() / 1024U));
 	if (ret && vm)
 		release_vm(vm);

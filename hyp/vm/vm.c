@@ -8,6 +8,7 @@
 #include <arm/sysreg.h>
 
 #include "hyp/lib/bits.h"
+#include "hyp/load/words.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/thread.h"
 #include "hyp/vdev/device.h"
@@ -142,8 +143,8 @@ int vm_take_ram(struct vm *vm)
 		return 0;
 	release_ram(vm);
 	if (done == size) {
-		log_err("vm %s: virt7's heap has no room for the tables of %llu MiB (%u KiB free)", vm->config.name,
-			(unsigned long long)(size >> 20), (unsigned)(page_available() / 1024U));
+		log_err("vm %s: virt7's heap has no room for the tables of %llu MiB (%u KiB free); " WORDS_HEAP,
+			vm->config.name, (unsigned long long)(size >> 20), (unsigned)(page_available() / 1024U));
 		return -ENOMEM;
 	}
 	if (vm_is_direct(vm) && available >= size) {

@@ -284,6 +284,48 @@ def test_isolation_40_bits(qemu, mkbundle):
     assert f"isolation: {blocks} blocks, 4 reached" in run.output()
 
 
+# Many VMs.
+
+def many(mkbundle, tmp_path, count):
+    """So many of 8 MiB with one vCPU and one ramdisk, which is large enough for virt7 to say that it checks it."""
+    ramdisk = tmp_path / "ramdisk"
+    ramdisk.write_bytes(bytes(range(256)) * 4096)
+    return mkbundle(*(f"name=vm{n},memory=8M,kernel={image('pl061')},ramdisk={ramdisk}" for n in range(count)))
+
+
+def expect_all(run, count):
+    """Each has run to its end."""
+    assert run.wait() == 0
+    output = run.output()
+    assert "error" not in output
+    assert all(re.search(r"summary: [1-9]\d* passed, 0 failed", run.said(f"vm{n}")) for n in range(count))
+    assert re.findall(r"virt7: vm (\w+): checking ramdisk, 1024 KiB crc32", output) == ["vm0"]
+
+
+def test_64_vms(virt7, mkbundle, tmp_path):
+    """On 1 GiB; and their ramdisk is hashed once."""
+    expect_all(virt7(many(mkbundle, tmp_path, 64), mem="1G"), 64)
+
+
+@pytest.mark.skipif(not SOAK, reason="a minute of QEMU with 4 GiB: make soak")
+@pytest.mark.parametrize("mem", ["3G", "4G"])
+def test_255_vms(virt7, mkbundle, tmp_path, mem):
+    """As many as there can be; with 4 GiB part of RAM is above the first 4 GiB of addresses."""
+    expect_all(virt7(many(mkbundle, tmp_path, 255), mem=mem, timeout=600), 255)
+
+
+def test_more_vms_than_fit(virt7, mkbundle, tmp_path):
+    """Each runs, or has one line that says what it lacks and what to do."""
+    run = virt7(many(mkbundle, tmp_path, 64), mem="256M")
+    assert run.wait() == 0
+    output = run.output()
+    fits = {str(n) for n in range(64) if "summary: " in run.said(f"vm{n}")}
+    refused = re.findall(r"virt7: error: vm vm(\d+): memory: 8 MiB asked for, the host has [0-7] MiB free; lower memory in /vms/vm(\d+)",
+                         output)
+    assert len(fits) >= 25 and output.count("error") == len(refused) == 64 - len(fits)
+    assert fits.isdisjoint(name for name, _ in refused) and all(a == b for a, b in refused)
+
+
 # Freed memory.
 
 @pytest.mark.parametrize("page", ["4k", "2m"])

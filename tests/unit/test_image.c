@@ -390,7 +390,9 @@ static void test_no_memory(void **state)
 
 	t->cfg.kernel = plain("linux", data, 100);
 	fake_page_set_empty(true);
-	expect_refusal(t, -ENOMEM, "vm a: no memory to load its images with");
+	expect_refusal(t, -ENOMEM,
+		       "vm a: virt7's heap has no room to load its images with; give the board more RAM, "
+		       "or the bundle fewer VMs");
 	fake_page_set_empty(false);
 	t->cfg.ramdisk = plain("initrd", data, 100);
 	fake_guestmem_fail_after(t->vm, 2);

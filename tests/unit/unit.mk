@@ -32,6 +32,7 @@ test_device_SRCS   := $(DEVICE) tests/unit/fit.c
 test_testdev_SRCS  := tests/unit/no_drivers.c tests/device/testdev.c tests/device/classes.c $(EVERY_VM) $(FLASH) hyp/load/guestdtb.c \
 	tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/console/stream.c hyp/load/vmcfg.c tests/unit/fit.c $(DEVICE)
+test_heapsize_SRCS := hyp/vm/heapsize.c tests/unit/fit.c $(DEVICE)
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
 test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c
 test_insn_SRCS     := hyp/arm/insn.c
