@@ -108,13 +108,14 @@ static uint32_t page_number(uint64_t at)
 static bool index_region(struct mmio_bus *bus, uint32_t which)
 {
 	const struct mmio_region *region = &bus->region[which];
+	struct mmio_page *page = NULL;
 
 	if ((region->base | region->size) & (BLOCK_BYTES - 1U) || region->size > INDEXED_MAX ||
 	    !(region->ops.widths & MMIO_WORD))
 		return false;
 	for (uint64_t at = region->base; at - region->base < region->size; at += BLOCK_BYTES) {
-		struct mmio_page *page = get_page(bus, page_number(at));
-
+		if (!page || at % PAGE_SIZE == 0)
+			page = get_page(bus, page_number(at));
 		if (!page)
 			return false;
 		page->block[(at & (PAGE_SIZE - 1U)) >> MMIO_BLOCK_SHIFT] = (uint8_t)which;
