@@ -20,12 +20,14 @@ static inline bool put_char(struct console_stream *stream, uint8_t c)
 
 	if (!room && !output_is_visible(stream)) {
 		stream->shown++;
+		stream_count(stream, -1U);
 		stream->lost++;
 		stream->plain = (struct plaintext){0};
 		room = true;
 	}
 	if (room) {
 		stream->log[stream->head++ & (stream->size - 1U)] = c;
+		stream_count(stream, 1U);
 	} else {
 		stream->refused = true;
 	}
@@ -214,6 +216,7 @@ static void remove_stream(struct console_stream *stream)
 	while (before->next != stream)
 		before = before->next;
 	before->next = stream->next;
+	stream_count(stream, stream->shown - stream->head);
 	forget_stream(stream, before == stream ? NULL : before);
 }
 
@@ -260,6 +263,7 @@ static void show_line_again(struct console_stream *s)
 		while (start != oldest && s->shown - start < LINE_AGAIN && char_before(s, start) != '\n')
 			start--;
 	}
+	stream_count(s, s->shown - start);
 	s->shown = start;
 	s->in_line = false;
 	s->plain = (struct plaintext){0};

@@ -26,7 +26,8 @@ struct console_mux {
 	struct console_stream *keyboard; /* of the one that gets what is typed */
 	struct console_stream *turn;     /* of the one that had the line last */
 	struct console_stream *shell;
-	bool room; /* a stream waits for it, and is to be told */
+	uint32_t waiting; /* characters of all in the ring that have not been shown */
+	bool room;        /* a stream waits for it, and is to be told */
 	bool more; /* waits for an interrupt or a timer that is on its way, and what is printed meanwhile with it */
 	uint8_t escape;
 	bool shell_open, disturbed, busy, interrupted;
@@ -67,6 +68,13 @@ static inline void mux_unlock(void)
 static inline bool stream_has_output(const struct console_stream *s)
 {
 	return s && s->head != s->shown;
+}
+
+/* It has `more` characters to show, or fewer. Who shares the screen asks for the sum, and not each of many. */
+static inline void stream_count(const struct console_stream *s, uint32_t more)
+{
+	if (s->vm)
+		console.waiting += more;
 }
 
 static inline bool stream_has_room(const struct console_stream *s)

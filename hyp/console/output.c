@@ -96,8 +96,9 @@ static struct console_stream *next_in_turn(void)
 
 	if (!first)
 		return NULL;
-	for (s = first->next; s != first && !stream_has_output(s); s = s->next)
-		;
+	s = console.waiting != first->head - first->shown ? first->next : first;
+	while (s != first && !stream_has_output(s))
+		s = s->next;
 	if (s != first && holds_line(first))
 		return stream_has_output(first) ? first : NULL;
 	return stream_has_output(s) ? s : NULL;
@@ -197,6 +198,7 @@ static void advance_stream(struct console_stream *s)
 	if (!is_raw(s))
 		len = plaintext_take(&s->plain, c, s == console.current && s->in_line, text, &used);
 	s->shown += used;
+	stream_count(s, -(uint32_t)used);
 	console.room |= s->refused;
 	if (len)
 		show_text(s, text, len);
@@ -233,6 +235,7 @@ static uint32_t send_run(struct console_stream *s, uint32_t left)
 		       (raw || plaintext_passes(&s->plain, s->log[(s->shown + n) & (s->size - 1U)]));
 	} while (more && uart_can_send());
 	s->shown += n;
+	stream_count(s, -n);
 	console.sent += n;
 	s->in_line = console.in_line = c != '\n';
 	console.room |= s->refused;

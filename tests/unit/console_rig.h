@@ -114,8 +114,22 @@ void timer_drain(struct timer *timer)
 	timer->cpu = NULL;
 }
 
+/* What is said to wait is what waits. */
+static inline void expect_waiting(void)
+{
+	const struct console_stream *s = console.streams;
+	uint32_t waiting = 0;
+
+	while (s) {
+		waiting += s->head - s->shown;
+		s = s->next == console.streams ? NULL : s->next;
+	}
+	assert_int_equal(console.waiting, waiting);
+}
+
 static inline void pass(uint64_t ms)
 {
+	expect_waiting();
 	for (now += ms; armed && armed->deadline <= now;) {
 		struct timer *timer = armed;
 
@@ -128,6 +142,7 @@ static inline void pass(uint64_t ms)
 /* The UART has sent what it had, and takes `n` more, by interrupts of 16. */
 static inline void flow(size_t n)
 {
+	expect_waiting();
 	while (n > 0 && tx_wanted) {
 		size_t before = sent_count, part = MIN(n, (size_t)16);
 
@@ -154,6 +169,7 @@ static inline void flow_all(void)
 
 static inline void key(const char *keys)
 {
+	expect_waiting();
 	typed = keys;
 	handler(IRQ_ID, NULL);
 }

@@ -240,6 +240,7 @@ static void test_detach(void **state)
 	vm_says(1, "\x1b[8m");
 	expect("bee has no end\x1b[8m");
 	console_detach(&vm[1].console);
+	expect_waiting();
 	memset(&vm[1].console, 0xa5, sizeof(vm[1].console)); /* its memory is another's */
 	expect(TERMINAL_SCREEN "\r\nc| c waits\r\n");
 	assert_null(console_screen());
@@ -247,11 +248,13 @@ static void test_detach(void **state)
 	vm_says(0, "a\r\n");
 	expect("a| a\r\n");
 	console_detach(&vm[0].console);
+	expect_waiting();
 	vm_says(2, "alone\r\n");
 	expect("alone\r\n");
 	key("x");
 	assert_string_equal(heard[2], "x");
 	console_detach(&vm[2].console);
+	expect_waiting();
 	key("y");
 	assert_null(console_keyboard());
 	console_write("virt7: on\n", 10);
@@ -296,6 +299,20 @@ static void more_input(struct console_stream *of)
 		heard_more[strlen(heard_more)] = (char)c;
 }
 
+/* What one had to show goes with it. */
+static void test_detach_unseen(void **state)
+{
+	(void)state;
+	start(2);
+	console_show(&vm[0].console);
+	vm_says(1, "never seen\r\n");
+	assert_int_not_equal(console.waiting, 0);
+	console_detach(&vm[1].console);
+	assert_int_equal(console.waiting, 0);
+	vm_says(0, "alone\r\n");
+	expect("alone\r\n");
+}
+
 /* A VM with two consoles, beside another VM: each has its name, screen, keyboard and log; they go all at once. */
 static void test_consoles_of_a_vm(void **state)
 {
@@ -334,6 +351,7 @@ static void test_consoles_of_a_vm(void **state)
 	assert_ptr_equal(console_keyboard(), &vm[0].console);
 	console_show(&more);
 	console_detach(&vm[0].console);
+	expect_waiting();
 	assert_null(console_keyboard());
 	assert_null(console_screen());
 }
@@ -341,19 +359,13 @@ static void test_consoles_of_a_vm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_vm_is_raw),
-		cmocka_unit_test(test_detach),
-		cmocka_unit_test(test_consoles_of_a_vm),
-		cmocka_unit_test(test_many_at_once),
-		cmocka_unit_test(test_back_pressure),
-		cmocka_unit_test(test_whole_lines),
-		cmocka_unit_test(test_prompt),
-		cmocka_unit_test(test_trickle),
-		cmocka_unit_test(test_endless_line),
-		cmocka_unit_test(test_endless_run),
-		cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_keyboard),
-		cmocka_unit_test(test_paste),
+		cmocka_unit_test(test_one_vm_is_raw), cmocka_unit_test(test_detach),
+		cmocka_unit_test(test_detach_unseen), cmocka_unit_test(test_consoles_of_a_vm),
+		cmocka_unit_test(test_many_at_once),  cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_whole_lines),   cmocka_unit_test(test_prompt),
+		cmocka_unit_test(test_trickle),       cmocka_unit_test(test_endless_line),
+		cmocka_unit_test(test_endless_run),   cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_keyboard),      cmocka_unit_test(test_paste),
 		cmocka_unit_test(test_polled),
 	};
 
