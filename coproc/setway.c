@@ -60,11 +60,17 @@ static void flush_guest(struct vcpu *vcpu)
 	atomic_or(&vcpu->thread.work, WORK_FLUSH);
 }
 
-/* Clean and invalidate to the point of coherency: 2 MiB a block, and no more blocks than the guest has touched. */
+#define FLUSH_PART KIB(128) /* between two looks for interrupts */
+
+/*
+ * Clean and invalidate to the point of coherency, a part of a block of 2 MiB at a time, and no more blocks than the
+ * guest has touched.
+ */
 void setway_flush_some(struct vcpu *vcpu)
 {
 	struct setway_cpu *sw = &vcpu->coproc.setway;
-	ipa_t at = ipa(sw->flush_at);
+	uint32_t from = (uint32_t)(sw->flush_at % BLOCK_SIZE);
+	ipa_t at = ipa(sw->flush_at - from);
 	struct s2 *s2 = &vcpu->vm->s2;
 	bool more;
 	pa_t to;
@@ -79,9 +85,11 @@ void setway_flush_some(struct vcpu *vcpu)
 		sw->flushing = false;
 		return;
 	}
-	cache_clean_invalidate(hyp_window_open(to), BLOCK_SIZE);
+	if (at.v + from != sw->flush_at)
+		from = 0;
+	cache_clean_invalidate(hyp_window_open(to) + from, FLUSH_PART);
 	hyp_window_close();
-	sw->flush_at = at.v + BLOCK_SIZE;
+	sw->flush_at = at.v + from + FLUSH_PART;
 	while (irq_handle_one())
 		;
 	atomic_or(&vcpu->thread.work, WORK_FLUSH); /* the rest, after what came meanwhile */
