@@ -409,7 +409,7 @@ int vm_touch_in_turns(struct vm *vm, ipa_t at)
 void vm_map_all(struct vm *vm)
 {
 	for (uint64_t at = 0; at < vm->config.ram_size; at += BLOCK_SIZE) {
-		vm_touch(vm, ipa(vmcfg_ram_base(&vm->config) + at));
+		vm_touch_in_turns(vm, ipa(vmcfg_ram_base(&vm->config) + at));
 		sched_preempt();
 	}
 }

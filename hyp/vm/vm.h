@@ -195,7 +195,7 @@ void vm_scrub_block(pa_t block);
  */
 int vm_touch(struct vm *vm, ipa_t at);
 
-/* vm_touch() by a vCPU on its own: others may have the CPU between two parts of the block (sched_preempt()). */
+/* vm_touch() without a lock: others may have the CPU between two parts of the block (sched_preempt()). */
 int vm_touch_in_turns(struct vm *vm, ipa_t at);
 
 #endif
