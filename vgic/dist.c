@@ -352,7 +352,7 @@ static bool __attribute__((noinline)) change_config(struct vcpu *vcpu, uint32_t 
 		vgic_update(vcpu, id);
 	}
 	*word = value;
-	spin_unlock(&vgic->lock);
+	vgic_unlock(vcpu->vm);
 	return true;
 }
 

@@ -271,10 +271,12 @@ void vgic_retire(struct vcpu *vcpu, uint32_t lr)
 		vgic_lr_set(vcpu, lr, 0); /* ends the EOI maintenance request */
 		if (irq->hw && !irq->line && cpu->on)
 			gic_set_active(id, false); /* had to do without LR.HW */
-		if (irq->taken)
+	}
+	if (unlikely(irq->taken)) {
+		if (cpu->lr_lent & BIT(lr))
+			vgic_twin_ended(irq);
+		else
 			vgic_twin_settle(irq);
-	} else if (cpu->lr_lent & BIT(lr)) {
-		vgic_twin_ended(irq);
 	}
 	cpu->lr_used &= ~BIT(lr);
 	cpu->lr_eoi &= ~BIT(lr);
@@ -308,11 +310,7 @@ void vgic_lr_unpend(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 
 void vgic_withdraw(struct vcpu *vcpu, uint32_t lr, uint32_t value)
 {
-	struct vgic_irq *irq = vgic_irq(vcpu, vcpu->vgic.lr_irq[lr]);
-
 	vgic_lr_unpend(vcpu, lr, value);
-	if (irq->taken)
-		vgic_twin_settle(irq);
 	vgic_lr_set(vcpu, lr, 0);
 	vcpu->vgic.lr_eoi &= ~BIT(lr);
 	vcpu->vgic.lr_lent &= ~BIT(lr);

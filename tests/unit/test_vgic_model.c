@@ -42,6 +42,11 @@ static bool set_twin_line(struct model_irq *irq, bool level)
 	if (cpu == m.cpus || (irq->edge && level && fake_spi[HOST].active) || waiting)
 		return false;
 	fake_spi_line(HOST, level);
+	if (rnd(2) && fake_spi[HOST].enabled && !fake_spi[HOST].active && gic_spi_is_pending(HOST)) {
+		fake_spi_acknowledge(HOST);
+		rig_on(rnd(m.cpus)); /* the one that its vCPU has just left, maybe */
+		fake_spi_handle(HOST);
+	}
 	rig_read(cpu, 0x200 + TWIN / 32 * 4);
 	return true;
 }
@@ -474,6 +479,7 @@ static void run(uint32_t cpus, uint32_t lrs)
 		fake_machine.events = 0;
 		if (i % 500 == 0)
 			gic_forgets_level = rnd(2); /* both ways of a twin's end, one beside the other */
+		rig.answer_first = rnd(2);
 		if (m.cpu[cpu].away) {
 			if (rnd(4))
 				continue; /* not a step */

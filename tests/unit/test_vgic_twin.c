@@ -395,6 +395,26 @@ static void pended_by_the_guest(void **state)
 	assert_taken(1, SPI);
 }
 
+/* The guest's was pended by a write and has been ended; the device's comes behind it, and is gone before virt7 looks.
+ */
+static void gone_behind_a_pended_one(void **state)
+{
+	(void)state;
+	start_level(1);
+	set_bit(0, ISPENDR, SPI);
+	rig_settle();
+	assert_taken(1, SPI);
+	fake_gich_eoi(&fake_gich[1], SPI);
+	fire_elsewhere();
+	rig.answer_first = true;
+	assert_false(get_bit(0, ISPENDR, SPI));
+	rig_settle();
+	assert_false(host->active);
+	assert_taken(1, SPURIOUS);
+	fire(1);
+	end(1);
+}
+
 static void cleared_edge(void **state)
 {
 	(void)state;
@@ -597,6 +617,7 @@ int main(void)
 		TEST(no_target),
 		TEST(several_targets),
 		TEST(pended_by_the_guest),
+		TEST(gone_behind_a_pended_one),
 		TEST(cleared_edge),
 		TEST(active_by_the_guest),
 		TEST(without_a_list_register),

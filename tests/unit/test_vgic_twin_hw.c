@@ -136,11 +136,41 @@ static void again_while_active(void **state)
 	assert_false(host->active);
 }
 
+/*
+ * Its guest has ended it; it comes again, and its line falls before the vCPU looks: another one sees that first, or
+ * changes its trigger. It is not left active for ever.
+ */
+static void gone_before_the_look(void **state)
+{
+	(void)state;
+	start_level(1);
+	for (uint32_t way = 0; way < 2; way++) {
+		fire(1);
+		host_line(false);
+		fake_gich_eoi(&fake_gich[1], SPI);
+		fire_elsewhere();
+		rig.answer_first = true;
+		if (way == 0)
+			assert_false(get_bit(0, ISPENDR, SPI));
+		else
+			rig_write(0, ICFGR + SPI / 16 * 4, 2U << SPI % 16 * 2);
+		rig_settle();
+		if (way == 1) {
+			rig_write(0, ICFGR + SPI / 16 * 4, 0);
+			rig_settle();
+		}
+		assert_false(host->active);
+		assert_taken(1, SPURIOUS);
+	}
+	fire(1);
+	end(1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ended_by_the_list_register), TEST(ended_and_moved),    TEST(found_ended),
-		TEST(lent_before_a_reset),        TEST(again_while_active),
+		TEST(lent_before_a_reset),        TEST(again_while_active), TEST(gone_before_the_look),
 	};
 
 	gic_forgets_level = false;

@@ -308,7 +308,10 @@ bool rig_settle_cpu(uint32_t cpu)
 	return false;
 }
 
-/* The others go on meanwhile: into their guests with what they had to do, and only then the SGI; ours comes last. */
+/*
+ * The others go on meanwhile: into their guests with what they had to do, and only then the SGI, unless that comes
+ * first; ours comes last.
+ */
 bool irq_handle_one(void)
 {
 	uint32_t here = this_cpu()->head.id;
@@ -320,6 +323,10 @@ bool irq_handle_one(void)
 		if (i == here || !percpu[i].loaded)
 			continue;
 		rig_on(i);
+		if (rig.answer_first) {
+			rig_take_sgi(i);
+			continue;
+		}
 		vgic_flush(&rig.vcpu[i]);
 		rig_settle_cpu(i);
 	}

@@ -39,6 +39,16 @@ static inline void end(uint32_t cpu)
 	assert_false(host->active);
 }
 
+/* It comes to a CPU that its vCPU has left, and its line falls at once. */
+static inline void fire_elsewhere(void)
+{
+	fake_spi_line(HOST, true);
+	fake_spi_acknowledge(HOST);
+	rig_on(0);
+	fake_spi_handle(HOST);
+	host->line = false;
+}
+
 /* Nothing of it is left in the host's GIC. */
 static inline void assert_silent(void)
 {
