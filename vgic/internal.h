@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the vGIC's files share. Everything here is called with vgic.lock held. */
+/*
+ * What the vGIC's files share. All of it is called with vgic.lock held, but for what takes that lock itself or needs
+ * none: vgic_look(), vgic_twin_claim(), vgic_end_twins(), vgic_dist_create(), vgic_is_here(), vgic_has_mail().
+ */
 #ifndef VGIC_INTERNAL_H
 #define VGIC_INTERNAL_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The vGIC's data, embedded in struct vm and struct vcpu. vgic/moves.def has the table of where an interrupt is, and
- * who may take it from there; all of it under the VM's vgic.lock. Two things do without: a mailbox, and put_again(),
- * for a timer's interrupt or an SGI: what was ended in a list register is pending there again, which is no move.
+ * who may take it from there; all of it under the VM's vgic.lock. What does without is no move: a mailbox; put_again(),
+ * by which a timer's interrupt or an SGI that was ended in a list register is pending there again; vgic_set_line(),
+ * where a line falls; vgic_save(), for the list registers of the vCPU that leaves its CPU.
  */
 #ifndef VGIC_STATE_H
 #define VGIC_STATE_H
@@ -36,7 +37,7 @@ struct vgic_irq {
 		uint32_t plain; /* VGIC_PLAIN: forwarded, and nothing of what follows */
 		struct {
 			bool forward; /* enabled */
-			uint8_t held; /* vCPUs that look at its state: it does not go into a list register meanwhile */
+			uint8_t held; /* vCPUs that look at its state: it is not delivered meanwhile */
 			bool soft;    /* level, in a list register: pending there because the guest said so */
 			bool manual;  /* in a list register: active there because the guest said so */
 		};
