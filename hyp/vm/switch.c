@@ -23,18 +23,34 @@
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
 
-#define CHECK(member, word) static_assert(offsetof(struct vcpu_context, member) == 4U * (word), "hyp/arm/context.S")
-CHECK(elr, 0);
-CHECK(svc, 3);
-CHECK(irq, 12);
-CHECK(cpacr, 23);
-CHECK(ttbr0, 26);
-CHECK(prrr, 32);
-CHECK(dfsr, 36);
-CHECK(vbar, 42);
-CHECK(tpidrprw, 46);
-CHECK(csselr, 47);
-CHECK(sctlr, 48);
+/* The words that hyp/arm/context.S moves, one behind the other. */
+struct moved {
+#define BANKED(member, name)      uint32_t name;
+#define BANKED2(member, from, to) uint32_t from;
+#define CP15(member, ...)         uint32_t member;
+#define CP15_64(member, ...)      uint64_t member;
+#include "hyp/arm/context.def"
+#undef BANKED
+#undef BANKED2
+#undef CP15
+#undef CP15_64
+};
+
+#define CHECK(member, word)                                                                                    \
+	static_assert(offsetof(struct vcpu_context, member) == offsetof(struct moved, word) &&                 \
+			      sizeof(((struct vcpu_context *)0)->member) == sizeof(((struct moved *)0)->word), \
+		      "hyp/arm/context.def is in the order of struct vcpu_context");
+#define BANKED(member, name)      CHECK(member, name)
+#define BANKED2(member, from, to) CHECK(member, from)
+#define CP15(member, ...)         CHECK(member, member)
+#define CP15_64(member, ...)      CHECK(member, member)
+#include "hyp/arm/context.def"
+#undef BANKED
+#undef BANKED2
+#undef CP15
+#undef CP15_64
+static_assert(sizeof(struct moved) % (12U * 4U) == 0, "hyp/arm/context.S moves twelve words at a time");
+static_assert(offsetof(struct vcpu_context, sctlr) == sizeof(struct moved), "SCTLR goes by itself");
 
 /*
  * What of a vCPU is in the hardware of the CPU where it is loaded. Each part has three functions: save_PART() and

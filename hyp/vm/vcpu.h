@@ -41,7 +41,7 @@ enum vcpu_power { VCPU_OFF, VCPU_ON, VCPU_SUSPENDED };
 
 enum vcpu_start { START_NONE, START_RESET, START_RESUME };
 
-/* State that is in the hardware while the vCPU is loaded, and here otherwise. In the order of hyp/arm/context.S. */
+/* State that is in the hardware while the vCPU is loaded, and here otherwise. In the order of hyp/arm/context.def. */
 struct vcpu_context {
 	uint32_t elr, spsr;
 	uint32_t sp_usr;

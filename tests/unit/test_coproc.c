@@ -219,7 +219,7 @@ static void test_actlr(void **state)
 	assert_int_equal(read15(ACTLR), BIT(6) | BIT(0)); /* IBE: the guest's own ICIALLU helps it */
 }
 
-/* The selection is the core's, which each vCPU has for itself (hyp/arm/context.S); what it selects is the model's. */
+/* The selection is the core's, which each vCPU has for itself (hyp/arm/context.def); what it selects is the model's. */
 static void test_cache_ids(void **state)
 {
 	(void)state;

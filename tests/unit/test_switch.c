@@ -37,7 +37,7 @@ bool abort_window(void);
 void context_save(struct vcpu_context *context);
 void context_restore(const struct vcpu_context *context);
 
-/* Of hyp/arm/context.S one register stands for all, one that a walk depends on. */
+/* Of hyp/arm/context.def one register stands for all, one that a walk depends on. */
 void context_save(struct vcpu_context *context)
 {
 	context->ttbr0 = read_ttbr0();
