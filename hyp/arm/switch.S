@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See switch.h: what is done with a stack, or with an exception, behind C's back. */
-#define PSR_A_BIT 8
-
+/* See switch.h: what is done with a stack behind C's back. Thumb, as the callers are. */
 	.arch	armv7ve
-	.arm
+	.thumb
 	.syntax unified
 
 	.section .text.switch, "ax"
@@ -11,10 +9,9 @@
 	.cantunwind
 
 /* void thread_switch(uint32_t **from, uint32_t *to): nine words and a pad, SP stays 8-byte aligned. */
-	.thumb
 	.global	thread_switch
 	.type	thread_switch, %function
-	.thumb_func				@ as its caller is
+	.thumb_func
 thread_switch:
 	push	{r3, r4-r11, lr}
 	str	sp, [r0]
@@ -34,24 +31,4 @@ thread_leave:
 	dmb	ish
 	strb	r2, [r1]
 	pop	{r3, r4-r11, pc}
-	.arm
-	.balign	4
-
-/*
- * bool abort_window(void): the abort is taken at the ISB at the latest, to vector_data (hyp/exit/vectors.S), because CPSR.A is clear and HYP
- * is where it is routed (B1.8.7). ELR and SPSR are the guest's. True: it has come.
- */
-	.global	abort_window
-	.type	abort_window, %function
-abort_window:
-	mrs	r1, elr_hyp
-	mrs	r2, spsr
-	cpsie	a
-	isb
-	mrs	r0, cpsr			@ vector_data has set A
-	cpsid	a
-	ubfx	r0, r0, #PSR_A_BIT, #1
-	msr	elr_hyp, r1
-	msr	spsr_cxsf, r2
-	bx	lr
 	.fnend

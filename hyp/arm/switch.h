@@ -18,7 +18,4 @@ void thread_leave(uint32_t *to, bool *gone) __attribute__((noreturn));
 void context_save(struct vcpu_context *context);
 void context_restore(const struct vcpu_context *context);
 
-/* Let HYP take the asynchronous abort that is pending (B1.8.7). False: it has not come. */
-bool abort_window(void);
-
 #endif

@@ -4,10 +4,11 @@
 #include <arm/copy.h>
 #include <arm/sysreg.h>
 
-#include "hyp/lib/log.h"
+#include "hyp/arm/checked.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"
+#include "hyp/lib/log.h"
 
 /* Both have the same fields. */
 #define MERRSR_VALID     BIT64(31)

@@ -6,13 +6,7 @@
 #ifndef HYP_HOST_MERRSR_H
 #define HYP_HOST_MERRSR_H
 
-#include <stdint.h>
-
 /* Say what this CPU's have to tell, within a budget, and clear them. No exit's HSR is needed afterwards. */
 void merrsr_say(void);
-
-/* hyp/arm/copy.S: read and clear. 0; -EIO: this CPU does not have it. ELR and SPSR are lost. */
-int cpumerrsr_take(uint64_t *value);
-int l2merrsr_take(uint64_t *value);
 
 #endif

@@ -5,7 +5,7 @@
 #include <arm/hypregs.h>
 #include <arm/sysreg.h>
 
-#include "hyp/arm/switch.h"
+#include "hyp/arm/checked.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/lib/log.h"
 #include "hyp/vm/hcr.h"

@@ -12,6 +12,7 @@
 
 #include "fake_log.h"
 #include "fake_machine.h"
+#include "hyp/arm/checked.h"
 #include "hyp/host/merrsr.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/cpu.h"

@@ -34,21 +34,30 @@ void clean_invalidate_checked(const void *at, const void *end, uint32_t line);
  * Accesses that are too small to keep the registers of the exit that HYP serves, which a fault overwrites: who makes
  * some keeps them around all of them (<arm/fault_kept.h>). Half words are naturally aligned, words as words are.
  *
- * The address is in r1, where the fault handler looks for it. A fault goes on behind the access, with -EIO in `ret`;
- * the row of the exception table says FAULT_MEMORY_AT_R1 (hyp/debug/fault.h). The C code is all Thumb.
+ * A fault of `kind` in [from, to) goes on at `fixup` (hyp/debug/fault.h has the kinds, as numbers). The C code is all
+ * Thumb.
  */
-#define CHECKED_ACCESS(access)               \
-	"1:	" access "\n"                \
+#define CHECKED_MEMORY       "0"
+#define CHECKED_UNDEFINED    "2"
+#define CHECKED_MEMORY_AT_R1 "3"
+#define CHECKED_ROW(from, to, fixup, kind)                       \
+	"	.pushsection .extable, \"a\"\n"                        \
+	"	.balign	4\n"                                           \
+	"	.word	" from ", " to ", " fixup ", " kind "\n" \
+	"	.popsection"
+
+/* What has failed goes on behind `code`, with -EIO in `ret`. */
+#define CHECKED(code, kind)                  \
+	"1:	" code "\n"                  \
 	"2:\n"                               \
 	"	.pushsection .text.copy, \"ax\"\n" \
 	"	.balign	4\n"                       \
 	"3:	mvn	%[ret], #4\n"                \
 	"	b.w	2b\n"                          \
-	"	.popsection\n"                     \
-	"	.pushsection .extable, \"a\"\n"    \
-	"	.balign	4\n"                       \
-	"	.word	1b, 2b, 3b, 3\n"             \
-	"	.popsection"
+	"	.popsection\n" CHECKED_ROW("1b", "2b", "3b", kind)
+
+/* The address is in r1, where the fault handler looks for it. */
+#define CHECKED_ACCESS(access) CHECKED(access, CHECKED_MEMORY_AT_R1)
 
 /* The half word, or -EIO. */
 static inline __attribute__((always_inline)) int load16_checked(const void *at)
