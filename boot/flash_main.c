@@ -11,6 +11,7 @@
 
 #include <arm/barrier.h>
 #include <arm/cores.h>
+#include <arm/psr.h>
 #include <arm/sysreg.h>
 
 #include "boot/flash.h"
@@ -18,18 +19,19 @@
 #include "boot/monitor.h"
 #include "boot/pen.h"
 #include "hyp/lib/bits.h"
+#include "mm/tlb.h"
 
 #define FDT_MAGIC_LE     UINT32_C(0xedfe0dd0) /* as a little-endian word */
 #define FLASH_MAGIC_WORD UINT32_C(0x6c663776) /* "v7fl" */
 #define TRIAL            UINT32_C(0x600d3a3a)
 #define AGAIN            ": write the flash image again (make flash)\r\n"
 
-/* Called by boot/flash.S in this order, with the page's address. */
-uint32_t flash_begin(const uint8_t *page); /* where another CPU than the one that boots goes on; 0 on that */
-void flash_copy(const uint8_t *page, uint32_t row);
-uint64_t flash_finish(const uint8_t *page); /* where to go on, and in the upper word the PA of the device tree */
+extern const uint8_t reset[] __attribute__((visibility("hidden"))); /* the page */
 
-void flash_no_ram(const uint8_t *page); /* after a data abort */
+/* From the vectors (boot/flash.S). What does not return is not declared so: a call then is a branch, and needs no
+ * stack. */
+void flash_main(void);   /* secure SVC (or HYP), MMU and caches off, all else unknown */
+void flash_no_ram(void); /* after a data abort */
 
 #define FLASH_INLINE static inline __attribute__((always_inline))
 
@@ -112,9 +114,27 @@ FLASH_INLINE void stop_flash(const uint8_t *page, enum problem problem, uint32_t
 }
 
 /* What was written when there was no RAM is in TPIDRPRW, which has no other use here. */
-void flash_no_ram(const uint8_t *page)
+void flash_no_ram(void)
 {
-	stop_flash(page, NO_RAM, read_tpidrprw());
+	stop_flash(reset, NO_RAM, read_tpidrprw());
+}
+
+/* Exceptions come to this page, and nothing is left of what ran before, or is in a cache by chance. */
+FLASH_INLINE void take_cpu(const uint8_t *page)
+{
+	bool hyp = (read_cpsr() & PSR_MODE_MASK) == PSR_MODE_HYP;
+
+	mask_exceptions();
+	if (hyp)
+		write_hvbar((uint32_t)(uintptr_t)page);
+	else
+		write_vbar((uint32_t)(uintptr_t)page);
+	write_iciallu(0);
+	write_bpiall(0);
+	if (!hyp)
+		tlb_forget_old_pl1();
+	dsb();
+	isb();
 }
 
 /*
@@ -199,15 +219,17 @@ FLASH_INLINE bool board_has_tree(const uint8_t *page)
 	return found != ~0U && *ram_at(found) == FDT_MAGIC_LE;
 }
 
-void flash_copy(const uint8_t *page, uint32_t row)
+FLASH_INLINE enum problem bring_part(const uint8_t *page, uint32_t row)
 {
-	enum problem problem = GOOD;
+	if (!header_word(page, row + FLASH_PART_SIZE) || (row == FLASH_DTB && board_has_tree(page)))
+		return GOOD;
+	return copy_part(page, row);
+}
 
-	if (header_word(page, row + FLASH_PART_SIZE) && (row != FLASH_DTB || !board_has_tree(page)))
-		problem = copy_part(page, row);
-	if (problem)
-		stop_flash(page, problem,
-			   problem == NO_RAM ? read_tpidrprw() : header_word(page, row + FLASH_PART_OFFSET));
+/* The device tree first: where it goes there is no RAM if there is too little of it. */
+FLASH_INLINE uint32_t row_after(uint32_t row)
+{
+	return row == FLASH_DTB ? FLASH_VIRT7 : row == FLASH_VIRT7 ? FLASH_BUNDLE : 0;
 }
 
 /* Nothing is taken from a damaged header, but the UART where it has its magic. */
@@ -231,17 +253,12 @@ FLASH_INLINE void tell_of_bundle(const uint8_t *page)
 	header->bundle_size = size;
 }
 
-uint32_t flash_begin(const uint8_t *page)
+FLASH_INLINE void enter_virt7(uint32_t entry, uint32_t tree)
 {
-	invalidate_l1();
-	if ((read_mpidr() & MPIDR_AFFINITY) != header_word(page, FLASH_BOOT_MPIDR))
-		return wait_for_virt7(page);
-	if (!header_is_good(page))
-		stop_flash(page, BAD_HEADER, 0);
-	return 0;
+	((void (*)(uint32_t, uint32_t, uint32_t))(uintptr_t)entry)(0, ~0U, tree);
 }
 
-uint64_t flash_finish(const uint8_t *page)
+FLASH_INLINE void boot_virt7(const uint8_t *page)
 {
 	uint32_t tree = header_word(page, board_has_tree(page) ? FLASH_DTB_FOUND : FLASH_DTB + FLASH_PART_RAM);
 
@@ -250,5 +267,30 @@ uint64_t flash_finish(const uint8_t *page)
 	write_bpiall(0);
 	dsb();
 	isb();
-	return (uint64_t)tree << 32 | header_word(page, FLASH_VIRT7 + FLASH_PART_RAM);
+	enter_virt7(header_word(page, FLASH_VIRT7 + FLASH_PART_RAM), tree);
+}
+
+void flash_main(void)
+{
+	const uint8_t *page = reset;
+	uint32_t row = FLASH_DTB;
+	enum problem problem;
+
+	take_cpu(page);
+	invalidate_l1();
+	if ((read_mpidr() & MPIDR_AFFINITY) != header_word(page, FLASH_BOOT_MPIDR)) {
+		enter_virt7(wait_for_virt7(page), 0);
+		return;
+	}
+	problem = header_is_good(page) ? GOOD : BAD_HEADER;
+	while (!problem && row) {
+		problem = bring_part(page, row);
+		if (!problem)
+			row = row_after(row);
+	}
+	if (!problem)
+		boot_virt7(page);
+	else
+		stop_flash(page, problem,
+			   problem == NO_RAM ? read_tpidrprw() : header_word(page, row + FLASH_PART_OFFSET));
 }

@@ -248,4 +248,10 @@ static inline uint32_t read_cpsr(void)
 	return v;
 }
 
+/* Asynchronous aborts and interrupts stay pending. */
+static inline void mask_exceptions(void)
+{
+	__asm__ volatile("cpsid	aif" ::: "memory");
+}
+
 #endif
