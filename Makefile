@@ -81,13 +81,16 @@ FAST := $(shell grep -rl --include='*.c' 'Compiled for speed\.' $(ROOMS))
 $(FAST:%.c=$(BUILD)/obj/%.o): MODE := -mthumb -O2 -fno-inline-functions -falign-functions=2 -falign-loops=1 -falign-jumps=1 -falign-labels=1
 # The first tables are written at the load address, where the stack protector's guard is not.
 $(BUILD)/obj/boot/early.o: CFLAGS += -fno-stack-protector
-# Runs where it was loaded, with the MMU off; some of it without a stack, too: a function has all registers but two for itself.
-NO_STACK := $(addprefix $(BUILD)/obj/boot/,pen.o flash_main.o)
+# Runs where it was loaded, with the MMU off; some of it without a stack, too: a function of ALONE's has all registers but two for
+# itself, one of entry.c's two more than others have.
+ALONE := $(addprefix $(BUILD)/obj/boot/,pen.o flash_main.o)
+NO_STACK := $(ALONE) $(BUILD)/obj/boot/entry.o
 PLACED := $(BUILD)/obj/boot/monitor_main.o $(NO_STACK)
 $(PLACED): CFLAGS += -fpie -fvisibility=hidden -mgeneral-regs-only -fno-stack-protector -fno-unwind-tables -Wstack-usage=64
-$(NO_STACK): CFLAGS += -ffixed-r7 -ffixed-lr $(addprefix -fcall-used-r,4 5 6 8 9 10 11)
+$(ALONE): CFLAGS += -ffixed-r7 -ffixed-lr $(addprefix -fcall-used-r,4 5 6 8 9 10 11)
 $(PLACED): CHECK = && { tools/check-placed $(if $(filter $@,$(NO_STACK)),--no-stack) $@ || { rm $@; exit 1; }; }
 $(PLACED): tools/check-placed
+$(BUILD)/obj/boot/entry.o: MODE := -marm -Os $(addprefix -fcall-used-r,4 5)
 MODE := -mthumb -Os
 
 # $(call remember,FILE,TEXT): a file that is written again only when the text is another, so that what depends on it is made again.
@@ -276,7 +279,7 @@ LICENSED := $(shell find $(ROOMS) dts tests -name '*.[chS]' -o -name '*.def' -o 
 SHELL_SCRIPTS  = $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/run tests/linux/mkkernels .ci/run)
 PYTHON_SCRIPTS = $(shell grep -lE '^\#!/usr/bin/python3' tools/* tests/bench/*) tools/*.py tests/qemu/*.py
 
-size: $(BUILD)/virt7.bin ## image size against its limit, the longest functions and files
+size: $(BUILD)/virt7.bin ## image size against its limit, the longest functions and files, the assembly
 	tools/size
 
 format: ## apply .clang-format

@@ -28,6 +28,8 @@ static uint64_t image_l3[TABLE_ENTRIES] __attribute__((aligned(4096), section(".
 #define NORMAL       (DESC_VALID | DESC_AF | DESC_SH_INNER | DESC_S1_AP1 | DESC_S1_ATTR(MAIR_WB))
 #define FDT_MAGIC_LE UINT32_C(0xedfe0dd0) /* as a little-endian word */
 
+#define MMFR0_VMSA_LPAE 5U /* DDI 0406C B4.1.89 */
+
 #define TOP 3U /* the GiB of image and DTB */
 
 /* Where a symbol is now, before the MMU is on. */
@@ -89,8 +91,11 @@ static void set_short_table(uint32_t table)
 	isb();
 }
 
-/* Behind the boot CPU's stack, in those of CPUs that will not come. */
-void early_short_table(uint32_t load, uint32_t dtb)
+/*
+ * For a core without LPAE, and so without HYP mode: just enough to say that. Behind the boot CPU's stack, in those of
+ * CPUs that will not come.
+ */
+static void early_short_table(uint32_t load, uint32_t dtb)
 {
 	uint32_t *table = (uint32_t *)(uint32_t)align_up(place_loaded(boot_stack_top, load), 4U * SHORT_ENTRIES);
 	uint32_t *pages = table + SHORT_ENTRIES;
@@ -118,6 +123,10 @@ uint32_t early_tables(uint32_t load, uint32_t dtb)
 	uint64_t *boot = (uint64_t *)place_loaded(boot_l1, load);
 	uint32_t index = (LAYOUT_IMAGE >> BLOCK_SHIFT) % TABLE_ENTRIES;
 
+	if (FIELD(read_id_mmfr0(), 0, 4) < MMFR0_VMSA_LPAE) {
+		early_short_table(load, dtb);
+		return 0;
+	}
 	map_image((uint64_t *)place_loaded(image_l3, load), load);
 	top[index] = boot_top[index] = place_loaded(image_l3, load) | DESC_TABLE | DESC_VALID;
 
@@ -136,7 +145,7 @@ uint32_t early_tables(uint32_t load, uint32_t dtb)
 		boot[load >> 30] = (uint32_t)identity | DESC_TABLE | DESC_VALID;
 		boot_top = identity;
 	}
-	/* head.S lies in the image's first page. */
+	/* head.S and entry.c lie in the image's first page. */
 	boot_top[(load >> BLOCK_SHIFT) % TABLE_ENTRIES] = (load & ~(BLOCK_SIZE - 1U)) | NORMAL | DESC_S1_RO;
 	return (uint32_t)boot;
 }

@@ -8,8 +8,10 @@
 
 /*
  * Runs with MMU and caches off at the load address. Maps the image W^X at its link address and the host's DTB
- * read-only, in the final tables (hyp_l1) and in the boot tables, which also hold the identity map of head.S.
- * `load`: PA of the image; `dtb`: PA of the DTB. Returns the PA of the boot tables' level 1.
+ * read-only, in the final tables (hyp_l1) and in the boot tables, which also hold the identity map of head.S
+ * and entry.c. `load`: PA of the image; `dtb`: PA of the DTB. Returns the PA of the boot tables' level 1. 0: this core
+ * has no LPAE, and so no HYP mode; hyp_is_flat is set, and the MMU is on with short descriptors, just enough to say
+ * that.
  */
 uint32_t early_tables(uint32_t load, uint32_t dtb);
 
@@ -21,9 +23,5 @@ extern uint64_t boot_l1[4]; /* as hyp_l1, and the identity map */
  */
 uint32_t early_find_tree(uint32_t load, uint32_t dtb);
 extern bool early_tree_found;
-
-/* For a core without LPAE, and so without HYP mode, in place of it: sets hyp_is_flat, and goes over to short
- * descriptors, just enough to say that. */
-void early_short_table(uint32_t load, uint32_t dtb);
 
 #endif

@@ -385,8 +385,9 @@ static void init_power(bool own_monitor)
 	power_init(&host);
 }
 
-void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure)
+void boot_main(uint32_t load, uint32_t dtb, uint32_t secure)
 {
+	uint32_t mode = read_cpsr() & PSR_MODE_MASK;
 	bool speaks;
 
 	load_address = load;

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * `load`: PA of the image; `dtb`: PA from r2; `mode`: PSR mode that this runs in; `secure`: not 0: entered in secure
- * state, and virt7's own monitor is installed.
+ * `load`: PA of the image; `dtb`: PA from r2; `secure`: not 0: entered in secure state, and virt7's own monitor is
+ * installed.
  */
-void boot_main(uint32_t load, uint32_t dtb, uint32_t mode, uint32_t secure) __attribute__((noreturn));
+void boot_main(uint32_t load, uint32_t dtb, uint32_t secure) __attribute__((noreturn));
 
 #endif

@@ -22,39 +22,6 @@
 	.fnstart
 	.cantunwind
 
-/*
- * In: any PL1 mode but Monitor, MMU off. Out: r0 = 1 in secure state of a CPU that has HYP mode, else 0. Clobbers r1;
- * VBAR is the probe's. SCR is UNDEFINED in non-secure state, and on a CPU without Security Extensions.
- */
-	.global	monitor_is_secure
-	.type	monitor_is_secure, %function
-monitor_is_secure:
-	mrc	p15, 0, r1, c1, c0, 0		@ SCTLR: exceptions by VBAR, in ARM, little-endian
-	bic	r1, r1, #SCTLR_V
-	bic	r1, r1, #SCTLR_TE
-	bic	r1, r1, #SCTLR_EE
-	mcr	p15, 0, r1, c1, c0, 0
-	adr	r0, probe_vectors
-	mcr	p15, 0, r0, c12, c0, 0		@ VBAR
-	isb
-	mrc	p15, 0, r1, c0, c1, 1		@ ID_PFR1
-	ubfx	r1, r1, #12, #4			@ Virtualization Extensions
-	cmp	r1, #0
-	movne	r0, #1
-	moveq	r0, #0
-	mrc	p15, 0, r1, c1, c1, 0		@ SCR
-	bx	lr
-
-	.balign	32
-probe_vectors:
-	b	.
-	b	1f
-	.rept	6
-	b	.
-	.endr
-1:	mov	r0, #0
-	movs	pc, lr				@ behind the MRC
-
 /* From secure SVC. LR and SP are others afterwards. Clobbers r0. */
 .macro enter_monitor
 	ldr	r0, =SCTLR_SECURE

@@ -57,7 +57,7 @@ static uint32_t place_near(const char *symbol)
 
 /*
  * This CPU's secure registers as the monitor wants them, and HYP's, which are unknown after a reset and can be reached
- * once SCR.NS is set (B3.15.3). ICIALLU and BPIALL are done (boot/head.S). Secure translations were never on here;
+ * once SCR.NS is set (B3.15.3). ICIALLU and BPIALL are done (boot/entry.c). Secure translations were never on here;
  * TLBIALL is for a loader's.
  */
 static void set_registers(void)
@@ -73,6 +73,7 @@ static void set_registers(void)
 	tlb_forget_old_pl1();
 	write_scr(SCR_VALUE);
 	isb();
+	write_hvbar(place_near(early_vectors));
 	write_hsctlr(HSCTLR_RES1);
 	write_hcr(0);
 	write_cntvoff(0);

@@ -11,6 +11,10 @@ SECTIONS
 	.text : AT(LAYOUT_ELF_LOAD) {
 		image_start = .;
 		KEEP(*(.text.head))
+		KEEP(*(.text.aarch64))
+		*(.text.entry)
+		*boot/entry.o(.text.*)
+		ASSERT(. - image_start <= 4096, "the identity map has the first page (boot/early.c)");
 		*(.text.vectors)
 		*(.text .text.*)
 	}

@@ -93,6 +93,14 @@ static inline void tlb_forget_old_pl1(void)
 	isb();
 }
 
+/* HYP's own, on this CPU only: it goes over to other tables. */
+static inline void tlb_forget_hyp_here(void)
+{
+	write_tlbiallh(0);
+	dsb();
+	isb();
+}
+
 static inline void tlb_forget_old_hyp(void)
 {
 	write_tlbiallh(0);
