@@ -65,6 +65,9 @@ static struct cpu {
 	uint64_t insns, number;
 	struct block *seen[4096]; /* blocks of this stretch */
 	size_t count;
+	const struct block *spun; /* the last one in which it waited, */
+	uint64_t insns_spun;      /* what was counted then, */
+	struct block *last;       /* and the last that was */
 } cpus[CPUS];
 
 static struct stretch kept[KEPT];
@@ -125,6 +128,8 @@ static void end_stretch(unsigned int id)
 	c->insns = 0;
 	c->count = 0;
 	c->number++;
+	c->spun = NULL;
+	c->last = NULL;
 }
 
 static bool is_counted(unsigned int id)
@@ -139,13 +144,28 @@ static void guest_runs(unsigned int id, void *data)
 		end_stretch(id);
 }
 
+/* The look at a lock may be a block of its own, between two of those that wait: it is a part of the wait. */
+static void cpu_waits(struct cpu *c, unsigned int id, const struct block *b)
+{
+	if (c->spun == b && c->last && c->insns - c->insns_spun == c->last->insns) {
+		c->insns -= c->last->insns;
+		c->last->ran[id] -= c->last->insns;
+	}
+	c->spun = b;
+	c->insns_spun = c->insns;
+}
+
 static void hyp_runs(unsigned int id, void *data)
 {
 	struct block *b = data;
 	struct cpu *c = &cpus[id % CPUS];
 
-	if (!is_counted(id) || b->spins)
+	if (!is_counted(id))
 		return;
+	if (b->spins) {
+		cpu_waits(c, id, b);
+		return;
+	}
 	c->started |= b->starts;
 	if (b->looks)
 		end_stretch(id);
@@ -157,6 +177,7 @@ static void hyp_runs(unsigned int id, void *data)
 	}
 	b->ran[id] += b->insns;
 	c->insns += b->insns;
+	c->last = b;
 	if (b->waits)
 		end_stretch(id);
 }
