@@ -10,8 +10,8 @@
  *         off, and trapping on would cost it at every context switch.
  *
  * Each vCPU has its own state; the memory is the VM's, and maintenance by VA is broadcast to all CPUs (HYP's map is
- * Inner Shareable). A flush is done on the way back into the guest, one block at a time (WORK_FLUSH): between two
- * blocks the vCPU takes interrupts, gives up its CPU, and can be stopped. docs/setway.md has its cost.
+ * Inner Shareable). A flush is done on the way back into the guest, a part of a block at a time (WORK_FLUSH): between
+ * two parts the vCPU takes interrupts, gives up its CPU, and can be stopped. docs/setway.md has its cost.
  */
 #include <arm/atomic.h>
 #include <arm/hypregs.h>

@@ -236,6 +236,7 @@ void console_detach(struct console_stream *first)
 	mux_lock();
 	output_drain();
 	mux_unlock();
+	tell_all_room(); /* whoever was on the way round may have ended at a stream that is gone */
 }
 
 void console_attach_shell(struct console_stream *shell, uint8_t escape)

@@ -41,6 +41,7 @@ struct console_mux {
 	uint64_t line_began, last_sent; /* CNTPCT */
 	struct timer hold, poll;
 	uint32_t sent;    /* characters */
+	uint32_t walked;  /* streams that were passed over in the search for the next */
 	uint32_t steps;   /* it goes on as long as this does */
 	uint32_t dropped; /* lines of virt7's since this was said last */
 

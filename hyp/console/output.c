@@ -19,8 +19,11 @@
  * A go may end for that while the UART has room. An interrupt for room may come only where the FIFO has been fuller
  * than some mark, of half of it or less; after fewer characters than this a timer begins the next go.
  */
-#define FILLED   64U
-#define AGAIN_HZ 10000U
+#define FILLED    64U
+#define AGAIN_HZ  10000U
+#define MISSED_HZ 20U /* after so long one does so anyway: a UART's interrupt may have been missed */
+
+#define WALKED 8U /* streams passed over count for a character */
 
 #define BELL 0x07
 
@@ -97,8 +100,10 @@ static struct console_stream *next_in_turn(void)
 	if (!first)
 		return NULL;
 	s = console.waiting != first->head - first->shown ? first->next : first;
-	while (s != first && !stream_has_output(s))
+	while (s != first && !stream_has_output(s)) {
 		s = s->next;
+		console.walked++;
+	}
 	if (s != first && holds_line(first))
 		return stream_has_output(first) ? first : NULL;
 	return stream_has_output(s) ? s : NULL;
@@ -269,16 +274,28 @@ static uint32_t send_bytes(uint32_t left)
 	struct console_stream *s;
 
 	if (console.inserted == console.insert_len) {
-		console.inserted = console.insert_len = 0;
+		console.inserted = console.insert_len = console.walked = 0;
 		s = choose_stream();
 		if (!s)
 			return 0;
+		looked = console.walked / WALKED;
 		if (goes_on(s))
-			return send_run(s, left);
+			return looked + send_run(s, left);
 		advance_stream(s);
-		looked = SLOW;
+		looked += SLOW;
 	}
 	return looked + (console.inserted < console.insert_len ? send_inserted(left) : 0);
+}
+
+/* The next go is the UART's interrupt's; a timer's where none comes, because little was sent, or one was missed. */
+static void expect_next_go(bool little)
+{
+	uint64_t now = timer_now(), hz = timer_hz();
+
+	if (little)
+		timer_arm(&console.hold, now + hz / AGAIN_HZ);
+	else if (!timer_armed(&console.hold))
+		timer_arm(&console.hold, now + hz / MISSED_HZ);
 }
 
 bool output_drain(void)
@@ -295,9 +312,9 @@ bool output_drain(void)
 	}
 	console.steps += taken;
 	more = steps > 0;
-	console.more = more && console.served;
-	if (taken >= BURST && console.sent - before < FILLED && console.served && !console.panicked)
-		timer_arm(&console.hold, timer_now() + timer_hz() / AGAIN_HZ);
+	console.more = more && console.irq && !console.panicked;
+	if (console.more)
+		expect_next_go(taken >= BURST && console.sent - before < FILLED);
 	tx_irq = more || console.room;
 	if (console.irq && tx_irq != console.tx_irq) {
 		console.tx_irq = tx_irq;

@@ -7,7 +7,7 @@
 
 #include "hyp/debug/panic.h"
 
-/* What a row survives, by the numbers that hyp/arm/copy.S has too. */
+/* What a row survives, by the numbers that <arm/copy.h> and hyp/arm/copy.S have too. */
 enum fault_kind {
 	FAULT_MEMORY,       /* memory that aborts, which its user sees to; */
 	FAULT_MEMORY_FOUND, /* or of which memerr_found() is told (hyp/vm/memfound.h): its pointers are r0 and r1 */
@@ -15,7 +15,7 @@ enum fault_kind {
 	FAULT_MEMORY_AT_R1, /* as FAULT_MEMORY_FOUND, and r0 is no pointer, but perhaps a guest's number */
 };
 
-/* A row of .extable (hyp/arm/copy.S): a fault at or after `from` and before `to` goes on at `fixup`. HYP addresses. */
+/* A row of .extable (<arm/copy.h>, hyp/arm/copy.S): a fault at or after `from` and before `to` goes on at `fixup`. HYP addresses. */
 struct fault_range {
 	uint32_t from, to, fixup, kind;
 };

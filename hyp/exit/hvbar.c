@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See hvbar.h. Until here HVBAR is as boot/head.S has set it: hyp_vectors. */
+/* See hvbar.h. Until here HVBAR is as boot/entry.c has set it: hyp_vectors. */
 #include <arm/barrier.h>
 #include <arm/sysreg.h>
 

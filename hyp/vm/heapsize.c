@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What hyp/vm/assemble.c takes of the heap for each VM, added up before there is one. Rather too much: a VM for which
- * the heap has no room is refused, and what is left over is 2 MiB at most.
+ * the heap has no room is refused.
  */
 #include <libfdt.h>
 

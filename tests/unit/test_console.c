@@ -225,6 +225,48 @@ static void test_polled(void **state)
 	armed->expired(armed);
 	expect("abc");
 	assert_string_equal(heard[0], "k");
+	space = 1;
+	vm_says(0, "def");
+	expect("d");
+	space = 1;
+	vm_says(0, "g"); /* does not wait for the next look at the UART */
+	expect("e");
+}
+
+/* The UART has room, and its interrupt was missed, or never comes. */
+static void test_missed_interrupt(void **state)
+{
+	(void)state;
+	start(1);
+	space = 2;
+	vm_says(0, "abcd");
+	expect("ab");
+	space = 1;
+	vm_says(0, "e");
+	expect("");
+	pass(50);
+	expect("c");
+	space = 10;
+	pass(50);
+	expect("de");
+	pass(1000);
+	assert_null(armed);
+}
+
+/* A VM goes while others are told that there is room: none of those that are left is passed over. */
+static void test_room_at_detach(void **state)
+{
+	(void)state;
+	start(2);
+	space = 0;
+	while (vm_says(0, "x"))
+		;
+	vm[0].console.shown =
+		vm[0].console.head; /* as if all of it had been sent, and the way round had ended before it */
+	console.waiting = 0;
+	assert_int_equal(rooms[0], 0);
+	console_detach(&vm[1].console);
+	assert_int_equal(rooms[0], 1);
 }
 
 /* Whoever is left gets what it had: its turn, the keyboard; its unfinished line ends, and no VM waits for it. */
@@ -359,14 +401,15 @@ static void test_consoles_of_a_vm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_vm_is_raw), cmocka_unit_test(test_detach),
-		cmocka_unit_test(test_detach_unseen), cmocka_unit_test(test_consoles_of_a_vm),
-		cmocka_unit_test(test_many_at_once),  cmocka_unit_test(test_back_pressure),
-		cmocka_unit_test(test_whole_lines),   cmocka_unit_test(test_prompt),
-		cmocka_unit_test(test_trickle),       cmocka_unit_test(test_endless_line),
-		cmocka_unit_test(test_endless_run),   cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_keyboard),      cmocka_unit_test(test_paste),
-		cmocka_unit_test(test_polled),
+		cmocka_unit_test(test_one_vm_is_raw),  cmocka_unit_test(test_detach),
+		cmocka_unit_test(test_detach_unseen),  cmocka_unit_test(test_consoles_of_a_vm),
+		cmocka_unit_test(test_many_at_once),   cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_whole_lines),    cmocka_unit_test(test_prompt),
+		cmocka_unit_test(test_trickle),        cmocka_unit_test(test_endless_line),
+		cmocka_unit_test(test_endless_run),    cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_keyboard),       cmocka_unit_test(test_paste),
+		cmocka_unit_test(test_polled),         cmocka_unit_test(test_missed_interrupt),
+		cmocka_unit_test(test_room_at_detach),
 	};
 
 	return run_each(tests, ARRAY_SIZE(tests));
