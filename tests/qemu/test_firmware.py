@@ -12,6 +12,7 @@ import pytest
 
 from conftest import BUILD, DEPS, ROOT
 from test_hostdisk import FILLED, PLACE, SECTOR, drive, with_mbr
+from test_shell import command, open_shell
 
 UBOOT = Path("/usr/lib/u-boot/qemu_arm")
 EDK2 = Path("/usr/share/AAVMF")
@@ -109,12 +110,9 @@ def test_firmware_as_raw_kernel(virt7, mkbundle):
     hint = "virt7: warning: vm uboot: aborts over and over at PC 0xc: "
     run.expect(hint + r"its image is not for QEMU's virt board, or not for where it was put; firmware \(EDK2, U-Boot\) starts in "
                r"flash \(mkbundle: flash=\)\r")
-    run.send("\x1d")
-    run.expect("virt7> $")
-    run.send("vm reset uboot\r")
-    run.expect("virt7> $")
-    run.send("log\r")
-    run.expect("virt7> $")
+    open_shell(run)
+    command(run, "vm reset uboot")
+    command(run, "log")
     assert run.output().count(hint) == 2  # when it came, and in the log
 
 
@@ -125,22 +123,18 @@ def test_silent_guest(virt7, mkbundle, tmp_path):
     hint = "nothing on its console for 10 s: "
     run.expect(f"virt7: vm circle: {hint}its kernel, a raw image, was started at 0x40010000; "
                r"firmware \(EDK2, U-Boot\) starts in flash instead \(docs/firmware.md\)\r")
-    run.send("\x1d")
-    run.expect("virt7> $")
-    run.send("vm reset circle\r")
-    run.expect("virt7> $")
-    run.send("log\r")
-    run.expect("virt7> $")
+    open_shell(run)
+    command(run, "vm reset circle")
+    command(run, "log")
     assert run.output().count(f"vm circle: {hint}") == 2 and f"vm talk: {hint}" not in run.output()
 
 
 def save_flash(run, vm, folder):
     """What tools/flashvars makes of the shell's words."""
-    run.send("\x1d")
-    run.expect("virt7> $")
+    open_shell(run)
     run.send(f"flash save {vm}\r")
     run.expect("flash: crc32 [0-9a-f]{8}\r")
-    run.expect("virt7> $")
+    run.expect("virt7> ")
     path = folder / "saved.fd"
     done = subprocess.run([ROOT / "tools/flashvars", run.log_path, "-o", path], text=True, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -233,8 +227,7 @@ def test_flash_costs_what_is_used(virt7, mkbundle):
     """EDK2 in 128 MiB of flash takes 4 MiB of the host's RAM beside the VM's."""
     run = virt7(mkbundle(f"name=efi,memory=64M,flash={CODE}:{VARS},autostart=no"))
     run.expect(r"64 MiB\r")
-    run.send("\x1d")
-    run.expect("virt7> $")
+    open_shell(run)
     run.send("mem\r")
     assert int(run.expect(r"disks and flash +(\d+) MiB\r")[1]) <= 4
 
@@ -251,8 +244,7 @@ def test_long_commands(virt7, mkbundle):
 def test_flash_save_without(virt7, mkbundle):
     run = virt7(mkbundle(f"name=plain,memory=64M,autostart=no,kernel={ROOT}/build/guests/talk.bin"))
     run.expect(r"64 MiB\r")
-    run.send("\x1d")
-    run.expect("virt7> $")
+    open_shell(run)
     run.send("flash save plain\r")
     run.expect("VM plain has no flash\r")
     run.send("flash save absent\r")
@@ -318,8 +310,7 @@ def test_kernel_too_large_for_a_bank(virt7, tmp_path):
     assert make(4096, 2 << 20) == (0, "")
     run = virt7(bundle)
     run.expect('virt7: vm a: loading kernel "k", 2048 KiB\r')
-    run.send("\x1d")
-    run.expect("virt7> $")
+    open_shell(run)
     assert line not in run.output()
     run.close()
     for load, size in ((4096, (2 << 20) + 1), (4100, 2 << 20)):
