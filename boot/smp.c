@@ -40,7 +40,7 @@ static uint8_t panic_stack[CPU_MAX][KIB(2)] __attribute__((aligned(8)));
 static const struct host *machine;
 
 static volatile uint32_t arrivals[CPU_MAX]; /* of each CPU in C; written by itself */
-uint32_t smp_mpidr[CPU_MAX];                /* by CPU number; each looks itself up (boot/entry.c), with the caches off */
+uint32_t smp_mpidr[CPU_MAX];                /* by CPU number; each looks for itself, with the caches off */
 
 void cpu_enter(uint32_t id)
 {

@@ -15,7 +15,8 @@ enum fault_kind {
 	FAULT_MEMORY_AT_R1, /* as FAULT_MEMORY_FOUND, and r0 is no pointer, but perhaps a guest's number */
 };
 
-/* A row of .extable (<arm/copy.h>, hyp/arm/copy.S): a fault at or after `from` and before `to` goes on at `fixup`. HYP addresses. */
+/* A row of .extable (<arm/copy.h>, hyp/arm/copy.S): a fault at or after `from` and before `to` goes on at `fixup`. HYP
+ * addresses. */
 struct fault_range {
 	uint32_t from, to, fixup, kind;
 };
