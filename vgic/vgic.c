@@ -334,8 +334,6 @@ void vgic_give_back(struct vcpu *vcpu, uint32_t lr)
 		vcpu->vgic.lr_eoi &= ~BIT(lr);
 		vcpu->vgic.lr_lent &= ~BIT(lr);
 	}
-	if (irq->taken && !(vcpu->vgic.lr_lent & BIT(lr)))
-		vgic_twin_settle(irq);
 	vgic_retire(vcpu, lr);
 }
 
