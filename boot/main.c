@@ -91,8 +91,7 @@ static bool take_heap(uint64_t size, pa_t *heap)
 /* Where there is no room for all of the bundle's VMs, those that do not fit have their lines. 0: not even for virt7. */
 static uint64_t make_heap(uint64_t total, pa_t *heap)
 {
-	static const struct bundle none;
-	uint64_t size = heap_size_for(&bundle, total), least = heap_size_for(&none, total);
+	uint64_t size = heap_size_for(&bundle, total), least = heap_size_for(NULL, total);
 
 	if (take_heap(size, heap))
 		return size;

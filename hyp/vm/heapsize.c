@@ -94,7 +94,7 @@ static uint64_t bundle_need(const struct bundle *b, uint64_t ram)
 uint64_t heap_size_for(const struct bundle *b, uint64_t ram)
 {
 	uint64_t least = MAX(ram / HEAP_SHARE, (uint64_t)HEAP_MIN),
-		 need = b->fdt ? MIN(bundle_need(b, ram) + HEAP_OWN, ram / HEAP_PART) : 0;
+		 need = b && b->fdt ? MIN(bundle_need(b, ram) + HEAP_OWN, ram / HEAP_PART) : 0;
 
 	return align_up(MIN(MAX(least, need), (uint64_t)HEAP_MAX), BLOCK_SIZE);
 }

@@ -9,7 +9,7 @@
 
 /*
  * Bytes, a multiple of 2 MiB, on a host with `ram` bytes of RAM: enough for all VMs of the bundle, as far as its nodes
- * tell, and for virt7 itself; never less than without a bundle (b->fdt is NULL).
+ * tell, and for virt7 itself; never less than without a bundle (`b` is NULL, or b->fdt).
  */
 uint64_t heap_size_for(const struct bundle *b, uint64_t ram);
 
