@@ -17,6 +17,7 @@
 #include <arm/psr.h>
 #include <arm/sysreg.h>
 
+#include "conditions.h"
 #include "coproc/coproc.h"
 #include "coproc/setway.h"
 #include "hyp/exit/abort.h"
@@ -251,39 +252,6 @@ static inline void trap(uint32_t hsr, uint32_t spsr)
 static inline uint32_t it(uint32_t state)
 {
 	return (state & 0xfcU) << 8 | (state & 3U) << 25;
-}
-
-/* The condition by A8.3, from its text. */
-static inline bool passes(uint32_t cond, uint32_t psr)
-{
-	bool n = psr & PSR_N, z = psr & PSR_Z, c = psr & PSR_C, v = psr & PSR_V, result;
-
-	switch (cond >> 1) {
-	case 0:
-		result = z;
-		break;
-	case 1:
-		result = c;
-		break;
-	case 2:
-		result = n;
-		break;
-	case 3:
-		result = v;
-		break;
-	case 4:
-		result = c && !z;
-		break;
-	case 5:
-		result = n == v;
-		break;
-	case 6:
-		result = n == v && !z;
-		break;
-	default:
-		return true;
-	}
-	return cond & 1 ? !result : result;
 }
 
 static uint32_t hints, hint_pc;
