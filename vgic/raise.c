@@ -6,6 +6,12 @@
  */
 #include "vgic/internal.h"
 
+/* Enabled, and nothing stands in its way: one comparison, of a word that the four fields fill, each with one value. */
+static inline bool is_plain(const struct vgic_irq *irq)
+{
+	return irq->forward == 1 && irq->held == 0 && irq->soft == 0 && irq->manual == 0;
+}
+
 /*
  * Nearly always the list register of an interrupt's last time is still its own, and empty. Then all that changes is the
  * register itself, which is this CPU's. So a private interrupt of the vCPU that runs here does without the lock: others
@@ -42,7 +48,7 @@ static inline bool pend_again(struct vm *vm, const struct vgic_irq *irq, uint32_
 	struct vcpu *owner = vm->vcpu[irq->owner];
 	uint32_t value;
 
-	if (irq->taken || irq->latch || irq->hw || (irq->plain & ~VGIC_SOFT) != VGIC_PLAIN ||
+	if (irq->taken || irq->latch || irq->hw || irq->forward != 1 || irq->held != 0 || irq->manual != 0 ||
 	    has_other_target(owner, irq, id) || !vgic_is_here(owner))
 		return false;
 	value = put_again(owner, irq, id, ~0U, set);
@@ -136,7 +142,7 @@ void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
 {
 	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
 
-	if (unlikely(irq->latch || irq->plain != VGIC_PLAIN || !vgic_is_here(vcpu) ||
+	if (unlikely(irq->latch || !is_plain(irq) || !vgic_is_here(vcpu) ||
 		     !put_again(vcpu, irq, id, ~0U, GICH_LR_PENDING)))
 		raise_line(vcpu, id);
 }
@@ -160,7 +166,7 @@ static inline void receive_sgi(struct vcpu *vcpu, uint32_t id, uint32_t source)
 {
 	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
 
-	if (irq->sources || irq->plain != VGIC_PLAIN ||
+	if (irq->sources || !is_plain(irq) ||
 	    !put_again(vcpu, irq, id, ~GICH_LR_CPU(7), GICH_LR_PENDING | GICH_LR_CPU(source)))
 		receive_locked(vcpu, id, source);
 }

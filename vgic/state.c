@@ -367,7 +367,7 @@ void vgic_clear_pending(struct vcpu *vcpu, uint32_t id)
 {
 	struct vgic_irq *irq = vgic_irq(vcpu, id);
 
-	irq->latch = irq->soft = false;
+	irq->soft = irq->latch = false;
 	if (in_lr_of(vcpu, irq) && irq->edge)
 		unpend_in_lr(vcpu, irq->lr);
 	if (unlikely(irq->twin))

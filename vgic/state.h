@@ -22,9 +22,7 @@
 #define VGIC_LEVELS  32U /* priorities that a list register can hold */
 #define VGIC_NO_LR   0xffU
 #define VGIC_NO_CPU  0xffU
-#define VGIC_PLAIN   1U
-#define VGIC_SOFT    0x10000U /* beside it: `soft` */
-#define VGIC_TWINS   224U     /* SPIs of the host's that all VMs may have together */
+#define VGIC_TWINS   224U /* SPIs of the host's that all VMs may have together */
 
 struct percpu;
 
@@ -33,19 +31,15 @@ struct vgic_irq {
 	uint8_t owner; /* vCPU index: whose list register, queue, or (acked) CPU interface has it */
 	uint8_t twin;  /* SPIs: 1 + the index of its twin among the host's (vgic/twin.c); 0: none */
 	bool taken;    /* that twin has fired and is active: it cannot come again */
-	union {
-		uint32_t plain; /* VGIC_PLAIN: forwarded, and nothing of what follows */
-		struct {
-			bool forward; /* enabled */
-			uint8_t held; /* vCPUs that look at its state: it is not delivered meanwhile */
-			bool soft;    /* level, in a list register: pending there because the guest said so */
-			bool manual;  /* in a list register: active there because the guest said so */
-		};
-	};
-	bool latch;      /* pending, independent of the line: edge seen, or set by the guest */
-	uint8_t sources; /* SGIs: vCPUs whose SGI is pending */
-	bool line;       /* level input */
-	bool active;     /* only while not in a list register: then the register tells */
+	/* A word together, 0 or 1 but for `held`: vgic/raise.c asks for the four in one comparison. */
+	uint32_t forward : 8; /* enabled */
+	uint32_t held : 8;    /* vCPUs that look at its state: it is not delivered meanwhile */
+	uint32_t soft : 8;    /* level, in a list register: pending there because the guest said so */
+	uint32_t manual : 8;  /* in a list register: active there because the guest said so */
+	bool latch;           /* pending, independent of the line: edge seen, or set by the guest */
+	uint8_t sources;      /* SGIs: vCPUs whose SGI is pending */
+	bool line;            /* level input */
+	bool active;          /* only while not in a list register: then the register tells */
 	bool edge;
 	bool queued;      /* in the owner's `queued` set, */
 	uint8_t level;    /* with this priority (five bits) */
