@@ -16,7 +16,7 @@ struct row {
 	uint32_t offset, size;
 	struct mmio_ops ops;
 	uint32_t (*read)(struct vcpu *vcpu, uint32_t offset, uint32_t size);
-	void (*write)(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value);
+	void (*write)(struct vcpu *vcpu, uint32_t offset, uint32_t value, uint32_t size);
 	uint32_t collect; /* COLLECT_*: see vgic_collect() */
 };
 
@@ -218,9 +218,8 @@ static void clear_active(struct vcpu *vcpu, uint32_t id)
 }
 
 #define WRITE_BITS(name, apply)                                                             \
-	static void name(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value) \
+	static void name(struct vcpu *vcpu, uint32_t offset, uint32_t value, uint32_t size) \
 	{                                                                                   \
-		(void)size;                                                                 \
 		for_written(vcpu, offset, value, apply);                                    \
 	}
 
@@ -267,7 +266,7 @@ static uint32_t priority_read(struct vcpu *vcpu, uint32_t offset, uint32_t size)
 	return value;
 }
 
-static void priority_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
+static void priority_write(struct vcpu *vcpu, uint32_t offset, uint32_t value, uint32_t size)
 {
 	for (uint32_t i = 0; i < size && offset + i < VGIC_IRQS; i++, value >>= 8) {
 		uint32_t id = index_nospec(offset + i, VGIC_IRQS);
@@ -314,7 +313,7 @@ static void set_targets(struct vcpu *vcpu, uint32_t id, uint32_t targets)
 	vgic_update(vcpu, id);
 }
 
-static void target_write(struct vcpu *vcpu, uint32_t offset, uint32_t size, uint32_t value)
+static void target_write(struct vcpu *vcpu, uint32_t offset, uint32_t value, uint32_t size)
 {
 	uint32_t existing = BIT(vcpu->vm->vcpu_count) - 1U;
 
@@ -458,7 +457,7 @@ static bool locked_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 	spin_lock(&vcpu->vm->vgic.lock);
 	if (row->collect & COLLECT_WRITE && offset * 8U < VGIC_IRQS)
 		held = vgic_collect(vcpu, index_nospec(offset * 8U, VGIC_IRQS), value, true);
-	row->write(vcpu, offset, size, value);
+	row->write(vcpu, offset, value, size);
 	vgic_release(vcpu, offset * 8U, held);
 	vgic_unlock(vcpu->vm);
 	return true;
@@ -470,6 +469,7 @@ static bool locked_write(struct vcpu *vcpu, void *device, uint32_t offset, uint3
 	}
 #define COLLECT (COLLECT_READ | COLLECT_WRITE)
 
+/* offset, size, {the bus reads, writes, widths}, under the lock reads, writes, what is collected before */
 static const struct row rows[] = {
 	{GICD_CTLR, 0x080, {id_read, ctlr_write, MMIO_WORD}, NULL, NULL, 0},
 	{GICD_IGROUPR, 0x080, {group_read, igroupr_write, MMIO_WORD}, NULL, NULL, 0},
