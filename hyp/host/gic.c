@@ -18,6 +18,7 @@
 #define GICC_CTLR_EOIMODE BIT(9) /* the non-secure copy's */
 #define GIC_HYP_PRIORITY  0xa0a0a0a0U
 #define GIC_REGION        0x1000U
+#define PROBE_READS       32U /* of GICC_IAR: some microseconds on a board */
 
 volatile uint8_t *gic_gich, *gic_gicc;
 bool gic_forgets_level;
@@ -108,7 +109,11 @@ void gic_probe_level(uint32_t id)
 	io_write32(gicv + GICC_CTLR, GICC_CTLR_ENABLE);
 	io_write32(gicv + GICC_EOIR, io_read32(gicv + GICC_IAR));
 	dsb();
-	iar = gic_acknowledge();
+	for (uint32_t tries = 0; tries < PROBE_READS; tries++) {
+		iar = gic_acknowledge();
+		if ((iar & 0x3ffU) < GIC_SPURIOUS)
+			break;
+	}
 	gic_forgets_level = (iar & 0x3ffU) != id;
 	end_irq(iar);
 	io_write32(gicv + GICC_CTLR, 0);

@@ -33,6 +33,7 @@ static uint8_t page[PAGES][0x1000] __attribute__((aligned(4)));
 static uint8_t sgi_sources[16];
 static uint32_t active, running;    /* `running`: what was acknowledged and not dropped, SPURIOUS: nothing */
 static bool line, sampled, forgets; /* of the PPI; `sampled`: its level counts */
+static uint32_t slow;               /* reads of GICC_IAR after the guest's EOI until the level counts again */
 static uint32_t sgi_at_eoi;         /* becomes pending while the guest is played; 0: none */
 
 void *hyp_map_device(uint64_t base, size_t size)
@@ -55,6 +56,10 @@ static uint32_t acknowledge(void)
 		}
 	if (!line || !sampled || active & BIT(PPI))
 		return SPURIOUS;
+	if (slow) {
+		slow--;
+		return SPURIOUS;
+	}
 	active |= BIT(PPI);
 	return running = PPI;
 }
@@ -99,6 +104,13 @@ static void write_register(volatile void *addr, size_t size, uint32_t value)
 	}
 }
 
+static void write_register_slowly(volatile void *addr, size_t size, uint32_t value)
+{
+	write_register(addr, size, value);
+	if ((const volatile uint8_t *)addr == page[0] + host.gicv + GICC_EOIR)
+		slow = 10;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -108,7 +120,7 @@ static int setup(void **state)
 	write_htpidr((uintptr_t)&head);
 	memset(page, 0, sizeof(page));
 	memset(sgi_sources, 0, sizeof(sgi_sources));
-	active = sgi_at_eoi = 0;
+	active = sgi_at_eoi = slow = 0;
 	running = SPURIOUS;
 	line = forgets = false;
 	sampled = true;
@@ -136,6 +148,18 @@ static void test_probe(void **state)
 		assert_int_equal(active, 0);
 		assert_int_equal(running, SPURIOUS);
 	}
+}
+
+/* The distributor of a real GIC may offer the level again some cycles after the deactivation. */
+static void test_probe_waits(void **state)
+{
+	(void)state;
+	line = true;
+	fake_machine.io_write = write_register_slowly;
+	gic_probe_level(PPI);
+	assert_false(gic_forgets_level);
+	assert_int_equal(active, 0);
+	assert_int_equal(slow, 0);
 }
 
 /* Another interrupt comes first, where the PPI was expected, or nothing does. */
@@ -216,6 +240,7 @@ int main(void)
 		cmocka_unit_test_setup(test_target, setup),
 		cmocka_unit_test_setup(test_spi, setup),
 		cmocka_unit_test_setup(test_probe, setup),
+		cmocka_unit_test_setup(test_probe_waits, setup),
 		cmocka_unit_test_setup(test_probe_meets_another, setup),
 		cmocka_unit_test_setup(test_probe_meets_another_at_the_end, setup),
 	};
