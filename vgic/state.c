@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pending and active state as the guest sees it, wherever it is. What sits in a list register of another vCPU is given
- * back first: that vCPU's CPU is interrupted, takes the interrupt out of its list register, and goes on; the interrupt
- * stays out (`held`) until the access is done. One that is loaded nowhere has its list registers in memory, under the
- * lock like the rest. Who waits answers others meanwhile, so that two may do it to each other.
+ * Pending and active state as the guest sees it, wherever it is. What sits in a list register of another vCPU is
+ * written down first: that vCPU's CPU is interrupted, copies its list registers, and goes on. Before a write it also
+ * takes the interrupt out of them, which stays out (`held`) until the access is done. A vCPU that is loaded nowhere has
+ * its list registers in memory, under the lock like the rest. Who waits answers others meanwhile, so that two may do it
+ * to each other.
  */
 #include <arm/barrier.h>
 
@@ -32,18 +33,15 @@ static void deactivate_irq(struct vcpu *vcpu, uint32_t id)
 
 /*
  * The guest has written to EOIR, its running priority has dropped, and no list register held the interrupt. The bit
- * that is gone from GICH_APR tells which it was. Where none fits, the guest made one active itself and restored
- * GICC_APR (as after a power-down): the most urgent such one, because handlers end in the reverse order of their
- * beginning.
+ * that is gone from GICH_APR tells which it was. An `acked` one of that bit comes first: its EOI can only have been
+ * counted, while an orphan's bit also goes by one that was not, if the guest had made its interrupt active anew. Where
+ * none fits, the guest made one active itself and restored GICC_APR (as after a power-down): the most urgent such one,
+ * because handlers end in the reverse order of their beginning.
  */
 static void end_one(struct vcpu *vcpu, uint32_t gone)
 {
 	uint32_t best = VGIC_IRQS, best_priority = 0x100;
 
-	if (vcpu->vgic.orphans & gone) {
-		vcpu->vgic.orphans &= ~BIT(lowest_bit(vcpu->vgic.orphans & gone));
-		return;
-	}
 	for (uint32_t id = 0; id < VGIC_IRQS; id++) {
 		const struct vgic_irq *irq = vgic_irq(vcpu, id);
 
@@ -57,7 +55,9 @@ static void end_one(struct vcpu *vcpu, uint32_t gone)
 			best_priority = irq->priority;
 		}
 	}
-	if (best < VGIC_IRQS)
+	if (vcpu->vgic.orphans & gone)
+		vcpu->vgic.orphans &= ~BIT(lowest_bit(vcpu->vgic.orphans & gone));
+	else if (best < VGIC_IRQS)
 		deactivate_irq(vcpu, best);
 }
 
@@ -189,7 +189,10 @@ static uint32_t owners_of(struct vcpu *vcpu, uint32_t first, uint32_t mask)
 	return owners & ~BIT(vcpu->index);
 }
 
-/* Each of them stays out of list registers, also one that only waits to go into one: the lock is let go of later. */
+/*
+ * Each of them stays out of the others' list registers, also one that only waits to go into one: the lock is let go of
+ * later. What `vcpu` itself has in a list register stays there.
+ */
 static void hold_irqs(struct vcpu *vcpu, uint32_t first, uint32_t mask)
 {
 	for (; mask; mask &= mask - 1U) {

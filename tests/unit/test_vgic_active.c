@@ -136,6 +136,30 @@ static void test_forgotten_eoi(void **state)
 	assert_int_equal(rig_read(0, ISACTIVER + 4), 0);
 }
 
+/*
+ * One that was made inactive, and active again, ends by an EOI that its list register hears, and that is not counted.
+ * The next EOI is another's, which is in no list register.
+ */
+static void test_active_anew(void **state)
+{
+	(void)state;
+	rig_start(1, 1);
+	open_irq(0, SPI, 0x80);
+	open_irq(0, SPI + 1, 0x40);
+	for (uint32_t id = SPI; id <= SPI + 1; id++) {
+		line(0, id, true);
+		assert_taken(0, id);
+		line(0, id, false);
+	}
+	set_bit(0, ICACTIVER, SPI + 1);
+	set_bit(0, ISACTIVER, SPI + 1);
+	fake_gich_eoi(&fake_gich[0], SPI + 1);
+	assert_int_equal(fake_gich[0].apr, BIT(0x80 >> 3));
+	fake_gich_eoi(&fake_gich[0], SPI);
+	rig_settle();
+	assert_int_equal(rig_read(0, ISACTIVER + 4), 0);
+}
+
 /* It polls: EOI, and the next of the same priority is acknowledged before the maintenance interrupt. */
 static void test_counted_behind_acknowledge(void **state)
 {
@@ -171,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_nesting),       TEST(test_nesting_by_groups), TEST(test_many_dropped),
 		TEST(test_manual_active), TEST(test_forgotten_eoi),     TEST(test_counted_behind_acknowledge),
+		TEST(test_manual_active), TEST(test_active_anew),       TEST(test_counted_behind_acknowledge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
