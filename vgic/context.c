@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The vGIC's beginnings: creation, reset, and the world switch. Compiled for speed. */
+#include <stddef.h>
 #include <string.h>
 
 #include <arm/barrier.h>
@@ -53,7 +54,7 @@ void vgic_save(struct vcpu *vcpu)
 	if (unlikely(cpu->hw_active))
 		gic_set_active(vgic_hw_id(cpu), false); /* on this CPU only while the vCPU is here */
 	cpu->on = NULL;
-	dmb_ish(); /* who has asked for them before, and sent an SGI here, gets an answer here: see ask() */
+	dmb_ish(); /* who has asked for them before, and sent an SGI here, gets an answer here: see ask_vcpu() */
 	if (unlikely(cpu->recall)) {
 		spin_lock(&vcpu->vm->vgic.lock);
 		if (!cpu->on)
@@ -84,16 +85,16 @@ void vgic_load(struct vcpu *vcpu)
 	io_write32(gich + GICH_HCR, cpu->hcr);
 }
 
-/* An input is its device's, and stands. */
+/* An input is its device's, which may change it meanwhile (vgic_set_line()): it stands, but for the hardware's. */
 static void reset_irq(struct vgic_irq *irq, bool edge)
 {
-	*irq = (struct vgic_irq){.lr = VGIC_NO_LR,
-				 .claimant = VGIC_NO_CPU,
-				 .edge = edge,
-				 .forward = edge,
-				 .hw = irq->hw,
-				 .twin = irq->twin,
-				 .line = irq->line && !irq->hw};
+	memset(irq, 0, offsetof(struct vgic_irq, line));
+	irq->lr = VGIC_NO_LR;
+	irq->claimant = VGIC_NO_CPU;
+	irq->edge = edge;
+	irq->forward = edge;
+	if (irq->hw)
+		irq->line = false;
 	witness(irq, "vgic_reset");
 }
 

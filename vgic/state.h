@@ -3,7 +3,7 @@
  * The vGIC's data, embedded in struct vm and struct vcpu. vgic/moves.def has the table of where an interrupt is, and
  * who may take it from there; all of it under the VM's vgic.lock. What does without is no move: a mailbox; put_again(),
  * by which a timer's interrupt or an SGI that was ended in a list register is pending there again; vgic_set_line(),
- * where a line falls; vgic_save(), for the list registers of the vCPU that leaves its CPU.
+ * where an edge's line falls; vgic_save(), for the list registers of the vCPU that leaves its CPU.
  */
 #ifndef VGIC_STATE_H
 #define VGIC_STATE_H
@@ -29,16 +29,15 @@ struct percpu;
 struct vgic_irq {
 	uint8_t lr;    /* list register that holds it, else VGIC_NO_LR */
 	uint8_t owner; /* vCPU index: whose list register, queue, or (acked) CPU interface has it */
-	uint8_t twin;  /* SPIs: 1 + the index of its twin among the host's (vgic/twin.c); 0: none */
-	bool taken;    /* that twin has fired and is active: it cannot come again */
+	bool taken;    /* its twin has fired and is active: it cannot come again */
 	/* A word together, 0 or 1 but for `held`: vgic/raise.c asks for the four in one comparison. */
 	uint32_t forward : 8; /* enabled */
-	uint32_t held : 8;    /* vCPUs that look at its state: it is not delivered meanwhile */
+	uint32_t held : 8;    /* vCPUs that write its state: it is not delivered meanwhile */
 	uint32_t soft : 8;    /* level, in a list register: pending there because the guest said so */
 	uint32_t manual : 8;  /* in a list register: active there because the guest said so */
+	uint32_t rank;        /* priority and group, as they stand in a list register: vgic_set_rank() */
 	bool latch;           /* pending, independent of the line: edge seen, or set by the guest */
 	uint8_t sources;      /* SGIs: vCPUs whose SGI is pending */
-	bool line;            /* level input */
 	bool active;          /* only while not in a list register: then the register tells */
 	bool edge;
 	bool queued;      /* in the owner's `queued` set, */
@@ -51,7 +50,9 @@ struct vgic_irq {
 	uint8_t ready;    /* and how soon whoever has it takes it */
 	bool asked;       /* the others were asked for it */
 	bool group1;
-	uint32_t rank;    /* priority and group, as they stand in a list register: vgic_set_rank() */
+	/* A reset of the VM leaves these as they are. */
+	bool line;        /* level input; of an edge a fall is written without the lock */
+	uint8_t twin;     /* SPIs: 1 + the index of its twin among the host's (vgic/twin.c); 0: none */
 	bool (*hw)(void); /* backed by the physical interrupt of the same ID (LR.HW); samples its line on the loaded
 			     vCPU */
 };
@@ -85,8 +86,8 @@ struct vgic_cpu {
 	/*
 	 * The mailbox: SGIs that other vCPUs have sent and this one has not looked at yet, pending all the same. A byte
 	 * an ID, in it a bit for each source. Others set bits, without a lock, and ask for WORK_SGI; only the vCPU
-	 * itself clears them, on the CPU where it runs (or vgic_reset(), when it does not). No other CPU reads the
-	 * state of its SGIs, which are banked.
+	 * itself clears them, on the CPU where it runs (or vgic_reset(), when it does not). No register of another
+	 * CPU's shows the state of its SGIs, which are banked.
 	 */
 	uint32_t mail[4];
 	bool spilled;            /* interrupts may be `acked` by it */
