@@ -6,6 +6,7 @@
 #include <arm/sysreg.h>
 
 #include "hyp/host/gic.h"
+#include "hyp/host/host.h"
 #include "hyp/run/irq.h"
 #include "hyp/lib/log.h"
 #include "hyp/lib/option.h"
@@ -13,6 +14,8 @@
 #include "hyp/vm/machine.h"
 #include "vgic/vgic.h"
 #include "vtimer/vtimer.h"
+
+_Static_assert(MACHINE_PPI_TIMER_VIRT == HOST_PPI_TIMER_VIRT, "a list register's physical ID is its virtual one's");
 
 /*
  * For a GIC that forgets levels (hyp/host/gic.h): if the virtual timer fires again before the guest has ended its last

@@ -12,11 +12,12 @@
 #include "hyp/lib/addr.h"
 #include "mm/layout.h"
 
-#define HOST_RANGES_MAX 16U
-#define HOST_ECC_MAX    4U
-#define HOST_ECC_IRQS   2U
-#define HOST_DOGS_MAX   4U
-#define HOST_VIRTIO_MAX 32U /* as many as QEMU's virt board has */
+#define HOST_RANGES_MAX     16U
+#define HOST_PPI_TIMER_VIRT 27U /* of every A15 and A7, and the guest's: its EOI ends the host's (GICH_LR.HW) */
+#define HOST_ECC_MAX        4U
+#define HOST_ECC_IRQS       2U
+#define HOST_DOGS_MAX       4U
+#define HOST_VIRTIO_MAX     32U /* as many as QEMU's virt board has */
 
 struct host_range {
 	uint64_t base, size;

@@ -239,6 +239,12 @@ static int check_irqs(struct host *host)
 				(unsigned)ppis[i].irq, ppis[i].of);
 			return -EINVAL;
 		}
+	if (host->timer_virt_irq != HOST_PPI_TIMER_VIRT) {
+		log_err("host: interrupt %u of the virtual timer: virt7 needs PPI %u, which guests have and end "
+			"themselves",
+			(unsigned)host->timer_virt_irq, (unsigned)HOST_PPI_TIMER_VIRT);
+		return -EINVAL;
+	}
 	if (host->uart.irq && (host->uart.irq < SPI_FIRST || host->uart.irq >= GIC_SPURIOUS)) {
 		log_warn("host: interrupt %u of the UART is not an SPI (32 to 1019): it is polled",
 			 (unsigned)host->uart.irq);

@@ -428,6 +428,8 @@ static void test_interrupt_numbers(void **state)
 		{OWN("<0 14 8>, <1 11 8>, <1 10 8>", "<1 9 4>"),
 		 "interrupt 46 of the PL1 timer is not a PPI (16 to 31)"},
 		{OWN("<1 14 8>, <1 0x10000 8>, <1 10 8>", "<1 9 4>"), "interrupt 65552 of the virtual timer"},
+		{OWN("<1 14 8>, <1 12 8>, <1 10 8>", "<1 9 4>"),
+		 "interrupt 28 of the virtual timer: virt7 needs PPI 27"},
 		{OWN("<1 14 8>, <1 11 8>, <1 16 8>", "<1 9 4>"), "interrupt 32 of the HYP timer"},
 		{OWN("<1 14 8>, <1 11 8>, <1 0xffffffff 8>", "<1 9 4>"), "interrupt 15 of the HYP timer"},
 		{OWN("<1 14 8>, <1 11 8>, <1 10 8>", "<1 0x7fffffff 4>"), "interrupt 2147483663 of the GIC"},
@@ -451,7 +453,7 @@ static void test_interrupt_numbers(void **state)
 		assert_int_not_equal(host_check(&host), 0);
 		fake_log_expect_error(own[i].line);
 	}
-	scan(OWN("<1 0 8>, <1 15 8>, <1 1 8>", "<1 14 4>"));
+	scan(OWN("<1 0 8>, <1 11 8>, <1 15 8>", "<1 14 4>"));
 	assert_int_equal(host_check(&host), 0);
 	for (size_t i = 0; i < sizeof(uarts) / sizeof(uarts[0]); i++) {
 		scan(uarts[i].text);
