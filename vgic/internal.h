@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the vGIC's files share. All of it is called with vgic.lock held, but for what takes that lock itself or needs
- * none: vgic_look(), vgic_twin_claim(), vgic_end_twins(), vgic_dist_create(), vgic_is_here(), vgic_has_mail().
+ * What the vGIC's files share. All of it is called with vgic.lock held, but for
+ *   what takes that lock itself, or runs before the VM does: vgic_look(), vgic_twin_claim(), vgic_end_twins(),
+ *   vgic_dist_create(), vgic_dist_have_twins();
+ *   what needs none: vgic_is_here(), vgic_has_mail(), vgic_read_sources(), and for the vCPU that runs here, on its own
+ *   private interrupts, what put_again() calls: vgic_lr_read(), vgic_same_rank(), vgic_count_injected().
  */
 #ifndef VGIC_INTERNAL_H
 #define VGIC_INTERNAL_H

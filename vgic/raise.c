@@ -161,7 +161,7 @@ static void __attribute__((noinline)) receive_locked(struct vcpu *vcpu, uint32_t
 	vgic_unlock(vcpu->vm);
 }
 
-/* `vcpu` is the current one: no other CPU changes `sources`. */
+/* `vcpu` is the current one: no other CPU changes `sources` while it is loaded here. */
 static inline void receive_sgi(struct vcpu *vcpu, uint32_t id, uint32_t source)
 {
 	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
