@@ -30,7 +30,9 @@ struct vgic_irq {
 	uint8_t lr;    /* list register that holds it, else VGIC_NO_LR */
 	uint8_t owner; /* vCPU index: whose list register, queue, or (acked) CPU interface has it */
 	bool taken;    /* its twin has fired and is active: it cannot come again */
+	bool group1;
 	/* A word together, 0 or 1 but for `held`: vgic/raise.c asks for the four in one comparison. */
+	uint32_t : 0;
 	uint32_t forward : 8; /* enabled */
 	uint32_t held : 8;    /* vCPUs that write its state: it is not delivered meanwhile */
 	uint32_t soft : 8;    /* level, in a list register: pending there because the guest said so */
@@ -49,7 +51,6 @@ struct vgic_irq {
 	uint8_t claimant; /* of several targets: vCPU index, VGIC_NO_CPU (vgic/share.c) */
 	uint8_t ready;    /* and how soon whoever has it takes it */
 	bool asked;       /* the others were asked for it */
-	bool group1;
 	/* A reset of the VM leaves these as they are. */
 	bool line;        /* level input; of an edge a fall is written without the lock */
 	uint8_t twin;     /* SPIs: 1 + the index of its twin among the host's (vgic/twin.c); 0: none */
