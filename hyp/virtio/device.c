@@ -204,7 +204,7 @@ static bool is_big_endian(const struct virtio_device *v)
 	return true;
 }
 
-static bool legacy_place(struct virtio_device *v, struct virtq_state *q, uint32_t pfn)
+static bool legacy_place(const struct virtio_device *v, struct virtq_state *q, uint32_t pfn)
 {
 	uint64_t size = MIN(q->size, VIRTQ_SIZE_MAX);
 
@@ -337,8 +337,26 @@ static void virtio_write_register(struct vcpu *vcpu, struct virtio_device *v, ui
 	}
 }
 
+/*
+ * Rings of a queue that becomes ready. A driver that moves them meanwhile, from another vCPU, to RAM that it has not
+ * touched, finds the queue not ready.
+ */
+static void touch_rings(const struct virtio_device *v, uint32_t reg, uint32_t value)
+{
+	uint32_t queue = v->state->queue_sel;
+	struct virtq_state s;
+
+	if (reg != (v->legacy ? VIRTIO_QUEUE_PFN : VIRTIO_QUEUE_READY) || value == 0 || queue >= v->backend->queues)
+		return;
+	s = v->state->queue[queue & (VIRTIO_QUEUES_MAX - 1U)];
+	if (!v->legacy || legacy_place(v, &s, value))
+		virtq_touch(&s, v->device.vm);
+}
+
 void virtio_write(struct vcpu *vcpu, struct virtio_device *v, uint32_t reg, uint32_t value, uint32_t size)
 {
+	if (size == MMIO_WORD)
+		touch_rings(v, reg, value);
 	lock_all(v);
 	if (reg >= VIRTIO_CONFIG && v->backend->write_config)
 		v->backend->write_config(v, reg - VIRTIO_CONFIG, value, size);

@@ -265,8 +265,11 @@ static void notify_queue(struct vcpu *vcpu, struct virtio_device *v, uint32_t qu
 	else
 		atomic_or(&v->state->kicked, BIT(queue));
 	spin_unlock(&v->lock);
-	if (served)
+	if (served) {
 		sched_send_kicks();
+		if (unlikely(vcpu->virtio_slots))
+			sched_preempt(); /* the next step comes on the way back into the guest */
+	}
 }
 
 static bool bus_write(struct vcpu *vcpu, void *device, uint32_t offset, uint32_t value, uint32_t size)

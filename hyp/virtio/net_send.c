@@ -12,18 +12,19 @@
 
 #include "hyp/virtio/capture.h"
 #include "hyp/virtio/vnet.h"
+#include "hyp/vm/vm.h"
 
-#define TAG_BYTES   4U                   /* a VLAN's */
-#define FRAME_MAX   (ETHER_HEADER + MTU) /* but for segments of TCP */
-#define TOUCHES_MAX 2U                   /* of one receiver's RAM, for a frame: it is the sender that waits */
-#define MADE_PIECES 16U                  /* what a checksum or a segment counts for */
+#define TAG_BYTES   4U                    /* a VLAN's */
+#define FRAME_MAX   (ETHER_HEADER + MTU)  /* but for segments of TCP */
+#define TOUCHES_MAX (2U * VM_TOUCH_STEPS) /* of one receiver's RAM, for a frame: it is the sender that waits */
+#define MADE_PIECES 16U                   /* what a checksum or a segment counts for */
 
 /* Of the phases of a chain: the frame is looked at; behind it, the number of the port that gets it next. */
 #define PHASE_SEND 1U
 
 /*
- * A block of the receiver's RAM that has to be zeroed first is a step of the sender's. Who offers more of them loses
- * the frame.
+ * A block of the receiver's RAM that has to be zeroed first is steps of the sender's. Who offers more of them than two
+ * loses the frame.
  */
 static enum switch_put give_frame(struct vnet *n, struct switch_port *to, struct virtq_step *step,
 				  const struct net_frame *frame)

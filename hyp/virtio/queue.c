@@ -111,17 +111,41 @@ static void begin_at(struct virtq *q, bool resume)
 	forget_chain(q);
 }
 
+static uint32_t desc_bytes(const struct virtq_state *s)
+{
+	return s->size * DESC_BYTES;
+}
+
+static uint32_t avail_bytes(const struct virtq_state *s)
+{
+	return avail_entry(s->size) + sizeof(uint16_t);
+}
+
+static uint32_t used_bytes(const struct virtq_state *s)
+{
+	return used_entry(s->size) + sizeof(uint16_t);
+}
+
+void virtq_touch(const struct virtq_state *s, struct vm *vm)
+{
+	if (s->size > VIRTQ_SIZE_MAX)
+		return;
+	guest_touch_ring(vm, ipa(s->desc), desc_bytes(s));
+	guest_touch_ring(vm, ipa(s->avail), avail_bytes(s));
+	guest_touch_ring(vm, ipa(s->used), used_bytes(s));
+}
+
 static int map_areas(struct virtq *q, struct vm *vm)
 {
 	const struct virtq_state *s = q->s;
-	int ret = guest_map_ring(vm, ipa(s->desc), s->size * DESC_BYTES, &q->desc);
+	int ret = guest_map_ring(vm, ipa(s->desc), desc_bytes(s), &q->desc);
 
 	if (ret)
 		return ret;
-	ret = guest_map_ring(vm, ipa(s->avail), avail_entry(s->size) + sizeof(uint16_t), &q->avail);
+	ret = guest_map_ring(vm, ipa(s->avail), avail_bytes(s), &q->avail);
 	if (ret)
 		goto out_desc;
-	ret = guest_map_ring(vm, ipa(s->used), used_entry(s->size) + sizeof(uint16_t), &q->used);
+	ret = guest_map_ring(vm, ipa(s->used), used_bytes(s), &q->used);
 	if (!ret)
 		return 0;
 	guest_unmap_ring(&q->avail);

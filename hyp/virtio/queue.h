@@ -23,8 +23,8 @@ struct vm;
 #define VIRTQ_STEP_PIECES 32U
 
 /*
- * What a step of a device's work may do, and the view of the guest's RAM that it has meanwhile. One that touches a
- * block of RAM for the first time does nothing more.
+ * What a step of a device's work may do, and the view of the guest's RAM that it has meanwhile. One that zeroes a part
+ * of a block of RAM, which is touched for the first time, does nothing more.
  */
 struct virtq_step {
 	struct guest_view *view;
@@ -82,6 +82,12 @@ struct virtq {
 	struct guest_piece *piece; /* `max` of them */
 	const char *wrong;         /* why it is broken; NULL: it is not */
 };
+
+/*
+ * Before virtq_map(), and without a lock: touch the RAM of the three areas, wherever that is, while others may have the
+ * CPU. What is not touched cannot be mapped.
+ */
+void virtq_touch(const struct virtq_state *s, struct vm *vm);
 
 /*
  * Check what the driver has set up, and map the three areas. NULL; or what is wrong, and nothing has happened. The

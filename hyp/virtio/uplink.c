@@ -19,9 +19,10 @@
 #include "hyp/virtio/capture.h"
 #include "hyp/virtio/offload.h"
 #include "hyp/virtio/queue.h"
+#include "hyp/vm/vm.h"
 #include "mm/page.h"
 
-#define TOUCHES_MAX 2U /* of a receiver's RAM, for a frame */
+#define TOUCHES_MAX (2U * VM_TOUCH_STEPS) /* of a receiver's RAM, for a frame */
 
 struct uplink {
 	struct nic nic;

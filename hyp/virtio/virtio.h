@@ -16,9 +16,9 @@
  * The functions virtio_reset(), virtio_describe(), ... are those of its class, virtio_create() ends its create().
  *
  * Who works: the vCPU that writes to QueueNotify serves the queue there and then, for a step: at most VIRTQ_STEP_BYTES
- * or VIRTQ_STEP_PIECES, or one first touch of a block of RAM. What is left, and what another CPU is at, it marks
- * (WORK_VIRTIO) and serves in further steps on its way back into the guest. Between two of them come interrupts, the
- * scheduler, the checkpoint: reset, pause and slices need nothing here. Several vCPUs may serve a device in turn;
+ * or VIRTQ_STEP_PIECES, or a part of the first touch of a block of RAM. What is left, and what another CPU is at, it
+ * marks (WORK_VIRTIO) and serves in further steps on its way back into the guest. Between two of them come interrupts,
+ * the scheduler, the checkpoint: reset, pause and slices need nothing here. Several vCPUs may serve a device in turn;
  * nothing is allocated.
  *
  * Locks: device->lock for all of a device but its interrupt; it is held while a step lasts, so that a reset is complete

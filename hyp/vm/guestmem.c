@@ -15,7 +15,7 @@
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 
-#define LOAD_STEP KIB(64) /* between looks at who else wants the CPU: images are large */
+#define LOAD_STEP KIB(64) /* between looks at who else wants the CPU: images are large; divides a block */
 
 static int guest_check(const struct vm *vm, uint64_t at, size_t len)
 {
@@ -150,13 +150,21 @@ static bool view_is_touched(const struct guest_view *view, uint32_t block)
 	return guest_find_shown(view, block) || s2_show(&view->vm->s2, ipa((uint64_t)block << BLOCK_SHIFT), &to);
 }
 
+/* False: that was a step of it, and the last one maps the block. */
+static bool touch_fails(struct vm *vm, ipa_t at)
+{
+	int ret = vm_touch_part(vm, at);
+
+	return ret && ret != -EAGAIN;
+}
+
 bool guest_present(struct guest_view *view, ipa_t at, size_t len)
 {
 	if (len == 0 || guest_check(view->vm, at.v, len))
 		return true;
 	for (uint32_t block = guest_block(at.v); block <= guest_block(at.v + len - 1U); block++)
 		if (!view_is_touched(view, block))
-			return vm_touch(view->vm, ipa((uint64_t)block << BLOCK_SHIFT)) != 0;
+			return touch_fails(view->vm, ipa((uint64_t)block << BLOCK_SHIFT));
 	return true;
 }
 
@@ -166,7 +174,7 @@ bool guest_show(struct guest_view *view, ipa_t at, size_t len)
 
 	if (len == 0 || len > BLOCK_SIZE - offset || guest_check(view->vm, at.v, len))
 		return guest_present(view, at, len);
-	return get_shown(view, guest_block(at.v)) || vm_touch(view->vm, at) != 0;
+	return get_shown(view, guest_block(at.v)) || touch_fails(view->vm, at);
 }
 
 /* Of a guest that looks past the caches no line may be there before HYP's access, nor stay behind it. */
@@ -270,10 +278,11 @@ int guest_load(struct vm *vm, ipa_t to, const void *from, size_t len)
 	int ret = guest_check(vm, to.v, len);
 
 	while (!ret && len > 0) {
-		size_t step = MIN(len, LOAD_STEP);
+		size_t step = MIN(len, (size_t)(LOAD_STEP - to.v % LOAD_STEP));
 		struct guest_view *view;
 
 		sched_preempt();
+		vm_touch_in_turns(vm, to); /* what comes of it, the copy finds out */
 		view = guest_view_open(vm, HYP_WINDOW_VIEW);
 		view->uncached = true; /* as the guest starts, whatever its vCPUs did before */
 		ret = guest_copy_out(view, to, source, step);

@@ -85,8 +85,9 @@ int guest_copy_in(struct guest_view *view, ipa_t from, void *to, size_t len);
 int guest_copy_out(struct guest_view *view, ipa_t to, const void *from, size_t len);
 
 /*
- * For work in steps: zeroing a block at its first touch is a step of its own. False: one that [at, at + len) lies in
- * has been touched here and now. True: all have been, or a copy fails for the reason for which that could not be.
+ * For work in steps: zeroing a part of a block at its first touch is a step of its own (vm_touch_part()). False: this
+ * was such a step, for one that [at, at + len) lies in. True: all have been touched, or a copy fails for the reason for
+ * which that could not be.
  */
 bool guest_present(struct guest_view *view, ipa_t at, size_t len);
 
@@ -166,8 +167,15 @@ struct guest_map {
 };
 
 /*
- * Map [from, from + len), len > 0. 0; -EFAULT, -EIO, -ENOMEM as above; -ENOSPC: too much is mapped already. The caller
- * undoes it before the VM's RAM is given back, and only when no CPU uses the map any more.
+ * Before the map, and without a lock: touch what lies in RAM of [from, from + len), len > 0. Others may have the CPU
+ * meanwhile.
+ */
+void guest_touch_ring(struct vm *vm, ipa_t from, uint32_t len);
+
+/*
+ * Map [from, from + len), len > 0. 0; -EFAULT, -ENOMEM as above; -EIO: it has not been touched, or a page is bad;
+ * -ENOSPC: too much is mapped already. The caller undoes it before the VM's RAM is given back, and only when no CPU
+ * uses the map any more.
  */
 int guest_map_ring(struct vm *vm, ipa_t from, uint32_t len, struct guest_map *map);
 void guest_unmap_ring(struct guest_map *map);

@@ -10,14 +10,12 @@
 
 static int ring_map_page(struct vm *vm, ipa_t page, uint32_t va)
 {
-	int ret = vm_touch(vm, page);
 	pa_t to;
+	int ret;
 
-	if (ret)
-		return ret;
 	/* A page that is taken away meanwhile is not found here, or found in the rings by who takes it. */
 	spin_lock(&vm->s2.lock);
-	ret = s2_lookup(&vm->s2, page, &to) ? hyp_map(va, to, PAGE_SIZE, HYP_MEM_RW) : -EFAULT;
+	ret = s2_lookup(&vm->s2, page, &to) ? hyp_map(va, to, PAGE_SIZE, HYP_MEM_RW) : -EIO;
 	spin_unlock(&vm->s2.lock);
 	return ret;
 }
@@ -47,16 +45,30 @@ static uint32_t ring_pages(uint32_t offset, uint32_t len)
 	return (offset + len + PAGE_SIZE - 1U) / PAGE_SIZE;
 }
 
-int guest_map_ring(struct vm *vm, ipa_t from, uint32_t len, struct guest_map *map)
+static int ring_check(const struct vm *vm, ipa_t from, uint32_t len)
 {
-	uint32_t offset = (uint32_t)from.v & (PAGE_SIZE - 1U), va;
 	uint64_t base = vmcfg_ram_base(&vm->config), end = from.v + len;
-	int ret;
 
 	if (from.v < base || end < from.v || end > base + vm->config.ram_size)
 		return -EFAULT;
-	if (offset + (uint64_t)len > HYP_RING_PAGES * PAGE_SIZE)
-		return -ENOSPC;
+	return (from.v & (PAGE_SIZE - 1U)) + len > HYP_RING_PAGES * PAGE_SIZE ? -ENOSPC : 0;
+}
+
+void guest_touch_ring(struct vm *vm, ipa_t from, uint32_t len)
+{
+	if (ring_check(vm, from, len))
+		return;
+	vm_touch_in_turns(vm, from);
+	vm_touch_in_turns(vm, ipa_add(from, len - 1U));
+}
+
+int guest_map_ring(struct vm *vm, ipa_t from, uint32_t len, struct guest_map *map)
+{
+	uint32_t offset = (uint32_t)from.v & (PAGE_SIZE - 1U), va;
+	int ret = ring_check(vm, from, len);
+
+	if (ret)
+		return ret;
 	va = hyp_ring_reserve();
 	if (!va)
 		return -ENOSPC;

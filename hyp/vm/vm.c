@@ -405,6 +405,58 @@ int vm_touch_in_turns(struct vm *vm, ipa_t at)
 	return map_touched(vm, at, to, ram_begin_use(to) || scrub_in_turns(vm, ipa(align_down(at.v, BLOCK_SIZE)), to));
 }
 
+/* One that is begun and not mapped goes on, so that each step brings its end nearer. Holder of s2.lock. */
+static void begin_touching(struct vm *vm, ipa_t block, pa_t to)
+{
+	struct vm_touching *t = &vm->touching;
+
+	if (t->generation == vm->s2.generation && !block_is_touched(vm, t->block))
+		return;
+	*t = (struct vm_touching){
+		.generation = vm->s2.generation, .block = block, .done = ram_begin_use(to) ? BLOCK_SIZE : 0};
+}
+
+/* False: it is zero now, or not to be zeroed in parts, and none is under way any more. Holder of s2.lock. */
+static bool scrub_next(struct vm_touching *t, pa_t to)
+{
+	if (t->done < BLOCK_SIZE && !has_holes(to)) {
+		int ret = cache_scrub(hyp_window_open(to) + t->done, VM_TOUCH_PART);
+
+		hyp_window_close();
+		t->done += VM_TOUCH_PART;
+		if (!ret)
+			return true;
+		t->done = 0;
+	}
+	t->generation = 0;
+	return false;
+}
+
+int vm_touch_part(struct vm *vm, ipa_t at)
+{
+	ipa_t block = ipa(align_down(at.v, BLOCK_SIZE));
+	struct vm_touching t;
+	bool more = true;
+	pa_t to;
+	int ret;
+
+	if (find_ram_block(vm, at, &to, &ret))
+		return ret;
+	spin_lock(&vm->s2.lock);
+	if (!block_is_touched(vm, block)) { /* or another vCPU has, and the next look finds it */
+		begin_touching(vm, block, to);
+		more = vm_ram_pa(vm, vm->touching.block, &to) && scrub_next(&vm->touching, to);
+	}
+	t = vm->touching;
+	spin_unlock(&vm->s2.lock);
+	if (more)
+		return -EAGAIN;
+	if (t.block.v == block.v)
+		return map_touched(vm, at, to, t.done == BLOCK_SIZE);
+	map_touched(vm, t.block, to, t.done == BLOCK_SIZE);
+	return -EAGAIN;
+}
+
 /* What does not answer has had its line, and stays away from the guest; a device that is told to write there is not. */
 void vm_map_all(struct vm *vm)
 {

@@ -59,6 +59,13 @@ struct vm_crash {
 	bool aborts_told;  /* crash_hint_aborts() has had its line; set by any vCPU, at any time */
 };
 
+/* A block that devices wait for: vm_touch_part(). Under s2.lock. */
+struct vm_touching {
+	uint64_t generation; /* that of s2, or there is none */
+	ipa_t block;
+	uint32_t done; /* bytes that are zero */
+};
+
 struct device;
 struct virtio_bus;
 
@@ -107,6 +114,7 @@ struct vm {
 	struct vm_config config;
 	uint32_t extent_count;
 	struct vm_extent extent[VM_EXTENTS_MAX];
+	struct vm_touching touching;
 	struct device *devices;    /* hyp/vdev/device.h */
 	struct virtio_bus *virtio; /* one of them: hyp/virtio/ */
 	struct console_stream console;
@@ -197,5 +205,13 @@ int vm_touch(struct vm *vm, ipa_t at);
 
 /* vm_touch() without a lock: others may have the CPU between two parts of the block (sched_preempt()). */
 int vm_touch_in_turns(struct vm *vm, ipa_t at);
+
+/*
+ * vm_touch() in steps, VM_TOUCH_STEPS for a block at most. -EAGAIN: this was one, and others are to come. The VM has
+ * one block at a time under way: a step for another one is a step of that.
+ */
+#define VM_TOUCH_PART  KIB(64) /* zeroed by a step: 5,000 instructions */
+#define VM_TOUCH_STEPS (BLOCK_SIZE / VM_TOUCH_PART + 1U)
+int vm_touch_part(struct vm *vm, ipa_t at);
 
 #endif

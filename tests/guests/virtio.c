@@ -9,6 +9,8 @@
 #define SECTORS 64U
 #define ROUNDS  100000000U
 
+#define FRESH (MACHINE_RAM_BASE + MIB(32)) /* RAM, of which no test has touched the next 12 MiB */
+
 static struct vq q;
 static struct blk_header header;
 static volatile uint32_t data[BLK_SECTOR / 4U];
@@ -77,21 +79,44 @@ static void test_queue(void)
 	wr(VIRTIO_STATUS, VIO_DRIVES | VIRTIO_STATUS_DRIVER_OK);
 }
 
+/* Rings in RAM that is fresh; the last one lies in two blocks of 2 MiB. */
+static void test_fresh_rings(void)
+{
+	report(vq_place(base, VQ_SIZE, FRESH, FRESH + MIB(2), FRESH + MIB(6) - 16U), "rings in RAM that is fresh");
+	wr(VIRTIO_QUEUE_READY, 0);
+}
+
 /* One request, waited for without an interrupt; false: it does not end. */
-static bool request(uint32_t type, uint32_t sector)
+static bool request_to(uint32_t type, uint32_t sector, uint32_t to)
 {
 	uint16_t index = (uint16_t)(q.used.index + 1U);
 
 	header = (struct blk_header){.type = type, .sector = sector};
 	status = BLK_NO_STATUS;
 	q.desc[0] = (struct vq_desc){(uint32_t)&header, sizeof(header), VIRTQ_DESC_NEXT, 1};
-	q.desc[1] = (struct vq_desc){(uint32_t)data, BLK_SECTOR, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 2};
+	q.desc[1] = (struct vq_desc){to, BLK_SECTOR, VIRTQ_DESC_NEXT | VIRTQ_DESC_WRITE, 2};
 	q.desc[2] = (struct vq_desc){(uint32_t)&status, 1, VIRTQ_DESC_WRITE, 0};
 	vq_offer(&q, 0);
 	wr(VIRTIO_QUEUE_NOTIFY, 0);
 	for (uint32_t i = 0; i < ROUNDS && q.used.index != index; i++)
 		;
 	return q.used.index == index;
+}
+
+static bool request(uint32_t type, uint32_t sector)
+{
+	return request_to(type, sector, (uint32_t)data);
+}
+
+/* A sector into RAM that is fresh, in two blocks of 2 MiB: what is around it is zero. */
+static void test_fresh_data(void)
+{
+	uint32_t to = FRESH + MIB(10) - BLK_SECTOR / 2U, wrong = 0;
+
+	report(request_to(0, 6, to) && status == 0, "a read into RAM that is fresh");
+	for (uint32_t at = FRESH + MIB(8); at < FRESH + MIB(12); at += 4U)
+		wrong += read32(at) != (at - to < BLK_SECTOR ? 7U : 0);
+	report_eq(wrong, 0, "all that is around it is zero");
 }
 
 static void test_requests(void)
@@ -133,6 +158,8 @@ void guest_main(void)
 	set_edge();
 	test_features();
 	test_config();
+	test_fresh_rings();
 	test_queue();
+	test_fresh_data();
 	test_requests();
 }

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from conftest import BUILD, ROOT
+from test_guests import DISK, VIRT7_QUIRKS, check, image
 from test_shell import command, open_shell, power_off
 from test_smp import SOAK
 from test_vms import MMIO, RESET, SPIN, vm
@@ -57,6 +58,27 @@ def test_cpu_of_its_own(virt7, mkbundle, tmp_path, neighbour):
     open_shell(run)
     power_off(run)
     check_stretches(tmp_path / "out")
+
+
+STRETCH = 10_000  # instructions between two looks for interrupts (docs/performance.md)
+
+
+def check_masked(out):
+    """Of a QEMU that has ended."""
+    lines = stretch("--read", out, "-n", 64)
+    print(lines)
+    assert lines
+    for line in lines.splitlines():
+        assert int(line.split()[0].replace(",", "")) <= STRETCH, line
+
+
+def test_masked_by_devices(virt7, mkbundle, tmp_path):
+    """Rings and a disk's data in RAM that the guest has not touched; under -icount: a nanosecond is an instruction."""
+    (tmp_path / "disk").write_bytes(DISK)
+    plugin = stretch("--plugin", tmp_path / "out", "--first", "vector_trap").strip()
+    bundle = mkbundle(f"name=test,memory=64M,kernel={image('virtio')},disk={tmp_path}/disk:ro")
+    check(virt7(bundle, "-icount", "shift=0,sleep=off", "-plugin", plugin), VIRT7_QUIRKS)
+    check_masked(tmp_path / "out")
 
 
 @pytest.mark.parametrize("board, minutes", (("orangepi-pc", 60 if SOAK else 0), *((("vexpress-a15", 5),) if SOAK else ())))

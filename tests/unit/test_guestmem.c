@@ -62,6 +62,23 @@ int vm_touch(struct vm *v, ipa_t at)
 	return at.v - BASE < RAM ? 0 : -EFAULT;
 }
 
+static uint32_t turns; /* of blocks that were fresh */
+
+int vm_touch_in_turns(struct vm *v, ipa_t at)
+{
+	assert_false(v->s2.lock.held);
+	turns += at.v - BASE < RAM && fresh[(at.v - BASE) / BLOCK_SIZE];
+	fresh[(at.v - BASE) / BLOCK_SIZE] = false;
+	return 0;
+}
+
+static int part_result; /* of a step of a block that is not touched by it */
+
+int vm_touch_part(struct vm *v, ipa_t at)
+{
+	return part_result ? part_result : vm_touch(v, at);
+}
+
 bool vm_ram_pa(const struct vm *v, ipa_t at, pa_t *out)
 {
 	(void)v;
@@ -198,6 +215,13 @@ static void test_present(void **state)
 	assert_int_equal(guest_cursor_init(&cursor, piece, 4), 0);
 	fresh[0] = fresh[1] = true;
 	touches = 0;
+	part_result = -EAGAIN;
+	pieces = 9;
+	assert_int_equal(guest_share(view, &cursor, 18, &pieces), 0);
+	assert_false(guest_present(view, ipa(BASE), 8));
+	part_result = -EIO;
+	assert_true(guest_present(view, ipa(BASE), 8));
+	part_result = 0;
 	pieces = 9;
 	assert_int_equal(guest_share(view, &cursor, 18, &pieces), 0);
 	assert_int_equal(touches, 1);
@@ -502,6 +526,16 @@ static void test_rings(void **state)
 	guest_unmap_ring(&map);
 	assert_int_equal(mapped, 0);
 	assert_int_equal(places, 0);
+	fresh[0] = fresh[1] = true;
+	assert_int_equal(guest_map_ring(&vm, ipa(BASE + BLOCK_SIZE - 8U), 4096, &map), -EIO);
+	turns = 0;
+	guest_touch_ring(&vm, ipa(BASE + RAM - 4U), 8);
+	guest_touch_ring(&vm, ipa(BASE), HYP_RING_PAGES * PAGE_SIZE + 1U);
+	assert_int_equal(turns, 0);
+	guest_touch_ring(&vm, ipa(BASE + BLOCK_SIZE - 8U), 4096);
+	assert_int_equal(turns, 2);
+	assert_int_equal(guest_map_ring(&vm, ipa(BASE + BLOCK_SIZE - 8U), 4096, &map), 0);
+	guest_unmap_ring(&map);
 	assert_int_equal(guest_map_ring(&vm, ipa(BASE), 4U * PAGE_SIZE, &map), 0);
 	assert_int_equal(mapped, 15);
 	guest_unmap_ring(&map);

@@ -335,7 +335,7 @@ static void test_in_touches(void **state)
 	fake_virtio.fresh = BIT64((IN(0, 0) - MACHINE_RAM_BASE) / 0x10000U);
 	come_to(0, 60);
 	expect_come(0, 0, 60);
-	assert_int_equal(fake_virtio.touches, 1);
+	assert_int_equal(fake_virtio.touches, VM_TOUCH_STEPS);
 	start_size(0, SIZE);
 	for (uint32_t n = 0; n < 4; n++)
 		desc(&rings[0][RECEIVE], n, AREA(4U + n), 40, VIRTQ_DESC_WRITE | (n < 3 ? VIRTQ_DESC_NEXT : 0), n + 1U);

@@ -119,6 +119,12 @@ static void test_queue_setup(void **state)
 	rig_write(VIRTIO_QUEUE_DESC_HIGH, 1);
 	rig_write(VIRTIO_QUEUE_READY, 1);
 	assert_int_equal(rig_read(VIRTIO_QUEUE_READY), 0);
+	rig_write(VIRTIO_QUEUE_DESC_HIGH, 0);
+	rig_write(VIRTIO_QUEUE_DESC_LOW, RIG_DESC);
+	fake_virtio.fresh = UINT64_MAX; /* the rings are touched first, with no lock held (guest_touch_ring()) */
+	rig_write(VIRTIO_QUEUE_READY, 1);
+	assert_int_equal(rig_read(VIRTIO_QUEUE_READY), 1);
+	fake_virtio.fresh = 0;
 	rig_end();
 }
 
@@ -150,8 +156,10 @@ static void test_legacy(void **state)
 	rig_write(VIRTIO_QUEUE_PFN, UINT32_MAX);
 	assert_int_equal(rig_read(VIRTIO_QUEUE_PFN), 0);
 	memset(fake_guest_at(desc), 0, 8192);
+	fake_virtio.fresh = UINT64_MAX;
 	rig_write(VIRTIO_QUEUE_PFN, (uint32_t)(desc / 4096U));
 	assert_int_equal(rig_read(VIRTIO_QUEUE_PFN), desc / 4096U);
+	fake_virtio.fresh = 0;
 	rig_desc(0, RIG_DATA, 10, VIRTQ_DESC_WRITE, 0);
 	rig_set16(desc + 16U * 16U + 2U, 1);
 	rig_kick();

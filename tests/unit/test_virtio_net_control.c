@@ -243,7 +243,8 @@ static void test_refused(void **state)
 	assert_int_equal(card[1]->state->page.word[VIRTIO_STATUS / 4U] & VIRTIO_STATUS_NEEDS_RESET, 0);
 }
 
-/* Answers in RAM that the guest has not touched: a block a step (work() looks at each), and each command counts once.
+/* Answers in RAM that the guest has not touched: a part of a block a step (work() looks at each), and each command
+ * counts once.
  */
 static void test_answers_touch(void **state)
 {

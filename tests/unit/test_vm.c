@@ -32,6 +32,8 @@
 struct ram_use ram_use;
 static struct vm vm;
 static uint8_t ram[BLOCK_SIZE]; /* the block's */
+static bool late;               /* another vCPU maps the block when it has been looked for without the lock */
+static bool second;             /* the VM's other block is mapped; what is in it does not count */
 static bool mapped, hole, window_open;
 static uint32_t maps, parts, turns, left_out, prepared;
 static uint32_t aborts_in;    /* the part that aborts, from 1; 0: none does */
@@ -43,14 +45,19 @@ static uint32_t uses, released;
 
 bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 {
-	(void)s2, (void)at, (void)out;
-	return mapped;
+	(void)s2, (void)out;
+	return at.v >= BASE + BLOCK_SIZE ? second : mapped;
 }
 
 bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
 {
-	(void)s2, (void)at, (void)show;
-	return mapped;
+	(void)show;
+	if (late && !s2->lock.held) {
+		late = false;
+		mapped = true;
+		return false;
+	}
+	return at.v >= BASE + BLOCK_SIZE ? second : mapped;
 }
 
 bool s2_is_hole(const struct s2 *s2, ipa_t at, bool *async)
@@ -237,6 +244,7 @@ static int begin(void **state)
 {
 	(void)state;
 	memset(&vm, 0, sizeof(vm));
+	vm.s2.generation = 1;
 	vm.config.ram_size = BLOCK_SIZE;
 	vm.extent_count = 1;
 	vm.extent[0] = (struct vm_extent){.ipa = BASE, .pa = HOST, .size = BLOCK_SIZE};
@@ -342,6 +350,82 @@ static void test_zeroed_before(void **state)
 	assert_int_equal(ram[0], 0);
 }
 
+static void step(uint64_t at, int expected, uint32_t parts_then)
+{
+	assert_int_equal(vm_touch_part(&vm, ipa(at)), expected);
+	assert_int_equal(parts, parts_then);
+	assert_false(window_open);
+	assert_int_equal(turns, 0);
+}
+
+/* In steps, in the end of which it is mapped; one step is enough where it is zero. */
+static void test_in_steps(void **state)
+{
+	for (uint32_t n = 1; n < VM_TOUCH_STEPS; n++)
+		step(BASE + 0x12345U, -EAGAIN, n);
+	assert_false(mapped);
+	assert_int_equal(vm_touch_part(&vm, ipa(BASE + BLOCK_SIZE)), -EFAULT);
+	step(BASE, 0, VM_TOUCH_STEPS - 1U);
+	step(BASE, 0, VM_TOUCH_STEPS - 1U);
+	assert_int_equal(uses + maps, 2);
+	begin(state);
+	memset(ram, 0, sizeof(ram));
+	zero = true;
+	step(BASE, 0, 0);
+	assert_int_equal(uses + maps, 2);
+}
+
+/* Whoever asks for another block, the one that is under way comes to its end. */
+static void test_steps_end(void **state)
+{
+	(void)state;
+	vm.config.ram_size = vm.extent[0].size = 2U * BLOCK_SIZE;
+	step(BASE, -EAGAIN, 1);
+	for (uint32_t n = 2; n < VM_TOUCH_STEPS; n++)
+		step(BASE + BLOCK_SIZE, -EAGAIN, n);
+	step(BASE + BLOCK_SIZE, -EAGAIN, VM_TOUCH_STEPS - 1U);
+	assert_true(mapped);
+	assert_int_equal(uses, 1);
+	begin(state);
+	late = true;
+	step(BASE, -EAGAIN, 0);
+	step(BASE, 0, 0);
+}
+
+/* What has been mapped meanwhile, and taken away again, is not zero as far as it was. */
+static void test_steps_anew(void **state)
+{
+	(void)state;
+	step(BASE, -EAGAIN, 1);
+	assert_int_equal(vm_touch(&vm, ipa(BASE)), 0);
+	step(BASE, 0, 1);
+	mapped = false;
+	memset(ram, 0x5a, sizeof(ram));
+	vm.s2.generation++;
+	parts = 0;
+	for (uint32_t n = 1; n < VM_TOUCH_STEPS; n++)
+		step(BASE, -EAGAIN, n);
+	step(BASE, 0, VM_TOUCH_STEPS - 1U);
+	assert_int_equal(maps, 2);
+}
+
+/* A page that is bad, or does not answer: the rest in one go. */
+static void test_steps_abort(void **state)
+{
+	aborts_in = 5;
+	for (uint32_t n = 1; n < 5; n++)
+		step(BASE, -EAGAIN, n);
+	step(BASE, 0, 5);
+	assert_int_equal(left_out, 1);
+	assert_int_equal(maps, 1);
+	begin(state);
+	zero = hole = true;
+	step(BASE, 0, 0);
+	assert_int_equal(prepared, 1);
+	assert_int_equal(maps, 1);
+	assert_int_equal(vm.touching.generation, 0);
+}
+
 static void give(bool expected)
 {
 	dirty = true;
@@ -371,7 +455,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_in_turns, begin),      cmocka_unit_test_setup(test_who_is_first, begin),
 		cmocka_unit_test_setup(test_aborts, begin),        cmocka_unit_test_setup(test_bad_late, begin),
-		cmocka_unit_test_setup(test_zeroed_before, begin), cmocka_unit_test_setup(test_end, begin),
+		cmocka_unit_test_setup(test_zeroed_before, begin), cmocka_unit_test_setup(test_in_steps, begin),
+		cmocka_unit_test_setup(test_steps_end, begin),     cmocka_unit_test_setup(test_steps_anew, begin),
+		cmocka_unit_test_setup(test_steps_abort, begin),   cmocka_unit_test_setup(test_end, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,7 +53,7 @@ void rig_offer(uint32_t head);
  */
 #define RIG_COPIES_MAX (VIRTQ_STEP_PIECES + VIRTQ_STEP_BYTES / 4096U + 1U)
 
-/* One step of the vCPU's work, which touches one block of RAM at most; fake_virtio says what else it did. */
+/* One step of the vCPU's work, which zeroes a part of one block of RAM at most; fake_virtio says what else it did. */
 void rig_step(void);
 
 /* Notify a queue, of slot 0; the number of steps, 0 or 1, that this was. */

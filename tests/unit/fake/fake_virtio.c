@@ -15,6 +15,7 @@
 #include "fake_virtio.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/timer.h"
+#include "hyp/virtio/bus.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
@@ -61,18 +62,30 @@ bool guest_is_uncached(const struct vm *vm)
 
 #define FAKE_BLOCK KIB(64)
 
-/* True: a block of [at, at + len), in RAM, had not been touched before. */
-static bool touch_one(uint64_t at, size_t len)
+/* A block of [at, at + len), in RAM, that has not been touched; 0: none. */
+static uint64_t fresh_in(uint64_t at, size_t len)
 {
 	uint64_t first = (at - MACHINE_RAM_BASE) / FAKE_BLOCK, last = (at - MACHINE_RAM_BASE + len - 1U) / FAKE_BLOCK;
 
 	for (uint64_t block = first; len > 0 && block <= last; block++)
-		if (fake_virtio.fresh & BIT64(block)) {
-			fake_virtio.fresh &= ~BIT64(block);
-			fake_virtio.touches++;
-			return true;
-		}
-	return false;
+		if (fake_virtio.fresh & BIT64(block))
+			return BIT64(block);
+	return 0;
+}
+
+/* True: this was a step of such a block. */
+static bool touch_one(uint64_t at, size_t len)
+{
+	uint64_t block = fresh_in(at, len);
+
+	if (!block)
+		return false;
+	fake_virtio.touches++;
+	if (++fake_virtio.touch_steps == VM_TOUCH_STEPS) {
+		fake_virtio.touch_steps = 0;
+		fake_virtio.fresh &= ~block;
+	}
+	return true;
 }
 
 static int copy(uint64_t at, size_t len, uint8_t **where)
@@ -182,6 +195,19 @@ int guest_copy_across(struct guest_view *to_view, ipa_t to, struct guest_view *f
 	return ret ? ret : guest_copy_out(to_view, to, where, len);
 }
 
+void guest_touch_ring(struct vm *vm, ipa_t from, uint32_t len)
+{
+	const struct virtio_bus *bus = vm->virtio;
+
+	assert_int_equal(fake_virtio.views, 0);
+	for (uint32_t i = 0; i < bus->count; i++)
+		assert_int_equal(bus->slot[i]->lock.held + bus->slot[i]->receive_lock.held, 0);
+	sched_preempt();
+	if (find(from.v, len))
+		while (touch_one(from.v, len))
+			;
+}
+
 int guest_map_ring(struct vm *vm, ipa_t from, uint32_t len, struct guest_map *map)
 {
 	uint8_t *where = find(from.v, len);
@@ -191,6 +217,8 @@ int guest_map_ring(struct vm *vm, ipa_t from, uint32_t len, struct guest_map *ma
 		return -EFAULT;
 	if (fake_virtio.full)
 		return -ENOSPC;
+	if (fresh_in(from.v, len))
+		return -EIO;
 	*map = (struct guest_map){.at = where, .len = len};
 	fake_virtio.maps++;
 	return 0;

@@ -29,7 +29,8 @@ struct fake_virtio {
 	void (*on_sync)(const uint8_t *at, uint32_t len); /* each time */
 	uint32_t requests;                                /* of vcpu_request() */
 	uint64_t fresh;         /* bit n: the 64 KiB at 64 KiB * n of guest RAM, a block, have not been touched */
-	uint32_t touches;       /* of such blocks */
+	uint32_t touches;       /* steps of such blocks, */
+	uint32_t touch_steps;   /* of the one that is under way */
 	uint64_t bad, bad_size; /* IPA of guest RAM that aborts */
 	void (*on_copy)(void);  /* before each copy */
 	void (*on_copy_out)(uint64_t ipa, const void *from, size_t len); /* behind each one to guest RAM */
