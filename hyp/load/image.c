@@ -21,6 +21,7 @@
 #include "hyp/load/stream.h"
 #include "hyp/load/usertree.h"
 #include "hyp/load/words.h"
+#include "hyp/run/sched.h"
 #include "hyp/vdev/device.h"
 #include "hyp/lib/bits.h"
 #include "hyp/lib/log.h"
@@ -429,6 +430,7 @@ static int open_loaded_image(struct loader *l, const char *what, const struct bu
 	err = refuse_empty(l, l->stream.length);
 	if (err)
 		return err;
+	sched_preempt();
 	if (!l->cfg->quiet)
 		log_info("vm %s: loading %s \"%.40s\", %u KiB", l->cfg->name, what, image->name, kib(l->stream.length));
 	return 0;

@@ -6,6 +6,7 @@
 
 #include "hyp/load/tree.h"
 #include "hyp/load/vmcfg.h"
+#include "hyp/run/sched.h"
 
 #define SPI_FIRST 32U
 #define CELLS_MAX 32U
@@ -34,6 +35,7 @@ uint32_t tree_cpu_phandle(const struct tree *t, uint32_t n)
 
 void tree_begin(struct tree *t, const char *name)
 {
+	sched_preempt();
 	if (!t->err)
 		t->err = fdt_begin_node(t->fdt, name);
 }

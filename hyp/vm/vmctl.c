@@ -59,7 +59,7 @@ void vmctl_set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, u
 	vcpu->start = START_RESET;
 }
 
-/* Devices as at power-on, memory as loaded, vCPU 0 about to start. No vCPU runs. */
+/* Devices as at power-on, memory as loaded, vCPU 0 about to start. No vCPU runs. Others may have the CPU in between. */
 static int prepare_vm(struct vm *vm)
 {
 	struct image_entry entry;
@@ -67,11 +67,14 @@ static int prepare_vm(struct vm *vm)
 	int ret;
 
 	device_quiesce_all(vm);
+	sched_preempt();
 	s2_clear(&vm->s2);
+	sched_preempt();
 	vm_mend_ram(vm);
 	if (vm_is_direct(vm) || vm->config.prefault)
 		vm_map_all(vm);
 	vgic_reset(vm);
+	sched_preempt();
 	device_reset_all(vm);
 	vm->suspended = false;
 	vm->fresh = true;

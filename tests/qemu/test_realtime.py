@@ -17,7 +17,7 @@ RTOS = f"name=rtos,memory=8M,prefault,priority=7,kernel={BUILD}/guests/rtos.bin,
 LINE = r"rtos: now: (\d+) ticks of 1000 us: late by \d+ ns on average, (\d+) ns at worst; (\d+) missed\r"
 
 
-@pytest.mark.parametrize("neighbour, bound", ((None, 700), (SPIN, 2000), (MMIO, 4000), (RESET, 400_000)))
+@pytest.mark.parametrize("neighbour, bound", ((None, 700), (SPIN, 2000), (MMIO, 4000), (RESET, 60_000)))
 def test_lateness(virt7, mkbundle, neighbour, bound):
     """One CPU under -icount, where a nanosecond is an instruction: alone, and with another VM that misbehaves on the same CPU."""
     vms = [] if neighbour is None else [vm("other", neighbour, "priority=3")]
@@ -60,7 +60,8 @@ def test_cpu_of_its_own(virt7, mkbundle, tmp_path, neighbour):
     check_stretches(tmp_path / "out")
 
 
-STRETCH = 10_000  # instructions between two looks for interrupts (docs/performance.md)
+# Instructions between two looks for interrupts, and what takes longer, by function: docs/performance.md.
+STRETCH, LONGER = 10_000, {"fdt_offset_ptr": 45_000, "memset": 19_000}
 
 
 def check_masked(out):
@@ -69,7 +70,8 @@ def check_masked(out):
     print(lines)
     assert lines
     for line in lines.splitlines():
-        assert int(line.split()[0].replace(",", "")) <= STRETCH, line
+        total, what = line.split()[:2]
+        assert int(total.replace(",", "")) <= LONGER.get(what, STRETCH), line
 
 
 def test_masked_by_devices(virt7, mkbundle, tmp_path):
@@ -78,6 +80,17 @@ def test_masked_by_devices(virt7, mkbundle, tmp_path):
     plugin = stretch("--plugin", tmp_path / "out", "--first", "vector_trap").strip()
     bundle = mkbundle(f"name=test,memory=64M,kernel={image('virtio')},disk={tmp_path}/disk:ro")
     check(virt7(bundle, "-icount", "shift=0,sleep=off", "-plugin", plugin), VIRT7_QUIRKS)
+    check_masked(tmp_path / "out")
+
+
+def test_masked_by_resets(virt7, mkbundle, tmp_path):
+    """A VM that resets itself without end. The shell, whose turn may come before another one's step, has no part in it."""
+    plugin = stretch("--plugin", tmp_path / "out", "--first", "vector_trap").strip()
+    run = virt7(mkbundle(vm("other", RESET)), "-icount", "shift=0,sleep=off", "-plugin", plugin)
+    for _ in range(3):
+        run.expect("hostile: mode")
+    run.send("\x01x")  # QEMU's own
+    assert run.wait() == 0
     check_masked(tmp_path / "out")
 
 
