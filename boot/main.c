@@ -239,10 +239,21 @@ static void boot_make_vm(const struct vm_config *cfg, struct vm_config *rest)
 		*rest = *cfg;
 }
 
-/* All of the bundle, or the demo guest. Who gets the rest of the host's devices comes last, wherever it stands. */
+/* As if it had been made first: the others share the screen with it. */
+static void give_keyboard(struct vm *vm)
+{
+	console_show(&vm->console);
+	console_show(NULL);
+}
+
+/*
+ * All of the bundle, or the demo guest. Who gets the rest of the host's devices comes last, wherever it stands; where
+ * it is the bundle's first, it has the keyboard all the same.
+ */
 static int make_vms(void)
 {
 	static struct vm_config rest;
+	bool rest_is_first = false;
 	struct vm_config cfg;
 	struct vm *vm;
 	int node = 0, ret;
@@ -253,10 +264,12 @@ static int make_vms(void)
 		vm_assemble(&cfg, &vm);
 	}
 	while (bundle.fdt && (ret = vmcfg_next(&bundle, &node, &cfg)) != 0)
-		if (ret > 0)
+		if (ret > 0) {
+			rest_is_first |= vm_count == 0 && vmcfg_wants_rest(&cfg);
 			boot_make_vm(&cfg, &rest);
-	if (rest.ram_size)
-		vm_assemble(&rest, &vm);
+		}
+	if (rest.ram_size && !vm_assemble(&rest, &vm) && rest_is_first && vm_count > 1)
+		give_keyboard(vm);
 	return 0;
 }
 
