@@ -11,6 +11,7 @@ from conftest import BUILD, ROOT
 from test_guests import DISK, VIRT7_QUIRKS, check, image
 from test_shell import command, open_shell, power_off
 from test_smp import SOAK
+from test_uplink import free_port
 from test_vms import MMIO, RESET, SPIN, vm
 
 RTOS = f"name=rtos,memory=8M,prefault,priority=7,kernel={BUILD}/guests/rtos.bin,bootargs="
@@ -96,19 +97,21 @@ def test_masked_by_resets(virt7, mkbundle, tmp_path):
 
 @pytest.mark.parametrize("board, minutes", (("orangepi-pc", 60 if SOAK else 0), *((("vexpress-a15", 5),) if SOAK else ())))
 def test_demo(qemu, tmp_path, board, minutes):
-    """`make run DEMO=rtos`: Debian has the SD card and is restarted; the real-time guest goes on. How late it is is QEMU's and is
+    """`make run DEMO=rtos`: Debian has the SD card and the network card, and is restarted; the real-time guest goes on. How late it is is QEMU's and is
     not judged. In the long form Debian reads and hashes all the time, and virt7's steps on the other's CPU are counted.
     """
     data = hashlib.shake_256(b"card").digest(4 << 20)
     (tmp_path / "card").write_bytes(data)
     args = [f"ARGS=-plugin {stretch('--plugin', tmp_path / 'out', '--cpu', 3, '--away').strip()}"] if minutes else []
-    run = qemu(f"BOARD={board}", "DEMO=rtos", f"DISK={tmp_path}/card", *args, timeout=300, program=ROOT / "tools/run")
+    run = qemu(f"BOARD={board}", "DEMO=rtos", f"DISK={tmp_path}/card", f"NET=user:{free_port()}", *args, timeout=300, program=ROOT / "tools/run")
     end = time.monotonic() + 60 * minutes
     n = 0
     while n < 2 or time.monotonic() < end:
         run.expect(r"debian\| ~ # ")
         run.send("until [ -e /dev/mmcblk0 ]; do sleep 1; done; sha256sum </dev/mmcblk0\r")
-        run.expect_said("debian", hashlib.sha256(data).hexdigest())
+        run.expect_said("debian", hashlib.sha256(data).hexdigest(), count=n + 1)
+        run.send("ping -c 1 10.0.2.2\r")
+        run.expect_said("debian", "1 packets received", count=n + 1)
         run.expect(LINE)
         if n >= 2:
             run.send("while :; do sha256sum </dev/mmcblk0 >/dev/null; done &\r")
