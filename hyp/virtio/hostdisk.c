@@ -318,12 +318,12 @@ static void leave_slot(struct slot *slot)
 
 void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
 {
-	uint32_t index = user->slot - 1U;
-
 	spin_lock(&disk->lock);
 	if (user->waits)
 		list_remove(&user->node);
 	if (user->slot) {
+		uint32_t index = user->slot - 1U;
+
 		leave_slot(&disk->slot[index]);
 		if (!disk->slot[index].busy)
 			pass_slot(disk, index);
