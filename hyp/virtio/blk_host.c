@@ -69,7 +69,7 @@ static enum virtio_served serve_part(struct vblk *b, struct virtq_chain *chain, 
 			return VIRTIO_MORE;
 		begin_part(b);
 	}
-	if (!hostdisk_ended(b->host, &b->user, &failed))
+	if (!hostdisk_ended(&b->user, &failed))
 		return VIRTIO_WAIT;
 	if (failed)
 		vblk_fail(r);

@@ -40,6 +40,7 @@ struct hostdisk {
 	struct hostdisk_claim *claims;
 	struct spinlock lock; /* the rest, and the device */
 	bool failed;          /* a request, once */
+	uint32_t left_writes; /* requests that write for users that have gone */
 	struct list waiting;
 	struct slot slot[DISKDEV_SLOTS];
 };
@@ -81,6 +82,8 @@ static bool must_wait(const struct hostdisk *disk, const struct hostdisk_user *u
 {
 	const struct hostdisk_claim *claim = user->claim;
 
+	if (likely(disk->left_writes == 0))
+		return false;
 	for (const struct slot *slot = disk->slot; claim && slot < disk->slot + DISKDEV_SLOTS; slot++)
 		if (slot->busy && !slot->user && slot->count > 0 &&
 		    ranges_overlap(claim->first, claim->count, slot->first, slot->count))
@@ -91,7 +94,8 @@ static bool must_wait(const struct hostdisk *disk, const struct hostdisk_user *u
 static void have_slot(struct hostdisk *disk, struct hostdisk_user *user, uint32_t index)
 {
 	disk->slot[index].user = user;
-	user->slot = index + 1U;
+	user->slot = index;
+	__atomic_store_n(&user->data, disk->dev->slot[index], __ATOMIC_RELEASE);
 }
 
 /* To the first that waits for nothing else. */
@@ -114,7 +118,7 @@ static void find_slot(struct hostdisk *disk, struct hostdisk_user *user)
 {
 	if (must_wait(disk, user))
 		return;
-	for (uint32_t i = 0; i < DISKDEV_SLOTS && !user->slot; i++)
+	for (uint32_t i = 0; i < DISKDEV_SLOTS && !user->data; i++)
 		if (!disk->slot[i].user && !disk->slot[i].busy)
 			have_slot(disk, user, i);
 }
@@ -135,11 +139,12 @@ static void hostdisk_end_request(struct hostdisk *disk, uint32_t index, const ch
 		*news = (struct news){.wrong = wrong, .sector = slot->first};
 	disk->failed |= wrong != NULL;
 	if (!slot->user) {
+		disk->left_writes -= slot->count > 0;
 		pass_slot(disk, index);
 		return;
 	}
-	slot->user->ended = true;
 	slot->user->failed = wrong != NULL;
+	__atomic_store_n(&slot->user->ended, true, __ATOMIC_RELEASE);
 	slot->user->wake(slot->user);
 }
 
@@ -269,16 +274,16 @@ static bool hostdisk_irq(uint32_t id, void *arg)
 	return true;
 }
 
-uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
+uint8_t *hostdisk_ask(struct hostdisk *disk, struct hostdisk_user *user)
 {
-	uint8_t *data = NULL;
+	uint8_t *data;
 
+	user->asks = true;
 	spin_lock(&disk->lock);
-	if (!user->slot && !user->waits)
+	if (!user->data && !user->waits)
 		find_slot(disk, user);
-	if (user->slot) {
-		data = disk->dev->slot[user->slot - 1U];
-	} else if (!user->waits) {
+	data = user->data;
+	if (!data && !user->waits) {
 		user->waits = true;
 		list_append(&disk->waiting, &user->node);
 	}
@@ -289,23 +294,24 @@ uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
 void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
 		    uint32_t len)
 {
-	struct slot *slot = &disk->slot[user->slot - 1U];
+	struct slot *slot;
 
 	spin_lock(&disk->lock);
+	slot = &disk->slot[user->slot];
 	user->ended = false;
 	slot->busy = true;
 	slot->since = timer_now();
 	slot->late = slot->lost = false;
 	slot->first = sector;
 	slot->count = type == DISKDEV_WRITE ? len / DISKDEV_SECTOR : 0;
-	disk->driver->begin(disk->dev, user->slot - 1U, type, sector, len);
+	disk->driver->begin(disk->dev, user->slot, type, sector, len);
 	let_go_on(disk);
 	arm_watch();
 	spin_unlock(&disk->lock);
 }
 
 /* Its user goes, and may be no more when there is something to say of it. */
-static void leave_slot(struct slot *slot)
+static void leave_slot(struct hostdisk *disk, struct slot *slot)
 {
 	const struct hostdisk_claim *claim = slot->user->claim;
 
@@ -313,35 +319,25 @@ static void leave_slot(struct slot *slot)
 		log_format(slot->owner, sizeof(slot->owner), "%s.%s", claim->vm, claim->device);
 	else if (slot->busy)
 		log_format(slot->owner, sizeof(slot->owner), "virt7");
+	disk->left_writes += slot->busy && slot->count > 0;
 	slot->user = NULL;
 }
 
 void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
 {
+	if (!user->asks)
+		return;
 	spin_lock(&disk->lock);
 	if (user->waits)
 		list_remove(&user->node);
-	if (user->slot) {
-		uint32_t index = user->slot - 1U;
-
-		leave_slot(&disk->slot[index]);
-		if (!disk->slot[index].busy)
-			pass_slot(disk, index);
+	if (user->data) {
+		leave_slot(disk, &disk->slot[user->slot]);
+		if (!disk->slot[user->slot].busy)
+			pass_slot(disk, user->slot);
 	}
-	user->waits = user->ended = false;
-	user->slot = 0;
+	user->asks = user->waits = user->ended = false;
+	user->data = NULL;
 	spin_unlock(&disk->lock);
-}
-
-bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
-{
-	bool ended;
-
-	spin_lock(&disk->lock);
-	ended = user->ended;
-	*failed = user->failed;
-	spin_unlock(&disk->lock);
-	return ended;
 }
 
 static void wake_none(struct hostdisk_user *user)
@@ -352,7 +348,7 @@ static void wake_none(struct hostdisk_user *user)
 static bool request_has_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
 {
 	look_at_disk(disk, false);
-	return hostdisk_ended(disk, user, failed);
+	return hostdisk_ended(user, failed);
 }
 
 /* What is to be done at once. */

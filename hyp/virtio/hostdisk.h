@@ -32,10 +32,12 @@ struct hostdisk_user {
 	/* What it waits for has come. Under the disk's lock, from any context. */
 	void (*wake)(struct hostdisk_user *user);
 	const struct hostdisk_claim *claim; /* where its requests are; NULL: it reads, and anywhere */
-	/* under the disk's lock */
+	bool asks;                          /* its own: from hostdisk_take() to hostdisk_give() */
+	/* written under the disk's lock */
 	struct list node;
 	bool waits;    /* for a slot */
-	uint32_t slot; /* one, and its number; 0: it has none */
+	uint32_t slot; /* which it has, */
+	uint8_t *data; /* and its memory; NULL: none */
 	bool ended;    /* its request */
 	bool failed;
 };
@@ -60,18 +62,35 @@ uint64_t hostdisk_sectors(const struct hostdisk *disk);
 bool hostdisk_is_read_only(const struct hostdisk *disk);
 bool hostdisk_can_flush(const struct hostdisk *disk); /* else there is nothing to flush */
 
-/* The user's slot, DISKDEV_BYTES of memory; NULL: none is free, and `wake` comes when there is one. */
-uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user);
+/*
+ * The user's slot, DISKDEV_BYTES of memory; NULL: none is free, and `wake` comes when there is one. A slot is its
+ * user's until it is given back, so that no lock is needed to see it: hostdisk_ask() is for who has none.
+ */
+uint8_t *hostdisk_ask(struct hostdisk *disk, struct hostdisk_user *user);
+
+static inline uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
+{
+	uint8_t *data = __atomic_load_n(&user->data, __ATOMIC_RELAXED); /* what is done there depends on it */
+
+	return data ? data : hostdisk_ask(disk, user);
+}
 
 /* Begin a request with the user's slot, from `sector` on, of which `len` bytes, a multiple of the sector, are moved. */
 void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
 		    uint32_t len);
 
-/* Give the slot back, whatever it does, and wait for none. Then `wake` does not come any more. */
+/* Give the slot back, whatever it does, and wait for none; nothing to do for who has not asked. Then `wake` does not
+ * come any more. */
 void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user);
 
 /* Has the request ended? *failed: in vain. */
-bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed);
+static inline bool hostdisk_ended(const struct hostdisk_user *user, bool *failed)
+{
+	bool ended = __atomic_load_n(&user->ended, __ATOMIC_ACQUIRE);
+
+	*failed = user->failed;
+	return ended;
+}
 
 /*
  * A request, and wait until it has ended, while others may have the CPU (sched_preempt()), for HOSTDISK_WAIT_S at most.

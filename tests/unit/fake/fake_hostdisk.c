@@ -57,23 +57,23 @@ bool hostdisk_can_flush(const struct hostdisk *disk)
 	return fake_hostdisk.can_flush;
 }
 
-uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user *user)
+uint8_t *hostdisk_ask(struct hostdisk *disk, struct hostdisk_user *user)
 {
 	(void)disk;
-	if (!user->slot && fake_hostdisk.full) {
+	if (fake_hostdisk.full) {
 		user->waits = true;
 		return NULL;
 	}
-	fake_hostdisk.taken += !user->slot;
-	user->slot = 1;
-	return fake_hostdisk.slot;
+	fake_hostdisk.taken++;
+	user->data = fake_hostdisk.slot;
+	return user->data;
 }
 
 void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
 		    uint32_t len)
 {
 	(void)disk;
-	assert_true(user->slot > 0 && !fake_hostdisk.user);
+	assert_true(user->data && !fake_hostdisk.user);
 	assert_true(len % DISKDEV_SECTOR == 0 && len <= DISKDEV_BYTES && (len == 0) == (type == DISKDEV_FLUSH));
 	fake_hostdisk.user = user;
 	fake_hostdisk.type = type;
@@ -86,18 +86,11 @@ void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum disk
 void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
 {
 	(void)disk;
-	fake_hostdisk.taken -= user->slot;
+	fake_hostdisk.taken -= user->data != NULL;
 	if (fake_hostdisk.user == user)
 		fake_hostdisk.user = NULL;
-	user->slot = 0;
+	user->data = NULL;
 	user->waits = user->ended = false;
-}
-
-bool hostdisk_ended(struct hostdisk *disk, const struct hostdisk_user *user, bool *failed)
-{
-	(void)disk;
-	*failed = user->failed;
-	return user->ended;
 }
 
 int hostdisk_move(struct hostdisk *disk, const struct hostdisk_claim *claim, enum diskdev_type type, uint64_t sector,
@@ -154,6 +147,6 @@ void fake_hostdisk_free(struct hostdisk_user *user)
 	assert_true(user->waits);
 	fake_hostdisk.full = user->waits = false;
 	fake_hostdisk.taken++;
-	user->slot = 1;
+	user->data = fake_hostdisk.slot;
 	user->wake(user);
 }
