@@ -111,13 +111,32 @@ static void begin_zero(struct vblk *b, struct virtq_chain *chain, struct virtq_s
 		set_range(b, segment.sector, (uint64_t)segment.sectors * DISK_SECTOR);
 }
 
-/* False: no header, or no place for the status. */
-static bool begin_request(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step)
+/* The header of a request without a segment, where it lies as drivers put it. False: nothing has happened. */
+static bool take_header(struct virtq_chain *chain, struct virtq_step *step, struct blk_header *header)
 {
-	struct blk_header header;
+	struct guest_cursor behind = chain->in;
+	const uint8_t *shown = virtq_take_shown(step, &behind, sizeof(*header));
+	uint32_t word[4];
 
-	if (chain->out.left == 0 || guest_gather(step->view, &chain->in, &header, sizeof(header)))
+	if (!shown || (uintptr_t)shown % sizeof(uint32_t) || load_words_checked(word, shown) || word[0] >= T_DISCARD)
 		return false;
+	*header = (struct blk_header){.type = word[0], .sector = word[2] | (uint64_t)word[3] << 32};
+	chain->in = behind;
+	return true;
+}
+
+/* 0; -EAGAIN: not in this step; or there is none. */
+static int read_header(struct virtq_chain *chain, struct virtq_step *step, struct blk_header *header)
+{
+	if (likely(take_header(chain, step, header)))
+		return 0;
+	if (!virtq_reserve(step, &chain->in, MIN(chain->in.left, FRONT_BYTES)))
+		return -EAGAIN;
+	return guest_gather(step->view, &chain->in, header, sizeof(*header));
+}
+
+static void begin_request(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step, struct blk_header header)
+{
 	b->request.type = header.type;
 	b->request.at = b->request.left = 0;
 	b->request.done = 0;
@@ -147,7 +166,6 @@ static bool begin_request(struct vblk *b, struct virtq_chain *chain, struct virt
 		b->request.status = S_UNSUPP;
 		break;
 	}
-	return true;
 }
 
 /* Once, until the VM is reset: a driver that goes on writing must not fill the console. */
@@ -230,13 +248,15 @@ static enum virtio_served blk_end_request(struct vblk *b, struct virtq_chain *ch
 {
 	struct blk_request *r = &b->request;
 	uint32_t skipped = chain->out.left - 1U;
+	uint8_t *shown;
 
 	r->gap |= skipped > 0;
 	guest_skip(&chain->out, skipped);
-	if (!virtq_reserve(step, &chain->out, 1))
+	shown = virtq_take_shown(step, &chain->out, 1);
+	if (!shown && !virtq_reserve(step, &chain->out, 1))
 		return VIRTIO_MORE;
 	b->virtio.device.count.errors += r->status != S_OK;
-	if (guest_scatter(step->view, &chain->out, &r->status, 1))
+	if (shown ? store8_checked(shown, r->status) : guest_scatter(step->view, &chain->out, &r->status, 1))
 		*written = 0;
 	else
 		*written = r->gap ? r->done : r->done + 1U;
@@ -304,18 +324,22 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 				    struct virtq_step *step, uint32_t *written)
 {
 	struct vblk *b = vblk_of(v);
+	struct blk_header header;
+	int ret;
 
 	if (chain->phase == VIRTQ_NO_REQUEST) {
 		if (likely(!b->host) && serve_shown(b, chain, step, written))
 			return VIRTIO_DONE;
 		vblk_drop_host(b);
-		if (!virtq_reserve(step, &chain->in, MIN(chain->in.left, FRONT_BYTES)))
+		ret = read_header(chain, step, &header);
+		if (ret == -EAGAIN)
 			return VIRTIO_MORE;
 		chain->phase++;
-		if (!begin_request(b, chain, step)) {
+		if (ret || chain->out.left == 0) { /* no header, or no place for the status */
 			v->device.count.errors++;
 			return VIRTIO_DONE;
 		}
+		begin_request(b, chain, step, header);
 	}
 	if (unlikely(b->host && vblk_is_for_host(&b->request))) {
 		enum virtio_served served = vblk_serve_host(b, chain, step);

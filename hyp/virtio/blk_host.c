@@ -2,6 +2,8 @@
 /* Requests of a block device whose sectors are on a disk of the host's (hyp/virtio/vblk.h). */
 #include <errno.h>
 
+#include <arm/copy.h>
+
 #include "hyp/lib/log.h"
 #include "hyp/virtio/partition.h"
 #include "hyp/lib/bits.h"
@@ -9,21 +11,41 @@
 #include "hyp/virtio/vblk.h"
 #include "hyp/vm/vm.h"
 
+/* Of the next `len` bytes, not 0, as many as one look finds. *moved: 0, the step is over. 0, or as guest_gather(). */
+static int move_some(struct virtq_step *step, struct guest_cursor *cursor, bool in, uint8_t *at, uint32_t len,
+		     uint32_t *moved)
+{
+	uint32_t n = MIN(MIN(len, step->bytes), cursor->piece->len - cursor->offset);
+	uint8_t *shown = virtq_take_shown(step, cursor, n);
+
+	if (likely(shown)) {
+		*moved = n;
+		step->bytes -= n;
+		return in ? copy_checked(shown, at, n) : copy_checked(at, shown, n);
+	}
+	*moved = virtq_share(step, cursor, len);
+	if (*moved == 0)
+		return 0;
+	return in ? guest_scatter(step->view, cursor, at, *moved) : guest_gather(step->view, cursor, at, *moved);
+}
+
 /* What this step may copy of the part. True: all of it has been. */
 static bool move_part(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step, uint8_t *data)
 {
 	struct blk_request *r = &b->request;
 	bool in = r->type == T_IN;
 	struct guest_cursor *cursor = in ? &chain->out : &chain->in;
-	uint32_t n = virtq_share(step, cursor, r->part - r->part_moved);
-	uint8_t *at = data + r->part_moved;
 
-	if (n > 0 && (in ? guest_scatter(step->view, cursor, at, n) : guest_gather(step->view, cursor, at, n)) != 0) {
-		vblk_fail(r);
-		return false;
+	while (r->part_moved < r->part) {
+		uint32_t n;
+
+		if (move_some(step, cursor, in, data + r->part_moved, r->part - r->part_moved, &n))
+			vblk_fail(r);
+		if (n == 0 || r->status != S_OK)
+			return false;
+		r->part_moved += n;
 	}
-	r->part_moved += n;
-	return r->part_moved == r->part;
+	return true;
 }
 
 /* A driver that knows of no flush relies on what it has written as soon as that has ended (5.2.6.2). */

@@ -126,6 +126,18 @@ enum virtq_result virtq_take(struct virtq *q, struct virtq_step *step);
 uint32_t virtq_share(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len);
 bool virtq_reserve(struct virtq_step *step, const struct guest_cursor *cursor, uint32_t len);
 
+/*
+ * virtq_reserve() and the place to copy from or to, of what one look finds, which moves the cursor
+ * (guest_take_shown()). NULL, and nothing has happened: it has to be asked for and copied as above.
+ */
+static inline uint8_t *virtq_take_shown(struct virtq_step *step, struct guest_cursor *cursor, uint32_t len)
+{
+	uint8_t *shown = step->pieces > 0 ? guest_take_shown(step->view, cursor, len) : NULL;
+
+	step->pieces -= shown != NULL;
+	return shown;
+}
+
 /* The chain is done: `written` bytes of it have been written, from the first. */
 void virtq_put(struct virtq *q, const struct virtq_step *step, uint32_t written);
 

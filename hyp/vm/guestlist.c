@@ -60,6 +60,11 @@ static inline uint8_t *take_shown(const struct guest_view *view, struct guest_cu
 	return shown;
 }
 
+uint8_t *guest_take_shown(const struct guest_view *view, struct guest_cursor *cursor, size_t len)
+{
+	return take_shown(view, cursor, len);
+}
+
 /* A piece after the other: what the view shows needs no more than a copy. */
 static int __attribute__((noinline))
 gather_pieces(struct guest_view *view, struct guest_cursor *from, void *to, size_t len)

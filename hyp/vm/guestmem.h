@@ -149,6 +149,12 @@ int guest_forward(struct guest_view *to_view, struct guest_cursor *to, struct gu
 		  struct guest_cursor *from, size_t len);
 
 /*
+ * Where the next `len` bytes are, not 0, and the cursor moves behind them. NULL, and nothing has happened: they are
+ * not all there, or do not lie in one piece that guest_shown() shows.
+ */
+uint8_t *guest_take_shown(const struct guest_view *view, struct guest_cursor *cursor, size_t len);
+
+/*
  * How many of the next `len` bytes, of which there are so many, lie in *pieces pieces at most, which are counted down.
  * Those without a byte count for nothing. 0: guest_present() is false of one of them.
  */

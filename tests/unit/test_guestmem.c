@@ -399,6 +399,7 @@ static void test_shown(void **state)
 	struct guest_piece piece = {ipa(block), 8};
 	struct guest_cursor cursor;
 	struct guest_view *view;
+	const uint8_t *at;
 
 	(void)state;
 	caches(true);
@@ -419,9 +420,23 @@ static void test_shown(void **state)
 	assert_int_equal(guest_scatter(view, &cursor, buffer, 5), -EFAULT);
 	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
 	assert_int_equal(guest_scatter(view, &cursor, buffer, 4), 0);
-	/* Nor for a guest that looks past the caches. */
+	/* What lies in one piece of what is shown is found by one look. */
+	piece.at = ipa(BASE + RAM - 8U);
+	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
+	assert_null(guest_take_shown(view, &cursor, 0));
+	assert_null(guest_take_shown(view, &cursor, 9));
+	assert_int_equal(guest_copy_in(view, ipa(BASE + RAM - 8U), buffer, 8), 0);
+	at = guest_take_shown(view, &cursor, 3);
+	assert_memory_equal(at, buffer, 3);
+	assert_ptr_equal(guest_take_shown(view, &cursor, 5), at + 3);
+	assert_int_equal(cursor.left, 0);
+	assert_null(guest_take_shown(view, &cursor, 1));
+	/* Not for a guest that looks past the caches. */
 	synced = 0;
 	view->uncached = true;
+	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
+	assert_null(guest_take_shown(view, &cursor, 1));
+	assert_int_equal(cursor.left, 8);
 	piece.at = ipa(BASE + RAM - 8U);
 	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);
 	assert_int_equal(guest_gather(view, &cursor, buffer, 8), 0);

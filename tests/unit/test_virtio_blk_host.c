@@ -174,6 +174,65 @@ static void test_long(void **state)
 	assert_int_not_equal(on_disk(203)[0], 0x5a);
 }
 
+/* In pieces of `each` bytes, with gaps between them, behind an empty one, and a header in two. */
+static void ask_in_pieces(uint32_t type, uint64_t sector, uint32_t bytes, uint32_t each)
+{
+	uint32_t header[4] = {type, 0, (uint32_t)sector, 0},
+		 flags = VIRTQ_DESC_NEXT | (type == OUT ? 0 : VIRTQ_DESC_WRITE);
+	uint32_t at = RIG_DATA, next = 3;
+
+	memcpy(fake_guest_at(HEADER), header, sizeof(header));
+	*(uint8_t *)fake_guest_at(STATUS) = PENDING;
+	rig_desc(0, HEADER, 10, VIRTQ_DESC_NEXT, 1);
+	rig_desc(1, HEADER + 10U, 6, VIRTQ_DESC_NEXT, 2);
+	rig_desc(2, RIG_DATA, 0, flags, 3);
+	for (; bytes > 0; bytes -= MIN(bytes, each), at += each + 8U, next++)
+		rig_desc(next, at, MIN(bytes, each), flags, next + 1U);
+	rig_desc(next, STATUS, 1, VIRTQ_DESC_WRITE, 0);
+	rig_offer(0);
+	rig_kick();
+}
+
+static void check_pieces(uint64_t sector, uint32_t bytes, uint32_t each)
+{
+	for (uint32_t done = 0; done < bytes; done += MIN(bytes - done, each))
+		assert_memory_equal(data() + done / each * (each + 8U), on_disk(sector) + done,
+				    MIN(bytes - done, each));
+}
+
+/* Whatever the pieces, and of however many steps they are. */
+static void test_pieces(void **state)
+{
+	static const struct {
+		uint32_t len, each;
+	} some[] = {{4096, 4096}, {DISKDEV_BYTES, 8192},         {512, 3},
+		    {4096, 511},  {DISKDEV_BYTES + 4096U, 5000}, {DISKDEV_BYTES, 300}};
+
+	(void)state;
+	begin();
+	for (uint32_t i = 0; i < ARRAY_SIZE(some); i++) {
+		uint32_t len = some[i].len, each = some[i].each;
+		uint16_t before = rig_used_index();
+
+		memset(data(), 0xa5, len + 200U * 8U);
+		ask_in_pieces(IN, 9, len, each);
+		for (uint32_t part = 0; part * DISKDEV_BYTES < len; part++)
+			answer(false);
+		assert_int_equal(status(), OK);
+		assert_int_equal(rig_used_len(before), len + 1U);
+		check_pieces(9, len, each);
+		assert_int_equal(data()[each], 0xa5);
+		for (uint32_t done = 0; done < len + 200U * 8U; done++)
+			data()[done] = (uint8_t)(done * 7U + done / 255U);
+		ask_in_pieces(OUT, 11, len, each);
+		for (uint32_t part = 0; part * DISKDEV_BYTES < len; part++)
+			answer(false);
+		assert_int_equal(status(), OK);
+		check_pieces(11, len, each);
+	}
+	assert_int_equal(fake_hostdisk.taken, 0);
+}
+
 static void test_bounds(void **state)
 {
 	(void)state;
@@ -421,6 +480,14 @@ static void test_refused(void **state)
 	refuse_node(AT "db.disk3 has sectors of it; give another partition, or read-only to both");
 }
 
+/* What views show of the guest's RAM changes nothing but the way that is taken. */
+static int show_ram(void **state)
+{
+	(void)state;
+	rig_shown = true;
+	return 0;
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, end)
 
 int main(void)
@@ -430,7 +497,8 @@ int main(void)
 		TEST(test_bounds),   TEST(test_errors),         TEST(test_flush),
 		TEST(test_reset),    TEST(test_waits_for_slot), cmocka_unit_test(test_refused),
 		TEST(test_pause),    TEST(test_queue_closed),   TEST(test_writes_through),
+		TEST(test_pieces),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL) + cmocka_run_group_tests(tests, show_ram, NULL);
 }
