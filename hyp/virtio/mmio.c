@@ -191,14 +191,11 @@ static void serve_kicked(struct virtio_device *v, uint32_t queue)
 /* True: more of the device's queues are to be served. */
 static bool serve_device(struct virtio_device *v)
 {
-	uint32_t kicked, ready = 0;
+	uint32_t ready;
 
 	sched_hold_kicks();
 	spin_lock(&v->lock);
-	kicked = v->state->kicked & ~v->backend->filled;
-	for (uint32_t i = 0; i < v->backend->queues; i++)
-		if (kicked & BIT(i) && virtio_queue_runs(v, i))
-			ready |= BIT(i);
+	ready = v->state->kicked & v->runs & ~v->backend->filled;
 	if (ready) {
 		uint32_t after = ready & ~(BIT(v->last + 1U) - 1U); /* in turn */
 		struct fault_kept kept = fault_keep();
