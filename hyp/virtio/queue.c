@@ -128,7 +128,7 @@ static uint32_t used_bytes(const struct virtq_state *s)
 
 void virtq_touch(const struct virtq_state *s, struct vm *vm)
 {
-	if (s->size > VIRTQ_SIZE_MAX)
+	if (s->size == 0 || s->size > VIRTQ_SIZE_MAX)
 		return;
 	guest_touch_ring(vm, ipa(s->desc), desc_bytes(s));
 	guest_touch_ring(vm, ipa(s->avail), avail_bytes(s));

@@ -110,6 +110,9 @@ static void test_queue_setup(void **state)
 	assert_int_equal(rig_read(VIRTIO_QUEUE_READY), 0);
 	assert_int_equal(fake_virtio.maps, 0);
 	rig_kick();
+	rig_write(VIRTIO_QUEUE_NUM, 0);
+	rig_write(VIRTIO_QUEUE_READY, 1);
+	assert_int_equal(rig_read(VIRTIO_QUEUE_READY), 0);
 	rig_write(VIRTIO_QUEUE_NUM, 3);
 	rig_write(VIRTIO_QUEUE_READY, 1);
 	assert_int_equal(rig_read(VIRTIO_QUEUE_READY), 0);

@@ -199,6 +199,7 @@ void guest_touch_ring(struct vm *vm, ipa_t from, uint32_t len)
 {
 	const struct virtio_bus *bus = vm->virtio;
 
+	assert_int_not_equal(len, 0);
 	assert_int_equal(fake_virtio.views, 0);
 	for (uint32_t i = 0; i < bus->count; i++)
 		assert_int_equal(bus->slot[i]->lock.held + bus->slot[i]->receive_lock.held, 0);
