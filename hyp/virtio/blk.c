@@ -111,7 +111,8 @@ static void begin_zero(struct vblk *b, struct virtq_chain *chain, struct virtq_s
 		set_range(b, segment.sector, (uint64_t)segment.sectors * DISK_SECTOR);
 }
 
-/* The header of a request without a segment, where it lies as drivers put it. False: nothing has happened. */
+/* The header of a request without a segment, where it lies as drivers put it. False: it may have cost a piece of the
+ * step. */
 static bool take_header(struct virtq_chain *chain, struct virtq_step *step, struct blk_header *header)
 {
 	struct guest_cursor behind = chain->in;

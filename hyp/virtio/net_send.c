@@ -16,15 +16,15 @@
 
 #define TAG_BYTES   4U                    /* a VLAN's */
 #define FRAME_MAX   (ETHER_HEADER + MTU)  /* but for segments of TCP */
-#define TOUCHES_MAX (2U * VM_TOUCH_STEPS) /* of one receiver's RAM, for a frame: it is the sender that waits */
+#define TOUCHES_MAX (4U * VM_TOUCH_STEPS) /* for a frame: a step zeroes a part of one block */
 #define MADE_PIECES 16U                   /* what a checksum or a segment counts for */
 
 /* Of the phases of a chain: the frame is looked at; behind it, the number of the port that gets it next. */
 #define PHASE_SEND 1U
 
 /*
- * A block of the receiver's RAM that has to be zeroed first is steps of the sender's. Who offers more of them than two
- * loses the frame.
+ * A block of the receiver's RAM that has to be zeroed first is steps of the sender's, and so is another block of that
+ * VM's that was begun before. Who offers more of them than these steps are good for, four at most, loses the frame.
  */
 static enum switch_put give_frame(struct vnet *n, struct switch_port *to, struct virtq_step *step,
 				  const struct net_frame *frame)
@@ -195,7 +195,8 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 	return NET_DROPS;
 }
 
-/* Is all of it there, in no more pieces than it may have? PUT_AGAIN: a block of the sender's RAM has been touched. */
+/* Is all of it there, in no more pieces than it may have? PUT_AGAIN: a part of a block of the sender's RAM has been
+ * zeroed. */
 static enum switch_put look_at_frame(struct vnet *n, struct virtq_step *step)
 {
 	uint32_t pieces = NET_PIECES, fits;

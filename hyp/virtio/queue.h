@@ -24,7 +24,7 @@ struct vm;
 
 /*
  * What a step of a device's work may do, and the view of the guest's RAM that it has meanwhile. One that zeroes a part
- * of a block of RAM, which is touched for the first time, does nothing more.
+ * of a block of RAM, which is touched for the first time, ends with that.
  */
 struct virtq_step {
 	struct guest_view *view;

@@ -22,7 +22,7 @@
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
 
-#define TOUCHES_MAX (2U * VM_TOUCH_STEPS) /* of a receiver's RAM, for a frame */
+#define TOUCHES_MAX (4U * VM_TOUCH_STEPS) /* as a VM's own (hyp/virtio/net_send.c) */
 
 struct uplink {
 	struct nic nic;

@@ -79,7 +79,7 @@ struct vnet {
 	struct switch_port port;
 	char name[2U * BUNDLE_NAME_MAX]; /* for people: VM.NODE */
 	struct net_count count;
-	uint32_t touches;       /* of its receiver's RAM, for the frame that is being sent, */
+	uint32_t touches;       /* steps that zeroed its receiver's RAM, for the frame that is being sent, */
 	struct net_frame frame; /* this one, */
 	struct net_frame made;  /* and what is made of it for one who does not take it as it is */
 	struct net_command command;
