@@ -43,7 +43,7 @@ ifneq ($(filter $(call folder,$(abspath $(BUILD)))%,$(call folder,$(CURDIR))),)
 $(error BUILD=$(BUILD) holds the sources: name a folder of its own)
 endif
 
-# A folder that is somebody else's is left alone by `make clean`: MARK is where make began with nothing, or with deps.
+# A folder that make has not begun is left alone by `make clean`: MARK is where make began with nothing, or with deps.
 MARK    := $(BUILD)/.made-by-make
 OTHERS   = $(shell ls -A $(BUILD) 2>/dev/null | grep -vx deps)
 ifneq ($(filter-out clean help format,$(or $(MAKECMDGOALS),all)),)
@@ -184,7 +184,7 @@ $(BUILD)/debian.itb: $(GUEST_KERNEL) $(BUILD)/initramfs.cpio tools/mkbundle
 	name=debian,cpus=1,memory=512M,kernel=$(GUEST_KERNEL),ramdisk=$(BUILD)/initramfs.cpio,bootargs=console=ttyAMA0
 all: $(BUILD)/debian.itb
 
-# What somebody brings is not fetched: the libraries by LIBFDT=, LIBZ= and LIBMD=, the guest by KERNEL= or BUNDLE=.
+# What is named is not fetched: the libraries by LIBFDT=, LIBZ= and LIBMD=, the guest by KERNEL= or BUNDLE=.
 FETCH_LIBS  := $(if $(filter $(DEPS)/%,$(LIBFDT) $(LIBZ) $(LIBMD)),target-libs)
 FETCH_GUEST := $(if $(KERNEL)$(BUNDLE),,guest)
 deps: ## install what the build and the tests need (apt), fetch the target's packages
@@ -241,6 +241,7 @@ dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; th
 	$(Q)tools/dist $(DIST)
 
 # Comments say who acts: no subject that is nobody in particular, none that stands in the comment before. Strings may.
+NOBODY := (any|every|no|some)body
 WORDED := --include='*.[chS]' --include='*.def' --include='*.pml' --include='*.py' --include='*.mk'
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench tests/fuzz -name '*.[ch]')
 check: deps ## format, direction of includes and of calls, names of functions, licenses, names in documents, who writes live tables, headers alone, gcc -fanalyzer, cppcheck, shellcheck, pyflakes, warnings as errors
@@ -251,7 +252,8 @@ check: deps ## format, direction of includes and of calls, names of functions, l
 	tools/picture --check
 	$(Q)echo "  SPDX"; ! grep -L 'SPDX-License-Identifier: BSD-2-Clause' Makefile $(LICENSED) | grep .
 	$(Q)echo "  WORDS"; ! grep -rnE '(/\*+|^ \*|#|""") *(The same|Likewise|likewise)\>' $(WORDED) $(ROOMS) tests
-	$(Q)! grep -rniE '\<(somebody|nobody|everybody)\>' $(WORDED) $(ROOMS) tests | grep -vE '(^|[^"])"[^"]*\<(somebody|nobody|everybody)\>'
+	$(Q)! grep -rnE '(/\*+|""") *(All of them|Also|And|Both (are|for|have|of)|Each of them|Nor|They|Those)\>' $(WORDED) $(ROOMS) tests
+	$(Q)! grep -rniE '\<$(NOBODY)\>' $(WORDED) $(ROOMS) tests | grep -vE '(^|[^"])"[^"]*\<$(NOBODY)\>'
 	tools/check-names
 	tools/check-docs
 	tools/registers --check

@@ -273,7 +273,7 @@ static int make_vms(void)
 	return 0;
 }
 
-/* Those that want physical CPUs for themselves choose first. */
+/* VMs that want physical CPUs for themselves choose first. */
 static int place_vms(void)
 {
 	struct vm *vm;

@@ -164,7 +164,7 @@ WRITE_ENABLED(icenabler_write, clear_enabled, vgic_update_forward)
 WRITE_ENABLED(twin_isenabler_write, set_enabled, vgic_twin_update_forward)
 WRITE_ENABLED(twin_icenabler_write, clear_enabled, vgic_twin_update_forward)
 
-/* These have other vCPUs, who may be about to take them: what is pending there already must not become pending twice.
+/* Other vCPUs have these interrupts and may be about to take them: one that is pending there must not become so twice.
  */
 static void __attribute__((noinline)) set_pending_elsewhere(struct vcpu *vcpu, uint32_t first, uint32_t mask)
 {

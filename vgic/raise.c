@@ -196,7 +196,7 @@ void vgic_open_mail(struct vcpu *vcpu)
 		}
 }
 
-/* The mail is in the box before anybody sees WORK_SGI: vcpu_request() begins with a barrier. */
+/* The mail is in the box before its vCPU sees WORK_SGI: vcpu_request() begins with a barrier. */
 static void __attribute__((noinline)) send_others(const struct vcpu *source, uint32_t targets, uint32_t id)
 {
 	for (; targets; targets &= targets - 1U) {

@@ -190,8 +190,8 @@ static uint32_t owners_of(struct vcpu *vcpu, uint32_t first, uint32_t mask)
 }
 
 /*
- * Each of them stays out of the others' list registers, also one that only waits to go into one: the lock is let go of
- * later. What `vcpu` itself has in a list register stays there.
+ * Each of `mask` stays out of the others' list registers, also one that only waits to go into one: the lock is let go
+ * of later. What `vcpu` itself has in a list register stays there.
  */
 static void hold_irqs(struct vcpu *vcpu, uint32_t first, uint32_t mask)
 {

@@ -20,7 +20,7 @@ thread_switch:
 
 /*
  * void thread_leave(uint32_t *to, bool *gone): as thread_switch(), but nothing is kept. What this thread has written to
- * its stack is there before anybody sees that the stack is free.
+ * its stack is there before any CPU sees that the stack is free.
  */
 	.global	thread_leave
 	.type	thread_leave, %function

@@ -36,7 +36,7 @@ struct console_stream {
 	uint8_t input[CONSOLE_INPUT]; /* ring; written by the console, read by the VM's device */
 	uint32_t input_head, input_tail;
 	uint32_t head, shown;   /* of the log */
-	uint32_t lost;          /* characters that were overwritten before anybody could see them */
+	uint32_t lost;          /* characters that were overwritten before they were shown */
 	bool in_line;           /* the next one shown does not begin a line */
 	bool refused;           /* its owner waits for room() */
 	struct plaintext plain; /* while it shares the screen */

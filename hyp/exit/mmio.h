@@ -104,14 +104,14 @@ void mmio_init(struct mmio_bus *bus);
 int mmio_add(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device);
 
 /*
- * Also before the VM runs: behind the registers is memory, of which `show` maps what is around `offset` for the guest
- * to read. True: it has, and the access is to be made again. False: it is not memory now, and read() answers. Writes
- * are the registers'.
+ * mmio_add(), also before the VM runs, for registers with memory behind them, of which `show` maps what is around
+ * `offset` for the guest to read. True: it has, and the access is to be made again. False: it is not memory now, and
+ * read() answers. Writes are the registers'.
  */
 int mmio_add_memory(struct mmio_bus *bus, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *device,
 		    mmio_show_fn show);
 
-/* Also before the VM runs: other functions for the region that begins at `base`, if there is one. */
+/* Before the VM runs: the region that begins at `base`, if there is one, has these functions from now on. */
 void mmio_replace(struct mmio_bus *bus, uint64_t base, const struct mmio_ops *ops);
 
 /* The region that holds `at`, or NULL. */

@@ -39,7 +39,7 @@ const struct hostdog_model hostdog_sp805 = {0x1000, 4, 0x08, BIT(1), 3, {{0xc00,
 /* Aspeed: WDT0C bit 0, WDT08's word. */
 const struct hostdog_model hostdog_aspeed = {0x20, 4, 0x0c, BIT(0), 1, {{0x08, 0x4755}}};
 
-/* Those that are on. */
+/* The watchdogs that are on. */
 static struct dog {
 	const struct hostdog_model *model;
 	volatile uint8_t *regs;

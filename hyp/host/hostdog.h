@@ -22,7 +22,7 @@ void hostdog_init(const struct host *host);
 
 bool hostdog_is_on(void); /* one at least */
 
-/* They begin to count anew. */
+/* The watchdogs begin to count anew. */
 void hostdog_pet(void);
 
 #endif

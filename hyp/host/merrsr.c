@@ -10,7 +10,7 @@
 #include "hyp/lib/cpu.h"
 #include "hyp/lib/log.h"
 
-/* Both have the same fields. */
+/* CPUMERRSR and L2MERRSR have these fields in common. */
 #define MERRSR_VALID     BIT64(31)
 #define MERRSR_FATAL     BIT64(63)
 #define MERRSR_RAM(v)    FIELD((uint32_t)(v), 24, 7)

@@ -6,8 +6,8 @@
 #include "hyp/host/host.h"
 
 /*
- * `count` words from the first one on virtio-mmio, which is reset afterwards and anybody's. How many came; 0: there is
- * none, or it is silent.
+ * `count` words from the first one on virtio-mmio, which is reset afterwards and no driver's. How many came; 0: there
+ * is none, or it is silent.
  */
 uint32_t rngdev_read(const struct host *host, uint32_t *words, uint32_t count);
 

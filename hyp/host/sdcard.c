@@ -308,7 +308,7 @@ static const char *judge_outcome(enum sd_outcome outcome, const uint32_t *respon
 	}
 }
 
-/* These three: has the request ended? */
+/* Whether the request has ended with this phase; if not, the next one has begun. */
 static bool data_ended(struct sdcard *card, enum sd_outcome outcome, const uint32_t *response)
 {
 	const char *wrong = judge_outcome(outcome, response);

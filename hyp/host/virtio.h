@@ -67,7 +67,7 @@ const char *hostvirtio_open(struct hostvirtio *v, uint32_t id, uint64_t features
 /* Queue `index` with `size` entries, a power of two, or as many as the device has. NULL, or what is wrong. */
 const char *hostq_open(struct hostvirtio *v, struct hostq *q, uint32_t index, uint32_t size);
 
-/* Of a device that has been reset: the queue's memory is anybody's. */
+/* After the device has been reset: the queue's memory goes back. */
 void hostq_close(struct hostq *q);
 
 /* From here on the device is at work. */

@@ -49,7 +49,7 @@ static const uint8_t *next_segment(const struct elf *elf, const uint8_t *ph)
 	return ph < elf->phs + (size_t)elf->count * PH_SIZE ? ph : NULL;
 }
 
-/* Those of another kind than virt7 can start have been refused already (hyp/load/foreign.h). */
+/* ELF files of another kind than virt7 can start have been refused already (hyp/load/foreign.h). */
 static const char *check_headers(const uint8_t *header)
 {
 	if (le16(header + ELF_PHENTSIZE) != PH_SIZE || !le16(header + ELF_PHNUM) ||

@@ -88,8 +88,8 @@ static int inflate_some(struct image_stream *s, void *buf, size_t len)
 }
 
 /*
- * How long it is says the stream alone: what stands behind it (ISIZE) is the last member's, and anybody's claim. So all
- * of it is inflated once, which checks it too.
+ * How long it is says the stream alone: what stands behind it (ISIZE) is the last member's, and a mere claim. So all of
+ * it is inflated once, which checks it too.
  */
 static int measure_gzip(struct image_stream *s)
 {

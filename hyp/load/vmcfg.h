@@ -79,7 +79,7 @@ bool vmcfg_wants_rest(const struct vm_config *cfg);
  */
 int vmcfg_next(const struct bundle *b, int *node, struct vm_config *cfg);
 
-/* The VM called `name`. 0; -ENOENT, not logged: there is none; another -Exxx: it is bad, as above. */
+/* The VM called `name`. 0; -ENOENT, not logged: there is none; another -Exxx: as vmcfg_next(). */
 int vmcfg_find(const struct bundle *b, const char *name, struct vm_config *cfg);
 
 #endif

@@ -214,7 +214,7 @@ void sched_exit(void)
 	thread_leave(cpu->idle_sp, &thread->gone);
 }
 
-/* Those who wait here are looked at when one of them, `thread` from now on, has a CPU to go to, and once in a while. */
+/* Threads that wait here are looked at when one of them, `thread` from now on, has a CPU to go to, and now and then. */
 static inline bool time_to_balance(struct percpu *cpu, const struct thread *thread)
 {
 	if (unlikely(idle_cpus) && (idle_cpus & thread->affinity & ~dedicated_cpus))
@@ -332,7 +332,7 @@ static void interrupt_turn(struct percpu *cpu, struct thread *thread, uint64_t n
 		thread->turn_left = cpu->slice_end ? (uint32_t)(cpu->slice_end - now) : cpu->slice_ticks;
 }
 
-/* Does anybody go before `thread`, which runs: a more urgent one, or one that has waited for longer, elsewhere? */
+/* Does a thread go before `thread`, which runs: a more urgent one, or one that has waited for longer, elsewhere? */
 static bool must_give_way(const struct percpu *cpu, const struct thread *thread)
 {
 	uint32_t ready = cpu->ready >> thread->priority;

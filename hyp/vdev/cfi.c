@@ -115,7 +115,7 @@ static void begin_step(struct cfi *cfi, enum cfi_step step)
 	cfi->mode = CFI_STATUS;
 }
 
-/* Neither what was begun nor another command. */
+/* `command` is neither what goes on with the one that was begun, nor the first of another. */
 static void refuse_command(struct cfi *cfi, uint32_t command)
 {
 	end_command(cfi, command == CMD_ARRAY ? CFI_ARRAY : CFI_STATUS, BAD_SEQUENCE);

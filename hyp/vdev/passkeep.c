@@ -47,7 +47,7 @@ static struct pass_claim *find_claim_of_node(const struct passthrough *p, int no
 	return NULL;
 }
 
-/* Those that can be reset now are forgotten. */
+/* Bus masters that can be reset now are forgotten. */
 static void reset_some(struct kept *kept, const struct passthrough *p)
 {
 	uint32_t left = 0;
@@ -71,7 +71,7 @@ static bool has_all(const struct kept *kept, const struct passthrough *p)
 	return true;
 }
 
-/* They are as their last owner has left them, until this one's first start: it may end before that. */
+/* Kept bus masters are as their last owner has left them, until this one's first start: it may end before that. */
 static void mark_loud(const struct kept *kept, const struct passthrough *p)
 {
 	for (uint32_t i = 0; i < kept->count; i++) {

@@ -2,7 +2,7 @@
 /*
  * What a network card's driver leaves to who receives (virtio 1.2, 5.1.6.2), where that one does not do it either: a
  * checksum that was left out is computed, TCP's data in a large frame is sent in segments. Between drivers that know
- * of both neither is done by anybody.
+ * of both neither is done at all.
  */
 #ifndef HYP_VIRTIO_OFFLOAD_H
 #define HYP_VIRTIO_OFFLOAD_H
@@ -58,8 +58,8 @@ static inline int net_gather(struct guest_view *view, const struct net_frame *fr
 bool offload_is_sound(const struct net_frame *whole);
 
 /*
- * *made: the same with its checksum. 0; -EINVAL: that lies too far behind the start; or as guest_copy_in(), of the view
- * of the sender's RAM.
+ * *made: the frame `whole` with its checksum. 0; -EINVAL: that lies too far behind the start; or as guest_copy_in(), of
+ * the view of the sender's RAM.
  */
 int offload_checksum(const struct net_frame *whole, struct net_frame *made, struct guest_view *view);
 

@@ -14,7 +14,7 @@
 struct bundle;
 struct host;
 
-/* Those of /switches, on the boot CPU, before VMs are made. One that cannot be has said why, and its switch goes
+/* The uplinks of /switches, on the boot CPU, before VMs are made. One that cannot be has said why, and its switch goes
  * without.
  */
 void uplink_create_all(const struct bundle *b, const struct host *host);

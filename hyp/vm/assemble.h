@@ -27,8 +27,8 @@ int vm_assemble(const struct vm_config *cfg, struct vm **out);
 int vm_place(struct vm *vm);
 
 /*
- * Both for a VM of the bundle by its name, which no VM has; it is CREATED. -ENOENT, not logged: the bundle has no such
- * VM. Another -Exxx after one logged line.
+ * Assemble and place the VM that the bundle calls `name`, as no VM is called; it is CREATED. -ENOENT, not logged: the
+ * bundle has no such VM. Another -Exxx after one logged line.
  */
 int vm_create(const char *name);
 

@@ -80,7 +80,7 @@ void guest_views_init_cpu(void);
 struct guest_view *guest_view_open(struct vm *vm, uint32_t window);
 void guest_view_close(struct guest_view *view);
 
-/* Copies as above; after an error some of the bytes may have been written. */
+/* Copies between HYP and the view's guest; after an error some of the bytes may have been written. */
 int guest_copy_in(struct guest_view *view, ipa_t from, void *to, size_t len);
 int guest_copy_out(struct guest_view *view, ipa_t to, const void *from, size_t len);
 
@@ -156,7 +156,7 @@ uint8_t *guest_take_shown(const struct guest_view *view, struct guest_cursor *cu
 
 /*
  * How many of the next `len` bytes, of which there are so many, lie in *pieces pieces at most, which are counted down.
- * Those without a byte count for nothing. 0: guest_present() is false of one of them.
+ * Pieces without a byte count for nothing. 0: guest_present() is false of one of them.
  */
 uint32_t guest_share(struct guest_view *view, const struct guest_cursor *cursor, uint32_t len, uint32_t *pieces);
 

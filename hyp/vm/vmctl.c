@@ -20,7 +20,7 @@
  *   BROKEN
  *
  * A request of more weight replaces one that has not been performed yet: "performing" looks again when it has ended.
- * RAM belongs to a VM from vmctl_start() until it is OFF or CRASHED; then it is scrubbed and anybody's.
+ * RAM belongs to a VM from vmctl_start() until it is OFF or CRASHED; then it is scrubbed and free.
  */
 #include <errno.h>
 #include <string.h>
@@ -218,7 +218,7 @@ static void begin_stopping(struct vm *vm, enum vm_request request)
 	timer_arm(&vm->stop_watch, vm->stop_began + stop_limit()); /* and left to expire */
 }
 
-/* All of them to the checkpoint; those that sleep there look again. */
+/* All vCPUs come to the checkpoint; those that sleep there look again. */
 static void call_vcpus(struct vm *vm)
 {
 	struct vcpu *v;

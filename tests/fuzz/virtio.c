@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const struct step_limits disk_limits = {2U * VIRTQ_STEP_PIECES + VIRTQ_STEP_BYTES / PAGE_SIZE,
 					       VIRTQ_STEP_BYTES + VIRTQ_STEP_PIECES *VIRTQ_FETCH * 16U +
 						       (VIRTQ_STEP_PIECES + 1U) * OTHER_BYTES};
-/* And those of the one frame that goes beyond, on both sides; sums of 64 KiB by 128 bytes. */
+/* A network's: the disk's and those of the one frame that goes beyond, on both sides; sums of 64 KiB by 128 bytes. */
 static const struct step_limits net_limits = {1500, MIB(1) / 2U};
 
 static uint8_t image[IMAGE_SIZE];

@@ -327,7 +327,7 @@ static void do_storm(uint32_t k)
 	/* QEMU's CPU_ON may take effect behind the reset that was asked for after it. */
 	cycles = quirk(psci_hvc(PSCI_FEATURES, SMCCC_VERSION, 0, 0) == 0, "psci-on-late",
 		       "CPUs go off and on in the storm");
-	/* Those that reset must not go off before they do. */
+	/* CPUs that reset must not go off before they do. */
 	for (uint32_t cpu = 1; cpu < count; cpu++)
 		smp_boot(cpu, storm, !cycles || all_ask || cpu == victim ? NULL : (void *)storm);
 	for (uint32_t cpu = 1; cpu < count; cpu++)

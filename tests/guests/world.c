@@ -323,7 +323,7 @@ static uint64_t at_reset(uint32_t i)
 	return 0;
 }
 
-/* And the rest is zero, in the bits that can be written. */
+/* What start.S has not set is zero after a reset, in the bits that can be written. */
 static void test_reset(void)
 {
 	for (uint32_t i = SET_BY_START_S; i < ARRAY_SIZE(names); i++)

@@ -465,7 +465,7 @@ def test_run_without_apt(without_apt, fake_qemu, tmp_path, guest):
 
 
 def test_libraries_without_apt(without_apt, tmp_path):
-    """They are linked from where they are: nothing of DEPS is made."""
+    """Libraries that are named are linked from where they are: nothing of DEPS is made."""
     libraries = [f"LIBFDT={DEPS}/lib/libfdt.a", f"LIBZ={DEPS}/lib/libz.a", f"LIBMD={DEPS}/lib/libmd.a", f"DEPINC={DEPS}/lib/include"]
     status, stdout, _ = run("make", "-n", f"BUILD={tmp_path}/build", *libraries, f"{tmp_path}/build/virt7.bin", PATH=without_apt())
     assert status == 0 and f"-isystem '{DEPS}/lib/include'" in stdout

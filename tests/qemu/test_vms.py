@@ -119,7 +119,7 @@ def no_error(run):
 
 
 def test_storms_beside_work(virt7, mkbundle):
-    """All of them at once beside a guest that checks what it does; of equal priority, on two CPUs."""
+    """All storms at once beside a guest that checks what it does; of equal priority, on two CPUs."""
     run = virt7(mkbundle(f"name=good,memory=64M,kernel={image('timer')}", *STORM), smp=2, timeout=400)
     run.expect_said("good", r"summary: \d+ passed, 0 failed")
     run.expect_said("crash", f"hostile: mode {FAULT}", count=4)
@@ -239,7 +239,7 @@ def test_sixteen(virt7, mkbundle):
 
 
 def test_four_debians(virt7, mkbundle):
-    """All of them to their shells, and each answers when it has screen and keyboard."""
+    """Four Debians come to their shells, and each answers when it has screen and keyboard."""
     bundle = mkbundle(*(f"name=debian{n},cpus=2,memory=128M,kernel={KERNEL},ramdisk={INITRAMFS},"
                         "bootargs=console=ttyAMA0" for n in range(4)))
     run = virt7(bundle, smp=4, mem="1G", timeout=600)

@@ -43,8 +43,7 @@ static void test_overflow(void **state)
 	assert_int_equal(sent[sent_count - 1], 'x');
 }
 
-/* Nor does the UART interrupt meanwhile, with nothing to send: another VM has the line, and lets it stand unfinished.
- */
+/* The UART does not interrupt while it has nothing to send: another VM has the line, and lets it stand unfinished. */
 static void test_refused_behind_a_held_line(void **state)
 {
 	(void)state;

@@ -431,7 +431,7 @@ static void test_shown(void **state)
 	assert_ptr_equal(guest_take_shown(view, &cursor, 5), at + 3);
 	assert_int_equal(cursor.left, 0);
 	assert_null(guest_take_shown(view, &cursor, 1));
-	/* Not for a guest that looks past the caches. */
+	/* A block that is shown already is no short cut for a guest that looks past the caches. */
 	synced = 0;
 	view->uncached = true;
 	assert_int_equal(guest_cursor_init(&cursor, &piece, 1), 0);

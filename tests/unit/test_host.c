@@ -493,7 +493,7 @@ static void test_too_many(void **state)
 	fake_log_expect_error("the device tree reserves 17 ranges of memory, virt7 can keep away from 16");
 }
 
-/* Those that are there, as many as fit. */
+/* The transports that are there, as many as fit. */
 static void test_virtio(void **state)
 {
 	static char text[8192];

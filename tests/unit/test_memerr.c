@@ -235,7 +235,7 @@ static void test_untouched(void **state)
 	assert_string_equal(fake_log_last(LOG_ERR),
 			    "vm b: the host's RAM at 0x90008000, the guest's at 0x40008000, is bad: "
 			    "another page stands in for it");
-	/* Nor is the spare page. */
+	/* For a spare page that is bad itself another one stands in. */
 	assert_int_equal(memerr_page(pa(SPARE_PA), false), 0);
 	assert_int_equal(record(VM_PA + 0x8000)->instead, SPARE_PA + PAGE_SIZE);
 	assert_int_equal(memerr_guest_page(b, ipa(VM_IPA + 0x8000), false), -EEXIST);

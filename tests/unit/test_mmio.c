@@ -200,7 +200,7 @@ static void test_unaligned(void **state)
 	assert_int_equal(seen.calls, 0);
 }
 
-/* Nor in a width that it does not have. */
+/* A register does not answer in a width that it does not have. */
 static void test_widths(void **state)
 {
 	(void)state;

@@ -354,7 +354,7 @@ static void test_queue_closed(void **state)
 	assert_int_equal(fake_hostdisk.taken, 0);
 }
 
-/* Nor does a VM that is paused: its request is made anew when it goes on. */
+/* A VM that is paused keeps no slot from others: its request is made anew when it goes on. */
 static void test_pause(void **state)
 {
 	struct device *device;

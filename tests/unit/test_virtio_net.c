@@ -118,7 +118,7 @@ static void test_to_many(void **state)
 	assert_int_equal(count(0)->sent, 1);
 }
 
-/* Those that take nothing of it cost its sender something, too: a step has an end. */
+/* Cards that take nothing of a frame to all cost its sender something, too: a step has an end. */
 static void test_to_many_without_buffers(void **state)
 {
 	(void)state;

@@ -188,7 +188,8 @@ static void test_broken(void **state)
 	rig_end();
 }
 
-/* Memory under the rings that aborts: as above, and the exit that HYP serves goes back where it came from. */
+/* Memory under the rings that aborts: the device needs a reset, and the exit that HYP serves goes back where it came
+ * from. */
 static void test_ring_aborts(void **state)
 {
 	(void)state;

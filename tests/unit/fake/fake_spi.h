@@ -29,7 +29,7 @@ void fake_spi_line(uint32_t id, bool level);
 void fake_spi_acknowledge(uint32_t id);
 void fake_spi_handle(uint32_t id);
 
-/* Both for each SPI that interrupts the CPU now; true: there was one. */
+/* Each SPI that interrupts the CPU now is acknowledged and handled; true: there was one. */
 bool fake_spi_take(uint32_t cpu);
 
 #endif

@@ -69,7 +69,7 @@ static inline __attribute__((always_inline)) int load16_checked(const void *at)
 	return ret;
 }
 
-/* Each of them 0 or -EIO: a half word, a byte, four words, two words. */
+/* A half word, a byte, four words, two words to `at`: 0 or -EIO. */
 static inline __attribute__((always_inline)) int store16_checked(void *at, uint32_t value)
 {
 	register void *to __asm__("r1") = at;
