@@ -275,10 +275,10 @@ $(BUILD)/analyzed/%.ok: %.c Makefile
 
 # Sources of each kind; each says its license.
 LICENSED := $(shell find $(ROOMS) dts tests -name '*.[chS]' -o -name '*.def' -o -name '*.mk' -o -name '*.py' -o -name '*.lds' -o -name '*.dts' -o -name '*.its' -o -name '*.pml') \
-	$(shell find tools .ci -type f ! -name '*.txt' ! -name '*.pyc')
+	tests/busy $(shell find tools .ci -type f ! -name '*.txt' ! -name '*.pyc')
 
 # By their first line, wherever they are.
-SHELL_SCRIPTS  = $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/*/run tests/linux/mkkernels .ci/run)
+SHELL_SCRIPTS  = $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/busy tests/*/run tests/linux/mkkernels .ci/run)
 PYTHON_SCRIPTS = $(shell grep -lE '^\#!/usr/bin/python3' tools/* tests/bench/*) tools/*.py tests/qemu/*.py
 
 size: $(BUILD)/virt7.bin ## image size against its limit, the longest functions and files, the assembly

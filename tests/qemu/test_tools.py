@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The tools, without QEMU: what they say to a user who made a mistake, and that nothing missing means no network."""
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 import zlib
@@ -47,6 +49,42 @@ def test_all_programs_are_tested():
                                          (["RUM", "RUN", "MEM"], "; did you mean RUN?"), (["xyz", "kernel"], ""), (["kernal"], "")])
 def test_hint(words, hint):
     assert run("tools/hint.py", *words) == (0, f"{hint}\n", "")
+
+
+# tests/busy
+
+def started_with(mark):
+    """The processes whose environment has that."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("end", [None, signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_busy(tmp_path, end):
+    """The loops are there while the command is, and its status is the status, whatever ends it."""
+    mark = f"BUSY_MARK={tmp_path}"
+    with subprocess.Popen([ROOT / "tests/busy", "3", "bash", "-c", "echo begun; read -r; exit 7"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          env=os.environ | dict([mark.split("=")])) as child:
+        assert child.stdout.readline() == b"begun\n"
+        while len(started_with(mark)) != 4:
+            time.sleep(0.01)
+        if end:
+            child.send_signal(end)
+        else:
+            child.stdin.close()
+        assert child.wait() == (-end if end else 7)
+        assert child.stdout.read() == b""
+    while started_with(mark):
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("words", [[], ["3"], ["three", "true"], ["-3", "true"], ["", "true"]])
+def test_busy_refuses(words):
+    assert run("tests/busy", *words) == (2, "", "usage: tests/busy LOOPS COMMAND [ARGUMENT...]\n")
 
 
 # tools/check-names

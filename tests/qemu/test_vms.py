@@ -209,16 +209,17 @@ def test_operator_ends_the_wait(virt7, mkbundle, word):
     run.send("vm pause bad\r")
     run.expect("vm bad: it is restarting after a crash; `vm start` does so at once, `vm stop` ends it\r")
     run.send(f"vm {word} bad\r")
-    run.expect("virt7: vm bad: start\r", timeout=6)
-    list_until(run, "restart 1 of 10;")
+    run.expect("virt7: vm bad: start\r")
+    list_until(run, "restart 1 of 10;", never="restart 6 of 10")
 
 
-def list_until(run, text):
+def list_until(run, text, never=None):
     listed = ""
     while text not in listed:
         run.send("vm list\r")
         run.expect("virt7> ")
         listed = run.child.before
+        assert never is None or never not in listed
 
 
 def test_on_reset_stops(virt7, mkbundle):
