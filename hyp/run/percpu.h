@@ -39,7 +39,7 @@ struct percpu {
 	struct thread *thread; /* that runs here; NULL: idle */
 	struct vcpu *loaded;   /* whose state is in the hardware */
 	struct vcpu *vfp_owner;
-	uint32_t kicks;           /* CPUs to kick at sched_send_kicks(), and KICKS_HELD; 0: they are kicked at once */
+	uint32_t kicks;           /* CPUs to kick at kick_send(), and KICKS_HELD; 0: they are kicked at once */
 	const struct vm *last_vm; /* that ran here */
 	void (*harden)(void); /* empty the branch predictor between VMs; NULL: nothing to do, or nothing that helps */
 	uint32_t *idle_sp;

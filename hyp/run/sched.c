@@ -22,6 +22,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/run/balance.h"
 #include "hyp/run/irq.h"
+#include "hyp/run/kick.h"
 #include "hyp/run/place.h"
 #include "hyp/run/queue.h"
 #include "hyp/run/sched.h"
@@ -432,26 +433,6 @@ static bool announce_thread(struct percpu *cpu, const struct thread *thread)
 		return false;
 	atomic_or(&current->work, work);
 	return true;
-}
-
-static inline void kick_cpu(const struct percpu *cpu)
-{
-	struct percpu *own = this_cpu();
-
-	if (cpu == own)
-		return;
-	if (own->kicks)
-		own->kicks |= BIT(cpu->head.id);
-	else
-		gic_send_sgi(cpu->head.id, GIC_SGI_KICK);
-}
-
-void sched_send_held(struct percpu *cpu)
-{
-	uint32_t kicks = cpu->kicks & ~KICKS_HELD;
-
-	for (cpu->kicks = 0; kicks; kicks &= kicks - 1U)
-		gic_send_sgi(lowest_bit(kicks), GIC_SGI_KICK);
 }
 
 /* `thread` begins to wait anew on its way to another CPU, unless it has done so and has had no turn since. */

@@ -41,28 +41,6 @@ bool sched_forget(struct thread *thread);
  */
 void sched_exit(void) __attribute__((noreturn));
 
-/*
- * Between the two, other CPUs that get something to do are not kicked at once: who holds locks which a vCPU there would
- * come to wait for gives them back first. Not nested; nothing between the two waits for what another CPU does, but for
- * locks.
- */
-static inline void sched_hold_kicks(void)
-{
-	this_cpu()->kicks = KICKS_HELD;
-}
-
-void sched_send_held(struct percpu *cpu);
-
-static inline void sched_send_kicks(void)
-{
-	struct percpu *cpu = this_cpu();
-
-	if (unlikely(cpu->kicks != KICKS_HELD))
-		sched_send_held(cpu);
-	else
-		cpu->kicks = 0;
-}
-
 /* Give up the CPU until sched_wake(); returns at once if that came since the last block. May wake without cause. */
 void sched_block(void);
 

@@ -14,6 +14,7 @@
 #include "hyp/lib/log.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/lib/bits.h"
+#include "hyp/run/kick.h"
 #include "hyp/run/sched.h"
 #include "hyp/virtio/bus.h"
 #include "hyp/vm/vm.h"
@@ -193,7 +194,7 @@ static bool serve_device(struct virtio_device *v)
 {
 	uint32_t ready;
 
-	sched_hold_kicks();
+	kick_hold();
 	spin_lock(&v->lock);
 	ready = v->state->kicked & v->runs & ~v->backend->filled;
 	if (ready) {
@@ -207,7 +208,7 @@ static bool serve_device(struct virtio_device *v)
 		ready = (ready & ~BIT(v->last)) | (v->state->kicked & BIT(v->last));
 	}
 	spin_unlock(&v->lock);
-	sched_send_kicks();
+	kick_send();
 	return ready != 0;
 }
 
@@ -229,7 +230,7 @@ static bool serve_now(struct vcpu *vcpu, struct virtio_device *v, uint32_t queue
 	if (serves) {
 		uint64_t began = timer_now();
 
-		sched_hold_kicks();
+		kick_hold();
 		v->last = queue;
 		serve_kicked(v, queue);
 		if (v->state->kicked & ~v->backend->filled)
@@ -263,7 +264,7 @@ static void notify_queue(struct vcpu *vcpu, struct virtio_device *v, uint32_t qu
 		atomic_or(&v->state->kicked, BIT(queue));
 	spin_unlock(&v->lock);
 	if (served) {
-		sched_send_kicks();
+		kick_send();
 		if (unlikely(vcpu->virtio_slots))
 			sched_preempt(); /* the next step comes on the way back into the guest */
 	}

@@ -21,6 +21,7 @@
 
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
+#include "hyp/run/kick.h"
 #include "hyp/lib/bits.h"
 #include "hyp/run/balance.h"
 #include "hyp/run/place.h"

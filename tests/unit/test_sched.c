@@ -443,16 +443,16 @@ static void test_held_kicks(void **state)
 	start(2);
 	on(1);
 	kicked = 0;
-	sched_hold_kicks();
+	kick_hold();
 	sched_request(&thread[0], WORK_OTHER);
 	assert_int_equal(thread[0].work, WORK_OTHER);
 	assert_true(thread[0].wake_pending);
 	assert_int_equal(kicked, 0);
-	sched_send_kicks();
+	kick_send();
 	assert_int_equal(kicked, BIT(0));
 	kicked = 0;
-	sched_hold_kicks();
-	sched_send_kicks();
+	kick_hold();
+	kick_send();
 	assert_int_equal(kicked, 0);
 	sched_request(&thread[0], WORK_MINE);
 	assert_int_equal(kicked, BIT(0)); /* at once again */

@@ -99,7 +99,7 @@ test_vtimer_SRCS := $(test_timer_SRCS)
 test_irq_SRCS      := hyp/run/irq.c $(FAKE)/fake_machine.c
 # includes hyp/run/thread.c, with addresses that the host has
 test_thread_SRCS   := $(FAKE)/fake_page.c $(FAKE)/fake_machine.c
-test_sched_SRCS    := hyp/run/sched.c hyp/run/balance.c hyp/run/place.c $(FAKE)/fake_machine.c
+test_sched_SRCS    := hyp/run/sched.c hyp/run/kick.c hyp/run/balance.c hyp/run/place.c $(FAKE)/fake_machine.c
 test_sched_cpus_SRCS := $(test_sched_SRCS)
 test_sched_fair_SRCS := $(test_sched_SRCS)
 test_switch_SRCS   := hyp/vm/switch.c hyp/vm/hcr.c coproc/extra.c $(FAKE)/fake_machine.c

@@ -13,6 +13,7 @@
 
 #include "fake_machine.h"
 #include "fake_virtio.h"
+#include "hyp/run/kick.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/timer.h"
 #include "hyp/virtio/bus.h"
@@ -240,7 +241,7 @@ void guest_map_sync(const struct guest_map *map, uint32_t offset, uint32_t len)
 		fake_virtio.on_sync(map->at + offset, len);
 }
 
-void sched_send_held(struct percpu *cpu)
+void kick_send_held(struct percpu *cpu)
 {
 	cpu->kicks = 0;
 }
