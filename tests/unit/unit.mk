@@ -15,6 +15,7 @@ FAKE := tests/unit/fake
 
 LOAD_BUNDLE := $(addprefix hyp/load/,bundle.c foreign.c property.c)
 test_bundle_SRCS   := $(LOAD_BUNDLE) $(FAKE)/fake_log.c tests/unit/fit.c
+test_bundle_hash_SRCS := $(test_bundle_SRCS)
 test_vmcfg_SRCS    := hyp/load/vmcfg.c $(LOAD_BUNDLE) hyp/vdev/device.c $(FAKE)/fake_log.c $(FAKE)/fake_page.c tests/unit/fit.c
 test_image_SRCS    := hyp/load/foreign.c hyp/load/image.c hyp/load/elf.c hyp/load/stream.c hyp/load/guestdtb.c hyp/load/tree.c $(FAKE)/fake_random.c $(FAKE)/fake_log.c $(FAKE)/fake_guestmem.c \
 	$(FAKE)/fake_page.c
