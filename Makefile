@@ -244,13 +244,14 @@ dist: ## build/virt7-VERSION.tar.gz: images, tools, documentation, checksums; th
 NOBODY := (any|every|no|some)body
 WORDED := --include='*.[chS]' --include='*.def' --include='*.pml' --include='*.py' --include='*.mk'
 FORMATTED := $(shell find $(ROOMS) tests/unit tests/device tests/guests tests/linux tests/bench tests/fuzz -name '*.[ch]')
-check: deps ## format, direction of includes and of calls, names of functions, licenses, names in documents, who writes live tables, headers alone, gcc -fanalyzer, cppcheck, shellcheck, pyflakes, warnings as errors
+check: deps ## format, direction of includes and of calls, names of functions, licenses, lengths of files, names in documents, who writes live tables, headers alone, gcc -fanalyzer, cppcheck, shellcheck, pyflakes, warnings as errors
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)echo "  FORMAT"; tools/format --check $(FORMATTED)
 	tools/check-includes
 	tools/check-layers $(BUILD)/obj $(OBJS)
 	tools/picture --check
 	$(Q)echo "  SPDX"; ! grep -L 'SPDX-License-Identifier: BSD-2-Clause' Makefile $(LICENSED) | grep .
+	$(Q)echo "  LENGTH"; ! wc -l $(LICENSED) | awk '$$1 > 700 && $$2 != "total" { print $$2 ": " $$1 " lines: a file of more than 700 is two" }' | grep .
 	$(Q)echo "  WORDS"; ! grep -rnE '(/\*+|^ \*|#|""") *(The same|Likewise|likewise)\>' $(WORDED) $(ROOMS) tests
 	$(Q)! grep -rnE '(/\*+|""") *(All of them|Also|And|Both (are|for|have|of)|Each of them|Nor|They|Those)\>' $(WORDED) $(ROOMS) tests
 	$(Q)! grep -rniE '\<$(NOBODY)\>' $(WORDED) $(ROOMS) tests | grep -vE '(^|[^"])"[^"]*\<$(NOBODY)\>'
@@ -279,7 +280,7 @@ LICENSED := $(shell find $(ROOMS) dts tests -name '*.[chS]' -o -name '*.def' -o 
 
 # By their first line, wherever they are.
 SHELL_SCRIPTS  = $(shell grep -lE '^\#!/bin/(ba)?sh' tools/* tests/busy tests/*/run tests/linux/mkkernels .ci/run)
-PYTHON_SCRIPTS = $(shell grep -lE '^\#!/usr/bin/python3' tools/* tests/bench/*) tools/*.py tests/qemu/*.py
+PYTHON_SCRIPTS = $(shell grep -lE '^\#!/usr/bin/python3' tools/*) tools/*.py tests/bench/*.py tests/qemu/*.py
 
 size: $(BUILD)/virt7.bin ## image size against its limit, the longest functions and files, the assembly
 	tools/size
