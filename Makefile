@@ -275,7 +275,7 @@ $(BUILD)/analyzed/%.ok: %.c Makefile
 -include $(ANALYZED:.ok=.d)
 
 # Sources of each kind; each says its license.
-LICENSED := $(shell find $(ROOMS) dts tests -name '*.[chS]' -o -name '*.def' -o -name '*.mk' -o -name '*.py' -o -name '*.lds' -o -name '*.dts' -o -name '*.its' -o -name '*.pml') \
+LICENSED := $(shell find $(ROOMS) dts tests -name '*.[chS]' -o -name '*.def' -o -name '*.mk' -o -name '*.py' -o -name '*.lds' -o -name '*.dts' -o -name '*.dtso' -o -name '*.its' -o -name '*.pml') \
 	tests/busy $(shell find tools .ci -type f ! -name '*.txt' ! -name '*.pyc')
 
 # By their first line, wherever they are.

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, KERNEL_VERSION, QEMU, ROOT
+from conftest import BUILD, KERNEL_VERSION, QEMU, ROOT, SILENT as NO_SOUND
 from test_shell import command, open_shell, power_off
 from test_vms import SPIN
 
@@ -314,13 +314,14 @@ def test_polled_uart(edited, mkbundle):
 
 @pytest.fixture
 def parked(qemu):
-    """parked(tree, ram, ...) -> Qemu: by park.S, on a machine whose RAM starts at `ram`."""
+    """parked(tree, ram, ...) -> Qemu: by park.S, on a machine whose RAM starts at `ram`. `psci`: PSCI has the other CPUs."""
 
-    def start(tree, ram, *machine, timeout=60):
+    def start(tree, ram, *machine, psci=False, timeout=60):
         base = ram + 0x10000
         return qemu(*machine, "-nographic", "-kernel", BUILD / "guests/park.bin",
                     "-device", f"loader,file={BUILD / 'virt7.bin'},addr={base + 0x1000000:#x},force-raw=on",
-                    "-device", f"loader,file={tree},addr={base + 0x2000000:#x},force-raw=on", timeout=timeout)
+                    "-device", f"loader,file={tree},addr={base + 0x2000000:#x},force-raw=on",
+                    "-device", f"loader,addr={base + 0x3000000:#x},data={psci:d},data-len=4", timeout=timeout)
 
     return start
 
@@ -394,3 +395,85 @@ def test_syscon_poweroff(parked, tmp_path):
     run.expect("virt7: host: 1 of 1 CPUs online\r")
     run.expect("virt7: no VM is running: power off\r")
     assert run.wait() == 0
+
+
+# --- dts/boards: what a loader that edits no tree leaves out
+
+OVERLAYS = ROOT / "dts/boards"
+
+
+@pytest.fixture
+def overlaid(tmp_path):
+    """overlaid(tree, name...) -> the tree with these of dts/boards in it, as docs/porting.md has it."""
+
+    def apply(tree, *names):
+        parts = []
+        for name in names:
+            parts.append(tmp_path / f"{name}.dtbo")
+            fdt("dtc", "-q", "-@", "-I", "dts", "-O", "dtb", "-o", parts[-1], OVERLAYS / f"{name}.dtso")
+        fdt("fdtoverlay", "-i", tree, "-o", tmp_path / "overlaid.dtb", *parts)
+        return tmp_path / "overlaid.dtb"
+
+    return apply
+
+
+def virt_tree(path):
+    fdt(QEMU, "-M", f"{VIRT[1]},dumpdtb={path}", *VIRT[2:], "-display", "none")
+    return path
+
+
+# overlays: (board, RAM, CPUs, what switches off)
+PARKED = {
+    "orangepi-pc psci": ("orangepi-pc", 0x40000000, 4, "PSCI"),
+    "mcimx7d-sabre psci": ("mcimx7d-sabre", 0x80000000, 2, "PSCI, else by syscon-poweroff"),
+    "mcimx7d-sabre": ("mcimx7d-sabre", 0x80000000, 1, "syscon-poweroff"),
+}
+
+
+@pytest.mark.parametrize("names", PARKED)
+def test_overlay_parked(parked, overlaid, names):
+    """The boards' own trees, of which QEMU sees nothing: memory, CPUs and the end of the run are the overlays'."""
+    board, ram, cpus, off = PARKED[names]
+    tree = overlaid(tree_of(board), *names.split())
+    read = subprocess.run([BUILD / "unit/test_host", tree], check=True, capture_output=True, text=True).stdout
+    assert f"off by {off}" in read.splitlines()
+    run = parked(tree, ram, "-M", board, "-m", "1G", "-smp", BOARDS[board][0], psci=True)
+    run.expect("virt7: host: 1024 MiB of RAM, ")
+    run.expect(rf"virt7: host: {cpus} of {BOARDS[board][0]} CPUs online\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+def test_overlay_4cpus(qemu, overlaid):
+    run = qemu("-M", "vexpress-a15", *NO_SOUND, "-smp", "4", "-m", "1G", "-nographic", "-kernel", BUILD / "virt7.bin",
+               "-dtb", overlaid(tree_of("vexpress-a15"), "vexpress-a15-4cpus"))
+    run.expect("virt7: host: 4 of 4 CPUs online\r")
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+
+
+def test_overlay_chosen(qemu, overlaid):
+    """Its options are heard, and its UART is one of the tree's."""
+    tree = overlaid(tree_of("vexpress-a15"), "chosen")
+    read = subprocess.run([BUILD / "unit/test_host", tree], check=True, capture_output=True, text=True).stdout
+    assert BOARDS["vexpress-a15"][2].split("|")[0] in read.splitlines()
+    run = qemu("-M", "vexpress-a15", *NO_SOUND, "-smp", "2", "-m", "1G", "-nographic", "-kernel", BUILD / "virt7.bin", "-dtb", tree)
+    run.expect("virt7: no VM is running: power off\r")
+    assert run.wait() == 0
+    assert "virt7: virt7 " in run.output() and "virt7: host: GICv2" not in run.output()
+
+
+def test_overlay_reserved(parked, overlaid, tmp_path):
+    """What is reserved is no VM's: that much less is free."""
+    free = []
+    tree = virt_tree(tmp_path / "virt.dtb")
+    for path in (tree, overlaid(tree, "reserved")):
+        run = parked(path, 0x40000000, *VIRT, psci=True)
+        free.append(int(run.expect(r"virt7: host: 256 MiB of RAM, (\d+) MiB free for VMs\r")[1]))
+        run.expect("virt7: no VM is running: power off\r")
+    assert free[0] - free[1] == 4
+
+
+def test_overlays_are_tested():
+    tested = {name for names in PARKED for name in names.split()} | {"vexpress-a15-4cpus", "chosen", "reserved"}
+    assert {path.stem for path in OVERLAYS.glob("*.dtso")} == tested

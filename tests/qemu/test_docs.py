@@ -73,15 +73,16 @@ def test_documents_with_examples():
     """A comment with a slip in it would be a test less."""
     assert set(EXAMPLES) == {"README.md", "docs/boot.md", "docs/configuration.md", "docs/disks.md", "docs/networks.md", "docs/performance.md", "docs/porting.md"}
     assert sum(len(blocks) for blocks in EXAMPLES.values()) == \
-        sum(len(re.findall("^<!-- example", (ROOT / name).read_text(), re.MULTILINE)) for name in DOCUMENTS) == 20
+        sum(len(re.findall("^<!-- example", (ROOT / name).read_text(), re.MULTILINE)) for name in DOCUMENTS) == 21
 
 
 @pytest.mark.parametrize("name", [path.name for path in sorted((ROOT / "dts/examples").glob("*.its"))])
 def test_example_its(folder, name):
     """As its own comment has it; and mkbundle has nothing against it."""
-    shutil.copy(ROOT / "dts/examples" / name, folder)
-    command = re.search(r"\tmkimage .*", (folder / name).read_text())[0]
-    assert do(folder, command).returncode == 0
+    shutil.copytree(ROOT / "dts/examples", folder, dirs_exist_ok=True)
+    shutil.copy(BUILD / "guests/rtos.bin", folder)
+    commands = re.findall(r"\t((?:dtc|mkimage) .*)", (folder / name).read_text())
+    assert commands and do(folder, "\n".join(commands)).returncode == 0
     done = do(folder, f"tools/mkbundle -o x.itb {name}")
     assert (done.returncode, done.stderr) == (0, "")
 
