@@ -337,8 +337,8 @@ static void test_in_touches(void **state)
 	expect_come(0, 0, 60);
 	assert_int_equal(fake_virtio.touches, VM_TOUCH_STEPS);
 	start_size(0, SIZE);
-	for (uint32_t n = 0; n < 4; n++)
-		desc(&rings[0][RECEIVE], n, AREA(4U + n), 40, VIRTQ_DESC_WRITE | (n < 3 ? VIRTQ_DESC_NEXT : 0), n + 1U);
+	for (uint32_t n = 0; n < 7; n++)
+		desc(&rings[0][RECEIVE], n, AREA(4U + n), 20, VIRTQ_DESC_WRITE | (n < 6 ? VIRTQ_DESC_NEXT : 0), n + 1U);
 	offer(&rings[0][RECEIVE], 0, SIZE);
 	fake_virtio.fresh = UINT64_MAX << 5;
 	come_to(0, 120);

@@ -145,7 +145,7 @@ static void test_asked(void **state)
 	assert_int_equal(out.asked, 0);
 	out.answer = PUT_AGAIN;
 	send_to(1, absent, 60);
-	assert_int_equal(out.frames, 1U + 2U * VM_TOUCH_STEPS + 1U);
+	assert_int_equal(out.frames, 1U + 4U * VM_TOUCH_STEPS + 1U);
 	assert_int_equal(out.lost, 1);
 	switch_leave(&uplink);
 }
