@@ -413,14 +413,14 @@ static void begin_touching(struct vm *vm, ipa_t block, pa_t to)
 	if (t->generation == vm->s2.generation && !block_is_touched(vm, t->block))
 		return;
 	*t = (struct vm_touching){
-		.generation = vm->s2.generation, .block = block, .done = ram_begin_use(to) ? BLOCK_SIZE : 0};
+		.generation = vm->s2.generation, .block = block, .to = to, .done = ram_begin_use(to) ? BLOCK_SIZE : 0};
 }
 
 /* False: it is zero now, or not to be zeroed in parts, and none is under way any more. Holder of s2.lock. */
-static bool scrub_next(struct vm_touching *t, pa_t to)
+static bool scrub_next(struct vm_touching *t)
 {
-	if (t->done < BLOCK_SIZE && !has_holes(to)) {
-		int ret = cache_scrub(hyp_window_open(to) + t->done, VM_TOUCH_PART);
+	if (t->done < BLOCK_SIZE && !has_holes(t->to)) {
+		int ret = cache_scrub(hyp_window_open(t->to) + t->done, VM_TOUCH_PART);
 
 		hyp_window_close();
 		t->done += VM_TOUCH_PART;
@@ -445,15 +445,15 @@ int vm_touch_part(struct vm *vm, ipa_t at)
 	spin_lock(&vm->s2.lock);
 	if (!block_is_touched(vm, block)) { /* or another vCPU has, and the next look finds it */
 		begin_touching(vm, block, to);
-		more = vm_ram_pa(vm, vm->touching.block, &to) && scrub_next(&vm->touching, to);
+		more = scrub_next(&vm->touching);
 	}
 	t = vm->touching;
 	spin_unlock(&vm->s2.lock);
 	if (more)
 		return -EAGAIN;
 	if (t.block.v == block.v)
-		return map_touched(vm, at, to, t.done == BLOCK_SIZE);
-	map_touched(vm, t.block, to, t.done == BLOCK_SIZE);
+		return map_touched(vm, at, t.to, t.done == BLOCK_SIZE);
+	map_touched(vm, t.block, t.to, t.done == BLOCK_SIZE);
 	return -EAGAIN;
 }
 

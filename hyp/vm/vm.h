@@ -63,6 +63,7 @@ struct vm_crash {
 struct vm_touching {
 	uint64_t generation; /* that of s2, or there is none */
 	ipa_t block;
+	pa_t to;       /* where it is */
 	uint32_t done; /* bytes that are zero */
 };
 
