@@ -3,8 +3,8 @@
  * What the vGIC's files share. All of it is called with vgic.lock held, but for
  *   what takes that lock itself, or runs before the VM does: vgic_look(), vgic_twin_claim(), vgic_end_twins(),
  *   vgic_dist_create(), vgic_dist_have_twins();
- *   what needs none: vgic_is_here(), vgic_has_mail(), vgic_read_sources(), and for the vCPU that runs here, on its own
- *   private interrupts, what put_again() calls: vgic_lr_read(), vgic_same_rank(), vgic_count_injected().
+ *   what needs none, or not always: vgic_is_here(), vgic_has_mail(), vgic_read_sources(), and the inlines that only
+ *   read, for the vCPU that runs here (put_again(), any_pending()).
  */
 #ifndef VGIC_INTERNAL_H
 #define VGIC_INTERNAL_H

@@ -6,7 +6,7 @@
  */
 #include "vgic/internal.h"
 
-/* Enabled, and nothing stands in its way: one comparison, of a word that the four fields fill, each with one value. */
+/* Enabled, and nothing stands in its way: one comparison, of the word that the four fields fill. */
 static inline bool is_plain(const struct vgic_irq *irq)
 {
 	return irq->forward == 1 && irq->held == 0 && irq->soft == 0 && irq->manual == 0;
@@ -16,7 +16,8 @@ static inline bool is_plain(const struct vgic_irq *irq)
  * Nearly always the list register of an interrupt's last time is still its own, and empty. Then all that changes is the
  * register itself, which is this CPU's. So a private interrupt of the vCPU that runs here does without the lock: others
  * change, under the lock, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(), which
- * looks at the register again. What is in the register then; 0: it is not so. `vcpu` is here, and the interrupt plain.
+ * looks at the register again. What is in the register then; 0: it is not so. `vcpu` is here, and the interrupt
+ * plain, but for `soft` where the caller sets it anew.
  */
 static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id, uint32_t keep,
 				 uint32_t set)

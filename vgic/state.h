@@ -51,7 +51,7 @@ struct vgic_irq {
 	uint8_t claimant; /* of several targets: vCPU index, VGIC_NO_CPU (vgic/share.c) */
 	uint8_t ready;    /* and how soon whoever has it takes it */
 	bool asked;       /* the others were asked for it */
-	/* A reset of the VM leaves these as they are. */
+	/* A reset of the VM leaves these as they are, but for the line of what the hardware backs. */
 	bool line;        /* level input; of an edge a fall is written without the lock */
 	uint8_t twin;     /* SPIs: 1 + the index of its twin among the host's (vgic/twin.c); 0: none */
 	bool (*hw)(void); /* backed by the physical interrupt of the same ID (LR.HW); samples its line on the loaded

@@ -219,7 +219,7 @@ WRONG = {
     "BUNDLE=x.itb BOOTARGS=x": "RUN, DISK, NET and BOOTARGS are for the example guest: leave them or BUNDLE=x.itb out",
     "BUNDLE=x.itb DISK=x": "RUN, DISK, NET and BOOTARGS are for the example guest: leave them or BUNDLE=x.itb out",
     "BUNDLE=x.itb NET=user": "RUN, DISK, NET and BOOTARGS are for the example guest: leave them or BUNDLE=x.itb out",
-    "BOARD=midway NET=user": "NET is for BOARD=virt, and for DEMO on vexpress-a15 and orangepi-pc: virt7 has no driver for this board's card",
+    "BOARD=midway NET=user": "NET is for BOARD=virt, and with DEMO=rtos for vexpress-a15 and orangepi-pc: virt7 itself has no driver for this board's card",
     "NET=tap": "NET=tap is not user or user:PORT",
     "NET=user:": "NET=user:: '' is not a port from 1 to 65535",
     "NET=user:0": "NET=user:0: '0' is not a port from 1 to 65535",

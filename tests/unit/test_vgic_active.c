@@ -195,7 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_nesting),       TEST(test_nesting_by_groups), TEST(test_many_dropped),
 		TEST(test_manual_active), TEST(test_forgotten_eoi),     TEST(test_counted_behind_acknowledge),
-		TEST(test_manual_active), TEST(test_active_anew),       TEST(test_counted_behind_acknowledge),
+		TEST(test_active_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
