@@ -422,23 +422,23 @@ ENDS = {  # what the owner does once it is at work, words of its own, the shell'
 
 @pytest.mark.parametrize("end", ENDS)
 def test_owner_ends(virt7, mkbundle, tmp_path, end):
-    """A bare-metal guest that is at work within a second. At each end of it frames are on their way and 16 reads of a disk that
-    takes half a second for each; without a reset they would come to RAM that another VM has, or that the owner has anew.
+    """A bare-metal guest that is at work within a second. At each end of it frames are on their way, and 256 KiB of a disk that
+    takes a second for them, or longer than a crash; without a reset they would come to RAM that another VM has, or that the owner has anew.
     """
     does, words, lines, changes_hands = ENDS[end]
-    latency = 900_000_000 if end == "crash" else 500_000_000  # that takes a second
+    takes, wait = (2500, 1500) if end == "crash" else (1000, 1000)  # ms; until a crash is seen a second goes by
     frames = Frames()
     (tmp_path / "disk").write_bytes(bytes(MIB))
     bundle = mkbundle(
         f"name=owner,memory=8M,kernel={GUEST}/busmaster-direct0.bin,trusted-dma,pass={LAST},pass={ONE_BEFORE},"
         f"pass={TRANSPORT(0x3a00)}{words},bootargs=blk={0xc000e00} net={0xc001c00} slow={0xc002a00} end={does}",
-        f"name=probe,memory=8M,autostart=no,kernel={GUEST}/pass-direct0.bin,trusted-dma,bootargs=fill=8 wait=100",
+        f"name=probe,memory=8M,autostart=no,kernel={GUEST}/pass-direct0.bin,trusted-dma,bootargs=fill=8 wait={wait}",
         f"name=idle,memory=8M,kernel={GUEST}/talk.bin")
     run = virt7(bundle, "-global", "virtio-mmio.force-legacy=false",
                 *drive("d0", tmp_path / "disk"), "-netdev", f"socket,id=n0,udp=127.0.0.1:{frames.port},localaddr=127.0.0.1:{frames.card}",
                 "-device", "virtio-net-device,netdev=n0",
-                "-drive", f"if=none,id=d1,file.driver=null-co,file.size={MIB},file.read-zeroes=on,file.latency-ns={latency}",
-                "-device", "virtio-blk-device,drive=d1", timeout=1500 if SOAK else 60)
+                "-drive", f"if=none,id=d1,file.driver=null-co,file.size={MIB},file.read-zeroes=on,throttling.bps-read={256 * 1024 * 1000 // takes}",
+                "-device", "virtio-blk-device,drive=d1", timeout=2400 if SOAK else 60)
     rounds = 200 if SOAK else 5
     for number in range(rounds):
         run.expect("busmaster: ready\r")
