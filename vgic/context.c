@@ -98,11 +98,15 @@ static void reset_irq(struct vgic_irq *irq, bool edge)
 	witness(irq, "vgic_reset");
 }
 
-/* All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. */
+/*
+ * All of the distributor, private interrupts and what waits for each vCPU included. No vCPU of the VM runs. Those of
+ * the host's that the VM has go one by one, before and behind all others: none of them comes in between.
+ */
 void vgic_reset(struct vm *vm)
 {
 	struct vcpu *v;
 
+	vgic_silence(vm);
 	spin_lock(&vm->vgic.lock);
 	vm->vgic.forwarded = vm->vgic.online = vm->vgic.shared = 0;
 	for (uint32_t w = 0; w < VGIC_WORDS; w++) {
@@ -113,7 +117,6 @@ void vgic_reset(struct vm *vm)
 	vm->vgic.edge[0] = 0xaaaaaaaaU; /* SGIs */
 	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
 		reset_irq(&vm->vgic.spi[i], false);
-	vgic_reset_twins(vm);
 	vm_for_each_vcpu(v, vm) {
 		v->vgic.hw_left = true;
 		dmb_ish(); /* it may not be out of the hardware yet: vgic_save() looks at the rest first */
@@ -129,6 +132,7 @@ void vgic_reset(struct vm *vm)
 		v->vgic.shares = v->vgic.look_late = v->vgic.asked = false;
 	}
 	vgic_unlock(vm);
+	vgic_reset_twins(vm);
 }
 
 /* Its running priority is gone: no EOI belongs to them any more. */

@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "hyp/run/irq.h"
+#include "hyp/run/sched.h"
 #include "vgic/internal.h"
 
 static struct twin {
@@ -207,11 +208,17 @@ static void reset_twin(struct twin *twin)
 	configure_twin(twin, irq);
 }
 
+/* One after the other, so that others may have the CPU in between: no vCPU of the VM runs. */
 static void for_twins_of(struct vm *vm, void (*apply)(struct twin *twin))
 {
-	for (uint32_t i = 0; vm->vgic.twins > 0 && i < VGIC_TWINS; i++)
-		if (twins[i].vm == vm)
-			apply(&twins[i]);
+	for (uint32_t i = 0; vm->vgic.twins > 0 && i < VGIC_TWINS; i++) {
+		if (twins[i].vm != vm)
+			continue;
+		spin_lock(&vm->vgic.lock);
+		apply(&twins[i]);
+		vgic_unlock(vm);
+		sched_preempt();
+	}
 }
 
 void vgic_reset_twins(struct vm *vm)
@@ -221,9 +228,7 @@ void vgic_reset_twins(struct vm *vm)
 
 void vgic_silence(struct vm *vm)
 {
-	spin_lock(&vm->vgic.lock);
 	for_twins_of(vm, silence_twin);
-	vgic_unlock(vm);
 }
 
 /* Holder of `claims`. */
@@ -299,5 +304,6 @@ int vgic_unforward(struct vm *vm, uint32_t id)
 void vgic_end_twins(struct vm *vm)
 {
 	for (uint32_t id = VGIC_PRIVATE; vm->vgic.twins > 0 && id < VGIC_IRQS; id++)
-		vgic_unforward(vm, id);
+		if (!vgic_unforward(vm, id))
+			sched_preempt();
 }

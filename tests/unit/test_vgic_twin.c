@@ -544,6 +544,45 @@ static void reset_of_the_trigger(void **state)
 	assert_int_equal(rig_read(0, ICFGR + SPI / 16 * 4), 2U << SPI % 16 * 2);
 }
 
+/* The first time, both come to a CPU that their vCPU has left. */
+static void raise_both(void)
+{
+	rig.on_preempt = NULL;
+	fake_spi_line(HOST, true);
+	fake_spi_line(OTHER_HOST, true);
+	rig_on(0);
+	fake_spi_take(0);
+	fake_spi_line(HOST, false);
+	fake_spi_line(OTHER_HOST, false);
+}
+
+/* In a reset others have the CPU between two of the host's: what comes then is nothing that the guest sees afterwards.
+ */
+static void reset_amid_interrupts(void **state)
+{
+	(void)state;
+	forward(VGIC_EDGE);
+	assert_int_equal(vgic_forward(&rig.vm, SPI + 1, OTHER_HOST, VGIC_EDGE), 0);
+	open_irq(0, SPI, 0x80);
+	open_irq(0, SPI + 1, 0x80);
+	for (uint32_t cpu = 0; cpu < 4; cpu++)
+		rig_unload(cpu);
+	rig.on_preempt = raise_both;
+	vgic_reset(&rig.vm);
+	assert_null(rig.on_preempt);
+	assert_int_equal(host->fired + fake_spi[OTHER_HOST].fired, 1); /* one of them had been silenced before */
+	assert_silent();
+	assert_false(fake_spi[OTHER_HOST].active || fake_spi[OTHER_HOST].latch);
+	for (uint32_t cpu = 0; cpu < 4; cpu++) {
+		rig_load(cpu);
+		rig_reset_cpu(cpu);
+	}
+	rig_write(0, CTLR, 3);
+	open_irq(0, SPI, 0x80);
+	open_irq(0, SPI + 1, 0x80);
+	assert_taken(0, SPURIOUS);
+}
+
 static void reset_of_its_vcpu(void **state)
 {
 	(void)state;
@@ -623,6 +662,7 @@ int main(void)
 		TEST(without_a_list_register),
 		TEST(reset_of_the_vm),
 		TEST(reset_of_the_trigger),
+		TEST(reset_amid_interrupts),
 		TEST(reset_of_its_vcpu),
 		TEST(end_amid_the_handler),
 		TEST(comes_while_it_is_away),

@@ -110,6 +110,12 @@ void sched_request(struct thread *thread, uint32_t work)
 
 static irq_fn recall;
 
+void sched_preempt(void)
+{
+	if (rig.on_preempt)
+		rig.on_preempt();
+}
+
 void irq_register(uint32_t id, irq_fn fn, void *arg)
 {
 	assert_null(arg);

@@ -18,6 +18,7 @@ struct rig {
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	bool hw_line[FAKE_GICH_CPUS]; /* output of the virtual timer of each CPU */
 	void (*on_wait)(void);        /* while a CPU waits for another's list registers */
+	void (*on_preempt)(void);     /* while others may have the CPU */
 	bool answer_first;            /* that one does so before it looks at what else it has to do */
 	uint32_t storms;              /* a maintenance interrupt that no flush silences: the guest never runs again */
 };
