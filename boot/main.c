@@ -78,6 +78,8 @@ static void look_at_bundle(void)
 	bundle_look(&bundle, bundle_blob, (size_t)host.bundle_size);
 }
 
+static size_t tree_index_size; /* of the host's tree; 0: no VM needs it */
+
 /* In one piece, or nothing. */
 static bool take_heap(uint64_t size, pa_t *heap)
 {
@@ -91,7 +93,10 @@ static bool take_heap(uint64_t size, pa_t *heap)
 /* Where there is no room for all of the bundle's VMs, those that do not fit have their lines. 0: not even for virt7. */
 static uint64_t make_heap(uint64_t total, pa_t *heap)
 {
-	uint64_t size = heap_size_for(&bundle, total), least = heap_size_for(NULL, total);
+	uint64_t size, least = heap_size_for(NULL, total, 0);
+
+	tree_index_size = bundle_gives_devices(&bundle) ? dt_index_size(host.tree_nodes) : 0;
+	size = heap_size_for(&bundle, total, tree_index_size);
 
 	if (take_heap(size, heap))
 		return size;
@@ -218,9 +223,19 @@ static int init_bundle(void)
 	return 0;
 }
 
+/* For VMs that have devices of the host. Without it these are found, too, by walks with interrupts masked. */
+static void index_host_tree(void)
+{
+	void *room = tree_index_size ? page_alloc_bytes(tree_index_size) : NULL;
+
+	if (room)
+		dt_index_make(host.fdt, room, host.tree_nodes);
+}
+
 /* A switch whose uplink cannot be made has said why. */
 static int open_devices(void)
 {
+	index_host_tree();
 	hostdisk_init(&host);
 	uplink_create_all(&bundle, &host);
 	return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The walk, and what needs the ancestors of a node: addresses (devicetree specification 2.3) and interrupts (2.4). The
- * tree is the firmware's and trusted to describe the machine, yet it is parsed with libfdt's checks throughout.
+ * The walk, its index, and what needs the ancestors of a node: addresses (devicetree specification 2.3). The tree is
+ * the firmware's and trusted to describe the machine, yet it is parsed with libfdt's checks throughout.
  */
 #include <errno.h>
 #include <libfdt.h>
@@ -9,8 +9,6 @@
 
 #include "hyp/host/devtree.h"
 #include "hyp/lib/bits.h"
-
-#define ROUTE_MAX 4 /* nexus nodes between a device and the GIC */
 
 static const char *const names[DT_NAMES] = {
 	[DT_COMPATIBLE] = "compatible",
@@ -22,10 +20,34 @@ static const char *const names[DT_NAMES] = {
 	[DT_INTERRUPTS_EXTENDED] = "interrupts-extended",
 	[DT_INTERRUPT_PARENT] = "interrupt-parent",
 	[DT_INTERRUPT_CELLS] = "#interrupt-cells",
+	[DT_INTERRUPT_MAP] = "interrupt-map",
 	[DT_PHANDLE] = "phandle",
+	[DT_OLD_PHANDLE] = "linux,phandle",
 	[DT_DEVICE_TYPE] = "device_type",
 	[DT_STATUS] = "status",
+	[DT_DMA_RANGES] = "dma-ranges",
+	[DT_DMA_COHERENT] = "dma-coherent",
+	[DT_IOMMUS] = "iommus",
+	[DT_IOMMU_MAP] = "iommu-map",
 };
+
+/* A node of the index. */
+struct indexed_node {
+	struct dt_node node;
+	struct host_range reg; /* its first registers, as the CPU sees them; of size 0: it has none */
+	uint32_t phandle;      /* 0: it has none */
+	uint32_t end;          /* the number of the first node behind all that is below it */
+	uint32_t next;         /* another one with a phandle of the same low bits, from 1 on; 0: none */
+};
+
+/* In the order of the tree: the root is number 0. */
+static struct {
+	const void *fdt; /* NULL: there is no index */
+	struct indexed_node *node;
+	uint32_t count;
+	uint32_t *head; /* for the low bits of a phandle, as indexed_node.next */
+	uint32_t mask;
+} tree_index;
 
 /* The tag at `offset` is FDT_PROP: fdt_next_tag() has checked that it and its value lie in the tree. */
 static void note_property(const void *fdt, int offset, struct dt_node *node)
@@ -34,14 +56,16 @@ static void note_property(const void *fdt, int offset, struct dt_node *node)
 	const char *name = fdt_string(fdt, (int)fdt32_to_cpu(property->nameoff));
 
 	for (int i = 0; name && i < DT_NAMES; i++)
-		if (strcmp(name, names[i]) == 0) {
+		if (name[0] == names[i][0] && strcmp(name, names[i]) == 0) {
 			node->prop[i].data = property->data;
 			node->prop[i].length = fdt32_to_cpu(property->len);
 			return;
 		}
 }
 
-int dt_walk(const void *fdt, int (*visit)(const struct dt_node *node, void *arg), void *arg)
+/* Not inlined: the stack of nodes is large. */
+static __attribute__((noinline)) int walk_tags(const void *fdt, int (*visit)(const struct dt_node *node, void *arg),
+					       void *arg)
 {
 	struct dt_node stack[DT_DEPTH_MAX];
 	int offset, next = 0, depth = -1, ret = 0;
@@ -70,6 +94,123 @@ int dt_walk(const void *fdt, int (*visit)(const struct dt_node *node, void *arg)
 		}
 	} while (!ret && tag != FDT_END && next >= 0);
 	return ret ? ret : next < 0 || depth != -1 ? -EINVAL : 0;
+}
+
+int dt_walk(const void *fdt, int (*visit)(const struct dt_node *node, void *arg), void *arg)
+{
+	int ret = 0;
+
+	if (fdt != tree_index.fdt)
+		return walk_tags(fdt, visit, arg);
+	for (uint32_t i = 0; !ret && i < tree_index.count; i++)
+		ret = visit(&tree_index.node[i].node, arg);
+	return ret;
+}
+
+/* The number of the node at `offset`; the count: there is none. */
+static uint32_t find_indexed(int offset)
+{
+	uint32_t from = 0, to = tree_index.count;
+
+	while (from < to) {
+		uint32_t middle = (from + to) / 2U;
+
+		if (tree_index.node[middle].node.offset == offset)
+			return middle;
+		if (tree_index.node[middle].node.offset < offset)
+			from = middle + 1U;
+		else
+			to = middle;
+	}
+	return tree_index.count;
+}
+
+struct one_visit {
+	int offset;
+	int (*visit)(const struct dt_node *node, void *arg);
+	void *arg;
+	int ret;
+};
+
+static int visit_one(const struct dt_node *node, void *arg)
+{
+	struct one_visit *one = arg;
+
+	if (node->offset != one->offset)
+		return 0;
+	one->ret = one->visit(node, one->arg);
+	return 1;
+}
+
+int dt_visit(const void *fdt, int offset, int (*visit)(const struct dt_node *node, void *arg), void *arg)
+{
+	struct one_visit one = {.offset = offset, .visit = visit, .arg = arg};
+	uint32_t i;
+
+	if (fdt != tree_index.fdt) {
+		walk_tags(fdt, visit_one, &one);
+		return one.ret;
+	}
+	i = find_indexed(offset);
+	return i < tree_index.count ? visit(&tree_index.node[i].node, arg) : 0;
+}
+
+int dt_by_phandle(const void *fdt, uint32_t phandle)
+{
+	uint32_t at;
+
+	if (fdt != tree_index.fdt)
+		return fdt_node_offset_by_phandle(fdt, phandle);
+	for (at = tree_index.head[phandle & tree_index.mask]; at; at = tree_index.node[at - 1U].next)
+		if (tree_index.node[at - 1U].phandle == phandle)
+			return tree_index.node[at - 1U].node.offset;
+	return -FDT_ERR_NOTFOUND;
+}
+
+/* With its unit address, or without, where the path has none. */
+static bool is_called(const char *own, const char *name, size_t length)
+{
+	return !strncmp(own, name, length) &&
+	       (own[length] == '\0' || (own[length] == '@' && !memchr(name, '@', length)));
+}
+
+/* 0: there is none; no child is the root. */
+static uint32_t find_indexed_child(uint32_t parent, const char *name, size_t length)
+{
+	for (uint32_t i = parent + 1U; i < tree_index.node[parent].end; i = tree_index.node[i].end)
+		if (is_called(tree_index.node[i].node.name, name, length))
+			return i;
+	return 0;
+}
+
+/* From node number `at` on. */
+static int find_indexed_path(uint32_t at, const char *path)
+{
+	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
+		size_t length = strcspn(path, "/");
+
+		at = find_indexed_child(at, path, length);
+		if (at == 0)
+			return -FDT_ERR_NOTFOUND;
+		path += length;
+	}
+	return tree_index.node[at].node.offset;
+}
+
+int dt_by_path(const void *fdt, const char *path)
+{
+	size_t length = strcspn(path, "/");
+	const char *alias;
+	int at, len;
+
+	if (fdt != tree_index.fdt)
+		return fdt_path_offset(fdt, path);
+	if (path[0] == '/')
+		return find_indexed_path(0, path);
+	at = find_indexed_path(0, "aliases");
+	alias = at > 0 ? fdt_getprop_namelen(fdt, at, path, (int)length, &len) : NULL;
+	at = alias && len > 1 && alias[0] == '/' && alias[len - 1] == '\0' ? find_indexed_path(0, alias) : -1;
+	return at < 0 ? -FDT_ERR_NOTFOUND : find_indexed_path(find_indexed(at), path + length);
 }
 
 uint64_t dt_number(const void *cells, uint32_t count)
@@ -196,235 +337,202 @@ bool dt_reg(const struct dt_node *node, uint32_t index, struct host_range *out)
 }
 
 /* One step up for DMA. No dma-ranges, as an empty one, is 1:1: most trees do not have them. */
-static bool dma_step_is_1to1(const void *fdt, const struct dt_node *bus)
+static bool dma_step_is_1to1(const struct dt_node *bus)
 {
+	const struct dt_prop *ranges = &bus->prop[DT_DMA_RANGES];
+	const uint8_t *at = ranges->data, *end;
 	uint32_t child, parent, size, ignored, row;
-	int length;
-	const uint8_t *at = fdt_getprop(fdt, bus->offset, "dma-ranges", &length), *end;
 
-	if (!at || length <= 0)
+	if (!at || ranges->length == 0)
 		return true;
+	end = at + ranges->length;
 	if (!bus_cells(bus, &child, &size) || !bus_cells(bus->parent, &parent, &ignored))
 		return false;
 	row = 4 * (child + parent + size);
-	for (end = at + length; at + row <= end; at += row)
+	for (; at + row <= end; at += row)
 		if (dt_number(at, child) != dt_number(at + 4 * child, parent))
 			return false;
 	return at == end;
 }
 
-bool dt_dma_is_1to1(const void *fdt, const struct dt_node *node)
+bool dt_dma_is_1to1(const struct dt_node *node)
 {
 	for (const struct dt_node *bus = node->parent; bus && bus->parent; bus = bus->parent)
-		if (!dma_step_is_1to1(fdt, bus))
+		if (!dma_step_is_1to1(bus))
 			return false;
 	return true;
 }
 
 struct wanted {
-	int offset;
 	uint32_t index;
 	struct host_range *out;
 };
 
-/* 1: found; 2: it has no such region. */
 static int visit_wanted(const struct dt_node *node, void *arg)
 {
 	const struct wanted *wanted = arg;
 
-	if (node->offset != wanted->offset)
-		return 0;
-	return dt_reg(node, wanted->index, wanted->out) ? 1 : 2;
+	return dt_reg(node, wanted->index, wanted->out);
 }
 
 bool dt_reg_at(const void *fdt, int offset, uint32_t index, struct host_range *out)
 {
-	struct wanted wanted = {offset, index, out};
+	struct wanted wanted = {index, out};
 
-	return dt_walk(fdt, visit_wanted, &wanted) == 1;
+	return dt_visit(fdt, offset, visit_wanted, &wanted) == 1;
+}
+
+static bool is_in_range(const struct host_range *a, const struct host_range *b)
+{
+	return a->size && ranges_overlap(a->base, a->size, b->base, b->size);
+}
+
+bool dt_has_child_in(const void *fdt, const struct dt_node *bus, const struct host_range *range)
+{
+	int sub, length;
+
+	if (fdt == tree_index.fdt) {
+		uint32_t at = find_indexed(bus->offset), end = tree_index.node[at].end;
+
+		for (at++; at < end && !is_in_range(&tree_index.node[at].reg, range); at = tree_index.node[at].end)
+			;
+		return at < end;
+	}
+	fdt_for_each_subnode(sub, fdt, bus->offset) {
+		struct dt_node child = {.parent = bus, .offset = sub};
+		struct host_range own;
+
+		child.prop[DT_REG].data = fdt_getprop(fdt, sub, "reg", &length);
+		child.prop[DT_REG].length = (uint32_t)length;
+		if (dt_reg(&child, 0, &own) && is_in_range(&own, range))
+			return true;
+	}
+	return false;
+}
+
+struct dt_prop dt_prop_at(const void *fdt, int offset, enum dt_name name)
+{
+	uint32_t i = fdt == tree_index.fdt ? find_indexed(offset) : tree_index.count;
+	const void *data;
+	int length;
+
+	if (fdt == tree_index.fdt)
+		return i < tree_index.count ? tree_index.node[i].node.prop[name] : (struct dt_prop){0};
+	data = fdt_getprop(fdt, offset, names[name], &length);
+	return (struct dt_prop){data, data ? (uint32_t)length : 0};
+}
+
+uint32_t dt_cells(const void *fdt, int offset, enum dt_name name, uint32_t missing)
+{
+	struct dt_prop prop = dt_prop_at(fdt, offset, name);
+
+	return prop.data && prop.length == 4 ? (uint32_t)dt_number(prop.data, 1) : missing;
+}
+
+uint32_t dt_phandle(const void *fdt, int offset)
+{
+	uint32_t i = fdt == tree_index.fdt ? find_indexed(offset) : tree_index.count;
+
+	if (fdt != tree_index.fdt)
+		return fdt_get_phandle(fdt, offset);
+	return i < tree_index.count ? tree_index.node[i].phandle : 0;
+}
+
+bool dt_is_below(const void *fdt, int offset, int top)
+{
+	int depth = 0;
+
+	if (fdt == tree_index.fdt) {
+		uint32_t i = find_indexed(offset), above = find_indexed(top);
+
+		return i < tree_index.count && i >= above && i < tree_index.node[above].end;
+	}
+	for (int at = top; at >= 0 && (at == top || depth > 0); at = fdt_next_node(fdt, at, &depth))
+		if (at == offset)
+			return true;
+	return false;
+}
+
+/* --- the index */
+
+struct index_maker {
+	uint32_t room;
+	uint32_t above[DT_DEPTH_MAX]; /* by depth: the last node there, by number */
+};
+
+static uint32_t own_phandle(const struct dt_node *node)
+{
+	const struct dt_prop *prop = &node->prop[node->prop[DT_PHANDLE].data ? DT_PHANDLE : DT_OLD_PHANDLE];
+
+	return prop->data && prop->length == 4 ? (uint32_t)dt_number(prop->data, 1) : 0;
+}
+
+static int index_node(const struct dt_node *node, void *arg)
+{
+	struct index_maker *maker = arg;
+	uint32_t number = tree_index.count, *head;
+	struct indexed_node *to = &tree_index.node[number];
+
+	if (number == maker->room)
+		return -EINVAL;
+	*to = (struct indexed_node){.node = *node, .phandle = own_phandle(node)};
+	maker->above[node->depth] = number;
+	if (node->parent)
+		to->node.parent = &tree_index.node[maker->above[node->depth - 1]].node;
+	if (!dt_reg(&to->node, 0, &to->reg))
+		to->reg = (struct host_range){0};
+	for (int depth = 0; depth <= node->depth; depth++)
+		tree_index.node[maker->above[depth]].end = number + 1U;
+	if (to->phandle) {
+		head = &tree_index.head[to->phandle & tree_index.mask];
+		to->next = *head;
+		*head = number + 1U;
+	}
+	tree_index.count++;
+	return 0;
+}
+
+/* As many lists of phandles as there are nodes at least: a power of two. */
+static uint32_t index_heads(uint32_t nodes)
+{
+	return nodes ? BIT(32 - __builtin_clz(nodes)) : 1U;
+}
+
+size_t dt_index_size(uint32_t nodes)
+{
+	return nodes * sizeof(struct indexed_node) + index_heads(nodes) * sizeof(uint32_t);
+}
+
+int dt_index_make(const void *fdt, void *room, uint32_t nodes)
+{
+	struct index_maker maker = {.room = nodes};
+	int ret;
+
+	tree_index.fdt = NULL;
+	if (!room)
+		return 0;
+	tree_index.node = room;
+	tree_index.head = (uint32_t *)(tree_index.node + nodes);
+	tree_index.mask = index_heads(nodes) - 1U;
+	tree_index.count = 0;
+	ret = dt_walk(fdt, index_node, &maker);
+	tree_index.fdt = ret ? NULL : fdt;
+	return ret;
 }
 
 void dt_path(const struct dt_node *node, char *path, size_t size)
 {
 	const struct dt_node *chain[DT_DEPTH_MAX];
-	size_t used = 0;
+	size_t used = 0, length;
 	int count = 0;
 
 	for (; node->parent; node = node->parent)
 		chain[count++] = node;
 	while (count-- > 0 && used + 1 < size) {
 		path[used++] = '/';
-		strncpy(path + used, chain[count]->name, size - used);
-		used = strnlen(path, size);
+		length = MIN(strlen(chain[count]->name), size - used);
+		memcpy(path + used, chain[count]->name, length);
+		used += length;
 	}
 	path[MIN(used, size - 1)] = '\0';
-}
-
-/* The GIC's three cells: kind, number, flags. */
-static uint32_t gic_number(const uint8_t *cells)
-{
-	return (uint32_t)dt_number(cells + 4, 1) + (dt_number(cells, 1) == 1 ? 16U : 32U);
-}
-
-uint32_t dt_gic_irq(const struct dt_node *node, uint32_t index)
-{
-	const struct dt_prop *plain = &node->prop[DT_INTERRUPTS], *extended = &node->prop[DT_INTERRUPTS_EXTENDED];
-	const struct dt_prop *prop = plain->data ? plain : extended;
-	uint32_t skip = plain->data ? 0 : 4, row = skip + 12;
-
-	if (!prop->data || prop->length < row * (index + 1U))
-		return 0;
-	return gic_number((const uint8_t *)prop->data + index * row + skip);
-}
-
-struct dt_irq dt_first_irq(const struct dt_node *node)
-{
-	const struct dt_prop *plain = &node->prop[DT_INTERRUPTS], *extended = &node->prop[DT_INTERRUPTS_EXTENDED];
-	struct dt_irq irq = {.cells = plain->data, .length = plain->length};
-
-	if (extended->data && extended->length > 4) { /* it wins, 2.4.1.2 */
-		irq.phandle = (uint32_t)dt_number(extended->data, 1);
-		irq.cells = (const uint8_t *)extended->data + 4;
-		irq.length = extended->length - 4;
-		return irq;
-	}
-	/* Without an interrupt-parent the parent is the nearest ancestor that takes interrupts. */
-	while (node) {
-		const struct dt_prop *parent = &node->prop[DT_INTERRUPT_PARENT];
-
-		if (parent->data && parent->length == 4) {
-			irq.phandle = (uint32_t)dt_number(parent->data, 1);
-			return irq;
-		}
-		node = node->parent;
-		if (node && node->prop[DT_INTERRUPT_CELLS].data) {
-			irq.offset = node->offset;
-			return irq;
-		}
-	}
-	irq.length = 0;
-	return irq;
-}
-
-static uint32_t node_cells(const void *fdt, int node, const char *name, uint32_t missing)
-{
-	const struct dt_node at = {.offset = node};
-
-	return dt_u32(fdt, &at, name, missing);
-}
-
-/*
- * Look `irq` up in the interrupt-map of the nexus `node` (2.4.3). Only the interrupt is compared: the devices that
- * virt7 drives sit on buses whose maps do not depend on the unit address.
- */
-static bool map_irq(const void *fdt, int node, struct dt_irq *irq)
-{
-	uint32_t address = node_cells(fdt, node, "#address-cells", 2),
-		 own = node_cells(fdt, node, "#interrupt-cells", 0);
-	const uint8_t *at, *end;
-	int length;
-
-	at = fdt_getprop(fdt, node, "interrupt-map", &length);
-	if (!at || own < 1 || own > 3 || address > 3 || irq->length < own * 4)
-		return false;
-	for (end = at + length; at + (address + own + 1) * 4 <= end;) {
-		const uint8_t *row = at + address * 4;
-		uint32_t phandle = (uint32_t)dt_number(row + own * 4, 1);
-		int parent = fdt_node_offset_by_phandle(fdt, phandle);
-		uint32_t skip = node_cells(fdt, parent, "#address-cells", 0);
-		uint32_t cells = node_cells(fdt, parent, "#interrupt-cells", 0);
-
-		at = row + (own + 1 + skip + cells) * 4;
-		if (parent < 0 || cells == 0 || cells > 4 || skip > 4 || at > end)
-			return false;
-		if (memcmp(row, irq->cells, own * 4) == 0) {
-			*irq = (struct dt_irq){.phandle = phandle, .cells = at - cells * 4, .length = cells * 4};
-			return true;
-		}
-	}
-	return false;
-}
-
-bool dt_follow_irq(const void *fdt, struct dt_irq *irq, int gic)
-{
-	for (int steps = 0; irq->length > 0 && steps < ROUTE_MAX; steps++) {
-		int node = irq->phandle == fdt_get_phandle(fdt, gic) && irq->phandle ? gic
-			   : irq->phandle ? fdt_node_offset_by_phandle(fdt, irq->phandle)
-					  : irq->offset;
-
-		if (node < 0)
-			return false;
-		if (node == gic || !map_irq(fdt, node, irq))
-			return irq->length >= 12 && node_cells(fdt, node, "#interrupt-cells", 0) == 3;
-	}
-	return false;
-}
-
-uint32_t dt_route_irq(const void *fdt, const struct dt_irq *irq, int gic)
-{
-	struct dt_irq now = *irq;
-
-	return dt_follow_irq(fdt, &now, gic) ? gic_number(now.cells) : 0;
-}
-
-static uint32_t controller_cells(const void *fdt, const struct dt_irq *irq)
-{
-	int node = irq->phandle ? fdt_node_offset_by_phandle(fdt, irq->phandle) : irq->offset;
-	uint32_t cells = node >= 0 ? node_cells(fdt, node, "#interrupt-cells", 0) : 0;
-
-	return cells <= DT_IRQ_CELLS ? cells : 0;
-}
-
-/* Behind this one in interrupts-extended, each has its own controller. */
-static void next_extended(struct dt_irq *irq, uint32_t bytes)
-{
-	irq->length -= bytes;
-	irq->cells += bytes;
-	if (irq->length <= 4) {
-		irq->length = 0;
-		return;
-	}
-	irq->phandle = (uint32_t)dt_number(irq->cells, 1);
-	irq->cells += 4;
-	irq->length -= 4;
-}
-
-int dt_irq_at(const void *fdt, const struct dt_node *node, uint32_t index, struct dt_irq *out)
-{
-	bool extended = node->prop[DT_INTERRUPTS_EXTENDED].length > 4;
-	struct dt_irq irq = dt_first_irq(node);
-
-	for (;; index--) {
-		uint32_t bytes = 4 * controller_cells(fdt, &irq);
-
-		if (irq.length == 0)
-			return -ENOENT;
-		if (bytes == 0 || bytes > irq.length)
-			return -EINVAL;
-		if (index == 0) {
-			irq.length = bytes;
-			*out = irq;
-			return 0;
-		}
-		if (extended) {
-			next_extended(&irq, bytes);
-		} else {
-			irq.cells += bytes;
-			irq.length -= bytes;
-		}
-	}
-}
-
-int dt_gic_irq_at(const void *fdt, const struct dt_node *node, uint32_t index, int gic, struct dt_gic_irq *out)
-{
-	struct dt_irq irq;
-	int ret = dt_irq_at(fdt, node, index, &irq);
-
-	if (ret)
-		return ret;
-	if (!dt_follow_irq(fdt, &irq, gic))
-		return -EINVAL;
-	out->id = gic_number(irq.cells);
-	out->edge = dt_number(irq.cells + 8, 1) & 3U; /* a rising or falling edge; a level, or nothing said */
-	return 0;
 }

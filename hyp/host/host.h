@@ -95,6 +95,7 @@ struct host_ecc {
 struct host {
 	const void *fdt; /* mapped */
 	uint64_t fdt_pa;
+	uint32_t tree_nodes;         /* as many has it */
 	int chosen;                  /* the node /chosen; below 0: none */
 	struct host_ranges memory;   /* RAM, as the tree has it: in any order */
 	struct host_ranges reserved; /* parts of it that are not ours */

@@ -4,12 +4,9 @@
 #include <errno.h>
 #include <libfdt.h>
 
-#include <arm/copy.h>
-
 #include "hyp/host/hostdev.h"
 #include "hyp/lib/addr.h"
 #include "hyp/lib/bits.h"
-#include "hyp/lib/virtio_regs.h"
 
 #define SPI_FIRST 32U
 
@@ -132,8 +129,6 @@ static int visit_own(const struct dt_node *node, void *arg)
 {
 	struct hostdev *dev = arg;
 
-	if (node->offset != dev->node)
-		return 0;
 	hostdev_read_regs(node, dev);
 	hostdev_read_irqs(node, dev);
 	return 1;
@@ -143,7 +138,7 @@ const struct hostdev *hostdev_claim(struct hostdev *dev, const char *owner)
 {
 	hostdev_release(dev);
 	if (dev->reg_count == 0)
-		dt_walk(host->fdt, visit_own, dev);
+		dt_visit(host->fdt, dev->node, visit_own, dev);
 	for (const struct hostdev *other = claims; other; other = other->next)
 		if (hostdev_collides(dev, other))
 			return other;
@@ -164,13 +159,7 @@ const struct hostdev *hostdev_claim_rest(struct hostdev *dev, const char *owner)
 	return NULL;
 }
 
-struct page_search {
-	const struct hostdev *dev;
-	uint64_t page;
-	const uint8_t *va;
-};
-
-static const struct hostdev *find_claim_of(int node)
+const struct hostdev *hostdev_claim_of(int node)
 {
 	const struct hostdev *dev = claims;
 
@@ -179,59 +168,9 @@ static const struct hostdev *find_claim_of(int node)
 	return dev;
 }
 
-static bool register_reads(const uint8_t *va, uint32_t offset, uint32_t value)
-{
-	struct fault_kept kept = fault_keep();
-	uint32_t there;
-	bool same = !load_device_checked(&there, va + offset, sizeof(there)) && there == value;
-
-	fault_give_back(kept);
-	return same;
-}
-
-/* A place that stays empty while virt7 runs: virtio-mmio has no hotplug. */
-static bool is_empty_place(const struct page_search *search, const struct dt_node *node, const struct host_range *reg)
-{
-	const uint8_t *va = search->va + (reg->base - search->page);
-
-	return reg->base >= search->page && reg->base + VIRTIO_CONFIG <= search->page + PAGE_SIZE &&
-	       dt_has_string(&node->prop[DT_COMPATIBLE], "virtio,mmio") &&
-	       register_reads(va, VIRTIO_MAGIC_VALUE, VIRTIO_MAGIC) && register_reads(va, VIRTIO_DEVICE_ID, 0);
-}
-
-static bool is_others(const struct page_search *search, const struct dt_node *node, const struct host_range *reg)
-{
-	const struct hostdev *claim = find_claim_of(node->offset);
-
-	if (claim)
-		return claim->owner != search->dev->owner;
-	return !search->va || !is_empty_place(search, node, reg);
-}
-
-static int visit_page(const struct dt_node *node, void *arg)
-{
-	const struct page_search *search = arg;
-	struct host_range reg;
-
-	if (node->offset == search->dev->node)
-		return 0;
-	for (uint32_t i = 0; dt_reg(node, i, &reg); i++)
-		if (reg.size && ranges_overlap(reg.base, reg.size, search->page, PAGE_SIZE) &&
-		    is_others(search, node, &reg))
-			return 1;
-	return 0;
-}
-
 /* GICH and GICV may be missing in the tree (hyp/host/nodes.c). */
 bool hostdev_is_gic_page(uint64_t page)
 {
 	return ranges_overlap(page, PAGE_SIZE, host->gich, HOSTDEV_GIC_REGION) ||
 	       ranges_overlap(page, PAGE_SIZE, host->gicv, HOSTDEV_GIC_REGION);
-}
-
-bool hostdev_shares_page(const struct hostdev *dev, uint64_t page, const uint8_t *va)
-{
-	struct page_search search = {dev, align_down(page, PAGE_SIZE), va};
-
-	return hostdev_is_gic_page(search.page) || dt_walk(host->fdt, visit_page, &search) != 0;
 }

@@ -36,10 +36,10 @@ static bool has_type(const struct dt_node *node, const char *type)
 }
 
 /* Of the node itself or of a bus above. */
-static bool inherits_property(const struct dt_node *node, const char *property)
+static bool inherits_property(const struct dt_node *node, enum dt_name property)
 {
 	for (; node; node = node->parent)
-		if (fdt_getprop(hostdev_tree(), node->offset, property, NULL))
+		if (node->prop[property].data)
 			return true;
 	return false;
 }
@@ -79,29 +79,13 @@ static const char *find_owner(const struct dt_node *node, const struct hostdev *
 	return NULL;
 }
 
-/* The window of a bus to what is below it. */
-static bool encloses_child(const struct dt_node *node, const struct host_range *reg)
-{
-	int sub, length;
-
-	fdt_for_each_subnode(sub, hostdev_tree(), node->offset) {
-		struct dt_node child = {.parent = node, .offset = sub};
-		struct host_range own;
-
-		child.prop[DT_REG].data = fdt_getprop(hostdev_tree(), sub, "reg", &length);
-		child.prop[DT_REG].length = (uint32_t)length;
-		if (dt_reg(&child, 0, &own) && ranges_overlap(own.base, own.size, reg->base, reg->size))
-			return true;
-	}
-	return false;
-}
-
+/* A range that is the window of the bus to what is below it is not its own. */
 static void drop_windows(const struct dt_node *node, struct hostdev *dev)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; node->prop[DT_RANGES].data && i < dev->reg_count; i++)
-		if (!encloses_child(node, &dev->reg[i]))
+		if (!dt_has_child_in(hostdev_tree(), node, &dev->reg[i]))
 			dev->reg[kept++] = dev->reg[i];
 	if (node->prop[DT_RANGES].data)
 		dev->reg_count = kept;
@@ -123,9 +107,9 @@ static const char *read_node(const struct dt_node *node, struct hostdev *dev)
 	if (dev->reg_count == 0 || has_type(node, "pci"))
 		return "a bus: name the devices below it";
 	dev->master = !(host_kind(node) & HOST_NO_MASTER);
-	dev->iommu = inherits_property(node, "iommus") || inherits_property(node, "iommu-map");
-	dev->coherent = inherits_property(node, "dma-coherent");
-	if (dev->master && !dt_dma_is_1to1(hostdev_tree(), node))
+	dev->iommu = inherits_property(node, DT_IOMMUS) || inherits_property(node, DT_IOMMU_MAP);
+	dev->coherent = inherits_property(node, DT_DMA_COHERENT);
+	if (dev->master && !dt_dma_is_1to1(node))
 		return "it sees RAM at other addresses than the CPU (dma-ranges of a bus above it)";
 	return hostdev_read_irqs(node, dev);
 }
@@ -180,8 +164,6 @@ static int visit_node(const struct dt_node *node, void *arg)
 {
 	struct search *search = arg;
 
-	if (node->offset != search->dev->node)
-		return 0;
 	dt_path(node, search->dev->path, sizeof(search->dev->path));
 	search->wrong = read_node(node, search->dev);
 	return 1;
@@ -191,13 +173,13 @@ const char *hostdev_find(const char *name, struct hostdev *dev)
 {
 	struct search search = {.dev = dev};
 
-	*dev = (struct hostdev){.node = fdt_path_offset(hostdev_tree(), name)};
+	*dev = (struct hostdev){.node = dt_by_path(hostdev_tree(), name)};
 	if (dev->node < 0)
 		return name[0] == '/' ? "the host's device tree has no such node"
 				      : "the host's device tree has no such alias";
 	if (dev->node == 0)
 		return "the root of the host's device tree";
-	if (dt_walk(hostdev_tree(), visit_node, &search) != 1)
+	if (dt_visit(hostdev_tree(), dev->node, visit_node, &search) != 1)
 		return "it lies too deep in the host's device tree";
 	return search.wrong;
 }

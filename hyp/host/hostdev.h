@@ -77,13 +77,8 @@ enum hostdev_fate {
  */
 enum hostdev_fate hostdev_judge(const struct dt_node *node, struct hostdev *dev, const char **why);
 
-/*
- * Whether others have something in the page at `page`, or may get it: then who has claimed `dev` must not see it. `va`
- * is where virt7 sees the page; NULL: it is not looked at. What does not count: nodes that the same owner has claimed;
- * and a place of virtio-mmio (virtio 1.2, 4.2.2.2) that is not claimed and has no device, which is the same to
- * all and does nothing.
- */
-bool hostdev_shares_page(const struct hostdev *dev, uint64_t page, const uint8_t *va);
+/* The claim of the node at this place in the tree; NULL: there is none. */
+const struct hostdev *hostdev_claim_of(int node);
 
 /* Whether the page is one of the GIC's, as far as the tree may not say so. */
 bool hostdev_is_gic_page(uint64_t page);

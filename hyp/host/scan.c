@@ -90,6 +90,7 @@ static int scan_node(const struct dt_node *node, void *arg)
 	struct scan *scan = arg;
 	const struct dt_prop *type = &node->prop[DT_DEVICE_TYPE];
 
+	scan->host->tree_nodes++;
 	if (node->depth == 1 && strcmp(node->name, "chosen") == 0)
 		scan->chosen = node->offset;
 	else if (node->depth == 1 && strcmp(node->name, "aliases") == 0)

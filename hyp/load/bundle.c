@@ -21,7 +21,8 @@
 #include "hyp/run/sched.h"
 
 /* From this size on the hash check takes long enough to be announced. */
-#define HASH_ANNOUNCE MIB(1)
+#define DEVICES_OF_HOST "passthrough" /* how the names of properties begin that ask for them */
+#define HASH_ANNOUNCE   MIB(1)
 
 #define CHECKED_SLOTS 512U
 
@@ -274,6 +275,18 @@ int bundle_open(struct bundle *b, const void *blob, size_t size)
 	return err;
 }
 
+bool bundle_gives_devices(const struct bundle *b)
+{
+	const char *at = b->fdt ? (const char *)b->fdt + fdt_off_dt_strings(b->fdt) : NULL;
+	const char *end = b->fdt ? at + fdt_size_dt_strings(b->fdt) : NULL;
+
+	for (; at < end; at += strnlen(at, (size_t)(end - at)) + 1U)
+		if ((size_t)(end - at) > strlen(DEVICES_OF_HOST) &&
+		    !strncmp(at, DEVICES_OF_HOST, strlen(DEVICES_OF_HOST)))
+			return true;
+	return false;
+}
+
 uint32_t bundle_vm_number(const struct bundle *b, int node)
 {
 	uint32_t low = 0, high = b->vm_count;
@@ -479,6 +492,13 @@ static int check_hashes(const struct lookup *l, const struct bundle_image *image
 	return 0;
 }
 
+/* Others may have the CPU behind each property that is looked for, among as many as the node has. */
+static bool look_goes_on(int err)
+{
+	sched_preempt();
+	return !err;
+}
+
 int bundle_find_image(const struct bundle *b, const char *vm, const char *property, const char *name,
 		      struct bundle_image *image)
 {
@@ -493,17 +513,17 @@ int bundle_find_image(const struct bundle *b, const char *vm, const char *proper
 		return -ENOENT;
 	}
 	err = find_data(&l, image);
-	if (!err)
+	if (look_goes_on(err))
 		err = find_arch(&l);
-	if (!err)
+	if (look_goes_on(err))
 		err = find_compression(&l, image);
-	if (!err)
+	if (look_goes_on(err))
 		err = find_address(&l, "load", &image->has_load, &image->load);
-	if (!err)
+	if (look_goes_on(err))
 		err = find_address(&l, "entry", &image->has_entry, &image->entry);
-	if (!err)
+	if (look_goes_on(err))
 		find_anywhere(&l, image);
-	if (!err)
+	if (look_goes_on(err))
 		err = check_hashes(&l, image);
 	return err;
 }

@@ -48,6 +48,9 @@ int bundle_open(struct bundle *b, const void *blob, size_t size);
 /* As bundle_open(), but without a word: false, and b->fdt is NULL, where that would say what is wrong. */
 bool bundle_look(struct bundle *b, const void *blob, size_t size);
 
+/* Whether a VM of it may ask for devices of the host: the name of such a property is among those of all properties. */
+bool bundle_gives_devices(const struct bundle *b);
+
 /* How many VMs are in front of this one's node; the number of the first VM called `name`, or -ENOENT. */
 uint32_t bundle_vm_number(const struct bundle *b, int node);
 int bundle_vm_named(const struct bundle *b, const char *name);

@@ -9,11 +9,13 @@
 
 #include <libfdt.h>
 
+#include "hyp/host/devtree.h"
 #include "hyp/host/random.h"
 #include "hyp/lib/addr.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/guestdtb.h"
 #include "hyp/load/tree.h"
+#include "hyp/run/sched.h"
 #include "hyp/vdev/device.h"
 
 #define GIC_PPI_CPUS 8U /* shift of the mask of CPUs, in the flags of a PPI */
@@ -53,12 +55,13 @@ static void root_properties(struct tree *t)
 /* All but the first UART's. */
 static void more_aliases(struct tree *t, const void *from)
 {
-	int aliases = fdt_path_offset(from, "/aliases"), item, len;
+	int aliases = dt_by_path(from, "/aliases"), item, len;
 	const char *name;
 
 	fdt_for_each_property_offset(item, from, aliases) {
 		const void *value = fdt_getprop_by_offset(from, item, &name, &len);
 
+		sched_preempt();
 		if (value && strcmp(name, "serial0") != 0)
 			tree_bytes(t, name, value, (size_t)len);
 	}
@@ -175,8 +178,8 @@ static void cpu_map_node(struct tree *t)
 	tree_end(t);
 }
 
-/* By which the host's CPU `n` is clocked and cooled, where the VM has the clocks, regulators and sensors. */
-static void host_cpu_properties(struct tree *t, uint32_t n)
+/* By which a CPU of the host's is clocked and cooled. */
+static bool is_cpu_property(const char *name)
 {
 	static const char *const names[] = {"clocks",
 					    "clock-names",
@@ -189,13 +192,27 @@ static void host_cpu_properties(struct tree *t, uint32_t n)
 					    "nvmem-cell-names",
 					    "#cooling-cells",
 					    "dynamic-power-coefficient"};
-	const void *host = t->cfg->host_tree, *value;
-	int node = host ? tree_host_cpu(host, n) : -1, len;
 
-	for (size_t i = 0; node >= 0 && i < ARRAY_SIZE(names); i++) {
-		value = fdt_getprop(host, node, names[i], &len);
-		if (value)
-			tree_bytes(t, names[i], value, (size_t)len);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i], name))
+			return true;
+	return false;
+}
+
+/* CPU `n`, where the VM has the clocks, regulators and sensors. */
+static void host_cpu_properties(struct tree *t, uint32_t n)
+{
+	const void *host = t->cfg->host_tree, *value;
+	int node = host ? tree_host_cpu(host, n) : -1, item, len;
+	const char *name;
+
+	if (node < 0)
+		return;
+	fdt_for_each_property_offset(item, host, node) {
+		sched_preempt();
+		value = fdt_getprop_by_offset(host, item, &name, &len);
+		if (value && is_cpu_property(name))
+			tree_bytes(t, name, value, (size_t)len);
 	}
 }
 
@@ -289,22 +306,14 @@ size_t guestdtb_room(const struct vm_config *cfg)
 
 int guestdtb_make(const struct vm_config *cfg, const struct guestdtb_params *params, void *buf, size_t size)
 {
-	struct tree t = {.cfg = cfg, .params = params, .fdt = buf, .cpus = cfg->cpus};
+	struct tree t = {.cfg = cfg, .params = params, .cpus = cfg->cpus};
 
 	if (cfg->gic_phandle) {
 		t.phandle_shift = PHANDLE_SHIFT;
 		t.gic_phandle = cfg->gic_phandle;
 	}
-	/* Names of properties are not looked for among those that are there: that takes longer than all the rest. */
-	size = MIN(size, guestdtb_room(cfg));
-	t.err = fdt_create_with_flags(buf, (int)size, FDT_CREATE_FLAG_NO_NAME_DEDUP);
-	if (!t.err)
-		t.err = fdt_finish_reservemap(buf);
-	tree_begin(&t, "");
+	tree_create(&t, buf, MIN(size, guestdtb_room(cfg)));
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
 		groups[i](&t);
-	tree_end(&t);
-	if (!t.err)
-		t.err = fdt_finish(buf);
-	return t.err ? -ENOSPC : (int)fdt_totalsize(buf);
+	return tree_finish(&t) ? -ENOSPC : (int)fdt_totalsize(buf);
 }

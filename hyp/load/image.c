@@ -622,12 +622,12 @@ int image_load_vm(struct vm *vm, const struct vm_config *cfg, struct image_entry
 	l.ram_end = l.ram_base + cfg->ram_size;
 	l.work = page_alloc(WORK_ORDER);
 	if (l.dtb_room > GUESTDTB_MAX)
-		l.large = page_alloc(page_order((size_t)l.dtb_room));
+		l.large = page_alloc_bytes((size_t)l.dtb_room);
 	if (!l.work || (l.dtb_room > GUESTDTB_MAX && !l.large))
 		err = refuse_memory(cfg);
 	if (!err)
 		err = load_all(&l, entry);
-	page_free(l.large, page_order((size_t)l.dtb_room));
+	page_free_bytes(l.large, (size_t)l.dtb_room);
 	page_free(l.work, WORK_ORDER);
 	return err;
 }

@@ -7,6 +7,7 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/load/property.h"
+#include "hyp/run/sched.h"
 
 /* The field has the value's low bytes: host and target are both little-endian. */
 static void store_field(const struct property *p, void *object, const void *value)
@@ -141,6 +142,7 @@ static uint64_t find_present(const struct property *table, const struct bundle *
 		const struct property *p = NULL;
 		const char *name;
 
+		sched_preempt();
 		if (fdt_getprop_by_offset(b->fdt, item, &name, NULL))
 			p = property_find(table, name);
 		if (p)
@@ -155,6 +157,8 @@ const struct property *property_read_all(const struct property *table, const str
 	uint64_t present = table ? find_present(table, b, node) : 0;
 
 	for (const struct property *p = table; p && p->name; p++) {
+		if (present & BIT64(p - table))
+			sched_preempt();
 		*wrong = present & BIT64(p - table) ? read_value(p, b, node, object) : p->missing;
 		if (*wrong)
 			return p;

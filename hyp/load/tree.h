@@ -46,6 +46,16 @@ uint32_t tree_cpu_phandle(const struct tree *t, uint32_t n);
 /* The host's CPU `n`, as its tree has them in order, from 0; negative: none. */
 int tree_host_cpu(const void *host, uint32_t n);
 
+/*
+ * Begin the tree, in `size` bytes at `buf`, and its root; end both. 0, or libfdt's error. Others may have the CPU in
+ * between, as at each tree_begin().
+ */
+void tree_create(struct tree *t, void *buf, size_t size);
+int tree_finish(struct tree *t);
+
+/* As fdt_check_full(), of a tree of others; that is one stretch, and here others may have the CPU at each tag. */
+int tree_check(const void *fdt, size_t size);
+
 void tree_begin(struct tree *t, const char *name);
 /* A node named `name` + a number in hexadecimal: its unit address, or its index. */
 void tree_begin_numbered(struct tree *t, const char *name, uint64_t number);

@@ -16,6 +16,7 @@
 #include "hyp/load/property.h"
 #include "hyp/load/vmcfg.h"
 #include "hyp/load/words.h"
+#include "hyp/run/sched.h"
 #include "hyp/vdev/device.h"
 
 #define PRIORITY_DEFAULT      4U
@@ -61,10 +62,13 @@ static void warn_unknown(const struct bundle *b, int node, const struct vm_confi
 	const char *name;
 	int item;
 
-	fdt_for_each_property_offset(item, b->fdt, node)
+	fdt_for_each_property_offset(item, b->fdt, node) {
+		sched_preempt();
 		if (fdt_getprop_by_offset(b->fdt, item, &name, NULL) && !property_find(vm_properties, name))
 			log_warn("vm %s: /vms/%s: %.40s: " WORDS_UNKNOWN_PROPERTY, cfg->name, cfg->name, name);
+	}
 	fdt_for_each_subnode(item, b->fdt, node) {
+		sched_preempt();
 		if (device_class_of(b, item))
 			continue;
 		name = fdt_get_name(b->fdt, item, NULL);

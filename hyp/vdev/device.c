@@ -8,6 +8,7 @@
 
 #include "hyp/lib/log.h"
 #include "hyp/load/words.h"
+#include "hyp/run/sched.h"
 #include "hyp/run/timer.h"
 #include "hyp/vdev/device.h"
 #include "hyp/vm/vm.h"
@@ -214,8 +215,10 @@ int device_create_all(struct vm *vm, const struct bundle *b, int node)
 	int ret = 0;
 
 	for (const struct device_class *const *class = device_classes; !ret && *class; class ++)
-		if (!(*class)->compatible)
+		if (!(*class)->compatible) {
 			ret = device_create(vm, *class);
+			sched_preempt();
+		}
 	if (!ret)
 		ret = create_nodes(vm, b, node);
 	return ret ? ret : finish_all(vm);

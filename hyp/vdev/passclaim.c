@@ -108,13 +108,13 @@ static int map_page(struct passthrough *p, const struct pass_claim *claim, uint6
 		    const struct host_range *reg)
 {
 	uint64_t from = MAX(page, reg->base), to = MIN(page + PAGE_SIZE, reg->base + reg->size);
-	bool shares = to - from < PAGE_SIZE && hostdev_shares_page(&claim->dev, page, NULL);
+	bool shares = to - from < PAGE_SIZE && passpage_is_shared(&claim->dev, page, NULL);
 	uint8_t *va = shares ? passthrough_show(page) : NULL;
 	int ret;
 
 	if (shares && !va)
 		return passthrough_refuse(p, claim->dev.path, NO_ROOM, "");
-	if (shares && hostdev_shares_page(&claim->dev, page, va))
+	if (shares && passpage_is_shared(&claim->dev, page, va))
 		return trap_part(p, claim, at + (from - page), to - from, va + (from - page));
 	spin_lock(&p->device.vm->s2.lock);
 	ret = s2_map_device(&p->device.vm->s2, ipa(at), pa(page), PAGE_SIZE);
@@ -162,6 +162,7 @@ static int forward_claim_irqs(struct passthrough *p, struct pass_claim *claim, c
 		if (ret)
 			return passthrough_refuse(p, claim->dev.path,
 						  "virt7 has no room for so many interrupts of the host's", "");
+		sched_preempt();
 	}
 	return 0;
 }
@@ -193,18 +194,24 @@ static void announce_claim(const struct passthrough *p, const struct pass_claim 
 		 !dev->master   ? ""
 		 : claim->quiet ? ", a bus master: trusted-dma"
 				: ", a bus master that virt7 cannot make quiet: trusted-dma");
-	for (uint32_t i = 0; i < dev->irq_count; i++)
+	for (uint32_t i = 0; i < dev->irq_count; i++) {
+		sched_preempt();
 		log_info("vm %s: passthrough %s: interrupt %u is %u, by %s", p->device.vm->config.name, dev->path,
 			 (unsigned)dev->irq[i].id, (unsigned)claim->irq[i], dev->irq[i].edge ? "edges" : "level");
+	}
+	sched_preempt();
 }
 
 int passthrough_claim(struct passthrough *p, const char *name)
 {
 	struct pass_claim *claim = &p->claim[p->count];
 	const struct vm_config *cfg = &p->device.vm->config;
-	const char *wrong = hostdev_find(name, &claim->dev);
 	const struct hostdev *other;
+	const char *wrong;
 
+	sched_preempt();
+	wrong = hostdev_find(name, &claim->dev);
+	sched_preempt();
 	if (wrong)
 		return passthrough_refuse(p, name, wrong, "");
 	if (claim->dev.iommu)
@@ -225,6 +232,7 @@ int passthrough_give(struct passthrough *p, struct pass_claim *claim, const stru
 
 	if (!ret)
 		ret = find_quiet(p, claim);
+	sched_preempt();
 	if (!ret)
 		ret = forward_claim_irqs(p, claim, way);
 	if (!ret)

@@ -14,6 +14,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/load/stream.h"
 #include "hyp/load/tree.h"
+#include "hyp/run/sched.h"
 #include "hyp/vdev/passthrough.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
@@ -52,7 +53,7 @@ static int read_with(struct passthrough *p, struct image_work *work)
 		return refuse_tree(p, "larger than 48 KiB");
 	if (!ret)
 		ret = image_stream_read(&stream, p->dtb, stream.length);
-	if (ret || fdt_check_full(p->dtb, stream.length))
+	if (ret || tree_check(p->dtb, stream.length))
 		return refuse_tree(p, "not a device tree, or damaged");
 	return 0;
 }
@@ -179,6 +180,7 @@ static int walk_nodes(struct passthrough *p, int top, int (*visit)(struct passth
 	     node = fdt_next_node(p->dtb, node, &depth)) {
 		bool asks = fdt_getprop(p->dtb, node, "xen,path", NULL);
 
+		sched_preempt();
 		if (depth > DEPTH_MAX)
 			return refuse_tree_node(p, node, "deeper than 8 levels");
 		if (!asks && fdt_getprop(p->dtb, node, "xen,reg", NULL))
@@ -200,7 +202,9 @@ int passdtb_create(struct passthrough *p)
 		ret = read_image(p);
 	if (ret)
 		return ret;
+	sched_preempt();
 	top = fdt_path_offset(p->dtb, "/passthrough");
+	sched_preempt();
 	if (top < 0)
 		return refuse_tree(p, "no /passthrough in it");
 	ret = walk_nodes(p, top, count_node, &count);
@@ -210,7 +214,9 @@ int passdtb_create(struct passthrough *p)
 		ret = walk_nodes(p, top, claim_node, &count);
 	if (!ret)
 		ret = walk_nodes(p, top, give_node, &count);
+	sched_preempt();
 	gic = fdt_path_offset(p->dtb, "/gic");
+	sched_preempt();
 	cfg->alias_tree = p->dtb;
 	cfg->gic_phandle = gic >= 0 ? fdt_get_phandle(p->dtb, gic) : 0;
 	if (!cfg->gic_phandle)
@@ -235,6 +241,7 @@ static void write_node(struct tree *t, const void *fdt, int node)
 	fdt_for_each_property_offset(item, fdt, node) {
 		const void *value = fdt_getprop_by_offset(fdt, item, &name, &len);
 
+		sched_preempt();
 		if (value && strncmp(name, "xen,", 4) != 0)
 			tree_bytes(t, name, value, (size_t)len);
 	}

@@ -33,6 +33,7 @@ struct rest_walk {
 static void say_withheld(const struct passthrough *p, const char *path, const char *why)
 {
 	log_warn("vm %s: passthrough rest: %.95s: left out: %s", p->device.vm->config.name, path, why);
+	sched_preempt();
 }
 
 bool passrest_is_taken(const struct vm *vm, const struct host_range *reg)
@@ -91,6 +92,7 @@ static int visit_foreign(const struct dt_node *node, void *arg)
 	const char *why;
 	bool below = is_below_cut(walk, node);
 
+	sched_preempt();
 	if (!below) {
 		walk->marks++; /* any of them may turn out not to fit */
 		if (node->depth == 0 || judge_device(walk->p, node, &dev, &why) == HOSTDEV_GIVEN)
@@ -173,6 +175,7 @@ static int visit_given(const struct dt_node *node, void *arg)
 	enum hostdev_fate fate;
 	const char *why;
 
+	sched_preempt();
 	if (node->depth == 0 || is_below_cut(walk, node))
 		return 0;
 	fate = judge_device(walk->p, node, &dev, &why);
@@ -242,6 +245,7 @@ static void forward_rest_irqs(struct passthrough *p)
 		if (ret == -EEXIST || ret == -ENOSPC)
 			log_warn("vm %s: passthrough rest: interrupt %u is left out: no number is free for it",
 				 p->device.vm->config.name, (unsigned)id);
+		sched_preempt();
 	}
 }
 
@@ -299,8 +303,10 @@ int passrest_create(struct passthrough *p)
 	dt_walk(hostdev_tree(), visit_given, &walk);
 	forward_rest_irqs(p);
 	cfg->host_tree = cfg->alias_tree = hostdev_tree();
-	cfg->gic_phandle = fdt_get_phandle(hostdev_tree(), hostdev_gic());
+	cfg->gic_phandle = dt_phandle(hostdev_tree(), hostdev_gic());
+	sched_preempt();
 	announce_rest(p);
+	sched_preempt();
 	return 0;
 }
 

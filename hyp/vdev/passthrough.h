@@ -55,6 +55,14 @@ void passkeep_take(const struct passthrough *p);
 /* hyp/vdev/passtree.c: what of the device's node the guest does not get, a line each, at assembly. */
 void passtree_report(const struct passthrough *p, const struct pass_claim *claim);
 
+/*
+ * hyp/vdev/passpage.c: whether others have something in the page at `page`, or may get it: then who has claimed `dev`
+ * must not see it. `va` is where virt7 sees the page; NULL: it is not looked at. What does not count: nodes that the
+ * same owner has claimed; and a place of virtio-mmio (virtio 1.2, 4.2.2.2) that is not claimed and has no device, which
+ * is the same to all and does nothing.
+ */
+bool passpage_is_shared(const struct hostdev *dev, uint64_t page, const uint8_t *va);
+
 /* hyp/vdev/passclaim.c: a page of registers of the host's, mapped for virt7 and there to stay; NULL: there is no room.
  */
 uint8_t *passthrough_show(uint64_t page);

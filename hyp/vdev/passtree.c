@@ -12,6 +12,7 @@
 #include "hyp/lib/log.h"
 #include "hyp/lib/bits.h"
 #include "hyp/load/tree.h"
+#include "hyp/run/sched.h"
 #include "hyp/vdev/passthrough.h"
 #include "hyp/vm/vm.h"
 
@@ -93,8 +94,12 @@ static const struct {
 
 static bool name_fits(const char *name, const char *pattern)
 {
-	size_t length = strlen(name), wanted = strlen(pattern);
+	size_t length, wanted;
 
+	if (pattern[0] != '*' && pattern[0] != name[0])
+		return false;
+	length = strlen(name);
+	wanted = strlen(pattern);
 	if (pattern[0] == '*')
 		return length >= wanted - 1U && !strcmp(name + length - (wanted - 1U), pattern + 1);
 	if (pattern[wanted - 1U] == '*')
@@ -118,24 +123,10 @@ static uint32_t cell_or(const void *fdt, int node, const char *name, uint32_t mi
 	return value && len == 4 ? fdt32_ld(value) : missing;
 }
 
-/* Whether `node` is `top` or lies below it. */
-static bool is_below(const void *fdt, int node, int top)
-{
-	int depth = 0;
-
-	for (int at = top; at >= 0 && depth >= 0; at = fdt_next_node(fdt, at, &depth)) {
-		if (at != top && depth <= 0)
-			return false;
-		if (at == node)
-			return true;
-	}
-	return false;
-}
-
 /* The fixed regulator that a supply is; negative: it is none, and the guest cannot have it. */
 static int find_regulator(const void *fdt, const void *value, int len)
 {
-	int node = len == 4 ? fdt_node_offset_by_phandle(fdt, fdt32_ld(value)) : -1;
+	int node = len == 4 ? dt_by_phandle(fdt, fdt32_ld(value)) : -1;
 
 	return node >= 0 && !fdt_node_check_compatible(fdt, node, "regulator-fixed") ? node : -1;
 }
@@ -147,13 +138,16 @@ static uint32_t find_clocks(const struct passthrough *p, const void *fdt, int no
 	int len;
 	const fdt32_t *at = fdt_getprop(fdt, node, "clocks", &len), *end = at + (at ? len / 4 : 0);
 
+	sched_preempt();
 	for (; at < end && count < CLOCKS_MAX; count++) {
-		int provider = fdt_node_offset_by_phandle(fdt, fdt32_ld(at));
+		int provider = dt_by_phandle(fdt, fdt32_ld(at));
 		uint32_t cells = provider < 0 ? UINT32_MAX : cell_or(fdt, provider, "#clock-cells", UINT32_MAX);
 
+		sched_preempt();
 		if (cells > (uint32_t)(end - at) - 1U)
 			return 0;
 		at += 1U + cells;
+		sched_preempt();
 		hz[count] = cell_or(fdt, provider, "clock-frequency", own);
 	}
 	return at == end ? count : 0;
@@ -162,6 +156,7 @@ static uint32_t find_clocks(const struct passthrough *p, const void *fdt, int no
 static void say_of_node(const struct passthrough *p, const struct pass_claim *claim, const char *name, const char *what)
 {
 	log_warn("vm %s: passthrough %s: %.40s: %s", p->device.vm->config.name, claim->dev.path, name, what);
+	sched_preempt();
 }
 
 #define LEFT_OUT "left out of the guest's tree"
@@ -190,7 +185,7 @@ static bool is_left_out(const void *fdt, int top, int node, const char *name, co
 	case FATE_SUPPLY:
 		return node != top || find_regulator(fdt, value, len) < 0;
 	case FATE_REFERENCE:
-		return len != 4 || !is_below(fdt, fdt_node_offset_by_phandle(fdt, fdt32_ld(value)), top);
+		return len != 4 || !dt_is_below(fdt, dt_by_phandle(fdt, fdt32_ld(value)), top);
 	case FATE_CLOCKS:
 		return node != top;
 	default:
@@ -206,6 +201,7 @@ static void report_node(const struct passthrough *p, const struct pass_claim *cl
 
 	fdt_for_each_property_offset(item, fdt, node) {
 		value = fdt_getprop_by_offset(fdt, item, &name, &len);
+		sched_preempt();
 		if (!value)
 			continue;
 		if (is_left_out(fdt, claim->dev.node, node, name, value, len))
@@ -239,7 +235,7 @@ struct writer {
 
 static void write_phandle(struct writer *w, int node)
 {
-	uint32_t phandle = fdt_get_phandle(w->fdt, node);
+	uint32_t phandle = dt_phandle(w->fdt, node);
 
 	if (phandle)
 		tree_cell(w->t, "phandle", PHANDLE_COPY + phandle);
@@ -324,6 +320,7 @@ static void write_properties(struct writer *w, int node)
 	fdt_for_each_property_offset(item, w->fdt, node) {
 		const void *value = fdt_getprop_by_offset(w->fdt, item, &name, &len);
 
+		sched_preempt();
 		if (value)
 			write_property(w, node, name, value, len);
 	}
@@ -439,6 +436,7 @@ static void write_regulators(struct writer *w)
 	fdt_for_each_property_offset(item, w->fdt, w->claim->dev.node) {
 		const void *value = fdt_getprop_by_offset(w->fdt, item, &name, &len);
 
+		sched_preempt();
 		if (!value || fate_of(name) != FATE_SUPPLY)
 			continue;
 		node = find_regulator(w->fdt, value, len);

@@ -15,6 +15,7 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/load/tree.h"
+#include "hyp/run/sched.h"
 #include "hyp/vdev/passrest.h"
 #include "hyp/vm/vm.h"
 
@@ -83,8 +84,8 @@ static bool is_plain_root(const struct rest_copy *c)
 static bool write_root_addresses(const struct rest_copy *c, const struct dt_node *node, const char *name,
 				 const void *value, uint32_t len)
 {
-	uint32_t child = cells_of(c->fdt, node->offset, "#address-cells", 2);
-	uint32_t size = cells_of(c->fdt, node->offset, "#size-cells", 1);
+	uint32_t child = dt_cells(c->fdt, node->offset, DT_ADDRESS_CELLS, 2);
+	uint32_t size = dt_cells(c->fdt, node->offset, DT_SIZE_CELLS, 1);
 
 	if (node->depth != 1 || len == 0 || !is_plain_root(c))
 		return false;
@@ -114,6 +115,7 @@ static bool has_other_numbers(const struct rest_copy *c, const struct dt_node *n
 	for (uint32_t i = 0; dt_irq_at(c->fdt, node, i, &irq) == 0; i++) {
 		struct dt_gic_irq gic;
 
+		sched_preempt();
 		if (dt_gic_irq_at(c->fdt, node, i, hostdev_gic(), &gic) == 0 && other_number(c, &gic))
 			return true;
 	}
@@ -142,8 +144,8 @@ static uint32_t put_irq(const struct rest_copy *c, const struct dt_node *node, u
 	at_gic = irq;
 	other = dt_gic_irq_at(c->fdt, node, which, gic, &known) ? 0 : other_number(c, &known);
 	if (other && dt_follow_irq(c->fdt, &at_gic, gic))
-		return put_gic(to, fdt_get_phandle(c->fdt, gic), at_gic.cells, other);
-	fdt32_st(to, irq.phandle ? irq.phandle : fdt_get_phandle(c->fdt, irq.offset));
+		return put_gic(to, dt_phandle(c->fdt, gic), at_gic.cells, other);
+	fdt32_st(to, irq.phandle ? irq.phandle : dt_phandle(c->fdt, irq.offset));
 	memcpy(to + 1, irq.cells, irq.length);
 	return 1U + irq.length / 4U;
 }
@@ -153,8 +155,10 @@ static void write_irqs(const struct rest_copy *c, const struct dt_node *node)
 	fdt32_t cells[IRQ_CELLS_MAX];
 	uint32_t used = 0, more;
 
-	for (uint32_t i = 0; (more = put_irq(c, node, i, &cells[used], IRQ_CELLS_MAX - used)) > 0; i++)
+	for (uint32_t i = 0; (more = put_irq(c, node, i, &cells[used], IRQ_CELLS_MAX - used)) > 0; i++) {
 		used += more;
+		sched_preempt();
+	}
 	tree_bytes(c->t, "interrupts-extended", cells, (size_t)used * 4U);
 }
 
@@ -170,12 +174,12 @@ static uint32_t map_interrupt_row(const struct rest_copy *c, uint32_t before, co
 
 	if (end - from < (int)(before + 1U) * 4)
 		return 0;
-	parent = fdt_node_offset_by_phandle(c->fdt, (uint32_t)dt_number(from + (size_t)before * 4U, 1));
+	parent = dt_by_phandle(c->fdt, (uint32_t)dt_number(from + (size_t)before * 4U, 1));
 	if (parent < 0)
 		return 0;
 	*to_gic = parent == hostdev_gic();
-	unit = cells_of(c->fdt, parent, "#address-cells", 0);
-	own = cells_of(c->fdt, parent, "#interrupt-cells", 0);
+	unit = dt_cells(c->fdt, parent, DT_ADDRESS_CELLS, 0);
+	own = dt_cells(c->fdt, parent, DT_INTERRUPT_CELLS, 0);
 	if (unit > ROOT_CELLS || own > 4 || end - from < (int)(before + 1U + unit + own) * 4)
 		return 0;
 	*wider = *to_gic ? (ROOT_CELLS - unit) * 4U : 0;
@@ -200,8 +204,8 @@ static uint8_t *put_map_row(const struct rest_copy *c, uint8_t *to, const uint8_
 
 static void write_map(const struct rest_copy *c, const struct dt_node *node, const uint8_t *from, uint32_t len)
 {
-	uint32_t before = cells_of(c->fdt, node->offset, "#address-cells", 2) +
-			  cells_of(c->fdt, node->offset, "#interrupt-cells", 0);
+	uint32_t before = dt_cells(c->fdt, node->offset, DT_ADDRESS_CELLS, 2) +
+			  dt_cells(c->fdt, node->offset, DT_INTERRUPT_CELLS, 0);
 	uint32_t total = 0, row, wider = 0;
 	const uint8_t *end = from + len, *at = from;
 	bool to_gic = false;
@@ -243,6 +247,7 @@ static void copy_properties(const struct rest_copy *c, const struct dt_node *nod
 	fdt_for_each_property_offset(item, c->fdt, node->offset) {
 		const void *value = fdt_getprop_by_offset(c->fdt, item, &name, &len);
 
+		sched_preempt();
 		if (!value || leads_nowhere(name) || (c->off && !strcmp(name, "status")) ||
 		    (renumbered && is_irq_list(name)))
 			continue;
@@ -264,7 +269,7 @@ static void inherit_from_root(const struct rest_copy *c, const struct dt_node *n
 
 	if (root->length == 4 && !node->prop[DT_INTERRUPT_PARENT].data)
 		tree_bytes(c->t, "interrupt-parent", root->data, 4);
-	if (!fdt_getprop(c->fdt, node->offset, "dma-coherent", NULL) && fdt_getprop(c->fdt, 0, "dma-coherent", NULL))
+	if (!node->prop[DT_DMA_COHERENT].data && node->parent->prop[DT_DMA_COHERENT].data)
 		tree_flag(c->t, "dma-coherent");
 }
 
@@ -325,14 +330,18 @@ static int visit_copy(const struct dt_node *node, void *arg)
 
 static void write_missing_cpus(const struct rest_copy *c)
 {
-	tree_begin(c->t, "host-cpus");
-	for (uint32_t n = c->p->device.vm->config.cpus; tree_host_cpu(c->fdt, n) >= 0; n++) {
-		int node = tree_host_cpu(c->fdt, n);
+	uint32_t phandle;
+	int node;
 
+	tree_begin(c->t, "host-cpus");
+	for (uint32_t n = c->p->device.vm->config.cpus; (node = tree_host_cpu(c->fdt, n)) >= 0; n++) {
 		tree_begin_numbered(c->t, "cpu-", n);
 		tree_cell(c->t, "#cooling-cells", cells_of(c->fdt, node, "#cooling-cells", 2));
-		if (fdt_get_phandle(c->fdt, node))
-			tree_cell(c->t, "phandle", fdt_get_phandle(c->fdt, node));
+		sched_preempt();
+		phandle = dt_phandle(c->fdt, node);
+		if (phandle)
+			tree_cell(c->t, "phandle", phandle);
+		sched_preempt();
 		tree_end(c->t);
 	}
 	tree_end(c->t);
@@ -342,8 +351,8 @@ void passrest_write(const struct passthrough *p, struct tree *t)
 {
 	struct rest_copy c = {.p = p, .t = t, .fdt = hostdev_tree()};
 
-	c.address_cells = cells_of(c.fdt, 0, "#address-cells", 2);
-	c.size_cells = cells_of(c.fdt, 0, "#size-cells", 1);
+	c.address_cells = dt_cells(c.fdt, 0, DT_ADDRESS_CELLS, 2);
+	c.size_cells = dt_cells(c.fdt, 0, DT_SIZE_CELLS, 1);
 	dt_walk(c.fdt, visit_copy, &c);
 	close_to(&c, 0);
 	write_missing_cpus(&c);

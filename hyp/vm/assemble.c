@@ -82,7 +82,7 @@ static void make_timers(struct vm *vm)
 	}
 }
 
-/* All of it, in this order. -EINVAL: what is wrong has had its line. */
+/* All of it, in this order; others may have the CPU in between. -EINVAL: what is wrong has had its line. */
 static int make_parts(struct vm *vm, const struct cpu_model *model)
 {
 	int ret = s2_init(&vm->s2);
@@ -93,10 +93,12 @@ static int make_parts(struct vm *vm, const struct cpu_model *model)
 		ret = make_vcpus(vm);
 	if (ret)
 		return ret;
+	sched_preempt();
 	model_apply(vm, model);
 	errata_apply(vm);
 	make_timers(vm);
 	ret = vgic_create(vm, gicv_base);
+	sched_preempt();
 	if (!ret)
 		ret = console_make(&vm->console, vm, vm->config.name, NULL);
 	if (!ret)
@@ -164,6 +166,7 @@ int vm_assemble(const struct vm_config *cfg, struct vm **out)
 	vms_made++;
 	vcpus_made += cfg->cpus;
 	console_attach(&(*out)->console);
+	sched_preempt();
 	log_info("vm %s: %u vCPU%s, %llu MiB", cfg->name, cfg->cpus, cfg->cpus == 1 ? "" : "s",
 		 (unsigned long long)(cfg->ram_size >> 20));
 	return 0;
@@ -201,6 +204,7 @@ int vm_create(const char *name)
 	struct vm *vm;
 	int ret = -ENOENT;
 
+	sched_preempt();
 	if (source->fdt) {
 		bundle_check_again();
 		ret = vmcfg_find(source, name, &cfg);
@@ -208,6 +212,7 @@ int vm_create(const char *name)
 	if (ret)
 		return ret;
 	cfg.autostart = false;
+	sched_preempt();
 	ret = vm_assemble(&cfg, &vm);
 	return ret ? ret == -ENOENT ? -EINVAL : ret : vm_place(vm);
 }

@@ -80,9 +80,9 @@ static uint64_t table_need(uint64_t ram)
 	return (s2_pages ? ram / S2_TABLE_ENTRIES : 0) + (ram >> 30) * PAGE_SIZE;
 }
 
-static uint64_t bundle_need(const struct bundle *b, uint64_t ram)
+static uint64_t bundle_need(const struct bundle *b, uint64_t ram, uint64_t tree)
 {
-	uint64_t need = 0, mapped = 0, common = common_need();
+	uint64_t need = align_up(tree, PAGE_SIZE), mapped = 0, common = common_need();
 
 	for (uint32_t i = 0; i < b->vm_count; i++) {
 		need += common + vm_need(b, b->vm[i].node);
@@ -91,10 +91,10 @@ static uint64_t bundle_need(const struct bundle *b, uint64_t ram)
 	return need + table_need(MIN(mapped, ram));
 }
 
-uint64_t heap_size_for(const struct bundle *b, uint64_t ram)
+uint64_t heap_size_for(const struct bundle *b, uint64_t ram, uint64_t tree)
 {
 	uint64_t least = MAX(ram / HEAP_SHARE, (uint64_t)HEAP_MIN),
-		 need = b && b->fdt ? MIN(bundle_need(b, ram) + HEAP_OWN, ram / HEAP_PART) : 0;
+		 need = b && b->fdt ? MIN(bundle_need(b, ram, tree) + HEAP_OWN, ram / HEAP_PART) : 0;
 
 	return align_up(MIN(MAX(least, need), (uint64_t)HEAP_MAX), BLOCK_SIZE);
 }

@@ -42,7 +42,7 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 #define CPUS  8U
 #define LOOKS 8U
 #define KEPT  64U
-#define TOP   4U
+#define TOP   8U
 /* Hints: NOP, YIELD, WFE, WFI, by number; A32 and T16. */
 #define YIELD 1U
 #define WFE   2U

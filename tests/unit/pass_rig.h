@@ -75,6 +75,7 @@ static const char board[] =
 
 static struct host host;
 static struct vm vm;
+static uint8_t index_room[0x10000] __attribute__((aligned(8)));
 static char paths[1024];
 static uint32_t used, preempts;
 static uint8_t *ends_at; /* a register of one byte that is 0 once others have had the CPU */
@@ -95,6 +96,7 @@ uint32_t timer_hz(void)
 static inline int setup(void **state)
 {
 	(void)state;
+	dt_index_make(NULL, NULL, 0);
 	dts_compile(board);
 	fake_log_reset();
 	fake_machine_reset();
@@ -109,7 +111,9 @@ static inline int setup(void **state)
 	assert_int_equal(host_scan(dts_tree, &host), 0);
 	assert_int_equal(host_check(&host), 0);
 	hostdev_init(&host);
-	return 0;
+	assert_true(dt_index_size(host.tree_nodes) <= sizeof(index_room));
+	memset(index_room, 0, sizeof(index_room));
+	return dt_index_make(dts_tree, index_room, host.tree_nodes);
 }
 
 static inline int teardown(void **state)

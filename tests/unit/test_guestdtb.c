@@ -347,6 +347,33 @@ static void test_sizes(void **state)
 	}
 }
 
+/* Whatever a byte of it says, a tree is good where fdt_check_full() says so, and not else. */
+static void test_check(void **state)
+{
+	static const uint8_t values[] = {0, 1, 2, 3, 4, 9, 0x7f, 0xff};
+	const struct guestdtb_params none = {0};
+	uint8_t *bytes = (uint8_t *)buffer;
+	uint32_t bad = 0;
+	size_t size;
+
+	(void)state;
+	make(&one, &none);
+	size = fdt_totalsize(buffer);
+	for (size_t cut = 0; cut <= size; cut += cut < 80 ? 1 : 97)
+		assert_int_equal(!tree_check(buffer, cut), !fdt_check_full(buffer, cut));
+	assert_int_equal(tree_check(buffer, size), 0);
+	for (size_t at = 0; at < size; at++)
+		for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+			uint8_t was = bytes[at];
+
+			bytes[at] = values[i];
+			assert_int_equal(!tree_check(buffer, size), !fdt_check_full(buffer, size));
+			bad += tree_check(buffer, size) != 0;
+			bytes[at] = was;
+		}
+	assert_true(bad > size);
+}
+
 /* The largest tree that a VM can have fits: all of its slots, CPUs and boot arguments. Last, for the devices stay. */
 static void test_all_devices(void **state)
 {
@@ -375,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_eight_cpus),
 		cmocka_unit_test(test_what_the_caller_says),
 		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_check),
 		cmocka_unit_test(test_all_devices),
 	};
 

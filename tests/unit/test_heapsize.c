@@ -41,7 +41,11 @@ struct wanted {
 	uint32_t cpus, devices;
 	uint64_t mib;
 	const char *compatible;
+	const char *passthrough;
 };
+
+static uint64_t tree_bytes_of_host;
+static bool gives; /* what the last bundle says */
 
 static void add_vm(uint32_t i, const struct wanted *w)
 {
@@ -53,6 +57,8 @@ static void add_vm(uint32_t i, const struct wanted *w)
 		assert_int_equal(fdt_property_u32(f.blob, "cpus", w->cpus), 0);
 	if (w->mib)
 		assert_int_equal(fdt_property_u64(f.blob, "memory", w->mib * 1024U), 0);
+	if (w->passthrough)
+		fit_string(&f, w->passthrough, "rest");
 	for (uint32_t d = 0; d < w->devices; d++) {
 		snprintf(name, sizeof(name), "device%u", d);
 		assert_int_equal(fdt_begin_node(f.blob, name), 0);
@@ -73,7 +79,8 @@ static uint64_t size_with(uint32_t count, struct wanted w, uint64_t ram)
 		add_vm(i, &w);
 	fit_end(&f);
 	assert_int_equal(bundle_open(&b, f.blob, f.size), 0);
-	size = heap_size_for(&b, ram);
+	gives = bundle_gives_devices(&b);
+	size = heap_size_for(&b, ram, tree_bytes_of_host);
 	assert_int_equal(size % BLOCK_SIZE, 0);
 	fit_free(&f);
 	return size;
@@ -93,11 +100,11 @@ static void test_without_a_bundle(void **state)
 	static const struct bundle none;
 
 	(void)state;
-	assert_int_equal(heap_size_for(&none, MIB(8)), MIB(4));
-	assert_int_equal(heap_size_for(&none, GIB(1)), MIB(4));
-	assert_int_equal(heap_size_for(&none, GIB(2)), MIB(8));
-	assert_int_equal(heap_size_for(&none, GIB(2) + 256U), MIB(10));
-	assert_int_equal(heap_size_for(&none, GIB(1024)), LAYOUT_HEAP_END - LAYOUT_HEAP);
+	assert_int_equal(heap_size_for(&none, MIB(8), 0), MIB(4));
+	assert_int_equal(heap_size_for(&none, GIB(1), 0), MIB(4));
+	assert_int_equal(heap_size_for(&none, GIB(2), 0), MIB(8));
+	assert_int_equal(heap_size_for(&none, GIB(2) + 256U, 0), MIB(10));
+	assert_int_equal(heap_size_for(&none, GIB(1024), 0), LAYOUT_HEAP_END - LAYOUT_HEAP);
 }
 
 /* One VM has what it always had, all of RAM in tables included: its guest loses nothing. */
@@ -126,6 +133,23 @@ static void test_many(void **state)
 	s2_pages = false;
 	size = size_with(BUNDLE_MAX_VMS, (struct wanted){.mib = 8}, GIB(4));
 	assert_true(size >= MIB(1) + BUNDLE_MAX_VMS * vm && size <= MIB(3) + BUNDLE_MAX_VMS * (vm + 4U * PAGE_SIZE));
+}
+
+/* The index of the host's tree counts once, where a VM has devices of it. */
+static void test_index(void **state)
+{
+	static const char *const asks[] = {NULL, "passthrough", "passthrough-dtb"};
+	uint64_t before = size_with(64, (struct wanted){.mib = 8}, GIB(1));
+
+	(void)state;
+	assert_false(bundle_gives_devices(&(struct bundle){0}));
+	tree_bytes_of_host = MIB(6);
+	for (size_t i = 0; i < ARRAY_SIZE(asks); i++) {
+		assert_int_equal(size_with(64, (struct wanted){.mib = 8, .passthrough = asks[i]}, GIB(1)),
+				 before + MIB(6));
+		assert_int_equal(gives, asks[i] != NULL);
+	}
+	tree_bytes_of_host = 0;
 }
 
 /* What one wants beside that counts; the two sizes are rounded up. */
@@ -165,6 +189,7 @@ int main(void)
 		cmocka_unit_test_setup(test_without_a_bundle, setup),
 		cmocka_unit_test_setup(test_few, setup),
 		cmocka_unit_test_setup(test_many, setup),
+		cmocka_unit_test_setup(test_index, setup),
 		cmocka_unit_test_setup(test_wishes, setup),
 		cmocka_unit_test_setup(test_absurd, setup),
 	};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Devices of the host that are given away: where they are, their interrupts, what speaks against it, whose they are. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,8 @@
 
 #include "hyp/host/hostdev.h"
 #include "hyp/host/scan.h"
+#include "hyp/lib/bits.h"
+#include "hyp/vdev/passthrough.h"
 #include "mm/hypmap.h"
 #include "dts.h"
 #include "fake_log.h"
@@ -274,25 +277,128 @@ static void test_pages(void **state)
 	struct hostdev virtio = found("/soc/virtio@1200"), alone = found("/soc/alone@2100");
 
 	(void)state;
-	assert_true(hostdev_shares_page(&virtio, 0x1000, NULL));
-	assert_true(hostdev_shares_page(&virtio, 0x1fff, NULL));
-	assert_false(hostdev_shares_page(&alone, 0x2000, NULL));
-	assert_true(hostdev_shares_page(&alone, 0x3000, NULL));
-	assert_true(hostdev_shares_page(&alone, 0x2c007000, NULL));
+	assert_true(passpage_is_shared(&virtio, 0x1000, NULL));
+	assert_true(passpage_is_shared(&virtio, 0x1fff, NULL));
+	assert_false(passpage_is_shared(&alone, 0x2000, NULL));
+	assert_true(passpage_is_shared(&alone, 0x3000, NULL));
+	assert_true(passpage_is_shared(&alone, 0x2c007000, NULL));
 }
+
+static uint32_t node_count;
+static uint8_t index_room[0x10000] __attribute__((aligned(8)));
+
+static int compare_node(const struct dt_node *node, void *arg)
+{
+	const struct dt_node *again = arg;
+
+	assert_int_equal(again[node_count].offset, node->offset);
+	assert_int_equal(again[node_count].depth, node->depth);
+	assert_memory_equal(again[node_count].prop, node->prop, sizeof(node->prop));
+	assert_true(!node->parent == (node->depth == 0));
+	for (const struct dt_node *above = node->parent; above; above = above->parent)
+		assert_true(above->offset < node->offset && dt_is_below(dts_tree, node->offset, above->offset));
+	node_count++;
+	return 0;
+}
+
+static int keep_node(const struct dt_node *node, void *arg)
+{
+	struct dt_node *to = arg;
+
+	to[node_count++] = *node;
+	return 0;
+}
+
+static int make_index(uint32_t nodes)
+{
+	memset(index_room, 0, sizeof(index_room));
+	assert_true(dt_index_size(nodes) <= sizeof(index_room));
+	return dt_index_make(dts_tree, index_room, nodes);
+}
+
+/* With the index all is found as without. */
+static void test_index(void **state)
+{
+	static const char *const paths[] = {"/",
+					    "/soc",
+					    "/soc/virtio@1200",
+					    "/soc/virtio",
+					    "/soc/none",
+					    "/bus/mb/io/mmc@50000",
+					    "/bus@8000000/mb/",
+					    "net",
+					    "net/",
+					    "net/none",
+					    "none",
+					    "/soc/virtio@1",
+					    "//soc//alone@2100",
+					    "/so",
+					    ""};
+	static struct dt_node nodes[64];
+	int found[ARRAY_SIZE(paths)], phandle[32];
+
+	(void)state;
+	assert_int_equal(dt_index_make(dts_tree, NULL, 0), 0);
+	node_count = 0;
+	assert_int_equal(dt_walk(dts_tree, keep_node, nodes), 0);
+	assert_int_equal(node_count, host.tree_nodes);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		found[i] = dt_by_path(dts_tree, paths[i]);
+	for (uint32_t i = 0; i < ARRAY_SIZE(phandle); i++)
+		phandle[i] = dt_by_phandle(dts_tree, i);
+	assert_true(dt_by_phandle(dts_tree, 1) > 0);
+
+	assert_int_equal(make_index(host.tree_nodes), 0);
+	node_count = 0;
+	assert_int_equal(dt_walk(dts_tree, compare_node, nodes), 0);
+	assert_int_equal(node_count, host.tree_nodes);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (found[i] < 0 ? dt_by_path(dts_tree, paths[i]) >= 0 : dt_by_path(dts_tree, paths[i]) != found[i])
+			fail_msg("%s: %d, was %d", paths[i], dt_by_path(dts_tree, paths[i]), found[i]);
+	for (uint32_t i = 0; i < ARRAY_SIZE(phandle); i++)
+		assert_true(phandle[i] < 0 ? dt_by_phandle(dts_tree, i) < 0 : dt_by_phandle(dts_tree, i) == phandle[i]);
+	assert_int_equal(dt_index_make(dts_tree, NULL, 0), 0);
+}
+
+/* Where it has no room for all nodes there is none, and all is found as before. */
+static void test_no_index(void **state)
+{
+	(void)state;
+	assert_int_equal(make_index(host.tree_nodes - 1U), -EINVAL);
+	node_count = 0;
+	found("/soc/virtio@1200");
+	assert_true(dt_by_phandle(dts_tree, 1) > 0);
+}
+
+static int setup_index(void **state)
+{
+	setup(state);
+	return make_index(host.tree_nodes);
+}
+
+static int drop_index(void **state)
+{
+	(void)state;
+	return dt_index_make(dts_tree, NULL, 0);
+}
+
+#define TEST_BOTH(test) \
+	cmocka_unit_test_setup(test, setup), cmocka_unit_test_setup_teardown(test, setup_index, drop_index)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_place, setup),
-		cmocka_unit_test_setup(test_masters, setup),
-		cmocka_unit_test_setup(test_refused, setup),
-		cmocka_unit_test_setup(test_claims, setup),
-		cmocka_unit_test_setup(test_beyond_the_bus, setup),
-		cmocka_unit_test_setup(test_lost_interrupt, setup),
-		cmocka_unit_test_setup(test_driver_claims_all, setup),
-		cmocka_unit_test_setup(test_pages, setup),
-		cmocka_unit_test_setup(test_dma_ranges, setup),
+		TEST_BOTH(test_place),
+		TEST_BOTH(test_masters),
+		TEST_BOTH(test_refused),
+		TEST_BOTH(test_claims),
+		TEST_BOTH(test_beyond_the_bus),
+		TEST_BOTH(test_lost_interrupt),
+		TEST_BOTH(test_driver_claims_all),
+		TEST_BOTH(test_pages),
+		TEST_BOTH(test_dma_ranges),
+		cmocka_unit_test_setup(test_index, setup),
+		cmocka_unit_test_setup(test_no_index, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

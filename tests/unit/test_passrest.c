@@ -77,6 +77,7 @@ static const char board[] =
 
 static struct host host;
 static struct vm vm;
+static uint8_t index_room[0x10000] __attribute__((aligned(8)));
 static uint8_t guest[0x10000] __attribute__((aligned(8)));
 
 uint32_t timer_hz(void)
@@ -92,6 +93,7 @@ void sched_preempt(void)
 static int setup(void **state)
 {
 	(void)state;
+	dt_index_make(NULL, NULL, 0);
 	dts_compile(board);
 	fake_log_reset();
 	fake_machine_reset();
@@ -111,7 +113,9 @@ static int setup(void **state)
 	fake_pass.lines = 160;
 	fake_pass.busy = 52; /* the console's */
 	hostdev_init(&host);
-	return 0;
+	assert_true(dt_index_size(host.tree_nodes) <= sizeof(index_room));
+	memset(index_room, 0, sizeof(index_room));
+	return dt_index_make(dts_tree, index_room, host.tree_nodes);
 }
 
 static int teardown(void **state)
@@ -408,6 +412,7 @@ static void test_many_left_out(void **state)
 		used += (size_t)sprintf(text + used, "odd@%x { compatible = \"acme,odd\"; reg = <0x%x 2>; };",
 					0x5a000000U + 4U * i, 0x5a000000U + 4U * i);
 	strcpy(text + used, "near@5a000f00 { reg = <0x5a000f00 0x100>; status = \"disabled\"; }; }; };");
+	dt_index_make(NULL, NULL, 0);
 	dts_compile(text);
 	memset(&host, 0, sizeof(host));
 	assert_int_equal(host_scan(dts_tree, &host), 0);

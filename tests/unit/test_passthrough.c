@@ -12,7 +12,8 @@ static void test_pages(void **state)
 	(void)state;
 	assert_int_equal(create("/soc/mmc@50000800"), 0);
 	assert_int_equal(fake_pass.mapped, 3);
-	assert_int_equal(preempts, 4); /* others may run behind each page */
+	assert_true(preempts >=
+		    4U + host.tree_nodes); /* others may run behind each page, and each node that may be in one */
 	assert_int_equal(fake_pass.page[0].ipa, 0x50001000);
 	assert_int_equal(fake_pass.page[0].pa, 0x50001000);
 	assert_int_equal(fake_pass.page[1].pa, 0x50002000);
