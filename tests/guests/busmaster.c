@@ -104,7 +104,7 @@ static void check(struct disk *d, uint32_t n)
 
 static void serve_disk(struct disk *d)
 {
-	bool more = d->taken != d->q.used.index;
+	bool more = false;
 
 	for (; d->taken != d->q.used.index; d->taken++) {
 		uint32_t n = d->q.used.ring[d->taken % VQ_SIZE].id / EACH;
@@ -112,6 +112,7 @@ static void serve_disk(struct disk *d)
 		dmb();
 		check(d, n);
 		request(d, n);
+		more = true;
 	}
 	if (more)
 		write32(d->base + VIRTIO_QUEUE_NOTIFY, 0);
@@ -124,7 +125,7 @@ static uint32_t buffer_of(uint32_t i)
 
 static void serve_card(void)
 {
-	bool more = card_taken != card.queue[NET_RECEIVE].used.index;
+	bool more = false;
 
 	for (; card_taken != card.queue[NET_RECEIVE].used.index; card_taken++) {
 		uint32_t i = card.queue[NET_RECEIVE].used.ring[card_taken % VQ_SIZE].id;
@@ -133,6 +134,7 @@ static void serve_card(void)
 		dmb();
 		frames += read8(at + NET_HEADER + NET_ETHER) == FRAME;
 		net_give(&card, i, at, BUFFER);
+		more = true;
 	}
 	if (more)
 		net_notify(&card, NET_RECEIVE);
