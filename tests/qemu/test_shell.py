@@ -33,11 +33,20 @@ def open_shell(run):
 
 
 def command(run, text):
-    """Type it in the shell; returns what it printed. A line of virt7's may come amid the echo: what was typed is shown again then."""
+    """
+    Type it in the shell; returns what it printed. A line of virt7's may come amid the echo: what was typed is shown again then, with a
+    prompt before it that is not that of the end. Where it looks so, another command is: what stands before its answer is all.
+    """
     run.send(text + "\r")
     run.expect(r"(?:\x1b\[K)?".join(map(re.escape, text)) + r"(?:\x1b\[K)?\r+\n")
     run.expect(SHELL)
-    return run.child.before.replace("\r", "")
+    said = run.child.before
+    if all(re.match(r"virt7: |\w+\| |\r*$", line) for line in said.split("\n")):
+        run.send("-\r")
+        run.expect(r"no such command[^\n]*\n")
+        said += re.sub(r"(virt7> )?-(\x1b\[K)?\r*\n$", "", run.child.before)
+        run.expect(SHELL)
+    return said.replace("\r", "")
 
 
 def power_off(run):
