@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The vGIC's beginnings: creation, reset, and the world switch. Compiled for speed. */
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -85,17 +86,36 @@ void vgic_load(struct vcpu *vcpu)
 	io_write32(gich + GICH_HCR, cpu->hcr);
 }
 
-/* An input is its device's, which may change it meanwhile (vgic_set_line()): it stands, but for the hardware's. */
-static void reset_irq(struct vgic_irq *irq, bool edge)
+/*
+ * An input is its device's, which may change it meanwhile (vgic_set_line()): it stands, but for the hardware's. False:
+ * the interrupt is idle now.
+ */
+static bool reset_irq(struct vgic_irq *irq, bool edge)
 {
-	memset(irq, 0, offsetof(struct vgic_irq, line));
-	irq->lr = VGIC_NO_LR;
-	irq->claimant = VGIC_NO_CPU;
+	static const struct vgic_irq fresh = {.lr = VGIC_NO_LR, .claimant = VGIC_NO_CPU};
+
+	static_assert(offsetof(struct vgic_irq, asked) % 4U == 0 &&
+			      offsetof(struct vgic_irq, line) == offsetof(struct vgic_irq, asked) + 1U,
+		      "words, and a byte");
+	__builtin_memcpy(__builtin_assume_aligned(irq, 4), &fresh, offsetof(struct vgic_irq, asked)); /* no call, so */
+	irq->asked = false;
 	irq->edge = edge;
 	irq->forward = edge;
 	if (irq->hw)
 		irq->line = false;
 	witness(irq, "vgic_reset");
+	return irq->line || irq->hw || irq->twin;
+}
+
+/* SPIs of one word of the distributor. */
+static void reset_spis(struct vgic *vgic, uint32_t w)
+{
+	uint32_t busy = 0;
+
+	for (uint32_t i = 0; i < 32U; i++)
+		if (reset_irq(&vgic->spi[w * 32U - VGIC_PRIVATE + i], false))
+			busy |= BIT(i);
+	vgic->busy[w] = busy;
 }
 
 /*
@@ -109,14 +129,12 @@ void vgic_reset(struct vm *vm)
 	vgic_silence(vm);
 	spin_lock(&vm->vgic.lock);
 	vm->vgic.forwarded = vm->vgic.online = vm->vgic.shared = 0;
-	for (uint32_t w = 0; w < VGIC_WORDS; w++) {
+	for (uint32_t w = 0; w < VGIC_WORDS; w++)
 		vm->vgic.enabled[w] = vm->vgic.several[w] = vm->vgic.group1[w] = 0;
-		vm->vgic.busy[w] = ~0U; /* lines stand */
-	}
 	memset(vm->vgic.edge, 0, sizeof(vm->vgic.edge));
 	vm->vgic.edge[0] = 0xaaaaaaaaU; /* SGIs */
-	for (uint32_t i = 0; i < ARRAY_SIZE(vm->vgic.spi); i++)
-		reset_irq(&vm->vgic.spi[i], false);
+	for (uint32_t w = VGIC_PRIVATE / 32U; w < VGIC_WORDS; w++)
+		reset_spis(&vm->vgic, w);
 	vm_for_each_vcpu(v, vm) {
 		v->vgic.hw_left = true;
 		dmb_ish(); /* it may not be out of the hardware yet: vgic_save() looks at the rest first */
