@@ -52,10 +52,11 @@ static bool own_put_line(const char *text, size_t len, bool hidden)
 /* Not for each line that there is room for again: only when half of the log has been sent. */
 bool own_tell_dropped(void)
 {
-	char text[80] = "virt7: warning: ";
+	char text[80];
 
 	if (console.dropped == 0 || own_room() < OWN_LOG / 2U)
 		return false;
+	strcpy(text, "virt7: warning: ");
 	strcat(mux_number(text + strlen(text), console.dropped), " lines dropped: more than the console takes\n");
 	console.dropped = 0;
 	return own_put_line(text, strlen(text), false);
