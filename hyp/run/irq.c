@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include <arm/hypregs.h>
 #include <arm/io.h>
+#include <arm/sysreg.h>
 
 #include "hyp/host/gic.h"
 #include "hyp/run/irq.h"
@@ -45,6 +47,11 @@ int irq_register_spi(uint32_t id, irq_fn fn, void *arg)
 void irq_give_up(uint32_t id)
 {
 	handlers[id].fn = NULL;
+}
+
+bool irq_is_waiting(void)
+{
+	return read_isr() & ISR_I;
 }
 
 /* The CPU interface's address is loaded once: all of a machine's CPUs have theirs at the same one. */

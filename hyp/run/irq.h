@@ -33,4 +33,7 @@ void irq_give_up(uint32_t id);
 /* Take one interrupt, if one is pending; false: none was. */
 bool irq_handle_one(void);
 
+/* Is one pending, for who holds locks and can only stop early? Cheaper than the GIC's own answer. */
+bool irq_is_waiting(void);
+
 #endif

@@ -5,9 +5,12 @@
  */
 #include <string.h>
 
+#include "hyp/run/irq.h"
 #include "hyp/virtio/vnet.h"
 #include "hyp/vm/vm.h"
 #include "mm/hypmap.h"
+
+#define LOOK_BUFFERS 8U /* some 5,000 instructions */
 
 /* Who is paused gets nothing: what a snapshot would show does not change. */
 static bool is_up(const struct vnet *n)
@@ -24,7 +27,7 @@ struct putting {
 	struct guest_cursor rest;       /* of it, that has not been copied */
 	uint32_t header, left;          /* bytes: of the header; with that, that are to come */
 	uint32_t pieces;                /* that buffers may still have */
-	uint16_t buffers;               /* that are full */
+	uint16_t buffers, buffers_max;  /* that are full, and may be */
 	uint16_t avail_next, used_next; /* where the queue was */
 	ipa_t count_at[2];              /* the bytes of the header that say in how many buffers it is */
 };
@@ -75,7 +78,7 @@ static uint32_t room_in_chain(const struct putting *p, const struct guest_cursor
 
 	if (p->buffers == 0)
 		needed = MAX(needed, p->header + p->frame->head_len);
-	return out->left >= needed && p->buffers < NET_BUFFERS ? MIN(out->left, p->left) : 0;
+	return out->left >= needed && p->buffers < p->buffers_max ? MIN(out->left, p->left) : 0;
 }
 
 /* A byte of the first buffer, which has as many. */
@@ -197,6 +200,12 @@ static enum switch_put finish_frame(struct putting *p)
 	return PUT_DONE;
 }
 
+/* Now and then in a long frame: does an interrupt wait? */
+static bool must_stop(const struct putting *p)
+{
+	return p->buffers_max > NET_BUFFERS_FEW && p->buffers % LOOK_BUFFERS == 0 && irq_is_waiting();
+}
+
 static enum switch_put put_frame(struct vnet *n, struct virtq_step *to, struct virtq_step *from,
 				 const struct net_frame *frame)
 {
@@ -209,9 +218,14 @@ static enum switch_put put_frame(struct vnet *n, struct virtq_step *to, struct v
 	p.header = header_bytes(&n->virtio);
 	p.left = p.header + frame->head_len + frame->rest_len;
 	p.pieces = NET_BUFFERS + NET_PIECES;
+	p.buffers_max = offload_is_long(frame) ? NET_BUFFERS : NET_BUFFERS_FEW;
 	do
 		outcome = next_buffer(&p);
-	while (outcome == PUT_PART && p.left > 0);
+	while (outcome == PUT_PART && p.left > 0 && !must_stop(&p));
+	if (unlikely(outcome == PUT_PART && p.left > 0)) {
+		take_back(&p);
+		outcome = PUT_CUT;
+	}
 	use_pieces(from, NET_BUFFERS + NET_PIECES - p.pieces);
 	return outcome == PUT_PART ? finish_frame(&p) : outcome;
 }

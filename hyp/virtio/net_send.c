@@ -53,27 +53,38 @@ static enum switch_put send_whole(struct vnet *n, struct switch_port *to, struct
 	return give_frame(n, to, step, &n->made);
 }
 
-/* The segment of number *index, which counts up. PUT_PART: there may be more. */
-static enum switch_put send_segment(struct vnet *n, struct switch_port *to, struct virtq_step *step, uint32_t *index)
+/* Of a large frame what begins with segment *index, which counts up. PUT_PART: there may be more. */
+static enum switch_put send_some(struct vnet *n, struct switch_port *to, struct virtq_step *step, uint32_t *index,
+				 bool large)
 {
 	enum switch_put outcome;
-	int ret = offload_segment(&n->frame, *index, &n->made, step->view);
+	int ret = (large ? offload_part : offload_segment)(&n->frame, *index, &n->made, step->view);
 
 	if (ret)
 		return ret == -ENODATA ? PUT_DONE : PUT_FAULTY;
 	use_pieces(step, MADE_PIECES);
 	outcome = give_frame(n, to, step, &n->made);
-	*index += outcome == PUT_DONE;
-	return outcome == PUT_DONE ? PUT_PART : outcome;
+	if (outcome != PUT_DONE)
+		return outcome;
+	*index += large ? offload_part_segments(&n->frame) : 1U;
+	if (large)
+		step->pieces = 0;
+	return PUT_PART;
 }
 
 static enum switch_put send_frames(struct vnet *n, struct switch_port *to, struct virtq_step *step, uint32_t *index)
 {
 	uint32_t gso_type = n->frame.header.gso_type;
+	bool large = gso_type != NET_GSO_NONE && to->ops->takes(to, gso_type);
+	enum switch_put outcome;
 
-	if (gso_type == NET_GSO_NONE || to->ops->takes(to, gso_type))
-		return send_whole(n, to, step);
-	return send_segment(n, to, step, index);
+	if (gso_type != NET_GSO_NONE && (!large || n->cut))
+		return send_some(n, to, step, index, large);
+	outcome = send_whole(n, to, step);
+	if (likely(outcome != PUT_CUT))
+		return outcome;
+	n->cut = true;
+	return PUT_AGAIN;
 }
 
 /* Whatever has become of it on the receivers' side. */
@@ -185,6 +196,7 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 	f->rest_len = chain->in.left;
 	read_net_header(n);
 	n->touches = 0;
+	n->cut = false;
 	if (f->head_len + f->rest_len > frame_max(n) || !offload_is_sound(f))
 		return NET_MALFORMED;
 	if (!switch_accept(&n->port, f->head + MAC_BYTES))

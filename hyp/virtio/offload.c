@@ -196,40 +196,91 @@ static void set_tcp(struct net_frame *made, const struct headers *h, uint32_t of
 		tcp[TCP_FLAGS] &= (uint8_t)~TCP_LAST;
 }
 
-/* With the pseudo header: addresses, protocol, length. */
-static int set_tcp_csum(struct net_frame *made, const struct headers *h, struct guest_view *view)
+/* Of the pseudo header: addresses, protocol, length. */
+static uint32_t sum_pseudo(const struct net_frame *made, const struct headers *h)
 {
 	uint32_t addresses = h->ip + (h->v6 ? IPV6_SOURCE : IPV4_SOURCE), tcp_len = h->data - h->tcp + made->rest_len;
 	uint8_t pseudo[4] = {0, PROTOCOL_TCP, (uint8_t)(tcp_len >> 8), (uint8_t)tcp_len};
-	uint32_t sum = sum_bytes(0, pseudo, sizeof(pseudo));
+
+	return sum_bytes(sum_bytes(0, pseudo, sizeof(pseudo)), made->head + addresses, h->v6 ? 32U : 8U);
+}
+
+static int set_tcp_csum(struct net_frame *made, const struct headers *h, struct guest_view *view)
+{
+	uint32_t sum = sum_pseudo(made, h);
 	int ret;
 
 	put_be16(made->head + h->tcp + TCP_CSUM, 0);
-	sum = sum_bytes(sum, made->head + addresses, h->v6 ? 32U : 8U);
 	sum = sum_bytes(sum, made->head + h->tcp, h->data - h->tcp);
 	ret = sum_rest(&sum, view, made->rest, made->rest_len);
 	put_sum(made->head + h->tcp + TCP_CSUM, sum);
 	return ret;
 }
 
-int offload_segment(const struct net_frame *whole, uint32_t index, struct net_frame *made, struct guest_view *view)
+/* For who receives a large frame: where its checksum is to be put, and the pseudo header's sum there (5.1.6.2). */
+static void leave_tcp_csum(struct net_frame *made, const struct headers *h, uint32_t gso_type, uint32_t size)
 {
-	uint32_t len = whole->head_len + whole->rest_len, size = whole->header.gso_size, offset = index * size, data;
-	struct headers h;
+	uint16_t sum = (uint16_t)sum_pseudo(made, h);
+
+	memcpy(made->head + h->tcp + TCP_CSUM, &sum, sizeof(sum));
+	made->header.flags = NET_NEEDS_CSUM;
+	made->header.csum_start = (uint16_t)h->tcp;
+	made->header.csum_offset = TCP_CSUM;
+	if (made->rest_len <= size)
+		return;
+	made->header.gso_type = (uint8_t)gso_type;
+	made->header.gso_size = (uint16_t)size;
+	made->header.header_len = (uint16_t)h->data;
+}
+
+/* Bytes of data of a segment. */
+static uint32_t segment_size(const struct net_frame *whole)
+{
+	return MIN(whole->header.gso_size, NET_LARGE);
+}
+
+uint32_t offload_part_segments(const struct net_frame *whole)
+{
+	return NET_LARGE / segment_size(whole);
+}
+
+/* `count` segments from `index` on, but for TCP's checksum. */
+static int cut_segments(const struct net_frame *whole, uint32_t index, uint32_t count, struct net_frame *made,
+			struct headers *h, struct guest_view *view)
+{
+	uint32_t len = whole->head_len + whole->rest_len, size = segment_size(whole), offset = index * size, data;
 	int ret = take_head(whole, made, MIN(len, NET_HEAD_MAX), view);
 
 	if (!ret)
-		ret = find_headers(made, whole->header.gso_type, &h);
+		ret = find_headers(made, whole->header.gso_type, h);
 	if (ret)
 		return ret;
-	data = len - h.data;
+	data = len - h->data;
 	if (offset >= data && index > 0)
 		return -ENODATA;
-	made->head_len = h.data;
+	made->head_len = h->data;
 	made->rest = whole->rest;
-	guest_skip(&made->rest, h.data - whole->head_len + offset);
-	made->rest_len = MIN(size, data - offset);
-	set_ip(made, &h, index);
-	set_tcp(made, &h, offset, offset + made->rest_len == data);
-	return set_tcp_csum(made, &h, view);
+	guest_skip(&made->rest, h->data - whole->head_len + offset);
+	made->rest_len = MIN(size * count, data - offset);
+	set_ip(made, h, index);
+	set_tcp(made, h, offset, offset + made->rest_len == data);
+	return 0;
+}
+
+int offload_segment(const struct net_frame *whole, uint32_t index, struct net_frame *made, struct guest_view *view)
+{
+	struct headers h;
+	int ret = cut_segments(whole, index, 1, made, &h, view);
+
+	return ret ? ret : set_tcp_csum(made, &h, view);
+}
+
+int offload_part(const struct net_frame *whole, uint32_t index, struct net_frame *made, struct guest_view *view)
+{
+	struct headers h;
+	int ret = cut_segments(whole, index, offload_part_segments(whole), made, &h, view);
+
+	if (!ret)
+		leave_tcp_csum(made, &h, whole->header.gso_type, segment_size(whole));
+	return ret;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hyp/lib/bits.h"
 #include "hyp/vm/guestmem.h"
 
 #define ETHER_HEADER  14U
@@ -39,7 +40,7 @@ struct net_frame {
 	uint8_t head[NET_HEAD_MAX];
 	uint32_t head_len, rest_len;
 	struct guest_cursor rest;
-	const uint8_t *own; /* NULL: a VM sends it */
+	const uint8_t *own; /* NULL: a VM sends it; else it is not long */
 	uint32_t pieces;    /* of the sender's RAM that it is walked through once more for each who gets it */
 };
 
@@ -68,5 +69,22 @@ int offload_checksum(const struct net_frame *whole, struct net_frame *made, stru
  * header says; -ENODATA: there are no more of them.
  */
 int offload_segment(const struct net_frame *whole, uint32_t index, struct net_frame *made, struct guest_view *view);
+
+/*
+ * A frame is put into its buffers with interrupts masked. One that has more data than this is put in parts if an
+ * interrupt comes meanwhile.
+ */
+#define NET_LARGE KIB(16)
+
+static inline bool offload_is_long(const struct net_frame *whole)
+{
+	return whole->rest_len > NET_LARGE;
+}
+
+/* How many segments offload_part() takes at once. */
+uint32_t offload_part_segments(const struct net_frame *whole);
+
+/* As offload_segment(), of so many segments from `index` on: a large frame again, whose checksum is left out. */
+int offload_part(const struct net_frame *whole, uint32_t index, struct net_frame *made, struct guest_view *view);
 
 #endif

@@ -57,6 +57,7 @@ enum switch_put {
 	PUT_PART,   /* a part is in its buffer */
 	PUT_DONE,   /* and so is what was lost on the receiver's side */
 	PUT_AGAIN,  /* the step is over: nothing has happened yet */
+	PUT_CUT,    /* nor here: put it in parts (offload_part()), for an interrupt waits */
 	PUT_FAULTY, /* the sender's RAM aborts, or is none; or it is in too many pieces */
 };
 

@@ -39,7 +39,8 @@
 
 #define MTU             1500U
 #define NET_PIECES      24U                        /* Linux: 17 fragments, and what is in front of them */
-#define NET_BUFFERS     64U                        /* that one frame is put into: 45 of Linux' smallest */
+#define NET_BUFFERS     64U                        /* that a long frame is put into: 45 of Linux' smallest */
+#define NET_BUFFERS_FEW 16U                        /* that another one is: Linux needs 12 */
 #define NET_DESCRIPTORS (NET_BUFFERS + NET_PIECES) /* that are read for one frame, at most */
 
 #define HEADER_BYTES        sizeof(struct net_header)
@@ -79,6 +80,7 @@ struct vnet {
 	struct switch_port port;
 	char name[2U * BUNDLE_NAME_MAX]; /* for people: VM.NODE */
 	struct net_count count;
+	bool cut;               /* the frame that is being sent goes in parts */
 	uint32_t touches;       /* steps that zeroed its receiver's RAM, for the frame that is being sent, */
 	struct net_frame frame; /* this one, */
 	struct net_frame made;  /* and what is made of it for one who does not take it as it is */

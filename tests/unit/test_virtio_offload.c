@@ -4,6 +4,7 @@
  * receivers that know of it and that do not; and drivers that do anything.
  */
 #include "net_rig.h"
+#include "hyp/virtio/offload.h"
 
 #define CSUM       BIT(0)
 #define GUEST_CSUM BIT(1)
@@ -367,6 +368,123 @@ static void test_large_that_is_no_tcp(void **state)
 	assert_int_equal(used(1, RECEIVE), 0);
 }
 
+/* A long frame, into 2 KiB each of these. */
+#define MANY       64U
+#define MANY_AT(n) (MACHINE_RAM_BASE + MIB(2) + (n)*BUFFER)
+
+static void give_many(void)
+{
+	start_size(1, MANY);
+	for (uint32_t n = 0; n < MANY; n++) {
+		desc(&rings[1][RECEIVE], n, MANY_AT(n), BUFFER, VIRTQ_DESC_WRITE, 0);
+		offer(&rings[1][RECEIVE], n, MANY);
+	}
+}
+
+/* The frame that begins in buffer *n, which counts up, with what is in front of it; its length. */
+static uint32_t take_frame(uint32_t *n, uint8_t *to)
+{
+	uint32_t len = 0;
+
+	for (uint32_t buffers = rig_get16(MANY_AT(*n) + 10U); buffers > 0; buffers--, (*n)++) {
+		uint32_t part = *(uint32_t *)fake_guest_at(RING_USED(&rings[1][RECEIVE]) + 8U + 8U * *n);
+
+		memcpy(to + len, fake_guest_at(MANY_AT(*n)), part);
+		len += part;
+	}
+	return len;
+}
+
+/* Of `data` bytes in segments of `size` those from `from` on, a large frame that lacks its checksum. */
+static void expect_part(const uint8_t *at, uint32_t len, uint32_t from, uint32_t size, uint32_t data, bool v6)
+{
+	const uint8_t *frame = at + 12, *whole = fake_guest_at(LARGE + 12U);
+	uint32_t tcp_at = IP_AT + (v6 ? 40U : 20U), part = len - 12U - tcp_at - 32U,
+		 addresses = IP_AT + (v6 ? 8U : 12U);
+	bool large = part > size;
+
+	assert_int_equal(at[0], 1);
+	assert_int_equal(at[1], large ? v6 ? 4 : 1 : 0);
+	assert_int_equal(at[4] | at[5] << 8, large ? size : 0);
+	assert_int_equal(at[6] | at[7] << 8, tcp_at);
+	assert_int_equal(at[8] | at[9] << 8, 16);
+	if (v6) {
+		assert_int_equal(be16(frame + IP_AT + 4U), 32U + part);
+	} else {
+		assert_int_equal(be16(frame + IP_AT + 2U), 52U + part);
+		assert_int_equal(be16(frame + IP_AT + 4U), (0xffffU + from / size) & 0xffffU);
+		assert_int_equal(plain_sum(0, frame + IP_AT, 20), 0xffff);
+	}
+	assert_int_equal(be16(frame + tcp_at + 4U) << 16 | be16(frame + tcp_at + 6U), 0xffffff00U + from);
+	assert_int_equal(frame[tcp_at + 13U], from + part == data ? 0x19 : 0x10);
+	assert_int_equal(be16(frame + tcp_at + 16U), plain_sum(6U + 32U + part, frame + addresses, v6 ? 32 : 8));
+	assert_memory_equal(frame + tcp_at + 32U, whole + tcp_at + 32U + from, part);
+}
+
+/* Where an interrupt waits it goes in parts, which lose nothing; else whole. */
+static void test_long_with_an_interrupt(void **state)
+{
+	static const struct {
+		uint32_t data, size, parts;
+	} frames[] = {{60000, 1448, 4}, {2 * 15928 + 100, 1448, 3}, {40000, 65535, 3}, {40000, 16384, 3}};
+	static uint8_t got[NET_FRAME_MAX + 12U];
+
+	(void)state;
+	start_two(CSUM | HOST_TSO, GUEST_CSUM | GUEST_TSO | MRG_RXBUF);
+	for (uint32_t i = 0; i < 2U * ARRAY_SIZE(frames); i++) {
+		uint32_t data = frames[i / 2U].data, size = frames[i / 2U].size, from = 0, n = 0, parts = 0;
+		uint32_t len = write_tcp(data, size, i % 2U), received_before = count(1)->received;
+
+		give_many();
+		fake_virtio.interrupt = false;
+		send_large(len);
+		assert_int_equal(take_frame(&n, got), 12U + len);
+		assert_memory_equal(got + 12, fake_guest_at(LARGE + 12U), len);
+		give_many();
+		n = 0;
+		fake_virtio.interrupt = true;
+		send_large(len);
+		for (; from < data; parts++) {
+			uint32_t part = take_frame(&n, got);
+
+			assert_in_range(part, 0, 12U + NET_HEAD_MAX + KIB(16));
+			expect_part(got, part, from, MIN(size, KIB(16)), data, i % 2U);
+			from += part - (len - data) - 12U;
+		}
+		assert_int_equal(parts, frames[i / 2U].parts);
+		assert_int_equal(used(1, RECEIVE), n);
+		assert_int_equal(count(1)->received - received_before, 1U + parts);
+	}
+	assert_int_equal(count(0)->sent, 4U * ARRAY_SIZE(frames));
+}
+
+/* What is no TCP is lost then; and what is not long stays whole, in no more buffers than a few. */
+static void test_what_is_not_cut(void **state)
+{
+	uint32_t len;
+
+	(void)state;
+	start_two(CSUM | HOST_TSO, GUEST_CSUM | GUEST_TSO | MRG_RXBUF);
+	fake_virtio.interrupt = true;
+	give_many();
+	len = write_tcp(60000, 1448, false);
+	*(uint8_t *)fake_guest_at(LARGE + 12U + IP_AT + 9U) = 17;
+	send_large(len);
+	assert_int_equal(dropped(0, NET_MALFORMED), 1);
+	assert_int_equal(used(1, RECEIVE), 0);
+	send_large(write_tcp(16000, 1448, false));
+	assert_int_equal(rig_get16(MANY_AT(0) + 10U), 8);
+	assert_int_equal(used(1, RECEIVE), 8);
+	start_size(1, MANY);
+	for (uint32_t n = 0; n < MANY; n++) {
+		desc(&rings[1][RECEIVE], n, MANY_AT(n), 900, VIRTQ_DESC_WRITE, 0);
+		offer(&rings[1][RECEIVE], n, MANY);
+	}
+	send_large(write_tcp(16000, 1448, false));
+	assert_int_equal(dropped(1, NET_SMALL), 1);
+	assert_int_equal(used(1, RECEIVE), 0);
+}
+
 /* Drivers that do anything */
 
 #define ROUNDS 100000U
@@ -522,6 +640,8 @@ int main(void)
 		TEST(test_large_to_one_who_does_not),
 		TEST(test_many_segments),
 		TEST(test_large_that_is_no_tcp),
+		TEST(test_long_with_an_interrupt),
+		TEST(test_what_is_not_cut),
 		TEST(test_anything),
 	};
 

@@ -13,6 +13,7 @@
 
 #include "fake_machine.h"
 #include "fake_virtio.h"
+#include "hyp/run/irq.h"
 #include "hyp/run/kick.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/timer.h"
@@ -339,4 +340,9 @@ void sched_preempt(void)
 {
 	assert_int_equal(fake_virtio.windows, 0);
 	fake_virtio.preempts++;
+}
+
+bool irq_is_waiting(void)
+{
+	return fake_virtio.interrupt;
 }

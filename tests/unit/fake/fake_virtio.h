@@ -27,6 +27,7 @@ struct fake_virtio {
 	uint32_t views;  /* that are open */
 	uint32_t synced; /* bytes cleaned and invalidated */
 	void (*on_sync)(const uint8_t *at, uint32_t len); /* each time */
+	bool interrupt;                                   /* one waits */
 	uint32_t requests;                                /* of vcpu_request() */
 	uint64_t fresh;         /* bit n: the 64 KiB at 64 KiB * n of guest RAM, a block, have not been touched */
 	uint32_t touches;       /* steps of such blocks, */

@@ -86,6 +86,7 @@
 #define FSC_DEBUG         0x22U
 
 /* ISR, B4.1: what is pending for HYP, where it is read there */
+#define ISR_I BIT(7)
 #define ISR_A BIT(8)
 
 /* CPACR, B4.1.40, MVFR0's A_SIMD field, B4.1.108, and that of MVFR1 for loads and stores, B4.1.109 */
