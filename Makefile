@@ -210,7 +210,7 @@ FETCH_FOREIGN := tools/deps foreign || echo "without what tools/deps foreign fet
 FETCH_NET := tools/deps net || echo "without what tools/deps net fetches"
 BUILD_FOREIGN := { tools/deps linux-source && tests/linux/mkkernels; } || echo "without the kernels of tests/linux/mkkernels"
 test: deps ## unit tests and system tests; K=expr runs the system tests that match
-	$(Q)$(MAKE) --no-print-directory -j2 all guests linux $(if $(K),$(UNIT_BUILD)/test_host,unit)
+	$(Q)$(MAKE) --no-print-directory -j2 all guests linux $(BUILD)/bench/bench.bin $(if $(K),$(UNIT_BUILD)/test_host,unit)
 	$(Q)$(if $(K),,$(MAKE) --no-print-directory fuzz-runs)
 	$(Q)$(if $(K),,tests/model/run)
 	$(Q)$(if $(K),,$(FETCH_FOREIGN))

@@ -226,16 +226,20 @@ int device_create_all(struct vm *vm, const struct bundle *b, int node)
 
 void device_reset_all(struct vm *vm)
 {
-	for (struct device *device = vm->devices; device; device = device->next)
+	for (struct device *device = vm->devices; device; device = device->next) {
 		if (device->class->reset)
 			device->class->reset(device);
+		sched_preempt();
+	}
 }
 
 void device_quiesce_all(struct vm *vm)
 {
-	for (struct device *device = vm->devices; device; device = device->next)
+	for (struct device *device = vm->devices; device; device = device->next) {
 		if (device->class->quiesce)
 			device->class->quiesce(device);
+		sched_preempt();
+	}
 }
 
 void device_settle_all(struct vm *vm)

@@ -11,6 +11,7 @@
 #include <arm/nospec.h>
 #include <arm/sysreg.h>
 
+#include "hyp/run/irq.h"
 #include "hyp/lib/log.h"
 #include "hyp/exit/mmio.h"
 #include "hyp/lib/bits.h"
@@ -158,6 +159,8 @@ static bool serve_queue(struct virtio_device *v, uint32_t queue, struct virtq_st
 		case VIRTQ_CHAIN:
 			go_on = serve_chain(v, queue, step, &more) &&
 				(look || virtq_knows_more(q) || virtq_rearm(q, step));
+			more |= go_on && irq_is_waiting();
+			go_on &= !more;
 			break;
 		case VIRTQ_EMPTY:
 			go_on = virtq_rearm(q, step);

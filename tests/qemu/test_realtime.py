@@ -89,6 +89,16 @@ def test_masked_by_devices(virt7, mkbundle, tmp_path):
     check_masked(tmp_path / "out")
 
 
+def test_masked_by_frames(virt7, mkbundle, tmp_path):
+    """Of 64 KiB from card to card, and eight of 1,514 bytes a kick, in a VM with 32 devices."""
+    plugin = stretch("--plugin", tmp_path / "out", "--first", "vector_trap").strip()
+    bundle = mkbundle(f"name=bench,memory=128M,kernel={BUILD}/bench/bench.bin,net=lan,net=lan{30 * ',disk=size=64K'},bootargs=bench=net")
+    run = virt7(bundle, "-icount", "shift=0,sleep=off", "-plugin", plugin)
+    assert run.wait() == 0
+    assert "row net_large " in run.output() and "lost" not in run.output()
+    check_masked(tmp_path / "out")
+
+
 def test_masked_by_resets(virt7, mkbundle, tmp_path):
     """A VM that resets itself without end. The shell, whose turn may come before another one's step, has no part in it."""
     plugin = stretch("--plugin", tmp_path / "out", "--first", "vector_trap").strip()
