@@ -14,10 +14,10 @@ static inline bool is_plain(const struct vgic_irq *irq)
 
 /*
  * Nearly always the list register of an interrupt's last time is still its own, and empty. Then all that changes is the
- * register itself, which is this CPU's. So a private interrupt of the vCPU that runs here does without the lock: others
- * change, under the lock, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(), which
- * looks at the register again. What is in the register then; 0: it is not so. `vcpu` is here, and the interrupt
- * plain, but for `soft` where the caller sets it anew.
+ * register itself, which is this CPU's. So a private interrupt of the vCPU that is loaded here does without the lock:
+ * others change, under the lock, GICD_CTLR, and what is queued, and each time they ask this CPU for a vgic_flush(),
+ * which looks at the register again. What is in the register then; 0: it is not so. The interrupt is plain, but for
+ * `soft` where the caller sets it anew, and unless the vCPU runs here the caller wakes it.
  */
 static inline uint32_t put_again(struct vcpu *vcpu, const struct vgic_irq *irq, uint32_t id, uint32_t keep,
 				 uint32_t set)
@@ -143,9 +143,10 @@ void vgic_raise_hw(struct vcpu *vcpu, uint32_t id)
 {
 	const struct vgic_irq *irq = &vcpu->vgic.irq[id];
 
-	if (unlikely(irq->latch || !is_plain(irq) || !vgic_is_here(vcpu) ||
-		     !put_again(vcpu, irq, id, ~0U, GICH_LR_PENDING)))
+	if (unlikely(irq->latch || !is_plain(irq) || !put_again(vcpu, irq, id, ~0U, GICH_LR_PENDING)))
 		raise_line(vcpu, id);
+	else if (this_cpu()->thread != &vcpu->thread) /* it sleeps, or waits for its turn */
+		sched_wake(&vcpu->thread);
 }
 
 /* SGIs of these sources are pending for `vcpu`, the current one. */

@@ -46,6 +46,29 @@ static void test_wakes_behind_an_empty_lr(void **state)
 	assert_taken(0, SPI);
 }
 
+/* Its timer's interrupt goes into the list register of the last time while it sleeps, and wakes it. */
+static void test_timer_wakes_a_sleeper(void **state)
+{
+	(void)state;
+	open_irq(0, RIG_HW_ID, 0x80);
+	rig.hw_line[0] = true;
+	rig_settle();
+	assert_taken(0, RIG_HW_ID);
+	rig.hw_line[0] = false;
+	rig_eoi(0, RIG_HW_ID);
+	rig_on(0);
+	this_cpu()->thread = NULL;
+	rig.vcpu[0].thread.work = 0;
+	rig.hw_line[0] = true;
+	fake_gich[0].phys_active = BIT(RIG_HW_ID);
+	vgic_raise_hw(&rig.vcpu[0], RIG_HW_ID);
+	assert_ptr_equal(rig.woken, &rig.vcpu[0].thread);
+	assert_int_equal(rig.vcpu[0].thread.work, 0);
+	this_cpu()->thread = &rig.vcpu[0].thread;
+	assert_true(vgic_has_pending(&rig.vcpu[0]));
+	assert_taken(0, RIG_HW_ID);
+}
+
 /* A hardware interrupt whose line has fallen since keeps no vCPU awake, in a list register or queued. */
 static void test_sleeps_when_the_timer_is_stopped(void **state)
 {
@@ -178,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_wakes),
 		TEST(test_wakes_behind_an_empty_lr),
+		TEST(test_timer_wakes_a_sleeper),
 		TEST(test_sleeps_when_the_timer_is_stopped),
 		TEST(test_wakes_by_a_note),
 		TEST(test_again_behind_a_queue),

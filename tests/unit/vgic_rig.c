@@ -108,6 +108,11 @@ void sched_request(struct thread *thread, uint32_t work)
 	thread->work |= work;
 }
 
+void sched_wake(struct thread *thread)
+{
+	rig.woken = thread;
+}
+
 static irq_fn recall;
 
 void sched_preempt(void)

@@ -17,6 +17,7 @@ struct rig {
 	struct vm vm;
 	struct vcpu vcpu[MACHINE_MAX_CPUS];
 	bool hw_line[FAKE_GICH_CPUS]; /* output of the virtual timer of each CPU */
+	struct thread *woken;         /* the last, without work */
 	void (*on_wait)(void);        /* while a CPU waits for another's list registers */
 	void (*on_preempt)(void);     /* while others may have the CPU */
 	bool answer_first;            /* that one does so before it looks at what else it has to do */
