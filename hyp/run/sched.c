@@ -659,33 +659,38 @@ static void ask_for_work(const struct percpu *idle)
 	}
 }
 
+/* Run what waits here; false: nothing does. Who queues something later kicks this CPU, and so ends its WFI. */
+static bool idle_run(struct percpu *cpu)
+{
+	struct thread *next;
+	uint64_t now;
+
+	if (!cpu->ready)
+		return false;
+	spin_lock(&cpu->rq_lock);
+	now = timer_now();
+	next = choose_thread(cpu, now);
+	if (cpu->ready && (idle_cpus & ~BIT(cpu->head.id)))
+		atomic_or(&next->work, WORK_BALANCE); /* no thread was here to be asked */
+	spin_unlock(&cpu->rq_lock);
+	if (!next)
+		return false;
+	atomic_clear(&idle_cpus, BIT(cpu->head.id));
+	leave_to(cpu, &cpu->idle_sp, next, now);
+	return true;
+}
+
 void sched_idle(void)
 {
 	struct percpu *cpu = this_cpu();
-	bool asked = false;
 
 	for (;;) {
-		struct thread *next = NULL;
-		uint64_t now = 0;
-
-		spin_lock(&cpu->rq_lock);
-		if (cpu->ready) {
-			now = timer_now();
-			next = choose_thread(cpu, now);
-			if (cpu->ready && (idle_cpus & ~BIT(cpu->head.id)))
-				atomic_or(&next->work, WORK_BALANCE); /* no thread was here to be asked */
-		}
-		spin_unlock(&cpu->rq_lock);
-		if (next) {
-			atomic_clear(&idle_cpus, BIT(cpu->head.id));
-			leave_to(cpu, &cpu->idle_sp, next, now);
-			asked = false;
-			continue;
-		}
-		atomic_or(&idle_cpus, BIT(cpu->head.id));
-		if (!asked)
+		while (idle_run(cpu))
+			;
+		if (!(idle_cpus & BIT(cpu->head.id))) {
+			atomic_or(&idle_cpus, BIT(cpu->head.id));
 			ask_for_work(cpu);
-		asked = true;
+		}
 		idle_wait(cpu);
 	}
 }
