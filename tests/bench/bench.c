@@ -4,7 +4,7 @@
  * Xen domain; tests/bench/bench.py runs the three and compares. On a board it prints cycles (docs/performance.md).
  *
  * bootargs: bench=GROUP[,GROUP]... of micro, timer, gic, touch, smp, pair, share, virtio, net (need their devices);
- * late (wait first); idle (sleep for ever); none.
+ * sleep (the row wfi_timer alone); late (wait first); idle (sleep for ever); spin (never sleep); none.
  */
 #include "tests/bench/blk.h"
 #include "tests/bench/fdt.h"
@@ -29,7 +29,18 @@ _Static_assert(BENCH_TIMER_VIRT == MACHINE_PPI_TIMER_VIRT && BENCH_TIMER_PHYS ==
 
 #define NAP 8000U /* ticks */
 
-enum group { MICRO = 1, TIMER = 2, TOUCH = 4, SMP = 8, PAIR = 16, SHARE = 32, VIRTIO = 64, NET = 128, GIC = 256 };
+enum group {
+	MICRO = 1,
+	TIMER = 2,
+	TOUCH = 4,
+	SMP = 8,
+	PAIR = 16,
+	SHARE = 32,
+	VIRTIO = 64,
+	NET = 128,
+	GIC = 256,
+	SLEEP = 512
+};
 
 struct row {
 	const char *name;
@@ -54,6 +65,9 @@ void row_gicd_isenabler(uint32_t rounds);
 void row_uart_fr(uint32_t rounds);
 void row_mmio_turns(uint32_t rounds);
 void row_irq_mask(uint32_t rounds);
+void row_mmio_r14(uint32_t rounds);
+void row_mmio_post(uint32_t rounds);
+void row_cntpct(uint32_t rounds);
 void row_actlr(uint32_t rounds);
 void row_virtio_reg(uint32_t rounds);
 void row_virtio_turns(uint32_t rounds);
@@ -75,6 +89,7 @@ void row_igroupr(uint32_t rounds);
 void row_gicd_ctlr(uint32_t rounds);
 void pong(volatile uint32_t *stop);
 void wait_interrupt(void);
+void spin(void);
 void nap(uint32_t ticks);
 void on_off_entry(void);
 void slice_main(uint32_t rounds, volatile uint32_t *shared);
@@ -204,11 +219,14 @@ static const struct row rows[] = {
 	{"uart_fr", MICRO, 4096, row_uart_fr},
 	{"mmio_turns", MICRO, 4096, row_mmio_turns},
 	{"irq_mask", MICRO, 4096, row_irq_mask},
+	{"mmio_r14", MICRO, 4096, row_mmio_r14},
+	{"mmio_post", MICRO, 4096, row_mmio_post},
 	{"actlr", MICRO, 4096, row_actlr},
+	{"cntpct", MICRO, 4096, row_cntpct},
 	{"sgi_self", MICRO | TIMER, 4096, row_sgi_self},
 	{"timer_virt", MICRO | TIMER, 4096, row_timer_virt},
 	{"timer_phys", MICRO, 4096, row_timer_phys},
-	{"wfi_timer", MICRO, 1024, row_wfi_timer},
+	{"wfi_timer", MICRO | SLEEP, 1024, row_wfi_timer},
 	{"sgi_change", GIC, 4096, row_sgi_change},
 	{"sgi_16", GIC, 4096, row_sgi_16},
 	{"spis_1", GIC, 1024, row_spis_1},
@@ -294,7 +312,8 @@ static uint32_t wanted(void)
 		return MICRO | TOUCH;
 	return (has("micro") ? MICRO : 0U) | (has("timer") ? TIMER : 0U) | (has("touch") ? TOUCH : 0U) |
 	       (has("smp") ? SMP : 0U) | (has("pair") ? PAIR : 0U) | (has("share") ? SHARE : 0U) |
-	       (has("virtio") ? VIRTIO : 0U) | (has("net") ? NET : 0U) | (has("gic") ? GIC : 0U);
+	       (has("virtio") ? VIRTIO : 0U) | (has("net") ? NET : 0U) | (has("gic") ? GIC : 0U) |
+	       (has("sleep") ? SLEEP : 0U);
 }
 
 static void prepare(const struct row *row)
@@ -331,7 +350,7 @@ void guest_main(void)
 	uint32_t groups = wanted();
 
 	map_device(MACHINE_UART_BASE, machine.uart, 1);
-	has_cycles = groups != SHARE && cycles_start(); /* a PMU in use is part of each switch */
+	has_cycles = !(groups & (SHARE | SLEEP)) && cycles_start(); /* a PMU in use is part of each switch */
 	gic_init();
 	for (uint32_t id = 0; id <= SGI_PING; id++)
 		gic_enable(id);
@@ -339,6 +358,8 @@ void guest_main(void)
 	isb();
 	while (has("idle"))
 		wfi();
+	if (has("spin"))
+		spin();
 	gic_enable(MACHINE_PPI_TIMER_VIRT);
 	gic_enable(MACHINE_PPI_TIMER_PHYS);
 	if (has("late"))

@@ -8,7 +8,7 @@
  * once: a hint that nothing else uses, with which the bench guest (tests/bench/bench.c) marks the pieces to be
  * measured. The last two are of code at `hyp=ADDRESS` (hexadecimal) and above: barriers (DMB, DSB, ISB) executed, and
  * accesses to the GIC's virtual interface control (GICH). Both cost a real CPU far more than an instruction; without
- * `hyp` they are 0.
+ * `hyp` they are 0. With `only-hyp=1` instructions are counted of that code alone.
  *
  * Each `entry=ADDRESS` (hexadecimal, up to four) adds a line to the file: how often the instruction there was reached.
  * Given virt7's vectors, it counts exits.
@@ -67,6 +67,7 @@ static size_t entry_count;
 
 static uint64_t executed, barriers, gich; /* not atomic: under -icount one emulated CPU runs at a time */
 static uint64_t hyp = UINT64_MAX;
+static bool only_hyp;
 static char path[4096];
 static FILE *marks;
 
@@ -143,7 +144,8 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			look_for_mark(insn);
 		look_for_entry(insn);
 		look_for_cost(insn);
-		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &executed, 1);
+		if (!only_hyp || qemu_plugin_insn_vaddr(insn) >= hyp)
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &executed, 1);
 	}
 }
 
@@ -174,6 +176,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **
 			marks = fopen(argv[i] + 6, "w");
 		else if (strncmp(argv[i], "hyp=", 4) == 0)
 			hyp = strtoull(argv[i] + 4, NULL, 16);
+		else if (strcmp(argv[i], "only-hyp=1") == 0)
+			only_hyp = true;
 		else if (strncmp(argv[i], "entry=", 6) == 0 && entry_count < ENTRIES_MAX)
 			entries[entry_count++].address = strtoull(argv[i] + 6, NULL, 16);
 	}

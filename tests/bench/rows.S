@@ -151,6 +151,32 @@ row row_irq_mask
 	bgt	1b
 	row_end
 
+/* A register of which SVC mode has its own. */
+row row_mmio_r14
+	ldr	r5, =BENCH_GICD
+1:	ldr	lr, [r5, #4]
+	orr	r6, r6, lr
+	subs	r4, r4, #1
+	bne	1b
+	row_end
+
+/* An access that the syndrome does not describe (DDI 0406C B3.13.6): what it was is read from the guest's memory. */
+row row_mmio_post
+	ldr	r5, =BENCH_GICD + 4
+1:	ldr	r0, [r5], #4
+	sub	r5, r5, #4
+	orr	r6, r6, r0
+	subs	r4, r4, #1
+	bne	1b
+	row_end
+
+row row_cntpct
+1:	mrrc	p15, 0, r0, r1, c14
+	orr	r6, r6, r0
+	subs	r4, r4, #1
+	bne	1b
+	row_end
+
 row row_actlr
 1:	mrc	p15, 0, r0, c1, c0, 1
 	orr	r6, r6, r0
@@ -309,6 +335,10 @@ row row_timer_phys
 	bne	1b
 	cpsid	i
 	row_end
+
+/* void spin(void): for ever. */
+function spin
+	b	.
 
 /* The deadline is far enough off that no hypervisor is late for the WFI. */
 row row_wfi_timer

@@ -20,6 +20,9 @@ MARK_BEGIN, MARK_END, MARK_BOOT = 1, 2, 3  # numbers of `dbg` (tests/bench/insnc
 CLOCK = ["-rtc", "base=2026-01-01,clock=vm"]
 
 
+ONLY_HYP = "hyp"  # counted: of virt7's own code
+
+
 class Failed(Exception):
     """A run that did not do what it should; shown, and its rows are missing."""
 
@@ -74,7 +77,7 @@ class Bench:
     def execute(self, options, until, timeout, counted):
         """
         {"marks": [[number, count, barriers, gich]...], "total": n, "output": text, "seconds": s, "host": s} of one run that prints `until`;
-        the seconds are those until then, by the clock and of CPU time.
+        the seconds are those until then, by the clock and of CPU time. `counted`: True, False, ONLY_HYP.
         """
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
             total, marks = Path(name) / "total", Path(name) / "marks"
@@ -82,6 +85,7 @@ class Bench:
             if counted:
                 entries = "".join(f",entry={address:x}" for address in self.vectors[:2])
                 hyp = f",hyp={self.vectors[2]:x}" if str(self.virt7) in options else ""
+                hyp += ",only-hyp=1" if counted == ONLY_HYP else ""
                 command += ["-icount", "shift=0,sleep=off", "-plugin",
                             f"{self.plugin},out={total},marks={marks}{entries}{hyp}"]
             output, seconds, host = self.watch(command, until, timeout)
