@@ -87,7 +87,7 @@ static void set_short_table(uint32_t table)
 	write_ttbr0(table);
 	write_dacr(~0U);
 	tlb_forget_old_pl1();
-	write_sctlr((read_sctlr() & ~(SCTLR_AFE | SCTLR_TRE | SCTLR_C)) | SCTLR_M);
+	write_sctlr((read_sctlr() & ~(SCTLR_AFE | SCTLR_TRE | SCTLR_C | SCTLR_A)) | SCTLR_M);
 	isb();
 }
 

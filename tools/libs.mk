@@ -17,7 +17,7 @@ $(LIB_OUT)/zlib/crc32.o: MODE := -marm -O3 -mtune=cortex-a15
 $(LIB_OUT)/libmd/src/sha2.o: MODE := -marm -O3 -fno-schedule-insns
 $(LIB_OUT)/zlib/inffast.o: MODE := -mthumb -O2
 # libfdt reads a tree's words by bytes where it may not assume that they are aligned, which in virt7 they are: a tree lies at a
-# multiple of 4 in Normal memory, and HSCTLR.A is clear.
+# multiple of 4 in Normal memory, and HSCTLR.A is clear, SCTLR.A where there is no HYP mode.
 $(libfdt_OBJS): MODE := -mthumb -Os -munaligned-access
 $(patsubst %,$(LIB_OUT)/device-tree-compiler/libfdt/%.o,fdt fdt_ro fdt_sw): MODE := -mthumb -O2 -munaligned-access -finline-functions --param max-inline-insns-auto=100
 # SHA-256 alone.

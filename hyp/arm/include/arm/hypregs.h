@@ -133,6 +133,7 @@
 
 /* SCTLR bits that the hypervisor looks at */
 #define SCTLR_M     BIT(0)
+#define SCTLR_A     BIT(1)
 #define SCTLR_C     BIT(2)
 #define SCTLR_Z     BIT(11)
 #define SCTLR_I     BIT(12)
