@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include <arm/barrier.h>
 #include <arm/hypregs.h>
 #include <arm/io.h>
 #include <arm/sysreg.h>
@@ -66,8 +67,13 @@ bool irq_handle_one(void)
 		return false;
 	io_write32(gicc + GICC_EOIR, iar);
 	handler = &handlers[id];
-	/* An SGI only makes the CPU look at its work, and an interrupt without a handler is ended. */
+	/*
+	 * An SGI only makes the CPU look at its work, which was written before it was sent; a load of that may not be
+	 * made before the one of GICC_IAR (A3.8.3). An interrupt without a handler is ended.
+	 */
 	fn = handler->fn;
+	if (!fn)
+		dmb_ish();
 	if (!fn || fn(id, handler->arg))
 		io_write32(gicc + GICC_DIR, iar);
 	return true;
