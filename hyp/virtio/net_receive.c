@@ -10,7 +10,8 @@
 #include "hyp/vm/vm.h"
 #include "mm/hypmap.h"
 
-#define LOOK_BUFFERS 8U /* some 5,000 instructions */
+#define LOOK_PIECES 8U /* 6,000 instructions, where these are a buffer each */
+#define LOOK_BYTES  KIB(8)
 
 /* Who is paused gets nothing: what a snapshot would show does not change. */
 static bool is_up(const struct vnet *n)
@@ -24,12 +25,13 @@ struct putting {
 	struct virtq *q;
 	struct virtq_step *to, *from;
 	const struct net_frame *frame;
-	struct guest_cursor rest;       /* of it, that has not been copied */
-	uint32_t header, left;          /* bytes: of the header; with that, that are to come */
-	uint32_t pieces;                /* that buffers may still have */
-	uint16_t buffers, buffers_max;  /* that are full, and may be */
-	uint16_t avail_next, used_next; /* where the queue was */
-	ipa_t count_at[2];              /* the bytes of the header that say in how many buffers it is */
+	struct guest_cursor rest;        /* of it, that has not been copied */
+	uint32_t header, left;           /* bytes: of the header; with that, that are to come */
+	uint32_t pieces;                 /* that buffers may still have */
+	uint32_t look_pieces, look_left; /* these, and `left`, at the last look for an interrupt */
+	uint16_t buffers;                /* that are full */
+	uint16_t avail_next, used_next;  /* where the queue was */
+	ipa_t count_at[2];               /* the bytes of the header that say in how many buffers it is */
 };
 
 /* Was it the sender's RAM that a copy of so much has failed for? */
@@ -78,7 +80,7 @@ static uint32_t room_in_chain(const struct putting *p, const struct guest_cursor
 
 	if (p->buffers == 0)
 		needed = MAX(needed, p->header + p->frame->head_len);
-	return out->left >= needed && p->buffers < p->buffers_max ? MIN(out->left, p->left) : 0;
+	return out->left >= needed && p->buffers < NET_BUFFERS ? MIN(out->left, p->left) : 0;
 }
 
 /* A byte of the first buffer, which has as many. */
@@ -138,6 +140,12 @@ static enum switch_put put_part(struct putting *p, struct guest_cursor out, uint
 	return unlikely(ret != 0) ? fail_frame(p, rest, len - front) : PUT_PART;
 }
 
+static enum switch_put stop_frame(const struct putting *p)
+{
+	take_back(p);
+	return PUT_CUT;
+}
+
 /* Into the next buffer, which has been read. One that is too small stays for the next frame. */
 static enum switch_put fill_buffer(struct putting *p)
 {
@@ -147,6 +155,8 @@ static enum switch_put fill_buffer(struct putting *p)
 
 	if (len == 0)
 		return lose_frame(p, NET_SMALL);
+	if (unlikely(len > HEADER_BYTES + NET_HEAD_MAX + NET_LARGE) && offload_may_be_cut(p->frame))
+		return stop_frame(p);
 	fits = guest_share(p->to->view, out, len, &p->pieces);
 	if (fits < len && (fits > 0 || p->pieces == 0))
 		return lose_frame(p, NET_SMALL);
@@ -200,10 +210,15 @@ static enum switch_put finish_frame(struct putting *p)
 	return PUT_DONE;
 }
 
-/* Now and then in a long frame: does an interrupt wait? */
-static bool must_stop(const struct putting *p)
+/* Behind a buffer of several. Now and then in one that can be cut: does an interrupt wait? */
+static bool must_stop(struct putting *p)
 {
-	return p->buffers_max > NET_BUFFERS_FEW && p->buffers % LOOK_BUFFERS == 0 && irq_is_waiting();
+	if (!offload_may_be_cut(p->frame) ||
+	    (p->look_pieces - p->pieces < LOOK_PIECES && p->look_left - p->left < LOOK_BYTES))
+		return false;
+	p->look_pieces = p->pieces;
+	p->look_left = p->left;
+	return irq_is_waiting();
 }
 
 static enum switch_put put_frame(struct vnet *n, struct virtq_step *to, struct virtq_step *from,
@@ -217,17 +232,15 @@ static enum switch_put put_frame(struct vnet *n, struct virtq_step *to, struct v
 	p.used_next = q->s->used_next;
 	p.header = header_bytes(&n->virtio);
 	p.left = p.header + frame->head_len + frame->rest_len;
-	p.pieces = NET_BUFFERS + NET_PIECES;
-	p.buffers_max = offload_is_long(frame) ? NET_BUFFERS : NET_BUFFERS_FEW;
+	p.pieces = p.look_pieces = NET_BUFFERS + NET_PIECES;
+	p.look_left = p.left;
 	do
 		outcome = next_buffer(&p);
 	while (outcome == PUT_PART && p.left > 0 && !must_stop(&p));
-	if (unlikely(outcome == PUT_PART && p.left > 0)) {
-		take_back(&p);
-		outcome = PUT_CUT;
-	}
 	use_pieces(from, NET_BUFFERS + NET_PIECES - p.pieces);
-	return outcome == PUT_PART ? finish_frame(&p) : outcome;
+	if (outcome != PUT_PART)
+		return outcome;
+	return likely(p.left == 0) ? finish_frame(&p) : stop_frame(&p);
 }
 
 static enum switch_put port_put(struct switch_port *port, struct virtq_step *from, const struct net_frame *frame)

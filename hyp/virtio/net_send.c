@@ -60,6 +60,11 @@ static enum switch_put send_some(struct vnet *n, struct switch_port *to, struct 
 	enum switch_put outcome;
 	int ret = (large ? offload_part : offload_segment)(&n->frame, *index, &n->made, step->view);
 
+	if (ret == -EINVAL && large && *index == 0) { /* TCP behind headers that virt7 does not know */
+		n->frame.whole = true;
+		n->cut = false;
+		return PUT_AGAIN;
+	}
 	if (ret)
 		return ret == -ENODATA ? PUT_DONE : PUT_FAULTY;
 	use_pieces(step, MADE_PIECES);
@@ -196,7 +201,7 @@ static enum net_drop begin_frame(struct vnet *n, struct virtq_chain *chain, stru
 	f->rest_len = chain->in.left;
 	read_net_header(n);
 	n->touches = 0;
-	n->cut = false;
+	n->cut = f->whole = false;
 	if (f->head_len + f->rest_len > frame_max(n) || !offload_is_sound(f))
 		return NET_MALFORMED;
 	if (!switch_accept(&n->port, f->head + MAC_BYTES))

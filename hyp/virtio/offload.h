@@ -41,6 +41,7 @@ struct net_frame {
 	uint32_t head_len, rest_len;
 	struct guest_cursor rest;
 	const uint8_t *own; /* NULL: a VM sends it; else it is not long */
+	bool whole;         /* it cannot be cut */
 	uint32_t pieces;    /* of the sender's RAM that it is walked through once more for each who gets it */
 };
 
@@ -72,13 +73,13 @@ int offload_segment(const struct net_frame *whole, uint32_t index, struct net_fr
 
 /*
  * A frame is put into its buffers with interrupts masked. One that has more data than this is put in parts if an
- * interrupt comes meanwhile.
+ * interrupt comes meanwhile, or if a buffer takes more than this at once.
  */
 #define NET_LARGE KIB(16)
 
-static inline bool offload_is_long(const struct net_frame *whole)
+static inline bool offload_may_be_cut(const struct net_frame *frame)
 {
-	return whole->rest_len > NET_LARGE;
+	return frame->rest_len > NET_LARGE && !frame->whole;
 }
 
 /* How many segments offload_part() takes at once. */

@@ -39,8 +39,7 @@
 
 #define MTU             1500U
 #define NET_PIECES      24U                        /* Linux: 17 fragments, and what is in front of them */
-#define NET_BUFFERS     64U                        /* that a long frame is put into: 45 of Linux' smallest */
-#define NET_BUFFERS_FEW 16U                        /* that another one is: Linux needs 12 */
+#define NET_BUFFERS     64U                        /* that one frame is put into: 45 of Linux' smallest */
 #define NET_DESCRIPTORS (NET_BUFFERS + NET_PIECES) /* that are read for one frame, at most */
 
 #define HEADER_BYTES        sizeof(struct net_header)
