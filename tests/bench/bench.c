@@ -4,7 +4,8 @@
  * Xen domain; tests/bench/bench.py runs the three and compares. On a board it prints cycles (docs/performance.md).
  *
  * bootargs: bench=GROUP[,GROUP]... of micro, timer, gic, touch, smp, pair, share, virtio, net (need their devices);
- * sleep (the row wfi_timer alone); late (wait first); idle (sleep for ever); spin (never sleep); none.
+ * sleep (the row wfi_timer alone); tick (the same, less of it); late (wait first); idle (sleep for ever); spin (never
+ * sleep); none.
  */
 #include "tests/bench/blk.h"
 #include "tests/bench/fdt.h"
@@ -39,7 +40,8 @@ enum group {
 	VIRTIO = 64,
 	NET = 128,
 	GIC = 256,
-	SLEEP = 512
+	SLEEP = 512,
+	TICK = 1024
 };
 
 struct row {
@@ -227,6 +229,7 @@ static const struct row rows[] = {
 	{"timer_virt", MICRO | TIMER, 4096, row_timer_virt},
 	{"timer_phys", MICRO, 4096, row_timer_phys},
 	{"wfi_timer", MICRO | SLEEP, 1024, row_wfi_timer},
+	{"tick", TICK, 64, row_wfi_timer},
 	{"sgi_change", GIC, 4096, row_sgi_change},
 	{"sgi_16", GIC, 4096, row_sgi_16},
 	{"spis_1", GIC, 1024, row_spis_1},
@@ -313,7 +316,7 @@ static uint32_t wanted(void)
 	return (has("micro") ? MICRO : 0U) | (has("timer") ? TIMER : 0U) | (has("touch") ? TOUCH : 0U) |
 	       (has("smp") ? SMP : 0U) | (has("pair") ? PAIR : 0U) | (has("share") ? SHARE : 0U) |
 	       (has("virtio") ? VIRTIO : 0U) | (has("net") ? NET : 0U) | (has("gic") ? GIC : 0U) |
-	       (has("sleep") ? SLEEP : 0U);
+	       (has("sleep") ? SLEEP : 0U) | (has("tick") ? TICK : 0U);
 }
 
 static void prepare(const struct row *row)
@@ -350,7 +353,8 @@ void guest_main(void)
 	uint32_t groups = wanted();
 
 	map_device(MACHINE_UART_BASE, machine.uart, 1);
-	has_cycles = !(groups & (SHARE | SLEEP)) && cycles_start(); /* a PMU in use is part of each switch */
+	has_cycles = groups && !(groups & (SHARE | SLEEP | TICK)) &&
+		     cycles_start(); /* a PMU in use is part of each switch */
 	gic_init();
 	for (uint32_t id = 0; id <= SGI_PING; id++)
 		gic_enable(id);

@@ -215,9 +215,10 @@ def micro_virt7(bench, table):
     table.put_virt7(bench.under_virt7([bench.vm("touch,late")], smp=2), {"touch_2m": "touch_zeroed"})
     table.put("mmio_find_32", "virt7", per_round(bench.alone())["mmio_find_32"])
     table.put("wfi_timer_native", "virt7", table.rows["wfi_timer"]["virt7"])
-    for neighbour, key, counted in (("idle", "wfi_neighbour", True), ("spin", "tick_neighbour", ONLY_HYP)):
-        vms = [bench.vm("sleep"), bench.vm(neighbour, name="other")]
-        table.put(key, "virt7", per_round(bench.under_virt7(vms, until="vm bench: off", counted=counted))["wfi_timer"])
+    for group, neighbour, counted in (("sleep", "idle", True), ("tick", "spin", ONLY_HYP)):
+        vms = [bench.vm(group), bench.vm(neighbour, name="other")]
+        table.put_virt7(bench.under_virt7(vms, until="vm bench: off", counted=counted),
+                        {"wfi_timer": "wfi_neighbour", "tick": "tick_neighbour"})
     # QEMU's Cortex-A15 has no ACTLR.IBE, without which harden=exit does nothing.
     hardened = per_round(bench.under_virt7([bench.vm("micro")], options="harden=force"))
     table.put("psci_hardened", "virt7", hardened["psci_version"])
