@@ -355,6 +355,14 @@ static bool dma_step_is_1to1(const struct dt_node *bus)
 	return at == end;
 }
 
+bool dt_inherits(const struct dt_node *node, enum dt_name property)
+{
+	for (; node; node = node->parent)
+		if (node->prop[property].data)
+			return true;
+	return false;
+}
+
 bool dt_dma_is_1to1(const struct dt_node *node)
 {
 	for (const struct dt_node *bus = node->parent; bus && bus->parent; bus = bus->parent)

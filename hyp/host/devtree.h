@@ -98,6 +98,9 @@ const char *dt_string(const void *fdt, const struct dt_node *node, const char *n
 /* No status, or "okay" (devicetree specification 2.3.4), as for each of its ancestors. */
 bool dt_enabled(const struct dt_node *node);
 
+/* Whether the node, or a bus above it, has the property. */
+bool dt_inherits(const struct dt_node *node, enum dt_name property);
+
 /* Whether `property`, a list of strings, has `text`. */
 bool dt_has_string(const struct dt_prop *property, const char *text);
 

@@ -35,15 +35,6 @@ static bool has_type(const struct dt_node *node, const char *type)
 	return dt_has_string(&node->prop[DT_DEVICE_TYPE], type);
 }
 
-/* Of the node itself or of a bus above. */
-static bool inherits_property(const struct dt_node *node, enum dt_name property)
-{
-	for (; node; node = node->parent)
-		if (node->prop[property].data)
-			return true;
-	return false;
-}
-
 /* A memory controller, by which virt7 hears of errors. */
 static bool covers_ecc(const struct hostdev *dev)
 {
@@ -107,8 +98,8 @@ static const char *read_node(const struct dt_node *node, struct hostdev *dev)
 	if (dev->reg_count == 0 || has_type(node, "pci"))
 		return "a bus: name the devices below it";
 	dev->master = !(host_kind(node) & HOST_NO_MASTER);
-	dev->iommu = inherits_property(node, DT_IOMMUS) || inherits_property(node, DT_IOMMU_MAP);
-	dev->coherent = inherits_property(node, DT_DMA_COHERENT);
+	dev->iommu = dt_inherits(node, DT_IOMMUS) || dt_inherits(node, DT_IOMMU_MAP);
+	dev->coherent = dt_inherits(node, DT_DMA_COHERENT);
 	if (dev->master && !dt_dma_is_1to1(node))
 		return "it sees RAM at other addresses than the CPU (dma-ranges of a bus above it)";
 	return hostdev_read_irqs(node, dev);
