@@ -9,6 +9,7 @@
 
 #include "hyp/run/sched.h"
 #include "hyp/vdev/flashbank.h"
+#include "hyp/vm/scrub.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"
 #include "mm/cache.h"

@@ -7,6 +7,7 @@
 
 #include "hyp/lib/bits.h"
 #include "hyp/virtio/disk.h"
+#include "hyp/vm/scrub.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"
 #include "mm/hypmap.h"

@@ -14,16 +14,15 @@
 #include "hyp/vdev/device.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/leaveout.h"
+#include "hyp/vm/scrub.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 #include "mm/page.h"
 #include "mm/ram.h"
-#include "mm/zero.h"
 
 #define DIRECT_ALIGN MIB(128)
-#define SCRUB_PART   KIB(128) /* zeroed at once, with interrupts masked: 10,000 instructions */
 
 struct vm *vms[VM_MAX];
 uint32_t vm_count;
@@ -187,21 +186,6 @@ struct vm_extent vm_quarantine_ram(struct vm *vm)
 		 "0x%llx until a VM of this size has its devices again",
 		 vm->config.name, (unsigned long long)(ram.size >> 20), (unsigned long long)ram.pa);
 	return ram;
-}
-
-/* What aborts holds nothing for the next owner to see, and is tried again then. */
-void vm_scrub_block(pa_t block)
-{
-	bool zero = zero_will_stay(block);
-
-	sched_preempt();
-	for (uint32_t from = 0; from < BLOCK_SIZE; from += SCRUB_PART) {
-		zero &= !cache_scrub(hyp_window_open(block) + from, SCRUB_PART) && zero_is_written();
-		hyp_window_close();
-		sched_preempt();
-	}
-	if (zero)
-		ram_set_zero(block);
 }
 
 void vm_end_quarantine(const struct vm *vm, const struct vm_extent *ram)

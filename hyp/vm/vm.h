@@ -193,12 +193,6 @@ uint64_t vm_ram_touched(const struct vm *vm);
 bool vm_ram_pa(const struct vm *vm, ipa_t at, pa_t *out);
 
 /*
- * Zero a 2 MiB block of RAM that a VM has had and no VM has, and clean it to the point of coherency. Others
- * may have the CPU in between (sched_preempt()). Pages that abort are left out.
- */
-void vm_scrub_block(pa_t block);
-
-/*
  * Scrub and map the 2 MiB block that holds `at`, if that has not happened. 0; -EFAULT: not RAM; -ENOMEM; -EIO: `at`
  * lies in a bad page; or all of the block aborts, which is logged within the VM's budget, and it stays away.
  */

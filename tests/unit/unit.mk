@@ -32,7 +32,7 @@ test_usertree_SRCS := hyp/load/usertree.c hyp/exit/mmio.c $(FAKE)/fake_random.c 
 test_device_SRCS   := $(DEVICE) tests/unit/fit.c
 test_testdev_SRCS  := tests/unit/no_drivers.c tests/device/testdev.c tests/device/classes.c $(EVERY_VM) $(FLASH) hyp/load/guestdtb.c \
 	tests/unit/fit.c $(VIRTIO) $(DEVICE)
-test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/console/stream.c hyp/load/vmcfg.c tests/unit/fit.c $(DEVICE)
+test_assemble_SRCS := hyp/vm/assemble.c hyp/vm/vm.c hyp/vm/scrub.c hyp/console/stream.c hyp/load/vmcfg.c tests/unit/fit.c $(DEVICE)
 test_heapsize_SRCS := hyp/vm/heapsize.c tests/unit/fit.c $(DEVICE)
 test_guestmem_SRCS := $(addprefix hyp/vm/,guestmem.c guestlist.c guestring.c) $(FAKE)/fake_machine.c
 test_fault_SRCS    := hyp/debug/fault.c $(FAKE)/fake_machine.c
@@ -111,7 +111,7 @@ test_vmctl_pause_SRCS := $(test_vmctl_SRCS)
 test_silence_SRCS  := hyp/vm/silence.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_watchdog_SRCS := hyp/vm/watchdog.c $(FAKE)/fake_machine.c
 test_zero_SRCS     := mm/zero.c $(FAKE)/fake_machine.c
-test_vm_SRCS       := hyp/vm/vm.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
+test_vm_SRCS       := hyp/vm/vm.c hyp/vm/scrub.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c
 test_console_SRCS  := $(addprefix hyp/console/,console.c output.c own.c mux.c plaintext.c) $(FAKE)/fake_machine.c
 test_console_own_SRCS := $(test_console_SRCS)
 test_console_screen_SRCS := $(test_console_SRCS)

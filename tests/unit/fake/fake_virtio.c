@@ -19,6 +19,7 @@
 #include "hyp/run/timer.h"
 #include "hyp/virtio/bus.h"
 #include "hyp/vm/guestmem.h"
+#include "hyp/vm/scrub.h"
 #include "hyp/vm/vm.h"
 #include "mm/cache.h"
 #include "mm/badpage.h"
