@@ -22,6 +22,12 @@ typedef struct {
 	uint64_t v;
 } ipa_t;
 
+/* A piece of the host's memory. */
+struct pa_piece {
+	pa_t at;
+	uint32_t len;
+};
+
 static inline pa_t pa(uint64_t v)
 {
 	return (pa_t){v};

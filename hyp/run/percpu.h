@@ -4,7 +4,7 @@
  *
  * Lock order, outermost first; a lock is taken only while holding locks above it:
  *   vms_lock  ->  vm->lock  ->  a device's  ->  s2.lock  ->  bad pages  ->  a twin's  ->  vgic.lock  ->  console, a
- *   host's disk's  ->  cpu->rq_lock  ->  places, stacks  ->  heap, ram, map, cpu->timers, random, found pages
+ *   host's disk's  ->  cpu->rq_lock  ->  places, stacks  ->  heap, ram, map, cpu->timers, random, found pages, lent RAM
  * A device's is that of an emulated one (hyp/vdev/device.h), and where one has two its header has their order; no code
  * holds those of two devices, but who sends from one network card to another (hyp/virtio/switch.h). No lock is held
  * when a guest is entered. HYP runs with interrupts masked, so none needs an interrupt-safe form.

@@ -33,6 +33,14 @@ void crash_begin(struct vm *vm, const struct vcpu *vcpu, const char *why)
 	crash->next[0] = '\0';
 }
 
+void crash_begin_lent(struct vm *vm, const char *to)
+{
+	char why[sizeof(vm->crash.why)];
+
+	log_format(why, sizeof(why), "%s has not ended a request: see to it, then vm start", to);
+	crash_begin(vm, NULL, why);
+}
+
 void crash_note(struct vcpu *vcpu)
 {
 	struct vm_crash *crash = &vcpu->vm->crash;

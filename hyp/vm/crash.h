@@ -14,13 +14,16 @@
 struct vcpu;
 struct vm;
 
-#define CRASH_TEXT_MAX 192U
+#define CRASH_TEXT_MAX 208U
 
 /*
  * The VM crashes for this reason; `vcpu` is to blame, or no vCPU (NULL). What is known of a crash that is still being
  * served stays. Holder of vm->lock.
  */
 void crash_begin(struct vm *vm, const struct vcpu *vcpu, const char *why);
+
+/* crash_begin(), for `to`, a device of the host's, still has some of the VM's RAM (hyp/vm/lent.h). */
+void crash_begin_lent(struct vm *vm, const char *to);
 
 /* A vCPU has come to the checkpoint, still in the hardware: if it is to blame, it notes its registers. Under vm->lock.
  */

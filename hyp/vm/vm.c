@@ -14,6 +14,7 @@
 #include "hyp/vdev/device.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/leaveout.h"
+#include "hyp/vm/lent.h"
 #include "hyp/vm/scrub.h"
 #include "hyp/vm/vm.h"
 #include "mm/badpage.h"
@@ -60,6 +61,36 @@ static void release_ram(struct vm *vm)
 	vm->extent_count = 0;
 	for (uint32_t i = 0; i < count; i++)
 		ram_release(pa(vm->extent[i].pa), vm->extent[i].size);
+}
+
+static void release_all_but_kept(const struct vm_extent *e)
+{
+	uint64_t from = e->pa, end = e->pa + e->size;
+
+	for (uint64_t at = from; at < end; at += BLOCK_SIZE) {
+		if (!lent_is_kept(pa(at)))
+			continue;
+		if (at > from)
+			ram_release(pa(from), at - from);
+		from = at + BLOCK_SIZE;
+	}
+	if (end > from)
+		ram_release(pa(from), end - from);
+}
+
+/* What is lent stays out of use. */
+static void release_rest(struct vm *vm, uint64_t kept, const char *to)
+{
+	uint32_t count = vm->extent_count;
+
+	log_warn("vm %s: %u MiB of its RAM are in quarantine, for %s may still read or write there: they are free when "
+		 "it has ended its requests",
+		 vm->config.name, (unsigned)(kept >> 20), to);
+	vm->extent_count = 0;
+	__atomic_fetch_add(&ram_use.quarantine, kept, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < count; i++)
+		release_all_but_kept(&vm->extent[i]);
+	lent_settle();
 }
 
 void vm_mend_ram(struct vm *vm)
@@ -181,7 +212,7 @@ struct vm_extent vm_quarantine_ram(struct vm *vm)
 	vm->keeps_ram = false;
 	if (!ram.size)
 		return ram;
-	ram_use.quarantine += ram.size;
+	__atomic_fetch_add(&ram_use.quarantine, ram.size, __ATOMIC_RELAXED);
 	log_warn("vm %s: a device that cannot be made quiet may still write to its RAM: nobody gets the %llu MiB at "
 		 "0x%llx until a VM of this size has its devices again",
 		 vm->config.name, (unsigned long long)(ram.size >> 20), (unsigned long long)ram.pa);
@@ -193,7 +224,7 @@ void vm_end_quarantine(const struct vm *vm, const struct vm_extent *ram)
 	for (uint64_t at = ram->pa; at < ram->pa + ram->size; at += BLOCK_SIZE)
 		vm_scrub_block(pa(at));
 	badpage_give_back(pa(ram->pa), ram->size);
-	ram_use.quarantine -= ram->size;
+	__atomic_fetch_sub(&ram_use.quarantine, ram->size, __ATOMIC_RELAXED);
 	ram_release(pa(ram->pa), ram->size);
 	log_info("vm %s: its devices have been reset: the %llu MiB at 0x%llx that they may have written to are free",
 		 vm->config.name, (unsigned long long)(ram->size >> 20), (unsigned long long)ram->pa);
@@ -205,7 +236,7 @@ bool vm_adopt_ram(struct vm *vm, const struct vm_extent *ram)
 		return false;
 	set_direct(vm, ram->pa, ram->size);
 	vm->keeps_ram = true;
-	ram_use.quarantine -= ram->size;
+	__atomic_fetch_sub(&ram_use.quarantine, ram->size, __ATOMIC_RELAXED);
 	log_info("vm %s: the %llu MiB at 0x%llx that its devices may still write to are its own", vm->config.name,
 		 (unsigned long long)(ram->size >> 20), (unsigned long long)ram->pa);
 	return true;
@@ -213,18 +244,25 @@ bool vm_adopt_ram(struct vm *vm, const struct vm_extent *ram)
 
 void vm_give_ram(struct vm *vm)
 {
-	pa_t to;
+	const char *lent;
+	uint64_t kept;
+	pa_t to, home;
 
 	if (vm->keeps_ram)
 		return;
+	kept = lent_keep(vm, &lent);
 	guest_views_forget(); /* what is seen by a window gets no flag (mm/zero.h) */
 	sched_preempt();
 	for (ipa_t at = ipa(0); s2_next_dirty(&vm->s2, &at, &to); at = ipa_add(at, BLOCK_SIZE))
-		vm_scrub_block(to);
+		if (!kept || !vm_ram_pa(vm, at, &home) || !lent_is_kept(home))
+			vm_scrub_block(to);
 	s2_forget(&vm->s2);
 	for (uint32_t i = 0; i < vm->extent_count; i++)
 		badpage_give_back(pa(vm->extent[i].pa), vm->extent[i].size);
-	release_ram(vm);
+	if (kept)
+		release_rest(vm, kept, lent);
+	else
+		release_ram(vm);
 }
 
 uint64_t vm_ram_reserved(const struct vm *vm)

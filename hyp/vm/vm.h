@@ -50,7 +50,7 @@ struct vm_extent {
 struct vm_crash {
 	uint64_t at;                /* CNTPCT of the last one; 0: none since an operator has started the VM */
 	uint32_t after_s;           /* seconds since the VM's start, reset or restart */
-	char why[80], next[48];     /* for people: what has happened, and what follows */
+	char why[128], next[48];    /* for people: what has happened, and what follows */
 	bool open;                  /* it is being served */
 	const struct vcpu *culprit; /* has not noted yet where it was */
 	bool noted;                 /* it has: */

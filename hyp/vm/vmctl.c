@@ -40,6 +40,7 @@
 #include "hyp/vdev/device.h"
 #include "hyp/virtio/virtio.h"
 #include "hyp/vm/crash.h"
+#include "hyp/vm/lent.h"
 #include "hyp/vm/silence.h"
 #include "hyp/vm/vmctl.h"
 #include "hyp/host/power.h"
@@ -59,14 +60,35 @@ void vmctl_set_entry(struct vcpu *vcpu, uint32_t pc, uint32_t r0, uint32_t r1, u
 	vcpu->start = START_RESET;
 }
 
+static enum vm_request crash_request(const struct vm *vm)
+{
+	return vm->config.on_crash == VM_ACTION_RESTART ? VM_REQUEST_RESTART : VM_REQUEST_CRASH;
+}
+
+/* `to`, a device of the host's, has some of its RAM: what is under way cannot be done with that. */
+static void crash_for_lent(struct vm *vm, const char *to)
+{
+	spin_lock(&vm->lock);
+	crash_begin_lent(vm, to);
+	if (vm->request == VM_REQUEST_RESET)
+		vm->request = crash_request(vm);
+	spin_unlock(&vm->lock);
+}
+
 /* Devices as at power-on, memory as loaded, vCPU 0 about to start. No vCPU runs. Others may have the CPU in between. */
 static int prepare_vm(struct vm *vm)
 {
 	struct image_entry entry;
+	const char *to;
 	struct vcpu *v;
 	int ret;
 
 	device_quiesce_all(vm);
+	to = lent_to(vm);
+	if (to) {
+		crash_for_lent(vm, to);
+		return -EBUSY;
+	}
 	sched_preempt();
 	s2_clear(&vm->s2);
 	sched_preempt();
@@ -231,8 +253,8 @@ void vmctl_request(struct vm *vm, enum vm_request request)
 {
 	if (request == VM_REQUEST_RESET && vm->config.on_reset == VM_ACTION_STOP)
 		request = VM_REQUEST_OFF;
-	if (request == VM_REQUEST_CRASH && vm->config.on_crash == VM_ACTION_RESTART)
-		request = VM_REQUEST_RESTART; /* of less weight: what else is wanted of the VM happens */
+	if (request == VM_REQUEST_CRASH)
+		request = crash_request(vm); /* a restart is of less weight: what else is wanted of the VM happens */
 	spin_lock(&vm->lock);
 	if (vm->state == VM_RUNNING || (vm->state == VM_STOPPING && vm->request < request))
 		begin_stopping(vm, request);
@@ -428,10 +450,32 @@ static enum vm_state start_vm(struct vm *vm)
 
 static enum vm_state shut_down(struct vm *vm, enum vm_state state)
 {
+	const char *to;
+
 	device_quiesce_all(vm);
 	vgic_silence(vm);
+	to = lent_to(vm);
+	if (to && state == VM_OFF) {
+		crash_for_lent(vm, to);
+		crash_end(vm);
+		state = VM_CRASHED;
+	}
 	vm_give_ram(vm);
 	return state;
+}
+
+/* Others in place of RAM that is lent, and if it has none. 0 or -ENOMEM. */
+static int renew_ram(struct vm *vm)
+{
+	int ret;
+
+	device_quiesce_all(vm);
+	if (lent_to(vm))
+		vm_give_ram(vm);
+	spin_lock(&vm->lock);
+	ret = vm_take_ram(vm);
+	spin_unlock(&vm->lock);
+	return ret;
 }
 
 static enum vm_state restart_vm(struct vm *vm)
@@ -443,6 +487,8 @@ static enum vm_state restart_vm(struct vm *vm)
 	crash_hold_back(vm, seconds);
 	if (vm->request != VM_REQUEST_RESTART)
 		return VM_OFF; /* not seen from outside */
+	if (renew_ram(vm))
+		return VM_OFF;
 	vm->restarts++;
 	return bring_up(vm, NULL);
 }
@@ -592,11 +638,25 @@ static void serve_while_parked(struct vcpu *vcpu)
 	vcpu->parked = true;
 }
 
+/* A device of its has been reset with a request of the host's disk under way, which went on for too long. */
+static void crash_if_lent(struct vm *vm)
+{
+	const char *to = lent_to(vm);
+
+	if (likely(!to))
+		return;
+	spin_lock(&vm->lock);
+	crash_begin_lent(vm, to);
+	spin_unlock(&vm->lock);
+	vmctl_request(vm, VM_REQUEST_CRASH);
+}
+
 void vmctl_checkpoint(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
 	enum vcpu_start start;
 
+	crash_if_lent(vm);
 	spin_lock(&vm->lock);
 	crash_note(vcpu);
 	vcpu->parked = true;
