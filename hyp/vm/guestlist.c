@@ -118,6 +118,16 @@ int guest_scatter(struct guest_view *view, struct guest_cursor *to, const void *
 	return likely(shown != NULL) ? copy_checked(shown, from, len) : scatter_pieces(view, to, from, len);
 }
 
+uint32_t guest_take_place(struct guest_view *view, struct guest_cursor *cursor, uint32_t len, pa_t *place)
+{
+	ipa_t at;
+	uint32_t found = (uint32_t)cursor_here(cursor, len, &at);
+
+	found = guest_place(view, at, found, place);
+	cursor_advance(cursor, found);
+	return found;
+}
+
 static uint32_t __attribute__((noinline))
 share_pieces(struct guest_view *view, struct guest_cursor here, uint32_t len, uint32_t *pieces)
 {

@@ -12,6 +12,7 @@
 #include "hyp/run/sched.h"
 #include "hyp/vm/guestmem.h"
 #include "hyp/vm/vm.h"
+#include "mm/badpage.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 
@@ -80,6 +81,7 @@ struct guest_view *guest_view_open(struct vm *vm, uint32_t window)
 		view->next = 0;
 		for (uint32_t i = 0; i < HYP_VIEW_WINDOWS; i++)
 			view->shown[i].block = GUEST_NO_BLOCK;
+		view->placed = GUEST_NO_BLOCK;
 	}
 	return view;
 }
@@ -166,6 +168,40 @@ bool guest_present(struct guest_view *view, ipa_t at, size_t len)
 		if (!view_is_touched(view, block))
 			return touch_fails(view->vm, ipa((uint64_t)block << BLOCK_SHIFT));
 	return true;
+}
+
+static bool has_bad_page(pa_t block)
+{
+	uint32_t next = 0;
+
+	return badpage_next(block, BLOCK_SIZE, &next);
+}
+
+/* What a window shows by a table has bad pages. RAM is of whole blocks. */
+static bool place_block(struct guest_view *view, uint32_t block)
+{
+	ipa_t at = ipa((uint64_t)block << BLOCK_SHIFT);
+	pa_t to;
+
+	if (view->uncached || guest_check(view->vm, at.v, BLOCK_SIZE) || !s2_show(&view->vm->s2, at, &to) ||
+	    to.v & HYP_WINDOW_TABLE)
+		return false;
+	dmb_ish(); /* with the block come its zeroes (vm_touch()) */
+	view->placed = block;
+	view->place = (uint32_t)(to.v >> BLOCK_SHIFT);
+	return true;
+}
+
+uint32_t guest_place(struct guest_view *view, ipa_t at, uint32_t len, pa_t *place)
+{
+	uint32_t block = guest_block(at.v);
+
+	if (view->placed != block && !place_block(view, block))
+		return 0;
+	len = MIN(len, BLOCK_SIZE - ((uint32_t)at.v & (BLOCK_SIZE - 1U)));
+	if (!guest_is_placed(view, at, len, place))
+		return 0;
+	return badpage_count() && has_bad_page(pa(align_down(place->v, BLOCK_SIZE))) ? 0 : len;
 }
 
 bool guest_show(struct guest_view *view, ipa_t at, size_t len)

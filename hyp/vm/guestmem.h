@@ -52,7 +52,9 @@ struct guest_shown {
 
 struct guest_view {
 	struct vm *vm;
+	uint32_t placed;     /* the block that guest_place() has found last, of guest_block(); GUEST_NO_BLOCK: none; */
 	uint64_t generation; /* of the VM's RAM, as the view was opened */
+	uint32_t place;      /* where that is, a number of the host's blocks */
 	uint32_t window;     /* the first */
 	uint32_t next;       /* that shows something else, of its windows */
 	bool uncached;
@@ -160,8 +162,44 @@ uint8_t *guest_take_shown(const struct guest_view *view, struct guest_cursor *cu
  */
 uint32_t guest_share(struct guest_view *view, const struct guest_cursor *cursor, uint32_t len, uint32_t *pieces);
 
+/*
+ * Where the guest's RAM from `at` on is in the host's, and how many of `len` bytes, not 0, are there in one block. 0:
+ * it is no RAM, or has not been touched; or a device of the host's is not to be told of it: a page of the block is bad,
+ * or the guest looks past the caches. The place is good as long as the VM has its RAM, and no page of it turns bad.
+ */
+uint32_t guest_place(struct guest_view *view, ipa_t at, uint32_t len, pa_t *place);
+
+/* guest_place() of the next `len` bytes, of which there are so many; the cursor moves behind what it finds. */
+uint32_t guest_take_place(struct guest_view *view, struct guest_cursor *cursor, uint32_t len, pa_t *place);
+
+/* The usual case, where no page of the host's is bad: true, and all of them are there. */
+static inline bool guest_is_placed(const struct guest_view *view, ipa_t at, uint32_t len, pa_t *place)
+{
+	uint32_t offset = (uint32_t)at.v & (BLOCK_SIZE - 1U);
+
+	if (view->placed != guest_block(at.v) || view->uncached || len > BLOCK_SIZE - offset)
+		return false;
+	*place = pa((uint64_t)view->place << BLOCK_SHIFT | offset);
+	return true;
+}
+
 /* Past `len` bytes, which are there, without a look at them. */
 void guest_skip(struct guest_cursor *cursor, size_t len);
+
+/* guest_skip(), where the bytes mostly are the first piece, or of it. */
+static inline void guest_skip_some(struct guest_cursor *cursor, uint32_t len)
+{
+	if (len > cursor->piece->len - cursor->offset) {
+		guest_skip(cursor, len);
+		return;
+	}
+	cursor->offset += len;
+	cursor->left -= len;
+	if (cursor->offset == cursor->piece->len && cursor->left > 0) {
+		cursor->piece++;
+		cursor->offset = 0;
+	}
+}
 
 /*
  * Guest RAM that HYP sees for longer: a ring, from when a queue is made ready until it is not, so that no access to it

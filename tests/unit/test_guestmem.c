@@ -18,6 +18,7 @@
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/vm/vm.h"
+#include "mm/badpage.h"
 #include "mm/cache.h"
 #include "mm/hypmap.h"
 
@@ -38,13 +39,25 @@ void sched_preempt(void)
 }
 
 static bool fresh[RAM / BLOCK_SIZE]; /* blocks that have not been touched */
+static uint64_t table;               /* HYP_WINDOW_TABLE: blocks are shown by tables */
+static struct bad_page bad_page;     /* the only one; 0: none */
+
+uint32_t badpage_count(void)
+{
+	return bad_page.pa != 0;
+}
+
+struct bad_page *badpage_next(pa_t base, uint64_t size, uint32_t *next)
+{
+	return (*next)++ == 0 && bad_page.pa && bad_page.pa - base.v < size ? &bad_page : NULL;
+}
 
 /* The second block lies before the first. */
 bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
 {
 	assert_true(s2 && at.v - BASE < RAM);
 	lookups++;
-	*out = pa(RAM - BLOCK_SIZE - (at.v - BASE));
+	*out = pa((RAM - BLOCK_SIZE - (at.v - BASE)) | table);
 	return !fresh[(at.v - BASE) / BLOCK_SIZE];
 }
 
@@ -566,6 +579,69 @@ static void test_rings(void **state)
 	assert_int_equal(guest_map_ring(&vm, ipa(BASE), 8, &map), -ENOSPC);
 }
 
+static struct guest_view *place_view;
+
+static void expect_place(uint64_t at, uint32_t len, uint32_t found, uint64_t where)
+{
+	pa_t place = pa(1);
+
+	assert_int_equal(guest_place(place_view, ipa(at), len, &place), found);
+	assert_true(!found || place.v == where);
+}
+
+/* Where a device of the host's finds the guest's RAM: whole blocks that have been touched, and nothing else. */
+static void test_place(void **state)
+{
+	struct guest_piece piece[] = {{ipa(BASE + 1U), 0}, {ipa(BASE + BLOCK_SIZE - 2U), 5}, {ipa(BASE + 9U), 1}};
+	struct guest_cursor cursor;
+	pa_t place;
+
+	(void)state;
+	caches(true);
+	fresh[0] = fresh[1] = false;
+	vm.s2.generation++;
+	place_view = guest_view_open(&vm, HYP_WINDOW_VIEW);
+	assert_false(guest_is_placed(place_view, ipa(BASE), 1, &place));
+	expect_place(BASE, 4096, 4096, BLOCK_SIZE);
+	lookups = 0;
+	assert_true(guest_is_placed(place_view, ipa(BASE + 8U), BLOCK_SIZE - 8U, &place));
+	assert_int_equal(place.v, BLOCK_SIZE + 8U);
+	assert_false(guest_is_placed(place_view, ipa(BASE + 8U), BLOCK_SIZE - 7U, &place));
+	expect_place(BASE + BLOCK_SIZE - 1U, 4096, 1, 2U * BLOCK_SIZE - 1U);
+	assert_int_equal(lookups, 0); /* the last one is known */
+	expect_place(BASE + RAM - 1U, 2, 1, BLOCK_SIZE - 1U);
+	expect_place(BASE + RAM, 1, 0, 0);
+	expect_place(BASE - 1U, 1, 0, 0);
+	expect_place(BASE + BIT64(32), 1, 0, 0);
+	expect_place(BIT64(ADDR_BITS) + BASE, 1, 0, 0);
+	expect_place(UINT64_MAX, UINT32_MAX, 0, 0);
+	assert_int_equal(guest_cursor_init(&cursor, piece, ARRAY_SIZE(piece)), 0);
+	assert_int_equal(guest_take_place(place_view, &cursor, 6, &place), 2);
+	assert_int_equal(guest_take_place(place_view, &cursor, 4, &place), 3);
+	assert_int_equal(place.v, 0);
+	assert_int_equal(guest_take_place(place_view, &cursor, 1, &place), 1);
+	assert_int_equal(place.v, BLOCK_SIZE + 9U);
+	assert_int_equal(cursor.left, 0);
+	bad_page.pa = BLOCK_SIZE + PAGE_SIZE;
+	expect_place(BASE, 8, 0, 0);
+	expect_place(BASE + BLOCK_SIZE, 8, 8, 0);
+	bad_page.pa = 0;
+	fresh[0] = true;
+	vm.s2.generation++;
+	guest_view_close(place_view);
+	place_view = guest_view_open(&vm, HYP_WINDOW_VIEW);
+	assert_false(guest_is_placed(place_view, ipa(BASE + BLOCK_SIZE), 1, &place)); /* it may be another one by now */
+	expect_place(BASE, 8, 0, 0);
+	fresh[0] = false;
+	table = HYP_WINDOW_TABLE;
+	expect_place(BASE, 8, 0, 0);
+	table = 0;
+	expect_place(BASE, 8, 8, BLOCK_SIZE);
+	place_view->uncached = true;
+	expect_place(BASE, 8, 0, 0);
+	guest_view_close(place_view);
+}
+
 /* Memory that aborts: an error, the window closed, the rest of the range left alone. */
 static void test_abort(void **state)
 {
@@ -588,7 +664,7 @@ int main(void)
 		cmocka_unit_test(test_copies),      cmocka_unit_test(test_bounds),   cmocka_unit_test(test_present),
 		cmocka_unit_test(test_abort),       cmocka_unit_test(test_coherent), cmocka_unit_test(test_views),
 		cmocka_unit_test(test_views_go_on), cmocka_unit_test(test_shown),    cmocka_unit_test(test_forget),
-		cmocka_unit_test(test_lists),       cmocka_unit_test(test_rings),
+		cmocka_unit_test(test_lists),       cmocka_unit_test(test_rings),    cmocka_unit_test(test_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,7 +134,7 @@ struct guest_view *guest_view_open(struct vm *vm, uint32_t window)
 	struct guest_view *view = &views[window >= HYP_WINDOW_VIEW_2];
 	bool shown = fake_virtio.shown && !fake_virtio.fresh;
 
-	*view = (struct guest_view){.vm = vm, .uncached = fake_virtio.uncached};
+	*view = (struct guest_view){.vm = vm, .uncached = fake_virtio.uncached, .placed = GUEST_NO_BLOCK};
 	for (uint32_t i = 0; i < HYP_VIEW_WINDOWS; i++)
 		view->shown[i].block = GUEST_NO_BLOCK;
 	for (uint32_t i = 0; shown && i < sizeof(fake_guest_ram) / BLOCK_SIZE; i++)
@@ -162,6 +162,19 @@ bool guest_present(struct guest_view *view, ipa_t at, size_t len)
 bool guest_show(struct guest_view *view, ipa_t at, size_t len)
 {
 	return guest_present(view, at, len);
+}
+
+uint32_t guest_place(struct guest_view *view, ipa_t at, uint32_t len, pa_t *place)
+{
+	uint64_t offset = at.v - MACHINE_RAM_BASE;
+
+	len = MIN(len, FAKE_BLOCK - (uint32_t)(offset & (FAKE_BLOCK - 1U)));
+	if (view->uncached || !find(at.v, len) || fresh_in(at.v, len) ||
+	    (fake_virtio.bad_page - FAKE_GUEST_PA) >> BLOCK_SHIFT == offset >> BLOCK_SHIFT)
+		return 0;
+	fake_virtio.placed++;
+	*place = pa(FAKE_GUEST_PA + offset);
+	return len;
 }
 
 int guest_copy_in(struct guest_view *view, ipa_t from, void *to, size_t len)
@@ -341,6 +354,8 @@ void sched_preempt(void)
 {
 	assert_int_equal(fake_virtio.windows, 0);
 	fake_virtio.preempts++;
+	if (fake_virtio.on_preempt)
+		fake_virtio.on_preempt();
 }
 
 bool irq_is_waiting(void)

@@ -44,8 +44,11 @@ struct fake_virtio {
 	uint32_t bad_looks;                                              /* through the list of those */
 	uint32_t windows;                                                /* that are open, a bit each */
 	uint32_t preempts;                                               /* calls of sched_preempt() */
+	void (*on_preempt)(void);                                        /* in each of them */
+	uint32_t placed;                                                 /* pieces that were found by guest_place() */
 };
 
+#define FAKE_GUEST_PA 0x40000000U /* of guest RAM, in the host's */
 #define FAKE_HOST_RAM MIB(8)
 #define FAKE_HOST_PA  0x80000000U
 
