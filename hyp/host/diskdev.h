@@ -2,6 +2,7 @@
 /*
  * Disks of the host's as their drivers have them: a few slots of virt7's own memory, each with a request at a time. Who
  * has which slot is the caller's business (hyp/virtio/hostdisk.c), and so are locks: of one disk one call at a time.
+ * Some drivers let a request read or write other memory in place of its slot's: pieces, wherever they are.
  * Each function is short, whatever the device does: what takes long is asked for again.
  */
 #ifndef HYP_HOST_DISKDEV_H
@@ -12,11 +13,14 @@
 #include <stdint.h>
 
 #include "hyp/host/host.h"
+#include "hyp/lib/addr.h"
 #include "hyp/lib/bits.h"
 
 #define DISKDEV_SECTOR 512U
 #define DISKDEV_BYTES  KIB(32) /* of a slot */
 #define DISKDEV_SLOTS  8U
+#define DISKDEV_PIECES 32U /* of other memory, and so much of that: */
+#define DISKDEV_DIRECT KIB(128)
 
 enum diskdev_type { DISKDEV_READ = 0, DISKDEV_WRITE = 1, DISKDEV_FLUSH = 4 };
 
@@ -31,7 +35,8 @@ struct diskdev {
 	/* of start() */
 	uint64_t sectors;
 	bool read_only;
-	bool can_flush; /* else there is nothing to flush */
+	bool can_flush;  /* else there is nothing to flush */
+	uint32_t pieces; /* that a request may have, DISKDEV_PIECES at most; 0: it has its slot's memory */
 };
 
 /* Words for people are constant. */
@@ -53,6 +58,13 @@ struct diskdev_driver {
 
 	/* A slot's next request, of `len` bytes, whole sectors. DISKDEV_FLUSH, of 0: only where it can. */
 	void (*begin)(struct diskdev *dev, uint32_t slot, enum diskdev_type type, uint64_t sector, uint32_t len);
+
+	/*
+	 * begin() for sectors in `count` pieces of other memory in place of the slot's, as many as dev->pieces says
+	 * and DISKDEV_DIRECT bytes at most. NULL where that is 0.
+	 */
+	void (*begin_pieces)(struct diskdev *dev, uint32_t slot, enum diskdev_type type, uint64_t sector,
+			     const struct pa_piece *piece, uint32_t count);
 
 	/*
 	 * A request that has ended; *wrong: NULL, or what was wrong. What the slot's number is, and that it has a

@@ -28,7 +28,7 @@ struct transport {
 	int node;
 	struct host_range reg;
 	struct dt_irq irq;
-	bool enabled;
+	bool enabled, coherent;
 };
 
 static int visit_virtio(const struct dt_node *node, void *arg)
@@ -38,6 +38,7 @@ static int visit_virtio(const struct dt_node *node, void *arg)
 	if (node->offset != t->node)
 		return 0;
 	t->enabled = dt_enabled(node);
+	t->coherent = dt_inherits(node, DT_DMA_COHERENT);
 	t->irq = dt_first_irq(node);
 	return dt_reg(node, 0, &t->reg) ? 1 : 2;
 }
@@ -77,6 +78,7 @@ const char *hostvirtio_find(struct hostvirtio *v, const struct host *host, const
 	if (!t.enabled)
 		return "disabled in the host's device tree";
 	v->node = t.node;
+	v->coherent = t.coherent;
 	v->irq = dt_route_irq(host->fdt, &t.irq, host->gic_node);
 	if (v->irq < SPI_FIRST || v->irq >= GIC_SPURIOUS)
 		return "its interrupt does not arrive at the GIC";

@@ -20,6 +20,7 @@ struct hostvirtio {
 	int node; /* of the host's tree */
 	volatile uint8_t *regs;
 	bool legacy;       /* register version 1 */
+	bool coherent;     /* what the device reads and writes in RAM goes through the CPUs' caches */
 	uint32_t irq;      /* of the host's GIC */
 	uint64_t features; /* that both sides have */
 };

@@ -141,7 +141,7 @@ static void begin_request(struct vblk *b, struct virtq_chain *chain, struct virt
 	b->request.type = header.type;
 	b->request.at = b->request.left = 0;
 	b->request.done = 0;
-	b->request.gap = b->request.flush = b->request.part_begun = false;
+	b->request.gap = b->request.flush = b->request.part_begun = b->request.copies = false;
 	b->request.part = 0;
 	b->request.status = S_OK;
 	switch (header.type) {
@@ -353,9 +353,16 @@ static enum virtio_served blk_serve(struct virtio_device *v, uint32_t queue, str
 	return b->request.left > 0 ? VIRTIO_MORE : blk_end_request(b, chain, step, written);
 }
 
-static void blk_forget(struct virtio_device *v, uint32_t queue)
+/* What is under way in the guest's RAM goes on until a broken queue is closed, or it has ended. */
+static void blk_forget(struct virtio_device *v, uint32_t queue, bool broken)
 {
-	vblk_drop_host(vblk_of(v));
+	if (!broken || !vblk_of(v)->request.direct)
+		vblk_drop_host(vblk_of(v));
+}
+
+static bool blk_is_busy(struct virtio_device *v)
+{
+	return vblk_must_wait(vblk_of(v));
 }
 
 static const struct virtio_backend blk_backend = {
@@ -366,6 +373,7 @@ static const struct virtio_backend blk_backend = {
 	.queue_size = QUEUE_SIZE,
 	.serve = blk_serve,
 	.forget = blk_forget,
+	.is_busy = blk_is_busy,
 };
 
 static int refuse_disk(const struct vblk *b, const char *wrong)
@@ -465,7 +473,10 @@ static void blk_reset(struct device *device)
 	virtio_reset(device);
 }
 
-/* What a paused VM has of the host's disk others have meanwhile: the request under way is read, and made, anew. */
+/*
+ * What a paused VM has of the host's disk others have meanwhile: the request under way is read, and made, anew. One in
+ * its RAM ends by itself, as does its claim to the slot.
+ */
 static void blk_settle(struct device *device)
 {
 	struct virtio_device *v = virtio_of(device);
@@ -474,8 +485,10 @@ static void blk_settle(struct device *device)
 	if (!vblk_of(v)->host)
 		return;
 	spin_lock(&v->lock);
-	virtio_forget(v, 0);
-	virtq_rewind(&v->queue[0], s->avail_next, s->used_next);
+	if (!vblk_of(v)->request.direct) {
+		virtio_forget(v, 0, false);
+		virtq_rewind(&v->queue[0], s->avail_next, s->used_next);
+	}
 	spin_unlock(&v->lock);
 	virtio_wake(v, 0);
 }

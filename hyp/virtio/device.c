@@ -16,6 +16,7 @@
 #include "hyp/lib/bits.h"
 #include "hyp/load/tree.h"
 #include "hyp/load/words.h"
+#include "hyp/run/sched.h"
 #include "hyp/virtio/bus.h"
 #include "hyp/vm/vm.h"
 #include "mm/page.h"
@@ -80,7 +81,7 @@ static void close_queue(struct virtio_device *v, uint32_t queue)
 {
 	struct virtq_state *s = &v->state->queue[queue];
 
-	virtio_forget(v, queue);
+	virtio_forget(v, queue, false);
 	if (s->ready)
 		virtq_unmap(&v->queue[queue]);
 	s->ready = false;
@@ -128,6 +129,17 @@ static void unlock_all(struct virtio_device *v)
 {
 	spin_unlock(&v->receive_lock);
 	spin_unlock(&v->lock);
+}
+
+/* For what closes queues, too. Others may have the CPU before. */
+static void lock_quiet(struct virtio_device *v)
+{
+	lock_all(v);
+	while (v->backend->is_busy && v->backend->is_busy(v)) {
+		unlock_all(v);
+		sched_preempt();
+		lock_all(v);
+	}
 }
 
 /*
@@ -353,11 +365,21 @@ static void touch_rings(const struct virtio_device *v, uint32_t reg, uint32_t va
 		virtq_touch(&s, v->device.vm);
 }
 
+static bool closes_queue(const struct virtio_device *v, uint32_t reg, uint32_t value)
+{
+	if (reg == VIRTIO_STATUS)
+		return value == 0;
+	return v->legacy ? reg == VIRTIO_QUEUE_PFN : reg == VIRTIO_QUEUE_READY && !(value & 1U);
+}
+
 void virtio_write(struct vcpu *vcpu, struct virtio_device *v, uint32_t reg, uint32_t value, uint32_t size)
 {
 	if (size == MMIO_WORD)
 		touch_rings(v, reg, value);
-	lock_all(v);
+	if (size == MMIO_WORD && closes_queue(v, reg, value))
+		lock_quiet(v);
+	else
+		lock_all(v);
 	if (reg >= VIRTIO_CONFIG && v->backend->write_config)
 		v->backend->write_config(v, reg - VIRTIO_CONFIG, value, size);
 	else if (reg < VIRTIO_CONFIG && size == MMIO_WORD)
@@ -449,7 +471,7 @@ void virtio_reset(struct device *device)
 {
 	struct virtio_device *v = virtio_of(device);
 
-	lock_all(v);
+	lock_quiet(v);
 	reset_all(v);
 	v->state->page_size = 0;
 	settle_runs(v);
@@ -479,9 +501,9 @@ void virtio_restore(struct device *device)
 	struct virtio_device *v = virtio_of(device);
 	uint32_t kicked = v->state->kicked;
 
-	lock_all(v);
+	lock_quiet(v);
 	for (uint32_t i = 0; i < v->backend->queues; i++) {
-		virtio_forget(v, i);
+		virtio_forget(v, i, false);
 		if (v->queue[i].used.at)
 			virtq_unmap(&v->queue[i]);
 		if (v->state->queue[i].ready && virtq_map(&v->queue[i], device->vm, true))

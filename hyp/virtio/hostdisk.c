@@ -2,6 +2,7 @@
 /* See hostdisk.h. Compiled for speed. */
 #include "hyp/virtio/hostdisk.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libfdt.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "hyp/run/irq.h"
 #include "hyp/run/sched.h"
 #include "hyp/run/timer.h"
+#include "hyp/vm/lent.h"
 #include "mm/page.h"
 
 #define ENDED_MAX  32U /* requests that are looked at in a row */
@@ -20,27 +22,34 @@
 #define AGAIN_US   200U
 #define PATH_SIZE  64U
 #define OWNER_SIZE 64U
+#define CALLED     "host disk "
+
+static_assert(DISKDEV_PIECES <= LENT_PIECES, "a request's");
 
 struct slot {
-	struct hostdisk_user *user; /* NULL: its user has gone */
-	bool busy;                  /* the device has it, */
-	uint64_t since;             /* this long, CNTPCT, */
-	uint64_t first, count;      /* from here on, and these sectors are being written; */
-	bool late, lost;            /* that it is not answered has been seen, and its user has gone */
-	char owner[OWNER_SIZE];     /* of that user */
+	struct hostdisk_user *user;           /* NULL: its user has gone */
+	bool busy;                            /* the device has it, */
+	uint64_t since;                       /* this long, CNTPCT, */
+	uint64_t first, count;                /* from here on, and these sectors are being written; */
+	bool late, lost;                      /* that it is not answered has been seen, and its user has gone */
+	const struct hostdisk_direct *direct; /* its user's, in place of the slot's memory; NULL: it has that */
+	char owner[OWNER_SIZE];               /* of that user */
+	struct lent lent;                     /* once it has gone, the pieces of that */
 };
 
 struct hostdisk {
 	const struct diskdev_driver *driver;
 	struct diskdev *dev;
 	char path[PATH_SIZE]; /* in the host's tree, for people */
+	char name[PATH_SIZE + sizeof(CALLED)];
 	struct hostdev claim; /* of its device */
 	struct hostdisk *next;
 	bool restless; /* it was not made ready, and does not stop: its memory stays */
 	struct hostdisk_claim *claims;
 	struct spinlock lock; /* the rest, and the device */
 	bool failed;          /* a request, once */
-	uint32_t left_writes; /* requests that write for users that have gone */
+	uint32_t left_writes; /* requests that write for users that have gone, */
+	uint32_t left_direct; /* and since when not all records have been idle those in pieces of RAM */
 	struct list waiting;
 	struct slot slot[DISKDEV_SLOTS];
 };
@@ -75,6 +84,8 @@ void hostdisk_unclaim(struct hostdisk *disk, struct hostdisk_claim *claim)
 	while (*at != claim)
 		at = &(*at)->next;
 	*at = claim->next;
+	spin_lock(&disk->lock); /* who has ended its last request wakes it under the lock */
+	spin_unlock(&disk->lock);
 }
 
 /* Is something of its sectors still being written for a user that has gone? Under the lock, as all of these. */
@@ -130,22 +141,44 @@ struct news {
 	uint64_t sector;   /* and where that begins */
 };
 
+static void end_left(struct hostdisk *disk, struct slot *slot)
+{
+	disk->left_writes -= slot->count > 0;
+	if (slot->direct)
+		lent_end(&slot->lent);
+}
+
+/* From when it knows that its request has ended, the user may ask for the next one; it is there until it is woken. */
+static void tell_user(struct hostdisk_user *user, bool failed)
+{
+	user->failed = failed;
+	__atomic_store_n(&user->ended, true, __ATOMIC_RELEASE);
+	user->wake(user);
+}
+
+static void take_slot(struct slot *slot, struct hostdisk_user *user)
+{
+	slot->user = NULL;
+	user->data = NULL;
+}
+
 static void hostdisk_end_request(struct hostdisk *disk, uint32_t index, const char *wrong, struct news *news)
 {
 	struct slot *slot = &disk->slot[index];
+	struct hostdisk_user *user = slot->user;
 
 	slot->busy = false;
 	if (wrong && !disk->failed)
 		*news = (struct news){.wrong = wrong, .sector = slot->first};
 	disk->failed |= wrong != NULL;
-	if (!slot->user) {
-		disk->left_writes -= slot->count > 0;
+	if (!user)
+		end_left(disk, slot);
+	else if (slot->direct)
+		take_slot(slot, user);
+	if (user)
+		tell_user(user, wrong != NULL);
+	if (!slot->user)
 		pass_slot(disk, index);
-		return;
-	}
-	slot->user->failed = wrong != NULL;
-	__atomic_store_n(&slot->user->ended, true, __ATOMIC_RELEASE);
-	slot->user->wake(slot->user);
 }
 
 static bool is_any_late(const struct hostdisk *disk)
@@ -274,45 +307,115 @@ static bool hostdisk_irq(uint32_t id, void *arg)
 	return true;
 }
 
+/* Its slot's memory, or NULL: then it waits. Under the lock. */
+static uint8_t *ask_slot(struct hostdisk *disk, struct hostdisk_user *user)
+{
+	user->asks = true;
+	if (!user->data && !user->waits)
+		find_slot(disk, user);
+	if (!user->data && !user->waits) {
+		user->waits = true;
+		list_append(&disk->waiting, &user->node);
+	}
+	return user->data;
+}
+
 uint8_t *hostdisk_ask(struct hostdisk *disk, struct hostdisk_user *user)
 {
 	uint8_t *data;
 
-	user->asks = true;
 	spin_lock(&disk->lock);
-	if (!user->data && !user->waits)
-		find_slot(disk, user);
-	data = user->data;
-	if (!data && !user->waits) {
-		user->waits = true;
-		list_append(&disk->waiting, &user->node);
-	}
+	data = ask_slot(disk, user);
 	spin_unlock(&disk->lock);
 	return data;
+}
+
+/* Under the lock. */
+static struct slot *fill_slot(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type,
+			      uint64_t sector, uint32_t len)
+{
+	struct slot *slot = &disk->slot[user->slot];
+
+	user->ended = false;
+	slot->busy = true;
+	slot->since = user->since = timer_now();
+	slot->late = slot->lost = false;
+	slot->direct = NULL;
+	slot->first = sector;
+	slot->count = type == DISKDEV_WRITE ? len / DISKDEV_SECTOR : 0;
+	return slot;
 }
 
 void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
 		    uint32_t len)
 {
-	struct slot *slot;
-
 	spin_lock(&disk->lock);
-	slot = &disk->slot[user->slot];
-	user->ended = false;
-	slot->busy = true;
-	slot->since = timer_now();
-	slot->late = slot->lost = false;
-	slot->first = sector;
-	slot->count = type == DISKDEV_WRITE ? len / DISKDEV_SECTOR : 0;
+	fill_slot(disk, user, type, sector, len);
 	disk->driver->begin(disk->dev, user->slot, type, sector, len);
 	let_go_on(disk);
 	arm_watch();
 	spin_unlock(&disk->lock);
 }
 
-/* Its user goes, and may be no more when there is something to say of it. */
-static void leave_slot(struct hostdisk *disk, struct slot *slot)
+uint32_t hostdisk_pieces(const struct hostdisk *disk)
 {
+	return disk->dev->pieces;
+}
+
+/* Is a request without its owner still in some VM's RAM, or its record in use? Under the lock. */
+static bool any_left_direct(struct hostdisk *disk)
+{
+	if (likely(disk->left_direct == 0))
+		return false;
+	for (uint32_t i = 0; i < DISKDEV_SLOTS; i++)
+		if (!lent_is_idle(&disk->slot[i].lent))
+			return true;
+	disk->left_direct = 0;
+	return false;
+}
+
+/* With the user's slot. Under the lock. */
+static void put_direct(struct hostdisk *disk, struct hostdisk_user *user, const struct hostdisk_direct *direct)
+{
+	struct slot *slot = fill_slot(disk, user, direct->type, direct->sector, direct->len);
+
+	slot->direct = direct;
+	disk->driver->begin_pieces(disk->dev, user->slot, direct->type, direct->sector, direct->piece, direct->count);
+	arm_watch();
+}
+
+enum hostdisk_begun hostdisk_begin_direct(struct hostdisk *disk, struct hostdisk_user *user,
+					  const struct hostdisk_direct *direct)
+{
+	enum hostdisk_begun begun = HOSTDISK_COPIES;
+
+	spin_lock(&disk->lock);
+	if (!any_left_direct(disk)) {
+		begun = ask_slot(disk, user) ? HOSTDISK_BEGUN : HOSTDISK_WAITS;
+		if (begun == HOSTDISK_BEGUN)
+			put_direct(disk, user, direct);
+	}
+	spin_unlock(&disk->lock);
+	return begun;
+}
+
+bool hostdisk_is_late(const struct hostdisk_user *user)
+{
+	return timer_now() - user->since >= HOSTDISK_WAIT_S * (uint64_t)timer_hz();
+}
+
+static void lend_pieces(struct hostdisk *disk, struct slot *slot)
+{
+	disk->left_direct++;
+	slot->lent.count = slot->direct->count;
+	memcpy(slot->lent.piece, slot->direct->piece, slot->direct->count * sizeof(slot->direct->piece[0]));
+	lent_leave(&slot->lent);
+}
+
+/* Its user goes, and may be no more when there is something to say of it. True: the request is in its RAM. */
+static bool leave_slot(struct hostdisk *disk, struct slot *slot)
+{
+	bool lends = slot->busy && slot->direct;
 	const struct hostdisk_claim *claim = slot->user->claim;
 
 	if (slot->busy && claim)
@@ -320,24 +423,28 @@ static void leave_slot(struct hostdisk *disk, struct slot *slot)
 	else if (slot->busy)
 		log_format(slot->owner, sizeof(slot->owner), "virt7");
 	disk->left_writes += slot->busy && slot->count > 0;
+	if (lends)
+		lend_pieces(disk, slot);
 	slot->user = NULL;
+	return lends;
 }
 
-void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
+bool hostdisk_leave(struct hostdisk *disk, struct hostdisk_user *user)
 {
-	if (!user->asks)
-		return;
+	bool lends = false;
+
 	spin_lock(&disk->lock);
 	if (user->waits)
 		list_remove(&user->node);
 	if (user->data) {
-		leave_slot(disk, &disk->slot[user->slot]);
+		lends = leave_slot(disk, &disk->slot[user->slot]);
 		if (!disk->slot[user->slot].busy)
 			pass_slot(disk, user->slot);
 	}
 	user->asks = user->waits = user->ended = false;
 	user->data = NULL;
 	spin_unlock(&disk->lock);
+	return lends;
 }
 
 static void wake_none(struct hostdisk_user *user)
@@ -452,6 +559,8 @@ static const char *start_disk(struct hostdisk *disk)
 	for (uint32_t i = 0; i < DISKDEV_SLOTS; i++)
 		disk->dev->slot[i] = data + (size_t)i * DISKDEV_BYTES;
 	wrong = start_device(disk);
+	if (disk->dev->pieces > 0 && lent_start())
+		disk->dev->pieces = 0;
 	disk->restless = wrong && !disk->driver->stop(disk->dev);
 	if (wrong && !disk->restless)
 		page_free(data, order);
@@ -516,6 +625,9 @@ const char *hostdisk_open(const char *path, struct hostdisk **disk)
 	}
 	if (fdt_get_path(the_host->fdt, node, made->path, sizeof(made->path)) != 0)
 		log_format(made->path, sizeof(made->path), "%s", path);
+	log_format(made->name, sizeof(made->name), CALLED "%s", made->path);
+	for (uint32_t i = 0; i < DISKDEV_SLOTS; i++)
+		made->slot[i].lent.to = made->name;
 	made->next = hostdisks;
 	__atomic_store_n(&hostdisks, made, __ATOMIC_RELEASE); /* whole, for look_at_disks() */
 	*disk = made;

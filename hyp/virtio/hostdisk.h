@@ -2,12 +2,14 @@
 /*
  * Disks of the host's, which virt7 drives (hyp/host/diskdev.h) for several VMs at a time.
  *
- * A request goes through a slot: 32 KiB of virt7's own memory, a few of which a disk has. So a request whose owner has
- * gone meanwhile, or was reset, ends unheard, and no device ever writes into memory that has changed hands. As long as
- * such a request writes, no user with a claim to these sectors gets a slot: a disk ends requests in any order, and
- * what is old would replace what is new. Where the disk does not answer for 5 s there is a line, and one for each such
- * request, whose slot stays taken until the disk ends it. A user that finds no slot free waits in a queue, in the order
- * of coming; one owner has one slot at a time.
+ * A request goes through a slot, a few of which a disk has. It has 32 KiB of virt7's own memory there, or, where the
+ * disk's driver can, pieces of a VM's RAM, without a copy. One in virt7's own memory, whose owner has gone meanwhile or
+ * was reset, ends unheard. One in a VM's RAM is waited for before its owner goes, and its slot is free as soon as it
+ * has ended; where it does not end in 5 s, no VM is given that RAM until it does (hyp/vm/lent.h), and all others go
+ * through virt7's memory until then. As long as a request without an owner writes, no user with a claim to these
+ * sectors gets a slot: a disk ends requests in any order, and what is old would replace what is new. Where the disk
+ * does not answer for 5 s there is a line, and one for each such request, whose slot stays taken until the disk ends
+ * it. A user that finds no slot free waits in a queue, in the order of coming; one owner has one slot at a time.
  */
 #ifndef HYP_VIRTIO_HOSTDISK_H
 #define HYP_VIRTIO_HOSTDISK_H
@@ -40,6 +42,7 @@ struct hostdisk_user {
 	uint8_t *data; /* and its memory; NULL: none */
 	bool ended;    /* its request */
 	bool failed;
+	uint64_t since; /* CNTPCT at which that was begun */
 };
 
 /* Where hostdisk_open() looks. Once. */
@@ -56,6 +59,8 @@ const char *hostdisk_open(const char *path, struct hostdisk **disk);
  * has happened. On the boot CPU.
  */
 const struct hostdisk_claim *hostdisk_claim(struct hostdisk *disk, struct hostdisk_claim *claim);
+
+/* These sectors have no user any more, and no CPU is on its way to wake one. */
 void hostdisk_unclaim(struct hostdisk *disk, struct hostdisk_claim *claim);
 
 uint64_t hostdisk_sectors(const struct hostdisk *disk);
@@ -79,9 +84,45 @@ static inline uint8_t *hostdisk_take(struct hostdisk *disk, struct hostdisk_user
 void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
 		    uint32_t len);
 
-/* Give the slot back, whatever it does, and wait for none; nothing to do for who has not asked. Then `wake` does not
- * come any more. */
-void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user);
+/* How many pieces a request may have in place of the slot's memory; 0: it has that. */
+uint32_t hostdisk_pieces(const struct hostdisk *disk);
+
+/* A request in pieces of RAM, each in one block of 2 MiB. It stays as it is until that has ended. */
+struct hostdisk_direct {
+	enum diskdev_type type;
+	uint64_t sector;
+	uint32_t len, count; /* bytes of all, pieces */
+	struct pa_piece piece[DISKDEV_PIECES];
+};
+
+/*
+ * Begin such a request, with a slot that the user has, or one that is free. When it has ended the slot is no longer the
+ * user's, who calls hostdisk_done() then.
+ */
+enum hostdisk_begun {
+	HOSTDISK_BEGUN,
+	HOSTDISK_WAITS, /* no slot is free, as of hostdisk_ask() */
+	HOSTDISK_COPIES /* not now: it has to go through the slot's memory */
+} hostdisk_begin_direct(struct hostdisk *disk, struct hostdisk_user *user, const struct hostdisk_direct *direct);
+
+static inline void hostdisk_done(struct hostdisk_user *user)
+{
+	user->ended = user->asks = false;
+}
+
+/* Its request has been under way for HOSTDISK_WAIT_S: it is waited for no longer. */
+bool hostdisk_is_late(const struct hostdisk_user *user);
+
+/*
+ * Give the slot back, whatever it does, and wait for none; nothing to do for who has not asked. Then `wake` does not
+ * come any more. True: its request is under way in pieces of RAM, which are lent from now on.
+ */
+bool hostdisk_leave(struct hostdisk *disk, struct hostdisk_user *user);
+
+static inline bool hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
+{
+	return user->asks && hostdisk_leave(disk, user);
+}
 
 /* Has the request ended? *failed: in vain. */
 static inline bool hostdisk_ended(const struct hostdisk_user *user, bool *failed)

@@ -116,7 +116,7 @@ void virtio_break(struct virtio_device *v, uint32_t queue, const char *why)
 
 	v->state->page.word[VIRTIO_STATUS / 4U] |= VIRTIO_STATUS_NEEDS_RESET;
 	v->runs = 0;
-	virtio_forget(v, queue);
+	virtio_forget(v, queue, true);
 	v->device.count.errors++;
 	virtio_irq_set(v, VIRTIO_INT_CONFIG, 0);
 	if (log_ratelimit(&vm->log_budget))

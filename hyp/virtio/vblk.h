@@ -32,7 +32,10 @@ struct blk_request {
 	/* of a disk of the host's */
 	uint32_t part;       /* bytes that it is asked for at once; */
 	uint32_t part_moved; /* of those, that have been copied */
-	bool part_begun;     /* it has been asked */
+	bool part_begun;     /* it has been asked, */
+	bool direct;         /* and moves the part from or to the guest's RAM itself, */
+	uint32_t bad;        /* of which so many pages of the host's RAM were known to be bad; */
+	bool copies;         /* this part is to be copied */
 	bool flush;          /* it is to be flushed */
 	bool gap;            /* between these and the status there is room that was not written */
 	uint8_t status;
@@ -49,6 +52,8 @@ struct vblk {
 	struct hostdisk_claim claim;
 	struct hostdisk *host; /* NULL: in RAM, or an image; else of the other one only the size counts */
 	struct hostdisk_user user;
+	uint32_t pieces;               /* of the guest's RAM that its requests may have; 0: they are copied; */
+	struct hostdisk_direct direct; /* the one under way in these */
 	struct disk disk;
 	bool full_said;
 	struct blk_request request;
@@ -88,7 +93,13 @@ static inline bool vblk_is_for_host(const struct blk_request *r)
 /* A part of such a request. VIRTIO_DONE: all of it is done, or it has failed. */
 enum virtio_served vblk_serve_host(struct vblk *b, struct virtq_chain *chain, struct virtq_step *step);
 
-/* The request that may be under way is dropped: the guest does not hear of it. */
+/*
+ * The request that may be under way is dropped: the guest does not hear of it. One in the guest's RAM has been waited
+ * for, or the VM crashes.
+ */
 void vblk_drop_host(struct vblk *b);
+
+/* A request is under way in the guest's RAM, and has not been so for too long. Under the device's lock. */
+bool vblk_must_wait(const struct vblk *b);
 
 #endif

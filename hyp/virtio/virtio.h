@@ -70,9 +70,15 @@ struct virtio_backend {
 	void (*write_config)(struct virtio_device *v, uint32_t offset, uint32_t value, uint32_t size);
 	/*
 	 * NULL: it keeps nothing for a chain. The one that may have been begun of the queue is dropped: the
-	 * queue is closed or broken, or the chain is read anew. Under the device's lock.
+	 * queue is closed, or the chain read anew; or (`broken`) it is not served any more, and is closed later. Under
+	 * the device's lock.
 	 */
-	void (*forget)(struct virtio_device *v, uint32_t queue);
+	void (*forget)(struct virtio_device *v, uint32_t queue, bool broken);
+	/*
+	 * NULL: never. A device of the host's is at work in the guest's RAM for it, and is to be waited for before a
+	 * queue is closed or the device reset. That ends. Under the device's lock.
+	 */
+	bool (*is_busy)(struct virtio_device *v);
 	/* NULL: nothing of its own to reset; its queues are empty. Under the device's lock. */
 	void (*reset)(struct virtio_device *v);
 };
@@ -142,10 +148,10 @@ static inline bool virtio_has(const struct virtio_device *v, uint32_t bit)
 	return v->state->driver_features[bit / 32U] >> bit % 32U & (uint32_t)(v->features >> bit) & 1U;
 }
 
-static inline void virtio_forget(struct virtio_device *v, uint32_t queue)
+static inline void virtio_forget(struct virtio_device *v, uint32_t queue, bool broken)
 {
 	if (v->backend->forget)
-		v->backend->forget(v, queue);
+		v->backend->forget(v, queue, broken);
 }
 
 /* Does the driver use the device, and the device the queue? Under the device's lock, or the queue's. */

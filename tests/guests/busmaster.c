@@ -5,15 +5,17 @@
  * reads that back; of the slow one it reads zeroes. Before all that is a look at the buffers: of what has been before
  * its start nothing may come. "busmaster: ready" is said once many have ended well. Parameters: blk=, slow=, net= say
  * where the registers are, of version 2, 0: nowhere; end= is what happens then: 0 it goes on, 1 its watchdog finds that
- * it does not sleep any more, 2 it resets itself, both with its queues full; says= is after how many requests it says
- * that it works, 0: never.
+ * it does not sleep any more, 2 it resets itself, both with its queues full, 3 it resets the disk again and again, with
+ * its queue full, or where nothing comes of it any more, and nothing is to come of what was under way; says= is after
+ * how many requests it says that it works, and does that, 0: never. With caches=1 it runs with its caches on.
  */
 #include "tests/guests/lib/gic.h"
+#include "tests/guests/lib/mmu.h"
 #include "tests/guests/lib/net.h"
 #include "tests/guests/lib/param.h"
 #include "tests/guests/lib/timer.h"
 
-enum end { GOES_ON, HANGS, RESETS };
+enum end { GOES_ON, HANGS, RESETS, RESETS_DISK };
 
 #define AREAS  16U
 #define EACH   3U /* descriptors of a request */
@@ -31,6 +33,9 @@ enum end { GOES_ON, HANGS, RESETS };
 #define MANY_REQUESTS 200U
 #define MANY_FRAMES   10U
 #define PAUSE_US      500U
+#define RESET_US      3000U
+#define IDLE_MAX      200U /* looks without a request that has ended */
+#define MARK          0x3a7b91d5U
 
 struct area {
 	struct blk_header header;
@@ -153,6 +158,27 @@ static void open_disk(struct disk *d, uint32_t base)
 	write32(base + VIRTIO_QUEUE_NOTIFY, 0);
 }
 
+static void put_marks(void)
+{
+	for (uint32_t n = 0; n < AREAS; n++)
+		for (uint32_t i = 0; i < WORDS; i++)
+			words_of(&disk, n)[i] = MARK;
+}
+
+/* No buffer is written to once the disk has been reset. */
+static void reset_disk(void)
+{
+	write32(disk.base + VIRTIO_STATUS, 0);
+	put_marks();
+	timer_delay(RESET_US);
+	for (uint32_t n = 0; n < AREAS; n++)
+		for (uint32_t i = 0; i < WORDS; i++)
+			wrong += words_of(&disk, n)[i] != MARK;
+	memset(&disk.q, 0, sizeof(disk.q));
+	disk.taken = 0;
+	open_disk(&disk, disk.base);
+}
+
 static void open_card(uint32_t base)
 {
 	card.base = base;
@@ -202,7 +228,7 @@ static void work_until_ready(void)
 
 static void go_on(enum end end)
 {
-	uint32_t says = param("says=", 0), next = disk.requests + says;
+	uint32_t says = param("says=", 0), next = disk.requests + says, seen = 0, idle = 0;
 
 	printf("busmaster: ready\n");
 	if (end == RESETS)
@@ -212,8 +238,13 @@ static void go_on(enum end end)
 		if (says && disk.requests >= next) {
 			printf("busmaster: works\n");
 			next += says;
+			idle = IDLE_MAX;
 		}
-		if (end == GOES_ON)
+		if (end == RESETS_DISK && idle >= IDLE_MAX)
+			reset_disk();
+		idle = seen == disk.requests ? idle + 1U : 0;
+		seen = disk.requests;
+		if (end == GOES_ON || end == RESETS_DISK)
 			sleep();
 	}
 }
@@ -229,6 +260,10 @@ void guest_main(void)
 	report_eq(late, 0, "nothing comes of what was before");
 	if (late)
 		return;
+	if (param("caches=", 0)) {
+		mmu_short_init();
+		mmu_short_on();
+	}
 	gic_init();
 	gic_enable(timer_virt.irq);
 	irq_set_handler(take_timer);

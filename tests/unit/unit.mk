@@ -56,6 +56,7 @@ test_virtio_mmio_SRCS := tests/unit/virtio_rig.c tests/unit/no_classes.c $(VIRTI
 test_virtio_serve_SRCS := $(test_virtio_mmio_SRCS)
 test_virtio_blk_SRCS := tests/unit/virtio_rig.c tests/unit/blk_classes.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_blk_host_SRCS := tests/unit/virtio_rig.c tests/unit/blk_classes.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
+test_virtio_blk_direct_SRCS := $(test_virtio_blk_host_SRCS)
 test_virtio_console_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_net_control_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
 test_virtio_capture_SRCS := tests/unit/virtio_rig.c tests/unit/fit.c $(VIRTIO) $(DEVICE)
@@ -135,7 +136,8 @@ test_ecc_SRCS      := hyp/vm/memsource.c $(HOST_DRIVERS) $(FAKE)/fake_log.c $(FA
 test_rngdev_SRCS   := hyp/host/rngdev.c hyp/host/virtio.c hyp/host/devtree.c hyp/host/dtirq.c $(FAKE)/fake_machine.c
 test_nic_SRCS      := hyp/host/nic.c hyp/host/virtio.c hyp/host/devtree.c hyp/host/dtirq.c $(FAKE)/fake_machine.c
 # includes hyp/virtio/hostdisk.c and hyp/host/diskvirtio.c
-test_hostdisk_SRCS := hyp/host/diskdev.c hyp/host/virtio.c hyp/host/devtree.c hyp/host/dtirq.c $(FAKE)/fake_machine.c
+test_hostdisk_SRCS := $(FAKE)/fake_lent.c hyp/host/diskdev.c hyp/host/virtio.c hyp/host/devtree.c hyp/host/dtirq.c $(FAKE)/fake_machine.c
+test_hostdisk_direct_SRCS := $(test_hostdisk_SRCS)
 test_sdcard_SRCS   := hyp/host/diskdev.c hyp/host/sdcard.c hyp/host/sunxi_mmc.c $(FAKE)/fake_machine.c
 test_partition_SRCS := hyp/virtio/partition.c $(FAKE)/fake_hostdisk.c
 test_cpustart_SRCS := hyp/host/cpustart.c hyp/host/power.c hyp/host/board.c hyp/host/quirk.c $(FAKE)/fake_log.c $(FAKE)/fake_machine.c

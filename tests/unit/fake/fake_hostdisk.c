@@ -61,20 +61,19 @@ uint8_t *hostdisk_ask(struct hostdisk *disk, struct hostdisk_user *user)
 {
 	(void)disk;
 	if (fake_hostdisk.full) {
-		user->waits = true;
+		user->asks = user->waits = true;
 		return NULL;
 	}
 	fake_hostdisk.taken++;
+	user->asks = true;
 	user->data = fake_hostdisk.slot;
 	return user->data;
 }
 
-void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
-		    uint32_t len)
+static void put_request(struct hostdisk_user *user, enum diskdev_type type, uint64_t sector, uint32_t len)
 {
-	(void)disk;
 	assert_true(user->data && !fake_hostdisk.user);
-	assert_true(len % DISKDEV_SECTOR == 0 && len <= DISKDEV_BYTES && (len == 0) == (type == DISKDEV_FLUSH));
+	assert_true(len % DISKDEV_SECTOR == 0 && (len == 0) == (type == DISKDEV_FLUSH));
 	fake_hostdisk.user = user;
 	fake_hostdisk.type = type;
 	fake_hostdisk.sector = sector;
@@ -83,14 +82,68 @@ void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum disk
 	user->ended = false;
 }
 
-void hostdisk_give(struct hostdisk *disk, struct hostdisk_user *user)
+uint32_t hostdisk_pieces(const struct hostdisk *disk)
 {
 	(void)disk;
+	return fake_hostdisk.pieces;
+}
+
+static void check_pieces(const struct hostdisk_direct *direct)
+{
+	uint32_t len = 0;
+
+	assert_in_range(direct->count, 1, fake_hostdisk.pieces);
+	for (uint32_t i = 0; i < direct->count; i++) {
+		pa_t at = direct->piece[i].at;
+
+		assert_true(direct->piece[i].len > 0);
+		assert_int_equal(at.v >> BLOCK_SHIFT, (at.v + direct->piece[i].len - 1U) >> BLOCK_SHIFT);
+		len += direct->piece[i].len;
+	}
+	assert_int_equal(len, direct->len);
+	assert_true(len <= DISKDEV_DIRECT);
+}
+
+enum hostdisk_begun hostdisk_begin_direct(struct hostdisk *disk, struct hostdisk_user *user,
+					  const struct hostdisk_direct *direct)
+{
+	check_pieces(direct);
+	if (fake_hostdisk.copies)
+		return HOSTDISK_COPIES;
+	if (!hostdisk_take(disk, user))
+		return HOSTDISK_WAITS;
+	put_request(user, direct->type, direct->sector, direct->len);
+	fake_hostdisk.direct = direct;
+	return HOSTDISK_BEGUN;
+}
+
+bool hostdisk_is_late(const struct hostdisk_user *user)
+{
+	(void)user;
+	return fake_hostdisk.late;
+}
+
+void hostdisk_begin(struct hostdisk *disk, struct hostdisk_user *user, enum diskdev_type type, uint64_t sector,
+		    uint32_t len)
+{
+	(void)disk;
+	assert_true(len <= DISKDEV_BYTES);
+	put_request(user, type, sector, len);
+	fake_hostdisk.direct = NULL;
+}
+
+bool hostdisk_leave(struct hostdisk *disk, struct hostdisk_user *user)
+{
+	bool lends = fake_hostdisk.user == user && fake_hostdisk.direct;
+
+	(void)disk;
 	fake_hostdisk.taken -= user->data != NULL;
+	fake_hostdisk.lent += lends;
 	if (fake_hostdisk.user == user)
 		fake_hostdisk.user = NULL;
 	user->data = NULL;
-	user->waits = user->ended = false;
+	user->asks = user->waits = user->ended = false;
+	return lends;
 }
 
 int hostdisk_move(struct hostdisk *disk, const struct hostdisk_claim *claim, enum diskdev_type type, uint64_t sector,
@@ -123,6 +176,24 @@ int hostdisk_read_sector(struct hostdisk *disk, uint64_t sector, uint8_t *to)
 	return fake_hostdisk.read_error;
 }
 
+static void move_bytes(uint8_t *memory, uint8_t *at, uint32_t len)
+{
+	if (fake_hostdisk.type == DISKDEV_READ)
+		memcpy(memory, at, len);
+	else
+		memcpy(at, memory, len);
+}
+
+static void move_pieces(uint8_t *at)
+{
+	for (uint32_t i = 0; i < fake_hostdisk.direct->count; i++) {
+		const struct pa_piece *piece = &fake_hostdisk.direct->piece[i];
+
+		move_bytes(fake_hostdisk.at_pa(piece->at), at, piece->len);
+		at += piece->len;
+	}
+}
+
 void fake_hostdisk_end(bool failed)
 {
 	struct hostdisk_user *user = fake_hostdisk.user;
@@ -131,10 +202,14 @@ void fake_hostdisk_end(bool failed)
 	assert_non_null(user);
 	if (!failed && fake_hostdisk.len > 0) {
 		assert_true(fake_hostdisk.sector + fake_hostdisk.len / DISKDEV_SECTOR <= FAKE_DISK_SECTORS);
-		if (fake_hostdisk.type == DISKDEV_READ)
-			memcpy(fake_hostdisk.slot, at, fake_hostdisk.len);
+		if (fake_hostdisk.direct)
+			move_pieces(at);
 		else
-			memcpy(at, fake_hostdisk.slot, fake_hostdisk.len);
+			move_bytes(fake_hostdisk.slot, at, fake_hostdisk.len);
+	}
+	if (fake_hostdisk.direct) {
+		fake_hostdisk.taken--;
+		user->data = NULL;
 	}
 	fake_hostdisk.user = NULL;
 	user->ended = true;

@@ -24,7 +24,13 @@ struct fake_hostdisk {
 	uint64_t sector;
 	uint32_t len;
 	uint8_t slot[DISKDEV_BYTES];
-	const struct hostdisk_claim *other; /* who has some of the sectors already */
+	uint32_t pieces;                      /* that a request may have */
+	bool copies;                          /* not now */
+	bool late;                            /* the one under way */
+	uint32_t lent;                        /* requests that were left in RAM */
+	const struct hostdisk_direct *direct; /* of the one under way; NULL: it is in the slot */
+	uint8_t *(*at_pa)(pa_t at);           /* what RAM there is for those */
+	const struct hostdisk_claim *other;   /* who has some of the sectors already */
 	uint32_t claims;
 };
 
