@@ -19,7 +19,7 @@
 #define DISKDEV_SECTOR 512U
 #define DISKDEV_BYTES  KIB(32) /* of a slot */
 #define DISKDEV_SLOTS  8U
-#define DISKDEV_PIECES 32U /* of other memory, and so much of that: */
+#define DISKDEV_PIECES 30U /* of other memory, and so much of that: */
 #define DISKDEV_DIRECT KIB(128)
 
 enum diskdev_type { DISKDEV_READ = 0, DISKDEV_WRITE = 1, DISKDEV_FLUSH = 4 };

@@ -23,6 +23,7 @@
 #define TABLE_ENTRIES (TABLE_PIECES + DISKDEV_PIECES)
 
 static_assert(TABLE_FIRST + DISKDEV_SLOTS <= QUEUE_SIZE, "each slot has its own");
+static_assert(TABLE_ENTRIES <= QUEUE_SIZE, "no chain is longer than the queue (2.7.5.3.1)");
 
 #define CONFIG_SEG_MAX 12U /* 5.2.4 */
 
@@ -38,6 +39,7 @@ struct diskvirtio {
 	struct hostvirtio v;
 	struct hostq q;
 	uint32_t writes[DISKDEV_SLOTS]; /* so many bytes are what the device has to write, to memory */
+	uint32_t head[DISKDEV_SLOTS];   /* of its last request */
 	struct wire wire[DISKDEV_SLOTS];
 	struct hostq_desc table[DISKDEV_SLOTS][TABLE_ENTRIES];
 };
@@ -149,8 +151,9 @@ static void write_header(struct diskvirtio *disk, uint32_t slot, enum diskdev_ty
 	disk->writes[slot] = (type == DISKDEV_READ ? len : 0) + (uint32_t)sizeof(wire->status);
 }
 
-static void put_request(struct diskvirtio *disk, uint32_t desc)
+static void put_request(struct diskvirtio *disk, uint32_t slot, uint32_t desc)
 {
+	disk->head[slot] = desc;
 	hostq_put(&disk->q, desc);
 	hostq_notify(&disk->q);
 }
@@ -170,7 +173,7 @@ static void diskvirtio_begin(struct diskdev *dev, uint32_t slot, enum diskdev_ty
 	desc[0].next = (uint16_t)(len > 0 ? first + 1U : first + 2U);
 	desc[1].len = len;
 	desc[1].flags = data_flags(type);
-	put_request(disk, first);
+	put_request(disk, slot, first);
 }
 
 static void diskvirtio_begin_pieces(struct diskdev *dev, uint32_t slot, enum diskdev_type type, uint64_t sector,
@@ -189,7 +192,7 @@ static void diskvirtio_begin_pieces(struct diskdev *dev, uint32_t slot, enum dis
 	}
 	desc[count - 1U].next = TABLE_STATUS;
 	write_header(disk, slot, type, sector, len);
-	put_request(disk, TABLE_FIRST + slot);
+	put_request(disk, slot, TABLE_FIRST + slot);
 }
 
 /*
@@ -210,8 +213,10 @@ static bool diskvirtio_take(struct diskdev *dev, uint32_t *slot, const char **wr
 		return false;
 	*slot = desc < TABLE_FIRST ? desc / DESCRIPTORS : desc - TABLE_FIRST;
 	*wrong = NULL;
-	if (*slot >= DISKDEV_SLOTS)
+	if (*slot >= DISKDEV_SLOTS || desc != disk->head[*slot]) {
+		*slot = DISKDEV_SLOTS; /* nothing that it was asked for */
 		return true;
+	}
 	if (disk->wire[*slot].status != S_OK)
 		*wrong = "an error of the device's";
 	else if (is_short(disk, *slot, written))

@@ -98,8 +98,8 @@ static void begin_part(struct vblk *b)
 static bool add_place(struct vblk *b, pa_t at, uint32_t len, uint32_t *blocks)
 {
 	struct hostdisk_direct *d = &b->direct;
-	struct pa_piece *last = d->piece + d->count - 1U;
-	bool same = d->count > 0 && last->at.v >> BLOCK_SHIFT == at.v >> BLOCK_SHIFT;
+	struct pa_piece *last = d->count > 0 ? d->piece + d->count - 1U : NULL;
+	bool same = last && last->at.v >> BLOCK_SHIFT == at.v >> BLOCK_SHIFT;
 
 	if (same && last->at.v + last->len == at.v) {
 		last->len += len;
@@ -142,8 +142,11 @@ static __attribute__((noinline)) bool collect_pieces(struct vblk *b, struct gues
 	b->direct.count = b->direct.len = 0;
 	for (uint32_t looks = 0; b->direct.len < wanted && looks < DISKDEV_PIECES; looks++) {
 		found = guest_take_place(step->view, &here, wanted - b->direct.len, &at);
-		if (unlikely(found == 0))
-			return virtq_share(step, &here, 1) > 0;
+		if (unlikely(found == 0)) {
+			if (virtq_share(step, &here, 1) == 0)
+				return false;
+			break;
+		}
 		if (!add_place(b, at, found, &blocks))
 			break;
 	}

@@ -131,11 +131,12 @@ static void unlock_all(struct virtio_device *v)
 	spin_unlock(&v->lock);
 }
 
-/* For what closes queues, too. Others may have the CPU before. */
+/* For what closes queues, too. Others may have the CPU before. Until settle_runs() nothing else of a queue is begun. */
 static void lock_quiet(struct virtio_device *v)
 {
 	lock_all(v);
 	while (v->backend->is_busy && v->backend->is_busy(v)) {
+		v->runs = 0;
 		unlock_all(v);
 		sched_preempt();
 		lock_all(v);

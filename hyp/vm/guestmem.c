@@ -177,31 +177,30 @@ static bool has_bad_page(pa_t block)
 	return badpage_next(block, BLOCK_SIZE, &next);
 }
 
-/* What a window shows by a table has bad pages. RAM is of whole blocks. */
-static bool place_block(struct guest_view *view, uint32_t block)
+/* What a window shows by a table has bad pages, and others may be known since. RAM is of whole blocks. */
+static bool place_block(struct guest_view *view, uint32_t block, uint32_t bad)
 {
 	ipa_t at = ipa((uint64_t)block << BLOCK_SHIFT);
 	pa_t to;
 
 	if (view->uncached || guest_check(view->vm, at.v, BLOCK_SIZE) || !s2_show(&view->vm->s2, at, &to) ||
-	    to.v & HYP_WINDOW_TABLE)
+	    to.v & HYP_WINDOW_TABLE || (bad && has_bad_page(to)))
 		return false;
 	dmb_ish(); /* with the block come its zeroes (vm_touch()) */
 	view->placed = block;
+	view->bad = bad;
 	view->place = (uint32_t)(to.v >> BLOCK_SHIFT);
 	return true;
 }
 
 uint32_t guest_place(struct guest_view *view, ipa_t at, uint32_t len, pa_t *place)
 {
-	uint32_t block = guest_block(at.v);
+	uint32_t block = guest_block(at.v), bad = badpage_count();
 
-	if (view->placed != block && !place_block(view, block))
+	if ((view->placed != block || view->bad != bad) && !place_block(view, block, bad))
 		return 0;
 	len = MIN(len, BLOCK_SIZE - ((uint32_t)at.v & (BLOCK_SIZE - 1U)));
-	if (!guest_is_placed(view, at, len, place))
-		return 0;
-	return badpage_count() && has_bad_page(pa(align_down(place->v, BLOCK_SIZE))) ? 0 : len;
+	return guest_is_placed(view, at, len, place) ? len : 0;
 }
 
 bool guest_show(struct guest_view *view, ipa_t at, size_t len)

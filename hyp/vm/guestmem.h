@@ -55,6 +55,7 @@ struct guest_view {
 	uint32_t placed;     /* the block that guest_place() has found last, of guest_block(); GUEST_NO_BLOCK: none; */
 	uint64_t generation; /* of the VM's RAM, as the view was opened */
 	uint32_t place;      /* where that is, a number of the host's blocks */
+	uint32_t bad;        /* and badpage_count(), with which it has none */
 	uint32_t window;     /* the first */
 	uint32_t next;       /* that shows something else, of its windows */
 	bool uncached;

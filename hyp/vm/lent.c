@@ -71,25 +71,25 @@ static bool has_piece(const struct vm *vm, const struct pa_piece *piece)
 }
 
 /* Under the lock, as all below. */
-static const char *find_lent(const struct vm *vm)
+static struct lent *find_lent(const struct vm *vm)
 {
-	for (const struct lent *l = lent.first; l; l = l->next)
+	for (struct lent *l = lent.first; l; l = l->next)
 		for (uint32_t i = 0; i < l->count; i++)
 			if (l->state == LENT_OUT && !(l->kept & BIT(i)) && has_piece(vm, &l->piece[i]))
-				return l->to;
+				return l;
 	return NULL;
 }
 
 const char *lent_to(const struct vm *vm)
 {
-	const char *to;
+	const struct lent *l;
 
 	if (likely(!__atomic_load_n(&lent.first, __ATOMIC_ACQUIRE)))
 		return NULL;
 	spin_lock(&lent.lock);
-	to = find_lent(vm);
+	l = find_lent(vm);
 	spin_unlock(&lent.lock);
-	return to;
+	return l ? l->to : NULL; /* which stays */
 }
 
 /* Whether a block is in quarantine for some piece of any request. */
@@ -102,31 +102,34 @@ static bool any_kept(pa_t block)
 	return false;
 }
 
+/* A block has its pieces one behind the other: it is looked for once. */
 static uint64_t keep_pieces(const struct vm *vm, struct lent *l)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, last = UINT64_MAX;
 
 	for (uint32_t i = 0; i < l->count; i++) {
+		uint64_t block = lent_block(&l->piece[i]).v;
+
 		if (l->kept & BIT(i) || !has_piece(vm, &l->piece[i]))
 			continue;
-		bytes += any_kept(lent_block(&l->piece[i])) ? 0 : BLOCK_SIZE;
+		bytes += block == last || any_kept(pa(block)) ? 0 : BLOCK_SIZE;
 		l->kept |= BIT(i);
+		last = block;
 	}
 	return bytes;
 }
 
-uint64_t lent_keep(const struct vm *vm, const char **to)
+/* Of one request. NULL: of each that has some of the VM's RAM it is kept. */
+static const char *keep_next(const struct vm *vm, uint64_t *bytes)
 {
-	uint64_t bytes = 0;
+	struct lent *l;
 
 	spin_lock(&lent.lock);
-	*to = find_lent(vm);
-	for (struct lent *l = lent.first; l; l = l->next)
-		if (l->state == LENT_OUT)
-			bytes += keep_pieces(vm, l);
-	lent.keeping += bytes > 0;
+	l = find_lent(vm);
+	if (l)
+		*bytes += keep_pieces(vm, l);
 	spin_unlock(&lent.lock);
-	return bytes;
+	return l ? l->to : NULL;
 }
 
 bool lent_is_kept(pa_t block)
@@ -137,14 +140,6 @@ bool lent_is_kept(pa_t block)
 	kept = any_kept(block);
 	spin_unlock(&lent.lock);
 	return kept;
-}
-
-void lent_settle(void)
-{
-	spin_lock(&lent.lock);
-	lent.keeping--;
-	spin_unlock(&lent.lock);
-	sched_wake(lent.thread);
 }
 
 static void forget_block(struct lent *l, pa_t block)
@@ -172,6 +167,37 @@ static struct lent *find_back(void)
 	while (l && l->state != LENT_BACK)
 		l = l->next;
 	return l;
+}
+
+void lent_settle(void)
+{
+	bool back;
+
+	spin_lock(&lent.lock);
+	lent.keeping--;
+	back = find_back() != NULL;
+	spin_unlock(&lent.lock);
+	if (back)
+		sched_wake(lent.thread);
+}
+
+uint64_t lent_keep(const struct vm *vm, const char **to)
+{
+	uint64_t bytes = 0;
+	const char *next;
+
+	if (likely(!__atomic_load_n(&lent.first, __ATOMIC_ACQUIRE)))
+		return 0;
+	spin_lock(&lent.lock);
+	lent.keeping++;
+	spin_unlock(&lent.lock);
+	while ((next = keep_next(vm, &bytes)) != NULL) {
+		*to = next;
+		sched_preempt();
+	}
+	if (!bytes)
+		lent_settle();
+	return bytes;
 }
 
 /* What the next record that is back leaves to do. False: nothing, for now. */

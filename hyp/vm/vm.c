@@ -68,6 +68,7 @@ static void release_all_but_kept(const struct vm_extent *e)
 	uint64_t from = e->pa, end = e->pa + e->size;
 
 	for (uint64_t at = from; at < end; at += BLOCK_SIZE) {
+		sched_preempt();
 		if (!lent_is_kept(pa(at)))
 			continue;
 		if (at > from)

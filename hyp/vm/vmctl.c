@@ -429,20 +429,30 @@ static enum vm_state bring_up(struct vm *vm, const char *what)
 	return VM_OFF;
 }
 
+/* Others in place of RAM that is lent, and if it has none. 0 or -ENOMEM. */
+static int renew_ram(struct vm *vm)
+{
+	int ret;
+
+	device_quiesce_all(vm);
+	if (lent_to(vm))
+		vm_give_ram(vm);
+	spin_lock(&vm->lock);
+	ret = vm_take_ram(vm);
+	spin_unlock(&vm->lock);
+	return ret;
+}
+
 /*
  * An operator's start. The VM has its RAM, unless the request took the place of a restart that had just been given up
- * (restart_vm(): it crashes too often), and with it the RAM.
+ * (restart_vm(): it crashes too often), and with it the RAM; of one that was held back some may be lent.
  */
 static enum vm_state start_vm(struct vm *vm)
 {
 	enum vm_state state;
-	int ret;
 
 	crash_forget(vm);
-	spin_lock(&vm->lock);
-	ret = vm_take_ram(vm);
-	spin_unlock(&vm->lock);
-	state = ret ? VM_OFF : bring_up(vm, "start");
+	state = renew_ram(vm) ? VM_OFF : bring_up(vm, "start");
 	if (state == VM_RUNNING)
 		silence_begin(vm);
 	return state;
@@ -462,20 +472,6 @@ static enum vm_state shut_down(struct vm *vm, enum vm_state state)
 	}
 	vm_give_ram(vm);
 	return state;
-}
-
-/* Others in place of RAM that is lent, and if it has none. 0 or -ENOMEM. */
-static int renew_ram(struct vm *vm)
-{
-	int ret;
-
-	device_quiesce_all(vm);
-	if (lent_to(vm))
-		vm_give_ram(vm);
-	spin_lock(&vm->lock);
-	ret = vm_take_ram(vm);
-	spin_unlock(&vm->lock);
-	return ret;
 }
 
 static enum vm_state restart_vm(struct vm *vm)

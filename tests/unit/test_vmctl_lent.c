@@ -85,6 +85,29 @@ static void restarts_with_other_ram(void **state)
 	}
 }
 
+static void operator_starts(void)
+{
+	assert_int_equal(vmctl_start(&vm), 0);
+}
+
+/* An operator's start takes the place of a restart that is held back. */
+static void starts_with_other_ram(void **state)
+{
+	(void)state;
+	vm.config.on_crash = VM_ACTION_RESTART;
+	start(1);
+	vm.crash.in_a_row = 3;
+	vm.crash.at = clock_now;
+	fake_lent.to = DISK;
+	script.next = 0;
+	script.at_block[0] = operator_starts;
+	assert_true(runs(&vcpu[0]));
+	assert_int_equal(script.next, 1);
+	assert_int_equal(vm.state, VM_RUNNING);
+	assert_true(has_ram);
+	fake_log_expect_error(LINE);
+}
+
 /* A device was reset by its driver, and the vCPU comes to the checkpoint. */
 static void running_vm_crashes(void **state)
 {
@@ -121,6 +144,7 @@ int main(void)
 		cmocka_unit_test_setup(reset_crashes, begin),
 		cmocka_unit_test_setup(off_crashes, begin),
 		cmocka_unit_test_setup(restarts_with_other_ram, begin),
+		cmocka_unit_test_setup(starts_with_other_ram, begin),
 		cmocka_unit_test_setup(running_vm_crashes, begin),
 		cmocka_unit_test_setup(stop_of_one_that_crashes, begin),
 	};
