@@ -303,7 +303,8 @@ int vgic_unforward(struct vm *vm, uint32_t id)
 
 void vgic_end_twins(struct vm *vm)
 {
-	for (uint32_t id = VGIC_PRIVATE; vm->vgic.twins > 0 && id < VGIC_IRQS; id++)
-		if (!vgic_unforward(vm, id))
-			sched_preempt();
+	for (uint32_t id = VGIC_PRIVATE; vm->vgic.twins > 0 && id < VGIC_IRQS; id++) {
+		vgic_unforward(vm, id);
+		sched_preempt();
+	}
 }
