@@ -38,12 +38,12 @@ void power_init(const struct host *host)
 	map_power(&reset, &host->reset);
 }
 
-/* A second or so. A CPU without the architected timers is switched off too, and its counter says nothing. */
+/* A second or more. A CPU without the architected timers is switched off too, and its counter says nothing. */
 static void wait_for_effect(void)
 {
 	uint64_t until = timer_now() + timer_hz();
 
-	for (unsigned int spins = 1U << 23; spins > 0; spins--)
+	for (unsigned int spins = 1U << 26; spins > 0; spins--)
 		isb();
 	while (timer_now() < until)
 		;
