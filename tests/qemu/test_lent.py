@@ -112,7 +112,7 @@ def test_late_dma(virt7, mkbundle, image, tmp_path, what, way):
     power_off(run)
     first, count = parts[1]
     after = path.read_bytes()
-    assert not any(struct.pack("<I", 0x5ec2e700 | page) in after for page in range(256))
+    assert not any(16 * struct.pack("<I", 0x5ec2e700 | page) in after for page in range(256))  # one word may be by chance: it writes noise
     there = slice(first * SECTOR, (first + count) * SECTOR)
     before[there] = after[there]
     assert before == after
