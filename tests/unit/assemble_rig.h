@@ -80,12 +80,6 @@ uint64_t ram_take_unused(uint64_t size, pa_t *base)
 	return piece;
 }
 
-bool ram_begin_use(pa_t block)
-{
-	(void)block;
-	return false;
-}
-
 void ram_set_zero(pa_t block)
 {
 	assert_true(block.v > 0);
@@ -99,10 +93,6 @@ bool zero_will_stay(pa_t block)
 bool zero_is_written(void)
 {
 	return true;
-}
-
-void guest_views_forget(void)
-{
 }
 
 bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t *base)
@@ -125,6 +115,11 @@ void ram_release(pa_t base, uint64_t size)
 uint64_t ram_available(void)
 {
 	return RAM_FREE - now.ram;
+}
+
+size_t page_available(void)
+{
+	return MIB(4);
 }
 
 int s2_init(struct s2 *s2)
@@ -165,57 +160,10 @@ void s2_forget(struct s2 *s2)
 	assert_non_null(s2->root);
 }
 
-bool s2_lookup(const struct s2 *s2, ipa_t at, pa_t *out)
-{
-	(void)s2, (void)at, (void)out;
-	return false;
-}
-
-bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
-{
-	(void)s2, (void)at, (void)show;
-	return false;
-}
-
-bool s2_is_hole(const struct s2 *s2, ipa_t at, bool *async)
-{
-	(void)s2, (void)at, (void)async;
-	return false;
-}
-
-int s2_prepare(struct s2 *s2, ipa_t at, pa_t to, pa_t *show)
-{
-	(void)s2, (void)at, (void)to, (void)show;
-	return 0;
-}
-
-struct bad_page *badpage_next(pa_t base, uint64_t size, uint32_t *next)
-{
-	(void)base, (void)size, (void)next;
-	return NULL;
-}
-
-int badpage_replace(struct bad_page *bad)
-{
-	(void)bad;
-	return -ENOMEM;
-}
-
-void badpage_give_back(pa_t base, uint64_t size)
-{
-	(void)base, (void)size;
-}
-
 int leaveout_silent(struct vm *vm, ipa_t block, pa_t to)
 {
 	(void)vm, (void)block, (void)to;
 	return -EIO;
-}
-
-int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
-{
-	(void)s2, (void)at, (void)to;
-	return 0;
 }
 
 static uint32_t quarantined; /* parts of 128 KiB that are to be zeroed when they come out of quarantine */
@@ -226,23 +174,6 @@ uint8_t *hyp_window_open_at(enum hyp_window window, pa_t address)
 	(void)window, (void)address;
 	assert_int_not_equal(quarantined--, 0);
 	return NULL;
-}
-
-void hyp_window_close_at(enum hyp_window window)
-{
-	(void)window;
-}
-
-int cache_scrub_block(void *block)
-{
-	(void)block;
-	return 0;
-}
-
-int cache_scrub(void *start, size_t len)
-{
-	(void)start, (void)len;
-	return 0;
 }
 
 void thread_start(void);
@@ -391,11 +322,6 @@ int vmctl_end(struct vm *vm)
 	vm->state = VM_ENDING;
 	now.ended++;
 	return 0;
-}
-
-size_t page_available(void)
-{
-	return MIB(4);
 }
 
 /* One device of the VM, and one that wants a page of its own. */

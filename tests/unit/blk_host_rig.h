@@ -62,15 +62,20 @@ static void add_range(uint32_t first, uint32_t count)
 	assert_int_equal(fdt_property(f.blob, "range", cells, sizeof(cells)), 0);
 }
 
-static void begin(void)
+static void begin_disk(void)
 {
-	fake_hostdisk_reset();
-	fake_hostdisk.can_flush = true;
 	begin_node();
 	fit_string(&f, "host", PATH);
 	add_range(FIRST, COUNT);
 	assert_int_equal(end_node(), 0);
 	rig_start(FEATURES, 0, 256);
+}
+
+static void begin(void)
+{
+	fake_hostdisk_reset();
+	fake_hostdisk.can_flush = true;
+	begin_disk();
 }
 
 static int end(void **state)

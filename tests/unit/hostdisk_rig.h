@@ -7,6 +7,7 @@
 
 #include <arm/spinlock.h>
 
+#include "fake_format.h"
 #include "host_rig.h"
 #include "slow_disk.h"
 
@@ -82,17 +83,6 @@ void log_line(enum log_level level, const char *fmt, ...)
 	assert_int_equal(said[0], 0); /* nothing unexpected */
 	vsnprintf(said, sizeof(said), fmt, args);
 	va_end(args);
-}
-
-size_t log_format(char *text, size_t size, const char *fmt, ...)
-{
-	va_list args;
-	int len;
-
-	va_start(args, fmt);
-	len = vsnprintf(text, size, fmt, args);
-	va_end(args);
-	return (size_t)len;
 }
 
 static uint32_t missing; /* bytes that the device does not write, of the last */

@@ -62,14 +62,7 @@ static void test_save_waiting_hardware(void **state)
 static void test_save_hardware_of_a_sleeper(void **state)
 {
 	(void)state;
-	open_irq(0, RIG_HW_ID, 0x80);
-	rig.hw_line[0] = true;
-	rig_settle();
-	assert_taken(0, RIG_HW_ID);
-	rig.hw_line[0] = false;
-	rig_eoi(0, RIG_HW_ID);
-	rig_on(0);
-	this_cpu()->thread = NULL;
+	sleep_behind_timer();
 	fake_gich[0].phys_active = BIT(RIG_HW_ID);
 	vgic_raise_hw(&rig.vcpu[0], RIG_HW_ID);
 	vgic_save(&rig.vcpu[0]);

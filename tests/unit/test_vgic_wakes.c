@@ -50,14 +50,7 @@ static void test_wakes_behind_an_empty_lr(void **state)
 static void test_timer_wakes_a_sleeper(void **state)
 {
 	(void)state;
-	open_irq(0, RIG_HW_ID, 0x80);
-	rig.hw_line[0] = true;
-	rig_settle();
-	assert_taken(0, RIG_HW_ID);
-	rig.hw_line[0] = false;
-	rig_eoi(0, RIG_HW_ID);
-	rig_on(0);
-	this_cpu()->thread = NULL;
+	sleep_behind_timer();
 	rig.vcpu[0].thread.work = 0;
 	rig.hw_line[0] = true;
 	fake_gich[0].phys_active = BIT(RIG_HW_ID);

@@ -19,11 +19,7 @@ static void begin_direct(uint32_t pieces)
 	fit_free(&f);
 	fake_hostdisk.pieces = pieces;
 	fake_hostdisk.at_pa = guest_at_pa;
-	begin_node();
-	fit_string(&f, "host", PATH);
-	add_range(FIRST, COUNT);
-	assert_int_equal(end_node(), 0);
-	rig_start(FEATURES, 0, 256);
+	begin_disk();
 }
 
 static uint32_t direct_parts, copied_parts;

@@ -60,12 +60,6 @@ bool s2_show(const struct s2 *s2, ipa_t at, pa_t *show)
 	return at.v >= BASE + BLOCK_SIZE ? second : mapped;
 }
 
-bool s2_is_hole(const struct s2 *s2, ipa_t at, bool *async)
-{
-	(void)s2, (void)at, (void)async;
-	return false;
-}
-
 int s2_map_block(struct s2 *s2, ipa_t at, pa_t to)
 {
 	assert_int_equal(at.v, BASE);
@@ -178,34 +172,11 @@ void guest_views_forget(void)
 	assert_int_equal(parts, 0);
 }
 
-uint64_t ram_take_unused(uint64_t size, pa_t *base)
-{
-	(void)size, (void)base;
-	return 0;
-}
-
-bool ram_take_in(uint64_t size, uint64_t align, uint64_t from, uint64_t to, pa_t *base)
-{
-	(void)size, (void)align, (void)from, (void)to, (void)base;
-	return false;
-}
-
 void ram_release(pa_t base, uint64_t size)
 {
 	assert_int_equal(base.v, HOST);
 	assert_int_equal(size, BLOCK_SIZE);
 	released++;
-}
-
-uint64_t ram_available(void)
-{
-	return 0;
-}
-
-int s2_reserve(struct s2 *s2, ipa_t at, uint64_t size)
-{
-	(void)s2, (void)at, (void)size;
-	return -ENOMEM;
 }
 
 bool s2_next_dirty(const struct s2 *s2, ipa_t *at, pa_t *to)
@@ -222,22 +193,6 @@ void s2_forget(struct s2 *s2)
 {
 	(void)s2;
 	assert_true(!dirty || parts == PARTS);
-}
-
-size_t page_available(void)
-{
-	return 0;
-}
-
-void badpage_give_back(pa_t base, uint64_t size)
-{
-	(void)base, (void)size;
-}
-
-int badpage_replace(struct bad_page *bad)
-{
-	(void)bad;
-	return -ENOMEM;
 }
 
 static int begin(void **state)

@@ -6,7 +6,7 @@
 #include "vmctl_rig.h"
 
 #define DISK "host disk /d"
-#define LINE DISK " has not ended a request: see to it, then vm start"
+#define LINE DISK " has not ended a request within 5 s"
 
 /* Beside another VM, so that the host stays on. */
 static int begin(void **state)

@@ -79,4 +79,17 @@ static inline void assert_taken(uint32_t cpu, uint32_t iar)
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
+/* vCPU 0 has ended its timer's interrupt, sleeps, and is loaded: the list register of that is its own, and empty. */
+static inline void sleep_behind_timer(void)
+{
+	open_irq(0, RIG_HW_ID, 0x80);
+	rig.hw_line[0] = true;
+	rig_settle();
+	assert_taken(0, RIG_HW_ID);
+	rig.hw_line[0] = false;
+	rig_eoi(0, RIG_HW_ID);
+	rig_on(0);
+	this_cpu()->thread = NULL;
+}
+
 #endif

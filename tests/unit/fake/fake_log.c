@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "fake_format.h"
 #include "fake_log.h"
 #include "hyp/run/sched.h"
 
@@ -46,17 +47,6 @@ void log_keep(enum log_level level, const char *fmt, ...)
 const char *fake_log_kept(void)
 {
 	return kept;
-}
-
-size_t log_format(char *text, size_t size, const char *fmt, ...)
-{
-	va_list args;
-	int n;
-
-	va_start(args, fmt);
-	n = vsnprintf(text, size, fmt, args);
-	va_end(args);
-	return (size_t)n < size ? (size_t)n : size - 1;
 }
 
 bool log_ratelimit(struct log_budget *budget)
