@@ -20,9 +20,10 @@
 #include "hyp/lib/log.h"
 #include "hyp/run/sched.h"
 
-/* From this size on the hash check takes long enough to be announced. */
 #define DEVICES_OF_HOST "passthrough" /* how the names of properties begin that ask for them */
-#define HASH_ANNOUNCE   MIB(1)
+
+/* From this size on the hash check takes long enough to be announced. */
+#define HASH_ANNOUNCE MIB(1)
 
 #define CHECKED_SLOTS 512U
 

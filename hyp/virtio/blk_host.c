@@ -94,7 +94,7 @@ static void begin_part(struct vblk *b)
 /* More of them would leave the host's RAM in pieces, should the disk never answer (hyp/vm/lent.h). */
 #define BLOCKS_MAX 8U
 
-/* A piece more, which no other block but the last `blocks` has. False: there is no room for it. */
+/* A piece more; *blocks: how many blocks in a row the pieces are in. False: there is no room for it. */
 static bool add_place(struct vblk *b, pa_t at, uint32_t len, uint32_t *blocks)
 {
 	struct hostdisk_direct *d = &b->direct;

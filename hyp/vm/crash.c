@@ -37,7 +37,7 @@ void crash_begin_lent(struct vm *vm, const char *to)
 {
 	char why[sizeof(vm->crash.why)];
 
-	log_format(why, sizeof(why), "%s has not ended a request: see to it, then vm start", to);
+	log_format(why, sizeof(why), "%s has not ended a request within 5 s", to);
 	crash_begin(vm, NULL, why);
 }
 

@@ -102,7 +102,7 @@ static bool any_kept(pa_t block)
 	return false;
 }
 
-/* A block has its pieces one behind the other: it is looked for once. */
+/* Pieces of a block mostly lie one behind the other, and the block is looked for once. */
 static uint64_t keep_pieces(const struct vm *vm, struct lent *l)
 {
 	uint64_t bytes = 0, last = UINT64_MAX;

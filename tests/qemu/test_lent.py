@@ -15,7 +15,7 @@ from test_shell import command, open_shell, power_off
 
 GUESTS = BUILD / "guests"
 SILENT = rf"virt7: warning: host disk {PLACE}: no answer for 5 s"
-CRASHED = rf"virt7: error: vm load: crashed after \d+ s: host disk {PLACE} has not ended a request: see to it, then vm start"
+CRASHED = rf"virt7: error: vm load: crashed after \d+ s: host disk {PLACE} has not ended a request within 5 s"
 KEPT = rf"virt7: warning: vm load: 2 MiB of its RAM are in quarantine, for host disk {PLACE} may still read or write there"
 FREE = rf"virt7: host: 2 MiB of RAM are out of quarantine: host disk {PLACE} has ended its requests there"
 
@@ -129,7 +129,7 @@ def test_restarts(virt7, mkbundle, image, tmp_path, way):
     if way == "reset":
         command(run, "vm reset -f load")
     wait_for(run, KEPT)
-    assert f"host disk {PLACE} has not ended a request: see to it, then vm start: restart 1" in command(run, "vm list")
+    assert f"host disk {PLACE} has not ended a request within 5 s: restart 1" in command(run, "vm list")
     assert ram_rows(run)["quarantine"] == 2
     throttle.let_go()
     wait_for(run, FREE)
