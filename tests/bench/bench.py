@@ -93,6 +93,8 @@ ROWS = {
     "exits_sleep": ("exits, Debian, a nap of 10 ms", 1),
     "disk_4k": ("Debian, a 4 KiB read, O_DIRECT", 1.12),
     "disk_1m": ("Debian, a 1 MiB read, O_DIRECT", None),
+    "disk_own_4k": ("of virt7: a 4 KiB read", None),
+    "disk_own_1m": ("of virt7: a 1 MiB read", None),
     "disk_wall_4k": ("the 4 KiB read in turn, wall time, us", 1.5),
     "disk_wall_random": ("at random, us", 1.5),
     "disk_wall_1m": ("1 MiB, us", 1.5),
@@ -115,7 +117,8 @@ ROWS = {
     "host_2": ("Debian, 2 CPUs, CPU time of the host, ms", None),
     "host_4": ("Debian, 4 CPUs, CPU time of the host, ms", None),
 }
-NOT_JUDGED = tuple(key for key in ROWS if "wall_" in key or "host_" in key)
+# Nor where Debian's kernel has one of two ways, 7 % apart, by where its pages lie; virt7's own is judged instead.
+NOT_JUDGED = ("disk_1m", *(key for key in ROWS if "wall_" in key or "host_" in key))
 RATIO_TARGET = ("debian", "debian_crc32", "disk_4k", *(key for key in NOT_JUDGED if "wall_" in key))  # of virt7 / native
 WALL_RUNS = 3  # the best of them counts
 WALL_PAIRS = 5  # or of native and virt7 in turns the pair in the middle, by their ratio
@@ -393,6 +396,7 @@ def disk_rows(bench, table):
     for key in ("4k", "1m"):
         for platform, run in (("native", lambda work: disk.native(work, cached=True)), ("virt7", disk.virt7)):
             table.put(f"disk_{key}", platform, per_round(run(f"diskio {DISK_WORK[key]}"))["disk"])
+        table.put(f"disk_own_{key}", "virt7", per_round(disk.virt7(f"diskio {DISK_WORK[key]}", counted=ONLY_HYP))["disk"])
 
 
 def disk_wall_rows(bench, table):

@@ -86,13 +86,18 @@ row row_psci_affinity
 	bne	1b
 	row_end
 
-row row_gicd_typer
+	.macro	typer_row name, into
+row \name
 	ldr	r5, =BENCH_GICD
-1:	ldr	r0, [r5, #4]
-	orr	r6, r6, r0
+1:	ldr	\into, [r5, #4]
+	orr	r6, r6, \into
 	subs	r4, r4, #1
 	bne	1b
 	row_end
+	.endm
+
+	typer_row row_gicd_typer, r0
+	typer_row row_mmio_r14, lr		@ of which SVC mode has its own
 
 /* An interrupt that is enabled already, as most of Linux's writes are of one bit. */
 row row_gicd_isenabler
@@ -149,15 +154,6 @@ row row_irq_mask
 	str	r6, [r5, #GICD_ISENABLER0]
 	subs	r4, r4, #2
 	bgt	1b
-	row_end
-
-/* A register of which SVC mode has its own. */
-row row_mmio_r14
-	ldr	r5, =BENCH_GICD
-1:	ldr	lr, [r5, #4]
-	orr	r6, r6, lr
-	subs	r4, r4, #1
-	bne	1b
 	row_end
 
 /* An access that the syndrome does not describe (DDI 0406C B3.13.6): what it was is read from the guest's memory. */
